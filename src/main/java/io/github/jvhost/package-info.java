@@ -1,0 +1,12 @@
+/**
+ * A vhost-user front end for the JVM: the half of the protocol that lives in a virtual machine
+ * monitor.
+ *
+ * <p>This package holds only what every room of the house shares: the one family of exceptions and
+ * the verdict that each of them carries. Start reading at {@link io.github.jvhost.vhost}; {@code
+ * docs/architecture.md} has the map.
+ */
+@NullMarked
+package io.github.jvhost;
+
+import org.jspecify.annotations.NullMarked;

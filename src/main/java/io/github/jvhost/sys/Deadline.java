@@ -1,0 +1,70 @@
+package io.github.jvhost.sys;
+
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * The moment by which something has to be over, on the monotonic clock. It is passed down through
+ * everything that waits, so that a step made of ten waits ends in time all the same. There is no
+ * deadline that never comes.
+ *
+ * <p>Immutable.
+ */
+public final class Deadline {
+  /**
+   * The longest that may be allowed: nothing that a front end waits for takes longer and still
+   * makes sense.
+   */
+  private static final long LONGEST_NANOS = TimeUnit.DAYS.toNanos(365);
+
+  private final long atNanos;
+  private final long allowedNanos;
+
+  private Deadline(long allowedNanos) {
+    if (allowedNanos < 0 || allowedNanos > LONGEST_NANOS) {
+      throw new IllegalArgumentException("a deadline lies between now and one year ahead");
+    }
+    this.allowedNanos = allowedNanos;
+    this.atNanos = System.nanoTime() + allowedNanos;
+  }
+
+  /**
+   * A deadline this long from now.
+   *
+   * @param allowed from zero to 365 days
+   */
+  public static Deadline after(Duration allowed) {
+    // A conversion that saturates, where toNanos throws: too long is refused in one place.
+    return new Deadline(TimeUnit.NANOSECONDS.convert(allowed));
+  }
+
+  /**
+   * A deadline this long from now.
+   *
+   * @param time from zero to 365 days
+   * @param unit of {@code time}
+   */
+  public static Deadline in(long time, TimeUnit unit) {
+    return new Deadline(unit.toNanos(time));
+  }
+
+  /** Nanoseconds that are left, 0 when it has passed. */
+  public long remainingNanos() {
+    return Math.max(0, atNanos - System.nanoTime());
+  }
+
+  /** Whether it has passed. */
+  public boolean expired() {
+    return remainingNanos() == 0;
+  }
+
+  /** How long was allowed when it was made, for messages. */
+  public Duration allowed() {
+    return Duration.ofNanos(allowedNanos);
+  }
+
+  @Override
+  public String toString() {
+    return "deadline of " + allowed().toMillis() + " ms";
+  }
+}

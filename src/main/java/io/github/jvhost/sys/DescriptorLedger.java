@@ -1,0 +1,108 @@
+package io.github.jvhost.sys;
+
+import java.lang.StackWalker.StackFrame;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The book of every descriptor that is open, kept by whoever opens and closes them. It owns none of
+ * them. A test, or an embedder at its end, asks it what was forgotten.
+ *
+ * <p>Pass one ledger to everything that belongs together (a host, a test). Thread-safe.
+ */
+public final class DescriptorLedger {
+  private static final Set<Class<?>> BOOKKEEPERS =
+      Set.of(DescriptorLedger.class, OwnedDescriptor.class, EventFd.class, MemoryFile.class);
+
+  private final boolean traces;
+  private final ConcurrentHashMap<Long, Entry> open = new ConcurrentHashMap<>();
+  private final AtomicLong nextEntry = new AtomicLong();
+  private final AtomicLong nextSerial;
+
+  private DescriptorLedger(boolean traces) {
+    this.traces = traces;
+    // Two ledgers start far apart, so that files of one never look equal to files of the other.
+    this.nextSerial =
+        new AtomicLong((new SplittableRandom().nextLong() << FileIdentity.COUNTER_BITS) + 1);
+  }
+
+  /** A ledger that knows what is open, and what for. Cheap. */
+  public static DescriptorLedger counting() {
+    return new DescriptorLedger(false);
+  }
+
+  /**
+   * A ledger that knows also where in the program each was opened, at the price of a stack walk
+   * each time.
+   */
+  public static DescriptorLedger tracing() {
+    return new DescriptorLedger(true);
+  }
+
+  /** How many descriptors are open now. */
+  public int openCount() {
+    return open.size();
+  }
+
+  /**
+   * One line per open descriptor, oldest first: {@code "eventfd ring 3 kick (fd 17), opened at
+   * X.y(X.java:12)"}. The part after the comma is there only in a tracing ledger.
+   */
+  public List<String> describeOpen() {
+    List<Map.Entry<Long, Entry>> entries = new ArrayList<>(open.entrySet());
+    entries.sort(Comparator.comparingLong(Map.Entry::getKey));
+    return entries.stream().map(e -> e.getValue().describe()).toList();
+  }
+
+  FileIdentity newIdentity(String what) {
+    return new FileIdentity(nextSerial.getAndIncrement(), what);
+  }
+
+  /** Writes a descriptor down; the answer is what {@link #closed} wants to hear. */
+  long opened(int number, String what) {
+    long entry = nextEntry.getAndIncrement();
+    open.put(entry, new Entry(number, what, traces ? caller() : null));
+    return entry;
+  }
+
+  void closed(long entry) {
+    open.remove(entry);
+  }
+
+  /** The nearest frame that asked for a descriptor, past those that only pass the request on. */
+  private static String caller() {
+    return StackWalker.getInstance(StackWalker.Option.RETAIN_CLASS_REFERENCE)
+        .walk(frames ->
+            frames
+                .dropWhile(f -> BOOKKEEPERS.contains(f.getDeclaringClass()))
+                .findFirst()
+                .map(DescriptorLedger::place)
+                .orElse("an unknown place"));
+  }
+
+  private static String place(StackFrame frame) {
+    String name = frame.getClassName();
+    return name.substring(name.lastIndexOf('.') + 1)
+        + "."
+        + frame.getMethodName()
+        + "("
+        + frame.getFileName()
+        + ":"
+        + frame.getLineNumber()
+        + ")";
+  }
+
+  private record Entry(int number, String what, @Nullable String openedAt) {
+    String describe() {
+      String line = what + " (fd " + number + ")";
+      return openedAt == null ? line : line + ", opened at " + openedAt;
+    }
+  }
+}

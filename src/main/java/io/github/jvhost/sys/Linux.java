@@ -1,0 +1,252 @@
+package io.github.jvhost.sys;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemoryLayout.PathElement;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
+
+/**
+ * All downcall handles of the library, and one plain method for each.
+ *
+ * <p>Every method answers as the kernel itself does: a result that is not negative, or the negated
+ * errno. errno has to be captured by the linker in the same transition as the call, because the JVM
+ * may use libc between the call's return and the next line of Java. Calls that are made again and
+ * again (poll, eventfd read and write) take the segment into which errno is captured from the
+ * caller, so that they allocate nothing; the others bring their own.
+ *
+ * <p>The handles are made when this class is loaded and not when first called: a lazy one would
+ * cost milliseconds in the stop window.
+ */
+@SuppressWarnings("restricted") // the one class whose job this is
+final class Linux {
+  static final int EINTR = 4;
+  static final int EBADF = 9;
+  static final int EAGAIN = 11;
+  static final int EINVAL = 22;
+
+  static final int F_SETFD = 2;
+  static final int F_GETFL = 3;
+  static final int F_SETFL = 4;
+  static final int F_DUPFD_CLOEXEC = 1030;
+  static final int F_ADD_SEALS = 1033;
+  static final int F_GET_SEALS = 1034;
+  static final int FD_CLOEXEC = 1;
+  static final int O_NONBLOCK = 0x800;
+  static final int F_SEAL_SEAL = 1;
+  static final int F_SEAL_SHRINK = 2;
+  static final int F_SEAL_GROW = 4;
+
+  private static final int MFD_CLOEXEC = 1;
+  private static final int MFD_ALLOW_SEALING = 2;
+  private static final int EFD_CLOEXEC = 0x80000;
+  private static final int EFD_NONBLOCK = O_NONBLOCK;
+  private static final int PROT_READ_WRITE = 3;
+  private static final int MAP_SHARED = 1;
+
+  /*
+   * struct stat, of which only the size is read. It lies at the same place on both machines:
+   *
+   *          0     8     16      24    32   40    48        144 (x86-64)
+   *   x86-64 | dev | ino | nlink | .... | rdev   | st_size | ...
+   *   arm64  | dev | ino | ....  | rdev | pad    | st_size | ... 128
+   */
+  private static final long STAT_BYTES = 144;
+  private static final long STAT_SIZE = 48;
+
+  private static final Linker LINKER = Linker.nativeLinker();
+
+  /** What a segment for a captured errno has to look like. */
+  static final MemoryLayout CALL_STATE = Linker.Option.captureStateLayout();
+
+  private static final long ERRNO = CALL_STATE.byteOffset(PathElement.groupElement("errno"));
+
+  private static final MethodHandle CLOSE = call("close", JAVA_INT, JAVA_INT);
+  private static final MethodHandle FCNTL =
+      LINKER.downcallHandle(
+          LINKER.defaultLookup().findOrThrow("fcntl"),
+          FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT),
+          Linker.Option.captureCallState("errno"),
+          Linker.Option.firstVariadicArg(2));
+  private static final MethodHandle FSTAT = call("fstat", JAVA_INT, JAVA_INT, ADDRESS);
+  private static final MethodHandle FTRUNCATE = call("ftruncate", JAVA_INT, JAVA_INT, JAVA_LONG);
+  private static final MethodHandle MEMFD_CREATE =
+      call("memfd_create", JAVA_INT, ADDRESS, JAVA_INT);
+  private static final MethodHandle EVENTFD = call("eventfd", JAVA_INT, JAVA_INT, JAVA_INT);
+  private static final MethodHandle READ = call("read", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
+  private static final MethodHandle WRITE = call("write", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
+  private static final MethodHandle PPOLL =
+      call("ppoll", JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS);
+  private static final MethodHandle MMAP =
+      call("mmap", JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
+  private static final MethodHandle MUNMAP = call("munmap", JAVA_INT, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle MINCORE =
+      call("mincore", JAVA_INT, JAVA_LONG, JAVA_LONG, ADDRESS);
+  private static final MethodHandle GETPAGESIZE = call("getpagesize", JAVA_INT);
+
+  /** The host's page size in bytes. The protocol's page (dirty log) is 4096 whatever this is. */
+  static final int PAGE_SIZE = pageSize();
+
+  private Linux() {}
+
+  static int close(int fd) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CALL_STATE);
+      return result((int) CLOSE.invokeExact(state, fd), state);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int fcntl(int fd, int command, int argument) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CALL_STATE);
+      return result((int) FCNTL.invokeExact(state, fd, command, argument), state);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  /** The file's size in bytes, by fstat. */
+  static long fileSize(int fd) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CALL_STATE);
+      MemorySegment stat = arena.allocate(STAT_BYTES, Long.BYTES);
+      int result = result((int) FSTAT.invokeExact(state, fd, stat), state);
+      return result < 0 ? result : stat.get(JAVA_LONG, STAT_SIZE);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int ftruncate(int fd, long size) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CALL_STATE);
+      return result((int) FTRUNCATE.invokeExact(state, fd, size), state);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  /** A memory file that is close-on-exec and can be sealed. */
+  static int memfdCreate(String name) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CALL_STATE);
+      MemorySegment cName = arena.allocateFrom(name);
+      return result(
+          (int) MEMFD_CREATE.invokeExact(state, cName, MFD_CLOEXEC | MFD_ALLOW_SEALING), state);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  /** An eventfd at 0 that is close-on-exec and non-blocking. */
+  static int eventfd() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CALL_STATE);
+      return result((int) EVENTFD.invokeExact(state, 0, EFD_CLOEXEC | EFD_NONBLOCK), state);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static long read(MemorySegment state, int fd, MemorySegment into) {
+    try {
+      return result((long) READ.invokeExact(state, fd, into, into.byteSize()), state);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static long write(MemorySegment state, int fd, MemorySegment from) {
+    try {
+      return result((long) WRITE.invokeExact(state, fd, from, from.byteSize()), state);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  /**
+   * ppoll without a signal mask; the kernel leaves {@code timeout} as it was (glibc hands it a
+   * copy).
+   */
+  static int ppoll(MemorySegment state, MemorySegment fds, long count, MemorySegment timeout) {
+    try {
+      return result((int) PPOLL.invokeExact(state, fds, count, timeout, MemorySegment.NULL), state);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  /**
+   * A shared, readable and writable mapping; its address, which in user space is never negative.
+   */
+  static long mmapShared(int fd, long offset, long size) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CALL_STATE);
+      return result(
+          (long) MMAP.invokeExact(state, 0L, size, PROT_READ_WRITE, MAP_SHARED, fd, offset), state);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int munmap(long address, long size) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CALL_STATE);
+      return result((int) MUNMAP.invokeExact(state, address, size), state);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  /**
+   * Residency of {@code [address, +size)}: one byte per host page in {@code pages}, bit 0 =
+   * resident.
+   */
+  static int mincore(MemorySegment state, long address, long size, MemorySegment pages) {
+    try {
+      return result((int) MINCORE.invokeExact(state, address, size, pages), state);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  private static int pageSize() {
+    try (Arena arena = Arena.ofConfined()) {
+      return (int) GETPAGESIZE.invokeExact(arena.allocate(CALL_STATE));
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  private static MethodHandle call(String name, MemoryLayout result, MemoryLayout... arguments) {
+    return LINKER.downcallHandle(
+        LINKER.defaultLookup().findOrThrow(name),
+        FunctionDescriptor.of(result, arguments),
+        Linker.Option.captureCallState("errno"));
+  }
+
+  private static int result(int returned, MemorySegment state) {
+    return returned == -1 ? -state.get(JAVA_INT, ERRNO) : returned;
+  }
+
+  private static long result(long returned, MemorySegment state) {
+    return returned == -1 ? -state.get(JAVA_INT, ERRNO) : returned;
+  }
+
+  /** A method handle may throw anything, as far as javac knows; these throw nothing checked. */
+  private static Error unexpected(Throwable thrown) {
+    return switch (thrown) {
+      case RuntimeException e -> throw e;
+      case Error e -> throw e;
+      default -> new AssertionError(thrown);
+    };
+  }
+}

@@ -1,0 +1,79 @@
+package io.github.jvhost.sys;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+
+/**
+ * The operating system refused something. The message names what was being done, the call and the
+ * errno.
+ */
+public class SystemCallException extends VhostException {
+  private static final long serialVersionUID = 1L;
+
+  private final String call;
+  private final int errno;
+
+  /**
+   * A call that failed.
+   *
+   * @param doing what was being done, in the caller's terms: "map 4096 bytes of guest memory"
+   * @param call the system call's name
+   * @param errno what came back, positive
+   */
+  public SystemCallException(String doing, String call, int errno) {
+    super(doing + ": " + call + " failed with " + describe(errno), recoveryFrom(errno));
+    this.call = call;
+    this.errno = errno;
+  }
+
+  /** The system call's name, as in the manual: {@code mmap}. */
+  public String call() {
+    return call;
+  }
+
+  /** The error number, positive. */
+  public int errno() {
+    return errno;
+  }
+
+  /** Passes a result that is not negative through, and throws for a negated errno. */
+  static long check(long result, String doing, String call) {
+    if (result < 0) {
+      throw new SystemCallException(doing, call, (int) -result);
+    }
+    return result;
+  }
+
+  /** As the long form, for calls that answer with an int. */
+  static int check(int result, String doing, String call) {
+    check((long) result, doing, call);
+    return result;
+  }
+
+  /** Only a shortage passes; everything else comes back the same however often one asks. */
+  private static Recovery recoveryFrom(int errno) {
+    return switch (errno) {
+      case 4, 11, 12, 23, 24, 28 -> Recovery.RETRY;
+      default -> Recovery.GIVE_UP;
+    };
+  }
+
+  private static String describe(int errno) {
+    return switch (errno) {
+      case 1 -> "EPERM (not permitted, or sealed)";
+      case 4 -> "EINTR (interrupted)";
+      case 9 -> "EBADF (not an open descriptor)";
+      case 11 -> "EAGAIN (would block, or too much locked memory)";
+      case 12 -> "ENOMEM (out of memory, or out of mappings)";
+      case 13 -> "EACCES (permission denied)";
+      case 14 -> "EFAULT (bad address)";
+      case 19 -> "ENODEV (this file cannot be mapped)";
+      case 22 -> "EINVAL (invalid argument)";
+      case 23 -> "ENFILE (the system has too many open files)";
+      case 24 -> "EMFILE (this process has too many open files)";
+      case 27 -> "EFBIG (file too large)";
+      case 28 -> "ENOSPC (no space left)";
+      default -> "errno " + errno;
+    };
+  }
+}

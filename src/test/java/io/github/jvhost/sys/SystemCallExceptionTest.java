@@ -1,0 +1,28 @@
+package io.github.jvhost.sys;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.jvhost.Recovery;
+import org.junit.jupiter.api.Test;
+
+class SystemCallExceptionTest {
+  @Test
+  void aShortageMayPassAndARefusalDoesNot() {
+    int emfile = 24;
+    assertThat(new SystemCallException("open", "eventfd", emfile).recovery())
+        .isEqualTo(Recovery.RETRY);
+    assertThat(new SystemCallException("open", "eventfd", Linux.EINVAL).recovery())
+        .isEqualTo(Recovery.GIVE_UP);
+  }
+
+  @Test
+  void resultsPassAndNegatedErrnosAreThrown() {
+    assertThat(SystemCallException.check(0, "do", "call")).isZero();
+    assertThat(SystemCallException.check(Long.MAX_VALUE, "do", "call")).isEqualTo(Long.MAX_VALUE);
+    assertThatThrownBy(() -> SystemCallException.check(-Linux.EAGAIN, "do it", "call"))
+        .hasMessage("do it: call failed with EAGAIN (would block, or too much locked memory)");
+    assertThatThrownBy(() -> SystemCallException.check(-95, "do it", "call"))
+        .hasMessage("do it: call failed with errno 95");
+  }
+}
