@@ -1,0 +1,44 @@
+package io.github.jvhost.memory;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+
+/**
+ * A guest, or a peer, named guest memory that is not there, or not aligned as it has to be. Nothing
+ * was touched.
+ */
+public class GuestAddressException extends VhostException {
+  private static final long serialVersionUID = 1L;
+
+  private final long guestAddress;
+  private final long length;
+
+  /**
+   * A wrong access.
+   *
+   * @param guestAddress where it began
+   * @param length how many bytes it was for
+   * @param problem what is wrong with it: "is not within one memory region"
+   */
+  public GuestAddressException(long guestAddress, long length, String problem) {
+    super(
+        "guest address 0x" + Long.toHexString(guestAddress) + ", " + length + " bytes, " + problem,
+        Recovery.GIVE_UP);
+    this.guestAddress = guestAddress;
+    this.length = length;
+  }
+
+  static GuestAddressException outside(long guestAddress, long length) {
+    return new GuestAddressException(guestAddress, length, "is not within one memory region");
+  }
+
+  /** The guest-physical address where the access began. */
+  public long guestAddress() {
+    return guestAddress;
+  }
+
+  /** How many bytes the access was for. */
+  public long length() {
+    return length;
+  }
+}

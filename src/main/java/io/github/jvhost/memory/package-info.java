@@ -1,0 +1,27 @@
+/**
+ * Guest memory as a front end sees it: regions with one backing file each, the table that a back
+ * end is told, translation with bounds, and the two ways in which a changed page becomes known.
+ *
+ * <p>A guest page has up to three addresses. Nothing in this package, nor above it, uses a raw
+ * pointer.
+ *
+ * <pre>
+ *   guest address (gpa)   0            1 GiB            4 GiB       5 GiB
+ *                         |== "low" ===|      hole      |== "high" ==|
+ *                               |                              |
+ *   user address          gpa + USER_ADDRESS_BASE: by this ring addresses are told; no pointer
+ *                               |                              |
+ *   backing               memfd "low"                    memfd "high"   sent to the back end
+ *                         mapping                        mapping        GuestMemory's accessors
+ *
+ *   a put through GuestMemory --mark--> DirtyBitmap <--collectInto-- DirtyLog <--OR-- back end
+ *   (the part of KVM's dirty log)       (this process)               (a shared file)
+ * </pre>
+ *
+ * <p>Addresses come from a guest, and a guest is not trusted: an access that does not lie within
+ * one region throws {@link io.github.jvhost.memory.GuestAddressException} and touches nothing.
+ */
+@NullMarked
+package io.github.jvhost.memory;
+
+import org.jspecify.annotations.NullMarked;

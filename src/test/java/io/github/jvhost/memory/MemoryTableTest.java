@@ -1,0 +1,125 @@
+package io.github.jvhost.memory;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.MemoryFile;
+import io.github.jvhost.sys.OwnedDescriptor;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class MemoryTableTest {
+  private static final long USER = 0x10_0000_0000L;
+
+  private final DescriptorLedger ledger = DescriptorLedger.tracing();
+  private final MemoryFile file = MemoryFile.create(ledger, "ram", 4096);
+
+  @AfterEach
+  void nothingIsLeftOpen() {
+    file.close();
+    assertThat(ledger.describeOpen()).isEmpty();
+  }
+
+  @Test
+  void regionsAreSortedSoThatOrderPlaysNoPart() {
+    MemoryRegion low = region("low", 0, 0x10000);
+    MemoryRegion high = region("high", 0x100000, 0x10000);
+    MemoryTable table = new MemoryTable(List.of(high, low));
+    assertThat(table.regions()).containsExactly(low, high);
+    assertThat(table).isEqualTo(MemoryTable.EMPTY.with(low).with(high));
+    assertThat(table.without("low")).isEqualTo(MemoryTable.EMPTY.with(high));
+    assertThat(table.without("none")).isEqualTo(table);
+    assertThat(table.highestAddress()).isEqualTo(0x10ffff);
+    assertThat(table.totalBytes()).isEqualTo(0x20000);
+    assertThat(table.region("high")).contains(high);
+    assertThat(table.region("none")).isEmpty();
+    assertThat(MemoryTable.EMPTY.highestAddress()).isEqualTo(-1);
+  }
+
+  @Test
+  void aRegionIsTheSameOnlyWithTheSameFile() {
+    MemoryRegion one = region("ram", 0, 4096);
+    try (OwnedDescriptor copy = file.descriptor().duplicate();
+        MemoryFile another = MemoryFile.create(ledger, "ram", 4096)) {
+      assertThat(new MemoryRegion("ram", 0, 4096, USER, 0, copy)).isEqualTo(one);
+      assertThat(new MemoryRegion("ram", 0, 4096, USER, 0, another.descriptor())).isNotEqualTo(one);
+    }
+  }
+
+  @Test
+  void anAddressIsTranslatedOnlyWithinOneRegion() {
+    // Two regions that touch: an access across the border is in neither file.
+    MemoryTable table =
+        MemoryTable.EMPTY.with(region("a", 0x10000, 0x1000)).with(region("b", 0x11000, 0x1000));
+    assertThat(table.userAddressOf(0x10000, 0x1000)).isEqualTo(USER + 0x10000);
+    assertThat(table.userAddressOf(0x11ff0, 16)).isEqualTo(USER + 0x11ff0);
+    assertThat(table.contains(0x10ff8, 8)).isTrue();
+    long[][] outside = {
+      {0x10ff8, 16},
+      {0xffff, 1},
+      {0x12000, 1},
+      {0x11fff, 2},
+      {0x10000, -1},
+      {-1, 1},
+      {Long.MIN_VALUE, 1},
+      {0x10000, Long.MAX_VALUE},
+      {Long.MAX_VALUE, Long.MAX_VALUE}
+    };
+    for (long[] access : outside) {
+      assertThat(table.contains(access[0], access[1])).isFalse();
+      assertThatThrownBy(() -> table.userAddressOf(access[0], access[1]))
+          .isInstanceOfSatisfying(
+              GuestAddressException.class,
+              e -> {
+                assertThat(e.guestAddress()).isEqualTo(access[0]);
+                assertThat(e.length()).isEqualTo(access[1]);
+                assertThat(e.recovery()).isEqualTo(Recovery.GIVE_UP);
+              });
+    }
+    assertThatThrownBy(() -> table.userAddressOf(0x12000, 4))
+        .hasMessage("guest address 0x12000, 4 bytes, is not within one memory region");
+  }
+
+  @Test
+  void overlapsAndSharedNamesAreRefused() {
+    MemoryTable table = MemoryTable.EMPTY.with(region("a", 0x10000, 0x2000));
+    assertThatThrownBy(() -> table.with(region("b", 0x11000, 0x1000)))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("memory regions a 0x10000..0x11fff and b 0x11000..0x11fff overlap");
+    assertThatThrownBy(() -> table.with(region("b", 0xf000, 0x4000)))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> table.with(region("a", 0x20000, 0x1000)))
+        .isInstanceOf(IllegalArgumentException.class);
+    MemoryRegion sameUser =
+        new MemoryRegion("b", 0x20000, 4096, USER + 0x11000, 0, file.descriptor());
+    assertThatThrownBy(() -> table.with(sameUser))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("user addresses");
+  }
+
+  @Test
+  void aRegionIsAlignedAndWithinTheAddressSpace() {
+    long limit = MemoryRegion.ADDRESS_LIMIT;
+    long[][] wrong = {
+      {1, 4096}, {0, 1}, {0, 0}, {-4096, 4096}, {0, -4096}, {limit, 4096}, {limit - 4096, 8192}
+    };
+    for (long[] w : wrong) {
+      assertThatThrownBy(() -> region("wrong", w[0], w[1]))
+          .as("at %d, %d bytes", w[0], w[1])
+          .isInstanceOf(IllegalArgumentException.class);
+    }
+    assertThat(region("last", limit - 4096, 4096).end()).isEqualTo(limit);
+    OwnedDescriptor d = file.descriptor();
+    assertThatThrownBy(() -> new MemoryRegion("r", 0, 4096, Long.MAX_VALUE - 4095, 0, d))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> new MemoryRegion("r", 0, 4096, 0, -4096, d))
+        .isInstanceOf(IllegalArgumentException.class);
+  }
+
+  private MemoryRegion region(String name, long gpa, long size) {
+    return new MemoryRegion(name, gpa, size, USER + gpa, 0, file.descriptor());
+  }
+}
