@@ -1,0 +1,79 @@
+package io.github.jvhost.protocol;
+
+import java.util.Optional;
+
+/**
+ * Everything that a back end can ask on the channel of SET_BACKEND_REQ_FD. A number space of its
+ * own (specification, "Back-end message types").
+ */
+public enum BackEndRequest {
+  /** A translation is missing. */
+  IOTLB_MSG(1, PayloadKind.IOTLB, 0, false, 0L),
+  /** The configuration space changed. */
+  CONFIG_CHANGE_MSG(2, PayloadKind.NONE, 0, false, ProtocolFeature.CONFIG.mask()),
+  /** A doorbell page is there, or gone. */
+  VRING_HOST_NOTIFIER_MSG(
+      3, PayloadKind.VRING_AREA, 1, false, ProtocolFeature.HOST_NOTIFIER.mask()),
+  /** A call as a message. */
+  VRING_CALL(4, PayloadKind.VRING_STATE, 0, false, ProtocolFeature.INBAND_NOTIFICATIONS.mask()),
+  /** An error of a ring as a message. */
+  VRING_ERR(5, PayloadKind.VRING_STATE, 0, false, ProtocolFeature.INBAND_NOTIFICATIONS.mask()),
+  /** An object is offered. */
+  SHARED_OBJECT_ADD(6, PayloadKind.SHARED_OBJECT, 0, false, ProtocolFeature.SHARED_OBJECT.mask()),
+  /** An object is withdrawn. */
+  SHARED_OBJECT_REMOVE(
+      7, PayloadKind.SHARED_OBJECT, 0, false, ProtocolFeature.SHARED_OBJECT.mask()),
+  /** An object is wanted; always answered, with a descriptor if it is there. */
+  SHARED_OBJECT_LOOKUP(8, PayloadKind.SHARED_OBJECT, 0, true, ProtocolFeature.SHARED_OBJECT.mask()),
+  /** Map into a shared memory region. */
+  SHMEM_MAP(9, PayloadKind.MMAP, 1, false, ProtocolFeature.SHMEM.mask()),
+  /** Undo that. */
+  SHMEM_UNMAP(10, PayloadKind.MMAP, 0, false, ProtocolFeature.SHMEM.mask());
+
+  private static final BackEndRequest[] ALL = values();
+
+  private final int id;
+  private final PayloadKind payload;
+  private final int maxDescriptors;
+  private final boolean alwaysAnswered;
+  private final long gate;
+
+  BackEndRequest(
+      int id, PayloadKind payload, int maxDescriptors, boolean alwaysAnswered, long gate) {
+    this.id = id;
+    this.payload = payload;
+    this.maxDescriptors = maxDescriptors;
+    this.alwaysAnswered = alwaysAnswered;
+    this.gate = gate;
+  }
+
+  /** The number. */
+  public int id() {
+    return id;
+  }
+
+  /** The layout that is received. */
+  public PayloadKind payload() {
+    return payload;
+  }
+
+  /** Most descriptors that travel with it. */
+  public int maxDescriptors() {
+    return maxDescriptors;
+  }
+
+  /** Whether it is answered (u64) also when NEED_REPLY is not set. */
+  public boolean alwaysAnswered() {
+    return alwaysAnswered;
+  }
+
+  /** The protocol features, as bits, that must be negotiated besides BACKEND_REQ. */
+  public long gateMask() {
+    return gate;
+  }
+
+  /** The request with a number; empty when there is none. */
+  public static Optional<BackEndRequest> of(int id) {
+    return id < 1 || id > ALL.length ? Optional.empty() : Optional.of(ALL[id - 1]);
+  }
+}

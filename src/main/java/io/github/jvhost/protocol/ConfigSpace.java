@@ -1,0 +1,85 @@
+package io.github.jvhost.protocol;
+
+import io.netty.buffer.ByteBuf;
+
+/**
+ * A piece of the virtio configuration space, with its bytes as the guest sees them.
+ *
+ * <pre>
+ *    0        4        8        12          12 + size
+ *   +--------+--------+--------+-----------+
+ *   | offset | size   | flags  | bytes     |
+ *   +--------+--------+--------+-----------+
+ * </pre>
+ *
+ * @param offset where it begins, in bytes
+ * @param flags {@link #DRIVER_WRITABLE} or {@link #LIVE_MIGRATION}
+ * @param content its bytes, at most 256 from the start of the space
+ */
+public record ConfigSpace(int offset, int flags, Bytes content) implements Payload {
+  /** Bytes that a configuration space can have. */
+  public static final int MAX_BYTES = 256;
+
+  /** Flag: only fields that a driver may write. */
+  public static final int DRIVER_WRITABLE = 0;
+
+  /** Flag: a live migration restores any field. */
+  public static final int LIVE_MIGRATION = 1;
+
+  private static final int FIXED = 12;
+
+  /** Checks that the piece lies inside the space. */
+  public ConfigSpace {
+    if (offset < 0 || offset > MAX_BYTES || content.length() > MAX_BYTES - offset) {
+      throw new IllegalArgumentException(
+          content.length()
+              + " bytes at offset "
+              + Integer.toUnsignedString(offset)
+              + " of a configuration space of 256");
+    }
+    if ((flags & ~LIVE_MIGRATION) != 0) {
+      throw new IllegalArgumentException("configuration flags 0x" + Integer.toHexString(flags));
+    }
+  }
+
+  @Override
+  public int size() {
+    return FIXED + content.length();
+  }
+
+  @Override
+  public void encode(ByteBuf out) {
+    Wire.putInt(out, offset);
+    Wire.putInt(out, content.length());
+    Wire.putInt(out, flags);
+    content.write(out);
+  }
+
+  @Override
+  public PayloadKind kind() {
+    return PayloadKind.CONFIG;
+  }
+
+  /**
+   * Reads a peer's bytes.
+   *
+   * @throws ProtocolException if the size word is not what is there, the piece lies outside the
+   *     space or a flag is unknown
+   */
+  public static ConfigSpace decode(ByteBuf in, int size) {
+    Wire.between("configuration space", in, size, FIXED, FIXED + MAX_BYTES);
+    int offset = Wire.getInt(in);
+    int length = Wire.getInt(in);
+    int flags = Wire.getInt(in);
+    if (length != size - FIXED) {
+      throw new ProtocolException(
+          "decoding configuration space: says "
+              + Integer.toUnsignedString(length)
+              + " bytes, "
+              + (size - FIXED)
+              + " are there");
+    }
+    Bytes content = Bytes.read(in, length);
+    return Wire.parsed("configuration space", () -> new ConfigSpace(offset, flags, content));
+  }
+}

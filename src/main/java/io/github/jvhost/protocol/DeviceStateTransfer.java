@@ -1,0 +1,63 @@
+package io.github.jvhost.protocol;
+
+import io.netty.buffer.ByteBuf;
+
+/**
+ * How the back end's own state is about to move. The only phase there is, is 0: all rings stopped.
+ *
+ * <pre>
+ *    0            4        8
+ *   +------------+--------+
+ *   | direction  | phase  |     direction: 0 save, 1 load
+ *   +------------+--------+
+ * </pre>
+ *
+ * @param direction which way it moves
+ */
+public record DeviceStateTransfer(Direction direction) implements Payload {
+  /** Bytes on the wire. */
+  public static final int SIZE = 8;
+
+  /** Which way the state moves. */
+  public enum Direction {
+    /** From the back end to the front end. */
+    SAVE,
+    /** From the front end to the back end. */
+    LOAD
+  }
+
+  @Override
+  public int size() {
+    return SIZE;
+  }
+
+  @Override
+  public void encode(ByteBuf out) {
+    Wire.putInt(out, direction == Direction.LOAD ? 1 : 0);
+    Wire.putInt(out, 0);
+  }
+
+  @Override
+  public PayloadKind kind() {
+    return PayloadKind.DEVICE_STATE;
+  }
+
+  /**
+   * Reads a peer's bytes.
+   *
+   * @throws ProtocolException if the size is another or a value is unknown
+   */
+  public static DeviceStateTransfer decode(ByteBuf in, int size) {
+    Wire.exactly("device state transfer", in, size, SIZE);
+    int direction = Wire.getInt(in);
+    int phase = Wire.getInt(in);
+    if (direction < 0 || direction > 1 || phase != 0) {
+      throw new ProtocolException(
+          "decoding device state transfer: direction "
+              + Integer.toUnsignedString(direction)
+              + ", phase "
+              + Integer.toUnsignedString(phase));
+    }
+    return new DeviceStateTransfer(direction == 1 ? Direction.LOAD : Direction.SAVE);
+  }
+}

@@ -1,0 +1,137 @@
+package io.github.jvhost.protocol;
+
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalInt;
+
+/**
+ * Which numbers mean what. PRESETUP never got numbers upstream, and the ones that back ends in the
+ * field use for it mean something else there today; nothing on the wire tells which is meant. So
+ * the embedder says it, and one number never has two meanings in one dialect:
+ *
+ * <pre>
+ *                       bit 18          bit 20                   id 41              id 44
+ *   UPSTREAM            SHARED_OBJECT   GET_VRING_BASE_INFLIGHT  GET_SHARED_OBJECT  GET_SHMEM_CONFIG
+ *   RFC_2023            PRESETUP        GET_VRING_BASE_INFLIGHT  PRESETUP           GET_SHMEM_CONFIG
+ *   NVIDIA_QEMU_8_2     SHARED_OBJECT   PRESETUP                 GET_SHARED_OBJECT  PRESETUP
+ * </pre>
+ *
+ * <p>A masked feature is never negotiated in its upstream meaning, and every request that needs it
+ * is absent.
+ *
+ * @param name for messages
+ * @param presetup the numbers of PRESETUP; empty: the dialect has none
+ * @param maskedProtocolFeatures bits that may not be acknowledged in their upstream meaning;
+ *     includes PRESETUP's own bit where that has one
+ */
+public record Dialect(String name, Optional<PresetupCode> presetup, long maskedProtocolFeatures) {
+  /** The specification as it is; without PRESETUP. */
+  public static final Dialect UPSTREAM = new Dialect("UPSTREAM", Optional.empty(), 0);
+
+  /**
+   * The patches of September 2023 and the back ends built for them. Those also advertise bit 19
+   * with a meaning of their own, so that is masked too.
+   */
+  public static final Dialect RFC_2023 =
+      new Dialect(
+          "RFC_2023",
+          Optional.of(new PresetupCode(18, 41)),
+          ProtocolFeature.maskOf(ProtocolFeature.SHARED_OBJECT, ProtocolFeature.DEVICE_STATE));
+
+  /**
+   * The rebase of March 2024. Its id is GET_SHMEM_CONFIG upstream, so SHMEM is masked besides its
+   * bit and bit 19.
+   */
+  public static final Dialect NVIDIA_QEMU_8_2 =
+      new Dialect(
+          "NVIDIA_QEMU_8_2",
+          Optional.of(new PresetupCode(20, 44)),
+          ProtocolFeature.maskOf(
+              ProtocolFeature.GET_VRING_BASE_INFLIGHT,
+              ProtocolFeature.DEVICE_STATE,
+              ProtocolFeature.SHMEM));
+
+  /**
+   * Refuses a number with two meanings.
+   *
+   * @throws IllegalArgumentException if PRESETUP's bit or id has an upstream meaning that is not
+   *     masked
+   */
+  public Dialect {
+    Objects.requireNonNull(name, "name");
+    if (presetup.isPresent()) {
+      PresetupCode code = presetup.get();
+      for (ProtocolFeature feature : ProtocolFeature.values()) {
+        if (feature.bit() == code.bit() && !feature.isIn(maskedProtocolFeatures)) {
+          throw collision(name, "protocol feature bit " + code.bit(), feature.name());
+        }
+      }
+      Optional<FrontEndRequest> upstream = FrontEndRequest.upstream(code.id());
+      if (upstream.isPresent() && (upstream.get().gateMask() & maskedProtocolFeatures) == 0) {
+        throw collision(name, "request id " + code.id(), upstream.get().name());
+      }
+    }
+  }
+
+  private static IllegalArgumentException collision(String name, String number, String meaning) {
+    return new IllegalArgumentException(
+        "dialect " + name + ": " + number + " cannot be PRESETUP, it means " + meaning);
+  }
+
+  /**
+   * A dialect with numbers of the embedder's own, for a back end that was built for them.
+   *
+   * @param name for messages
+   * @param bit of the protocol features, 0 to 63, without an upstream meaning
+   * @param id of the request, without an upstream meaning
+   * @throws IllegalArgumentException if either has one
+   */
+  public static Dialect custom(String name, int bit, int id) {
+    return new Dialect(name, Optional.of(new PresetupCode(bit, id)), 0);
+  }
+
+  /** Whether there is a PRESETUP. */
+  public boolean hasPresetup() {
+    return presetup.isPresent();
+  }
+
+  /** The protocol feature bit of PRESETUP, or 0. */
+  public long presetupMask() {
+    return presetup.isPresent() ? presetup.get().mask() : 0;
+  }
+
+  /** The number of a request; empty: it cannot be sent in this dialect. */
+  public OptionalInt idOf(FrontEndRequest request) {
+    if (request == FrontEndRequest.PRESETUP) {
+      return presetup.isPresent() ? OptionalInt.of(presetup.get().id()) : OptionalInt.empty();
+    }
+    return (request.gateMask() & maskedProtocolFeatures) == 0
+        ? request.fixedId()
+        : OptionalInt.empty();
+  }
+
+  /** What a number means; empty: nothing in this dialect. */
+  public Optional<FrontEndRequest> requestOf(int id) {
+    if (presetup.isPresent() && presetup.get().id() == id) {
+      return Optional.of(FrontEndRequest.PRESETUP);
+    }
+    return FrontEndRequest.upstream(id)
+        .filter(request -> (request.gateMask() & maskedProtocolFeatures) == 0);
+  }
+
+  /**
+   * The protocol feature bits, in this dialect's meaning, without which a request must not be sent.
+   */
+  public long gateOf(FrontEndRequest request) {
+    return request == FrontEndRequest.PRESETUP ? presetupMask() : request.gateMask();
+  }
+
+  /** Protocol feature bits by name, in this dialect's meaning. */
+  public String describe(long bits) {
+    if ((bits & presetupMask()) == 0) {
+      return ProtocolFeature.describe(bits);
+    }
+    long others = bits & ~presetupMask();
+    return others == 0 ? "PRESETUP" : ProtocolFeature.describe(others) + "|PRESETUP";
+  }
+}

@@ -1,0 +1,58 @@
+package io.github.jvhost.protocol;
+
+import io.netty.buffer.ByteBuf;
+
+/**
+ * Where the dirty log lies in the file that travels with SET_LOG_BASE.
+ *
+ * <pre>
+ *    0                8                16
+ *   +----------------+----------------+
+ *   | size           | offset         |
+ *   +----------------+----------------+
+ * </pre>
+ *
+ * @param bytes size of the bitmap, not 0
+ * @param offset where it begins in the file
+ */
+public record LogRegion(long bytes, long offset) implements Payload {
+  /** Bytes on the wire. */
+  public static final int SIZE = 16;
+
+  /** Checks the ranges. */
+  public LogRegion {
+    if (bytes == 0) {
+      throw new IllegalArgumentException("a dirty log of 0 bytes");
+    }
+    Wire.requireNoWrap("log offset", offset, bytes);
+  }
+
+  @Override
+  public int size() {
+    return SIZE;
+  }
+
+  @Override
+  public void encode(ByteBuf out) {
+    Wire.putLong(out, bytes);
+    Wire.putLong(out, offset);
+  }
+
+  @Override
+  public PayloadKind kind() {
+    return PayloadKind.LOG;
+  }
+
+  /**
+   * Reads a peer's bytes.
+   *
+   * @throws ProtocolException if the size is another, the log is empty or it goes around the end of
+   *     the file
+   */
+  public static LogRegion decode(ByteBuf in, int size) {
+    Wire.exactly("log region", in, size, SIZE);
+    long bytes = Wire.getLong(in);
+    long offset = Wire.getLong(in);
+    return Wire.parsed("log region", () -> new LogRegion(bytes, offset));
+  }
+}

@@ -1,0 +1,42 @@
+package io.github.jvhost.protocol;
+
+import io.netty.buffer.ByteBuf;
+
+/**
+ * Bytes that this front end carries but does not read: a crypto session.
+ *
+ * @param content 0 to {@link Header#MAX_PAYLOAD} bytes
+ */
+public record OpaquePayload(Bytes content) implements Payload {
+  /** Checks the length. */
+  public OpaquePayload {
+    if (content.length() > Header.MAX_PAYLOAD) {
+      throw new IllegalArgumentException("an opaque payload of " + content.length() + " bytes");
+    }
+  }
+
+  @Override
+  public int size() {
+    return content.length();
+  }
+
+  @Override
+  public void encode(ByteBuf out) {
+    content.write(out);
+  }
+
+  @Override
+  public PayloadKind kind() {
+    return PayloadKind.OPAQUE;
+  }
+
+  /**
+   * Reads {@code size} bytes.
+   *
+   * @throws ProtocolException if there are too many or some are missing
+   */
+  public static OpaquePayload decode(ByteBuf in, int size) {
+    Wire.between("opaque payload", in, size, 0, Header.MAX_PAYLOAD);
+    return new OpaquePayload(Bytes.read(in, size));
+  }
+}

@@ -1,0 +1,102 @@
+package io.github.jvhost.protocol;
+
+import io.netty.buffer.ByteBuf;
+
+/** The layouts, as data for the request tables: how long each may be, and who reads it. */
+public enum PayloadKind {
+  /** Nothing follows the header. */
+  NONE(0, 0),
+  /** One number. */
+  U64(8, 8),
+  /** Ring index and a 32-bit value. */
+  VRING_STATE(8, 8),
+  /** Where the three parts of a ring are. */
+  VRING_ADDRESS(40, 40),
+  /** Ring index, and whether a descriptor comes along. */
+  VRING_DESCRIPTOR(8, 8),
+  /** All memory regions. */
+  MEMORY_TABLE(8, 8 + 32 * MemoryTablePayload.MAX_REGIONS),
+  /** One memory region. */
+  SINGLE_REGION(40, 40),
+  /** Where the dirty log lies in its file. */
+  LOG(16, 16),
+  /** An entry of the I/O translation buffer; its tail padding is optional. */
+  IOTLB(26, Header.MAX_PAYLOAD),
+  /** A piece of the configuration space; empty when a back end refuses. */
+  CONFIG(0, 12 + ConfigSpace.MAX_BYTES),
+  /** A doorbell page of a ring. */
+  VRING_AREA(24, 24),
+  /** The in-flight region; its tail padding is optional. */
+  INFLIGHT(20, Header.MAX_PAYLOAD),
+  /** A UUID. */
+  SHARED_OBJECT(16, 16),
+  /** Direction and phase of a device state transfer. */
+  DEVICE_STATE(8, 8),
+  /** A mapping into a shared memory region. */
+  MMAP(40, 40),
+  /** Sizes of the shared memory regions. */
+  SHMEM_CONFIG(2056, 2056),
+  /** Bytes that this front end carries but does not read. */
+  OPAQUE(0, Header.MAX_PAYLOAD),
+  /** Bytes of any number whose content means nothing (the reply to SET_LOG_BASE). */
+  IGNORED(0, Header.MAX_PAYLOAD);
+
+  private final int minSize;
+  private final int maxSize;
+
+  PayloadKind(int minSize, int maxSize) {
+    this.minSize = minSize;
+    this.maxSize = maxSize;
+  }
+
+  /** Fewest bytes that are accepted. */
+  public int minSize() {
+    return minSize;
+  }
+
+  /** Most bytes that are accepted. */
+  public int maxSize() {
+    return maxSize;
+  }
+
+  /**
+   * Whether a peer's payload of this size can be of this layout; the content may still be refused.
+   */
+  public boolean accepts(int size) {
+    return size >= minSize && size <= maxSize;
+  }
+
+  /**
+   * Reads {@code size} bytes.
+   *
+   * @throws ProtocolException if the size does not fit, bytes are missing or a value is out of
+   *     range
+   */
+  public Payload decode(ByteBuf in, int size) {
+    return switch (this) {
+      case NONE -> NoPayload.decode(in, size);
+      case U64 -> io.github.jvhost.protocol.U64.decode(in, size);
+      case VRING_STATE -> VringState.decode(in, size);
+      case VRING_ADDRESS -> VringAddress.decode(in, size);
+      case VRING_DESCRIPTOR -> VringDescriptor.decode(in, size);
+      case MEMORY_TABLE -> MemoryTablePayload.decode(in, size);
+      case SINGLE_REGION -> SingleRegion.decode(in, size);
+      case LOG -> LogRegion.decode(in, size);
+      case IOTLB -> Iotlb.decode(in, size);
+      // A back end that refuses GET_CONFIG says so with an empty payload.
+      case CONFIG -> size == 0 ? NoPayload.INSTANCE : ConfigSpace.decode(in, size);
+      case VRING_AREA -> VringArea.decode(in, size);
+      case INFLIGHT -> Inflight.decode(in, size);
+      case SHARED_OBJECT -> SharedObject.decode(in, size);
+      case DEVICE_STATE -> DeviceStateTransfer.decode(in, size);
+      case MMAP -> MmapRequest.decode(in, size);
+      case SHMEM_CONFIG -> ShmemConfig.decode(in, size);
+      case OPAQUE -> OpaquePayload.decode(in, size);
+      case IGNORED -> {
+        Wire.between("ignored payload", in, size, 0, Header.MAX_PAYLOAD);
+        in.skipBytes(size);
+        yield NoPayload.INSTANCE;
+      }
+    };
+  }
+}

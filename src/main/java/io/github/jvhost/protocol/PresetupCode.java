@@ -1,0 +1,24 @@
+package io.github.jvhost.protocol;
+
+/**
+ * The two numbers of PRESETUP in one dialect.
+ *
+ * @param bit of the protocol features, 0 to 63
+ * @param id of the request, 1 or above
+ */
+public record PresetupCode(int bit, int id) {
+  /** Checks the ranges. */
+  public PresetupCode {
+    if (bit < 0 || bit >= Long.SIZE) {
+      throw new IllegalArgumentException("PRESETUP protocol feature bit " + bit);
+    }
+    if (id < 1) {
+      throw new IllegalArgumentException("PRESETUP request id " + id);
+    }
+  }
+
+  /** The bit as a mask. */
+  public long mask() {
+    return 1L << bit;
+  }
+}

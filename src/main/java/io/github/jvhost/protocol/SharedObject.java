@@ -1,0 +1,48 @@
+package io.github.jvhost.protocol;
+
+import io.netty.buffer.ByteBuf;
+import java.util.UUID;
+
+/**
+ * A UUID. The one place where the protocol is big-endian: the first three parts are, and the rest
+ * are bytes.
+ *
+ * <pre>
+ *    0            4      6      8                16
+ *   +------------+------+------+----------------+
+ *   | u32        | u16  | u16  | 8 bytes        |
+ *   +------------+------+------+----------------+
+ * </pre>
+ *
+ * @param uuid which object
+ */
+public record SharedObject(UUID uuid) implements Payload {
+  /** Bytes on the wire. */
+  public static final int SIZE = 16;
+
+  @Override
+  public int size() {
+    return SIZE;
+  }
+
+  @Override
+  public void encode(ByteBuf out) {
+    out.writeLong(uuid.getMostSignificantBits());
+    out.writeLong(uuid.getLeastSignificantBits());
+  }
+
+  @Override
+  public PayloadKind kind() {
+    return PayloadKind.SHARED_OBJECT;
+  }
+
+  /**
+   * Reads a peer's bytes.
+   *
+   * @throws ProtocolException if the size is another
+   */
+  public static SharedObject decode(ByteBuf in, int size) {
+    Wire.exactly("shared object", in, size, SIZE);
+    return new SharedObject(new UUID(in.readLong(), in.readLong()));
+  }
+}

@@ -1,0 +1,71 @@
+package io.github.jvhost.protocol;
+
+import io.netty.buffer.ByteBuf;
+
+/**
+ * The payload of SET_VRING_KICK, SET_VRING_CALL and SET_VRING_ERR.
+ *
+ * <pre>
+ *    bit 63          9   8   7       0
+ *   +-----------------+-----+---------+
+ *   | 0               | noFD| index   |
+ *   +-----------------+-----+---------+
+ * </pre>
+ *
+ * @param index the ring, 0 to 255
+ * @param withoutDescriptor that no descriptor comes along: the ring is polled (kick), or nobody is
+ *     to be notified (call)
+ */
+public record VringDescriptor(int index, boolean withoutDescriptor) implements Payload {
+  /** Bytes on the wire. */
+  public static final int SIZE = 8;
+
+  static final long NO_DESCRIPTOR = 0x100;
+  static final long INDEX_MASK = 0xFF;
+
+  /** Checks the index. */
+  public VringDescriptor {
+    Wire.requireRing(index);
+  }
+
+  @Override
+  public int size() {
+    return SIZE;
+  }
+
+  @Override
+  public void encode(ByteBuf out) {
+    Wire.putLong(out, word(index, withoutDescriptor));
+  }
+
+  @Override
+  public PayloadKind kind() {
+    return PayloadKind.VRING_DESCRIPTOR;
+  }
+
+  static long word(int index, boolean withoutDescriptor) {
+    return withoutDescriptor ? index | NO_DESCRIPTOR : index;
+  }
+
+  static void requireNoReservedBits(long word) {
+    if ((word & ~(INDEX_MASK | NO_DESCRIPTOR)) != 0) {
+      throw new IllegalArgumentException("reserved bits in 0x" + Long.toHexString(word));
+    }
+  }
+
+  /**
+   * Reads 8 bytes.
+   *
+   * @throws ProtocolException if the size is another or a reserved bit is set
+   */
+  public static VringDescriptor decode(ByteBuf in, int size) {
+    Wire.exactly("vring descriptor", in, size, SIZE);
+    long word = Wire.getLong(in);
+    return Wire.parsed(
+        "vring descriptor",
+        () -> {
+          requireNoReservedBits(word);
+          return new VringDescriptor((int) (word & INDEX_MASK), (word & NO_DESCRIPTOR) != 0);
+        });
+  }
+}

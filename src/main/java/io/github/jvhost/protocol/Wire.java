@@ -1,0 +1,103 @@
+package io.github.jvhost.protocol;
+
+import io.netty.buffer.ByteBuf;
+import java.nio.ByteOrder;
+import java.util.function.Supplier;
+
+/** Byte order, and the checks that every decoder shares. */
+final class Wire {
+  /** Rings that a message can name: the index has 8 bits where a descriptor travels with it. */
+  static final int MAX_RINGS = 256;
+
+  private static final boolean LITTLE = ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN;
+
+  private Wire() {}
+
+  static void putShort(ByteBuf out, int value) {
+    if (LITTLE) {
+      out.writeShortLE(value);
+    } else {
+      out.writeShort(value);
+    }
+  }
+
+  static void putInt(ByteBuf out, int value) {
+    if (LITTLE) {
+      out.writeIntLE(value);
+    } else {
+      out.writeInt(value);
+    }
+  }
+
+  static void putLong(ByteBuf out, long value) {
+    if (LITTLE) {
+      out.writeLongLE(value);
+    } else {
+      out.writeLong(value);
+    }
+  }
+
+  static int getUnsignedShort(ByteBuf in) {
+    return LITTLE ? in.readUnsignedShortLE() : in.readUnsignedShort();
+  }
+
+  static int getInt(ByteBuf in) {
+    return LITTLE ? in.readIntLE() : in.readInt();
+  }
+
+  static long getLong(ByteBuf in) {
+    return LITTLE ? in.readLongLE() : in.readLong();
+  }
+
+  /** The peer's size must be the layout's, and the bytes must be there. */
+  static void exactly(String what, ByteBuf in, int size, int expected) {
+    between(what, in, size, expected, expected);
+  }
+
+  static void between(String what, ByteBuf in, int size, int least, int most) {
+    if (size < least || size > most) {
+      throw new ProtocolException(
+          "decoding " + what + ": " + size + " bytes, expected " + range(least, most));
+    }
+    if (in.readableBytes() < size) {
+      throw new ProtocolException(
+          "decoding " + what + ": " + in.readableBytes() + " of " + size + " bytes are there");
+    }
+  }
+
+  private static String range(int least, int most) {
+    return least == most ? Integer.toString(least) : least + " to " + most;
+  }
+
+  /**
+   * Builds a record from a peer's values: what its constructor refuses is the peer's fault, not
+   * ours.
+   */
+  static <T> T parsed(String what, Supplier<T> constructor) {
+    try {
+      return constructor.get();
+    } catch (IllegalArgumentException e) {
+      throw new ProtocolException("decoding " + what + ": " + e.getMessage());
+    }
+  }
+
+  static void requireRing(int index) {
+    if (index < 0 || index >= MAX_RINGS) {
+      throw new IllegalArgumentException(
+          "ring index " + Integer.toUnsignedString(index) + " is not within 0 to 255");
+    }
+  }
+
+  /** A range of addresses may end exactly at 2^64 but not go around. */
+  static void requireNoWrap(String what, long start, long size) {
+    if (Long.compareUnsigned(start + (size - 1), start) < 0) {
+      throw new IllegalArgumentException(
+          what
+              + " 0x"
+              + Long.toHexString(start)
+              + " + 0x"
+              + Long.toHexString(size)
+              + " goes around the end of the address space");
+    }
+  }
+}
