@@ -1,0 +1,187 @@
+package io.github.jvhost.channel;
+
+import io.github.jvhost.protocol.Header;
+import io.github.jvhost.protocol.ProtocolException;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.Poller;
+import io.netty.buffer.Unpooled;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import org.newsclub.net.unix.AFUNIXSocketChannel;
+
+/**
+ * The back end's side of a connection: requests in, replies out. For mock back ends and scripted
+ * peers; it does not know what a request means and checks only its header.
+ *
+ * <pre>
+ *   read 1: at most 12 bytes, with the descriptors      read 2: at most "size" bytes, without
+ *   +--------------+                                    +-----------------------------+
+ *   | header       | fd fd ...                          | payload                     |
+ *   +--------------+                                    +-----------------------------+
+ * </pre>
+ *
+ * <p>One platform thread at a time.
+ */
+public final class BackEndConnection implements AutoCloseable {
+  private final SocketStream stream;
+  private final String name;
+  private final ByteBuffer header = ByteBuffer.allocate(Header.SIZE);
+  private ByteBuffer payload = ByteBuffer.allocate(0);
+  private final List<OwnedDescriptor> arrived = new ArrayList<>();
+
+  private BackEndConnection(SocketStream stream, String name) {
+    this.stream = stream;
+    this.name = name;
+  }
+
+  /**
+   * Takes over a connected socket.
+   *
+   * @param socket from here on this object's
+   * @param name for messages
+   * @param ledger where received descriptors are written down
+   */
+  public static BackEndConnection adopt(
+      AFUNIXSocketChannel socket, String name, DescriptorLedger ledger) {
+    return new BackEndConnection(new SocketStream(socket, name, ledger), name);
+  }
+
+  /** The socket's number, for a {@link Poller}; stays this object's. -1 once it is closed. */
+  public int number() {
+    return stream.number();
+  }
+
+  /**
+   * The next request.
+   *
+   * @return never null; its descriptors are the caller's to close
+   * @throws FrontEndGoneException when the front end has closed, between messages or inside one
+   * @throws DeadlineException when no whole message came in time; what came is kept, and the call
+   *     can be made again
+   * @throws ProtocolException if a header makes no sense, or descriptors came with anything but its
+   *     first byte
+   */
+  public Received receive(Deadline deadline) {
+    fill(header, "header", true, deadline);
+    Header decoded = decode();
+    if (payload.capacity() != decoded.size() || payload.position() == 0) {
+      payload = ByteBuffer.allocate(decoded.size());
+    }
+    fill(payload, "payload of message " + decoded.request(), false, deadline);
+    Received received = new Received(decoded, payload.array(), List.copyOf(arrived));
+    arrived.clear();
+    header.clear();
+    payload = ByteBuffer.allocate(0);
+    return received;
+  }
+
+  private Header decode() {
+    try {
+      return Header.decode(Unpooled.wrappedBuffer(header.array()));
+    } catch (ProtocolException e) {
+      closeArrived();
+      throw e;
+    }
+  }
+
+  private void fill(ByteBuffer part, String what, boolean mayStartMessage, Deadline deadline) {
+    while (part.hasRemaining()) {
+      if (stream.await(Poller.IN, deadline.remainingNanos()) == 0) {
+        throw new DeadlineException(
+            name + ": receiving the " + what + ": nothing within " + deadline);
+      }
+      boolean first = mayStartMessage && part.position() == 0;
+      int before = arrived.size();
+      int count;
+      try {
+        count = stream.read(part, arrived);
+      } catch (IOException e) {
+        closeArrived();
+        throw new FrontEndGoneException(
+            name + ": receiving the " + what + ": " + e.getMessage(), e);
+      } catch (RuntimeException e) {
+        closeArrived();
+        throw e;
+      }
+      if (count < 0) {
+        closeArrived();
+        throw new FrontEndGoneException(
+            name + ": receiving the " + what + ": the front end closed the connection", null);
+      }
+      if (!first && arrived.size() > before) {
+        closeArrived();
+        throw new ProtocolException(
+            name + ": receiving the " + what + ": descriptors in the middle of a message");
+      }
+    }
+  }
+
+  private void closeArrived() {
+    arrived.forEach(OwnedDescriptor::close);
+    arrived.clear();
+  }
+
+  /**
+   * Answers, in one write.
+   *
+   * @param request the id that is answered; any, for scripted faults
+   * @param flags as on the wire; {@link Header#REPLY_FLAGS} is right
+   * @param payload as on the wire
+   * @param descriptors stay the caller's; they travel with the first byte
+   * @throws DeadlineException if the front end does not read
+   * @throws FrontEndGoneException if it is gone
+   */
+  public void reply(
+      int request,
+      int flags,
+      byte[] payload,
+      List<OwnedDescriptor> descriptors,
+      Deadline deadline) {
+    byte[] message = new byte[Header.SIZE + payload.length];
+    var out = Unpooled.wrappedBuffer(message).clear();
+    Header.encode(out, request, flags, payload.length);
+    System.arraycopy(payload, 0, message, Header.SIZE, payload.length);
+    writeRaw(message, descriptors, deadline);
+  }
+
+  /**
+   * Writes any bytes, sensible or not.
+   *
+   * @param bytes as they go on the wire
+   * @param descriptors stay the caller's; they travel with the first byte, so there must be one
+   * @throws DeadlineException if the front end does not read
+   * @throws FrontEndGoneException if it is gone
+   */
+  public void writeRaw(byte[] bytes, List<OwnedDescriptor> descriptors, Deadline deadline) {
+    if (bytes.length == 0 && !descriptors.isEmpty()) {
+      throw new IllegalArgumentException("descriptors need a byte to travel with");
+    }
+    List<OwnedDescriptor> travelling = descriptors;
+    int at = 0;
+    while (at < bytes.length) {
+      if ((stream.await(Poller.OUT, deadline.remainingNanos()) & ~Poller.IN) == 0) {
+        throw new DeadlineException(
+            name + ": sending " + bytes.length + " bytes: the front end did not read them");
+      }
+      int length = Math.min(stream.maxWrite(), bytes.length - at);
+      try {
+        at += stream.write(ByteBuffer.wrap(bytes, at, length), travelling);
+        travelling = List.of();
+      } catch (IOException e) {
+        throw new FrontEndGoneException(
+            name + ": sending " + bytes.length + " bytes: the front end is gone", e);
+      }
+    }
+  }
+
+  /** Closes the socket and descriptors that nobody has received yet. */
+  @Override
+  public void close() {
+    closeArrived();
+    stream.close();
+  }
+}

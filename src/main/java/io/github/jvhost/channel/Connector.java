@@ -1,0 +1,70 @@
+package io.github.jvhost.channel;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.Poller;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.newsclub.net.unix.AFUNIXSocketAddress;
+import org.newsclub.net.unix.AFUNIXSocketChannel;
+
+/**
+ * Connects with a deadline. A blocking connect waits for ever while the listener's queue is full,
+ * and no poll tells when there is room again (Linux unix_stream_connect), so it is tried without
+ * blocking, again and again.
+ */
+final class Connector {
+  /** sun_path of sockaddr_un has 108 bytes, the last one zero. */
+  private static final int MAX_PATH_BYTES = 107;
+
+  private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
+
+  private Connector() {}
+
+  static AFUNIXSocketChannel connect(Path path, String name, Deadline deadline) {
+    String doing = name + ": connecting to " + path + ": ";
+    if (path.toString().getBytes(StandardCharsets.UTF_8).length > MAX_PATH_BYTES) {
+      throw new VhostException(
+          doing + "a socket path has at most " + MAX_PATH_BYTES + " bytes", Recovery.GIVE_UP);
+    }
+    try (Poller pause = new Poller(1)) {
+      while (true) {
+        AFUNIXSocketChannel socket = attempt(path, doing);
+        if (socket != null) {
+          return socket;
+        }
+        if (deadline.expired()) {
+          throw new DeadlineException(
+              doing + "the back end made no room for a connection within " + deadline);
+        }
+        pause.await(Math.min(PAUSE_NANOS, deadline.remainingNanos()));
+      }
+    }
+  }
+
+  /** Null: the listener's queue is full. */
+  private static @Nullable AFUNIXSocketChannel attempt(Path path, String doing) {
+    AFUNIXSocketChannel socket = null;
+    boolean connected = false;
+    try {
+      socket = AFUNIXSocketChannel.open();
+      socket.configureBlocking(false);
+      connected = socket.connect(AFUNIXSocketAddress.of(path));
+      return connected ? socket : null;
+    } catch (IOException e) {
+      if (Files.notExists(path)) {
+        throw new VhostException(doing + "no such socket", Recovery.RETRY, e);
+      }
+      throw new VhostException(doing + e.getMessage(), Recovery.RETRY, e);
+    } finally {
+      if (!connected && socket != null) {
+        SocketStream.closeQuietly(socket);
+      }
+    }
+  }
+}

@@ -1,0 +1,20 @@
+package io.github.jvhost.channel;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+
+/**
+ * The peer did not read or answer in time. What it has done is unknown: {@link Recovery#RECONNECT}.
+ */
+public class DeadlineException extends VhostException {
+  private static final long serialVersionUID = 1L;
+
+  /**
+   * A deadline that has passed.
+   *
+   * @param message one line: what was being waited for, and how long
+   */
+  public DeadlineException(String message) {
+    super(message, Recovery.RECONNECT);
+  }
+}

@@ -1,0 +1,50 @@
+package io.github.jvhost.channel;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.ProtocolFeature;
+import java.util.OptionalInt;
+
+/**
+ * What may be sent on a connection, decided here and not by the back end: one that does not know a
+ * request, or did not negotiate it, may answer it unasked or hang up.
+ */
+final class Gate {
+  private Gate() {}
+
+  /**
+   * The number of a request that may be sent.
+   *
+   * @param protocolFeatures those that were acknowledged
+   * @throws VhostException (GIVE_UP) naming what is missing
+   */
+  static int requireOpen(
+      String name,
+      Dialect dialect,
+      long protocolFeatures,
+      FrontEndRequest request,
+      boolean needReply) {
+    OptionalInt id = dialect.idOf(request);
+    if (id.isEmpty()) {
+      throw refused(name, request, "the dialect " + dialect.name() + " does not have it");
+    }
+    long missing = dialect.gateOf(request) & ~protocolFeatures;
+    if (missing != 0) {
+      throw refused(
+          name, request, "protocol feature " + dialect.describe(missing) + " is not negotiated");
+    }
+    if (needReply && !ProtocolFeature.REPLY_ACK.isIn(protocolFeatures)) {
+      throw refused(
+          name,
+          request,
+          "an acknowledgement needs protocol feature REPLY_ACK, which is not negotiated");
+    }
+    return id.getAsInt();
+  }
+
+  private static VhostException refused(String name, FrontEndRequest request, String why) {
+    return new VhostException(name + ": " + request + " cannot be sent: " + why, Recovery.GIVE_UP);
+  }
+}

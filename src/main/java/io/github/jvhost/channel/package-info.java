@@ -1,0 +1,27 @@
+/**
+ * One vhost-user connection: a stream socket of the AF_UNIX family, descriptors that travel with
+ * messages, deadlines, and replies matched in order to what was asked.
+ *
+ * <pre>
+ *   VhostUserChannel (front end)                     BackEndConnection (the mirror, for mock back ends)
+ *
+ *   send --&gt; out buffer --&gt; one write per segment --&gt; receive: header + descriptors, then payload
+ *              [fd message | plain | plain | ...]
+ *   awaitReply &lt;-- matched &lt;-- in buffer &lt;----------- reply
+ *                    |
+ *                    +-- anything else: poisoned, for good
+ * </pre>
+ *
+ * <p>A segment is what one write carries: at most 32 KiB, cut between messages, with descriptors
+ * only for the message that begins it. The kernel hands descriptors over with the write they came
+ * with and not with a message, so this is the one arrangement in which they cannot reach the wrong
+ * one.
+ *
+ * <p>Sockets are in blocking mode but never block: every read and write comes after a poll that
+ * ends at the caller's deadline. Socket time-outs are not used, because they cannot be told from
+ * the end of the stream. Everything here is for platform threads, one at a time per connection.
+ */
+@NullMarked
+package io.github.jvhost.channel;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,112 @@
+package io.github.jvhost.channel;
+
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.Header;
+import io.github.jvhost.protocol.NoPayload;
+import io.github.jvhost.protocol.Payload;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.netty.buffer.Unpooled;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.newsclub.net.unix.AFUNIXSocketChannel;
+import org.newsclub.net.unix.AFUNIXSocketPair;
+
+/** A channel and the scripted peer at its other end, in one process. */
+final class ChannelPair implements AutoCloseable {
+  final DescriptorLedger ledger = DescriptorLedger.tracing();
+  final VhostUserChannel channel;
+  final BackEndConnection peer;
+
+  private ChannelPair(Dialect dialect) throws IOException {
+    AFUNIXSocketPair<AFUNIXSocketChannel> pair = AFUNIXSocketPair.open();
+    channel = VhostUserChannel.adopt(pair.getSocket1(), "net0", dialect, ledger);
+    peer = BackEndConnection.adopt(pair.getSocket2(), "peer", ledger);
+  }
+
+  static ChannelPair open() throws IOException {
+    return new ChannelPair(Dialect.UPSTREAM);
+  }
+
+  static ChannelPair open(Dialect dialect) throws IOException {
+    return new ChannelPair(dialect);
+  }
+
+  /** Long enough never to pass in a test that is right. */
+  static Deadline soon() {
+    return Deadline.in(20, TimeUnit.SECONDS);
+  }
+
+  /** Passes in every test that uses it. */
+  static Deadline brief() {
+    return Deadline.in(20, TimeUnit.MILLISECONDS);
+  }
+
+  void send(FrontEndRequest request, Payload payload, boolean needReply) {
+    channel.send(request, payload, List.of(), needReply, soon());
+  }
+
+  void ask(FrontEndRequest request) {
+    send(request, NoPayload.INSTANCE, false);
+    channel.flush(soon());
+  }
+
+  void answer(int request, byte[] payload, OwnedDescriptor... descriptors) {
+    peer.reply(request, Header.REPLY_FLAGS, payload, List.of(descriptors), soon());
+  }
+
+  static byte[] u64(long value) {
+    return Unpooled.buffer(8).writeLongLE(value).array();
+  }
+
+  static byte[] words(int... words) {
+    var bytes = Unpooled.buffer(4 * words.length);
+    for (int word : words) {
+      bytes.writeIntLE(word);
+    }
+    return bytes.array();
+  }
+
+  /** Runs a peer's part on a platform thread of its own. */
+  static <T> FutureTask<T> inThread(Callable<T> part) {
+    FutureTask<T> task = new FutureTask<>(part);
+    Thread.ofPlatform().daemon().start(task);
+    return task;
+  }
+
+  /** Open descriptors of this process whose target contains a text: the kernel's own account. */
+  static long openFiles(String target) throws IOException {
+    try (Stream<Path> numbers = Files.list(Path.of("/proc/self/fd"))) {
+      return numbers.filter(number -> targetOf(number).contains(target)).count();
+    }
+  }
+
+  private static String targetOf(Path number) {
+    try {
+      return Files.readSymbolicLink(number).toString();
+    } catch (IOException _) {
+      return "closed meanwhile";
+    }
+  }
+
+  static String flagsOf(int number) throws IOException {
+    return Files.readAllLines(Path.of("/proc/self/fdinfo/" + number)).stream()
+        .filter(line -> line.startsWith("flags:"))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  @Override
+  public void close() {
+    channel.close();
+    peer.close();
+  }
+}

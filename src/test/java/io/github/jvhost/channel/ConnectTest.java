@@ -1,0 +1,163 @@
+package io.github.jvhost.channel;
+
+import static io.github.jvhost.channel.ChannelPair.brief;
+import static io.github.jvhost.channel.ChannelPair.flagsOf;
+import static io.github.jvhost.channel.ChannelPair.soon;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.NoPayload;
+import io.github.jvhost.protocol.ProtocolException;
+import io.github.jvhost.protocol.U64;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.MemoryFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.newsclub.net.unix.AFUNIXSocketPair;
+
+/** Sockets with a path, and the back end's side of a connection. */
+class ConnectTest {
+  @TempDir private Path directory;
+  private final DescriptorLedger ledger = DescriptorLedger.tracing();
+
+  private VhostUserChannel connect(Path path, Deadline deadline) {
+    return VhostUserChannel.connect(path, "net0", Dialect.UPSTREAM, ledger, deadline);
+  }
+
+  private BackEndConnection accept(BackEndListener listener) {
+    BackEndConnection connection = listener.accept(soon());
+    if (connection == null) {
+      throw new AssertionError("nobody connected");
+    }
+    return connection;
+  }
+
+  @Test
+  void aRoundTripOverARealPathAndTheFileIsGoneAfterwards() throws Exception {
+    Path path = directory.resolve("be");
+    try (BackEndListener listener = BackEndListener.listen(path, ledger)) {
+      assertThat(listener.accept(brief())).isNull();
+      try (VhostUserChannel channel = connect(path, soon());
+          BackEndConnection peer = accept(listener)) {
+        assertThat(flagsOf(channel.number()))
+            .as("close-on-exec and, since 04000 is not set, blocking")
+            .endsWith("02000002");
+        channel.send(FrontEndRequest.GET_FEATURES, NoPayload.INSTANCE, List.of(), false, soon());
+        channel.flush(soon());
+        Received request = peer.receive(soon());
+        peer.reply(request.header().request(), 5, ChannelPair.u64(5), List.of(), soon());
+        assertThat(channel.awaitReply(soon()).payload()).isEqualTo(new U64(5));
+      }
+    }
+    assertThat(path).doesNotExist();
+  }
+
+  @Test
+  void aMissingSocketIsNamed() {
+    Path path = directory.resolve("nowhere");
+    assertThatThrownBy(() -> connect(path, soon()))
+        .isInstanceOf(VhostException.class)
+        .hasMessage("net0: connecting to " + path + ": no such socket")
+        .extracting(e -> ((VhostException) e).recovery())
+        .isEqualTo(Recovery.RETRY);
+  }
+
+  @Test
+  void aFileWithoutAListenerRefuses() throws Exception {
+    Path path = Files.createFile(directory.resolve("plain"));
+    assertThatThrownBy(() -> connect(path, soon()))
+        .isInstanceOf(VhostException.class)
+        .hasMessageContaining("Connection refused");
+  }
+
+  @Test
+  void aPathThatDoesNotFitIsRefused() {
+    assertThatThrownBy(() -> connect(directory.resolve("x".repeat(120)), soon()))
+        .isInstanceOf(VhostException.class)
+        .hasMessageContaining("at most 107 bytes")
+        .extracting(e -> ((VhostException) e).recovery())
+        .isEqualTo(Recovery.GIVE_UP);
+  }
+
+  @Test
+  void aBackEndThatNeverAcceptsCannotHoldAConnectPastItsDeadline() {
+    Path path = directory.resolve("be");
+    List<VhostUserChannel> waiting = new ArrayList<>();
+    try (BackEndListener _ = BackEndListener.listen(path, ledger)) {
+      assertThatThrownBy(
+              () -> {
+                while (true) {
+                  waiting.add(connect(path, brief()));
+                }
+              })
+          .isInstanceOf(DeadlineException.class)
+          .hasMessageContaining("no room for a connection");
+      assertThat(waiting).isNotEmpty();
+    } finally {
+      waiting.forEach(VhostUserChannel::close);
+    }
+  }
+
+  @Test
+  void aPathInUseCannotBeListenedOn() throws Exception {
+    Path path = Files.createDirectory(directory.resolve("taken")).resolve("x/y");
+    assertThatThrownBy(() -> BackEndListener.listen(path, ledger))
+        .isInstanceOf(VhostException.class)
+        .hasMessageContaining("listening on");
+  }
+
+  @Test
+  void aRequestInPiecesIsKeptOverADeadline() throws Exception {
+    var sockets = AFUNIXSocketPair.open();
+    try (BackEndConnection sender = BackEndConnection.adopt(sockets.getSocket1(), "a", ledger);
+        BackEndConnection receiver = BackEndConnection.adopt(sockets.getSocket2(), "b", ledger)) {
+      for (int[] part : new int[][] {{2, 1}, {8, 6}}) {
+        sender.writeRaw(ChannelPair.words(part), List.of(), soon());
+        assertThatThrownBy(() -> receiver.receive(brief())).isInstanceOf(DeadlineException.class);
+      }
+      sender.writeRaw(ChannelPair.words(7), List.of(), soon());
+      assertThat(receiver.receive(soon()).payload()).isEqualTo(ChannelPair.words(6, 7));
+    }
+  }
+
+  @Test
+  void aFrontEndThatGoesIsNoticedReadingAndWriting() throws Exception {
+    try (ChannelPair pair = ChannelPair.open()) {
+      pair.channel.close();
+      assertThatThrownBy(() -> pair.peer.receive(soon()))
+          .isInstanceOf(FrontEndGoneException.class)
+          .hasMessageContaining("the front end closed the connection");
+      assertThatThrownBy(() -> pair.peer.writeRaw(new byte[1], List.of(), soon()))
+          .isInstanceOf(FrontEndGoneException.class);
+    }
+  }
+
+  @Test
+  void aBackEndClosesTheDescriptorsOfAHeaderThatMakesNoSense() throws Exception {
+    var sockets = AFUNIXSocketPair.open();
+    try (BackEndConnection sender = BackEndConnection.adopt(sockets.getSocket1(), "a", ledger);
+        BackEndConnection receiver = BackEndConnection.adopt(sockets.getSocket2(), "b", ledger);
+        MemoryFile file = MemoryFile.create(ledger, "stray", 4096)) {
+      sender.writeRaw(ChannelPair.words(1, 2, 0), List.of(file.descriptor()), soon());
+      assertThatThrownBy(() -> receiver.receive(soon())).isInstanceOf(ProtocolException.class);
+      assertThat(ledger.openCount()).as("only the file's own").isEqualTo(1);
+    }
+  }
+
+  @Test
+  void aPeerThatDoesNotReadCannotHoldABackEndEither() throws Exception {
+    try (ChannelPair pair = ChannelPair.open()) {
+      assertThatThrownBy(() -> pair.peer.writeRaw(new byte[1 << 20], List.of(), brief()))
+          .isInstanceOf(DeadlineException.class);
+    }
+  }
+}
