@@ -1,0 +1,51 @@
+package io.github.jvhost.virtio;
+
+import java.util.Objects;
+
+/**
+ * What every virtio device saves, whatever its kind.
+ *
+ * @param status device status, 8 bits, see {@link DeviceStatus}
+ * @param isr interrupt status of a legacy or INTx interrupt, 8 bits
+ * @param queueSelect the ring that the driver selected last, 0 to 1023
+ * @param features what the driver acknowledged, bits 0 to 63
+ * @param featuresHigh bits 64 to 127
+ * @param config the device's config space as the driver last read it: a copy, possibly stale
+ * @param endian in which order a legacy device is read
+ * @param broken the driver did something from which the device cannot recover
+ * @param started the driver had set DRIVER_OK
+ * @param disabled the device was switched off by its host
+ */
+public record CommonState(
+    int status,
+    int isr,
+    int queueSelect,
+    long features,
+    long featuresHigh,
+    Bytes config,
+    Endian endian,
+    boolean broken,
+    boolean started,
+    boolean disabled) {
+  /** Byte order of a device, as far as it is saved. */
+  public enum Endian {
+    /** Not saved: the usual one of the device. */
+    USUAL,
+    /** Little-endian. */
+    LITTLE,
+    /** Big-endian. */
+    BIG
+  }
+
+  /** Checks the ranges. */
+  public CommonState {
+    Objects.requireNonNull(config, "config");
+    Objects.requireNonNull(endian, "endian");
+    if (status < 0 || status > 0xFF || isr < 0 || isr > 0xFF) {
+      throw new IllegalArgumentException("status " + status + ", isr " + isr);
+    }
+    if (queueSelect < 0 || queueSelect >= VirtioNetState.MAX_QUEUES) {
+      throw new IllegalArgumentException("selected ring " + queueSelect);
+    }
+  }
+}

@@ -1,0 +1,193 @@
+package io.github.jvhost.virtio;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The commands of the control queue (virtio 1.2, 5.1.6.5). Each is answered with one byte; a
+ * command that the driver did not negotiate, that has the wrong length or a value out of range is
+ * answered with an error and changes nothing.
+ *
+ * <pre>
+ *    0       1         2
+ *   +-------+---------+---------------+      +-----+
+ *   | class | command | data ...      |  ->  | ack |   0 = done, 1 = error
+ *   +-------+---------+---------------+      +-----+
+ * </pre>
+ */
+final class NetControl {
+  static final int OK = 0;
+  static final int ERR = 1;
+
+  private static final int RX = 0;
+  private static final int MAC = 1;
+  private static final int VLAN = 2;
+  private static final int ANNOUNCE = 3;
+  private static final int MQ = 4;
+  private static final int GUEST_OFFLOADS = 5;
+  private static final int VLANS = 4096;
+
+  private final VirtioNet device;
+  private final NetPart net;
+
+  NetControl(VirtioNet device, NetPart net) {
+    this.device = device;
+    this.net = net;
+  }
+
+  /** Executes one command and gives the byte that answers it. */
+  int execute(int commandClass, int command, byte[] bytes) {
+    ByteBuffer data = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    boolean done =
+        switch (commandClass) {
+          case RX -> mode(command, data);
+          case MAC -> mac(command, data);
+          case VLAN -> vlan(command, data);
+          case ANNOUNCE -> command == 0 && announced();
+          case MQ -> queuePairs(command, data);
+          case GUEST_OFFLOADS -> offloads(command, data);
+          default -> false;
+        };
+    return done ? OK : ERR;
+  }
+
+  private boolean mode(int command, ByteBuffer data) {
+    RxFilters.Mode[] modes = RxFilters.Mode.values();
+    if (command >= modes.length || data.remaining() != 1) {
+      return false;
+    }
+    RxFilters.Mode mode = modes[command];
+    NetFeature needed =
+        mode.compareTo(RxFilters.Mode.ALL_UNICAST) < 0
+            ? NetFeature.CTRL_RX
+            : NetFeature.CTRL_RX_EXTRA;
+    if (!needed.in(device.driverFeatures())) {
+      return false;
+    }
+    net.filters().mode(mode, data.get() != 0);
+    device.changed(DeviceChange.FILTERS);
+    return true;
+  }
+
+  private boolean mac(int command, ByteBuffer data) {
+    return switch (command) {
+      case 0 -> macTable(data);
+      case 1 -> {
+        if (!NetFeature.CTRL_MAC_ADDR.in(device.driverFeatures())
+            || data.remaining() != MacAddress.SIZE) {
+          yield false;
+        }
+        changeMac(address(data));
+        yield true;
+      }
+      default -> false;
+    };
+  }
+
+  private boolean macTable(ByteBuffer data) {
+    if (!NetFeature.CTRL_RX.in(device.driverFeatures())) {
+      return false;
+    }
+    List<MacAddress> unicast = new ArrayList<>();
+    List<MacAddress> multicast = new ArrayList<>();
+    if (!macList(data, unicast) || !macList(data, multicast) || data.hasRemaining()) {
+      return false;
+    }
+    net.filters().table(unicast, multicast);
+    device.changed(DeviceChange.FILTERS);
+    return true;
+  }
+
+  /** One list: u32 n, then n times 6 bytes. */
+  private static boolean macList(ByteBuffer data, List<MacAddress> into) {
+    if (data.remaining() < Integer.BYTES) {
+      return false;
+    }
+    long count = Integer.toUnsignedLong(data.getInt());
+    if (count * MacAddress.SIZE > data.remaining()) {
+      return false;
+    }
+    for (long i = 0; i < count; i++) {
+      into.add(address(data));
+    }
+    return true;
+  }
+
+  private static MacAddress address(ByteBuffer data) {
+    byte[] bytes = new byte[MacAddress.SIZE];
+    data.get(bytes);
+    return MacAddress.of(bytes, 0);
+  }
+
+  private boolean vlan(int command, ByteBuffer data) {
+    if (command > 1
+        || data.remaining() != Short.BYTES
+        || !NetFeature.CTRL_VLAN.in(device.driverFeatures())) {
+      return false;
+    }
+    int vlan = Short.toUnsignedInt(data.getShort());
+    if (vlan >= VLANS) {
+      return false;
+    }
+    net.filters().vlan(vlan, command == 0);
+    device.changed(DeviceChange.FILTERS);
+    return true;
+  }
+
+  private boolean queuePairs(int command, ByteBuffer data) {
+    // RSS and hash configuration (1 and 2) need features that this model does not offer.
+    if (command != 0
+        || data.remaining() != Short.BYTES
+        || !NetFeature.MQ.in(device.driverFeatures())) {
+      return false;
+    }
+    int pairs = Short.toUnsignedInt(data.getShort());
+    if (pairs < 1 || pairs > device.maxQueuePairs()) {
+      return false;
+    }
+    changeQueuePairs(pairs);
+    return true;
+  }
+
+  private boolean offloads(int command, ByteBuffer data) {
+    long features = device.driverFeatures();
+    if (command != 0
+        || data.remaining() != Long.BYTES
+        || !NetFeature.CTRL_GUEST_OFFLOADS.in(features)) {
+      return false;
+    }
+    long offloads = data.getLong();
+    if ((offloads & ~(features & NetFeature.GUEST_OFFLOADS)) != 0) {
+      return false;
+    }
+    net.guestOffloads(offloads);
+    device.changed(DeviceChange.OFFLOADS);
+    return true;
+  }
+
+  private void changeMac(MacAddress address) {
+    if (!address.equals(net.mac())) {
+      net.mac(address);
+      device.changed(DeviceChange.MAC);
+    }
+  }
+
+  private void changeQueuePairs(int pairs) {
+    if (pairs != net.currentQueuePairs()) {
+      net.currentQueuePairs(pairs);
+      device.changed(DeviceChange.QUEUE_PAIRS);
+    }
+  }
+
+  /** The driver says that it has announced itself. Whether it had been asked. */
+  private boolean announced() {
+    if (!net.statusBit(NetState.ANNOUNCE)) {
+      return false;
+    }
+    net.statusBit(NetState.ANNOUNCE, false);
+    device.changed(DeviceChange.ANNOUNCE_ACK);
+    return true;
+  }
+}

@@ -1,0 +1,125 @@
+package io.github.jvhost.virtio;
+
+import java.util.Collections;
+import java.util.Optional;
+
+/**
+ * What makes a live device a network device: addresses, link, queue pairs, filters and offloads.
+ */
+final class NetPart {
+  private final MacAddress configuredMac;
+  private final int maxQueuePairs;
+  private final RxFilters filters = new RxFilters();
+  private MacAddress mac;
+  private int mtu;
+  private int status = NetState.LINK_UP;
+  private int currentQueuePairs = 1;
+  private long guestOffloads;
+
+  NetPart(MacAddress mac, int mtu, int maxQueuePairs) {
+    this.configuredMac = mac;
+    this.mac = mac;
+    this.mtu = mtu;
+    this.maxQueuePairs = maxQueuePairs;
+  }
+
+  MacAddress configuredMac() {
+    return configuredMac;
+  }
+
+  MacAddress mac() {
+    return mac;
+  }
+
+  void mac(MacAddress address) {
+    mac = address;
+  }
+
+  int mtu() {
+    return mtu;
+  }
+
+  void mtu(int bytes) {
+    mtu = bytes;
+  }
+
+  int maxQueuePairs() {
+    return maxQueuePairs;
+  }
+
+  int currentQueuePairs() {
+    return currentQueuePairs;
+  }
+
+  void currentQueuePairs(int pairs) {
+    currentQueuePairs = pairs;
+  }
+
+  void guestOffloads(long offloads) {
+    guestOffloads = offloads;
+  }
+
+  RxFilters filters() {
+    return filters;
+  }
+
+  boolean statusBit(int bit) {
+    return (status & bit) != 0;
+  }
+
+  void statusBit(int bit, boolean on) {
+    status = on ? status | bit : status & ~bit;
+  }
+
+  /** The driver acknowledged these: what follows from them. */
+  void features(long agreed) {
+    guestOffloads =
+        NetFeature.CTRL_GUEST_OFFLOADS.in(agreed) ? agreed & NetFeature.GUEST_OFFLOADS : 0;
+    filters.passAllVlans(!NetFeature.CTRL_VLAN.in(agreed));
+  }
+
+  /** The link and the MTU belong to the host and stay. */
+  void reset() {
+    mac = configuredMac;
+    statusBit(NetState.ANNOUNCE, false);
+    currentQueuePairs = 1;
+    guestOffloads = 0;
+    filters.reset();
+  }
+
+  byte[] config(long offered) {
+    return NetConfig.encode(offered, mac, status, maxQueuePairs, mtu);
+  }
+
+  NetState save(long agreed) {
+    return new NetState(
+        mac,
+        // The host has no transmit path of its own: nothing can wait there.
+        Collections.nCopies(currentQueuePairs, 0),
+        NetFeature.MRG_RXBUF.in(agreed),
+        status,
+        filters.save(),
+        true,
+        true,
+        maxQueuePairs,
+        currentQueuePairs,
+        guestOffloads,
+        Optional.empty(),
+        Optional.empty());
+  }
+
+  void restore(CommonState common, NetState saved) {
+    mac = saved.mac();
+    status = saved.status();
+    currentQueuePairs = saved.currentQueuePairs();
+    guestOffloads = saved.guestOffloads();
+    filters.restore(saved.filters());
+    // The MTU that a driver goes by is the one that it has read, so that one counts where it
+    // negotiated to. A saved config
+    // space that it never read holds zero; then the device keeps its own.
+    if (NetFeature.MTU.in(common.features()) && common.config().size() >= NetConfig.MTU + 2) {
+      int read = common.config().littleEndian16(NetConfig.MTU);
+      mtu = read >= NetConfig.LOWEST_MTU ? read : mtu;
+    }
+  }
+}

@@ -1,0 +1,76 @@
+package io.github.jvhost.virtio;
+
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+
+/**
+ * What virtio-net saves beyond {@link CommonState}.
+ *
+ * @param mac current MAC address
+ * @param txWaiting for each queue pair in use, whether the host's own transmit path had work left
+ *     (32 bits each); zero with vhost
+ * @param mergeableBuffers whether a packet may span several receive buffers
+ * @param status the config space's status field, 16 bits: {@link #LINK_UP}, {@link #ANNOUNCE}
+ * @param filters receive modes, MAC table and VLAN filter
+ * @param vnetHeader whether packets carry a virtio-net header at the peer; always with vhost
+ * @param ufo whether the peer takes UFO
+ * @param maxQueuePairs 1 to 511; part of the configuration, must be the same at both ends
+ * @param currentQueuePairs in use, 1 to the maximum
+ * @param guestOffloads receive offloads in use; 0 unless CTRL_GUEST_OFFLOADS was negotiated
+ * @param rss receive-side scaling, if enabled
+ * @param backEnd state of the back end itself in chunks of 1 byte to 1 MiB, if it was saved
+ */
+public record NetState(
+    MacAddress mac,
+    List<Integer> txWaiting,
+    boolean mergeableBuffers,
+    int status,
+    FilterState filters,
+    boolean vnetHeader,
+    boolean ufo,
+    int maxQueuePairs,
+    int currentQueuePairs,
+    long guestOffloads,
+    Optional<RssState> rss,
+    Optional<List<Bytes>> backEnd) {
+  /** Status bit: the link is up. */
+  public static final int LINK_UP = 1;
+
+  /** Status bit: the driver is asked to announce itself. */
+  public static final int ANNOUNCE = 2;
+
+  /**
+   * The most queue pairs: with the control ring they fit into {@link VirtioNetState#MAX_QUEUES}.
+   */
+  public static final int MAX_PAIRS = (VirtioNetState.MAX_QUEUES - 1) / 2;
+
+  /** The largest chunk of a back end's state, in bytes. */
+  public static final int MAX_CHUNK = 1 << 20;
+
+  /** Checks the ranges. */
+  public NetState {
+    Objects.requireNonNull(mac, "mac");
+    Objects.requireNonNull(filters, "filters");
+    Objects.requireNonNull(rss, "rss");
+    txWaiting = List.copyOf(txWaiting);
+    backEnd = backEnd.map(List::copyOf);
+    Ranges.check16(status, "network status");
+    if (maxQueuePairs < 1
+        || maxQueuePairs > MAX_PAIRS
+        || currentQueuePairs < 1
+        || currentQueuePairs > maxQueuePairs) {
+      throw new IllegalArgumentException(
+          currentQueuePairs + " of " + maxQueuePairs + " queue pairs in use");
+    }
+    if (txWaiting.size() != currentQueuePairs) {
+      throw new IllegalArgumentException(
+          txWaiting.size() + " transmit states for " + currentQueuePairs + " queue pairs");
+    }
+    for (Bytes chunk : backEnd.orElse(List.of())) {
+      if (chunk.size() == 0 || chunk.size() > MAX_CHUNK) {
+        throw new IllegalArgumentException("a back end's state in a chunk of " + chunk.size());
+      }
+    }
+  }
+}

@@ -1,0 +1,20 @@
+package io.github.jvhost.virtio;
+
+/**
+ * One ring of a device as its driver set it up.
+ *
+ * @param size entries, 1 to 1024 (a power of two for a split ring)
+ * @param desc guest-physical address of the descriptor table (packed: of the descriptor ring); 0 =
+ *     never set up
+ * @param avail guest-physical address of the available ring (packed: the driver event suppression)
+ * @param used guest-physical address of the used ring (packed: the device event suppression)
+ * @param ready whether the driver enabled it
+ * @param next where the device goes on
+ */
+public record QueueState(
+    int size, long desc, long avail, long used, boolean ready, RingIndex next) {
+  /** Whether the driver has set the ring up: a ring that it has not is told to no back end. */
+  public boolean isSetUp() {
+    return desc != 0;
+  }
+}

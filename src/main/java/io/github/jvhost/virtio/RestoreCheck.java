@@ -1,0 +1,89 @@
+package io.github.jvhost.virtio;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+
+/** Whether a saved state fits a device. */
+final class RestoreCheck {
+  private final VirtioNet device;
+  private final VirtioNetState state;
+
+  private RestoreCheck(VirtioNet device, VirtioNetState state) {
+    this.device = device;
+    this.state = state;
+  }
+
+  static void check(VirtioNet device, VirtioNetState state) {
+    new RestoreCheck(device, state).run();
+  }
+
+  private void run() {
+    NetState net = state.net();
+    CommonState common = state.common();
+    if (net.maxQueuePairs() != device.maxQueuePairs()) {
+      refuse(net.maxQueuePairs() + " queue pairs, this device has " + device.maxQueuePairs());
+    }
+    checkTransport(state.transport(), device.transport());
+    long missing = common.features() & ~device.deviceFeatures();
+    if (missing != 0) {
+      refuse("features that this device does not offer: " + NetFeature.describe(missing));
+    }
+    if (common.featuresHigh() != 0) {
+      refuse("features above bit 63, of which this device offers none");
+    }
+    if (common.endian() == CommonState.Endian.BIG) {
+      refuse("a big-endian driver");
+    }
+    if (net.rss().isPresent()) {
+      refuse("receive-side scaling, which this device does not have");
+    }
+    if (net.backEnd().isPresent()) {
+      refuse("state of its back end, which this device cannot hand on");
+    }
+    checkQueues();
+  }
+
+  private void checkTransport(TransportState saved, TransportState own) {
+    boolean fits =
+        switch (saved) {
+          case TransportState.Mmio mmio ->
+              own instanceof TransportState.Mmio mine && mine.modern() == mmio.modern();
+          case TransportState.Pci pci ->
+              own instanceof TransportState.Pci mine
+                  && mine.modern() == pci.modern()
+                  && mine.configSpace().size() == pci.configSpace().size()
+                  && vectors(mine) == vectors(pci);
+        };
+    if (!fits) {
+      refuse(saved.describe() + ", this device is " + own.describe());
+    }
+  }
+
+  private static int vectors(TransportState.Pci pci) {
+    return pci.msix().map(TransportState.Msix::vectors).orElse(0);
+  }
+
+  private void checkQueues() {
+    long features = state.common().features();
+    int expected = NetFeature.MQ.in(features) ? 2 * device.maxQueuePairs() + 1 : 3;
+    if (state.queueCount() != expected) {
+      refuse(state.queueCount() + " rings where its features make " + expected);
+    }
+    int inUse = state.net().currentQueuePairs();
+    if (2 * inUse >= expected) {
+      refuse(inUse + " queue pairs in use where its features make " + expected + " rings");
+    }
+    boolean packed = NetFeature.RING_PACKED.in(features);
+    for (int i = 0; i < expected; i++) {
+      int size = state.queue(i).size();
+      if (size > VirtioNet.MAX_QUEUE_SIZE || (!packed && Integer.bitCount(size) != 1)) {
+        refuse("ring " + i + " of " + size + " entries");
+      }
+    }
+  }
+
+  private void refuse(String what) {
+    throw new VhostException(
+        "restoring device " + device.name() + ": the saved state has " + what, Recovery.GIVE_UP);
+  }
+}

@@ -1,0 +1,116 @@
+package io.github.jvhost.virtio;
+
+/** One ring of a live device. */
+final class Ring {
+  /** Alignment of a legacy used ring in bytes, until the driver says otherwise. */
+  static final int USUAL_ALIGN = 4096;
+
+  private final int defaultSize;
+  private int size;
+  private int align;
+  private long desc;
+  private long avail;
+  private long used;
+  private boolean ready;
+  private RingIndex next = RingIndex.start(false);
+  private int vector;
+  private int inUse;
+  private SavedQueue.Proxy proxy;
+
+  /** A ring after a reset. */
+  Ring(int defaultSize) {
+    this.defaultSize = defaultSize;
+    this.size = defaultSize;
+    this.align = USUAL_ALIGN;
+    this.vector = SavedQueue.NO_VECTOR;
+    this.proxy = SavedQueue.Proxy.NONE;
+  }
+
+  /** A ring as it was saved. A legacy driver gives one address only: the others follow from it. */
+  Ring(SavedQueue saved, boolean packed, boolean modernDriver) {
+    this.defaultSize = saved.defaultSize();
+    this.size = saved.size();
+    this.align = saved.align() == 0 ? USUAL_ALIGN : saved.align();
+    this.desc = saved.desc();
+    this.vector = saved.vector();
+    this.proxy = saved.proxy();
+    this.ready = desc != 0;
+    if (modernDriver || desc == 0) {
+      this.avail = saved.avail();
+      this.used = saved.used();
+    } else {
+      this.avail = desc + 16L * size;
+      this.used = alignUp(avail + 4 + 2L * size, align);
+    }
+    SavedQueue.Packed indexes = saved.packed();
+    this.inUse = indexes.inUse();
+    this.next =
+        packed
+            ? RingIndex.packed(
+                indexes.avail() & 0x7FFF,
+                indexes.availWrap(),
+                indexes.used() & 0x7FFF,
+                indexes.usedWrap())
+            : RingIndex.split(saved.next());
+  }
+
+  private static long alignUp(long address, int align) {
+    return Long.remainderUnsigned(address, align) == 0
+        ? address
+        : address + align - Long.remainderUnsigned(address, align);
+  }
+
+  void configure(int newSize, long newDesc, long newAvail, long newUsed, boolean modern) {
+    size = newSize;
+    desc = newDesc;
+    avail = newAvail;
+    used = newUsed;
+    ready = newDesc != 0;
+    proxy =
+        modern
+            ? new SavedQueue.Proxy(newSize, ready, newDesc, newAvail, newUsed)
+            : SavedQueue.Proxy.NONE;
+  }
+
+  /**
+   * Whether virtio allows a driver to set up a split or packed ring like this (virtio 1.2, 2.7 and
+   * 2.8.10).
+   */
+  static boolean allowed(boolean packed, int size, long desc, long avail, long used) {
+    boolean sizeAllowed =
+        size >= 1 && size <= VirtioNet.MAX_QUEUE_SIZE && (packed || Integer.bitCount(size) == 1);
+    return sizeAllowed && desc % 16 == 0 && avail % (packed ? 4 : 2) == 0 && used % 4 == 0;
+  }
+
+  void next(RingIndex index) {
+    next = index;
+  }
+
+  QueueState state() {
+    return new QueueState(size, desc, avail, used, ready, next);
+  }
+
+  /** What is saved of it; parts that this offer and transport cannot carry are left out. */
+  SavedQueue save(HostOffer offer, TransportState transport) {
+    // A ring that was never set up has no place to go on at.
+    int index = desc == 0 ? 0 : next.avail();
+    SavedQueue.Packed packed =
+        !offer.ringPacked()
+            ? SavedQueue.Packed.START
+            : next.isPacked()
+                ? new SavedQueue.Packed(
+                    index, next.availWrap(), next.used(), next.usedWrap(), inUse)
+                : new SavedQueue.Packed(index, true, 0, true, inUse);
+    return new SavedQueue(
+        size,
+        defaultSize,
+        transport instanceof TransportState.Mmio ? align : 0,
+        desc,
+        index,
+        vector,
+        offer.version1() ? avail : 0,
+        offer.version1() ? used : 0,
+        packed,
+        proxy);
+  }
+}

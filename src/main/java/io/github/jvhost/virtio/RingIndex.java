@@ -1,0 +1,85 @@
+package io.github.jvhost.virtio;
+
+/**
+ * Where a device goes on in a ring: the next entry that it takes, and for a packed ring also the
+ * next one that it uses, each with its wrap counter.
+ *
+ * <pre>
+ *   split    15            0         next available index, free running modulo 65536
+ *           +---------------+        (the used index is in guest memory)
+ *           |     avail     |
+ *           +---------------+
+ *   packed   31  30       16  15  14        0
+ *           +---+-----------+---+------------+   w = wrap counter
+ *           | w |   used    | w |   avail    |   indexes are below the ring's size
+ *           +---+-----------+---+------------+
+ * </pre>
+ *
+ * <p>This is also how vhost writes a ring's base.
+ *
+ * @param isPacked which of the two forms
+ * @param avail next available entry; 0 to 65535 (split) or 0 to 32767 (packed)
+ * @param availWrap its wrap counter; false for a split ring
+ * @param used next used entry, 0 to 32767; 0 for a split ring
+ * @param usedWrap its wrap counter; false for a split ring
+ */
+public record RingIndex(
+    boolean isPacked, int avail, boolean availWrap, int used, boolean usedWrap) {
+  private static final RingIndex SPLIT_START = new RingIndex(false, 0, false, 0, false);
+  private static final RingIndex PACKED_START = new RingIndex(true, 0, true, 0, true);
+
+  /** Checks the ranges. */
+  public RingIndex {
+    int highest = isPacked ? 0x7FFF : 0xFFFF;
+    if (avail < 0 || avail > highest || used < 0 || used > 0x7FFF) {
+      throw new IllegalArgumentException(
+          "ring index out of range: avail " + avail + ", used " + used);
+    }
+    if (!isPacked && (availWrap || usedWrap || used != 0)) {
+      throw new IllegalArgumentException("a split ring has neither wrap counters nor a used index");
+    }
+  }
+
+  /** The index of a split ring, 0 to 65535. */
+  public static RingIndex split(int avail) {
+    return new RingIndex(false, avail, false, 0, false);
+  }
+
+  /** The indexes of a packed ring, each 0 to 32767. */
+  public static RingIndex packed(int avail, boolean availWrap, int used, boolean usedWrap) {
+    return new RingIndex(true, avail, availWrap, used, usedWrap);
+  }
+
+  /** Where every ring starts after a reset. Packed: index 0 with both wrap counters set. */
+  public static RingIndex start(boolean packed) {
+    return packed ? PACKED_START : SPLIT_START;
+  }
+
+  /** The value of SET_VRING_BASE and GET_VRING_BASE. */
+  public int toVhostBase() {
+    return isPacked
+        ? avail | (availWrap ? 1 << 15 : 0) | used << 16 | (usedWrap ? 1 << 31 : 0)
+        : avail;
+  }
+
+  /**
+   * The index that a vhost base stands for. Of a split base only the lower 16 bits count, as the
+   * back ends treat it.
+   *
+   * @param base the value, all 32 bits
+   * @param packed what kind of ring it belongs to
+   */
+  public static RingIndex fromVhostBase(int base, boolean packed) {
+    return packed
+        ? packed(
+            base & 0x7FFF, (base >>> 15 & 1) != 0, base >>> 16 & 0x7FFF, (base >>> 31 & 1) != 0)
+        : split(base & 0xFFFF);
+  }
+
+  @Override
+  public String toString() {
+    return isPacked
+        ? avail + (availWrap ? "w" : "") + "/" + used + (usedWrap ? "w" : "")
+        : Integer.toString(avail);
+  }
+}

@@ -1,0 +1,74 @@
+package io.github.jvhost.virtio;
+
+import io.github.jvhost.memory.GuestMemory;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+
+/** The rings of a live device: RX0, TX0, RX1, TX1, ..., control. */
+final class Rings {
+  /** What came of serving the control ring. */
+  record Served(int completed, boolean broke) {}
+
+  private final int queueSize;
+  private final List<Ring> rings = new ArrayList<>();
+
+  Rings(int queueSize) {
+    this.queueSize = queueSize;
+  }
+
+  int queueSize() {
+    return queueSize;
+  }
+
+  int count() {
+    return rings.size();
+  }
+
+  int control() {
+    return rings.size() - 1;
+  }
+
+  Ring get(int ring) {
+    return rings.get(Objects.checkIndex(ring, rings.size()));
+  }
+
+  /** As many as that many pairs need, none of them set up. */
+  void make(int pairs, boolean packed) {
+    rings.clear();
+    for (int i = 0; i <= 2 * pairs; i++) {
+      Ring ring = new Ring(i < 2 * pairs ? queueSize : VirtioNet.CONTROL_QUEUE_SIZE);
+      ring.next(RingIndex.start(packed));
+      rings.add(ring);
+    }
+  }
+
+  /**
+   * Executes the commands that wait in the control ring, which goes on behind them.
+   *
+   * @return how many were completed, and whether the ring broke after them
+   */
+  Served serveControl(GuestMemory memory, long features, ControlRing.Commands commands) {
+    Ring ring = get(control());
+    ControlRing served = new ControlRing(memory, ring.state(), features);
+    boolean broke = false;
+    try {
+      served.serve(commands);
+    } catch (ControlRing.BrokenRingException e) {
+      broke = true;
+    }
+    ring.next(RingIndex.split(served.next()));
+    return new Served(served.completed(), broke);
+  }
+
+  List<SavedQueue> save(HostOffer offer, TransportState transport) {
+    return rings.stream().map(ring -> ring.save(offer, transport)).toList();
+  }
+
+  void restore(VirtioNetState state, boolean packed, boolean modernDriver) {
+    rings.clear();
+    for (int i = 0; i < state.queueCount(); i++) {
+      rings.add(new Ring(state.queue(i), packed, modernDriver));
+    }
+  }
+}

@@ -1,0 +1,43 @@
+package io.github.jvhost.virtio;
+
+import java.util.List;
+import java.util.OptionalInt;
+
+/**
+ * Receive-side scaling, saved. This device model does not offer it; it is here so that a saved
+ * device that has it can be read and written.
+ *
+ * @param enabled whether it is on
+ * @param redirect whether packets are spread over the queues
+ * @param populateHash whether the hash is told with each packet
+ * @param hashTypes in use, 32 bits
+ * @param supportedHashTypes what the host supports, 32 bits; only newer hosts save it
+ * @param defaultQueue receive queue of packets without a hash, 16 bits
+ * @param key {@value #KEY_BYTES} bytes
+ * @param table receive queues by hash, 16 bits each, at most 65535
+ */
+public record RssState(
+    boolean enabled,
+    boolean redirect,
+    boolean populateHash,
+    int hashTypes,
+    OptionalInt supportedHashTypes,
+    int defaultQueue,
+    Bytes key,
+    List<Integer> table) {
+  /** Bytes of the key. */
+  public static final int KEY_BYTES = 40;
+
+  /** Checks the ranges. */
+  public RssState {
+    table = List.copyOf(table);
+    Ranges.check16(defaultQueue, "default queue");
+    Ranges.check16(table.size(), "length of the indirection table");
+    for (int queue : table) {
+      Ranges.check16(queue, "queue in the indirection table");
+    }
+    if (key.size() != KEY_BYTES) {
+      throw new IllegalArgumentException("RSS key of " + key.size() + " bytes");
+    }
+  }
+}

@@ -1,0 +1,116 @@
+package io.github.jvhost.virtio;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Receive modes, MAC table and VLAN filter of a live device. They are kept for the driver and for
+ * migration; a vhost-user back end gets all traffic and is told nothing of them.
+ */
+final class RxFilters {
+  /** Entries of the MAC table, of both kinds together. */
+  static final int TABLE_ENTRIES = 64;
+
+  /** Receive modes in the order of their commands (virtio 1.2, 5.1.6.5.1). */
+  enum Mode {
+    PROMISCUOUS,
+    ALL_MULTICAST,
+    ALL_UNICAST,
+    NO_MULTICAST,
+    NO_UNICAST,
+    NO_BROADCAST
+  }
+
+  private final Set<Mode> modes = EnumSet.noneOf(Mode.class);
+  private final List<MacAddress> table = new ArrayList<>();
+  private final byte[] vlans = new byte[FilterState.VLAN_BYTES];
+  private boolean multicastOverflow;
+  private boolean unicastOverflow;
+
+  RxFilters() {
+    reset();
+  }
+
+  /**
+   * As a device starts: it takes everything, so that also a driver without a control queue can
+   * work.
+   */
+  void reset() {
+    modes.clear();
+    modes.add(Mode.PROMISCUOUS);
+    table.clear();
+    multicastOverflow = false;
+    unicastOverflow = false;
+    passAllVlans(true);
+  }
+
+  /** With a VLAN filter negotiated no VLAN passes before the driver adds it; without, all do. */
+  void passAllVlans(boolean all) {
+    Arrays.fill(vlans, (byte) (all ? 0xFF : 0));
+  }
+
+  void mode(Mode mode, boolean on) {
+    if (on) {
+      modes.add(mode);
+    } else {
+      modes.remove(mode);
+    }
+  }
+
+  void vlan(int vlan, boolean pass) {
+    int bit = 1 << (vlan & 7);
+    int old = vlans[vlan >>> 3];
+    vlans[vlan >>> 3] = (byte) (pass ? old | bit : old & ~bit);
+  }
+
+  /**
+   * Takes the place of the table. A list that does not fit is dropped as a whole, and that is
+   * remembered.
+   */
+  void table(List<MacAddress> unicast, List<MacAddress> multicast) {
+    table.clear();
+    unicastOverflow = unicast.size() > TABLE_ENTRIES;
+    if (!unicastOverflow) {
+      table.addAll(unicast);
+    }
+    multicastOverflow = table.size() + multicast.size() > TABLE_ENTRIES;
+    if (!multicastOverflow) {
+      table.addAll(multicast);
+    }
+  }
+
+  FilterState save() {
+    return new FilterState(
+        modes.contains(Mode.PROMISCUOUS),
+        modes.contains(Mode.ALL_MULTICAST),
+        table,
+        Bytes.copyOf(vlans),
+        multicastOverflow,
+        unicastOverflow,
+        modes.contains(Mode.ALL_UNICAST),
+        modes.contains(Mode.NO_MULTICAST),
+        modes.contains(Mode.NO_UNICAST),
+        modes.contains(Mode.NO_BROADCAST));
+  }
+
+  void restore(FilterState saved) {
+    mode(Mode.PROMISCUOUS, saved.promiscuous());
+    mode(Mode.ALL_MULTICAST, saved.allMulticast());
+    mode(Mode.ALL_UNICAST, saved.allUnicast());
+    mode(Mode.NO_MULTICAST, saved.noMulticast());
+    mode(Mode.NO_UNICAST, saved.noUnicast());
+    mode(Mode.NO_BROADCAST, saved.noBroadcast());
+    multicastOverflow = saved.multicastOverflow();
+    unicastOverflow = saved.unicastOverflow();
+    table.clear();
+    // A table larger than ours cannot be kept; the filter is only a hint, so the device goes on
+    // without it.
+    if (saved.table().size() <= TABLE_ENTRIES) {
+      table.addAll(saved.table());
+    }
+    System.arraycopy(saved.vlans().toArray(), 0, vlans, 0, vlans.length);
+  }
+}

@@ -1,0 +1,99 @@
+package io.github.jvhost.virtio;
+
+import java.util.Objects;
+
+/**
+ * One ring in a saved device: more than {@link QueueState}, namely everything that a section
+ * carries for it.
+ *
+ * @param size entries, 0 to 32768; 0 = the device has no such ring
+ * @param defaultSize entries after a reset, 0 to 32768
+ * @param align legacy virtio-mmio: alignment of the used ring in bytes; else 0 (32 bits)
+ * @param desc guest-physical address of the descriptor table; 0 = never set up
+ * @param next next available index, 0 to 65535; 0 when the ring was never set up
+ * @param vector MSI-X vector, or {@link #NO_VECTOR}
+ * @param avail guest-physical address of the available ring; 0 where the host offers no VERSION_1
+ *     (then it follows from desc)
+ * @param used guest-physical address of the used ring; the same
+ * @param packed indexes of a packed ring; {@link Packed#START} where the host does not offer packed
+ *     rings
+ * @param proxy the ring in the transport's modern registers; {@link Proxy#NONE} where it has none
+ */
+public record SavedQueue(
+    int size,
+    int defaultSize,
+    int align,
+    long desc,
+    int next,
+    int vector,
+    long avail,
+    long used,
+    Packed packed,
+    Proxy proxy) {
+  /** No MSI-X vector is assigned. */
+  public static final int NO_VECTOR = 0xFFFF;
+
+  /** The largest ring that virtio knows. */
+  public static final int MAX_SIZE = 32768;
+
+  /** A ring that is not there: what all the places behind the last one hold. */
+  public static final SavedQueue ABSENT =
+      new SavedQueue(0, 0, 0, 0, 0, NO_VECTOR, 0, 0, Packed.START, Proxy.NONE);
+
+  /** Checks the ranges. */
+  public SavedQueue {
+    Objects.requireNonNull(packed, "packed");
+    Objects.requireNonNull(proxy, "proxy");
+    if (size < 0 || size > MAX_SIZE || defaultSize < 0 || defaultSize > MAX_SIZE) {
+      throw new IllegalArgumentException("ring of " + size + " entries, default " + defaultSize);
+    }
+    Ranges.check16(next, "next index");
+    Ranges.check16(vector, "vector");
+    if (desc == 0 && next != 0) {
+      throw new IllegalArgumentException("a ring that was never set up has next index " + next);
+    }
+    if (size == 0 && (align != 0 || desc != 0 || vector != NO_VECTOR)) {
+      throw new IllegalArgumentException("a ring that is not there has state");
+    }
+  }
+
+  /**
+   * The indexes of a packed ring. QEMU keeps a split ring's next index in the same place, so that
+   * where packed rings are offered but not used, {@code avail} is that one.
+   *
+   * @param avail next available index, 16 bits
+   * @param availWrap its wrap counter
+   * @param used next used index, 16 bits
+   * @param usedWrap its wrap counter
+   * @param inUse descriptors that were taken and not given back (32 bits)
+   */
+  public record Packed(int avail, boolean availWrap, int used, boolean usedWrap, int inUse) {
+    /** After a reset. */
+    public static final Packed START = new Packed(0, true, 0, true, 0);
+
+    /** Checks the ranges. */
+    public Packed {
+      Ranges.check16(avail, "packed available index");
+      Ranges.check16(used, "packed used index");
+    }
+  }
+
+  /**
+   * A ring as the transport's modern registers hold it.
+   *
+   * @param size as written, 16 bits
+   * @param enabled whether the driver enabled the ring
+   * @param desc address as written
+   * @param avail address as written
+   * @param used address as written
+   */
+  public record Proxy(int size, boolean enabled, long desc, long avail, long used) {
+    /** Nothing written. */
+    public static final Proxy NONE = new Proxy(0, false, 0, 0, 0);
+
+    /** Checks the range. */
+    public Proxy {
+      Ranges.check16(size, "ring size");
+    }
+  }
+}

@@ -1,0 +1,198 @@
+package io.github.jvhost.virtio;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/**
+ * The part of a device's state that depends on how it is attached to the guest: over virtio-mmio or
+ * virtio-pci, each with its legacy register layout alone or with the modern one. What this library
+ * does not interpret (PCI config space, MSI-X table) is carried as it is.
+ */
+public sealed interface TransportState {
+  /** Whether the modern register layout is there (a transitional PCI device has both). */
+  boolean modern();
+
+  /**
+   * The driver's features as they were written through the modern registers, bits 0 to 63; they
+   * become the device's at FEATURES_OK. 0 without modern registers.
+   */
+  long proxyFeatures();
+
+  /** The same transport with other features in its modern registers; unchanged when it has none. */
+  TransportState withProxyFeatures(long features);
+
+  /** The same transport as a device reset leaves it. */
+  TransportState reset();
+
+  /** What it is, for messages: {@code modern mmio}. */
+  String describe();
+
+  /**
+   * Over virtio-mmio.
+   *
+   * @param modern register layout of version 2
+   * @param hostFeaturesSelect which half of the device's features the driver reads, as written (32
+   *     bits)
+   * @param guestFeaturesSelect which half of its features the driver writes, as written (32 bits)
+   * @param guestPageShift legacy: page size of ring addresses as a power of two, 0 = not set (32
+   *     bits)
+   * @param proxyFeatures as in {@link TransportState#proxyFeatures()}
+   */
+  record Mmio(
+      boolean modern,
+      int hostFeaturesSelect,
+      int guestFeaturesSelect,
+      int guestPageShift,
+      long proxyFeatures)
+      implements TransportState {
+    /** Checks that nothing modern is in a legacy transport. */
+    public Mmio {
+      if (!modern && proxyFeatures != 0) {
+        throw new IllegalArgumentException("legacy virtio-mmio has no modern registers");
+      }
+    }
+
+    /** A fresh transport. */
+    public static Mmio create(boolean modern) {
+      return new Mmio(modern, 0, 0, 0, 0);
+    }
+
+    @Override
+    public Mmio withProxyFeatures(long features) {
+      return modern
+          ? new Mmio(true, hostFeaturesSelect, guestFeaturesSelect, guestPageShift, features)
+          : this;
+    }
+
+    @Override
+    public Mmio reset() {
+      return create(modern);
+    }
+
+    @Override
+    public String describe() {
+      return modern ? "modern mmio" : "legacy mmio";
+    }
+  }
+
+  /**
+   * Over virtio-pci.
+   *
+   * @param modern whether there are modern registers
+   * @param configSpace the PCI config space, 256 or (PCI Express) 4096 bytes
+   * @param interruptLevels levels of INTA to INTD, four 32-bit values
+   * @param msix present exactly if the config space has an MSI-X capability
+   * @param deviceFeatureSelect as written (32 bits); 0 without modern registers
+   * @param guestFeatureSelect as written (32 bits); 0 without modern registers
+   * @param proxyFeatures as in {@link TransportState#proxyFeatures()}
+   * @param proxyFeaturesHigh bits 64 to 127, where the source's device has such registers
+   */
+  record Pci(
+      boolean modern,
+      Bytes configSpace,
+      List<Integer> interruptLevels,
+      Optional<Msix> msix,
+      int deviceFeatureSelect,
+      int guestFeatureSelect,
+      long proxyFeatures,
+      OptionalLong proxyFeaturesHigh)
+      implements TransportState {
+    /** Conventional PCI. */
+    public static final int CONFIG_SPACE = 256;
+
+    /** PCI Express. */
+    public static final int EXPRESS_CONFIG_SPACE = 4096;
+
+    /** Interrupt lines of a PCI device. */
+    public static final int INTERRUPT_LINES = 4;
+
+    /** Checks that the parts fit together. */
+    public Pci {
+      interruptLevels = List.copyOf(interruptLevels);
+      if (configSpace.size() != CONFIG_SPACE && configSpace.size() != EXPRESS_CONFIG_SPACE) {
+        throw new IllegalArgumentException("PCI config space of " + configSpace.size() + " bytes");
+      }
+      if (interruptLevels.size() != INTERRUPT_LINES) {
+        throw new IllegalArgumentException("a PCI device has four interrupt lines");
+      }
+      int vectors = PciCapabilities.msixVectors(configSpace);
+      int saved = msix.map(Msix::vectors).orElse(0);
+      if (vectors != saved) {
+        throw new IllegalArgumentException(
+            "the config space has " + vectors + " MSI-X vectors, the table " + saved);
+      }
+      if (!modern
+          && (deviceFeatureSelect != 0
+              || guestFeatureSelect != 0
+              || proxyFeatures != 0
+              || proxyFeaturesHigh.isPresent())) {
+        throw new IllegalArgumentException("legacy virtio-pci has no modern registers");
+      }
+    }
+
+    @Override
+    public Pci withProxyFeatures(long features) {
+      return modern
+          ? new Pci(
+              true,
+              configSpace,
+              interruptLevels,
+              msix,
+              deviceFeatureSelect,
+              guestFeatureSelect,
+              features,
+              proxyFeaturesHigh)
+          : this;
+    }
+
+    @Override
+    public Pci reset() {
+      OptionalLong high = proxyFeaturesHigh.isPresent() ? OptionalLong.of(0) : OptionalLong.empty();
+      return new Pci(modern, configSpace, interruptLevels, msix, 0, 0, 0, high);
+    }
+
+    @Override
+    public String describe() {
+      return (modern ? "modern" : "legacy")
+          + " pci ("
+          + configSpace.size()
+          + " bytes of config space, "
+          + msix.map(Msix::vectors).orElse(0)
+          + " MSI-X vectors)";
+    }
+  }
+
+  /**
+   * Message-signalled interrupts of a PCI device.
+   *
+   * @param table 16 bytes for each vector, as the guest wrote them (little-endian)
+   * @param pending one bit for each vector
+   * @param configVector vector of config changes, or {@link SavedQueue#NO_VECTOR}
+   */
+  record Msix(Bytes table, Bytes pending, int configVector) {
+    /** Bytes of a table entry. */
+    public static final int ENTRY = 16;
+
+    /** The most vectors that a device can have. */
+    public static final int MAX_VECTORS = 2048;
+
+    /** Checks that the parts fit together. */
+    public Msix {
+      int vectors = table.size() / ENTRY;
+      if (table.size() % ENTRY != 0
+          || vectors == 0
+          || vectors > MAX_VECTORS
+          || pending.size() != (vectors + 7) / 8) {
+        throw new IllegalArgumentException(
+            "MSI-X table of " + table.size() + " bytes with " + pending.size() + " pending bytes");
+      }
+      Ranges.checkVector(configVector, vectors);
+    }
+
+    /** How many vectors there are, 1 to 2048. */
+    public int vectors() {
+      return table.size() / ENTRY;
+    }
+  }
+}

@@ -1,0 +1,397 @@
+package io.github.jvhost.virtio;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.GuestMemory;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.function.Consumer;
+
+/**
+ * A virtio-net device as its driver sees it: features, status, config space, rings and the control
+ * queue. It knows nothing of vhost; whoever runs a back end for it listens to {@link #onChange} and
+ * reads what is to be told.
+ *
+ * <p>Not thread-safe: the device has one serial owner, who makes every call, snapshots included.
+ * What a driver writes never causes an exception: nonsense leaves a device that {@linkplain
+ * #broken() needs a reset}.
+ */
+public final class VirtioNet {
+  /** Entries of the control ring after a reset. */
+  public static final int CONTROL_QUEUE_SIZE = 64;
+
+  /** The largest ring that a driver can set up. */
+  public static final int MAX_QUEUE_SIZE = 1024;
+
+  private final String name;
+  private final Negotiation negotiation;
+  private final NetPart net;
+  private final NetControl control;
+  private final Rings rings;
+  private final List<Consumer<DeviceChange>> listeners = new ArrayList<>();
+
+  private TransportState transport;
+  private int isr;
+  private int queueSelect;
+  private boolean broken;
+  private boolean disabled;
+  private long changes;
+
+  VirtioNet(
+      String name, NetPart net, int queueSize, Negotiation negotiation, TransportState transport) {
+    this.name = name;
+    this.net = net;
+    this.rings = new Rings(queueSize);
+    this.negotiation = negotiation;
+    this.transport = transport;
+    this.control = new NetControl(this, net);
+    makeRings();
+  }
+
+  /**
+   * Describes a device.
+   *
+   * @param name what it is called in messages and in a migration: the same at both ends, and unique
+   */
+  public static VirtioNetBuilder builder(String name) {
+    return new VirtioNetBuilder(name);
+  }
+
+  /**
+   * A fresh device with this one's configuration, and the limits of its back end; nothing of the
+   * driver's.
+   */
+  public VirtioNet twin() {
+    return new VirtioNet(
+        name,
+        new NetPart(net.configuredMac(), net.mtu(), net.maxQueuePairs()),
+        rings.queueSize(),
+        new Negotiation(negotiation.configured(), negotiation.offered()),
+        transport.reset());
+  }
+
+  /** What it is called. */
+  public String name() {
+    return name;
+  }
+
+  /** The MAC address in use: the configured one, or what the driver changed it to. */
+  public MacAddress mac() {
+    return net.mac();
+  }
+
+  /** The MTU that the device tells its driver, in bytes. */
+  public int mtu() {
+    return net.mtu();
+  }
+
+  /** Changes the MTU, 68 to 65535 bytes. */
+  public void mtu(int bytes) {
+    VirtioNetBuilder.checkMtu(bytes);
+    if (bytes != net.mtu()) {
+      net.mtu(bytes);
+      changed(DeviceChange.MTU);
+      changed(DeviceChange.CONFIG_INTERRUPT);
+    }
+  }
+
+  /** The most queue pairs that a driver can use, 1 to 511. */
+  public int maxQueuePairs() {
+    return net.maxQueuePairs();
+  }
+
+  /** The queue pairs that the driver uses now, 1 to the maximum. */
+  public int currentQueuePairs() {
+    return net.currentQueuePairs();
+  }
+
+  /**
+   * The queue pairs that a back end is told: with MQ negotiated all of them, used or not; else one.
+   */
+  public int backEndQueuePairs() {
+    return negotiation.has(NetFeature.MQ) ? net.maxQueuePairs() : 1;
+  }
+
+  /**
+   * Rings of the device, the control ring being the last: 2 * max + 1 with MQ negotiated, else 3.
+   */
+  public int queueCount() {
+    return rings.count();
+  }
+
+  /** Index of the control ring. */
+  public int controlQueue() {
+    return rings.control();
+  }
+
+  /** Whether the link is up. */
+  public boolean linkUp() {
+    return net.statusBit(NetState.LINK_UP);
+  }
+
+  /** Pulls the link, or puts it in again. */
+  public void linkUp(boolean up) {
+    if (up != linkUp()) {
+      net.statusBit(NetState.LINK_UP, up);
+      changed(DeviceChange.LINK);
+      changed(DeviceChange.CONFIG_INTERRUPT);
+    }
+  }
+
+  /** What the device offers. */
+  public long deviceFeatures() {
+    return negotiation.offered();
+  }
+
+  /**
+   * Leaves of the configured features only those that the back end has, as far as it is asked about
+   * them ({@link NetFeature#BACK_END}). Called after each connection.
+   *
+   * @param offered the back end's feature bits
+   * @throws VhostException GIVE_UP, and nothing changes, when the driver has acknowledged a feature
+   *     that would go
+   */
+  public void limitFeatures(long offered) {
+    negotiation.limit(name, offered);
+  }
+
+  /** What the driver acknowledged, among what is offered. */
+  public long driverFeatures() {
+    return negotiation.agreed();
+  }
+
+  /** Those of the acknowledged features that the back end is told. */
+  public long backEndFeatures() {
+    return driverFeatures() & NetFeature.BACK_END;
+  }
+
+  /** Whether the driver uses packed rings. */
+  public boolean packed() {
+    return negotiation.has(NetFeature.RING_PACKED);
+  }
+
+  /** The device status, see {@link DeviceStatus}. */
+  public int status() {
+    return negotiation.status();
+  }
+
+  /** Whether the driver has made the device live and nothing has broken it. */
+  public boolean live() {
+    return (status() & DeviceStatus.DRIVER_OK) != 0 && !broken;
+  }
+
+  /** Whether the device needs a reset, because the driver did what it must not. */
+  public boolean broken() {
+    return broken;
+  }
+
+  /** How the device is attached. */
+  public TransportState transport() {
+    return transport;
+  }
+
+  /**
+   * Grows with every change to what a snapshot would hold: the same value means the same snapshot.
+   */
+  public long changes() {
+    return changes;
+  }
+
+  /** Asks to be called after each change, on the owner's thread. */
+  public void onChange(Consumer<DeviceChange> listener) {
+    listeners.add(Objects.requireNonNull(listener, "listener"));
+  }
+
+  /**
+   * The driver acknowledges features. Ignored once they are agreed upon (FEATURES_OK) or the device
+   * is live.
+   */
+  public void setDriverFeatures(long features) {
+    if (negotiation.acknowledge(features)) {
+      transport = transport.withProxyFeatures(features);
+      net.features(driverFeatures());
+      makeRings();
+      changed(DeviceChange.STATUS);
+    }
+  }
+
+  /**
+   * The driver writes the status register. 0 resets the device. FEATURES_OK stays clear when the
+   * driver acknowledged what was not offered or what needs another feature; DRIVER_OK stays clear
+   * when a modern driver has not got there.
+   */
+  public void setStatus(int value) {
+    if (value == 0) {
+      negotiation.reset();
+      net.reset();
+      isr = 0;
+      queueSelect = 0;
+      broken = false;
+      transport = transport.reset();
+      makeRings();
+      changed(DeviceChange.RESET);
+    } else if (negotiation.writeStatus(value)) {
+      changed(DeviceChange.STATUS);
+    }
+  }
+
+  private void makeRings() {
+    rings.make(backEndQueuePairs(), packed());
+  }
+
+  /**
+   * The driver sets a ring up. A size or an address that virtio does not allow leaves a broken
+   * device.
+   *
+   * @param ring index, below {@link #queueCount()}
+   * @param size entries, 1 to 1024; a power of two for a split ring
+   * @param desc guest-physical address, aligned to 16; 0 takes the ring down
+   * @param avail guest-physical address, aligned to 2 (packed: 4)
+   * @param used guest-physical address, aligned to 4
+   */
+  public void configureQueue(int ring, int size, long desc, long avail, long used) {
+    Ring target = rings.get(ring);
+    if (!Ring.allowed(packed(), size, desc, avail, used)) {
+      markBroken();
+      return;
+    }
+    target.configure(size, desc, avail, used, transport.modern());
+    changed(DeviceChange.QUEUE);
+  }
+
+  /** A ring as it is now. */
+  public QueueState queue(int ring) {
+    return rings.get(ring).state();
+  }
+
+  /**
+   * Says where the device goes on in a ring, as the back end told when it stopped.
+   *
+   * @throws IllegalArgumentException for the index of the other kind of ring
+   */
+  public void setNextIndex(int ring, RingIndex index) {
+    Ring target = rings.get(ring);
+    if (index.isPacked() != packed()) {
+      throw new IllegalArgumentException(
+          "device " + name + ", ring " + ring + ": an index of the other kind of ring");
+    }
+    target.next(index);
+    changes++;
+  }
+
+  /** The driver reads the config space; what lies outside of it reads as zero. */
+  public byte[] readConfig(int offset, int length) {
+    return NetConfig.read(net.config(deviceFeatures()), offset, length);
+  }
+
+  /**
+   * The driver writes the config space. Only a legacy driver's MAC address is taken, and only
+   * without CTRL_MAC_ADDR.
+   */
+  public void writeConfig(int offset, byte[] bytes) {
+    if (!negotiation.has(NetFeature.CTRL_MAC_ADDR) && !negotiation.has(NetFeature.VERSION_1)) {
+      changeMac(NetConfig.writeMac(mac(), offset, bytes));
+    }
+  }
+
+  /**
+   * Executes the commands that wait in the control ring. The caller signals the ring's call eventfd
+   * when there were any.
+   *
+   * @return how many were completed, at most 4096 (then there may be more); 0 when the device is
+   *     not live or has no control ring
+   * @throws VhostException GIVE_UP when the driver uses packed rings: this model serves a split
+   *     control ring only
+   */
+  public int serviceControlQueue(GuestMemory memory) {
+    QueueState ring = queue(controlQueue());
+    if (!live() || !ring.ready() || !negotiation.has(NetFeature.CTRL_VQ)) {
+      return 0;
+    }
+    if (packed()) {
+      throw new VhostException(
+          "device " + name + ": a packed control ring is not served", Recovery.GIVE_UP);
+    }
+    Rings.Served served = rings.serveControl(memory, driverFeatures(), control::execute);
+    changes += served.completed();
+    if (served.broke()) {
+      markBroken();
+    }
+    return served.completed();
+  }
+
+  /**
+   * Asks the driver to announce itself to the network, as after a migration.
+   *
+   * @return whether it can: it negotiated that, and is live
+   */
+  public boolean requestAnnounce() {
+    if (!negotiation.canAnnounce() || !live()) {
+      return false;
+    }
+    net.statusBit(NetState.ANNOUNCE, true);
+    changed(DeviceChange.CONFIG_INTERRUPT);
+    return true;
+  }
+
+  /** Everything that a migration carries for the device. */
+  public VirtioNetState snapshot() {
+    HostOffer offer = HostOffer.of(deviceFeatures());
+    CommonState common =
+        new CommonState(
+            status(),
+            isr,
+            queueSelect,
+            driverFeatures(),
+            0,
+            Bytes.copyOf(net.config(deviceFeatures())),
+            CommonState.Endian.USUAL,
+            broken,
+            (status() & DeviceStatus.DRIVER_OK) != 0,
+            disabled);
+    return new VirtioNetState(
+        offer, transport, common, net.save(driverFeatures()), rings.save(offer, transport));
+  }
+
+  /**
+   * Takes a saved state in place of everything that the driver did.
+   *
+   * @throws VhostException GIVE_UP, and nothing changes, when the state does not fit this device:
+   *     it says what differs
+   */
+  public void restore(VirtioNetState state) {
+    RestoreCheck.check(this, state);
+    CommonState common = state.common();
+    negotiation.set(common.features(), common.status());
+    isr = common.isr();
+    queueSelect = common.queueSelect();
+    broken = common.broken();
+    disabled = common.disabled();
+    transport = state.transport();
+    net.restore(common, state.net());
+    rings.restore(state, packed(), negotiation.has(NetFeature.VERSION_1));
+    changed(DeviceChange.RESTORED);
+  }
+
+  private void changeMac(MacAddress address) {
+    if (!address.equals(mac())) {
+      net.mac(address);
+      changed(DeviceChange.MAC);
+    }
+  }
+
+  private void markBroken() {
+    broken = true;
+    negotiation.needsReset();
+    changed(DeviceChange.BROKEN);
+    changed(DeviceChange.CONFIG_INTERRUPT);
+  }
+
+  void changed(DeviceChange change) {
+    changes++;
+    for (Consumer<DeviceChange> listener : listeners) {
+      listener.accept(change);
+    }
+  }
+}

@@ -1,0 +1,115 @@
+package io.github.jvhost.virtio;
+
+import java.util.Objects;
+
+/** Describes a {@link VirtioNet}. Both ends of a migration describe the device alike. */
+public final class VirtioNetBuilder {
+  /** What is offered unless said otherwise; MQ comes with more than one queue pair. */
+  public static final long DEFAULT_FEATURES =
+      NetFeature.maskOf(
+          NetFeature.VERSION_1,
+          NetFeature.MAC,
+          NetFeature.MTU,
+          NetFeature.STATUS,
+          NetFeature.CTRL_VQ,
+          NetFeature.CTRL_RX,
+          NetFeature.CTRL_VLAN,
+          NetFeature.CTRL_MAC_ADDR,
+          NetFeature.GUEST_ANNOUNCE,
+          NetFeature.MRG_RXBUF);
+
+  /** Entries of a ring unless said otherwise. */
+  public static final int DEFAULT_QUEUE_SIZE = 256;
+
+  private static final long NOT_EMULATED =
+      NetFeature.maskOf(
+          NetFeature.DEVICE_STATS,
+          NetFeature.VQ_NOTF_COAL,
+          NetFeature.NOTF_COAL,
+          NetFeature.HASH_REPORT,
+          NetFeature.RSS,
+          NetFeature.STANDBY,
+          NetFeature.SPEED_DUPLEX);
+
+  private final String name;
+  private MacAddress mac = MacAddress.parse("02:00:00:00:00:01");
+  private int mtu = 1500;
+  private int maxQueuePairs = 1;
+  private int queueSize = DEFAULT_QUEUE_SIZE;
+  private long features = DEFAULT_FEATURES;
+  private TransportState transport = TransportState.Mmio.create(true);
+
+  VirtioNetBuilder(String name) {
+    this.name = Objects.requireNonNull(name, "name");
+  }
+
+  static void checkMtu(int bytes) {
+    if (bytes < NetConfig.LOWEST_MTU || bytes > 65535) {
+      throw new IllegalArgumentException("MTU " + bytes + " is not between 68 and 65535");
+    }
+  }
+
+  /** The MAC address; 02:00:00:00:00:01 if not said. */
+  public VirtioNetBuilder mac(MacAddress address) {
+    this.mac = Objects.requireNonNull(address, "address");
+    return this;
+  }
+
+  /** The MTU, 68 to 65535 bytes; 1500 if not said. */
+  public VirtioNetBuilder mtu(int bytes) {
+    checkMtu(bytes);
+    this.mtu = bytes;
+    return this;
+  }
+
+  /** The most queue pairs that the driver can use, 1 to 511; 1 if not said. */
+  public VirtioNetBuilder maxQueuePairs(int pairs) {
+    if (pairs < 1 || pairs > NetState.MAX_PAIRS) {
+      throw new IllegalArgumentException(
+          pairs + " queue pairs are not between 1 and " + NetState.MAX_PAIRS);
+    }
+    this.maxQueuePairs = pairs;
+    return this;
+  }
+
+  /**
+   * Entries of a data ring unless the driver chooses; a power of two up to 1024; 256 if not said.
+   */
+  public VirtioNetBuilder queueSize(int entries) {
+    if (entries < 1 || entries > VirtioNet.MAX_QUEUE_SIZE || Integer.bitCount(entries) != 1) {
+      throw new IllegalArgumentException("ring of " + entries + " entries");
+    }
+    this.queueSize = entries;
+    return this;
+  }
+
+  /**
+   * What the device offers before the back end limits it; {@link #DEFAULT_FEATURES} if not said.
+   */
+  public VirtioNetBuilder deviceFeatures(long bits) {
+    if ((bits & NOT_EMULATED) != 0) {
+      throw new IllegalArgumentException(
+          "features that the device does not have: " + NetFeature.describe(bits & NOT_EMULATED));
+    }
+    this.features = bits;
+    return this;
+  }
+
+  /** How the device is attached; modern virtio-mmio if not said. */
+  public VirtioNetBuilder transport(TransportState state) {
+    this.transport = Objects.requireNonNull(state, "state");
+    return this;
+  }
+
+  /** The device, reset, with its link up. */
+  public VirtioNet build() {
+    long offered =
+        maxQueuePairs > 1 ? features | NetFeature.MQ.mask() : features & ~NetFeature.MQ.mask();
+    return new VirtioNet(
+        name,
+        new NetPart(mac, mtu, maxQueuePairs),
+        queueSize,
+        new Negotiation(offered, offered),
+        transport);
+  }
+}
