@@ -1,0 +1,179 @@
+package io.github.jvhost.vmstate;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.CharBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.Objects;
+
+/**
+ * Our envelope around the saved state of one device. Unlike QEMU's sections it says how long it is,
+ * so that it can be skipped, and of which generation, so that it can be sent again.
+ *
+ * <pre>
+ *    0        4         5      6       7            11       15      15+n
+ *   +--------+---------+------+-------+------------+--------+-------+---------+
+ *   | "JVDR" | version | kind | n u8  | generation | b u32  | name  | body    |     big-endian
+ *   |        | = 1     | 1, 2 | 1-255 | u31        | <= 1Mi | n     | b bytes |
+ *   +--------+---------+------+-------+------------+--------+-------+---------+
+ * </pre>
+ *
+ * @param device name of the device, the same at both ends; 1 to {@value #MAX_NAME} bytes as UTF-8
+ * @param kind early or final
+ * @param generation counts the changes that the source noticed, from 0; a later one takes the place
+ *     of an earlier one
+ * @param body at most {@value #MAX_BODY} bytes
+ */
+@SuppressWarnings("ArrayRecordComponent") // Copied on the way in and out, and compared by content.
+public record DeviceRecord(String device, Kind kind, int generation, byte[] body) {
+  /** The longest name, in bytes. */
+  public static final int MAX_NAME = 255;
+
+  /** The largest body, in bytes. */
+  public static final int MAX_BODY = 1 << 20;
+
+  private static final int MAGIC = 0x4A564452;
+  private static final int VERSION = 1;
+  private static final int HEADER = 15;
+
+  /** Whether the guest may still run. */
+  public enum Kind {
+    /** Sent while the guest runs; may be sent again, and the final one follows in any case. */
+    EARLY(1),
+    /** Sent after the guest has stopped: what counts. */
+    FINAL(2);
+
+    private final int code;
+
+    Kind(int code) {
+      this.code = code;
+    }
+  }
+
+  /** Checks the ranges. */
+  public DeviceRecord {
+    Objects.requireNonNull(kind, "kind");
+    int name = utf8(device).length;
+    if (name == 0 || name > MAX_NAME) {
+      throw new IllegalArgumentException("device name of " + name + " bytes");
+    }
+    if (generation < 0) {
+      throw new IllegalArgumentException("generation " + generation);
+    }
+    if (body.length > MAX_BODY) {
+      throw new IllegalArgumentException("body of " + body.length + " bytes");
+    }
+    body = body.clone();
+  }
+
+  /** A copy of the body. */
+  @Override
+  public byte[] body() {
+    return body.clone();
+  }
+
+  /** How many bytes {@link #write} puts. */
+  public int size() {
+    return HEADER + utf8(device).length + body.length;
+  }
+
+  /** The record as bytes. */
+  public byte[] encode() {
+    ByteBuffer out = ByteBuffer.allocate(size());
+    write(out);
+    return out.array();
+  }
+
+  /** Puts the record at the buffer's position, whatever the buffer's byte order. */
+  public void write(ByteBuffer out) {
+    byte[] name = utf8(device);
+    ByteOrder order = out.order();
+    out.order(ByteOrder.BIG_ENDIAN)
+        .putInt(MAGIC)
+        .put((byte) VERSION)
+        .put((byte) kind.code)
+        .put((byte) name.length)
+        .putInt(generation)
+        .putInt(body.length)
+        .put(name)
+        .put(body)
+        .order(order);
+  }
+
+  /**
+   * Takes a record from the buffer's position, which moves behind it.
+   *
+   * @throws VmStateException when there is none, or not all of it; the position stays
+   */
+  public static DeviceRecord read(ByteBuffer in) {
+    VmReader reader = new VmReader("device record", in);
+    expect(reader, "magic", "JVDR", reader.u32() == MAGIC);
+    expect(reader, "version", "version " + VERSION, reader.u8() == VERSION);
+    int code = reader.u8();
+    expect(reader, "kind", "1 (early) or 2 (final)", code == 1 || code == 2);
+    int nameLength = reader.u8();
+    expect(reader, "name length", "1 to " + MAX_NAME, nameLength > 0);
+    int generation = reader.u32();
+    expect(reader, "generation", "a generation from 0", generation >= 0);
+    int bodyLength = reader.u32();
+    boolean bounded = bodyLength >= 0 && bodyLength <= MAX_BODY;
+    expect(reader, "body length", "at most " + MAX_BODY + " bytes", bounded);
+    reader.enter("name");
+    String device = text(reader, reader.bytes(nameLength));
+    reader.leave();
+    reader.enter("body");
+    byte[] body = reader.bytes(bodyLength);
+    in.position(in.position() + reader.consumed());
+    return new DeviceRecord(
+        device, code == Kind.EARLY.code ? Kind.EARLY : Kind.FINAL, generation, body);
+  }
+
+  private static void expect(VmReader reader, String field, String expected, boolean holds) {
+    if (!holds) {
+      reader.enter(field);
+      throw reader.failure(expected);
+    }
+  }
+
+  private static byte[] utf8(String text) {
+    // Not String.getBytes, which replaces what cannot be encoded and so would merge different
+    // names.
+    try {
+      ByteBuffer bytes = StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(text));
+      byte[] out = new byte[bytes.remaining()];
+      bytes.get(out);
+      return out;
+    } catch (CharacterCodingException e) {
+      throw new IllegalArgumentException("device name is not valid text", e);
+    }
+  }
+
+  private static String text(VmReader reader, byte[] bytes) {
+    try {
+      return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+    } catch (CharacterCodingException e) {
+      throw reader.failure("a name in UTF-8");
+    }
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof DeviceRecord that
+        && device.equals(that.device)
+        && kind == that.kind
+        && generation == that.generation
+        && Arrays.equals(body, that.body);
+  }
+
+  @Override
+  public int hashCode() {
+    return Objects.hash(device, kind, generation, Arrays.hashCode(body));
+  }
+
+  @Override
+  public String toString() {
+    return device + " " + kind + " " + generation + " (" + body.length + " bytes)";
+  }
+}

@@ -1,0 +1,71 @@
+package io.github.jvhost.vmstate;
+
+import io.github.jvhost.virtio.NetState;
+import io.github.jvhost.virtio.TransportState;
+import io.github.jvhost.virtio.VirtioNet;
+import io.github.jvhost.virtio.VirtioNetState;
+
+/**
+ * What a section does not say of itself: it has neither tags nor lengths, so its reader must be
+ * configured like its writer.
+ *
+ * @param attachment how the device is attached
+ * @param configSpace bytes of the PCI config space, 256 or 4096; 0 for mmio
+ * @param maxQueuePairs 1 to 511
+ */
+public record SectionShape(Attachment attachment, int configSpace, int maxQueuePairs) {
+  /** How a device is attached to its guest. */
+  public enum Attachment {
+    /** Over virtio-mmio. */
+    MMIO,
+    /** Over virtio-pci. */
+    PCI
+  }
+
+  /** Checks the ranges. */
+  public SectionShape {
+    boolean fits =
+        switch (attachment) {
+          case MMIO -> configSpace == 0;
+          case PCI ->
+              configSpace == TransportState.Pci.CONFIG_SPACE
+                  || configSpace == TransportState.Pci.EXPRESS_CONFIG_SPACE;
+        };
+    if (!fits || maxQueuePairs < 1 || maxQueuePairs > NetState.MAX_PAIRS) {
+      throw new IllegalArgumentException(
+          attachment
+              + " with a config space of "
+              + configSpace
+              + " bytes and "
+              + maxQueuePairs
+              + " queue pairs");
+    }
+  }
+
+  /** A device over virtio-mmio, legacy or modern. */
+  public static SectionShape mmio(int maxQueuePairs) {
+    return new SectionShape(Attachment.MMIO, 0, maxQueuePairs);
+  }
+
+  /** A device over virtio-pci, legacy, transitional or modern. */
+  public static SectionShape pci(int maxQueuePairs, int configSpace) {
+    return new SectionShape(Attachment.PCI, configSpace, maxQueuePairs);
+  }
+
+  /** The shape of what this device saves and can restore. */
+  public static SectionShape of(VirtioNet device) {
+    return of(device.transport(), device.maxQueuePairs());
+  }
+
+  /** The shape in which a state is written. */
+  public static SectionShape of(VirtioNetState state) {
+    return of(state.transport(), state.net().maxQueuePairs());
+  }
+
+  private static SectionShape of(TransportState transport, int maxQueuePairs) {
+    return switch (transport) {
+      case TransportState.Mmio mmio -> mmio(maxQueuePairs);
+      case TransportState.Pci pci -> pci(maxQueuePairs, pci.configSpace().size());
+    };
+  }
+}

@@ -1,0 +1,117 @@
+package io.github.jvhost.vmstate;
+
+import io.github.jvhost.virtio.VirtioNetState;
+import java.nio.ByteBuffer;
+
+/**
+ * Writes and reads the body of a virtio-net section as QEMU does, without the headers that QEMU's
+ * stream puts around it. The early section has the same body under another name, and is sent while
+ * the guest still runs.
+ */
+public final class VirtioNetVmState {
+  /** Version of both sections. */
+  public static final int VERSION = 11;
+
+  private static final Description<NetModel> FINAL =
+      Description.<NetModel>named("virtio-net", VERSION)
+          .struct("virtio", VirtioDescription.BODY, m -> m)
+          .build();
+
+  private static final Description<NetModel> EARLY =
+      Description.<NetModel>named("virtio-net-early", VERSION)
+          .earlySetup()
+          .struct("virtio-early", VirtioDescription.BODY, m -> m)
+          .build();
+
+  private VirtioNetVmState() {}
+
+  /**
+   * The name of the section of a kind, as QEMU calls it (behind the device's path, if it has one).
+   */
+  public static String sectionName(DeviceRecord.Kind kind) {
+    return description(kind).name();
+  }
+
+  /** The body of a state. Whatever can be built as a state can be written. */
+  public static byte[] encode(VirtioNetState state) {
+    VmWriter out = new VmWriter();
+    FINAL.write(out, NetModel.of(state), VERSION);
+    return out.toArray();
+  }
+
+  /**
+   * A state from its body, which ends where the buffer ends. The buffer's position moves there.
+   *
+   * @throws VmStateException when it is anything else; the position stays
+   */
+  public static VirtioNetState decode(ByteBuffer in, SectionShape shape) {
+    return decodeAll(FINAL, in, shape);
+  }
+
+  /** The same for a modern or legacy device over virtio-mmio. */
+  public static VirtioNetState decode(ByteBuffer in, int maxQueuePairs) {
+    return decode(in, SectionShape.mmio(maxQueuePairs));
+  }
+
+  /**
+   * A state from its body at the start of a stream. The buffer's position moves behind it.
+   *
+   * @throws VmStateException when it is anything else; the position stays
+   */
+  public static VirtioNetState decodePrefix(ByteBuffer in, SectionShape shape) {
+    return decodePrefix(FINAL, in, shape);
+  }
+
+  /** Puts a state into our envelope. */
+  public static DeviceRecord toRecord(
+      String device, DeviceRecord.Kind kind, int generation, VirtioNetState state) {
+    return new DeviceRecord(device, kind, generation, encode(state));
+  }
+
+  /**
+   * The state in an envelope.
+   *
+   * @throws VmStateException when the body is anything else
+   */
+  public static VirtioNetState fromRecord(DeviceRecord deviceRecord, SectionShape shape) {
+    return decodeAll(description(deviceRecord.kind()), ByteBuffer.wrap(deviceRecord.body()), shape);
+  }
+
+  private static Description<NetModel> description(DeviceRecord.Kind kind) {
+    return kind == kindOf(EARLY) ? EARLY : FINAL;
+  }
+
+  private static DeviceRecord.Kind kindOf(Description<NetModel> description) {
+    return description.earlySetup() ? DeviceRecord.Kind.EARLY : DeviceRecord.Kind.FINAL;
+  }
+
+  private static VirtioNetState decodeAll(
+      Description<NetModel> description, ByteBuffer in, SectionShape shape) {
+    ByteBuffer all = in.duplicate();
+    VirtioNetState state = decodePrefix(description, all, shape);
+    if (all.hasRemaining()) {
+      throw new VmStateException(
+          description.name(),
+          "",
+          all.position() - in.position(),
+          "the end, there are " + all.remaining() + " bytes more");
+    }
+    in.position(all.position());
+    return state;
+  }
+
+  private static VirtioNetState decodePrefix(
+      Description<NetModel> description, ByteBuffer in, SectionShape shape) {
+    NetModel model = new NetModel(shape);
+    VmReader reader = new VmReader(description.name(), in);
+    description.read(reader, model, VERSION);
+    VirtioNetState state;
+    try {
+      state = StateOfModel.of(model);
+    } catch (IllegalArgumentException e) {
+      throw reader.failure("a state that is consistent with itself: " + e.getMessage());
+    }
+    in.position(in.position() + reader.consumed());
+    return state;
+  }
+}

@@ -1,0 +1,61 @@
+package io.github.jvhost.vmstate;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+
+/**
+ * A saved device cannot be read: it says what was expected where. Trying again does not help:
+ * GIVE_UP.
+ */
+public class VmStateException extends VhostException {
+  private static final long serialVersionUID = 1L;
+
+  private final String section;
+  private final String path;
+  private final int offset;
+  private final String expected;
+
+  /**
+   * What was expected, and where.
+   *
+   * @param section name of the outermost description
+   * @param path names of the fields that lead to the place, with slashes between them; may be empty
+   * @param offset in bytes, from the start of what is read
+   * @param expected what should have been there
+   */
+  public VmStateException(String section, String path, int offset, String expected) {
+    super(
+        "reading section "
+            + section
+            + (path.isEmpty() ? "" : ", field " + path)
+            + ", at byte "
+            + offset
+            + ": expected "
+            + expected,
+        Recovery.GIVE_UP);
+    this.section = section;
+    this.path = path;
+    this.offset = offset;
+    this.expected = expected;
+  }
+
+  /** Name of the outermost description. */
+  public String section() {
+    return section;
+  }
+
+  /** Names of the fields that lead to the place, with slashes between them. */
+  public String path() {
+    return path;
+  }
+
+  /** Where, in bytes from the start of what was read. */
+  public int offset() {
+    return offset;
+  }
+
+  /** What should have been there. */
+  public String expected() {
+    return expected;
+  }
+}

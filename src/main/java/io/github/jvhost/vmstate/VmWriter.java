@@ -1,0 +1,62 @@
+package io.github.jvhost.vmstate;
+
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+
+/**
+ * Writes big-endian values into an array that grows. What lies behind the position is always zero.
+ */
+final class VmWriter {
+  /** Holds a modern PCI device with packed rings, so that the array grows only for unusual ones. */
+  private static final int USUAL = 64 * 1024;
+
+  private ByteBuffer out = ByteBuffer.allocate(USUAL);
+
+  void u8(int value) {
+    room(1).put((byte) value);
+  }
+
+  void u16(int value) {
+    room(2).putShort((short) value);
+  }
+
+  void u32(int value) {
+    room(4).putInt(value);
+  }
+
+  void u64(long value) {
+    room(8).putLong(value);
+  }
+
+  void bytes(byte[] value) {
+    room(value.length).put(value);
+  }
+
+  /**
+   * Writes an image and goes back to its start, so that single elements of it can be written over.
+   */
+  void background(byte[] image) {
+    room(image.length).put(out.position(), image);
+  }
+
+  int position() {
+    return out.position();
+  }
+
+  /** Goes to a place that was written or {@linkplain #background prepared} before. */
+  void position(int position) {
+    out.position(position);
+  }
+
+  byte[] toArray() {
+    return Arrays.copyOf(out.array(), out.position());
+  }
+
+  private ByteBuffer room(int count) {
+    if (out.remaining() < count) {
+      int wanted = Math.max(out.capacity() * 2, Math.addExact(out.position(), count));
+      out = ByteBuffer.allocate(wanted).put(out.flip());
+    }
+    return out;
+  }
+}
