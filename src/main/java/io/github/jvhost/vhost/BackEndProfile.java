@@ -1,0 +1,105 @@
+package io.github.jvhost.vhost;
+
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.Optional;
+
+/**
+ * What is known of a back end beyond what it says of itself on the wire: when it looks into guest
+ * memory, what starts a ring, what it forgets when a ring stops. The planner relies on a profile
+ * only where it was verified against the real thing; any other behaves as {@link #GENERIC}.
+ */
+public enum BackEndProfile {
+  /** Anything that speaks the protocol: the most careful assumption in every point. */
+  GENERIC(true, false, false, true, true, true),
+
+  /** DPDK's vhost library. Verified on the wire against DPDK 22.11. */
+  DPDK(true, true, true, true, false, false),
+
+  /** NVIDIA's VFE, a DPDK fork with a vDPA driver. Read from its sources; not verified. */
+  NVIDIA_VFE(false, true, true, true, true, false),
+
+  /** libvhost-user of QEMU. Read from its sources; not verified. */
+  LIBVHOST_USER(false, false, false, false, false, true),
+
+  /** rust-vmm's vhost-user-backend. Read from its sources; not verified. */
+  RUST_VMM(false, false, false, false, false, true);
+
+  private final boolean verified;
+  private final boolean holdsRingsUntilDriverOk;
+  private final boolean takesUsedIndexAtTranslation;
+  private final boolean stopsWholeDevice;
+  private final boolean stopClearsStatus;
+  private final boolean packedBaseCarriesUsed;
+
+  BackEndProfile(
+      boolean verified,
+      boolean holdsRingsUntilDriverOk,
+      boolean takesUsedIndexAtTranslation,
+      boolean stopsWholeDevice,
+      boolean stopClearsStatus,
+      boolean packedBaseCarriesUsed) {
+    this.verified = verified;
+    this.holdsRingsUntilDriverOk = holdsRingsUntilDriverOk;
+    this.takesUsedIndexAtTranslation = takesUsedIndexAtTranslation;
+    this.stopsWholeDevice = stopsWholeDevice;
+    this.stopClearsStatus = stopClearsStatus;
+    this.packedBaseCarriesUsed = packedBaseCarriesUsed;
+  }
+
+  /** Whether the claims of this profile were tried against the real back end. */
+  public boolean verified() {
+    return verified;
+  }
+
+  /** The profile that is acted upon: this one where it was verified, otherwise GENERIC. */
+  private BackEndProfile effective() {
+    return verified ? this : GENERIC;
+  }
+
+  /**
+   * Whether no ring is touched before DRIVER_OK where STATUS was negotiated, so that addresses and
+   * kick may be told while guest memory is not complete.
+   */
+  public boolean holdsRingsUntilDriverOk() {
+    return effective().holdsRingsUntilDriverOk;
+  }
+
+  /**
+   * Whether the base is overwritten by the used index in guest memory when addresses are
+   * translated.
+   */
+  public boolean takesUsedIndexAtTranslation() {
+    return effective().takesUsedIndexAtTranslation;
+  }
+
+  /** Whether GET_VRING_BASE of any ring may stop all of them. */
+  public boolean stopsWholeDevice() {
+    return effective().stopsWholeDevice;
+  }
+
+  /** Whether GET_VRING_BASE may take DRIVER_OK away. */
+  public boolean stopClearsStatus() {
+    return effective().stopClearsStatus;
+  }
+
+  /**
+   * Whether the answer to GET_VRING_BASE of a packed ring tells the used half truly. Of a back end
+   * that is not known it is taken at its word.
+   */
+  public boolean packedBaseCarriesUsed() {
+    return effective().packedBaseCarriesUsed;
+  }
+
+  /** By the name that people type: "generic", "dpdk", "vfe", "libvhost-user", "rust-vmm". */
+  public static Optional<BackEndProfile> named(String name) {
+    String wanted = name.toLowerCase(Locale.ROOT).replace('-', '_');
+    return Arrays.stream(values())
+        .filter(p -> p.name().equalsIgnoreCase(wanted) || p.shortName().equals(wanted))
+        .findFirst();
+  }
+
+  private String shortName() {
+    return this == NVIDIA_VFE ? "vfe" : name().toLowerCase(Locale.ROOT);
+  }
+}

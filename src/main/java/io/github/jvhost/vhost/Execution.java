@@ -1,0 +1,29 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.VhostException;
+
+/**
+ * A plan on its way. Made for one thread that drives many devices: {@link #advance} sends what can
+ * be sent and takes what has come, and never waits for an answer.
+ */
+public interface Execution {
+  /**
+   * Sends as far as it can without an answer, then takes the answers that are there.
+   *
+   * @param readable whether the descriptor was found readable since the last call
+   * @return whether the plan is finished, well or not
+   */
+  boolean advance(boolean readable);
+
+  /** What to poll for input while {@link #advance} says that it is not finished. */
+  int number();
+
+  /** Whatever is still missing will not come: the plan ends here, with this failure. */
+  void abandon(VhostException failure);
+
+  /** The plan of which this is the execution. */
+  Plan plan();
+
+  /** What became of it. Only once it is finished. */
+  Outcome outcome();
+}

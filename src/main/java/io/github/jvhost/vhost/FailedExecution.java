@@ -1,0 +1,33 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.VhostException;
+import java.util.Collections;
+
+/**
+ * A plan that could not even begin, because there is no connection.
+ *
+ * @param plan that was to be carried out
+ * @param failure why not
+ */
+record FailedExecution(Plan plan, VhostException failure) implements Execution {
+  @Override
+  public boolean advance(boolean readable) {
+    return true;
+  }
+
+  @Override
+  public int number() {
+    throw new IllegalStateException("nothing to poll for");
+  }
+
+  @Override
+  public void abandon(VhostException reason) {
+    // It has failed already.
+  }
+
+  @Override
+  public Outcome outcome() {
+    long now = System.nanoTime();
+    return new Outcome(0, Collections.emptyList(), 0, 0, now, now, failure);
+  }
+}

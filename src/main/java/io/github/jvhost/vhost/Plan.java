@@ -1,0 +1,40 @@
+package io.github.jvhost.vhost;
+
+import java.util.List;
+
+/**
+ * The steps that take a back end from what it holds to what it should hold. Immutable; it can be
+ * printed, compared and counted without any socket.
+ *
+ * @param steps in the order in which they are told
+ * @param capabilities of the back end for which it was made
+ * @param lifecycle of the configuration that it leads to
+ * @param generation of the early configuration that it leads to, 0 for none
+ * @param readsStatusAtEnd whether the barrier has to find DRIVER_OK
+ */
+public record Plan(
+    List<PlannedStep> steps,
+    BackEndCapabilities capabilities,
+    DeviceConfig.Lifecycle lifecycle,
+    int generation,
+    boolean readsStatusAtEnd) {
+
+  /** Copies the list. */
+  public Plan {
+    steps = List.copyOf(steps);
+  }
+
+  /** Whether there is nothing to tell. */
+  public boolean isEmpty() {
+    return steps.isEmpty();
+  }
+
+  /** One line a step. */
+  public String describe() {
+    var text = new StringBuilder();
+    for (PlannedStep step : steps) {
+      text.append(step.describe()).append('\n');
+    }
+    return text.toString();
+  }
+}

@@ -1,0 +1,102 @@
+package io.github.jvhost.vhost;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the back end is known to hold of one vring.
+ *
+ * @param run whether it runs
+ * @param size entries
+ * @param base where it was told to begin, or, after a stop, where it stopped
+ * @param addresses where it lies
+ * @param logUsed whether its used ring is logged
+ * @param kick guest to back end
+ * @param call back end to guest
+ * @param enabled whether the queue is in use
+ * @param stoppedAt the base that the back end returned when the ring stopped last; null: it did not
+ *     stop since it was started, or never ran
+ */
+public record RingShadow(
+    Run run,
+    Known<Integer> size,
+    Known<Integer> base,
+    Known<RingAddresses> addresses,
+    Known<Boolean> logUsed,
+    Known<Notifier> kick,
+    Known<Notifier> call,
+    Known<Boolean> enabled,
+    @Nullable Integer stoppedAt) {
+
+  /** Whether a ring is served. */
+  public enum Run {
+    /** The back end does not touch it. */
+    STOPPED,
+    /** The back end may touch it at any time. */
+    STARTED,
+    /** Nobody can say: it has to be stopped before anything else. */
+    UNKNOWN
+  }
+
+  /** A ring of which the back end was told nothing. */
+  public static final RingShadow NOTHING_TOLD =
+      new RingShadow(
+          Run.STOPPED,
+          Known.notTold(),
+          Known.notTold(),
+          Known.notTold(),
+          Known.notTold(),
+          Known.notTold(),
+          Known.notTold(),
+          Known.notTold(),
+          null);
+
+  RingShadow withRun(Run v) {
+    return new RingShadow(v, size, base, addresses, logUsed, kick, call, enabled, stoppedAt);
+  }
+
+  RingShadow withSize(Known<Integer> v) {
+    return new RingShadow(run, v, base, addresses, logUsed, kick, call, enabled, stoppedAt);
+  }
+
+  RingShadow withBase(Known<Integer> v) {
+    return new RingShadow(run, size, v, addresses, logUsed, kick, call, enabled, stoppedAt);
+  }
+
+  RingShadow withAddresses(Known<RingAddresses> v) {
+    return new RingShadow(run, size, base, v, logUsed, kick, call, enabled, stoppedAt);
+  }
+
+  RingShadow withLogUsed(Known<Boolean> v) {
+    return new RingShadow(run, size, base, addresses, v, kick, call, enabled, stoppedAt);
+  }
+
+  RingShadow withKick(Known<Notifier> v) {
+    return new RingShadow(run, size, base, addresses, logUsed, v, call, enabled, stoppedAt);
+  }
+
+  RingShadow withCall(Known<Notifier> v) {
+    return new RingShadow(run, size, base, addresses, logUsed, kick, v, enabled, stoppedAt);
+  }
+
+  RingShadow withEnabled(Known<Boolean> v) {
+    return new RingShadow(run, size, base, addresses, logUsed, kick, call, v, stoppedAt);
+  }
+
+  RingShadow withStoppedAt(@Nullable Integer v) {
+    return new RingShadow(run, size, base, addresses, logUsed, kick, call, enabled, v);
+  }
+
+  /** The same ring, of which nothing is known but whether it runs and where it stopped last. */
+  RingShadow forgotten() {
+    return new RingShadow(
+        run,
+        Known.unknown(),
+        Known.unknown(),
+        Known.unknown(),
+        Known.unknown(),
+        Known.unknown(),
+        Known.unknown(),
+        Known.unknown(),
+        stoppedAt);
+  }
+}

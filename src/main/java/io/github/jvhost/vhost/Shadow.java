@@ -1,0 +1,84 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.memory.MemoryTable;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * What a back end is known to hold of one device: what it was told and took, what it answered, and
+ * what it is known to forget. Immutable; {@link #after} gives the next one.
+ *
+ * @param features of SET_FEATURES
+ * @param status the virtio status byte
+ * @param mtu in bytes
+ * @param memory the memory table
+ * @param log where dirty pages go
+ * @param rings by vring index
+ * @param generation of the early configuration that was told last, 0 for none
+ */
+public record Shadow(
+    Known<Long> features,
+    Known<Integer> status,
+    Known<Integer> mtu,
+    Known<MemoryTable> memory,
+    Known<LogTarget> log,
+    List<RingShadow> rings,
+    int generation) {
+
+  /** Copies the list. */
+  public Shadow {
+    rings = List.copyOf(rings);
+  }
+
+  /** A back end that was just connected. */
+  public static Shadow nothingTold() {
+    return new Shadow(
+        Known.notTold(),
+        Known.notTold(),
+        Known.notTold(),
+        Known.notTold(),
+        Known.notTold(),
+        List.of(),
+        0);
+  }
+
+  /** What is known of a vring; rings of which nothing was told yet included. */
+  public RingShadow ring(int index) {
+    return index < rings.size() ? rings.get(index) : RingShadow.NOTHING_TOLD;
+  }
+
+  /** Whether any ring is, or may be, served. */
+  public boolean anyRingMayRun() {
+    for (RingShadow ring : rings) {
+      if (ring.run() != RingShadow.Run.STOPPED) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /**
+   * The shadow after a plan was executed, step by step: what was taken is told, what was refused or
+   * not answered is unknown, and so is all that came behind it.
+   */
+  public Shadow after(Plan plan, Outcome outcome) {
+    var editor = new ShadowEditor(this, plan.capabilities());
+    for (int i = 0; i < plan.steps().size(); i++) {
+      Step step = plan.steps().get(i).step();
+      if (i < outcome.stepsTaken()) {
+        editor.apply(step, outcome.baseOf(i));
+      } else {
+        editor.forget(step);
+      }
+    }
+    if (outcome.complete() && plan.generation() > generation) {
+      editor.generation(plan.generation());
+    }
+    return editor.toShadow();
+  }
+
+  /** For {@link ShadowEditor}: the rings as a list that may grow. */
+  List<RingShadow> ringsCopy() {
+    return new ArrayList<>(rings);
+  }
+}

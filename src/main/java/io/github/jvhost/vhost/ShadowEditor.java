@@ -1,0 +1,210 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.protocol.VhostFeature;
+import io.github.jvhost.virtio.DeviceStatus;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How one step changes what a back end holds. The planner walks it ahead, to know what a step
+ * further on will find; the outcome of an execution walks it again with what really happened, so
+ * that both always agree.
+ */
+final class ShadowEditor {
+  private final BackEndCapabilities capabilities;
+  private Known<Long> features;
+  private Known<Integer> status;
+  private Known<Integer> mtu;
+  private Known<MemoryTable> memory;
+  private Known<LogTarget> log;
+  private final List<RingShadow> rings;
+  private int generation;
+
+  ShadowEditor(Shadow shadow, BackEndCapabilities capabilities) {
+    this.capabilities = capabilities;
+    this.features = shadow.features();
+    this.status = shadow.status();
+    this.mtu = shadow.mtu();
+    this.memory = shadow.memory();
+    this.log = shadow.log();
+    this.rings = shadow.ringsCopy();
+    this.generation = shadow.generation();
+  }
+
+  Shadow toShadow() {
+    return new Shadow(features, status, mtu, memory, log, rings, generation);
+  }
+
+  Known<Long> features() {
+    return features;
+  }
+
+  Known<Integer> status() {
+    return status;
+  }
+
+  Known<Integer> mtu() {
+    return mtu;
+  }
+
+  Known<MemoryTable> memory() {
+    return memory;
+  }
+
+  Known<LogTarget> log() {
+    return log;
+  }
+
+  RingShadow ring(int index) {
+    return index < rings.size() ? rings.get(index) : RingShadow.NOTHING_TOLD;
+  }
+
+  int ringCount() {
+    return rings.size();
+  }
+
+  void generation(int newGeneration) {
+    generation = newGeneration;
+  }
+
+  /**
+   * The back end took this step.
+   *
+   * @param stoppedAt of a {@link Step.StopRing} or of a {@link Step.SetRingBase} that follows one:
+   *     the base that came back; null while that is not known yet
+   */
+  void apply(Step step, @Nullable Integer stoppedAt) {
+    switch (step) {
+      case Step.SetMtu s -> mtu = Known.told(s.mtu());
+      case Step.SetFeatures s -> features = Known.told(s.features());
+      case Step.SetStatus s -> setStatus(s.status());
+      case Step.SetMemory s -> setMemory(s.table());
+      case Step.SetLog s -> log = Known.told(s.log());
+      case Step.ReadStatus _, Step.BeginPresetup _ -> {}
+      case Step.EndPresetup _ -> forgetEarlyBases();
+      case Step.OfRing s -> ring(s.ring(), after(ring(s.ring()), s, stoppedAt));
+    }
+    if (step instanceof Step.StopRing stop) {
+      stopped(stop.ring());
+    }
+  }
+
+  private RingShadow after(RingShadow r, Step.OfRing step, @Nullable Integer stoppedAt) {
+    return switch (step) {
+      // A ring of another size has other indexes.
+      case Step.SetRingSize s -> r.withSize(Known.told(s.size())).withBase(Known.unknown());
+      case Step.SetRingBase s -> r.withBase(known(s.base() != null ? s.base() : stoppedAt));
+      case Step.SetRingAddress s ->
+          r.withAddresses(Known.told(s.addresses())).withLogUsed(Known.told(s.logUsed()));
+      case Step.SetRingKick s -> {
+        RingShadow told = r.withKick(Known.told(s.kick()));
+        boolean starts = !capabilities.holdsRingsUntilDriverOk() || driverOkTold();
+        yield starts ? started(told) : told;
+      }
+      case Step.SetRingCall s -> r.withCall(Known.told(s.call()));
+      case Step.EnableRing s -> r.withEnabled(Known.told(s.enabled()));
+      // Every back end forgets the notifiers; some forget the addresses, too.
+      case Step.StopRing _ ->
+          r.withRun(RingShadow.Run.STOPPED)
+              .withBase(known(stoppedAt))
+              .withAddresses(Known.unknown())
+              .withLogUsed(Known.unknown())
+              .withKick(Known.unknown())
+              .withCall(Known.unknown())
+              .withStoppedAt(stoppedAt);
+    };
+  }
+
+  private static RingShadow started(RingShadow r) {
+    return r.withRun(RingShadow.Run.STARTED).withStoppedAt(null);
+  }
+
+  private static Known<Integer> known(@Nullable Integer base) {
+    return base == null ? Known.unknown() : Known.told(base);
+  }
+
+  /** A step that failed, was not answered, or came behind one: what it was about is not known. */
+  void forget(Step step) {
+    switch (step) {
+      case Step.SetMtu _ -> mtu = Known.unknown();
+      case Step.SetFeatures _ -> features = Known.unknown();
+      case Step.SetStatus _ -> {
+        status = Known.unknown();
+        rings.replaceAll(r -> r.withRun(RingShadow.Run.UNKNOWN));
+      }
+      case Step.SetMemory _ -> memory = Known.unknown();
+      case Step.SetLog _ -> log = Known.unknown();
+      case Step.ReadStatus _, Step.BeginPresetup _ -> {}
+      case Step.EndPresetup _ -> forgetEarlyBases();
+      case Step.OfRing s -> ring(s.ring(), forget(ring(s.ring()), s));
+    }
+  }
+
+  private static RingShadow forget(RingShadow r, Step.OfRing step) {
+    boolean mayRunOrNot = step instanceof Step.SetRingKick || step instanceof Step.StopRing;
+    return mayRunOrNot ? r.forgotten().withRun(RingShadow.Run.UNKNOWN) : r.forgotten();
+  }
+
+  private void setStatus(int value) {
+    status = Known.told(value);
+    if (value == 0) {
+      // A reset: the back end may drop what belongs to the virtio device. The memory table, the
+      // MTU and the log are vhost's and stay.
+      features = Known.unknown();
+      rings.replaceAll(RingShadow::forgotten);
+      generation = 0;
+    } else if (driverOkTold() && capabilities.holdsRingsUntilDriverOk()) {
+      rings.replaceAll(r -> r.kick().isTold() && r.addresses().isTold() ? started(r) : r);
+    }
+  }
+
+  private void setMemory(MemoryTable table) {
+    if (memory.is(table)) {
+      return;
+    }
+    memory = Known.told(table);
+    // Ring addresses were translated through the table before. A ring that runs keeps its own
+    // translation (the planner stops it first where that would be wrong).
+    rings.replaceAll(r ->
+        r.run() == RingShadow.Run.STOPPED && r.addresses().isTold()
+            ? r.withAddresses(Known.unknown())
+            : r);
+  }
+
+  private void forgetEarlyBases() {
+    rings.replaceAll(r -> r.withBase(Known.unknown()));
+  }
+
+  private void stopped(int index) {
+    boolean together = capabilities.profile().stopsWholeDevice();
+    if (capabilities.profile().stopClearsStatus() || together) {
+      // Even where the byte stays, nothing runs until the back end is told of it again.
+      status = Known.unknown();
+    }
+    if (together) {
+      for (int i = 0; i < rings.size(); i++) {
+        if (i != index && ring(i).run() == RingShadow.Run.STARTED) {
+          ring(i, ring(i).withRun(RingShadow.Run.UNKNOWN));
+        }
+      }
+    }
+  }
+
+  private boolean driverOkTold() {
+    Integer told = status.orNull();
+    return told != null && (told & DeviceStatus.DRIVER_OK) != 0;
+  }
+
+  private void ring(int index, RingShadow ring) {
+    while (rings.size() <= index) {
+      rings.add(RingShadow.NOTHING_TOLD);
+    }
+    rings.set(index, ring);
+  }
+
+  /** Features without the one bit that may change while the device runs. */
+  static long withoutLogBit(long features) {
+    return features & ~VhostFeature.LOG_ALL;
+  }
+}

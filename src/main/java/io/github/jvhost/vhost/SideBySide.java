@@ -1,0 +1,94 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.channel.DeadlineException;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.Poller;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Carries out the plans of many devices from one thread: tells all of them, then takes answers as
+ * they come. A device that fails does not keep the others from finishing.
+ *
+ * <pre>
+ *   device 0   tell tell tell barrier ............ answer
+ *   device 1                          tell tell barrier ...... answer
+ *                                                  (hardware works on both at once)
+ * </pre>
+ */
+public final class SideBySide {
+  private SideBySide() {}
+
+  /** How often a run that can be cancelled looks whether it was. */
+  private static final long CANCEL_SLICE_NANOS = 10_000_000;
+
+  /** {@link #run(List, Deadline, BooleanSupplier)} for what nobody cancels. */
+  public static void run(List<? extends Execution> executions, Deadline deadline) {
+    run(executions, deadline, null);
+  }
+
+  /**
+   * Returns once every execution is finished, or the deadline has passed and what was left has been
+   * abandoned.
+   *
+   * @param executions begun, one a connection
+   * @param deadline for all of them
+   * @param cancelled looked at every 10 ms: whether to abandon what is left before that; null:
+   *     never
+   */
+  public static void run(
+      List<? extends Execution> executions,
+      Deadline deadline,
+      @Nullable BooleanSupplier cancelled) {
+    boolean[] done = new boolean[executions.size()];
+    int left = 0;
+    for (int i = 0; i < done.length; i++) {
+      done[i] = executions.get(i).advance(false);
+      left += done[i] ? 0 : 1;
+    }
+    if (left == 0) {
+      return;
+    }
+    try (var poller = new Poller(executions.size())) {
+      int[] slots = new int[done.length];
+      while (left > 0) {
+        poller.clear();
+        for (int i = 0; i < done.length; i++) {
+          slots[i] = done[i] ? -1 : poller.add(executions.get(i).number(), Poller.IN);
+        }
+        long slice = cancelled == null ? Long.MAX_VALUE : CANCEL_SLICE_NANOS;
+        boolean nothing = poller.await(Math.min(slice, deadline.remainingNanos())) == 0;
+        if (deadline.expired() || (cancelled != null && cancelled.getAsBoolean())) {
+          abandon(executions, done, deadline);
+          return;
+        }
+        if (nothing) {
+          continue;
+        }
+        for (int i = 0; i < done.length; i++) {
+          if (!done[i] && poller.ready(slots[i]) != 0 && executions.get(i).advance(true)) {
+            done[i] = true;
+            left--;
+          }
+        }
+      }
+    }
+  }
+
+  private static void abandon(
+      List<? extends Execution> executions, boolean[] done, Deadline deadline) {
+    for (int i = 0; i < done.length; i++) {
+      if (!done[i]) {
+        executions
+            .get(i)
+            .abandon(
+                new DeadlineException(
+                    "%d steps were told and not all were answered within %d ms"
+                        .formatted(
+                            executions.get(i).plan().steps().size(),
+                            deadline.allowed().toMillis())));
+      }
+    }
+  }
+}

@@ -1,0 +1,9 @@
+package io.github.jvhost.vhost;
+
+/** How a device is started in the stop window. */
+public enum StartOrder {
+  /** The planner's difference, all devices side by side, one wait each. */
+  PLANNED,
+  /** The baseline: {@link QemuStartOrder}, one device after the other. */
+  QEMU
+}

@@ -1,0 +1,30 @@
+package io.github.jvhost.vhost;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What became of starting one device.
+ *
+ * @param plan that was carried out first
+ * @param outcome of it
+ * @param fallback why the device had to be started a second time, from nothing; null: it had not
+ * @param second outcome of that second start; null: there was none
+ */
+public record StartResult(
+    Plan plan, Outcome outcome, @Nullable String fallback, @Nullable Outcome second) {
+
+  /** Messages sent, a second start's among them. */
+  public int messages() {
+    return outcome.messages() + (second == null ? 0 : second.messages());
+  }
+
+  /** Waits, a second start's among them. */
+  public int waits() {
+    return outcome.waits() + (second == null ? 0 : second.waits());
+  }
+
+  /** Whether the device runs. */
+  public boolean running() {
+    return second == null ? outcome.complete() : second.complete();
+  }
+}

@@ -1,0 +1,116 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.memory.MemoryRegion;
+import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.LogRegion;
+import io.github.jvhost.protocol.MemoryRegionPayload;
+import io.github.jvhost.protocol.MemoryTablePayload;
+import io.github.jvhost.protocol.NoPayload;
+import io.github.jvhost.protocol.Payload;
+import io.github.jvhost.protocol.U64;
+import io.github.jvhost.protocol.VringAddress;
+import io.github.jvhost.protocol.VringDescriptor;
+import io.github.jvhost.protocol.VringState;
+import io.github.jvhost.sys.OwnedDescriptor;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The vhost-user message of one step.
+ *
+ * @param request its number
+ * @param payload its body
+ * @param descriptors that go with it; they stay their owner's
+ */
+record StepMessage(FrontEndRequest request, Payload payload, List<OwnedDescriptor> descriptors) {
+  private static final long PRESETUP_START = 1;
+  private static final long PRESETUP_END = 2;
+
+  /** Flag of SET_VRING_ADDR: writes to the used ring are logged (VHOST_VRING_F_LOG). */
+  private static final int VRING_F_LOG = 1;
+
+  /**
+   * The message.
+   *
+   * @param step what is told
+   * @param stoppedAt the base for a {@link Step.SetRingBase} that has none of its own
+   */
+  static StepMessage of(Step step, @Nullable Integer stoppedAt) {
+    return switch (step) {
+      case Step.SetMtu(int mtu) -> number(FrontEndRequest.NET_SET_MTU, mtu);
+      case Step.SetFeatures(long features) -> number(FrontEndRequest.SET_FEATURES, features);
+      case Step.SetStatus(int status) -> number(FrontEndRequest.SET_STATUS, status);
+      case Step.ReadStatus _ -> plain(FrontEndRequest.GET_STATUS, NoPayload.INSTANCE);
+      case Step.SetMemory(MemoryTable table) -> memory(table);
+      case Step.SetLog(LogTarget log) ->
+          new StepMessage(
+              FrontEndRequest.SET_LOG_BASE,
+              new LogRegion(log.size(), 0),
+              List.of(log.descriptor()));
+      case Step.BeginPresetup _ -> number(FrontEndRequest.PRESETUP, PRESETUP_START);
+      case Step.EndPresetup _ -> number(FrontEndRequest.PRESETUP, PRESETUP_END);
+      case Step.SetRingSize(int ring, int size) ->
+          plain(FrontEndRequest.SET_VRING_NUM, new VringState(ring, size));
+      case Step.SetRingBase(int ring, Integer base) -> {
+        Integer told = base != null ? base : stoppedAt;
+        if (told == null) {
+          throw new IllegalStateException("ring " + ring + " did not stop in this plan");
+        }
+        yield plain(FrontEndRequest.SET_VRING_BASE, new VringState(ring, told));
+      }
+      case Step.SetRingAddress s -> address(s);
+      case Step.SetRingKick(int ring, Notifier kick) ->
+          notifier(FrontEndRequest.SET_VRING_KICK, ring, kick);
+      case Step.SetRingCall(int ring, Notifier call) ->
+          notifier(FrontEndRequest.SET_VRING_CALL, ring, call);
+      case Step.EnableRing(int ring, boolean enabled) ->
+          plain(FrontEndRequest.SET_VRING_ENABLE, new VringState(ring, enabled ? 1 : 0));
+      case Step.StopRing(int ring) ->
+          plain(FrontEndRequest.GET_VRING_BASE, new VringState(ring, 0));
+    };
+  }
+
+  private static StepMessage memory(MemoryTable table) {
+    List<MemoryRegionPayload> regions = new ArrayList<>(table.regions().size());
+    List<OwnedDescriptor> files = new ArrayList<>(table.regions().size());
+    for (MemoryRegion region : table.regions()) {
+      regions.add(
+          new MemoryRegionPayload(
+              region.guestAddress(), region.size(), region.userAddress(), region.fileOffset()));
+      files.add(region.file());
+    }
+    return new StepMessage(FrontEndRequest.SET_MEM_TABLE, new MemoryTablePayload(regions), files);
+  }
+
+  private static StepMessage address(Step.SetRingAddress step) {
+    RingAddresses at = step.addresses();
+    MemoryTable memory = step.memory();
+    return plain(
+        FrontEndRequest.SET_VRING_ADDR,
+        new VringAddress(
+            step.ring(),
+            step.logUsed() ? VRING_F_LOG : 0,
+            memory.userAddressOf(at.descriptor(), 1),
+            memory.userAddressOf(at.used(), 1),
+            memory.userAddressOf(at.available(), 1),
+            at.used()));
+  }
+
+  private static StepMessage notifier(FrontEndRequest request, int ring, Notifier notifier) {
+    return switch (notifier) {
+      case Notifier.WithoutDescriptor _ -> plain(request, new VringDescriptor(ring, true));
+      case Notifier.Eventfd(OwnedDescriptor descriptor) ->
+          new StepMessage(request, new VringDescriptor(ring, false), List.of(descriptor));
+    };
+  }
+
+  private static StepMessage number(FrontEndRequest request, long value) {
+    return plain(request, new U64(value));
+  }
+
+  private static StepMessage plain(FrontEndRequest request, Payload payload) {
+    return new StepMessage(request, payload, List.of());
+  }
+}

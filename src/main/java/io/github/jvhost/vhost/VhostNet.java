@@ -1,0 +1,504 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.DirtyLog;
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.virtio.DeviceStatus;
+import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.QueueState;
+import io.github.jvhost.virtio.RingIndex;
+import io.github.jvhost.virtio.VirtioNet;
+import io.github.jvhost.virtio.VirtioNetState;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A virtio-net device whose queues a vhost back end serves: it makes of the device model, guest
+ * memory and the ring notifiers what the back end is to know, and takes back what comes of it.
+ *
+ * <p>Every public method holds the device's lock, which is its one serial owner: the thread that
+ * serves the control queue, the one that migrates and the one that reconnects take turns. {@link
+ * VhostNetGroup} moves many devices side by side.
+ */
+public final class VhostNet implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(VhostNet.class);
+
+  /** Offset of the index in a split used ring (virtio 1.2, 2.7.8). */
+  private static final int USED_INDEX = 2;
+
+  private final VirtioNet model;
+  private final GuestMemory memory;
+  private final List<RingNotifiers> notifiers;
+  private final VhostDevice device;
+  private @Nullable DirtyLog dirtyLog;
+  private boolean running;
+
+  private VhostNet(
+      VirtioNet model, GuestMemory memory, List<RingNotifiers> notifiers, VhostDevice device) {
+    this.model = model;
+    this.memory = memory;
+    this.notifiers = List.copyOf(notifiers);
+    this.device = device;
+  }
+
+  /**
+   * Connects a device to its back end. What the back end cannot do is taken from what the model
+   * offers to the guest, so this has to come before the guest looks.
+   *
+   * @param model of the device
+   * @param memory the guest's; stays the embedder's
+   * @param notifiers one pair a ring, the control queue left out; they stay the embedder's
+   * @param options where the back end is
+   */
+  public static VhostNet connect(
+      VirtioNet model,
+      GuestMemory memory,
+      List<RingNotifiers> notifiers,
+      VhostDeviceOptions options) {
+    if (notifiers.size() < 2 * model.maxQueuePairs()) {
+      throw new IllegalArgumentException(
+          "%d notifiers for %d queue pairs".formatted(notifiers.size(), model.maxQueuePairs()));
+    }
+    VhostDevice device = VhostDevice.connect(options);
+    if (model.maxQueuePairs() > device.capabilities().maxQueuePairs()) {
+      int offered = device.capabilities().maxQueuePairs();
+      device.close();
+      throw new VhostException(
+          "%s: the device has %d queue pairs, the back end serves %d"
+              .formatted(options.name(), model.maxQueuePairs(), offered),
+          Recovery.GIVE_UP);
+    }
+    model.limitFeatures(device.capabilities().features());
+    return new VhostNet(model, memory, notifiers, device);
+  }
+
+  /** The device's name. */
+  public String name() {
+    return device.name();
+  }
+
+  /** The device model. Only to be used by whoever owns the device at that time. */
+  public VirtioNet model() {
+    return model;
+  }
+
+  /** What the back end can do. */
+  public synchronized BackEndCapabilities capabilities() {
+    return device.capabilities();
+  }
+
+  /** What the back end is known to hold. */
+  public synchronized Shadow shadow() {
+    return device.shadow();
+  }
+
+  /** Whether the back end serves the rings, as far as this side knows. */
+  public synchronized boolean running() {
+    return running;
+  }
+
+  // ---- what the back end is to know ----
+
+  /**
+   * What the back end is to know while the guest runs, from the model as it is.
+   *
+   * @throws VhostException a ring lies outside of guest memory
+   */
+  public synchronized DeviceConfig running(boolean memoryComplete) {
+    return configuration(model, DeviceConfig.Lifecycle.RUNNING, 0, memoryComplete);
+  }
+
+  private DeviceConfig configuration(
+      VirtioNet of, DeviceConfig.Lifecycle lifecycle, int generation, boolean memoryComplete) {
+    long features = of.backEndFeatures();
+    boolean packed = of.packed();
+    int pairs = of.backEndQueuePairs();
+    DirtyLog logging = dirtyLog;
+    List<RingConfig> rings = new ArrayList<>(2 * pairs);
+    for (int i = 0; i < 2 * pairs; i++) {
+      boolean enabled = i < 2 * of.currentQueuePairs();
+      rings.add(ring(i, of.queue(i), packed, enabled, logging != null, memoryComplete));
+    }
+    return new DeviceConfig(
+        lifecycle,
+        Planner.withVhostBits(features, device.capabilities(), logging != null),
+        NetFeature.MTU.in(of.driverFeatures()) ? of.mtu() : null,
+        memory.table(),
+        logging == null ? null : new LogTarget(logging.descriptor(), logging.size()),
+        rings,
+        generation);
+  }
+
+  private RingConfig ring(
+      int index,
+      QueueState queue,
+      boolean packed,
+      boolean enabled,
+      boolean logged,
+      boolean memoryComplete) {
+    if (!queue.isSetUp()) {
+      return RingConfig.NOT_SET_UP;
+    }
+    checkExtent(index, queue, packed);
+    Integer usedIndex = null;
+    if (memoryComplete && !packed) {
+      usedIndex = memory.getShort(queue.used() + USED_INDEX) & 0xffff;
+    }
+    RingNotifiers notifier = notifiers.get(index);
+    return new RingConfig(
+        queue.size(),
+        new RingAddresses(queue.desc(), queue.used(), queue.avail()),
+        queue.next().toVhostBase(),
+        usedIndex,
+        new Notifier.Eventfd(notifier.kick().descriptor()),
+        new Notifier.Eventfd(notifier.call().descriptor()),
+        enabled,
+        logged);
+  }
+
+  /** A guest may write anything into its ring addresses: each part has to lie in one region. */
+  private void checkExtent(int index, QueueState queue, boolean packed) {
+    try {
+      long entries = queue.size();
+      memory.table().userAddressOf(queue.desc(), 16 * entries);
+      memory.table().userAddressOf(queue.avail(), packed ? 4 : 6 + 2 * entries);
+      memory.table().userAddressOf(queue.used(), packed ? 4 : 6 + 8 * entries);
+    } catch (VhostException e) {
+      throw new VhostException(
+          "%s: ring %d lies outside of guest memory: %s".formatted(name(), index, e.getMessage()),
+          Recovery.GIVE_UP,
+          e);
+    }
+  }
+
+  // ---- presetup ----
+
+  /**
+   * What presetup would tell, and to what end.
+   *
+   * @param plan to carry out; null: presetup is not possible
+   * @param why not
+   */
+  record EarlyPlan(@Nullable Plan plan, @Nullable String why) {
+    static EarlyPlan none(String why) {
+      return new EarlyPlan(null, why);
+    }
+  }
+
+  /**
+   * Plans the early set-up from a state that was saved while the guest ran. The state is loaded
+   * into a model of its own; neither the device's model nor guest memory is touched.
+   */
+  synchronized EarlyPlan planPresetup(PresetupMode mode, VirtioNetState early, int generation) {
+    if (!device.connected()) {
+      return EarlyPlan.none("there is no connection to the back end");
+    }
+    BackEndCapabilities can = device.capabilities();
+    if (mode == PresetupMode.EXPLICIT && !can.hasPresetup()) {
+      return EarlyPlan.none(whyNotExplicit(can));
+    }
+    VirtioNet scratch = model.twin();
+    try {
+      scratch.restore(early);
+      if ((scratch.status() & DeviceStatus.DRIVER_OK) == 0) {
+        return EarlyPlan.none("the driver is not ready");
+      }
+      if (!scratch.linkUp()) {
+        return EarlyPlan.none("the link is down");
+      }
+      if (NetFeature.ACCESS_PLATFORM.in(scratch.driverFeatures())) {
+        return EarlyPlan.none("the device is behind a vIOMMU");
+      }
+      DeviceConfig full = configuration(scratch, DeviceConfig.Lifecycle.RUNNING, generation, false);
+      DeviceConfig desired =
+          mode == PresetupMode.EXPLICIT
+              ? EarlyConfiguration.explicit(full)
+              : EarlyConfiguration.implicit(full, can);
+      return new EarlyPlan(device.plan(desired), null);
+    } catch (VhostException e) {
+      return EarlyPlan.none(String.valueOf(e.getMessage()));
+    }
+  }
+
+  private static String whyNotExplicit(BackEndCapabilities can) {
+    if (!can.dialect().hasPresetup()) {
+      return "the dialect %s has no PRESETUP message".formatted(can.dialect().name());
+    }
+    return can.hasStatus()
+        ? "the back end does not offer PRESETUP"
+        : "the back end does not offer STATUS, without which nothing holds the rings";
+  }
+
+  /** A peer on which this device's stop window can be rehearsed; the caller closes it. */
+  public synchronized RehearsalPeer rehearsalPeer() {
+    return new RehearsalPeer(device.options(), device.capabilities());
+  }
+
+  /**
+   * Walks the code of the stop window once, against a peer that is no back end, so that none of it
+   * is loaded or compiled for the first time while a guest is stopped. Neither the back end, nor
+   * the device's model, nor guest memory is touched.
+   *
+   * @param early a state of this device
+   * @param peer made by {@link #rehearsalPeer}
+   * @return rings that would have been started
+   */
+  public synchronized int rehearse(VirtioNetState early, RehearsalPeer peer) {
+    VirtioNet scratch = model.twin();
+    scratch.restore(early);
+    DeviceConfig desired = configuration(scratch, DeviceConfig.Lifecycle.RUNNING, 0, false);
+    Plan plan = device.plan(desired);
+    Deadline deadline = transitionDeadline();
+    Execution execution = new VhostUserOps(peer.channel()).begin(plan, deadline);
+    SideBySide.run(List.of(execution), deadline);
+    Outcome outcome = execution.outcome().orThrow();
+    return device.shadow().after(plan, outcome).rings().size();
+  }
+
+  // ---- transitions, each begun and finished so that many devices can go side by side ----
+
+  /** A device that should not run (no driver, broken, link down) is stopped instead. */
+  synchronized Plan planStart(StartOrder order) {
+    DeviceConfig desired = running(true);
+    if (!shouldRun()) {
+      return device.plan(desired.stopped());
+    }
+    return switch (order) {
+      case PLANNED -> device.plan(desired);
+      case QEMU -> QemuStartOrder.plan(desired, device.capabilities());
+    };
+  }
+
+  private boolean shouldRun() {
+    return model.live() && model.linkUp();
+  }
+
+  synchronized Plan planStop() {
+    return device.plan(running(true).stopped());
+  }
+
+  synchronized Execution begin(Plan plan, Deadline deadline) {
+    return device.begin(plan, deadline);
+  }
+
+  synchronized Outcome finish(Execution execution) {
+    Outcome outcome = device.finish(execution);
+    switch (execution.plan().lifecycle()) {
+      case RUNNING -> running = outcome.complete();
+      case STOPPED -> takeBases(execution.plan(), outcome);
+      case EARLY, EARLY_EXPLICIT -> {}
+    }
+    return outcome;
+  }
+
+  /**
+   * Where the rings stopped goes into the model. A ring whose back end did not say is taken up
+   * where guest memory says that it got to (split rings): what lay between is served again.
+   */
+  private void takeBases(Plan plan, Outcome outcome) {
+    running = false;
+    boolean packed = model.packed();
+    for (int i = 0; i < plan.steps().size(); i++) {
+      if (plan.steps().get(i).step() instanceof Step.StopRing(int ring)) {
+        Integer base = outcome.baseOf(i);
+        if (base != null) {
+          model.setNextIndex(ring, RingIndex.fromVhostBase(base, packed));
+        } else if (!packed) {
+          takeUsedIndex(ring);
+        }
+      }
+    }
+  }
+
+  private void takeUsedIndex(int ring) {
+    QueueState queue = model.queue(ring);
+    if (queue.isSetUp()) {
+      int used = memory.getShort(queue.used() + USED_INDEX) & 0xffff;
+      model.setNextIndex(ring, RingIndex.split(used));
+    }
+  }
+
+  /**
+   * Starts the device at a back end that just came: everything is told, in one go. A device that
+   * should not run is only connected.
+   *
+   * @throws VhostException it cannot be reached
+   */
+  public synchronized Outcome reconnect() {
+    Deadline deadline = transitionDeadline();
+    if (running) {
+      // The guest ran on without its back end. What was done is what the used rings say.
+      for (int i = 0; i < running(true).rings().size(); i++) {
+        takeUsedIndex(i);
+      }
+      running = false;
+    }
+    device.reconnect();
+    Plan plan = planStart(StartOrder.PLANNED);
+    Outcome outcome = finish(runAlone(plan, deadline));
+    signalRings();
+    return outcome;
+  }
+
+  /** A new connection of which nothing is asked yet, in place of one that is of no use any more. */
+  synchronized void reconnectOnly() {
+    device.reconnect();
+  }
+
+  private Execution runAlone(Plan plan, Deadline deadline) {
+    Execution execution = device.begin(plan, deadline);
+    SideBySide.run(List.of(execution), deadline);
+    return execution;
+  }
+
+  // ---- alone, at run time ----
+
+  /**
+   * Starts the device as the model says, and signals its rings.
+   *
+   * @throws VhostException the back end did not take it
+   */
+  public synchronized Outcome start() {
+    Deadline deadline = Deadline.after(device.options().transitionWithin());
+    Outcome outcome = finish(runAlone(planStart(StartOrder.PLANNED), deadline)).orThrow();
+    signalRings();
+    return outcome;
+  }
+
+  /** Stops the device; where its rings stopped is in the model then. */
+  public synchronized Outcome stop() {
+    Deadline deadline = Deadline.after(device.options().transitionWithin());
+    return finish(runAlone(planStop(), deadline));
+  }
+
+  /**
+   * Tells a running back end what changed in the model, or in guest memory. A device that should
+   * not run any more (reset, link down) is stopped.
+   *
+   * @return what was told; its plan may be empty
+   * @throws VhostException the back end did not take it
+   */
+  public synchronized Plan refresh() {
+    Deadline deadline = Deadline.after(device.options().transitionWithin());
+    Plan plan = planStart(StartOrder.PLANNED);
+    if (!plan.isEmpty()) {
+      finish(runAlone(plan, deadline)).orThrow();
+      if (shouldRun()) {
+        signalRings();
+      }
+      log.debug("{}: refreshed\n{}", name(), plan.describe());
+    }
+    return plan;
+  }
+
+  /**
+   * Switches the back end's dirty log on, to another bitmap, or off.
+   *
+   * @param target stays the caller's and has to stay open until the log was switched off or the
+   *     device stopped; null: off
+   * @throws VhostException the back end cannot log (GIVE_UP), or did not take it
+   */
+  public synchronized void logTo(@Nullable DirtyLog target) {
+    if (target != null && !device.capabilities().canLog()) {
+      throw new VhostException(
+          name()
+              + ": the back end cannot log the pages that it writes (VHOST_F_LOG_ALL, LOG_SHMFD)",
+          Recovery.GIVE_UP);
+    }
+    dirtyLog = target;
+    if (running) {
+      refresh();
+    }
+  }
+
+  /** The bitmap is about to be closed, and this device, stopped or given up, writes no more. */
+  public synchronized void forgetLog() {
+    dirtyLog = null;
+  }
+
+  /** Everything that a migration carries for the device, as it is now. */
+  public synchronized VirtioNetState snapshot() {
+    return model.snapshot();
+  }
+
+  /**
+   * Takes a saved state in place of everything that the driver did; the back end is told nothing.
+   *
+   * @throws VhostException it does not fit this device
+   */
+  public synchronized void restore(VirtioNetState state) {
+    model.restore(state);
+  }
+
+  /**
+   * Runs register accesses of the driver, or changes of the VMM's to the model, as the device's one
+   * owner, then tells the back end what they change: a device is started as its driver sets
+   * DRIVER_OK, and stopped as it resets it.
+   *
+   * @throws VhostException the back end did not take it
+   */
+  public synchronized void access(Runnable accesses) {
+    accesses.run();
+    refresh();
+  }
+
+  /**
+   * The guest has kicked the control queue: its commands are carried out, and the back end is told
+   * what they change.
+   *
+   * @return commands completed; where there were any, the caller interrupts the guest
+   */
+  public synchronized int serviceControlQueue() {
+    int completed = model.serviceControlQueue(memory);
+    if (completed > 0 && running) {
+      refresh();
+    }
+    return completed;
+  }
+
+  /**
+   * Wakes both sides of every ring once: a kick or a call from before a stop may have been lost
+   * with it.
+   */
+  public void signalRings() {
+    for (RingNotifiers notifier : notifiers) {
+      notifier.kick().signal();
+      notifier.call().signal();
+    }
+  }
+
+  /**
+   * Tells the network where the guest is now: the back end is asked to send a RARP with the
+   * device's current address, and the guest is asked to announce itself where it can.
+   *
+   * @return whether anybody was told
+   */
+  public synchronized boolean announce() {
+    Deadline deadline = Deadline.after(device.options().transitionWithin());
+    boolean backEnd = device.sendRarp(model.mac().bytes(), deadline);
+    boolean guest = model.requestAnnounce();
+    return backEnd || guest;
+  }
+
+  /** How long a transition of this device may take. */
+  Deadline transitionDeadline() {
+    return Deadline.after(device.options().transitionWithin());
+  }
+
+  /** How long presetup of this device may take. */
+  Deadline presetupDeadline() {
+    return Deadline.after(device.options().presetupWithin());
+  }
+
+  /** Closes the connection. Model, memory and notifiers are not touched. */
+  @Override
+  public synchronized void close() {
+    device.close();
+    running = false;
+  }
+}

@@ -1,0 +1,174 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.virtio.VirtioNetState;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The transitions of a migration, for all devices of a VM side by side. */
+public final class VhostNetGroup {
+  private static final Logger log = LoggerFactory.getLogger(VhostNetGroup.class);
+
+  private VhostNetGroup() {}
+
+  /**
+   * A device and the early state that it is to be set up with.
+   *
+   * @param net the device, not running
+   * @param state saved while the guest ran
+   * @param generation counts up with every early state of the same device
+   */
+  public record EarlyState(VhostNet net, VirtioNetState state, int generation) {}
+
+  /**
+   * Sets up back ends early. Never throws for what a back end does: a device for which it did not
+   * work has a connection of which nothing was told, or none, and says why.
+   *
+   * @param mode how
+   * @param devices and their early states
+   * @param cancelled looked at now and then: whether to give up, because the result is not waited
+   *     for any more
+   * @return one result a device, in order
+   */
+  public static List<PresetupResult> presetup(
+      PresetupMode mode, List<EarlyState> devices, BooleanSupplier cancelled) {
+    List<@Nullable Execution> executions = new ArrayList<>(devices.size());
+    List<PresetupResult> results = new ArrayList<>(devices.size());
+    List<Execution> begun = new ArrayList<>(devices.size());
+    for (EarlyState early : devices) {
+      VhostNet.EarlyPlan plan =
+          mode == PresetupMode.OFF
+              ? VhostNet.EarlyPlan.none("switched off")
+              : early.net().planPresetup(mode, early.state(), early.generation());
+      if (plan.plan() == null) {
+        String why = plan.why() == null ? "" : plan.why();
+        results.add(PresetupResult.skipped(early.generation(), why));
+        executions.add(null);
+      } else {
+        Execution execution = early.net().begin(plan.plan(), early.net().presetupDeadline());
+        results.add(new PresetupResult(early.generation(), true, null, plan.plan(), 0));
+        executions.add(execution);
+        begun.add(execution);
+      }
+    }
+    if (!begun.isEmpty()) {
+      SideBySide.run(begun, devices.getFirst().net().presetupDeadline(), cancelled);
+    }
+    for (int i = 0; i < devices.size(); i++) {
+      Execution execution = executions.get(i);
+      if (execution != null) {
+        results.set(i, finishPresetup(devices.get(i), execution));
+      }
+    }
+    return results;
+  }
+
+  private static PresetupResult finishPresetup(EarlyState early, Execution execution) {
+    Outcome outcome = early.net().finish(execution);
+    VhostException failure = outcome.failure();
+    if (failure == null) {
+      return new PresetupResult(early.generation(), true, null, execution.plan(), outcome.micros());
+    }
+    // Half told is worse than not told: a new connection, and everything in the stop window.
+    String note = failure.getMessage();
+    log.info("{}: presetup failed, going on without: {}", early.net().name(), note);
+    try {
+      early.net().reconnectOnly();
+    } catch (VhostException e) {
+      note = note + "; and again: " + e.getMessage();
+    }
+    return new PresetupResult(early.generation(), false, note, execution.plan(), outcome.micros());
+  }
+
+  /**
+   * Starts devices whose models and guest memory are complete, and wakes their rings. A device that
+   * fails is started once more from nothing, on a new connection.
+   *
+   * @param order the planner's, or the baseline
+   * @return one result a device, in order
+   * @throws VhostException a configuration cannot be told to any back end
+   */
+  public static List<StartResult> start(List<VhostNet> nets, StartOrder order) {
+    List<Execution> executions = new ArrayList<>(nets.size());
+    List<Plan> plans = new ArrayList<>(nets.size());
+    for (VhostNet net : nets) {
+      if (order == StartOrder.QEMU) {
+        // One after the other: this device's window is over before the next one's begins.
+        Execution execution = net.begin(net.planStart(order), net.transitionDeadline());
+        SideBySide.run(List.of(execution), net.transitionDeadline());
+        executions.add(execution);
+      } else {
+        plans.add(net.planStart(order));
+      }
+    }
+    if (order == StartOrder.PLANNED) {
+      executions.addAll(runSideBySide(nets, plans));
+    }
+    List<StartResult> results = new ArrayList<>(nets.size());
+    for (int i = 0; i < nets.size(); i++) {
+      results.add(finishStart(nets.get(i), executions.get(i)));
+    }
+    return results;
+  }
+
+  private static StartResult finishStart(VhostNet net, Execution execution) {
+    Outcome outcome = net.finish(execution);
+    VhostException failure = outcome.failure();
+    if (failure == null) {
+      net.signalRings();
+      return new StartResult(execution.plan(), outcome, null, null);
+    }
+    log.warn("{}: start failed, once more from nothing: {}", net.name(), failure.getMessage());
+    Outcome second = net.reconnect().orThrow();
+    return new StartResult(execution.plan(), outcome, failure.getMessage(), second);
+  }
+
+  /**
+   * Stops devices; where their rings stopped is in their models then. Planned, all GET_VRING_BASE
+   * are on their way before the first answer is read; in QEMU's order each is waited for.
+   *
+   * @return one outcome a device, in order; a failure is in there, not thrown
+   */
+  public static List<Outcome> stop(List<VhostNet> nets, StartOrder order) {
+    List<Execution> executions = new ArrayList<>(nets.size());
+    switch (order) {
+      case PLANNED -> {
+        List<Plan> plans = new ArrayList<>(nets.size());
+        for (VhostNet net : nets) {
+          plans.add(net.planStop());
+        }
+        executions.addAll(runSideBySide(nets, plans));
+      }
+      case QEMU -> {
+        for (VhostNet net : nets) {
+          Plan plan = QemuStartOrder.eachAwaited(net.planStop());
+          executions.add(net.begin(plan, net.transitionDeadline()));
+          SideBySide.run(List.of(executions.getLast()), net.transitionDeadline());
+        }
+      }
+    }
+    List<Outcome> outcomes = new ArrayList<>(nets.size());
+    for (int i = 0; i < nets.size(); i++) {
+      outcomes.add(nets.get(i).finish(executions.get(i)));
+    }
+    return outcomes;
+  }
+
+  private static List<Execution> runSideBySide(List<VhostNet> nets, List<Plan> plans) {
+    if (nets.isEmpty()) {
+      return List.of();
+    }
+    Deadline deadline = nets.getFirst().transitionDeadline();
+    List<Execution> executions = new ArrayList<>(nets.size());
+    for (int i = 0; i < nets.size(); i++) {
+      executions.add(nets.get(i).begin(plans.get(i), deadline));
+    }
+    SideBySide.run(executions, deadline);
+    return executions;
+  }
+}

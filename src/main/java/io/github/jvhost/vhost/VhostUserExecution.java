@@ -1,0 +1,265 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.Reply;
+import io.github.jvhost.channel.VhostUserChannel;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.NoPayload;
+import io.github.jvhost.protocol.Payload;
+import io.github.jvhost.protocol.U64;
+import io.github.jvhost.protocol.VringState;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.vhost.PlannedStep.Answer;
+import io.github.jvhost.virtio.DeviceStatus;
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A plan on one vhost-user connection. All steps go out one behind the other; answers that were
+ * asked for are matched with their steps as they come, in order. At the end stands a barrier: a
+ * request whose answer can only come after everything before it was handled. An acknowledgement of
+ * the last SET_STATUS would be none, because DPDK sends it before it does the work.
+ */
+final class VhostUserExecution implements Execution {
+  private static final int BARRIER = -1;
+
+  private final VhostUserChannel channel;
+  private final Plan plan;
+  private final List<PlannedStep> steps;
+  private final Deadline deadline;
+
+  /** The steps whose answers are still to come, oldest first: a ring buffer of step indexes. */
+  private final int[] pending;
+
+  private int pendingHead;
+  private int pendingCount;
+  private final @Nullable Integer[] bases;
+  private int next;
+  private int taken;
+  private boolean barrierSent;
+  private boolean finished;
+  private boolean sentSinceWait;
+  private boolean started;
+  private long startNanos;
+  private long endNanos;
+  private long messagesBefore;
+  private int waits;
+  private @Nullable VhostException failure;
+
+  VhostUserExecution(VhostUserChannel channel, Plan plan, Deadline deadline) {
+    this.channel = channel;
+    this.plan = plan;
+    this.steps = plan.steps();
+    this.deadline = deadline;
+    this.pending = new int[steps.size() + 1];
+    this.bases = new Integer[steps.size()];
+  }
+
+  @Override
+  public boolean advance(boolean readable) {
+    if (finished) {
+      return true;
+    }
+    try {
+      if (!started) {
+        started = true;
+        messagesBefore = channel.messagesSent();
+        startNanos = System.nanoTime();
+      }
+      if (readable) {
+        receive();
+      }
+      send();
+      if (pendingCount == 0 && next == steps.size()) {
+        finish();
+      } else if (sentSinceWait) {
+        sentSinceWait = false;
+        waits++;
+      }
+    } catch (VhostException e) {
+      abandon(e);
+    }
+    return finished;
+  }
+
+  private void send() {
+    while (failure == null && next < steps.size() && !blocked(steps.get(next))) {
+      PlannedStep planned = steps.get(next);
+      StepMessage message = StepMessage.of(planned.step(), stoppedAt(planned.step()));
+      boolean explicitAnswer =
+          message.request().explicitReply(channel.protocolFeatures()).isPresent();
+      boolean asks = planned.answer() != Answer.NONE && !explicitAnswer;
+      channel.send(message.request(), message.payload(), message.descriptors(), asks, deadline);
+      if (asks || explicitAnswer) {
+        expect(next);
+      }
+      if (planned.step() instanceof Step.SetRingBase(int _, Integer base) && base == null) {
+        bases[next] = stoppedAt(planned.step());
+      }
+      next++;
+      sentSinceWait = true;
+    }
+    if (failure == null && next == steps.size() && !barrierSent && needsBarrier()) {
+      barrierSent = true;
+      channel.send(barrier(), NoPayload.INSTANCE, List.of(), false, deadline);
+      expect(BARRIER);
+      sentSinceWait = true;
+    }
+    channel.flush(deadline);
+    if (failure != null) {
+      next = steps.size(); // nothing more is told after a refusal; answers under way are taken
+    }
+  }
+
+  /** Whether a step has to wait for an answer to an earlier one. */
+  private boolean blocked(PlannedStep planned) {
+    if (pendingCount == 0) {
+      return false;
+    }
+    int newest = pending[(pendingHead + pendingCount - 1) % pending.length];
+    // An explicit early set-up is only ended once everything in it is known to be taken: a back
+    // end would commit half an image to its hardware otherwise.
+    return steps.get(newest).answer() == Answer.AWAITED
+        || planned.step() instanceof Step.EndPresetup
+        || (planned.step() instanceof Step.SetRingBase(int _, Integer base) && base == null);
+  }
+
+  /**
+   * A device that stops needs none: the answers with its bases are what was waited for, and whether
+   * the reset behind them has been done is nothing to keep a guest waiting for.
+   */
+  private boolean needsBarrier() {
+    return !steps.isEmpty() && plan.lifecycle() != DeviceConfig.Lifecycle.STOPPED;
+  }
+
+  private FrontEndRequest barrier() {
+    return plan.capabilities().hasStatus()
+        ? FrontEndRequest.GET_STATUS
+        : FrontEndRequest.GET_FEATURES;
+  }
+
+  private void expect(int step) {
+    pending[(pendingHead + pendingCount) % pending.length] = step;
+    pendingCount++;
+  }
+
+  private void receive() {
+    while (pendingCount > 0 && channel.receiveAvailable()) {
+      Reply reply = channel.awaitReply(deadline);
+      reply.descriptors().forEach(d -> d.close());
+      int step = pending[pendingHead];
+      pendingHead = (pendingHead + 1) % pending.length;
+      pendingCount--;
+      if (failure != null) {
+        continue;
+      }
+      if (step == BARRIER) {
+        checkBarrier(reply.payload());
+        taken = steps.size();
+      } else if (check(step, reply.payload())) {
+        taken = step + 1;
+      }
+    }
+  }
+
+  private boolean check(int index, Payload answer) {
+    PlannedStep planned = steps.get(index);
+    switch (planned.step()) {
+      case Step.StopRing(int ring) -> {
+        if (!(answer instanceof VringState(int index2, int base)) || index2 != ring) {
+          failure = refused(planned, "answered " + answer);
+          return false;
+        }
+        bases[index] = base;
+      }
+      case Step.ReadStatus(int required) -> {
+        if (answer instanceof U64(long status) && (status & required) != required) {
+          failure = refused(planned, "status is " + DeviceStatus.describe((int) status));
+          return false;
+        }
+      }
+      case Step.SetLog _ -> {
+        // Always answered with LOG_SHMFD, and the answer's body differs from back end to back end.
+      }
+      default -> {
+        if (answer instanceof U64(long result) && result != 0) {
+          failure = refused(planned, "answered " + result);
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  private void checkBarrier(Payload answer) {
+    if (!plan.readsStatusAtEnd() || !(answer instanceof U64(long status))) {
+      return;
+    }
+    boolean ready = (status & DeviceStatus.DRIVER_OK) != 0;
+    boolean broken = (status & (DeviceStatus.FAILED | DeviceStatus.NEEDS_RESET)) != 0;
+    if (!ready || broken) {
+      failure =
+          new BackEndRefusedException(
+              "%s: the device was started, and the back end's status is %s"
+                  .formatted(channel.name(), DeviceStatus.describe((int) status)));
+    }
+  }
+
+  private BackEndRefusedException refused(PlannedStep planned, String how) {
+    return new BackEndRefusedException(
+        "%s: %s: the back end %s".formatted(channel.name(), planned.describe(), how));
+  }
+
+  /** The base that an earlier step of this plan read, for a step that tells it again. */
+  private @Nullable Integer stoppedAt(Step step) {
+    if (!(step instanceof Step.SetRingBase(int ring, Integer base)) || base != null) {
+      return null;
+    }
+    for (int i = 0; i < next; i++) {
+      if (steps.get(i).step() instanceof Step.StopRing(int stopped) && stopped == ring) {
+        return bases[i];
+      }
+    }
+    return null;
+  }
+
+  private void finish() {
+    if (failure == null) {
+      taken = steps.size();
+    }
+    finished = true;
+    endNanos = System.nanoTime();
+  }
+
+  @Override
+  public void abandon(VhostException reason) {
+    if (finished) {
+      return;
+    }
+    if (failure == null) {
+      failure = reason;
+    }
+    finish();
+  }
+
+  @Override
+  public int number() {
+    return channel.number();
+  }
+
+  @Override
+  public Plan plan() {
+    return plan;
+  }
+
+  @Override
+  public Outcome outcome() {
+    if (!finished) {
+      throw new IllegalStateException("the plan is still under way");
+    }
+    int messages = (int) (channel.messagesSent() - messagesBefore);
+    return new Outcome(
+        taken, Arrays.asList(bases.clone()), messages, waits, startNanos, endNanos, failure);
+  }
+}

@@ -1,0 +1,23 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.channel.VhostUserChannel;
+import io.github.jvhost.sys.Deadline;
+
+/** Plans as vhost-user messages. */
+public final class VhostUserOps implements VhostOps {
+  private final VhostUserChannel channel;
+
+  /**
+   * Over one connection.
+   *
+   * @param channel negotiated; stays the caller's
+   */
+  public VhostUserOps(VhostUserChannel channel) {
+    this.channel = channel;
+  }
+
+  @Override
+  public Execution begin(Plan plan, Deadline deadline) {
+    return new VhostUserExecution(channel, plan, deadline);
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * vhost: what a back end is to know, what it knows, and the shortest way from the one to the other.
+ *
+ * <pre>
+ *   VirtioNet, GuestMemory, notifiers                      the device model
+ *        |
+ *        v
+ *   DeviceConfig (desired)      Shadow (what the back end is known to hold)
+ *        |                        |            ^
+ *        +----------+   +---------+            |
+ *                   v   v                      |
+ *                  Planner  ----  Plan  ---->  VhostOps  ----  Outcome
+ *                  (pure)     (steps with     (pipelined, one wait,
+ *                              reasons)        one deadline)
+ * </pre>
+ *
+ * <p>Every transition of a device goes this way: its first start, the early set-up ("presetup"),
+ * the stop window of a live migration, a change of queue pairs at run time, a back end that came
+ * back, and the stop. {@link io.github.jvhost.vhost.Planner} is a pure function; what it may tell
+ * when is data in {@link io.github.jvhost.vhost.RingRule} and {@link
+ * io.github.jvhost.vhost.BackEndProfile}.
+ *
+ * <p>Steps are at the level of vhost, not of the wire: {@link io.github.jvhost.vhost.VhostUserOps}
+ * turns them into vhost-user messages; vhost-vdpa and the kernel's vhost could execute the same
+ * plan with ioctls.
+ *
+ * <p>A device has one serial owner: no type here may be used by two threads at once, except the
+ * immutable ones (configurations, shadows, plans, outcomes).
+ */
+@NullMarked
+package io.github.jvhost.vhost;
+
+import org.jspecify.annotations.NullMarked;
