@@ -1,0 +1,40 @@
+package io.github.jvhost.migration;
+
+import io.github.jvhost.vhost.PresetupResult;
+import io.github.jvhost.vhost.StartResult;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What the destination did, with the time stamps of one clock ({@link System#nanoTime}).
+ *
+ * @param presetups by device, the newest result each
+ * @param presetupsAbandoned whether presetup was still under way when the guest had to run
+ * @param starts what became of each device's start, in the devices' order
+ * @param finalNanos when the first final record was there
+ * @param restoredNanos when the device models were restored
+ * @param startedNanos when the last back end had answered its barrier
+ * @param resumedNanos when the guest had been told to run
+ * @param announced devices of which somebody was asked to announce the guest
+ */
+public record DestinationReport(
+    Map<String, PresetupResult> presetups,
+    boolean presetupsAbandoned,
+    List<StartResult> starts,
+    long finalNanos,
+    long restoredNanos,
+    long startedNanos,
+    long resumedNanos,
+    int announced) {
+
+  /** Copies the collections. */
+  public DestinationReport {
+    presetups = Map.copyOf(presetups);
+    starts = List.copyOf(starts);
+  }
+
+  /** The destination's stop window in microseconds: from the first final record to the barrier. */
+  public long windowMicros() {
+    return (startedNanos - finalNanos) / 1_000;
+  }
+}

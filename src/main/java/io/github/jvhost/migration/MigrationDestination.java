@@ -1,0 +1,289 @@
+package io.github.jvhost.migration;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.MemoryRegion;
+import io.github.jvhost.vhost.PresetupMode;
+import io.github.jvhost.vhost.PresetupResult;
+import io.github.jvhost.vhost.StartResult;
+import io.github.jvhost.vhost.VhostNet;
+import io.github.jvhost.vhost.VhostNetGroup;
+import io.github.jvhost.virtio.VirtioNetState;
+import io.github.jvhost.vmstate.DeviceRecord;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The destination of a migration: receives it on the caller's thread, presets back ends meanwhile,
+ * and has the guest running when it is done.
+ */
+public final class MigrationDestination {
+  private static final Logger log = LoggerFactory.getLogger(MigrationDestination.class);
+
+  private final Map<String, VhostNet> devices = new LinkedHashMap<>();
+  private final RamTarget ram;
+  private final VmControl vm;
+  private final PresetupMode mode;
+  private final MigrationOptions options;
+  private final MigrationListener listener;
+  private final MessageStream stream;
+  private final PresetupWorker worker;
+
+  private final List<Rehearsal.Part> early = new ArrayList<>();
+  private final Map<String, VirtioNetState> finals = new HashMap<>();
+  private long finalAt;
+  private boolean workerFinished;
+  private boolean presetupAbandoned;
+
+  private MigrationDestination(Builder builder) {
+    for (VhostNet device : builder.devices) {
+      devices.put(device.name(), device);
+    }
+    this.ram = Objects.requireNonNull(builder.ram, "ram");
+    this.vm = Objects.requireNonNull(builder.vm, "vm");
+    this.mode = builder.mode;
+    this.options = builder.options;
+    this.listener = builder.listener;
+    this.stream =
+        new MessageStream(Objects.requireNonNull(builder.link, "link"), options.linkWithin());
+    this.worker = new PresetupWorker(mode, this::answer);
+  }
+
+  /** Begins to describe where a migration arrives. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** What a destination is made of. Devices, RAM, VM and link are needed. */
+  public static final class Builder {
+    private List<VhostNet> devices = List.of();
+    private @Nullable RamTarget ram;
+    private @Nullable VmControl vm;
+    private @Nullable MigrationLink link;
+    private PresetupMode mode = PresetupMode.OFF;
+    private MigrationOptions options = MigrationOptions.defaults();
+    private MigrationListener listener = _ -> {};
+
+    private Builder() {}
+
+    /** The devices, connected to their back ends and told nothing, named as the source's are. */
+    public Builder devices(List<VhostNet> newDevices) {
+      devices = newDevices;
+      return this;
+    }
+
+    /** Guest memory; its mapping stays where it is from now on. */
+    public Builder ram(RamTarget newRam) {
+      ram = newRam;
+      return this;
+    }
+
+    /** The VM; only its resume is called. */
+    public Builder vm(VmControl newVm) {
+      vm = newVm;
+      return this;
+    }
+
+    /** The connection to the source; stays the caller's. */
+    public Builder link(MigrationLink newLink) {
+      link = newLink;
+      return this;
+    }
+
+    /** How back ends are set up early. */
+    public Builder presetup(PresetupMode newMode) {
+      mode = newMode;
+      return this;
+    }
+
+    /** Bounds and order. */
+    public Builder options(MigrationOptions newOptions) {
+      options = newOptions;
+      return this;
+    }
+
+    /** Told as it goes. */
+    public Builder listener(MigrationListener newListener) {
+      listener = newListener;
+      return this;
+    }
+
+    /** The destination. */
+    public MigrationDestination build() {
+      return new MigrationDestination(this);
+    }
+  }
+
+  /**
+   * Receives a migration. When this returns, the guest runs here.
+   *
+   * @throws MigrationException it did not come to that: the guest does not run here, the source was
+   *     told so where it could be, and the devices are disconnected, because their back ends may
+   *     have been set up early and there is no message that undoes that
+   */
+  public DestinationReport run() {
+    try {
+      listener.phase(Phase.SETUP);
+      hello();
+      stream.send(new MigrationMessage.Ready());
+      listener.phase(Phase.ITERATE);
+      receiveUntilCommit();
+      return start();
+    } catch (VhostException e) {
+      throw failed(e);
+    } finally {
+      finishPresetup();
+    }
+  }
+
+  private MigrationException failed(VhostException cause) {
+    finishPresetup();
+    devices.values().forEach(VhostNet::close);
+    if (!(cause instanceof CancelledException)) {
+      try {
+        stream.send(new MigrationMessage.Abort(String.valueOf(cause.getMessage())));
+      } catch (VhostException e) {
+        log.debug("destination: the source could not be told: {}", e.getMessage());
+      }
+    }
+    return new MigrationException(
+        cause.getMessage() + "; the guest does not run on the destination", Recovery.RETRY, cause);
+  }
+
+  // ---- before the hand-over ----
+
+  private void hello() {
+    if (!(stream.receive() instanceof MigrationMessage.Hello hello)) {
+      throw MigrationException.malformed("the source did not say HELLO first");
+    }
+    Set<MigrationMessage.Region> here = new HashSet<>();
+    for (MemoryRegion r : ram.table().regions()) {
+      here.add(new MigrationMessage.Region(r.name(), r.guestAddress(), r.size()));
+    }
+    if (!here.equals(new HashSet<>(hello.regions()))) {
+      throw MigrationException.malformed(
+          "guest memory differs: the source has %s, the destination %s"
+              .formatted(hello.regions(), here));
+    }
+    if (!new HashSet<>(hello.devices()).equals(devices.keySet())) {
+      throw MigrationException.malformed(
+          "the devices differ: the source has %s, the destination %s"
+              .formatted(hello.devices(), devices.keySet()));
+    }
+  }
+
+  private void receiveUntilCommit() {
+    while (true) {
+      switch (stream.receive()) {
+        case MigrationMessage.Pages(long guestAddress, int length) ->
+            stream.receiveBytes(ram.writable(guestAddress, length));
+        case MigrationMessage.Device(DeviceRecord content) -> record(content);
+        case MigrationMessage.EarlyEnd _ -> {
+          worker.preset(early);
+          early.clear();
+        }
+        case MigrationMessage.RegionAdded(MigrationMessage.Region region) ->
+            ram.addRegion(region.name(), region.guestAddress(), region.size());
+        case MigrationMessage.Stopping _ -> finishPresetup();
+        case MigrationMessage.Commit _ -> {
+          return;
+        }
+        case MigrationMessage.Cancel(String why) -> throw new CancelledException(why);
+        case MigrationMessage other ->
+            throw MigrationException.malformed(
+                "an unexpected " + other.getClass().getSimpleName() + " from the source");
+      }
+    }
+  }
+
+  private void record(DeviceRecord record) {
+    VhostNet device = devices.get(record.device());
+    if (device == null) {
+      throw MigrationException.malformed("a record of an unknown device, " + record.device());
+    }
+    switch (record.kind()) {
+      case EARLY -> early.add(new Rehearsal.Part(device, record));
+      case FINAL -> {
+        if (finals.isEmpty()) {
+          finalAt = System.nanoTime();
+        }
+        if (finals.put(device.name(), Rehearsal.decode(device, record)) != null) {
+          throw MigrationException.malformed("two final records of device " + record.device());
+        }
+      }
+    }
+  }
+
+  private void answer(String device, PresetupResult result) {
+    String note = result.note() == null ? "" : result.note();
+    stream.send(new MigrationMessage.Preset(device, result.generation(), result.done(), note));
+  }
+
+  private void finishPresetup() {
+    if (!workerFinished) {
+      workerFinished = true;
+      presetupAbandoned = worker.finish(options.lateWithin());
+    }
+  }
+
+  // ---- after it ----
+
+  private DestinationReport start() {
+    if (!finals.keySet().equals(devices.keySet())) {
+      throw MigrationException.malformed(
+          "handed over with final records of %s only".formatted(finals.keySet()));
+    }
+    finishPresetup();
+    List<VhostNet> all = List.copyOf(devices.values());
+    for (VhostNet device : all) {
+      device.restore(Objects.requireNonNull(finals.get(device.name())));
+    }
+    long restoredAt = System.nanoTime();
+    List<StartResult> starts = VhostNetGroup.start(all, options.order());
+    long startedAt = System.nanoTime();
+    int announced = 0;
+    for (VhostNet device : all) {
+      announced += device.announce() ? 1 : 0;
+    }
+    vm.resume();
+    long resumedAt = System.nanoTime();
+    sayRunning();
+    listener.phase(Phase.DONE);
+    return new DestinationReport(
+        worker.results(),
+        presetupAbandoned,
+        starts,
+        finalAt,
+        restoredAt,
+        startedAt,
+        resumedAt,
+        announced);
+  }
+
+  /** From here on the guest runs here, whether the source hears of it or not. */
+  private void sayRunning() {
+    try {
+      stream.send(new MigrationMessage.Running());
+    } catch (VhostException e) {
+      log.warn("the guest runs, and the source could not be told: {}", e.getMessage());
+    }
+  }
+
+  /** The source runs on: there is nobody left to be told. */
+  private static final class CancelledException extends MigrationException {
+    private static final long serialVersionUID = 1L;
+
+    CancelledException(String why) {
+      super("the source gave the migration up: " + why, Recovery.RETRY, null);
+    }
+  }
+}

@@ -1,0 +1,31 @@
+package io.github.jvhost.migration;
+
+import io.github.jvhost.sys.Deadline;
+import java.nio.ByteBuffer;
+
+/**
+ * The one connection between source and destination: a stream each way. One thread may send while
+ * another one receives.
+ */
+public interface MigrationLink extends AutoCloseable {
+  /**
+   * Sends all that remains in the buffer.
+   *
+   * @throws io.github.jvhost.VhostException the other side is gone, or did not take it in time
+   */
+  void send(ByteBuffer bytes, Deadline deadline);
+
+  /**
+   * Fills the buffer.
+   *
+   * @throws io.github.jvhost.VhostException the other side is gone, or it did not come in time
+   */
+  void receive(ByteBuffer into, Deadline deadline);
+
+  /** Waits until there is something to receive, or the other side is gone. False: nothing came. */
+  boolean awaitReadable(Deadline deadline);
+
+  /** Closes both ways; idempotent. */
+  @Override
+  void close();
+}

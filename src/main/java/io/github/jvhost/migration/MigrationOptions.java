@@ -1,0 +1,51 @@
+package io.github.jvhost.migration;
+
+import io.github.jvhost.vhost.StartOrder;
+import java.time.Duration;
+
+/**
+ * What the two ends may be told.
+ *
+ * @param early whether the source sends early records at all
+ * @param order in which devices stop and start: planned, or the baseline
+ * @param presetupWithin how long the source goes on iterating for a presetup that is not answered;
+ *     then the guest stops all the same, and the report says "late"
+ * @param lateWithin how long the destination, with the guest stopped, still waits for a presetup
+ *     that is under way before it gives it up and connects anew
+ * @param linkWithin how long the other side may keep quiet, or not take what is sent
+ * @param stopPages the source stops the guest when fewer pages than this are left
+ * @param maxRounds or after so many rounds
+ */
+public record MigrationOptions(
+    boolean early,
+    StartOrder order,
+    Duration presetupWithin,
+    Duration lateWithin,
+    Duration linkWithin,
+    long stopPages,
+    int maxRounds) {
+
+  /** Early records, planned order, 5 s for presetup, 1 s for a late one, 30 s of quiet. */
+  public static MigrationOptions defaults() {
+    return new MigrationOptions(
+        true,
+        StartOrder.PLANNED,
+        Duration.ofSeconds(5),
+        Duration.ofSeconds(1),
+        Duration.ofSeconds(30),
+        256,
+        8);
+  }
+
+  /** The same without early records and in this order. */
+  public MigrationOptions withoutEarly(StartOrder newOrder) {
+    return new MigrationOptions(
+        false, newOrder, presetupWithin, lateWithin, linkWithin, stopPages, maxRounds);
+  }
+
+  /** The same with another patience for presetup. */
+  public MigrationOptions patience(Duration newPresetupWithin, Duration newLateWithin) {
+    return new MigrationOptions(
+        early, order, newPresetupWithin, newLateWithin, linkWithin, stopPages, maxRounds);
+  }
+}

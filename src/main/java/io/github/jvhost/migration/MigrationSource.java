@@ -1,0 +1,405 @@
+package io.github.jvhost.migration;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.DirtyLog;
+import io.github.jvhost.memory.MemoryRegion;
+import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.vhost.Outcome;
+import io.github.jvhost.vhost.StartOrder;
+import io.github.jvhost.vhost.VhostNet;
+import io.github.jvhost.vhost.VhostNetGroup;
+import io.github.jvhost.vmstate.DeviceRecord;
+import io.github.jvhost.vmstate.VirtioNetVmState;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The source of a migration: runs it from the first word to the hand-over, on the caller's thread.
+ * Only {@link #cancel} and {@link #refreshEarlyState} may be called from other threads.
+ */
+public final class MigrationSource {
+  private static final Logger log = LoggerFactory.getLogger(MigrationSource.class);
+
+  /** How long an idle round waits for the destination before it looks at dirty pages again. */
+  private static final Duration IDLE = Duration.ofMillis(2);
+
+  private final List<VhostNet> devices;
+  private final RamSource ram;
+  private final VmControl vm;
+  private final DescriptorLedger ledger;
+  private final MigrationOptions options;
+  private final MigrationListener listener;
+  private final MessageStream stream;
+  private final PresetupAnswers answers;
+  private final AtomicReference<@Nullable String> cancelled = new AtomicReference<>();
+  private volatile boolean refreshWanted;
+
+  private final List<Long> rounds = new ArrayList<>();
+  private @Nullable DirtyLog dirtyLog;
+  private MemoryTable announced;
+  private int generation;
+  private boolean paused;
+  private boolean devicesStopped;
+  private boolean committed;
+
+  private MigrationSource(Builder builder) {
+    this.devices = List.copyOf(builder.devices);
+    this.ram = Objects.requireNonNull(builder.ram, "ram");
+    this.vm = Objects.requireNonNull(builder.vm, "vm");
+    this.ledger = builder.ledger;
+    this.options = builder.options;
+    this.listener = builder.listener;
+    this.stream =
+        new MessageStream(Objects.requireNonNull(builder.link, "link"), options.linkWithin());
+    this.answers = new PresetupAnswers(devices.stream().map(VhostNet::name).toList());
+    this.announced = ram.table();
+  }
+
+  /**
+   * Begins to describe a migration.
+   *
+   * @param ledger that counts the descriptors of the dirty log
+   */
+  public static Builder builder(DescriptorLedger ledger) {
+    return new Builder(ledger);
+  }
+
+  /** What a source is made of. Devices, RAM, VM and link are needed. */
+  public static final class Builder {
+    private final DescriptorLedger ledger;
+    private List<VhostNet> devices = List.of();
+    private @Nullable RamSource ram;
+    private @Nullable VmControl vm;
+    private @Nullable MigrationLink link;
+    private MigrationOptions options = MigrationOptions.defaults();
+    private MigrationListener listener = _ -> {};
+
+    private Builder(DescriptorLedger ledger) {
+      this.ledger = ledger;
+    }
+
+    /** The devices, running; their names are what the destination finds its own by. */
+    public Builder devices(List<VhostNet> newDevices) {
+      devices = newDevices;
+      return this;
+    }
+
+    /** Guest memory. */
+    public Builder ram(RamSource newRam) {
+      ram = newRam;
+      return this;
+    }
+
+    /** The VM. */
+    public Builder vm(VmControl newVm) {
+      vm = newVm;
+      return this;
+    }
+
+    /** The connection to the destination; stays the caller's. */
+    public Builder link(MigrationLink newLink) {
+      link = newLink;
+      return this;
+    }
+
+    /** Bounds and order. */
+    public Builder options(MigrationOptions newOptions) {
+      options = newOptions;
+      return this;
+    }
+
+    /** Told as it goes. */
+    public Builder listener(MigrationListener newListener) {
+      listener = newListener;
+      return this;
+    }
+
+    /** The source. */
+    public MigrationSource build() {
+      return new MigrationSource(this);
+    }
+  }
+
+  /** Gives the migration up as soon as possible; without effect once everything was handed over. */
+  public void cancel(String why) {
+    cancelled.compareAndSet(null, why);
+  }
+
+  /**
+   * The guest has changed something that presetup has told already: early records are sent once
+   * more, and the destination presets the difference. One that comes too late does no harm.
+   */
+  public void refreshEarlyState() {
+    refreshWanted = true;
+  }
+
+  /**
+   * The VM has got a region of memory during the migration: call it on the migration's own thread
+   * (from the listener) instead of {@link VhostNet#refresh}. The dirty log grows first.
+   */
+  public void memoryAdded() {
+    ram.tableChanged();
+    growLog();
+    for (MemoryRegion region : ram.table().regions()) {
+      if (announced.region(region.name()).isEmpty()) {
+        stream.send(new MigrationMessage.RegionAdded(region(region)));
+      }
+    }
+    announced = ram.table();
+  }
+
+  private void growLog() {
+    DirtyLog before = dirtyLog;
+    if (before == null) {
+      devices.forEach(VhostNet::refresh);
+      return;
+    }
+    DirtyLog grown = DirtyLog.create(ledger, ram.table());
+    dirtyLog = grown;
+    try {
+      devices.forEach(d -> d.logTo(grown));
+    } finally {
+      before.collectInto(ram.dirty());
+      before.close();
+    }
+  }
+
+  /**
+   * Migrates. When this returns, the guest runs on the destination.
+   *
+   * @throws MigrationException it did not come to that; the message says who runs. Where it could,
+   *     the source has its devices and its guest running again
+   */
+  public SourceReport run() {
+    try {
+      return migrate();
+    } catch (VhostException e) {
+      throw failed(e);
+    } finally {
+      ram.end();
+      if (dirtyLog != null) {
+        devices.forEach(VhostNet::forgetLog);
+        dirtyLog.close();
+        dirtyLog = null;
+      }
+    }
+  }
+
+  private SourceReport migrate() {
+    enter(Phase.SETUP);
+    hello();
+    startLogging();
+    if (options.early()) {
+      sendEarly();
+    }
+    enter(Phase.ITERATE);
+    boolean late = iterate();
+    enter(Phase.STOP);
+    stream.send(new MigrationMessage.Stopping());
+    paused = true;
+    vm.pause();
+    long pausedAt = System.nanoTime();
+    devicesStopped = true;
+    List<Outcome> stops = VhostNetGroup.stop(devices, options.order());
+    long stoppedAt = System.nanoTime();
+    collectLog();
+    rounds.add(ram.sendDirty(stream::sendPages));
+    sendFinal();
+    checkCancelled();
+    committed = true;
+    stream.send(new MigrationMessage.Commit());
+    long committedAt = System.nanoTime();
+    listener.phase(Phase.HAND_OVER);
+    awaitRunning();
+    long runningAt = System.nanoTime();
+    listener.phase(Phase.DONE);
+    return new SourceReport(
+        answers.notes(),
+        late,
+        stops,
+        ram.table().totalBytes() / MemoryRegion.PAGE,
+        List.copyOf(rounds),
+        pausedAt,
+        stoppedAt,
+        committedAt,
+        runningAt);
+  }
+
+  private void enter(Phase phase) {
+    log.debug("source: {}", phase);
+    listener.phase(phase);
+    checkCancelled();
+  }
+
+  private void checkCancelled() {
+    String why = cancelled.get();
+    if (why != null) {
+      throw new MigrationException("cancelled: " + why, Recovery.RETRY, null);
+    }
+  }
+
+  private void hello() {
+    List<MigrationMessage.Region> regions =
+        ram.table().regions().stream().map(MigrationSource::region).toList();
+    List<String> names = devices.stream().map(VhostNet::name).toList();
+    stream.send(new MigrationMessage.Hello(regions, names));
+    if (!(receive() instanceof MigrationMessage.Ready)) {
+      throw MigrationException.malformed("the destination did not say READY first");
+    }
+  }
+
+  private static MigrationMessage.Region region(MemoryRegion region) {
+    return new MigrationMessage.Region(region.name(), region.guestAddress(), region.size());
+  }
+
+  private void startLogging() {
+    ram.begin();
+    DirtyLog target = DirtyLog.create(ledger, ram.table());
+    dirtyLog = target;
+    devices.forEach(d -> d.logTo(target));
+  }
+
+  private void collectLog() {
+    if (dirtyLog != null) {
+      dirtyLog.collectInto(ram.dirty());
+    }
+  }
+
+  private void sendEarly() {
+    generation++;
+    for (VhostNet device : devices) {
+      send(device, DeviceRecord.Kind.EARLY);
+    }
+    stream.send(new MigrationMessage.EarlyEnd(generation));
+    answers.expect(generation);
+  }
+
+  private void sendFinal() {
+    for (VhostNet device : devices) {
+      send(device, DeviceRecord.Kind.FINAL);
+    }
+  }
+
+  private void send(VhostNet device, DeviceRecord.Kind kind) {
+    byte[] body = VirtioNetVmState.encode(device.snapshot());
+    var record = new DeviceRecord(device.name(), kind, generation, body);
+    stream.send(new MigrationMessage.Device(record));
+  }
+
+  /** Rounds until little is left and presetup was answered. Returns whether it was late. */
+  private boolean iterate() {
+    long presetupUntil = System.nanoTime() + options.presetupWithin().toNanos();
+    long sent = 0;
+    for (int round = 0; ; round++) {
+      boolean answersSeen = answers.complete();
+      listener.round(round, sent, answersSeen);
+      checkCancelled();
+      if (refreshWanted && options.early()) {
+        refreshWanted = false;
+        sendEarly();
+      }
+      collectLog();
+      long pages = ram.sendDirty(stream::sendPages);
+      if (pages > 0) {
+        rounds.add(pages);
+      }
+      sent += pages;
+      takeAnswers(pages < options.stopPages() ? IDLE : Duration.ZERO);
+      boolean late = System.nanoTime() > presetupUntil;
+      collectLog();
+      boolean little = ram.dirty().count() <= options.stopPages();
+      // At least one round is left for those who want to change something after presetup.
+      boolean ready = round > 0 && (answersSeen || late) && !refreshWanted;
+      if (ready && (little || round >= options.maxRounds())) {
+        return !answers.complete();
+      }
+    }
+  }
+
+  private void takeAnswers(Duration patience) {
+    Duration wait = answers.complete() ? Duration.ZERO : patience;
+    while (stream.awaitReadable(wait)) {
+      switch (receive()) {
+        case MigrationMessage.Preset preset -> answers.take(preset);
+        case MigrationMessage other ->
+            throw MigrationException.malformed("an unexpected " + other.getClass().getSimpleName());
+      }
+      wait = Duration.ZERO;
+    }
+  }
+
+  /** The next message of the return path; ABORT becomes an exception at once. */
+  private MigrationMessage receive() {
+    MigrationMessage message = stream.receive();
+    if (message instanceof MigrationMessage.Abort(String why)) {
+      committed = false; // it says that it does not run the guest, so this side may
+      throw new MigrationException("the destination gave up: " + why, Recovery.RETRY, null);
+    }
+    return message;
+  }
+
+  private void awaitRunning() {
+    while (true) {
+      switch (receive()) {
+        case MigrationMessage.Running _ -> {
+          return;
+        }
+        case MigrationMessage.Preset preset -> answers.take(preset);
+        case MigrationMessage other ->
+            throw MigrationException.malformed("an unexpected " + other.getClass().getSimpleName());
+      }
+    }
+  }
+
+  private MigrationException failed(VhostException cause) {
+    if (committed) {
+      return new MigrationException(
+          "%s; everything had been handed over, so the guest stays stopped here: it runs on the destination, or nowhere"
+              .formatted(cause.getMessage()),
+          Recovery.GIVE_UP,
+          cause);
+    }
+    try {
+      stream.send(new MigrationMessage.Cancel(String.valueOf(cause.getMessage())));
+    } catch (VhostException e) {
+      log.debug("source: the destination could not be told: {}", e.getMessage());
+    }
+    try {
+      runOn();
+    } catch (VhostException e) {
+      cause.addSuppressed(e);
+      return new MigrationException(
+          "%s; and the source could not run on: %s".formatted(cause.getMessage(), e.getMessage()),
+          Recovery.RECONNECT,
+          cause);
+    }
+    return new MigrationException(
+        cause.getMessage() + "; the guest runs on, on the source", Recovery.RETRY, cause);
+  }
+
+  /** The guest goes on here, as if nothing had been. */
+  private void runOn() {
+    for (VhostNet device : devices) {
+      try {
+        device.logTo(null);
+      } catch (VhostException e) {
+        log.warn("{}: connecting anew: {}", device.name(), e.getMessage());
+        device.reconnect();
+      }
+    }
+    if (devicesStopped) {
+      VhostNetGroup.start(devices, StartOrder.PLANNED);
+    }
+    if (paused) {
+      vm.resume();
+    }
+  }
+}

@@ -1,0 +1,18 @@
+package io.github.jvhost.migration;
+
+import java.nio.ByteBuffer;
+
+/** Where {@link RamSource} puts pages. */
+@FunctionalInterface
+public interface PageSink {
+  /** The most bytes of one call. */
+  int MAX_BYTES = 1 << 20;
+
+  /**
+   * Sends pages that lie one behind the other.
+   *
+   * @param guestAddress of the first byte, a multiple of 4096
+   * @param bytes a multiple of 4096, at most {@link #MAX_BYTES}; read before this returns
+   */
+  void pages(long guestAddress, ByteBuffer bytes);
+}

@@ -1,0 +1,144 @@
+package io.github.jvhost.migration;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.vhost.PresetupMode;
+import io.github.jvhost.vhost.PresetupResult;
+import io.github.jvhost.vhost.VhostNetGroup;
+import io.github.jvhost.vhost.VhostNetGroup.EarlyState;
+import io.github.jvhost.virtio.VirtioNetState;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.IntStream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Presets back ends on a thread of its own, one generation after the other, while the migration's
+ * thread goes on receiving RAM. From {@link #finish} on the devices are the migration thread's
+ * again.
+ */
+final class PresetupWorker {
+  private static final Logger log = LoggerFactory.getLogger(PresetupWorker.class);
+
+  /** What the thread is asked for: a generation's early records; an empty list ends it. */
+  private final BlockingQueue<List<Rehearsal.Part>> wanted = new LinkedBlockingQueue<>();
+
+  private final PresetupMode mode;
+  private final Answer answer;
+  private final AtomicBoolean ending = new AtomicBoolean();
+  private final AtomicBoolean givenUp = new AtomicBoolean();
+  private final Map<String, PresetupResult> newest = new HashMap<>();
+  private final Thread thread;
+
+  /** Who is told of each result; called on the worker's thread. */
+  @FunctionalInterface
+  interface Answer {
+    void result(String device, PresetupResult result);
+  }
+
+  PresetupWorker(PresetupMode mode, Answer answer) {
+    this.mode = mode;
+    this.answer = answer;
+    this.thread = Thread.ofPlatform().name("jvhost-presetup").daemon().unstarted(this::work);
+    thread.start();
+  }
+
+  void preset(List<Rehearsal.Part> records) {
+    wanted.add(List.copyOf(records));
+  }
+
+  private void work() {
+    try {
+      for (var records = wanted.take(); !records.isEmpty(); records = wanted.take()) {
+        if (!givenUp.get()) {
+          preset1(records);
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void preset1(List<Rehearsal.Part> records) {
+    List<EarlyState> states = new ArrayList<>(records.size());
+    List<Rehearsal.Part> readable = new ArrayList<>(records.size());
+    for (Rehearsal.Part part : records) {
+      try {
+        VirtioNetState state = Rehearsal.decode(part.net(), part.content());
+        states.add(new EarlyState(part.net(), state, part.content().generation()));
+        readable.add(part);
+      } catch (VhostException e) {
+        // Only the final record has to be right.
+        String why = String.valueOf(e.getMessage());
+        keep(part, new PresetupResult(part.content().generation(), false, why, null, 0));
+      }
+    }
+    List<PresetupResult> results = VhostNetGroup.presetup(mode, states, givenUp::get);
+    for (int i = 0; i < results.size(); i++) {
+      keep(readable.get(i), results.get(i));
+    }
+    List<Rehearsal.Part> preset =
+        IntStream.range(0, results.size())
+            .filter(i -> results.get(i).done())
+            .mapToObj(readable::get)
+            .toList();
+    if (!preset.isEmpty()) {
+      Rehearsal.run(preset, ending::get);
+    }
+  }
+
+  private void keep(Rehearsal.Part part, PresetupResult result) {
+    String device = part.net().name();
+    synchronized (newest) {
+      newest.put(device, result);
+    }
+    tell(device, result);
+  }
+
+  private void tell(String device, PresetupResult result) {
+    try {
+      answer.result(device, result);
+    } catch (VhostException e) {
+      log.debug("the source could not be told of {}'s presetup: {}", device, e.getMessage());
+    }
+  }
+
+  /**
+   * Ends the thread. What is under way is waited for that long, then given up, so that its devices
+   * are connected anew and told everything.
+   *
+   * @return whether something had to be given up
+   */
+  boolean finish(Duration patience) {
+    ending.set(true);
+    wanted.add(List.of());
+    boolean ended = join(patience);
+    givenUp.set(true);
+    while (!join(Duration.ofSeconds(1))) {
+      // It looks every few milliseconds whether it was given up, and connecting anew is bounded.
+      log.debug("presetup is still connecting anew");
+    }
+    return !ended;
+  }
+
+  private boolean join(Duration patience) {
+    try {
+      return thread.join(patience);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+
+  Map<String, PresetupResult> results() {
+    synchronized (newest) {
+      return Map.copyOf(newest);
+    }
+  }
+}

@@ -1,0 +1,30 @@
+package io.github.jvhost.migration;
+
+import io.github.jvhost.memory.DirtyBitmap;
+import io.github.jvhost.memory.MemoryTable;
+
+/** Guest memory as the source's embedder transfers it. Called from the migration's thread. */
+public interface RamSource {
+  /** The regions; what the migration's HELLO tells. */
+  MemoryTable table();
+
+  /** From now on the guest's own writes are followed; every page is still to be sent. */
+  void begin();
+
+  /** Where the pages are marked that have to be sent; back ends' dirty logs are merged into it. */
+  DirtyBitmap dirty();
+
+  /**
+   * Sends every page that is marked now, and takes the marks away first, so that a page that is
+   * written meanwhile is marked again.
+   *
+   * @return pages sent
+   */
+  long sendDirty(PageSink sink);
+
+  /** Regions have come or gone: the marks have to cover them. Pages of a new one are marked. */
+  void tableChanged();
+
+  /** Nothing is followed any more. */
+  void end();
+}

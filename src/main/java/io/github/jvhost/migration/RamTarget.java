@@ -1,0 +1,26 @@
+package io.github.jvhost.migration;
+
+import io.github.jvhost.memory.MemoryTable;
+import java.nio.ByteBuffer;
+
+/**
+ * Guest memory as the destination's embedder receives it. The mapping stays where it is from
+ * presetup on and is written in place: a back end may have pinned it.
+ */
+public interface RamTarget {
+  /** The regions, to be compared with the source's. */
+  MemoryTable table();
+
+  /**
+   * Where pages are to be written. The bytes come from the other side: it has to be checked that
+   * they lie in guest memory.
+   *
+   * @param guestAddress of the first byte
+   * @param length in bytes
+   * @throws io.github.jvhost.VhostException there is no such memory
+   */
+  ByteBuffer writable(long guestAddress, int length);
+
+  /** The source has got another region. */
+  void addRegion(String name, long guestAddress, long size);
+}

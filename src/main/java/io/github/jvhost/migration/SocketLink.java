@@ -1,0 +1,115 @@
+package io.github.jvhost.migration;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.channel.DeadlineException;
+import io.github.jvhost.sys.Deadline;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.Selector;
+import java.nio.channels.SocketChannel;
+
+/**
+ * A link over a connected stream socket of the JDK, AF_UNIX or TCP. No descriptors travel here, so
+ * the JDK's own channel does.
+ */
+public final class SocketLink implements MigrationLink {
+  private final SocketChannel channel;
+  private final Selector readable;
+  private final Selector writable;
+
+  private SocketLink(SocketChannel channel, Selector readable, Selector writable) {
+    this.channel = channel;
+    this.readable = readable;
+    this.writable = writable;
+  }
+
+  /**
+   * Over a connected channel, which it owns from now on.
+   *
+   * @throws MigrationException the channel is not usable
+   */
+  public static SocketLink over(SocketChannel channel) {
+    try {
+      channel.configureBlocking(false);
+      Selector readable = Selector.open();
+      Selector writable = Selector.open();
+      channel.register(readable, SelectionKey.OP_READ);
+      channel.register(writable, SelectionKey.OP_WRITE);
+      return new SocketLink(channel, readable, writable);
+    } catch (IOException e) {
+      throw lost("setting up the migration link", e);
+    }
+  }
+
+  @Override
+  public void send(ByteBuffer bytes, Deadline deadline) {
+    try {
+      while (bytes.hasRemaining()) {
+        if (channel.write(bytes) == 0) {
+          await(writable, deadline, "sending to the other side");
+        }
+      }
+    } catch (IOException e) {
+      throw lost("sending to the other side", e);
+    }
+  }
+
+  @Override
+  public void receive(ByteBuffer into, Deadline deadline) {
+    try {
+      while (into.hasRemaining()) {
+        int n = channel.read(into);
+        if (n < 0) {
+          throw new MigrationException(
+              "migration link: the other side closed it", Recovery.RETRY, null);
+        }
+        if (n == 0) {
+          await(readable, deadline, "waiting for the other side");
+        }
+      }
+    } catch (IOException e) {
+      throw lost("receiving from the other side", e);
+    }
+  }
+
+  @Override
+  public boolean awaitReadable(Deadline deadline) {
+    try {
+      return select(readable, deadline);
+    } catch (IOException e) {
+      throw lost("waiting for the other side", e);
+    }
+  }
+
+  private static void await(Selector selector, Deadline deadline, String what) throws IOException {
+    if (!select(selector, deadline)) {
+      throw new DeadlineException(
+          "migration link: %s took longer than %d ms"
+              .formatted(what, deadline.allowed().toMillis()));
+    }
+  }
+
+  private static boolean select(Selector selector, Deadline deadline) throws IOException {
+    long millis = deadline.remainingNanos() / 1_000_000;
+    int ready = millis <= 0 ? selector.selectNow() : selector.select(millis);
+    selector.selectedKeys().clear();
+    return ready > 0;
+  }
+
+  private static MigrationException lost(String what, IOException e) {
+    return new MigrationException(
+        "migration link: %s: %s".formatted(what, e.getMessage()), Recovery.RETRY, e);
+  }
+
+  @Override
+  public void close() {
+    try (channel;
+        readable;
+        writable) {
+      // Closed in the reverse order, the selectors first.
+    } catch (IOException e) {
+      throw lost("closing it", e);
+    }
+  }
+}

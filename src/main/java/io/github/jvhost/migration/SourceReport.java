@@ -1,0 +1,43 @@
+package io.github.jvhost.migration;
+
+import io.github.jvhost.vhost.Outcome;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the source did, with the time stamps of one clock ({@link System#nanoTime}).
+ *
+ * @param presetupNotes for each device that was not set up early, why
+ * @param presetupLate whether the guest was stopped before the destination had answered
+ * @param stops what became of each device's stop
+ * @param totalPages of guest memory
+ * @param roundPages pages that each round sent; the last one is the final round
+ * @param pausedNanos when the guest had been paused
+ * @param stoppedNanos when all rings had stopped
+ * @param committedNanos when everything had been handed over
+ * @param runningNanos when the destination said that the guest runs
+ */
+public record SourceReport(
+    List<String> presetupNotes,
+    boolean presetupLate,
+    List<Outcome> stops,
+    long totalPages,
+    List<Long> roundPages,
+    long pausedNanos,
+    long stoppedNanos,
+    long committedNanos,
+    long runningNanos) {
+
+  /** Pages of the last round, which the guest had to wait for. */
+  public long finalRoundPages() {
+    return roundPages.isEmpty() ? 0 : roundPages.getLast();
+  }
+
+  /** Why presetup was not what was asked for, in one line; null: it was, as far as is known. */
+  public @Nullable String fallback() {
+    if (presetupLate) {
+      return "presetup was late: the guest was stopped before it was done";
+    }
+    return presetupNotes.isEmpty() ? null : String.join("; ", presetupNotes);
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * A live migration's two ends, as far as devices are concerned: early records while the guest runs,
+ * presetup on the destination, the stop, the final state, the hand-over, and the start.
+ *
+ * <pre>
+ *   source                                   destination
+ *   ------                                   -----------
+ *   HELLO  ------------------------------->  same memory, same devices?
+ *          <-------------------------------  READY
+ *   dirty logs on
+ *   EARLY per device, EARLY_END  --------->  presets its back ends (a thread of its own)
+ *   PAGES ... PAGES  --------------------->  guest memory
+ *          <-------------------------------  PRESET per device: done, or why not
+ *   PAGES (what was written meanwhile)  -->
+ *   -- guest stopped --
+ *   GET_VRING_BASE of all rings
+ *   PAGES (the last ones)  --------------->
+ *   FINAL per device, COMMIT  ------------>  restores, tells the difference, awaits the barrier
+ *          <-------------------------------  RUNNING (or ABORT: the source runs on)
+ * </pre>
+ *
+ * <p>COMMIT is the hand-over. Before it, whatever goes wrong, the source runs on; after it the
+ * source never runs again unless the destination says ABORT, and the destination never runs before
+ * it has everything. So there are never two guests, and never none while both ends live.
+ *
+ * <p>RAM, the stream and the VM are the embedder's: {@link io.github.jvhost.migration.RamSource},
+ * {@link io.github.jvhost.migration.RamTarget}, {@link io.github.jvhost.migration.MigrationLink},
+ * {@link io.github.jvhost.migration.VmControl}.
+ */
+@NullMarked
+package io.github.jvhost.migration;
+
+import org.jspecify.annotations.NullMarked;
