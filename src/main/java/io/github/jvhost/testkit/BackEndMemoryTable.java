@@ -1,0 +1,83 @@
+package io.github.jvhost.testkit;
+
+import io.github.jvhost.protocol.MemoryRegionPayload;
+import io.github.jvhost.protocol.VringAddress;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** The memory regions that a back end was told: addresses only, no mapping. Used by one thread. */
+final class BackEndMemoryTable {
+  private final List<MemoryRegionPayload> regions = new ArrayList<>();
+
+  List<MemoryRegionPayload> regions() {
+    return List.copyOf(regions);
+  }
+
+  boolean isEmpty() {
+    return regions.isEmpty();
+  }
+
+  void replace(List<MemoryRegionPayload> table) {
+    regions.clear();
+    regions.addAll(table);
+  }
+
+  boolean add(MemoryRegionPayload region) {
+    List<MemoryRegionPayload> next = new ArrayList<>(regions);
+    next.add(region);
+    return !overlap(next) && regions.add(region);
+  }
+
+  /** Removes by place and size; where it lay in its file does not matter. */
+  @Nullable MemoryRegionPayload remove(MemoryRegionPayload region) {
+    for (MemoryRegionPayload known : regions) {
+      if (known.guestAddress() == region.guestAddress()
+          && known.userAddress() == region.userAddress()
+          && known.size() == region.size()) {
+        regions.remove(known);
+        return known;
+      }
+    }
+    return null;
+  }
+
+  /**
+   * Whether all three parts of a split ring lie inside; of a ring of unknown size only the
+   * beginnings are looked at.
+   */
+  boolean holds(VringAddress ring, int size) {
+    long entries = Math.max(size, 1);
+    return holds(ring.descriptor(), 16 * entries)
+        && holds(ring.available(), 6 + 2 * entries)
+        && holds(ring.used(), 6 + 8 * entries);
+  }
+
+  private boolean holds(long userAddress, long length) {
+    for (MemoryRegionPayload region : regions) {
+      long offset = userAddress - region.userAddress();
+      if (offset >= 0 && offset <= region.size() - length) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  static boolean overlap(List<MemoryRegionPayload> table) {
+    for (int i = 0; i < table.size(); i++) {
+      for (int j = 0; j < i; j++) {
+        MemoryRegionPayload a = table.get(i);
+        MemoryRegionPayload b = table.get(j);
+        if (meet(a.guestAddress(), b.guestAddress(), a, b)
+            || meet(a.userAddress(), b.userAddress(), a, b)) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  private static boolean meet(long a, long b, MemoryRegionPayload ra, MemoryRegionPayload rb) {
+    return a < b + rb.size() && b < a + ra.size();
+  }
+}

@@ -1,0 +1,54 @@
+package io.github.jvhost.testkit;
+
+import io.github.jvhost.protocol.MemoryRegionPayload;
+import java.util.List;
+
+/**
+ * What one message makes a back end do, beyond answering it. Applied in the order of the list they
+ * come in.
+ */
+public sealed interface Effect {
+  /** The ring is served from now on. */
+  record RingStarted(int ring) implements Effect {}
+
+  /** The ring is not touched any more. */
+  record RingStopped(int ring) implements Effect {}
+
+  /** Descriptors of a ring that are closed now. */
+  record NotifiersForgotten(int ring, boolean kick, boolean call) implements Effect {}
+
+  /** The call descriptor is signalled once although nothing was used. */
+  record CallSignalled(int ring) implements Effect {}
+
+  /**
+   * The table is mapped in place of the one before.
+   *
+   * @param regions the whole table
+   * @param isNew false where it equals the one before and is mapped again all the same
+   */
+  record MemoryReplaced(List<MemoryRegionPayload> regions, boolean isNew) implements Effect {}
+
+  /** One region more is mapped. */
+  record RegionAdded(MemoryRegionPayload region) implements Effect {}
+
+  /** One region is unmapped. */
+  record RegionRemoved(MemoryRegionPayload region) implements Effect {}
+
+  /** The dirty log is replaced by the one that came with this message. */
+  record LogReplaced() implements Effect {}
+
+  /**
+   * The device's configuration is committed to hardware.
+   *
+   * @param occasion "DRIVER_OK", "PRESETUP end" …
+   * @param image what shall be there
+   * @param beforeAnswer whether the answer to this message waits for it
+   */
+  record Configured(String occasion, HardwareImage image, boolean beforeAnswer) implements Effect {}
+
+  /** Nothing is in hardware any more. */
+  record HardwareForgotten() implements Effect {}
+
+  /** A RARP frame for this station goes out, the MAC in the first six bytes of memory order. */
+  record StationAnnounced(long mac) implements Effect {}
+}

@@ -1,0 +1,36 @@
+package io.github.jvhost.testkit;
+
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.Header;
+import io.github.jvhost.protocol.Payload;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One message as a mock back end received it.
+ *
+ * @param nanos when it had arrived, on the clock of {@link System#nanoTime()}
+ * @param connection on which connection, counted from 1
+ * @param id the number on the wire
+ * @param request what the number means in the back end's dialect, null when nothing
+ * @param flags the header's flags
+ * @param payload decoded; opaque where the bytes did not fit the request's layout
+ * @param descriptors how many descriptors came along
+ */
+public record RecordedMessage(
+    long nanos,
+    int connection,
+    int id,
+    @Nullable FrontEndRequest request,
+    int flags,
+    Payload payload,
+    int descriptors) {
+  /** Whether an acknowledgement was asked for. */
+  public boolean needReply() {
+    return (flags & Header.NEED_REPLY) != 0;
+  }
+
+  /** The request's name, or "request 77". */
+  public String name() {
+    return request == null ? "request " + id : request.name();
+  }
+}

@@ -1,0 +1,59 @@
+package io.github.jvhost.testkit;
+
+import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.sys.OwnedDescriptor;
+import org.jspecify.annotations.Nullable;
+
+/** The eventfds of one ring as a back end holds them. Used by one thread. */
+final class RingNotifiers implements AutoCloseable {
+  private @Nullable EventFd kick;
+  private @Nullable EventFd call;
+
+  /** Set once a kick was seen, until everything that waits in the ring was taken. */
+  boolean kicked;
+
+  /** Set when the guest wrote nonsense: the ring is left alone until it is started again. */
+  boolean broken;
+
+  /** Replaces the kick; the descriptor is this object's from here on, null means none. */
+  void kick(@Nullable OwnedDescriptor descriptor) {
+    closeKick();
+    kick = descriptor == null ? null : EventFd.adopt(descriptor);
+  }
+
+  /** Replaces the call; the descriptor is this object's from here on, null means none. */
+  void call(@Nullable OwnedDescriptor descriptor) {
+    closeCall();
+    call = descriptor == null ? null : EventFd.adopt(descriptor);
+  }
+
+  @Nullable EventFd kick() {
+    return kick;
+  }
+
+  void signalCall() {
+    if (call != null) {
+      call.signal();
+    }
+  }
+
+  void closeKick() {
+    if (kick != null) {
+      kick.close();
+      kick = null;
+    }
+  }
+
+  void closeCall() {
+    if (call != null) {
+      call.close();
+      call = null;
+    }
+  }
+
+  @Override
+  public void close() {
+    closeKick();
+    closeCall();
+  }
+}

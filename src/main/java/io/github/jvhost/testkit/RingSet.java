@@ -1,0 +1,261 @@
+package io.github.jvhost.testkit;
+
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.VhostFeature;
+import io.github.jvhost.protocol.VringAddress;
+import io.github.jvhost.protocol.VringState;
+import io.github.jvhost.virtio.NetFeature;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The rings of one {@link BackEndState}: what is told of each, when its used index is read, and
+ * which run.
+ *
+ * <pre>
+ *   told: size, address, kick, call, enable      memory, status
+ *                     \                            /
+ *                      +--> translated? ready? ---+--> started
+ * </pre>
+ */
+final class RingSet {
+  private static final int MAX_RING_SIZE = 32768;
+
+  private final BackEndState state;
+  private final Personality personality;
+  private final RingModel[] rings;
+  private final BackEndMemoryTable memory;
+  private final UsedIndexReader usedIndexes;
+
+  RingSet(
+      BackEndState state,
+      RingModel[] rings,
+      BackEndMemoryTable memory,
+      UsedIndexReader usedIndexes) {
+    this.state = state;
+    this.personality = state.offer().personality();
+    this.rings = rings;
+    this.memory = memory;
+    this.usedIndexes = usedIndexes;
+  }
+
+  Outcome takeNumber(FrontEndRequest request, RingModel ring, int num) {
+    return switch (request) {
+      case SET_VRING_NUM -> {
+        if (num < 1 || num > MAX_RING_SIZE || (!isPacked() && Integer.bitCount(num) != 1)) {
+          yield Outcome.failed("a ring of " + Integer.toUnsignedString(num) + " entries");
+        }
+        ring.size = num;
+        yield Outcome.done();
+      }
+      case SET_VRING_BASE -> {
+        if (!isPacked() && (num & 0xffff0000) != 0) {
+          yield Outcome.failed("a split base of " + Integer.toUnsignedString(num));
+        }
+        // DPDK keeps no used half of a packed base: it is zero when the ring is asked for it later.
+        ring.base = personality.baseSetsUsed() ? num & 0xffff : num;
+        ring.nextUsed = personality.baseSetsUsed() ? num & 0xffff : ring.nextUsed;
+        yield Outcome.done();
+      }
+      case GET_VRING_BASE -> {
+        int base = ring.base;
+        forget(ring, personality.forgets() != Personality.Forgets.KICK);
+        if (personality.forgets() == Personality.Forgets.KICK_CALL_ADDRESS) {
+          ring.address = null;
+          ring.translated = false;
+        }
+        if (personality.forgetsDriverOk()) {
+          state.clearDriverOk();
+          state.effect(new Effect.HardwareForgotten());
+        }
+        yield Outcome.answered(new VringState(ring.number, base));
+      }
+      case SET_VRING_ENABLE -> {
+        if (num != 0 && num != 1) {
+          yield Outcome.failed("an enable flag of " + num);
+        }
+        ring.enabled = num == 1;
+        yield Outcome.done();
+      }
+      default -> state.unknown("request " + request);
+    };
+  }
+
+  /** Forgets everything of all rings from this one on. */
+  void forgetAllFrom(int first) {
+    for (int i = first; i < rings.length; i++) {
+      forget(rings[i], true);
+      rings[i].forgetAll();
+    }
+  }
+
+  /** Forgets the kick, and the call where asked for. */
+  private void forget(RingModel ring, boolean call) {
+    ring.kick = RingModel.Notifier.UNKNOWN;
+    ring.call = call ? RingModel.Notifier.UNKNOWN : ring.call;
+    state.effect(new Effect.NotifiersForgotten(ring.number, true, call));
+  }
+
+  Outcome takeAddress(RingModel ring, VringAddress told) {
+    if (memory.isEmpty()) {
+      return Outcome.failed("ring addresses before any memory");
+    }
+    if (!personality.toleratesForeignAddress() && !memory.holds(told, ring.size)) {
+      return Outcome.failed("ring " + ring.number + " outside of the memory table");
+    }
+    boolean wasTranslated = ring.translated;
+    ring.address = told;
+    ring.translated = false;
+    switch (personality.indexRead()) {
+      case AT_ADDRESS -> translate(ring, true);
+      case AT_START -> translate(ring, false);
+      case AT_KICK -> {
+        if (ring.enabled || wasTranslated) {
+          translate(ring, true);
+        }
+      }
+    }
+    return Outcome.done();
+  }
+
+  Outcome takeNotifier(FrontEndRequest request, RingModel ring, boolean descriptor) {
+    RingModel.Notifier told =
+        descriptor ? RingModel.Notifier.WITH_DESCRIPTOR : RingModel.Notifier.WITHOUT_DESCRIPTOR;
+    switch (request) {
+      case SET_VRING_KICK -> {
+        ring.kick = told;
+        if (personality.indexRead() == Personality.IndexRead.AT_KICK) {
+          translate(ring, true);
+        }
+        if (personality.enablesAtKick()
+            && (state.features() & VhostFeature.PROTOCOL_FEATURES) == 0) {
+          ring.enabled = true;
+        }
+      }
+      case SET_VRING_CALL -> {
+        ring.call = told;
+        if (descriptor && personality.signalsNewCall()) {
+          state.effect(new Effect.CallSignalled(ring.number));
+        }
+      }
+      default -> {
+        // SET_VRING_ERR: kept by nobody, rings report nothing.
+      }
+    }
+    return Outcome.done();
+  }
+
+  private boolean isPacked() {
+    return NetFeature.RING_PACKED.in(state.features());
+  }
+
+  /** Memory has changed: rings that were translated are looked up again. */
+  void retranslate() {
+    for (RingModel ring : rings) {
+      if (ring.translated) {
+        translate(ring, personality.indexRead() == Personality.IndexRead.AT_KICK);
+      }
+    }
+  }
+
+  private void translate(RingModel ring, boolean readIndex) {
+    VringAddress address = ring.address;
+    ring.translated = address != null && memory.holds(address, ring.size);
+    if (ring.translated && readIndex) {
+      readUsedIndex(ring, ring.nextUsed);
+    }
+  }
+
+  private void readUsedIndex(RingModel ring, int expected) {
+    if (isPacked()) {
+      return;
+    }
+    int used = usedIndexes.usedIndex(ring.number) & 0xffff;
+    // Where BASE sets both indexes, an expected used index means that BASE may stand.
+    boolean surprise = used != expected || !personality.baseSetsUsed();
+    ring.nextUsed = used;
+    if (surprise && personality.indexRule() == Personality.IndexRule.BOTH) {
+      ring.base = used;
+    }
+  }
+
+  /** Derives which rings run after a message, and what hardware has to hold for that. */
+  void settle(FrontEndRequest request, boolean driverOkCame) {
+    boolean deviceRuns = !state.hasStatus() || state.isDriverOk();
+    if (driverOkCame) {
+      state.startedForGood();
+      if (personality.readsIndexAtDriverOk()) {
+        for (RingModel ring : rings) {
+          if (ring.ready()) {
+            readUsedIndex(ring, -1);
+          }
+        }
+      }
+    }
+    boolean started = false;
+    for (RingModel ring : rings) {
+      boolean run = mayRun(ring, deviceRuns);
+      if (run && !ring.started) {
+        start(ring);
+        started = true;
+      } else if (!run && ring.started) {
+        ring.started = false;
+        state.effect(new Effect.RingStopped(ring.number));
+      }
+    }
+    boolean reconfigured = started || request == FrontEndRequest.SET_VRING_ENABLE;
+    if (deviceRuns && state.isAnyStarted() && (driverOkCame || reconfigured)) {
+      String occasion = driverOkCame ? "DRIVER_OK" : String.valueOf(request);
+      boolean before = !personality.acknowledgesFirst();
+      state.effect(new Effect.Configured(occasion, image(true), before));
+    }
+  }
+
+  private boolean mayRun(RingModel ring, boolean deviceRuns) {
+    boolean kicked = ring.kick != RingModel.Notifier.UNKNOWN;
+    return switch (personality.start()) {
+      case KICK -> {
+        // A back end with PRESETUP fronts hardware: it has to hold its rings until the final start.
+        boolean held = state.holdsRingsUntilStart() && !deviceRuns;
+        yield ring.described() && kicked && !held;
+      }
+      case KICK_AND_ENABLE ->
+          ring.described() && ring.kick == RingModel.Notifier.WITH_DESCRIPTOR && ring.enabled;
+      case DEVICE_READY -> deviceRuns && ring.ready() && rings[0].ready() && rings[1].ready();
+    };
+  }
+
+  private void start(RingModel ring) {
+    ring.started = true;
+    if (personality.indexRead() == Personality.IndexRead.AT_START) {
+      readUsedIndex(ring, ring.nextUsed);
+    }
+    state.ringStarted(ring);
+  }
+
+  /**
+   * What hardware shall hold: only rings that are described and enabled; on a running device only
+   * those that run.
+   */
+  HardwareImage image(boolean running) {
+    List<HardwareImage.Ring> image = new ArrayList<>();
+    for (RingModel ring : rings) {
+      VringAddress address = ring.address;
+      if (address == null || !ring.described() || !ring.enabled || (running && !ring.started)) {
+        continue;
+      }
+      // NVIDIA's driver presets every ring at index 0, whatever base was told.
+      int index = !running && personality.readsIndexAtDriverOk() ? 0 : ring.base;
+      image.add(
+          new HardwareImage.Ring(
+              ring.number,
+              ring.size,
+              address.descriptor(),
+              address.available(),
+              address.used(),
+              index));
+    }
+    long relevant = state.features() & ~(VhostFeature.LOG_ALL | VhostFeature.PROTOCOL_FEATURES);
+    return new HardwareImage(relevant, image);
+  }
+}

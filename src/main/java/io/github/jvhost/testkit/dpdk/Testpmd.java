@@ -1,0 +1,374 @@
+package io.github.jvhost.testkit.dpdk;
+
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.Reader;
+import java.io.Writer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * A running {@code dpdk-testpmd}: one vhost-user port, which listens on its own socket, per device.
+ * It forwards as soon as {@link Builder#start} has returned; front ends may connect then.
+ *
+ * <p>It lives as long as this object is open. Should the JVM die, its standard input ends and it
+ * quits by itself. Thread-safe: commands take turns.
+ */
+public final class Testpmd implements AutoCloseable {
+  private static final String PROGRAM = "dpdk-testpmd";
+  private static final String PROMPT = "testpmd> ";
+  private static final long QUIT_SECONDS = 10;
+
+  /**
+   * Where DPDK keeps this instance's files; it says so itself, and the place depends on the user.
+   */
+  private static final Pattern RUNTIME_DIRECTORY =
+      Pattern.compile("Multi-process socket (\\S+)/mp_socket");
+
+  private final String prefix;
+  private final List<Path> sockets;
+  private final Process process;
+  private final Writer input;
+  private final Thread reader;
+  private final Transcript transcript = new Transcript();
+  private volatile Optional<Path> runtimeDirectory = Optional.empty();
+
+  private Testpmd(String prefix, List<Path> sockets, Process process) {
+    this.prefix = prefix;
+    this.sockets = sockets;
+    this.process = process;
+    this.input = process.outputWriter(ISO_8859_1);
+    this.reader = Thread.ofPlatform().daemon().name(prefix + " output").start(this::readOutput);
+  }
+
+  /**
+   * Whether it can be run here.
+   *
+   * @return empty when it can; else the reason why not, as a sentence for the message of a skipped
+   *     test
+   */
+  public static Optional<String> available() {
+    // stdbuf, because testpmd would keep its answers in a buffer while its output is a pipe.
+    for (String program : List.of(PROGRAM, "stdbuf")) {
+      if (onPath(program).isEmpty()) {
+        return Optional.of(program + " is not installed (Debian: dpdk-dev, librte-net-vhost23)");
+      }
+    }
+    if (Runtime.getRuntime().availableProcessors() < 2) {
+      return Optional.of(PROGRAM + " needs two processor cores");
+    }
+    return Optional.empty();
+  }
+
+  private static Optional<Path> onPath(String program) {
+    String path = Optional.ofNullable(System.getenv("PATH")).orElse("/usr/bin:/bin");
+    for (String directory : path.split(":", -1)) {
+      Path file = Path.of(directory, program);
+      if (Files.isExecutable(file) && Files.isRegularFile(file)) {
+        return Optional.of(file);
+      }
+    }
+    return Optional.empty();
+  }
+
+  /** A new description of what to run: one queue pair, locked memory, no port yet. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** What to run. Not thread-safe. */
+  public static final class Builder {
+    private final List<Path> sockets = new ArrayList<>();
+    private int queuePairs = 1;
+    private int buffers = 4096;
+    private int megabytes = 512;
+    private boolean mlockall = true;
+
+    private Builder() {}
+
+    /**
+     * Adds a port that listens at {@code socket}; ports are numbered from 0 in the order of these
+     * calls.
+     *
+     * @param socket a path at which nothing is yet, in a directory that exists, of at most 107
+     *     bytes and without comma
+     */
+    public Builder port(Path socket) {
+      String path = socket.toAbsolutePath().toString();
+      if (path.indexOf(',') >= 0 || path.length() > 107) {
+        throw new IllegalArgumentException(
+            "a socket's path has at most 107 bytes and no comma: " + path);
+      }
+      sockets.add(socket.toAbsolutePath());
+      return this;
+    }
+
+    /** Queue pairs of every port, 1 to 128; all of them are polled. */
+    public Builder queuePairs(int pairs) {
+      if (pairs < 1 || pairs > 128) {
+        throw new IllegalArgumentException("queue pairs are 1 to 128, not " + pairs);
+      }
+      queuePairs = pairs;
+      return this;
+    }
+
+    /** Packet buffers of 2 KiB that all ports share; 4096 where this is not called. */
+    public Builder buffers(int count) {
+      if (count < 1024) {
+        throw new IllegalArgumentException("fewer than 1024 buffers do not do: " + count);
+      }
+      buffers = count;
+      megabytes = Math.max(512, count / 256);
+      return this;
+    }
+
+    /**
+     * Does not lock testpmd's memory. Then a memory table costs it next to nothing, where a real
+     * switch, and testpmd by default, faults in the whole guest: 40 ms and more per GiB and device.
+     */
+    public Builder noMlockall() {
+      mlockall = false;
+      return this;
+    }
+
+    /**
+     * Starts the process, waits for its prompt and lets it forward.
+     *
+     * @param deadline for all of it; it usually takes less than a second, and 30 are sensible on a
+     *     busy machine
+     * @return the running process; the caller closes it
+     * @throws VhostException when it cannot be started or is not ready in time; then nothing is
+     *     left behind
+     */
+    public Testpmd start(Deadline deadline) {
+      if (sockets.isEmpty()) {
+        throw new IllegalStateException("at least one port is needed");
+      }
+      Optional<String> reason = available();
+      if (reason.isPresent()) {
+        throw new VhostException("starting " + PROGRAM + ": " + reason.get(), Recovery.GIVE_UP);
+      }
+      for (Path socket : sockets) {
+        if (Files.exists(socket)) {
+          throw new VhostException(
+              "starting " + PROGRAM + ": " + socket + " exists already", Recovery.GIVE_UP);
+        }
+      }
+      String prefix = "jvhost-" + UUID.randomUUID();
+      Process process;
+      try {
+        process = new ProcessBuilder(command(prefix)).redirectErrorStream(true).start();
+      } catch (IOException e) {
+        throw new VhostException(
+            "starting " + PROGRAM + ": " + e.getMessage(), Recovery.GIVE_UP, e);
+      }
+      var testpmd = new Testpmd(prefix, List.copyOf(sockets), process);
+      try {
+        testpmd.awaitReady(deadline);
+      } catch (RuntimeException e) {
+        testpmd.close();
+        throw e;
+      }
+      return testpmd;
+    }
+
+    private List<String> command(String prefix) {
+      var command = new ArrayList<>(List.of("stdbuf", "-oL", PROGRAM));
+      command.addAll(List.of("--no-huge", "-m", Integer.toString(megabytes), "--no-pci"));
+      command.addAll(List.of("--file-prefix=" + prefix, "-l", "0,1"));
+      for (int port = 0; port < sockets.size(); port++) {
+        command.add("--vdev");
+        command.add("net_vhost" + port + ",iface=" + sockets.get(port) + ",queues=" + queuePairs);
+      }
+      command.addAll(List.of("--", "-i", "--forward-mode=icmpecho"));
+      command.add("--total-num-mbufs=" + buffers);
+      command.addAll(List.of("--rxq=" + queuePairs, "--txq=" + queuePairs));
+      if (!mlockall) {
+        command.add("--no-mlockall");
+      }
+      return command;
+    }
+  }
+
+  private void awaitReady(Deadline deadline) {
+    String banner = transcript.awaitText(PROMPT, 0, deadline, "starting " + PROGRAM);
+    runtimeDirectory = runtimeDirectory(banner);
+    for (Path socket : sockets) {
+      if (!Files.exists(socket)) {
+        throw new VhostException(
+            "starting " + PROGRAM + ": no socket at " + socket + "; it printed: " + oneLine(banner),
+            Recovery.GIVE_UP);
+      }
+    }
+    String answer = command("start", deadline);
+    if (!answer.contains("packet forwarding - ports=" + sockets.size())) {
+      throw new VhostException(
+          "starting " + PROGRAM + "'s forwarding: it printed: " + oneLine(answer),
+          Recovery.GIVE_UP);
+    }
+  }
+
+  /** The socket of port {@code port}. */
+  public Path socket(int port) {
+    return sockets.get(port);
+  }
+
+  /** How many ports there are. */
+  public int ports() {
+    return sockets.size();
+  }
+
+  /** The process's id, for looking at its memory or for killing it under traffic. */
+  public long processId() {
+    return process.pid();
+  }
+
+  /** Whether the process is still there. */
+  public boolean isAlive() {
+    return process.isAlive();
+  }
+
+  /**
+   * Ends the process at once, as a crash would, for tests of that; {@link #close()} is still
+   * needed.
+   */
+  public void crash() {
+    process.destroyForcibly();
+  }
+
+  /**
+   * What every port has counted since the start, in the order of the ports.
+   *
+   * @throws VhostException when the process does not answer in time
+   */
+  public List<PortStatistics> statistics(Deadline deadline) {
+    var statistics =
+        PortStatistics.parse(
+            command("show port stats all", deadline), command("show fwd stats all", deadline));
+    if (statistics.size() != sockets.size()) {
+      throw new VhostException(
+          "reading testpmd's statistics: %d of %d ports answered"
+              .formatted(statistics.size(), sockets.size()),
+          Recovery.GIVE_UP);
+    }
+    return statistics;
+  }
+
+  /**
+   * The end of everything that it has printed so far, at most half a million characters; a
+   * failure's message carries the last few lines of it.
+   */
+  public String output() {
+    return transcript.text();
+  }
+
+  /**
+   * Types one line at the prompt.
+   *
+   * @return what it printed up to its next prompt
+   */
+  private synchronized String command(String line, Deadline deadline) {
+    long from = transcript.position();
+    String what = "telling " + PROGRAM + " \"" + line + "\"";
+    type(line, what);
+    return transcript.awaitText(PROMPT, from, deadline, what);
+  }
+
+  private void type(String line, String what) {
+    try {
+      input.write(line + "\n");
+      input.flush();
+    } catch (IOException e) {
+      throw new VhostException(what + ": " + e.getMessage(), Recovery.GIVE_UP, e);
+    }
+  }
+
+  private void readOutput() {
+    var buffer = new char[4096];
+    try (Reader output = new InputStreamReader(process.getInputStream(), ISO_8859_1)) {
+      for (int count = output.read(buffer); count >= 0; count = output.read(buffer)) {
+        transcript.append(buffer, count);
+      }
+    } catch (IOException e) {
+      // The process was destroyed while we read: what it printed last is lost with it.
+    } finally {
+      transcript.end();
+    }
+  }
+
+  /**
+   * Lets it quit, and ends it where it does not within ten seconds; then removes its sockets and
+   * DPDK's files. Idempotent.
+   */
+  @Override
+  public synchronized void close() {
+    try {
+      input.write("quit\n");
+      input.close();
+    } catch (IOException e) {
+      // It is gone already, which is what we want.
+    }
+    boolean interrupted = Thread.interrupted();
+    try {
+      if (!process.waitFor(QUIT_SECONDS, TimeUnit.SECONDS)) {
+        process.destroyForcibly();
+        process.waitFor(QUIT_SECONDS, TimeUnit.SECONDS);
+      }
+      reader.join(TimeUnit.SECONDS.toMillis(QUIT_SECONDS));
+    } catch (InterruptedException e) {
+      interrupted = true;
+      process.destroyForcibly();
+    }
+    for (Path socket : sockets) {
+      delete(socket);
+    }
+    runtimeDirectory
+        .or(() -> runtimeDirectory(transcript.text())) // it never got as far as its prompt
+        .filter(Files::isDirectory)
+        .ifPresent(Testpmd::deleteDirectory);
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private Optional<Path> runtimeDirectory(String banner) {
+    Matcher line = RUNTIME_DIRECTORY.matcher(banner);
+    return line.find()
+        ? Optional.of(Path.of(line.group(1))).filter(d -> d.endsWith(prefix))
+        : Optional.empty();
+  }
+
+  /** About 7 MB, which DPDK leaves behind however it ends. */
+  private static void deleteDirectory(Path directory) {
+    try (var files = Files.list(directory)) {
+      files.forEach(Testpmd::delete);
+    } catch (IOException e) {
+      // Litter in a run-time directory: no reason to fail what was tested.
+    }
+    delete(directory);
+  }
+
+  private static void delete(Path file) {
+    try {
+      Files.deleteIfExists(file);
+    } catch (IOException e) {
+      // See above.
+    }
+  }
+
+  private static String oneLine(String text) {
+    return text.strip().replaceAll("\\s*\\n\\s*", " | ");
+  }
+}

@@ -1,0 +1,128 @@
+package io.github.jvhost.testkit.dpdk;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * What a process has printed: one thread adds to it, others wait for a text to appear. Only the end
+ * is kept.
+ *
+ * <pre>
+ *    0 ........ dropped ........ kept from here ................ end()
+ *               (forgotten)     [ at most LIMIT characters      ]
+ * </pre>
+ *
+ * Positions count all characters ever printed, so that they stay right while the front is
+ * forgotten. Thread-safe.
+ */
+final class Transcript {
+  /** Statistics of 128 queue pairs on several ports are the longest answer, about 100,000. */
+  private static final int LIMIT = 1 << 19;
+
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition changed = lock.newCondition();
+  private final StringBuilder kept = new StringBuilder();
+  private long dropped;
+  private boolean ended;
+
+  void append(char[] text, int length) {
+    lock.lock();
+    try {
+      for (int i = 0; i < length; i++) {
+        // The prompt echoes what it is told with carriage returns.
+        if (text[i] != '\r') {
+          kept.append(text[i]);
+        }
+      }
+      int excess = kept.length() - LIMIT;
+      if (excess > 0) {
+        kept.delete(0, excess);
+        dropped += excess;
+      }
+      changed.signalAll();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Says that the process will print nothing more. */
+  void end() {
+    lock.lock();
+    try {
+      ended = true;
+      changed.signalAll();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Where the next character will go. */
+  long position() {
+    lock.lock();
+    try {
+      return dropped + kept.length();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * Waits until {@code text} was printed.
+   *
+   * @param from where to begin to look
+   * @param what what is being waited for, for the message of a failure
+   * @return everything from there up to the text
+   * @throws VhostException when the process ended, or the deadline passed, before that
+   */
+  String awaitText(String text, long from, Deadline deadline, String what) {
+    lock.lock();
+    try {
+      while (true) {
+        int start = (int) Math.max(0, from - dropped);
+        int found = kept.indexOf(text, start);
+        if (found >= 0) {
+          return kept.substring(start, found);
+        }
+        if (ended) {
+          throw new VhostException(what + ": the process ended; " + lastLines(), Recovery.GIVE_UP);
+        }
+        long nanos = deadline.remainingNanos();
+        if (nanos <= 0) {
+          throw new VhostException(
+              what + ": no answer within " + deadline.allowed() + "; " + lastLines(),
+              Recovery.GIVE_UP);
+        }
+        changed.awaitNanos(nanos);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new VhostException(what + ": interrupted", Recovery.GIVE_UP, e);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Everything that is still kept. */
+  String text() {
+    lock.lock();
+    try {
+      return kept.toString();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** The last few lines, joined into one, as part of an error message. */
+  private String lastLines() {
+    String text = kept.toString().strip();
+    if (text.isEmpty()) {
+      return "it printed nothing";
+    }
+    var lines = text.lines().map(String::strip).filter(l -> !l.isEmpty()).toList();
+    int last = lines.size();
+    return "it printed: " + String.join(" | ", lines.subList(Math.max(0, last - 4), last));
+  }
+}

@@ -1,0 +1,124 @@
+package io.github.jvhost.testkit.guest;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The control virtqueue with at most one command under way (virtio 1.2, 5.1.6.5). What is under way
+ * is in memory, so that a guest can be stopped between a command and its acknowledgement.
+ *
+ * <pre>
+ *   0            8       16         24                  32     40
+ *   +------------+-------+----------+-------------------+------+-----+
+ *   | ring block | kind  | argument | class 1, command 1| data | ack |
+ *   +------------+-------+----------+-------------------+------+-----+
+ *     chain: [class, command] -> [data] -> [ack, written by the device]
+ * </pre>
+ */
+final class ControlQueue {
+  static final int BLOCK = 64;
+  private static final int SIZE = 16;
+  private static final long KIND = 8;
+  private static final long ARGUMENT = 16;
+  private static final long HEADER = 24;
+  private static final long DATA = 32;
+  private static final long ACK = 40;
+
+  private final GuestRam ram;
+  private final long block;
+  private final SplitRing ring;
+
+  /** What can be asked of the device. */
+  enum Kind {
+    NONE(0, 0, 0, 0),
+    SET_MAC(1, 1, 1, 6),
+    ANNOUNCE_ACK(2, 3, 0, 0),
+    SET_PAIRS(3, 4, 0, 2);
+
+    private final int code;
+    private final int commandClass;
+    private final int command;
+    private final int dataBytes;
+
+    Kind(int code, int commandClass, int command, int dataBytes) {
+      this.code = code;
+      this.commandClass = commandClass;
+      this.command = command;
+      this.dataBytes = dataBytes;
+    }
+  }
+
+  /** A command that the device has answered. */
+  record Done(Kind kind, long argument, boolean accepted) {}
+
+  private ControlQueue(GuestRam ram, long block) {
+    this.ram = ram;
+    this.block = block;
+    ring = SplitRing.attach(ram, ram.getLong(block));
+  }
+
+  static ControlQueue create(GuestRam ram, long block) {
+    ram.zero(block, BLOCK);
+    ram.putLong(block, SplitRing.create(ram, SIZE, SIZE).block());
+    return new ControlQueue(ram, block);
+  }
+
+  static ControlQueue attach(GuestRam ram, long block) {
+    return new ControlQueue(ram, block);
+  }
+
+  SplitRing ring() {
+    return ring;
+  }
+
+  /** What is under way. */
+  Kind underWay() {
+    int code = ram.getInt(block + KIND);
+    for (Kind kind : Kind.values()) {
+      if (kind.code == code) {
+        return kind;
+      }
+    }
+    throw ram.failure("control command " + code);
+  }
+
+  /**
+   * Posts a command; only when none is under way. The caller notifies the device.
+   *
+   * @param argument the number of pairs, or the MAC address as {@code MacAddress.value()}
+   */
+  void post(Kind kind, long argument) {
+    ram.putInt(block + KIND, kind.code);
+    ram.putLong(block + ARGUMENT, argument);
+    ram.putByte(block + HEADER, kind.commandClass);
+    ram.putByte(block + HEADER + 1, kind.command);
+    ram.putByte(block + ACK, 0xff);
+    SplitRing.Part header = new SplitRing.Part(block + HEADER, 2, false);
+    SplitRing.Part ack = new SplitRing.Part(block + ACK, 1, true);
+    if (kind.dataBytes == 0) {
+      ring.post(header, ack);
+      return;
+    }
+    // A number is little-endian, a MAC address goes first byte first: its six bytes end the
+    // big-endian number.
+    byte[] data =
+        kind == Kind.SET_MAC
+            ? ByteBuffer.allocate(8).putLong(argument << 16).array()
+            : ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(argument).array();
+    ram.write(block + DATA, data);
+    ring.post(header, new SplitRing.Part(block + DATA, kind.dataBytes, false), ack);
+  }
+
+  /** Takes the device's answer, or null when there is none yet. */
+  @Nullable Done poll() {
+    SplitRing.Used used = ring.takeUsed();
+    if (used == null) {
+      return null;
+    }
+    ring.release(used.head());
+    Done done = new Done(underWay(), ram.getLong(block + ARGUMENT), ram.getByte(block + ACK) == 0);
+    ram.putInt(block + KIND, Kind.NONE.code);
+    return done;
+  }
+}

@@ -1,0 +1,146 @@
+package io.github.jvhost.testkit.guest;
+
+import io.github.jvhost.testkit.net.EchoPayload;
+import io.github.jvhost.testkit.net.Ipv4Address;
+import io.github.jvhost.virtio.MacAddress;
+import io.github.jvhost.virtio.NetFeature;
+import java.time.Duration;
+
+/**
+ * How a guest is booted. All of it goes into guest memory, so that nothing of it is needed to
+ * attach to a copy.
+ *
+ * @param base guest-physical address of the boot block; what the guest needs is taken from there to
+ *     the end of the region
+ * @param period between two ticks: each sends one ping per NIC and changes the working set
+ * @param peerMac whom to ping
+ * @param peerIp whom to ping
+ * @param firstIp the address of NIC 0; NIC n has the n-th after it
+ * @param queuePairs how many the guest asks for where the device has as many
+ * @param queueSize entries of a ring, a power of two
+ * @param buffersPerRing buffers for each receive and transmit ring, at most {@code queueSize}
+ * @param mailboxPlaces received frames of each ring that stay where they are, fewer than {@code
+ *     buffersPerRing}
+ * @param workingSetPages pages that are changed and checked
+ * @param changedPagesPerTick how many at each tick
+ * @param payloadBytes of a ping
+ * @param wantedFeatures what the driver acknowledges if it is offered
+ */
+public record GuestSettings(
+    long base,
+    Duration period,
+    MacAddress peerMac,
+    Ipv4Address peerIp,
+    Ipv4Address firstIp,
+    int queuePairs,
+    int queueSize,
+    int buffersPerRing,
+    int mailboxPlaces,
+    int workingSetPages,
+    int changedPagesPerTick,
+    int payloadBytes,
+    long wantedFeatures) {
+  /** Where a guest is, unless it is told to be elsewhere: at 1 MiB. */
+  public static final long DEFAULT_BASE = 0x10_0000;
+
+  /** What the driver knows how to use. */
+  public static final long KNOWN_FEATURES =
+      NetFeature.maskOf(
+          NetFeature.VERSION_1,
+          NetFeature.MAC,
+          NetFeature.MTU,
+          NetFeature.STATUS,
+          NetFeature.CTRL_VQ,
+          NetFeature.CTRL_MAC_ADDR,
+          NetFeature.GUEST_ANNOUNCE,
+          NetFeature.MQ);
+
+  /** Checks the ranges. */
+  public GuestSettings {
+    check(base >= 0 && base % GuestRam.PAGE == 0, "base", base);
+    check(!period.isNegative() && !period.isZero(), "period", period.toNanos());
+    check(queuePairs >= 1, "queuePairs", queuePairs);
+    check(Integer.bitCount(queueSize) == 1 && queueSize <= 32768, "queueSize", queueSize);
+    check(buffersPerRing >= 2 && buffersPerRing <= queueSize, "buffersPerRing", buffersPerRing);
+    check(mailboxPlaces >= 1 && mailboxPlaces < buffersPerRing, "mailboxPlaces", mailboxPlaces);
+    check(workingSetPages >= 1, "workingSetPages", workingSetPages);
+    check(changedPagesPerTick >= 0, "changedPagesPerTick", changedPagesPerTick);
+    check(
+        payloadBytes >= EchoPayload.MINIMUM && payloadBytes <= 1024, "payloadBytes", payloadBytes);
+    check((wantedFeatures & ~KNOWN_FEATURES) == 0, "wantedFeatures", wantedFeatures);
+  }
+
+  private static void check(boolean good, String what, long value) {
+    if (!good) {
+      throw new IllegalArgumentException("a guest's " + what + " cannot be " + value);
+    }
+  }
+
+  /**
+   * A guest at 1 MiB that pings each millisecond: one queue pair, rings of 256, 128 buffers of 2
+   * KiB each, 64 pages.
+   *
+   * @param peerMac whom to ping
+   * @param peerIp whom to ping
+   * @param firstIp the address of NIC 0
+   */
+  public static GuestSettings of(MacAddress peerMac, Ipv4Address peerIp, Ipv4Address firstIp) {
+    return new GuestSettings(
+        DEFAULT_BASE,
+        Duration.ofMillis(1),
+        peerMac,
+        peerIp,
+        firstIp,
+        1,
+        256,
+        128,
+        16,
+        64,
+        4,
+        200,
+        KNOWN_FEATURES);
+  }
+
+  /** The same with another place in memory. */
+  public GuestSettings withBase(long newBase) {
+    return copy(newBase, period, queuePairs, workingSetPages, changedPagesPerTick, wantedFeatures);
+  }
+
+  /** The same with another time between ticks. */
+  public GuestSettings withPeriod(Duration newPeriod) {
+    return copy(base, newPeriod, queuePairs, workingSetPages, changedPagesPerTick, wantedFeatures);
+  }
+
+  /** The same with another number of queue pairs. */
+  public GuestSettings withQueuePairs(int pairs) {
+    return copy(base, period, pairs, workingSetPages, changedPagesPerTick, wantedFeatures);
+  }
+
+  /** The same with a working set of another size. */
+  public GuestSettings withWorkingSet(int pages, int changedPerTick) {
+    return copy(base, period, queuePairs, pages, changedPerTick, wantedFeatures);
+  }
+
+  /** The same with a driver that knows fewer features. */
+  public GuestSettings withWantedFeatures(long features) {
+    return copy(base, period, queuePairs, workingSetPages, changedPagesPerTick, features);
+  }
+
+  private GuestSettings copy(
+      long newBase, Duration newPeriod, int pairs, int pages, int changed, long features) {
+    return new GuestSettings(
+        newBase,
+        newPeriod,
+        peerMac,
+        peerIp,
+        firstIp,
+        pairs,
+        queueSize,
+        buffersPerRing,
+        mailboxPlaces,
+        pages,
+        changed,
+        payloadBytes,
+        features);
+  }
+}

@@ -1,0 +1,366 @@
+package io.github.jvhost.testkit.guest;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.sys.Poller;
+import io.github.jvhost.testkit.net.Ipv4Address;
+import io.github.jvhost.virtio.MacAddress;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A guest with some NICs: pings a host on each of them every period, answers pings and ARP, and
+ * goes on changing a working set. All its state is in guest memory. To migrate it: {@link #pause},
+ * copy the memory, {@link #attach} to the copy, {@link #start} there, signal every call and kick
+ * once, {@link #close} here.
+ *
+ * <p>It is woken by call eventfds and by its clock, as a real driver is: what a back end used
+ * without a signal is not looked at before the next one.
+ *
+ * <p>It runs on one thread of its own. Public methods may be called from any thread, but not from
+ * within {@link DeviceAccess}.
+ */
+public final class TestGuest implements AutoCloseable {
+  private static final int EXTRA_PAGES = 4096;
+
+  private final BootBlock boot;
+  private final List<NicDriver> drivers;
+  private final List<GuestNic> nics;
+  private final WorkingSet workingSet;
+  private final ProblemLog problems;
+  private final EventFd wake;
+  private final Poller poller;
+  private final List<Wire> wires = new ArrayList<>();
+  private final GuestThread thread;
+  private long nextTick = System.nanoTime();
+
+  /**
+   * A call eventfd and the receive ring that it wakes; pair -1 is the control ring, which is looked
+   * at anyway.
+   */
+  private record Wire(NicDriver driver, int pair, EventFd call) {}
+
+  private TestGuest(
+      BootBlock boot,
+      List<GuestNic> nics,
+      List<NicDriver> drivers,
+      WorkingSet workingSet,
+      ProblemLog problems) {
+    this.boot = boot;
+    this.nics = List.copyOf(nics);
+    this.drivers = drivers;
+    this.workingSet = workingSet;
+    this.problems = problems;
+    for (int i = 0; i < nics.size(); i++) {
+      GuestNic nic = nics.get(i);
+      wires.add(new Wire(drivers.get(i), -1, nic.controlCall()));
+      for (int pair = 0; pair < nic.device().maxQueuePairs(); pair++) {
+        wires.add(new Wire(drivers.get(i), pair, nic.call(2 * pair)));
+      }
+    }
+    wake = EventFd.create(nics.getFirst().controlCall().descriptor().ledger(), "guest wake-up");
+    poller = new Poller(wires.size() + 1);
+    poller.add(wake.descriptor().number(), Poller.IN);
+    wires.forEach(wire -> poller.add(wire.call().descriptor().number(), Poller.IN));
+    thread = new GuestThread("guest", this::round, wake);
+    nics.forEach(nic -> nic.onWakeUp(wake::signal));
+  }
+
+  /**
+   * Boots a guest: lays out its memory and drives each device up to DRIVER_OK. It does not run yet.
+   * More than one queue pair is asked for once it does.
+   *
+   * @param memory the caller's, to be kept until the guest is closed
+   * @param nics in order; none belongs to another guest
+   * @param settings how
+   * @param recorder as many NICs as {@code nics}; may be shared
+   * @throws VhostException when memory is too small, or a device refuses its driver
+   */
+  public static TestGuest boot(
+      GuestMemory memory, List<GuestNic> nics, GuestSettings settings, PingRecorder recorder) {
+    requireRecorder(nics, recorder);
+    BootBlock boot = BootBlock.create(memory, nics.size(), settings);
+    int pages = settings.workingSetPages();
+    WorkingSet set = WorkingSet.create(boot.ram(), pages, pages + EXTRA_PAGES);
+    ProblemLog problems = new ProblemLog();
+    List<NicDriver> drivers = new ArrayList<>();
+    for (int i = 0; i < nics.size(); i++) {
+      drivers.add(NicDriver.boot(boot, i, nics.get(i), recorder.nic(i), problems::add));
+    }
+    boot.complete(set.table());
+    return new TestGuest(boot, nics, List.copyOf(drivers), set, problems);
+  }
+
+  /**
+   * The same as {@link #attach(GuestMemory, long, List, PingRecorder)} for a guest at the default
+   * address.
+   */
+  public static TestGuest attach(GuestMemory memory, List<GuestNic> nics, PingRecorder recorder) {
+    return attach(memory, GuestSettings.DEFAULT_BASE, nics, recorder);
+  }
+
+  /**
+   * Finds a guest in memory to which it was copied while paused, and goes on where it stood once
+   * started. Nothing is written and no device is touched.
+   *
+   * @param memory the caller's, to be kept until the guest is closed
+   * @param base where the guest was booted
+   * @param nics as many as it was booted with, in the same order
+   * @param recorder as many NICs; usually the same as where it was booted
+   * @throws VhostException when there is no such guest
+   */
+  public static TestGuest attach(
+      GuestMemory memory, long base, List<GuestNic> nics, PingRecorder recorder) {
+    requireRecorder(nics, recorder);
+    BootBlock boot = BootBlock.read(memory, base);
+    if (boot.nics() != nics.size()) {
+      throw boot.ram().failure(boot.nics() + " NICs in memory, " + nics.size() + " plugged in");
+    }
+    WorkingSet set = WorkingSet.attach(boot.ram(), boot.workingSet());
+    ProblemLog problems = new ProblemLog();
+    List<NicDriver> drivers = new ArrayList<>();
+    for (int i = 0; i < nics.size(); i++) {
+      drivers.add(NicDriver.attach(boot, i, nics.get(i), recorder.nic(i), problems::add));
+    }
+    return new TestGuest(boot, nics, List.copyOf(drivers), set, problems);
+  }
+
+  private static void requireRecorder(List<GuestNic> nics, PingRecorder recorder) {
+    if (nics.isEmpty() || nics.size() != recorder.nics()) {
+      throw new IllegalArgumentException(
+          nics.size() + " NICs, and a recorder for " + recorder.nics());
+    }
+  }
+
+  /** Lets the guest run; once. */
+  public void start() {
+    thread.start();
+  }
+
+  /**
+   * Parks the guest at a safe point: afterwards it writes nothing, and all its state is in memory.
+   * A guest that was not started is parked already.
+   *
+   * @throws VhostException when it got to no safe point in time, and it goes on running; or when it
+   *     stopped by itself
+   */
+  public void pause(Deadline deadline) {
+    thread.pause(deadline);
+  }
+
+  /** Lets a paused guest go on. */
+  public void resume() {
+    thread.resume();
+  }
+
+  /** Whether the guest stands still: not started, paused or closed. */
+  public boolean paused() {
+    return thread.parked();
+  }
+
+  /** Ends the guest, waiting at most five seconds. */
+  @Override
+  public void close() {
+    close(Deadline.in(5, TimeUnit.SECONDS));
+  }
+
+  /**
+   * Ends the guest; what is in memory stays. A second time does nothing.
+   *
+   * @throws VhostException when its thread did not end in time; its wake-up is not freed then
+   */
+  public void close(Deadline deadline) {
+    if (!wake.descriptor().isOpen()) {
+      return;
+    }
+    thread.close(deadline);
+    nics.forEach(nic -> nic.onWakeUp(() -> {}));
+    wake.close();
+    poller.close();
+  }
+
+  /** Runs something while the guest writes nothing, for instance to begin tracking its writes. */
+  public void atSafePoint(Runnable work, Deadline deadline) {
+    thread.atSafePoint(
+        "waiting for the guest",
+        () -> {
+          work.run();
+          return true;
+        },
+        deadline);
+  }
+
+  /** Looks at every page of the working set, at a safe point. */
+  public WorkingSetCheck verifyWorkingSet(Deadline deadline) {
+    return thread.atSafePoint(
+        "checking the working set", () -> workingSet.verify(boot.ticks()), deadline);
+  }
+
+  /**
+   * Compares the frames that stay in receive buffers with their digests, at a safe point.
+   *
+   * @return one line for each that is damaged
+   */
+  public List<String> verifyMailboxes(Deadline deadline) {
+    return thread.atSafePoint(
+        "checking the mailboxes",
+        () -> {
+          List<String> found = new ArrayList<>();
+          drivers.forEach(driver -> driver.verifyMailboxes(found::add));
+          return List.copyOf(found);
+        },
+        deadline);
+  }
+
+  /** Begins or stops to send pings; everything else goes on. The guest starts with sending. */
+  public void sending(boolean on, Deadline deadline) {
+    atSafePoint(() -> boot.sending(on), deadline);
+  }
+
+  /**
+   * Makes pages of memory that the guest does not use yet, for instance a new region's, part of its
+   * working set.
+   *
+   * @param gpa a multiple of 4096
+   * @param pages at most 4,096 in all calls together
+   */
+  public void extendWorkingSet(long gpa, int pages, Deadline deadline) {
+    atSafePoint(() -> workingSet.extend(gpa, pages), deadline);
+  }
+
+  /**
+   * Has the driver use so many queue pairs, and waits until the device has acknowledged it; the
+   * guest has to run.
+   *
+   * @throws VhostException when the device refuses, cannot do it, or does not answer in time
+   */
+  public void setQueuePairs(int nic, int pairs, Deadline deadline) {
+    if (pairs < 1) {
+      throw new IllegalArgumentException(pairs + " queue pairs");
+    }
+    if (queuePairs(nic) != pairs) {
+      new ControlRequest(ControlQueue.Kind.SET_PAIRS, pairs, block -> block.wantedPairs(pairs))
+          .perform(thread, drivers.get(nic), deadline);
+    }
+  }
+
+  /**
+   * Has the driver change a NIC's address, and announce it, and waits until the device has
+   * acknowledged the change; the guest has to run.
+   *
+   * @throws VhostException when the device refuses, cannot do it, or does not answer in time
+   */
+  public void setMac(int nic, MacAddress mac, Deadline deadline) {
+    if (!mac(nic).equals(mac)) {
+      new ControlRequest(ControlQueue.Kind.SET_MAC, mac.value(), block -> block.wantedMac(mac))
+          .perform(thread, drivers.get(nic), deadline);
+    }
+  }
+
+  /**
+   * Has the driver reset a device and start it anew: new negotiation, rings at other addresses and
+   * empty. Pings under way are given up.
+   *
+   * @throws VhostException when the device refuses its driver, or it does not happen in time
+   */
+  public void resetAndReinit(int nic, Deadline deadline) {
+    atSafePoint(drivers.get(nic)::resetAndReinitialise, deadline);
+  }
+
+  /** How many NICs the guest has. */
+  public int nicCount() {
+    return drivers.size();
+  }
+
+  /** A NIC's address. */
+  public Ipv4Address ip(int nic) {
+    return drivers.get(nic).block().ip();
+  }
+
+  /** A NIC's address as its driver uses it now. */
+  public MacAddress mac(int nic) {
+    return drivers.get(nic).block().mac();
+  }
+
+  /** The queue pairs in use now. */
+  public int queuePairs(int nic) {
+    return drivers.get(nic).block().pairs();
+  }
+
+  /** How often the working set was changed since the guest booted. */
+  public long ticks() {
+    return boot.ticks();
+  }
+
+  /** Echo and ARP requests that this object answered on a NIC. */
+  public long answeredEchoes(int nic) {
+    return drivers.get(nic).answeredEchoes();
+  }
+
+  /** How often this object announced a NIC to the network. */
+  public long announcements(int nic) {
+    return drivers.get(nic).announcements();
+  }
+
+  /** Frames that this object did not send on a NIC because the ring was full. */
+  public long notSent(int nic) {
+    return drivers.get(nic).notSent();
+  }
+
+  /**
+   * The first hundred things that were not as they should be; each damaged frame also counts in the
+   * recorder.
+   */
+  public List<String> problems() {
+    return problems.lines();
+  }
+
+  /**
+   * What the guest's thread does again and again; between two rounds everything is in memory and
+   * every kick was given.
+   */
+  private void round() {
+    long now = System.nanoTime();
+    long period = boot.settings().period().toNanos();
+    if (now - nextTick >= 0) {
+      tick();
+      // Whoever stood still does not make up for it with a burst.
+      nextTick = now - nextTick > period ? now + period : nextTick + period;
+    }
+    for (int i = 0; i < drivers.size(); i++) {
+      if (nics.get(i).takeConfigChanged()) {
+        drivers.get(i).configChanged();
+      }
+      drivers.get(i).advance();
+      drivers.get(i).kick();
+    }
+    if (poller.await(nextTick - System.nanoTime()) == 0) {
+      return;
+    }
+    if (poller.ready(0) != 0) {
+      wake.drain();
+    }
+    for (int i = 0; i < wires.size(); i++) {
+      Wire wire = wires.get(i);
+      if (poller.ready(i + 1) != 0) {
+        // Drained first: what is used after this signals again.
+        wire.call().drain();
+        if (wire.pair() >= 0) {
+          wire.driver().receive(wire.pair());
+        }
+      }
+    }
+    drivers.forEach(NicDriver::kick);
+  }
+
+  private void tick() {
+    if (boot.sending()) {
+      drivers.forEach(NicDriver::ping);
+    }
+    workingSet.change(boot.settings().changedPagesPerTick());
+    boot.ticks(boot.ticks() + 1);
+  }
+}

@@ -1,0 +1,94 @@
+package io.github.jvhost.testkit.guest;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A transmit ring with a buffer for each usable descriptor. Completions are looked for when there
+ * is something to send, as usual for a network driver, so no interrupts are wanted.
+ *
+ * <pre>
+ *   queue block (the same for receive)                      buffer of descriptor i
+ *   0           8         16          20      24            +----------------+--------------------+
+ *   +-----------+---------+-----------+-------+- - -        | virtio-net hdr | frame              |
+ *   | ring block| buffers | buffer    | count | mailbox     | 12 (10) zeros  |                    |
+ *   |   gpa     |   gpa   | bytes     |       |             +----------------+--------------------+
+ *   +-----------+---------+-----------+-------+- - -
+ * </pre>
+ */
+final class TxQueue {
+  private final GuestRam ram;
+  private final SplitRing ring;
+  private final long buffers;
+  private final int bufferBytes;
+  private boolean posted;
+
+  private TxQueue(GuestRam ram, long block) {
+    this.ram = ram;
+    ring = SplitRing.attach(ram, ram.getLong(block));
+    buffers = ram.getLong(block + 8);
+    bufferBytes = ram.getInt(block + 16);
+  }
+
+  /**
+   * Lays out the ring, and its buffers unless they are there already.
+   *
+   * @param block where its queue block is
+   */
+  static TxQueue create(GuestRam ram, long block, int ringSize, int count, int bufferBytes) {
+    layOut(ram, block, ringSize, count, bufferBytes).wantInterrupts(false);
+    return new TxQueue(ram, block);
+  }
+
+  static TxQueue attach(GuestRam ram, long block) {
+    return new TxQueue(ram, block);
+  }
+
+  /** Fills in the part of the queue block that both directions have. */
+  static SplitRing layOut(GuestRam ram, long block, int ringSize, int count, int bufferBytes) {
+    SplitRing ring = SplitRing.create(ram, ringSize, Math.min(count, ringSize));
+    ram.putLong(block, ring.block());
+    if (ram.getLong(block + 8) == 0) {
+      ram.putLong(block + 8, ram.allocatePages((long) count * bufferBytes));
+      ram.putInt(block + 16, bufferBytes);
+      ram.putInt(block + 20, count);
+    }
+    return ring;
+  }
+
+  SplitRing ring() {
+    return ring;
+  }
+
+  /** Whether a frame can be sent now; takes back what the device is done with. */
+  boolean hasRoom() {
+    for (SplitRing.@Nullable Used used = ring.takeUsed(); used != null; used = ring.takeUsed()) {
+      ring.release(used.head());
+    }
+    return ring.freeCount() > 0;
+  }
+
+  /**
+   * Posts a frame.
+   *
+   * @param headerBytes of the virtio-net header, which stays zero: no offload
+   * @return false when the ring is full or the frame is too long, and it was not sent
+   */
+  boolean send(byte[] frame, int headerBytes) {
+    int bytes = headerBytes + frame.length;
+    if (!hasRoom() || bytes > bufferBytes) {
+      return false;
+    }
+    long buffer = buffers + (long) ring.nextHead() * bufferBytes;
+    ram.write(buffer + headerBytes, frame);
+    ring.post(new SplitRing.Part(buffer, bytes, false));
+    posted = true;
+    return true;
+  }
+
+  /** Whether frames were posted since the last call and the device wants to hear of it. */
+  boolean takeKick() {
+    boolean kick = posted && ring.needsKick();
+    posted = false;
+    return kick;
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * A small guest that drives virtio-net as an operating system would, and keeps all its state in
+ * guest memory, so that it can be migrated by copying that memory and nothing else.
+ *
+ * <pre>
+ *             host objects (one set per VMM)                 guest memory (copied by the migration)
+ *   +-----------------------------------------------+      +------------------------------------------+
+ *   | TestGuest   thread, pause, commands           |      | boot block: magic, NICs, tick, cursor    |
+ *   |  +- NicDriver (one per NIC)                   |----->| NIC block: addresses, pairs, sequence    |
+ *   |  |    +- RxQueue, TxQueue - SplitRing         |      | ring block: free list, last used, tokens |
+ *   |  |    +- ControlQueue ----- SplitRing         |      | desc, avail | used | buffers | mailbox   |
+ *   |  +- WorkingSet                                |      | table of expected counters | pages       |
+ *   +-----------------------------------------------+      +------------------------------------------+
+ *        |  kick, call                  PingRecorder: kept by the host, shared by source and destination
+ *        v
+ *    back end
+ * </pre>
+ *
+ * <p>Three things show a migration that copied too little: the working set (pages that the guest
+ * writes), the mailbox (received frames that stay where the back end wrote them, with a digest that
+ * the guest keeps elsewhere) and the used rings (written by the back end alone). Pages that only
+ * the back end writes are shared with nothing that the guest writes, so that a migration which
+ * ignores the back end's dirty log cannot be right by accident.
+ */
+@NullMarked
+package io.github.jvhost.testkit.guest;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,30 @@
+package io.github.jvhost.testkit.net;
+
+/**
+ * An IPv4 address.
+ *
+ * @param value the four bytes, the first one in the most significant place
+ */
+public record Ipv4Address(int value) {
+  /** 0.0.0.0: nobody. */
+  public static final Ipv4Address ANY = new Ipv4Address(0);
+
+  /** The address a.b.c.d; each part 0 to 255. */
+  public static Ipv4Address of(int a, int b, int c, int d) {
+    if (((a | b | c | d) & ~0xff) != 0) {
+      throw new IllegalArgumentException("not an IPv4 address: " + a + "." + b + "." + c + "." + d);
+    }
+    return new Ipv4Address(a << 24 | b << 16 | c << 8 | d);
+  }
+
+  @Override
+  public String toString() {
+    return (value >>> 24)
+        + "."
+        + (value >>> 16 & 0xff)
+        + "."
+        + (value >>> 8 & 0xff)
+        + "."
+        + (value & 0xff);
+  }
+}

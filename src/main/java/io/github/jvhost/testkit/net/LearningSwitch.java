@@ -1,0 +1,251 @@
+package io.github.jvhost.testkit.net;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A switch that pins stations, as fabrics do:
+ *
+ * <ul>
+ *   <li>an unknown source address is learned from any frame;
+ *   <li>a known address moves to another port only by an announcement (RARP, or a gratuitous ARP of
+ *       that address), so that a migration whose announcement does nothing shows as a guest that
+ *       nobody can reach;
+ *   <li>this holds also when the port of the address is closed: frames to it are dropped there, and
+ *       counted;
+ *   <li>broadcast, multicast and unknown destinations are flooded to all other open ports.
+ * </ul>
+ *
+ * A port attached under the name of a closed one is the same socket in the wall: it takes over the
+ * addresses. So a back end that reconnects needs no announcement and a guest that moves does.
+ *
+ * <p>Thread-safe. Frames between the same two ports stay in order.
+ */
+public final class LearningSwitch {
+  /** Frames that wait in one port before more are dropped, unless another bound is given. */
+  public static final int DEFAULT_QUEUE_LIMIT = 4096;
+
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Map<Long, Port> stations = new HashMap<>();
+  private final List<Port> open = new ArrayList<>();
+  private final int queueLimit;
+  private long malformed;
+  private long moves;
+
+  /** A switch with {@link #DEFAULT_QUEUE_LIMIT}. */
+  public LearningSwitch() {
+    this(DEFAULT_QUEUE_LIMIT);
+  }
+
+  /**
+   * A switch whose ports hold at most so many frames each.
+   *
+   * @param queueLimit frames, at least 1
+   */
+  public LearningSwitch(int queueLimit) {
+    if (queueLimit < 1) {
+      throw new IllegalArgumentException(
+          "a port's queue holds at least one frame, not " + queueLimit);
+    }
+    this.queueLimit = queueLimit;
+  }
+
+  /**
+   * Plugs a station in.
+   *
+   * @param name not the name of a port that is open now
+   * @return the port, the caller's to close
+   */
+  public SwitchPort attach(String name) {
+    Port port = new Port(Objects.requireNonNull(name, "name"));
+    lock.lock();
+    try {
+      if (open.stream().anyMatch(p -> p.name.equals(name))) {
+        throw new IllegalArgumentException("the switch has an open port " + name + " already");
+      }
+      stations.replaceAll((mac, at) -> at.name.equals(name) ? port : at);
+      open.add(port);
+    } finally {
+      lock.unlock();
+    }
+    return port;
+  }
+
+  /** Frames that were too short for an Ethernet header, or whose source was a group address. */
+  public long malformed() {
+    lock.lock();
+    try {
+      return malformed;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** How often a known address moved to another port by an announcement. */
+  public long moves() {
+    lock.lock();
+    try {
+      return moves;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void forward(Port from, byte[] frame) {
+    List<Runnable> wakeUps = new ArrayList<>(1);
+    lock.lock();
+    try {
+      if (from.closed) {
+        return;
+      }
+      if (frame.length < Packet.ETHERNET_HEADER || (frame[6] & 1) != 0) {
+        malformed++;
+        return;
+      }
+      learn(from, frame);
+      Port to = (frame[0] & 1) != 0 ? null : stations.get(address(frame, 0));
+      if (to != null) {
+        if (to != from) {
+          to.enqueue(frame, wakeUps);
+        }
+      } else {
+        for (Port port : open) {
+          if (port != from) {
+            port.enqueue(frame, wakeUps);
+          }
+        }
+      }
+    } finally {
+      lock.unlock();
+    }
+    // Outside of the lock: a wake-up may be anything, for instance one that polls at once.
+    wakeUps.forEach(Runnable::run);
+  }
+
+  private void learn(Port from, byte[] frame) {
+    long source = address(frame, 6);
+    Port known = stations.putIfAbsent(source, from);
+    if (known != null
+        && known != from
+        && Packet.parse(frame).filter(Packet::announces).isPresent()) {
+      stations.put(source, from);
+      moves++;
+    }
+  }
+
+  private static long address(byte[] frame, int at) {
+    long value = 0;
+    for (int i = 0; i < 6; i++) {
+      value = (value << 8) | (frame[at + i] & 0xff);
+    }
+    return value;
+  }
+
+  /**
+   * Guarded by the switch's lock, all of it: a port is never contended enough to earn a lock of its
+   * own.
+   */
+  private final class Port implements SwitchPort {
+    private final String name;
+    private final ArrayDeque<byte[]> queue = new ArrayDeque<>();
+    private @Nullable Runnable wakeUp;
+    private boolean closed;
+    private long dropped;
+    private long delivered;
+
+    Port(String name) {
+      this.name = name;
+    }
+
+    void enqueue(byte[] frame, List<Runnable> wakeUps) {
+      if (closed || queue.size() >= queueLimit) {
+        dropped++;
+        return;
+      }
+      queue.add(frame);
+      if (wakeUp != null) {
+        wakeUps.add(wakeUp);
+      }
+    }
+
+    @Override
+    public String name() {
+      return name;
+    }
+
+    @Override
+    public void transmit(byte[] frame) {
+      forward(this, frame);
+    }
+
+    @Override
+    public byte @Nullable [] poll() {
+      lock.lock();
+      try {
+        byte[] frame = queue.poll();
+        if (frame != null) {
+          delivered++;
+        }
+        return frame;
+      } finally {
+        lock.unlock();
+      }
+    }
+
+    @Override
+    public void onFrame(Runnable run) {
+      boolean waiting;
+      lock.lock();
+      try {
+        wakeUp = run;
+        waiting = !queue.isEmpty();
+      } finally {
+        lock.unlock();
+      }
+      if (waiting) {
+        run.run();
+      }
+    }
+
+    @Override
+    public long dropped() {
+      lock.lock();
+      try {
+        return dropped;
+      } finally {
+        lock.unlock();
+      }
+    }
+
+    @Override
+    public long delivered() {
+      lock.lock();
+      try {
+        return delivered;
+      } finally {
+        lock.unlock();
+      }
+    }
+
+    @Override
+    public void close() {
+      lock.lock();
+      try {
+        if (!closed) {
+          closed = true;
+          open.remove(this);
+          dropped += queue.size();
+          queue.clear();
+        }
+      } finally {
+        lock.unlock();
+      }
+    }
+  }
+}

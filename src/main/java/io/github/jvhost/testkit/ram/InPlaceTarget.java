@@ -1,0 +1,35 @@
+package io.github.jvhost.testkit.ram;
+
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.migration.RamTarget;
+import java.nio.ByteBuffer;
+
+/** Pages are written where they belong; the mapping is never touched. One thread. */
+public final class InPlaceTarget implements RamTarget {
+  private final GuestMemory memory;
+
+  /**
+   * Into this memory.
+   *
+   * @param memory stays the caller's
+   */
+  public InPlaceTarget(GuestMemory memory) {
+    this.memory = memory;
+  }
+
+  @Override
+  public MemoryTable table() {
+    return memory.table();
+  }
+
+  @Override
+  public ByteBuffer writable(long guestAddress, int length) {
+    return memory.slice(guestAddress, length).asByteBuffer();
+  }
+
+  @Override
+  public void addRegion(String name, long guestAddress, long size) {
+    memory.addRegion(name, guestAddress, size);
+  }
+}

@@ -1,0 +1,14 @@
+/**
+ * Guest memory on its way to another host: pre-copy in rounds, as one way to be a migration's
+ * {@link io.github.jvhost.migration.RamSource} and {@link io.github.jvhost.migration.RamTarget}.
+ *
+ * <pre>
+ *   guest's writes (GuestMemory.trackWrites) --+
+ *                                              +--> DirtyBitmap --> runs of pages --> the stream
+ *   back ends' writes (DirtyLog) --------------+
+ * </pre>
+ */
+@NullMarked
+package io.github.jvhost.testkit.ram;
+
+import org.jspecify.annotations.NullMarked;

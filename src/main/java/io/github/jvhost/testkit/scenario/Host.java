@@ -1,0 +1,124 @@
+package io.github.jvhost.testkit.scenario;
+
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.MemoryRegion;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.testkit.guest.DeviceAccess;
+import io.github.jvhost.testkit.guest.GuestNic;
+import io.github.jvhost.vhost.RingNotifiers;
+import io.github.jvhost.vhost.VhostDeviceOptions;
+import io.github.jvhost.vhost.VhostNet;
+import io.github.jvhost.virtio.DeviceChange;
+import io.github.jvhost.virtio.MacAddress;
+import io.github.jvhost.virtio.VirtioNet;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * What a VMM owns on one host: guest memory, the devices, and the wires between guest and back
+ * ends. A small stand-in for one, and an example of how the library is put together.
+ */
+final class Host implements AutoCloseable {
+  static final String RAM = "ram";
+  private static final int MTU = 1500;
+
+  private final GuestMemory memory;
+  private final List<VhostNet> devices = new ArrayList<>();
+  private final List<GuestNic> nics = new ArrayList<>();
+  private final List<RingNotifiers> notifiers = new ArrayList<>();
+  private final List<EventFd> controlCalls = new ArrayList<>();
+
+  Host(
+      ScenarioOptions options,
+      BackEnds backEnds,
+      BackEnds.Side side,
+      Dialect dialect,
+      DescriptorLedger ledger) {
+    memory = GuestMemory.builder(ledger).region(RAM, 0, options.memoryBytes()).build();
+    try {
+      for (int i = 0; i < options.devices(); i++) {
+        String name = "net" + i;
+        VhostDeviceOptions at =
+            VhostDeviceOptions.of(
+                name, backEnds.socket(side, i), dialect, options.profile(), ledger);
+        plug(model(name, i, options.maxQueuePairs()), at, side, ledger);
+      }
+    } catch (RuntimeException e) {
+      close();
+      throw e;
+    }
+  }
+
+  private static VirtioNet model(String name, int index, int maxQueuePairs) {
+    return VirtioNet.builder(name).mac(mac(index)).mtu(MTU).maxQueuePairs(maxQueuePairs).build();
+  }
+
+  /** The address that a NIC is configured with; locally administered. */
+  static MacAddress mac(int index) {
+    return MacAddress.parse("52:54:00:12:34:%02x".formatted(0x50 + index));
+  }
+
+  private void plug(
+      VirtioNet model, VhostDeviceOptions at, BackEnds.Side side, DescriptorLedger ledger) {
+    String where = side.label() + " " + model.name();
+    List<RingNotifiers> rings = RingNotifiers.create(ledger, where, 2 * model.maxQueuePairs());
+    notifiers.addAll(rings);
+    EventFd controlCall = EventFd.create(ledger, where + " control call");
+    controlCalls.add(controlCall);
+    VhostNet device = VhostNet.connect(model, memory, rings, at);
+    devices.add(device);
+    List<EventFd> kicks = rings.stream().map(RingNotifiers::kick).toList();
+    List<EventFd> calls = new ArrayList<>(rings.stream().map(RingNotifiers::call).toList());
+    calls.add(controlCall);
+    GuestNic nic = new GuestNic(model, kicks, calls, access(device, controlCall));
+    model.onChange(change -> {
+      if (change == DeviceChange.CONFIG_INTERRUPT) {
+        nic.configChanged();
+      }
+    });
+    nics.add(nic);
+  }
+
+  /** The guest's accesses are the device owner's work; vCPU threads wait for it, as on KVM. */
+  private static DeviceAccess access(VhostNet device, EventFd controlCall) {
+    return new DeviceAccess() {
+      @Override
+      public void registers(Runnable accesses) {
+        device.access(accesses);
+      }
+
+      @Override
+      public void controlKick() {
+        if (device.serviceControlQueue() > 0) {
+          controlCall.signal();
+        }
+      }
+    };
+  }
+
+  GuestMemory memory() {
+    return memory;
+  }
+
+  List<VhostNet> devices() {
+    return devices;
+  }
+
+  List<GuestNic> nics() {
+    return nics;
+  }
+
+  long pages() {
+    return memory.totalBytes() / MemoryRegion.PAGE;
+  }
+
+  @Override
+  public void close() {
+    devices.forEach(VhostNet::close);
+    notifiers.forEach(RingNotifiers::close);
+    controlCalls.forEach(EventFd::close);
+    memory.close();
+  }
+}

@@ -1,0 +1,323 @@
+package io.github.jvhost.testkit.scenario;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.migration.DestinationReport;
+import io.github.jvhost.migration.MigrationDestination;
+import io.github.jvhost.migration.MigrationException;
+import io.github.jvhost.migration.MigrationOptions;
+import io.github.jvhost.migration.MigrationSource;
+import io.github.jvhost.migration.RamSource;
+import io.github.jvhost.migration.SourceReport;
+import io.github.jvhost.migration.VmControl;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.guest.GuestSettings;
+import io.github.jvhost.testkit.guest.TestGuest;
+import io.github.jvhost.testkit.net.Ipv4Address;
+import io.github.jvhost.testkit.ram.InPlaceTarget;
+import io.github.jvhost.testkit.ram.PreCopySource;
+import io.github.jvhost.vhost.PresetupMode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Migrates a running guest once, in a directory and with threads of its own that are gone
+ * afterwards, and says what it came to.
+ */
+public final class MigrationScenario {
+  private static final Duration PATIENCE = Duration.ofSeconds(10);
+  private static final Duration MIGRATION_PATIENCE = Duration.ofMinutes(2);
+
+  private final ScenarioOptions options;
+  private final ScenarioProgress progress;
+  private final UnaryOperator<RamSource> ramOfSource;
+  private final DescriptorLedger ledger = DescriptorLedger.counting();
+
+  /**
+   * A scenario.
+   *
+   * @param options what to do
+   * @param progress told as it goes
+   */
+  public MigrationScenario(ScenarioOptions options, ScenarioProgress progress) {
+    this(options, progress, UnaryOperator.identity());
+  }
+
+  /**
+   * A scenario with another transfer of RAM, for tests of what it must not leave out.
+   *
+   * @param options what to do
+   * @param progress told as it goes
+   * @param ramOfSource wraps the source's RAM
+   */
+  public MigrationScenario(
+      ScenarioOptions options, ScenarioProgress progress, UnaryOperator<RamSource> ramOfSource) {
+    this.options = options;
+    this.progress = progress;
+    this.ramOfSource = ramOfSource;
+  }
+
+  /** Descriptors that are open now; 0 once {@link #run} has returned. */
+  public int openDescriptors() {
+    return ledger.openCount();
+  }
+
+  /**
+   * Runs it.
+   *
+   * @throws VhostException it could not be set up, or did not end as it has to: with one running
+   *     guest
+   */
+  public RunResult run() {
+    Path directory = makeDirectory();
+    try {
+      return run(directory);
+    } finally {
+      removeDirectory(directory);
+    }
+  }
+
+  private RunResult run(Path directory) {
+    progress.at(options.variant(), "starting hosts and back ends");
+    Dialect dialect = options.variant() == Variant.EXPLICIT ? Dialect.RFC_2023 : Dialect.UPSTREAM;
+    try (var traffic = new Traffic(options.devices(), !options.dpdk());
+        BackEnds backEnds = backEnds(traffic, dialect, directory);
+        Host source = new Host(options, backEnds, BackEnds.Side.SOURCE, dialect, ledger);
+        Host target = new Host(options, backEnds, BackEnds.Side.DESTINATION, dialect, ledger);
+        Links links = Links.connect(directory.resolve("migration"))) {
+      GuestSettings settings =
+          GuestSettings.of(traffic.peerMac(), traffic.peerIp(), Ipv4Address.of(10, 0, 0, 10))
+              .withQueuePairs(options.queuePairs());
+      try (TestGuest guest =
+              TestGuest.boot(source.memory(), source.nics(), settings, traffic.recorder());
+          var arrival = new Arrival(target, traffic)) {
+        guest.start();
+        traffic.mark();
+        traffic.requireFlowing();
+        traffic.pingGuest(guest); // once the switch knows where the guest is
+        traffic.requireFlowing();
+        return new Attempt(traffic, backEnds, source, target, links, guest, arrival).run();
+      }
+    }
+  }
+
+  private BackEnds backEnds(Traffic traffic, Dialect dialect, Path directory) {
+    return options.dpdk()
+        ? new BackEnds.Dpdk(options, directory)
+        : new BackEnds.Mock(options, dialect, traffic.network(), directory, ledger);
+  }
+
+  /** The destination's VM: its guest is found in memory when it is told to run. */
+  private static final class Arrival implements VmControl, AutoCloseable {
+    private final Host host;
+    private final Traffic traffic;
+    private @Nullable TestGuest guest;
+
+    Arrival(Host host, Traffic traffic) {
+      this.host = host;
+      this.traffic = traffic;
+    }
+
+    @Override
+    public void pause() {
+      throw new IllegalStateException("the guest does not run here yet");
+    }
+
+    @Override
+    public void resume() {
+      guest = TestGuest.attach(host.memory(), host.nics(), traffic.recorder());
+      guest.start();
+    }
+
+    @Nullable TestGuest guest() {
+      return guest;
+    }
+
+    @Override
+    public void close() {
+      if (guest != null) {
+        guest.close();
+      }
+    }
+  }
+
+  /** One migration between hosts that stand. */
+  private final class Attempt {
+    private final Traffic traffic;
+    private final BackEnds backEnds;
+    private final Host source;
+    private final Host target;
+    private final Links links;
+    private final TestGuest guest;
+    private final Arrival arrival;
+    private final Hooks hooks;
+
+    Attempt(
+        Traffic traffic,
+        BackEnds backEnds,
+        Host source,
+        Host target,
+        Links links,
+        TestGuest guest,
+        Arrival arrival) {
+      this.traffic = traffic;
+      this.backEnds = backEnds;
+      this.source = source;
+      this.target = target;
+      this.links = links;
+      this.guest = guest;
+      this.arrival = arrival;
+      this.hooks = new Hooks(options, progress, guest, source, target, backEnds);
+    }
+
+    RunResult run() {
+      MigrationOptions how = migrationOptions();
+      MigrationSource migration =
+          MigrationSource.builder(ledger)
+              .devices(source.devices())
+              .ram(ramOfSource.apply(ramOfSource()))
+              .vm(new Departure())
+              .link(links.source())
+              .options(how)
+              .listener(hooks)
+              .build();
+      hooks.migration(migration);
+      MigrationDestination destination =
+          MigrationDestination.builder()
+              .devices(target.devices())
+              .ram(new InPlaceTarget(target.memory()))
+              .vm(arrival)
+              .link(links.destination())
+              .presetup(options.variant().mode())
+              .options(how)
+              .build();
+      traffic.mark();
+      CompletableFuture<DestinationReport> arriving = new CompletableFuture<>();
+      Thread.ofPlatform()
+          .name("migration destination")
+          .daemon()
+          .start(() -> complete(arriving, destination));
+      SourceReport left = null;
+      MigrationException stayed = null;
+      try {
+        left = migration.run();
+      } catch (MigrationException e) {
+        stayed = e;
+      }
+      DestinationReport arrived = join(arriving);
+      return finish(left, arrived, stayed);
+    }
+
+    private RamSource ramOfSource() {
+      return new PreCopySource(
+          source.memory(),
+          Hooks.addedRegionAt(source.memory().table()) + Hooks.ADDED_BYTES,
+          work -> guest.atSafePoint(work, Deadline.after(PATIENCE)));
+    }
+
+    private MigrationOptions migrationOptions() {
+      MigrationOptions defaults = MigrationOptions.defaults();
+      if (options.variant().mode() == PresetupMode.OFF) {
+        return defaults.withoutEarly(options.variant().order());
+      }
+      return options.failure() == Failure.PRESETUP_LATE
+          ? defaults.patience(Duration.ofMillis(300), Duration.ofMillis(200))
+          : defaults.patience(Duration.ofSeconds(30), Duration.ofSeconds(1));
+    }
+
+    /** The source's VM. */
+    private final class Departure implements VmControl {
+      @Override
+      public void pause() {
+        guest.pause(Deadline.after(PATIENCE));
+        traffic.mark();
+        if (options.failure() == Failure.CANCEL_AFTER_STOP) {
+          hooks.cancel("as asked, with the guest stopped");
+        }
+      }
+
+      @Override
+      public void resume() {
+        guest.resume();
+      }
+    }
+
+    private RunResult finish(
+        @Nullable SourceReport left,
+        @Nullable DestinationReport arrived,
+        @Nullable MigrationException stayed) {
+      TestGuest moved = arrival.guest();
+      boolean here = !guest.paused();
+      if (here == (moved != null)) {
+        throw new VhostException(
+            "the migration ended with %s guest running: source %s, destination %s"
+                .formatted(here ? "more than one" : "no", stayed, arrived),
+            Recovery.GIVE_UP);
+      }
+      TestGuest runner = moved == null ? guest : moved;
+      progress.at(options.variant(), "waiting for the pings to recover");
+      boolean recovered = traffic.awaitRecovered(PATIENCE);
+      traffic.drain(runner, PATIENCE);
+      var facts = new Facts(options, left, arrived, stayed, runner, traffic, backEnds, target);
+      return facts.toResult(recovered, hooks.residentShare());
+    }
+  }
+
+  private static void complete(
+      CompletableFuture<DestinationReport> arriving, MigrationDestination destination) {
+    try {
+      arriving.complete(destination.run());
+    } catch (RuntimeException e) {
+      arriving.completeExceptionally(e);
+    }
+  }
+
+  /** The destination's report, or null where it gave up as it may. */
+  private static @Nullable DestinationReport join(CompletableFuture<DestinationReport> arriving) {
+    try {
+      return arriving.orTimeout(MIGRATION_PATIENCE.toSeconds(), TimeUnit.SECONDS).join();
+    } catch (CompletionException e) {
+      if (e.getCause() instanceof MigrationException) {
+        return null;
+      }
+      if (e.getCause() instanceof TimeoutException) {
+        throw new VhostException(
+            "the destination did not end within " + MIGRATION_PATIENCE.toSeconds() + " s",
+            Recovery.GIVE_UP);
+      }
+      throw e.getCause() instanceof RuntimeException r ? r : e;
+    }
+  }
+
+  private static Path makeDirectory() {
+    try {
+      return Files.createTempDirectory("jvhost");
+    } catch (IOException e) {
+      throw new VhostException(
+          "making a directory for sockets: " + e.getMessage(), Recovery.GIVE_UP, e);
+    }
+  }
+
+  private static void removeDirectory(Path directory) {
+    try (Stream<Path> files = Files.walk(directory)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+        Files.deleteIfExists(file);
+      }
+    } catch (IOException e) {
+      throw new VhostException(
+          "removing " + directory + ": " + e.getMessage(), Recovery.GIVE_UP, e);
+    }
+  }
+}

@@ -1,0 +1,147 @@
+package io.github.jvhost.testkit.scenario;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.testkit.HardwareModel;
+import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.vhost.BackEndProfile;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One migration to be run.
+ *
+ * @param variant how
+ * @param devices NICs, 1 to 16
+ * @param queuePairs of each NIC, 1 to 8
+ * @param memoryBytes of the guest, 16 MiB or more, whole MiB
+ * @param profile what the front end knows of its back ends
+ * @param hardware what configuring the mock back end costs (modelled)
+ * @param personality of the mock back end
+ * @param dpdk whether a real dpdk-testpmd is the back end instead of the mock
+ * @param change between presetup and stop
+ * @param failure on the way
+ */
+public record ScenarioOptions(
+    Variant variant,
+    int devices,
+    int queuePairs,
+    long memoryBytes,
+    BackEndProfile profile,
+    HardwareModel hardware,
+    Personality personality,
+    boolean dpdk,
+    Change change,
+    Failure failure) {
+  private static final long MIB = 1 << 20;
+
+  /** Checks the ranges. */
+  public ScenarioOptions {
+    check(devices >= 1 && devices <= 16, "devices are 1 to 16", devices);
+    check(queuePairs >= 1 && queuePairs <= 8, "queue pairs are 1 to 8", queuePairs);
+    check(
+        memoryBytes >= 16 * MIB && memoryBytes % MIB == 0,
+        "memory is whole MiB, 16 at least, not bytes:",
+        memoryBytes);
+    if (dpdk && (change == Change.QUEUE_PAIRS && queuePairs == 1)) {
+      throw new VhostException("a change of queue pairs needs two of them", Recovery.GIVE_UP);
+    }
+    if (dpdk && failure != Failure.NONE && !failure.isCancel()) {
+      throw new VhostException(
+          "a real DPDK fails when it wants to: scripted failures are the mock's", Recovery.GIVE_UP);
+    }
+  }
+
+  private static void check(boolean good, String rule, long value) {
+    if (!good) {
+      throw new VhostException(rule + " " + value, Recovery.GIVE_UP);
+    }
+  }
+
+  /** Two NICs of one queue pair, 64 MiB, the mock as the specification has it, nothing modelled. */
+  public static ScenarioOptions of(Variant variant) {
+    return new ScenarioOptions(
+        variant,
+        2,
+        1,
+        64 * MIB,
+        BackEndProfile.GENERIC,
+        HardwareModel.none(),
+        Personality.GENERIC,
+        false,
+        Change.NONE,
+        Failure.NONE);
+  }
+
+  /** The most queue pairs of the devices: one more than are used, where their number changes. */
+  int maxQueuePairs() {
+    return change == Change.QUEUE_PAIRS ? Math.max(2, queuePairs) : queuePairs;
+  }
+
+  /** The number of queue pairs after the change. */
+  int changedQueuePairs() {
+    return queuePairs == maxQueuePairs() ? queuePairs - 1 : maxQueuePairs();
+  }
+
+  /** The same with other parts; null leaves a part as it is. */
+  public ScenarioOptions with(
+      @Nullable HardwareModel newHardware,
+      @Nullable Personality newPersonality,
+      @Nullable BackEndProfile newProfile) {
+    return new ScenarioOptions(
+        variant,
+        devices,
+        queuePairs,
+        memoryBytes,
+        newProfile == null ? profile : newProfile,
+        newHardware == null ? hardware : newHardware,
+        newPersonality == null ? personality : newPersonality,
+        dpdk,
+        change,
+        failure);
+  }
+
+  /** The same with another size. */
+  public ScenarioOptions sized(int newDevices, int newQueuePairs, long newMemoryBytes) {
+    return new ScenarioOptions(
+        variant,
+        newDevices,
+        newQueuePairs,
+        newMemoryBytes,
+        profile,
+        hardware,
+        personality,
+        dpdk,
+        change,
+        failure);
+  }
+
+  /** The same with a change and a failure. */
+  public ScenarioOptions with(Change newChange, Failure newFailure) {
+    return new ScenarioOptions(
+        variant,
+        devices,
+        queuePairs,
+        memoryBytes,
+        profile,
+        hardware,
+        personality,
+        dpdk,
+        newChange,
+        newFailure);
+  }
+
+  /** The same at a real DPDK. */
+  public ScenarioOptions onDpdk() {
+    return new ScenarioOptions(
+        variant,
+        devices,
+        queuePairs,
+        memoryBytes,
+        profile,
+        hardware,
+        personality,
+        true,
+        change,
+        failure);
+  }
+}

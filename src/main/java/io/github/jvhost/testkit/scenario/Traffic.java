@@ -1,0 +1,131 @@
+package io.github.jvhost.testkit.scenario;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.testkit.guest.PingRecorder;
+import io.github.jvhost.testkit.guest.TestGuest;
+import io.github.jvhost.testkit.net.AnsweringHost;
+import io.github.jvhost.testkit.net.Ipv4Address;
+import io.github.jvhost.testkit.net.LearningSwitch;
+import io.github.jvhost.testkit.net.PingSeries;
+import io.github.jvhost.testkit.net.PingStats;
+import io.github.jvhost.virtio.MacAddress;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+
+/** The pings of a scenario, both ways, and what became of them. */
+final class Traffic implements AutoCloseable {
+  private static final Duration PERIOD = Duration.ofMillis(1);
+  private static final long LOOK_NANOS = 500_000;
+
+  private final LearningSwitch network = new LearningSwitch();
+  private final @Nullable AnsweringHost host;
+  private final PingRecorder recorder;
+  private final List<PingSeries> inbound = new ArrayList<>();
+  private final MacAddress peerMac = MacAddress.parse("52:54:00:00:00:01");
+  private final Ipv4Address peerIp = Ipv4Address.of(10, 0, 0, 1);
+
+  /**
+   * Pings of a guest.
+   *
+   * @param nics of the guest
+   * @param withHost whether a host on the switch answers and pings back; otherwise the back end
+   *     answers
+   */
+  Traffic(int nics, boolean withHost) {
+    recorder = new PingRecorder(nics);
+    host = withHost ? AnsweringHost.start(network, "answering host", peerMac, peerIp) : null;
+  }
+
+  LearningSwitch network() {
+    return network;
+  }
+
+  PingRecorder recorder() {
+    return recorder;
+  }
+
+  MacAddress peerMac() {
+    return peerMac;
+  }
+
+  Ipv4Address peerIp() {
+    return peerIp;
+  }
+
+  void pingGuest(TestGuest guest) {
+    if (host != null) {
+      for (int i = 0; i < guest.nicCount(); i++) {
+        inbound.add(host.ping(guest.mac(i), guest.ip(i), PERIOD));
+      }
+    }
+  }
+
+  void mark() {
+    recorder.mark();
+    inbound.forEach(PingSeries::mark);
+  }
+
+  /** Whether every NIC's pings sent since the mark were answered, both ways. */
+  boolean recovered() {
+    return recorder.recovered() && inbound.stream().allMatch(PingSeries::recovered);
+  }
+
+  /** Waits for {@link #recovered}. */
+  boolean awaitRecovered(Duration patience) {
+    return await(this::recovered, patience);
+  }
+
+  /** Looks every half millisecond whether something is so. */
+  static boolean await(BooleanSupplier condition, Duration patience) {
+    Deadline deadline = Deadline.after(patience);
+    while (!condition.getAsBoolean()) {
+      if (deadline.expired()) {
+        return false;
+      }
+      LockSupport.parkNanos(LOOK_NANOS);
+    }
+    return true;
+  }
+
+  /** No more requests; what is under way is waited for. */
+  void drain(TestGuest guest, Duration patience) {
+    if (host != null) {
+      host.stopPinging();
+    }
+    guest.sending(false, Deadline.after(patience));
+    await(() -> outbound().stream().allMatch(s -> s.inFlight() == 0), patience);
+    await(() -> inbound().stream().allMatch(s -> s.inFlight() == 0), patience);
+  }
+
+  /** Requests of the last 100 ms may still be answered. */
+  private static final Duration GRACE = Duration.ofMillis(100);
+
+  List<PingStats> outbound() {
+    return recorder.stats(GRACE);
+  }
+
+  List<PingStats> inbound() {
+    return inbound.stream().map(s -> s.stats(GRACE)).toList();
+  }
+
+  void requireFlowing() {
+    if (!awaitRecovered(Duration.ofSeconds(10))) {
+      throw new VhostException(
+          "the guest's pings were not answered before the migration: " + outbound() + inbound(),
+          Recovery.GIVE_UP);
+    }
+  }
+
+  @Override
+  public void close() {
+    if (host != null) {
+      host.close();
+    }
+  }
+}

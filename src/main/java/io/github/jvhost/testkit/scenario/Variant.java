@@ -1,0 +1,49 @@
+package io.github.jvhost.testkit.scenario;
+
+import io.github.jvhost.vhost.PresetupMode;
+import io.github.jvhost.vhost.StartOrder;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.Optional;
+
+/** One way to migrate. */
+public enum Variant {
+  /** As QEMU does: its order, its waits, device after device, nothing early. */
+  OFF(PresetupMode.OFF, StartOrder.QEMU),
+  /** Nothing early, but planned, pipelined and side by side. */
+  OFF_PIPELINED(PresetupMode.OFF, StartOrder.PLANNED),
+  /** With the PRESETUP message. */
+  EXPLICIT(PresetupMode.EXPLICIT, StartOrder.PLANNED),
+  /** With what may be told early to any back end. */
+  IMPLICIT(PresetupMode.IMPLICIT, StartOrder.PLANNED),
+  /** With what may be told early to DPDK. */
+  IMPLICIT_DPDK(PresetupMode.IMPLICIT, StartOrder.PLANNED);
+
+  private final PresetupMode mode;
+  private final StartOrder order;
+
+  Variant(PresetupMode mode, StartOrder order) {
+    this.mode = mode;
+    this.order = order;
+  }
+
+  /** How back ends are set up early. */
+  public PresetupMode mode() {
+    return mode;
+  }
+
+  /** How devices start and stop. */
+  public StartOrder order() {
+    return order;
+  }
+
+  /** "off-pipelined". */
+  public String label() {
+    return name().toLowerCase(Locale.ROOT).replace('_', '-');
+  }
+
+  /** By its label. */
+  public static Optional<Variant> labelled(String label) {
+    return Arrays.stream(values()).filter(v -> v.label().equals(label)).findFirst();
+  }
+}
