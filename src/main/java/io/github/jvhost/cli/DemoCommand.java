@@ -1,0 +1,225 @@
+package io.github.jvhost.cli;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.testkit.HardwareModel;
+import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.testkit.dpdk.Testpmd;
+import io.github.jvhost.testkit.scenario.Change;
+import io.github.jvhost.testkit.scenario.Failure;
+import io.github.jvhost.testkit.scenario.MigrationScenario;
+import io.github.jvhost.testkit.scenario.RunResult;
+import io.github.jvhost.testkit.scenario.ScenarioOptions;
+import io.github.jvhost.testkit.scenario.Variant;
+import io.github.jvhost.vhost.BackEndProfile;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** {@code jvhost demo}. */
+@Command(
+    name = "demo",
+    mixinStandardHelpOptions = true,
+    sortOptions = false,
+    description = {
+      "Migrates a running guest with its NICs, in several ways, and shows what each costs.",
+      "",
+      "off            as QEMU does it: its order, its waits, device after device",
+      "off-pipelined  nothing early, but pipelined and side by side",
+      "explicit       set up early with VHOST_USER_PRESETUP",
+      "implicit       set up early, at a back end that knows nothing of it",
+      "implicit-dpdk  the same with what is known of DPDK"
+    })
+final class DemoCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Option(names = "--devices", paramLabel = "N", description = "NICs of the guest (default: 2).")
+  private int devices = 2;
+
+  @Option(
+      names = "--queue-pairs",
+      paramLabel = "N",
+      description = "Queue pairs of each NIC (default: 1).")
+  private int queuePairs = 1;
+
+  @Option(
+      names = "--memory",
+      paramLabel = "SIZE",
+      converter = ByteSize.Converter.class,
+      description = "Guest memory, 256M or 1G (default: 256M).")
+  private ByteSize memory = new ByteSize(256L << 20);
+
+  @Option(
+      names = "--presetup",
+      paramLabel = "WAY",
+      split = ",",
+      description = "One of the above, several with commas, or all (default: all).")
+  private List<String> presetup = List.of("all");
+
+  @Option(
+      names = "--profile",
+      paramLabel = "NAME",
+      description =
+          "What the front end takes the back end for: generic, dpdk, vfe, libvhost-user, rust-vmm.")
+  private @Nullable String profile;
+
+  @Option(
+      names = "--hardware-model",
+      paramLabel = "MODEL",
+      description =
+          "What configuring the mock back end costs (modelled): rfc, locked-memory, none, or a"
+              + " file (default: rfc).")
+  private String hardwareModel = "rfc";
+
+  @Option(
+      names = "--back-end",
+      paramLabel = "KIND",
+      description = "mock, or dpdk: a real dpdk-testpmd (default: mock).")
+  private String backEnd = "mock";
+
+  @Option(
+      names = "--personality",
+      paramLabel = "NAME",
+      description =
+          "Whose behaviour the mock back end has: generic, dpdk, libvhost-user, rust-vmm, vfe.")
+  private @Nullable String personality;
+
+  @Option(
+      names = "--change",
+      paramLabel = "WHAT",
+      description =
+          "What changes between presetup and the stop: none, queue-pairs, mtu, mac, memory, reset.")
+  private String change = "none";
+
+  @Option(
+      names = "--fail",
+      paramLabel = "HOW",
+      description = {
+        "What goes wrong: presetup-refused, presetup-late, presetup-disconnect,",
+        "back-end-lost-in-window, cancel-in-setup, cancel-in-iterate, cancel-after-stop."
+      })
+  private String fail = "none";
+
+  @Option(names = "--json", description = "Print one JSON object instead of a table.")
+  private boolean json;
+
+  @SuppressWarnings("NullAway.Init") // picocli sets the field
+  DemoCommand() {}
+
+  @Override
+  public Integer call() {
+    boolean dpdk = choose("--back-end", backEnd, List.of("mock", "dpdk"), b -> b).equals("dpdk");
+    List<ScenarioOptions> all = variants(dpdk).stream().map(v -> options(v, dpdk)).toList();
+    if (dpdk) {
+      Testpmd.available()
+          .ifPresent(why -> {
+            throw new VhostException("--back-end=dpdk: " + why, Recovery.GIVE_UP);
+          });
+    }
+    List<RunResult> results = new ArrayList<>();
+    try (var progress = DemoProgress.to(spec.commandLine().getErr())) {
+      for (ScenarioOptions options : all) {
+        results.add(new MigrationScenario(options, progress).run());
+      }
+    }
+    var out = spec.commandLine().getOut();
+    if (json) {
+      DemoJson.write(results, out);
+    } else {
+      DemoTable.write(results, out);
+    }
+    out.flush();
+    return results.stream().allMatch(DemoCommand::wentWell) ? 0 : 1;
+  }
+
+  private static boolean wentWell(RunResult result) {
+    return result.recovered() && result.checksumOk() && result.lost() == 0;
+  }
+
+  private List<Variant> variants(boolean dpdk) {
+    if (presetup.equals(List.of("all"))) {
+      return dpdk
+          ? List.of(Variant.OFF, Variant.IMPLICIT, Variant.IMPLICIT_DPDK)
+          : List.of(Variant.OFF, Variant.OFF_PIPELINED, Variant.EXPLICIT, Variant.IMPLICIT);
+    }
+    return presetup.stream()
+        .map(w -> choose("--presetup", w, Arrays.asList(Variant.values()), Variant::label))
+        .toList();
+  }
+
+  private ScenarioOptions options(Variant variant, boolean dpdk) {
+    BackEndProfile known =
+        variant == Variant.IMPLICIT_DPDK ? BackEndProfile.DPDK : profileOr(BackEndProfile.GENERIC);
+    Personality who =
+        personality != null
+            ? choose("--personality", personality, Arrays.asList(Personality.values()), this::label)
+            : known == BackEndProfile.DPDK ? Personality.DPDK : Personality.GENERIC;
+    if (!dpdk && known == BackEndProfile.DPDK && who != Personality.DPDK) {
+      throw usage("the profile dpdk only holds for a back end that is one: --personality=dpdk");
+    }
+    if (dpdk && variant == Variant.EXPLICIT) {
+      throw usage("a stock dpdk-testpmd has no PRESETUP: --presetup=implicit");
+    }
+    return new ScenarioOptions(
+        variant,
+        devices,
+        queuePairs,
+        memory.bytes(),
+        known,
+        hardware(),
+        who,
+        dpdk,
+        choose("--change", change, Arrays.asList(Change.values()), this::label),
+        choose("--fail", fail, Arrays.asList(Failure.values()), this::label));
+  }
+
+  private BackEndProfile profileOr(BackEndProfile usual) {
+    if (profile == null) {
+      return usual;
+    }
+    Optional<BackEndProfile> named = BackEndProfile.named(profile);
+    return named.orElseThrow(() ->
+        usage(
+            "--profile: '%s' is none of generic, dpdk, vfe, libvhost-user, rust-vmm"
+                .formatted(profile)));
+  }
+
+  private HardwareModel hardware() {
+    return switch (hardwareModel) {
+      case "rfc" -> HardwareModel.rfc();
+      case "locked-memory" -> HardwareModel.lockedMemory();
+      case "none" -> HardwareModel.none();
+      default -> HardwareModel.fromFile(Path.of(hardwareModel));
+    };
+  }
+
+  private String label(Enum<?> value) {
+    return value.name().toLowerCase(Locale.ROOT).replace('_', '-');
+  }
+
+  private <T> T choose(String option, String word, List<T> from, Function<T, String> label) {
+    for (T candidate : from) {
+      if (label.apply(candidate).equals(word.toLowerCase(Locale.ROOT))) {
+        return candidate;
+      }
+    }
+    throw usage(
+        "%s: '%s' is none of %s"
+            .formatted(option, word, String.join(", ", from.stream().map(label).toList())));
+  }
+
+  private ParameterException usage(String message) {
+    return new ParameterException(spec.commandLine(), message);
+  }
+}

@@ -1,0 +1,15 @@
+/**
+ * The command {@code jvhost}: words on a terminal in, words or JSON out. What it does lives in the
+ * other packages.
+ *
+ * <pre>
+ *   Jvhost            the command line, errors as one line, exit codes
+ *     DemoCommand     options of "demo" -> MigrationScenario, one run a variant
+ *       DemoTable     for people
+ *       DemoJson      for programs
+ * </pre>
+ */
+@NullMarked
+package io.github.jvhost.cli;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,271 @@
+package io.github.jvhost;
+
+import static java.util.stream.Collectors.joining;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.Dependency;
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaField;
+import com.tngtech.archunit.core.domain.JavaMethodCall;
+import com.tngtech.archunit.core.domain.JavaModifier;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import java.io.IOException;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
+import org.jspecify.annotations.NullMarked;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/** Holds what docs/architecture.md says about the rooms of the house, against the class files. */
+class ArchitectureTest {
+  private static final String ROOT = "io.github.jvhost";
+
+  /** Who may use whom. The root package may be used by all and uses none. */
+  private static final Map<String, Set<String>> ROOMS = rooms();
+
+  private static JavaClasses house;
+
+  private static Map<String, Set<String>> rooms() {
+    var rooms = new LinkedHashMap<String, Set<String>>();
+    rooms.put("sys", Set.of());
+    rooms.put("protocol", Set.of());
+    rooms.put("channel", Set.of("sys", "protocol"));
+    rooms.put("memory", Set.of("sys"));
+    rooms.put("virtio", Set.of("sys", "memory"));
+    rooms.put("vhost", Set.of("sys", "protocol", "channel", "memory", "virtio"));
+    rooms.put("vmstate", Set.of("virtio"));
+    rooms.put(
+        "migration", Set.of("sys", "protocol", "channel", "memory", "virtio", "vhost", "vmstate"));
+    rooms.put("testkit", Set.copyOf(rooms.keySet()));
+    rooms.put("cli", Set.copyOf(rooms.keySet()));
+    return Map.copyOf(rooms);
+  }
+
+  @BeforeAll
+  static void readTheClassFiles() {
+    // Only what was built from src/main: the tests are somewhere else.
+    house =
+        new ClassFileImporter()
+            .importUrl(VhostException.class.getProtectionDomain().getCodeSource().getLocation());
+    assertThat(house.contain(VhostException.class)).isTrue();
+  }
+
+  /** "" for the root package; sub-packages belong to the room that they are in. */
+  private static String room(JavaClass c) {
+    String rest = c.getPackageName().substring(ROOT.length());
+    return rest.isEmpty() ? "" : rest.substring(1).split("\\.", -1)[0];
+  }
+
+  private static boolean ours(JavaClass c) {
+    return c.getPackageName().equals(ROOT) || c.getPackageName().startsWith(ROOT + ".");
+  }
+
+  private static Stream<JavaClass> classes() {
+    return house.stream();
+  }
+
+  private static Stream<JavaClass> in(String room) {
+    return classes().filter(c -> room(c).equals(room));
+  }
+
+  private static Stream<Dependency> uses(Stream<JavaClass> classes, Predicate<JavaClass> used) {
+    return classes
+        .flatMap(c -> c.getDirectDependenciesFromSelf().stream())
+        .filter(d -> used.test(d.getTargetClass()));
+  }
+
+  private static List<String> described(Stream<Dependency> dependencies) {
+    return dependencies.map(Dependency::getDescription).sorted().distinct().toList();
+  }
+
+  private static Predicate<JavaClass> of(String... packages) {
+    return c ->
+        Stream.of(packages)
+            .anyMatch(p -> c.getPackageName().equals(p) || c.getPackageName().startsWith(p + "."));
+  }
+
+  @Test
+  void everyPackageBelongsToARoom() {
+    assertThat(classes().map(ArchitectureTest::room).filter(r -> !r.isEmpty()).distinct())
+        .allMatch(ROOMS::containsKey);
+  }
+
+  @Test
+  void aRoomUsesOnlyTheRoomsThatItsRowNames() {
+    var wrong =
+        uses(classes(), ArchitectureTest::ours)
+            .filter(d -> {
+              String from = room(d.getOriginClass());
+              String to = room(d.getTargetClass());
+              return !to.isEmpty()
+                  && !from.equals(to)
+                  && !ROOMS.getOrDefault(from, Set.of()).contains(to);
+            });
+
+    assertThat(described(wrong)).isEmpty();
+  }
+
+  @Test
+  void onlySysCallsForeignFunctions() {
+    Predicate<JavaClass> foreign =
+        c -> c.isEquivalentTo(Linker.class) || c.isEquivalentTo(FunctionDescriptor.class);
+    Predicate<JavaClass> sys = c -> room(c).equals("sys");
+
+    assertThat(described(uses(classes().filter(sys.negate()), foreign))).isEmpty();
+  }
+
+  @Test
+  void theWireIsPure() {
+    var sockets = of("java.net", "java.nio.channels", "java.io", "org.newsclub");
+    var threads = of("java.util.concurrent");
+    Predicate<JavaClass> thread = c -> c.isAssignableTo(Thread.class);
+
+    assertThat(described(uses(in("protocol"), sockets.or(threads).or(thread)))).isEmpty();
+  }
+
+  @Test
+  void savedStateKnowsNoSockets() {
+    var sockets = of("java.net", "java.nio.channels", "org.newsclub");
+
+    assertThat(described(uses(in("vmstate"), sockets))).isEmpty();
+  }
+
+  @Test
+  void socketsAreOpenedByTheChannelAndBelow() {
+    // The testkit and the command make servers and the migration connection of a demo.
+    var above =
+        classes().filter(c -> Set.of("memory", "virtio", "vhost", "vmstate").contains(room(c)));
+
+    assertThat(described(uses(above, of("java.net", "org.newsclub")))).isEmpty();
+  }
+
+  @Test
+  void nothingIsReflective() {
+    assertThat(described(uses(classes(), of("java.lang.reflect")))).isEmpty();
+    assertThat(
+            calls(c ->
+                c.getTargetOwner().isEquivalentTo(Class.class)
+                    && Stream.of("forName", "getDeclared", "getMethod", "getField")
+                        .anyMatch(c.getName()::startsWith)))
+        .isEmpty();
+  }
+
+  @Test
+  void nothingSleeps() {
+    assertThat(calls(c -> c.getName().equals("sleep"))).isEmpty();
+  }
+
+  private static List<String> calls(Predicate<JavaMethodCall> wrong) {
+    return classes()
+        .flatMap(c -> c.getMethodCallsFromSelf().stream())
+        .filter(wrong)
+        .map(JavaMethodCall::getDescription)
+        .toList();
+  }
+
+  @Test
+  void onlyTheCommandPicksOptionsAndEndsTheProcess() {
+    Predicate<JavaClass> cli = c -> room(c).equals("cli");
+
+    assertThat(described(uses(classes().filter(cli.negate()), of("picocli")))).isEmpty();
+    assertThat(
+            classes()
+                .filter(cli.negate())
+                .flatMap(c -> c.getMethodCallsFromSelf().stream())
+                .filter(c -> c.getTargetOwner().isEquivalentTo(System.class))
+                .filter(c -> c.getName().equals("exit"))
+                .map(JavaMethodCall::getDescription))
+        .isEmpty();
+  }
+
+  @Test
+  void staticFieldsHoldNoState() {
+    var fields =
+        classes()
+            .flatMap(c -> c.getFields().stream())
+            .filter(f -> f.getModifiers().contains(JavaModifier.STATIC))
+            .toList();
+
+    assertThat(
+            fields.stream()
+                .filter(f -> !f.getModifiers().contains(JavaModifier.FINAL))
+                .map(JavaField::getFullName))
+        .as("not final")
+        .isEmpty();
+    assertThat(fields.stream().filter(f -> holdsState(f.getRawType())).map(JavaField::getFullName))
+        .as("of a type that is there to be changed")
+        .isEmpty();
+    assertThat(
+            fields.stream()
+                .filter(f ->
+                    f.getRawType().isAssignableTo(Collection.class)
+                        || f.getRawType().isAssignableTo(Map.class))
+                .filter(f -> !unmodifiable(f))
+                .map(JavaField::getFullName))
+        .as("a collection that can be changed")
+        .isEmpty();
+  }
+
+  private static boolean holdsState(JavaClass type) {
+    return type.isAssignableTo(ThreadLocal.class)
+        || type.isAssignableTo(StringBuilder.class)
+        || of("java.util.concurrent.atomic", "java.util.concurrent.locks").test(type);
+  }
+
+  /** Whether the collection in it is one of the JDK's that refuse every change. */
+  private static boolean unmodifiable(JavaField field) {
+    try {
+      var reflected = field.reflect();
+      reflected.setAccessible(true);
+      String type = String.valueOf(reflected.get(null).getClass().getName());
+      return type.startsWith("java.util.ImmutableCollections$")
+          || type.startsWith("java.util.Collections$Unmodifiable")
+          || type.startsWith("java.util.Collections$Empty");
+    } catch (IllegalAccessException e) {
+      throw new AssertionError(field.getFullName(), e);
+    }
+  }
+
+  @Test
+  void failuresAreOfOneFamily() {
+    assertThat(
+            classes()
+                .filter(c -> c.isAssignableTo(Throwable.class))
+                .filter(c -> c.getModifiers().contains(JavaModifier.PUBLIC))
+                .filter(c -> !c.isAssignableTo(VhostException.class))
+                .map(JavaClass::getName))
+        .isEmpty();
+    assertThat(
+            classes()
+                .filter(c -> c.getModifiers().contains(JavaModifier.PUBLIC))
+                .flatMap(c -> c.getMethods().stream())
+                .filter(m -> m.getModifiers().contains(JavaModifier.PUBLIC))
+                .filter(m -> m.getThrowsClause().containsType(IOException.class))
+                .map(m -> m.getFullName()))
+        .as("throws a bare IOException")
+        .isEmpty();
+  }
+
+  @Test
+  void everyPackageIsIntroducedAndNullMarked() {
+    var unmarked =
+        classes()
+            .map(JavaClass::getPackage)
+            .distinct()
+            .filter(p ->
+                p.tryGetPackageInfo().map(i -> !i.isAnnotatedWith(NullMarked.class)).orElse(true))
+            .map(p -> p.getName())
+            .sorted()
+            .collect(joining(", "));
+
+    assertThat(unmarked).isEmpty();
+  }
+}
