@@ -52,6 +52,11 @@ public sealed interface Known<T> {
     return new Unknown<>();
   }
 
+  /** What was told may have gone; what was never told still was not. */
+  default Known<T> noLonger() {
+    return this instanceof NotTold ? this : unknown();
+  }
+
   /** Whether the back end surely holds just this. */
   default boolean is(@Nullable T value) {
     return this instanceof Told<T>(T told) && told.equals(value);

@@ -99,4 +99,18 @@ public record RingShadow(
         Known.unknown(),
         stoppedAt);
   }
+
+  /** The same ring after a reset of the device, which may have taken along what was told. */
+  RingShadow afterReset() {
+    return new RingShadow(
+        run,
+        size.noLonger(),
+        base.noLonger(),
+        addresses.noLonger(),
+        logUsed.noLonger(),
+        kick.noLonger(),
+        call.noLonger(),
+        enabled.noLonger(),
+        stoppedAt);
+  }
 }

@@ -92,8 +92,11 @@ final class ShadowEditor {
 
   private RingShadow after(RingShadow r, Step.OfRing step, @Nullable Integer stoppedAt) {
     return switch (step) {
-      // A ring of another size has other indexes.
-      case Step.SetRingSize s -> r.withSize(Known.told(s.size())).withBase(Known.unknown());
+      // A ring of another size has other indexes, and reaches elsewhere.
+      case Step.SetRingSize s ->
+          r.withSize(Known.told(s.size()))
+              .withBase(r.base().noLonger())
+              .withAddresses(r.addresses().noLonger());
       case Step.SetRingBase s -> r.withBase(known(s.base() != null ? s.base() : stoppedAt));
       case Step.SetRingAddress s ->
           r.withAddresses(Known.told(s.addresses())).withLogUsed(Known.told(s.logUsed()));
@@ -104,13 +107,14 @@ final class ShadowEditor {
       }
       case Step.SetRingCall s -> r.withCall(Known.told(s.call()));
       case Step.EnableRing s -> r.withEnabled(Known.told(s.enabled()));
-      // Every back end forgets the notifiers; some forget the addresses, too.
+      // Every back end forgets the kick, and most the call; some forget the addresses, too, and
+      // none promises to keep the base.
       case Step.StopRing _ ->
           r.withRun(RingShadow.Run.STOPPED)
-              .withBase(known(stoppedAt))
+              .withBase(Known.unknown())
               .withAddresses(Known.unknown())
               .withLogUsed(Known.unknown())
-              .withKick(Known.unknown())
+              .withKick(Known.notTold())
               .withCall(Known.unknown())
               .withStoppedAt(stoppedAt);
     };
@@ -152,11 +156,21 @@ final class ShadowEditor {
       // A reset: the back end may drop what belongs to the virtio device. The memory table, the
       // MTU and the log are vhost's and stay.
       features = Known.unknown();
-      rings.replaceAll(RingShadow::forgotten);
+      rings.replaceAll(RingShadow::afterReset);
       generation = 0;
     } else if (driverOkTold() && capabilities.holdsRingsUntilDriverOk()) {
-      rings.replaceAll(r -> r.kick().isTold() && r.addresses().isTold() ? started(r) : r);
+      rings.replaceAll(ShadowEditor::atDriverOk);
     }
+  }
+
+  /** A ring that is complete starts; of one that the back end may hold complete nobody knows. */
+  private static RingShadow atDriverOk(RingShadow r) {
+    if (r.kick().isTold() && r.addresses().isTold()) {
+      return started(r);
+    }
+    boolean incomplete =
+        r.kick() instanceof Known.NotTold || r.addresses() instanceof Known.NotTold;
+    return incomplete ? r : r.withRun(RingShadow.Run.UNKNOWN);
   }
 
   private void setMemory(MemoryTable table) {
@@ -166,10 +180,16 @@ final class ShadowEditor {
     memory = Known.told(table);
     // Ring addresses were translated through the table before. A ring that runs keeps its own
     // translation (the planner stops it first where that would be wrong).
-    rings.replaceAll(r ->
-        r.run() == RingShadow.Run.STOPPED && r.addresses().isTold()
-            ? r.withAddresses(Known.unknown())
-            : r);
+    rings.replaceAll(
+        r -> r.run() == RingShadow.Run.STOPPED && r.addresses().isTold() ? toBeTranslated(r) : r);
+  }
+
+  /** Of a ring that is not in use DPDK translates the addresses at the kick only. */
+  private RingShadow toBeTranslated(RingShadow r) {
+    RingShadow untranslated = r.withAddresses(Known.unknown());
+    boolean waitsForKick =
+        capabilities.profile().takesUsedIndexAtTranslation() && !r.enabled().is(true);
+    return waitsForKick ? untranslated.withKick(r.kick().noLonger()) : untranslated;
   }
 
   private void forgetEarlyBases() {

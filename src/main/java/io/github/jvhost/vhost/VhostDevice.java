@@ -131,11 +131,12 @@ public final class VhostDevice implements AutoCloseable {
     connect();
     long lost = before.features() & ~capabilities.features();
     if (lost != 0 || capabilities.maxQueuePairs() < before.maxQueuePairs()) {
+      BackEndCapabilities now = capabilities;
       disconnect();
+      capabilities = before; // still what the next one is measured against
       throw new VhostException(
           "%s: the back end came back with less than before: features 0x%x are gone, %d queue pairs of %d"
-              .formatted(
-                  options.name(), lost, capabilities.maxQueuePairs(), before.maxQueuePairs()),
+              .formatted(options.name(), lost, now.maxQueuePairs(), before.maxQueuePairs()),
           Recovery.GIVE_UP);
     }
   }
@@ -186,10 +187,17 @@ public final class VhostDevice implements AutoCloseable {
     return new VhostUserOps(channel).begin(plan, deadline);
   }
 
-  /** Folds what became of a plan into the shadow. */
+  /**
+   * Folds what became of a plan into the shadow. A connection on which an answer is still to come
+   * is closed: it would be taken for the answer to a later request.
+   */
   public Outcome finish(Execution execution) {
     Outcome outcome = execution.outcome();
     shadow = shadow.after(execution.plan(), outcome);
+    if (channel != null && (channel.poisoned() || channel.outstandingReplies() > 0)) {
+      channel.close();
+      channel = null;
+    }
     if (log.isDebugEnabled()) {
       log.debug("{}: {}", options.name(), outcome);
     }

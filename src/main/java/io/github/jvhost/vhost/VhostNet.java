@@ -11,7 +11,6 @@ import io.github.jvhost.virtio.QueueState;
 import io.github.jvhost.virtio.RingIndex;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
-import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -28,15 +27,16 @@ import org.slf4j.LoggerFactory;
 public final class VhostNet implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(VhostNet.class);
 
-  /** Offset of the index in a split used ring (virtio 1.2, 2.7.8). */
-  private static final int USED_INDEX = 2;
-
   private final VirtioNet model;
   private final GuestMemory memory;
   private final List<RingNotifiers> notifiers;
   private final VhostDevice device;
+  private final NetConfiguration configuration;
   private @Nullable DirtyLog dirtyLog;
   private boolean running;
+
+  /** Whether rings may have gone on since the model's indexes were right. */
+  private boolean served;
 
   private VhostNet(
       VirtioNet model, GuestMemory memory, List<RingNotifiers> notifiers, VhostDevice device) {
@@ -44,6 +44,7 @@ public final class VhostNet implements AutoCloseable {
     this.memory = memory;
     this.notifiers = List.copyOf(notifiers);
     this.device = device;
+    this.configuration = new NetConfiguration(device.name(), memory, this.notifiers);
   }
 
   /**
@@ -110,70 +111,12 @@ public final class VhostNet implements AutoCloseable {
    * @throws VhostException a ring lies outside of guest memory
    */
   public synchronized DeviceConfig running(boolean memoryComplete) {
-    return configuration(model, DeviceConfig.Lifecycle.RUNNING, 0, memoryComplete);
+    return configuration.of(model, setting(0, memoryComplete));
   }
 
-  private DeviceConfig configuration(
-      VirtioNet of, DeviceConfig.Lifecycle lifecycle, int generation, boolean memoryComplete) {
-    long features = of.backEndFeatures();
-    boolean packed = of.packed();
-    int pairs = of.backEndQueuePairs();
-    DirtyLog logging = dirtyLog;
-    List<RingConfig> rings = new ArrayList<>(2 * pairs);
-    for (int i = 0; i < 2 * pairs; i++) {
-      boolean enabled = i < 2 * of.currentQueuePairs();
-      rings.add(ring(i, of.queue(i), packed, enabled, logging != null, memoryComplete));
-    }
-    return new DeviceConfig(
-        lifecycle,
-        Planner.withVhostBits(features, device.capabilities(), logging != null),
-        NetFeature.MTU.in(of.driverFeatures()) ? of.mtu() : null,
-        memory.table(),
-        logging == null ? null : new LogTarget(logging.descriptor(), logging.size()),
-        rings,
-        generation);
-  }
-
-  private RingConfig ring(
-      int index,
-      QueueState queue,
-      boolean packed,
-      boolean enabled,
-      boolean logged,
-      boolean memoryComplete) {
-    if (!queue.isSetUp()) {
-      return RingConfig.NOT_SET_UP;
-    }
-    checkExtent(index, queue, packed);
-    Integer usedIndex = null;
-    if (memoryComplete && !packed) {
-      usedIndex = memory.getShort(queue.used() + USED_INDEX) & 0xffff;
-    }
-    RingNotifiers notifier = notifiers.get(index);
-    return new RingConfig(
-        queue.size(),
-        new RingAddresses(queue.desc(), queue.used(), queue.avail()),
-        queue.next().toVhostBase(),
-        usedIndex,
-        new Notifier.Eventfd(notifier.kick().descriptor()),
-        new Notifier.Eventfd(notifier.call().descriptor()),
-        enabled,
-        logged);
-  }
-
-  /** A guest may write anything into its ring addresses: each part has to lie in one region. */
-  private void checkExtent(int index, QueueState queue, boolean packed) {
-    try {
-      long entries = queue.size();
-      memory.table().userAddressOf(queue.desc(), 16 * entries);
-      memory.table().userAddressOf(queue.avail(), packed ? 4 : 6 + 2 * entries);
-      memory.table().userAddressOf(queue.used(), packed ? 4 : 6 + 8 * entries);
-    } catch (VhostException e) {
-      throw new VhostException(
-          "%s: ring %d lies outside of guest memory: %s".formatted(name(), index, e.getMessage()),
-          Recovery.GIVE_UP,
-          e);
-    }
+  private NetConfiguration.Setting setting(int generation, boolean memoryComplete) {
+    return new NetConfiguration.Setting(
+        device.capabilities(), dirtyLog, generation, memoryComplete);
   }
 
   // ---- presetup ----
@@ -214,7 +157,7 @@ public final class VhostNet implements AutoCloseable {
       if (NetFeature.ACCESS_PLATFORM.in(scratch.driverFeatures())) {
         return EarlyPlan.none("the device is behind a vIOMMU");
       }
-      DeviceConfig full = configuration(scratch, DeviceConfig.Lifecycle.RUNNING, generation, false);
+      DeviceConfig full = configuration.of(scratch, setting(generation, false));
       DeviceConfig desired =
           mode == PresetupMode.EXPLICIT
               ? EarlyConfiguration.explicit(full)
@@ -251,7 +194,7 @@ public final class VhostNet implements AutoCloseable {
   public synchronized int rehearse(VirtioNetState early, RehearsalPeer peer) {
     VirtioNet scratch = model.twin();
     scratch.restore(early);
-    DeviceConfig desired = configuration(scratch, DeviceConfig.Lifecycle.RUNNING, 0, false);
+    DeviceConfig desired = configuration.of(scratch, setting(0, false));
     Plan plan = device.plan(desired);
     Deadline deadline = transitionDeadline();
     Execution execution = new VhostUserOps(peer.channel()).begin(plan, deadline);
@@ -264,10 +207,13 @@ public final class VhostNet implements AutoCloseable {
 
   /** A device that should not run (no driver, broken, link down) is stopped instead. */
   synchronized Plan planStart(StartOrder order) {
-    DeviceConfig desired = running(true);
     if (!shouldRun()) {
-      return device.plan(desired.stopped());
+      return planStop();
     }
+    if (!running) {
+      takeUsedIndexes();
+    }
+    DeviceConfig desired = running(true);
     return switch (order) {
       case PLANNED -> device.plan(desired);
       case QEMU -> QemuStartOrder.plan(desired, device.capabilities());
@@ -278,8 +224,11 @@ public final class VhostNet implements AutoCloseable {
     return model.live() && model.linkUp();
   }
 
+  /** Says nothing of the rings: a device can be stopped whatever its driver has written there. */
   synchronized Plan planStop() {
-    return device.plan(running(true).stopped());
+    return device.plan(
+        new DeviceConfig(
+            DeviceConfig.Lifecycle.STOPPED, 0, null, memory.table(), null, List.of(), 0));
   }
 
   synchronized Execution begin(Plan plan, Deadline deadline) {
@@ -289,7 +238,10 @@ public final class VhostNet implements AutoCloseable {
   synchronized Outcome finish(Execution execution) {
     Outcome outcome = device.finish(execution);
     switch (execution.plan().lifecycle()) {
-      case RUNNING -> running = outcome.complete();
+      case RUNNING -> {
+        running = outcome.complete();
+        served |= device.shadow().anyRingMayRun();
+      }
       case STOPPED -> takeBases(execution.plan(), outcome);
       case EARLY, EARLY_EXPLICIT -> {}
     }
@@ -298,29 +250,47 @@ public final class VhostNet implements AutoCloseable {
 
   /**
    * Where the rings stopped goes into the model. A ring whose back end did not say is taken up
-   * where guest memory says that it got to (split rings): what lay between is served again.
+   * where guest memory says that it got to (split rings): what lay between is served again. A
+   * driver that reset the device begins anew, wherever its rings stopped.
    */
   private void takeBases(Plan plan, Outcome outcome) {
     running = false;
-    boolean packed = model.packed();
+    takeUsedIndexes();
     for (int i = 0; i < plan.steps().size(); i++) {
-      if (plan.steps().get(i).step() instanceof Step.StopRing(int ring)) {
+      if (plan.steps().get(i).step() instanceof Step.StopRing(int ring) && isSetUp(ring)) {
         Integer base = outcome.baseOf(i);
         if (base != null) {
-          model.setNextIndex(ring, RingIndex.fromVhostBase(base, packed));
-        } else if (!packed) {
-          takeUsedIndex(ring);
+          model.setNextIndex(ring, indexOf(base));
         }
       }
     }
   }
 
-  private void takeUsedIndex(int ring) {
-    QueueState queue = model.queue(ring);
-    if (queue.isSetUp()) {
-      int used = memory.getShort(queue.used() + USED_INDEX) & 0xffff;
-      model.setNextIndex(ring, RingIndex.split(used));
+  private boolean isSetUp(int ring) {
+    return ring < 2 * model.backEndQueuePairs() && model.queue(ring).isSetUp();
+  }
+
+  private RingIndex indexOf(int base) {
+    RingIndex index = RingIndex.fromVhostBase(base, model.packed());
+    if (!index.isPacked() || device.capabilities().profile().packedBaseCarriesUsed()) {
+      return index;
     }
+    // This back end drains a ring before it answers, so both halves are the same.
+    return RingIndex.packed(index.avail(), index.availWrap(), index.avail(), index.availWrap());
+  }
+
+  /**
+   * What a back end did that may be gone is what the used rings say. A packed ring says nothing of
+   * the kind: its index stays where it was.
+   */
+  private void takeUsedIndexes() {
+    for (int i = 0; served && !model.packed() && i < 2 * model.backEndQueuePairs(); i++) {
+      QueueState queue = model.queue(i);
+      if (queue.isSetUp()) {
+        model.setNextIndex(i, RingIndex.split(configuration.usedIndex(queue)));
+      }
+    }
+    served = false;
   }
 
   /**
@@ -331,13 +301,7 @@ public final class VhostNet implements AutoCloseable {
    */
   public synchronized Outcome reconnect() {
     Deadline deadline = transitionDeadline();
-    if (running) {
-      // The guest ran on without its back end. What was done is what the used rings say.
-      for (int i = 0; i < running(true).rings().size(); i++) {
-        takeUsedIndex(i);
-      }
-      running = false;
-    }
+    running = false;
     device.reconnect();
     Plan plan = planStart(StartOrder.PLANNED);
     Outcome outcome = finish(runAlone(plan, deadline));
@@ -433,6 +397,7 @@ public final class VhostNet implements AutoCloseable {
    */
   public synchronized void restore(VirtioNetState state) {
     model.restore(state);
+    served = false;
   }
 
   /**

@@ -78,9 +78,21 @@ final class VhostUserExecution implements Execution {
         waits++;
       }
     } catch (VhostException e) {
+      takeWhatWasSaid();
       abandon(e);
     }
     return finished;
+  }
+
+  /**
+   * A back end that refuses and then hangs up has said why: that is worth more than the hang-up.
+   */
+  private void takeWhatWasSaid() {
+    try {
+      receive();
+    } catch (VhostException e) {
+      // The connection is over, which is known.
+    }
   }
 
   private void send() {

@@ -1,0 +1,110 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.DirtyLog;
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.QueueState;
+import io.github.jvhost.virtio.VirtioNet;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Makes of a device model, guest memory and the ring notifiers what a back end is to know of a
+ * running device.
+ *
+ * @param name of the device, for errors
+ * @param memory the guest's
+ * @param notifiers by vring index
+ */
+record NetConfiguration(String name, GuestMemory memory, List<RingNotifiers> notifiers) {
+  /** Offset of the index in a split used ring (virtio 1.2, 2.7.8). */
+  private static final int USED_INDEX = 2;
+
+  /**
+   * What the configuration depends on beside the model.
+   *
+   * @param capabilities of the back end
+   * @param log where dirty pages go; null: nowhere
+   * @param generation of an early configuration, else 0
+   * @param memoryComplete whether guest memory may be looked at
+   */
+  record Setting(
+      BackEndCapabilities capabilities,
+      @Nullable DirtyLog log,
+      int generation,
+      boolean memoryComplete) {}
+
+  /**
+   * What the back end is to know while the guest runs.
+   *
+   * @throws VhostException a ring lies outside of guest memory
+   */
+  DeviceConfig of(VirtioNet model, Setting setting) {
+    boolean packed = model.packed();
+    int pairs = model.backEndQueuePairs();
+    DirtyLog log = setting.log();
+    List<RingConfig> rings = new ArrayList<>(2 * pairs);
+    for (int i = 0; i < 2 * pairs; i++) {
+      boolean enabled = i < 2 * model.currentQueuePairs();
+      rings.add(ring(i, model.queue(i), packed, enabled, log != null, setting.memoryComplete()));
+    }
+    return new DeviceConfig(
+        DeviceConfig.Lifecycle.RUNNING,
+        Planner.withVhostBits(model.backEndFeatures(), setting.capabilities(), log != null),
+        NetFeature.MTU.in(model.driverFeatures()) ? model.mtu() : null,
+        memory.table(),
+        log == null ? null : new LogTarget(log.descriptor(), log.size()),
+        rings,
+        setting.generation());
+  }
+
+  /** Where guest memory says that the back end got to, 0 to 65535. Split rings only. */
+  int usedIndex(QueueState queue) {
+    return memory.getShort(queue.used() + USED_INDEX) & 0xffff;
+  }
+
+  private RingConfig ring(
+      int index,
+      QueueState queue,
+      boolean packed,
+      boolean enabled,
+      boolean logged,
+      boolean memoryComplete) {
+    if (!queue.isSetUp()) {
+      return RingConfig.NOT_SET_UP;
+    }
+    checkExtent(index, queue, packed);
+    Integer usedIndex = null;
+    if (memoryComplete && !packed) {
+      usedIndex = usedIndex(queue);
+    }
+    RingNotifiers notifier = notifiers.get(index);
+    return new RingConfig(
+        queue.size(),
+        new RingAddresses(queue.desc(), queue.used(), queue.avail()),
+        queue.next().toVhostBase(),
+        usedIndex,
+        new Notifier.Eventfd(notifier.kick().descriptor()),
+        new Notifier.Eventfd(notifier.call().descriptor()),
+        enabled,
+        logged);
+  }
+
+  /** A guest may write anything into its ring addresses: each part has to lie in one region. */
+  private void checkExtent(int index, QueueState queue, boolean packed) {
+    try {
+      long entries = queue.size();
+      memory.table().userAddressOf(queue.desc(), 16 * entries);
+      memory.table().userAddressOf(queue.avail(), packed ? 4 : 6 + 2 * entries);
+      memory.table().userAddressOf(queue.used(), packed ? 4 : 6 + 8 * entries);
+    } catch (VhostException e) {
+      throw new VhostException(
+          "%s: ring %d lies outside of guest memory: %s".formatted(name, index, e.getMessage()),
+          Recovery.GIVE_UP,
+          e);
+    }
+  }
+}

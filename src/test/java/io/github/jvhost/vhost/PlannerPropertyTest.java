@@ -1,0 +1,50 @@
+package io.github.jvhost.vhost;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.jvhost.testkit.Personality;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * For random chains of configurations and every personality of a back end: the plans, executed on a
+ * model of it, end in the desired state each time and break no rule.
+ */
+class PlannerPropertyTest {
+  private static final int CHAINS = 600;
+  private static final int LONGEST = 6;
+
+  private final Configs configs = new Configs();
+
+  @AfterEach
+  void close() {
+    configs.close();
+    assertThat(configs.ledger.describeOpen()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @EnumSource(Personality.class)
+  void everyPlanEndsInTheDesiredState(Personality personality) {
+    long seed = new SplittableRandom().nextLong();
+    SplittableRandom seeds = new SplittableRandom(seed);
+    for (int chain = 0; chain < CHAINS; chain++) {
+      long chainSeed = seeds.nextLong();
+      SplittableRandom random = new SplittableRandom(chainSeed);
+      boolean presetup = personality.knowsPresetup() && random.nextBoolean();
+      boolean dpdk = personality == Personality.DPDK && random.nextBoolean();
+      BackEndProfile profile = dpdk ? BackEndProfile.DPDK : BackEndProfile.GENERIC;
+      PlannedBackEnd backEnd = new PlannedBackEnd(personality, profile, presetup, random);
+      RandomConfigs wishes = new RandomConfigs(configs, random, backEnd);
+      String story = "chain seed " + chainSeed + "L (seed " + seed + "L), " + profile;
+      int length = random.nextInt(2, LONGEST + 1);
+      for (int i = 0; i < length; i++) {
+        DeviceConfig desired = wishes.next();
+        Plan plan = backEnd.reach(desired);
+        story = story + "\n-> " + desired.lifecycle() + "\n" + plan.describe();
+        backEnd.check(desired, plan, story);
+      }
+    }
+  }
+}
