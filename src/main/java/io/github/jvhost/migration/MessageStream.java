@@ -16,7 +16,12 @@ final class MessageStream {
   }
 
   void send(MigrationMessage message) {
-    link.send(message.encode(), deadline());
+    send(message.encode());
+  }
+
+  /** An encoded message; what remains in the buffer where this fails was not sent. */
+  void send(ByteBuffer message) {
+    link.send(message, deadline());
   }
 
   void sendPages(long guestAddress, ByteBuffer bytes) {

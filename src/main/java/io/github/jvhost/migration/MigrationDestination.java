@@ -138,14 +138,14 @@ public final class MigrationDestination {
       listener.phase(Phase.ITERATE);
       receiveUntilCommit();
       return start();
-    } catch (VhostException e) {
-      throw failed(e);
+    } catch (RuntimeException e) {
+      throw failed(e); // whatever it was, the source has to be told
     } finally {
       finishPresetup();
     }
   }
 
-  private MigrationException failed(VhostException cause) {
+  private MigrationException failed(RuntimeException cause) {
     finishPresetup();
     devices.values().forEach(VhostNet::close);
     if (!(cause instanceof CancelledException)) {
@@ -188,7 +188,9 @@ public final class MigrationDestination {
             stream.receiveBytes(ram.writable(guestAddress, length));
         case MigrationMessage.Device(DeviceRecord content) -> record(content);
         case MigrationMessage.EarlyEnd _ -> {
-          worker.preset(early);
+          if (!early.isEmpty()) {
+            worker.preset(early);
+          }
           early.clear();
         }
         case MigrationMessage.RegionAdded(MigrationMessage.Region region) ->
@@ -211,7 +213,12 @@ public final class MigrationDestination {
       throw MigrationException.malformed("a record of an unknown device, " + record.device());
     }
     switch (record.kind()) {
-      case EARLY -> early.add(new Rehearsal.Part(device, record));
+      case EARLY -> {
+        if (early.stream().anyMatch(p -> p.net() == device)) {
+          throw MigrationException.malformed("two early records of device " + record.device());
+        }
+        early.add(new Rehearsal.Part(device, record));
+      }
       case FINAL -> {
         if (finals.isEmpty()) {
           finalAt = System.nanoTime();

@@ -5,11 +5,12 @@ import java.nio.ByteBuffer;
 
 /**
  * The one connection between source and destination: a stream each way. One thread may send while
- * another one receives.
+ * another one receives, and any may close it: whoever sends or receives then fails.
  */
 public interface MigrationLink extends AutoCloseable {
   /**
-   * Sends all that remains in the buffer.
+   * Sends all that remains in the buffer. Where this fails, what was not given to the other side
+   * remains in it: a COMMIT of which a byte remains was not given.
    *
    * @throws io.github.jvhost.VhostException the other side is gone, or did not take it in time
    */

@@ -32,7 +32,7 @@ sealed interface MigrationMessage {
   int MAX_NAME = 255;
 
   /** The most entries of a list. */
-  int MAX_ENTRIES = 4096;
+  int MAX_ENTRIES = 1024;
 
   /** A region of guest memory, as far as both sides have to agree. */
   record Region(String name, long guestAddress, long size) {}
@@ -40,6 +40,10 @@ sealed interface MigrationMessage {
   /** The first message: what is going to be migrated. */
   record Hello(List<Region> regions, List<String> devices) implements MigrationMessage {
     public Hello {
+      if (regions.size() > MAX_ENTRIES || devices.size() > MAX_ENTRIES) {
+        throw new IllegalArgumentException(
+            regions.size() + " regions and " + devices.size() + " devices are too many");
+      }
       regions = List.copyOf(regions);
       devices = List.copyOf(devices);
     }
@@ -81,9 +85,7 @@ sealed interface MigrationMessage {
 
   /** The message with its header, ready to be sent. */
   default ByteBuffer encode() {
-    ByteBuffer out =
-        ByteBuffer.allocate(
-            this instanceof Device(DeviceRecord content) ? HEADER + content.size() : 64 << 10);
+    ByteBuffer out = ByteBuffer.allocate(HEADER + mostBodyBytes());
     out.position(HEADER);
     int type =
         switch (this) {
@@ -133,6 +135,24 @@ sealed interface MigrationMessage {
     int end = out.position();
     out.put(0, (byte) type).putInt(4, end - HEADER);
     return out.flip();
+  }
+
+  private int mostBodyBytes() {
+    int name = Short.BYTES + MAX_NAME;
+    return switch (this) {
+      case Hello m ->
+          Integer.BYTES
+              + 2 * Short.BYTES
+              + m.regions().size() * (name + 2 * Long.BYTES)
+              + m.devices().size() * name;
+      case Device(DeviceRecord content) -> content.size();
+      case Pages _ -> Long.BYTES + Integer.BYTES;
+      case RegionAdded _ -> name + 2 * Long.BYTES;
+      case Preset _ -> 2 * name + Integer.BYTES + 1;
+      case Cancel _, Abort _ -> name;
+      case EarlyEnd _ -> Integer.BYTES;
+      case Commit _, Stopping _, Ready _, Running _ -> 0;
+    };
   }
 
   /**

@@ -12,6 +12,7 @@ import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.VhostNetGroup;
 import io.github.jvhost.vmstate.DeviceRecord;
 import io.github.jvhost.vmstate.VirtioNetVmState;
+import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -181,8 +182,8 @@ public final class MigrationSource {
   public SourceReport run() {
     try {
       return migrate();
-    } catch (VhostException e) {
-      throw failed(e);
+    } catch (RuntimeException e) {
+      throw failed(e); // whatever it was, somebody has to run the guest
     } finally {
       ram.end();
       if (dirtyLog != null) {
@@ -214,8 +215,7 @@ public final class MigrationSource {
     rounds.add(ram.sendDirty(stream::sendPages));
     sendFinal();
     checkCancelled();
-    committed = true;
-    stream.send(new MigrationMessage.Commit());
+    commit();
     long committedAt = System.nanoTime();
     listener.phase(Phase.HAND_OVER);
     awaitRunning();
@@ -346,6 +346,16 @@ public final class MigrationSource {
     return message;
   }
 
+  /** From the last byte of COMMIT on this side cannot know any more who runs the guest. */
+  private void commit() {
+    ByteBuffer message = new MigrationMessage.Commit().encode();
+    try {
+      stream.send(message);
+    } finally {
+      committed = !message.hasRemaining();
+    }
+  }
+
   private void awaitRunning() {
     while (true) {
       switch (receive()) {
@@ -359,7 +369,7 @@ public final class MigrationSource {
     }
   }
 
-  private MigrationException failed(VhostException cause) {
+  private MigrationException failed(RuntimeException cause) {
     if (committed) {
       return new MigrationException(
           "%s; everything had been handed over, so the guest stays stopped here: it runs on the destination, or nowhere"

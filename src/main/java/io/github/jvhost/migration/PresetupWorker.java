@@ -91,17 +91,24 @@ final class PresetupWorker {
     if (!preset.isEmpty()) {
       Rehearsal.run(preset, ending::get);
     }
+    // Only now: the source stops its guest upon this answer, and what is not warm yet would be cold
+    // in the stop window.
+    for (Rehearsal.Part part : records) {
+      tell(part.net().name());
+    }
   }
 
   private void keep(Rehearsal.Part part, PresetupResult result) {
-    String device = part.net().name();
     synchronized (newest) {
-      newest.put(device, result);
+      newest.put(part.net().name(), result);
     }
-    tell(device, result);
   }
 
-  private void tell(String device, PresetupResult result) {
+  private void tell(String device) {
+    PresetupResult result = results().get(device);
+    if (result == null) {
+      return;
+    }
     try {
       answer.result(device, result);
     } catch (VhostException e) {

@@ -21,6 +21,10 @@ public interface RamTarget {
    */
   ByteBuffer writable(long guestAddress, int length);
 
-  /** The source has got another region. */
+  /**
+   * The source has got another region.
+   *
+   * @throws io.github.jvhost.VhostException there cannot be one like that here
+   */
   void addRegion(String name, long guestAddress, long size);
 }

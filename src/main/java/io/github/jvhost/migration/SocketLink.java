@@ -5,6 +5,8 @@ import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.sys.Deadline;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.ClosedSelectorException;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
@@ -91,15 +93,20 @@ public final class SocketLink implements MigrationLink {
   }
 
   private static boolean select(Selector selector, Deadline deadline) throws IOException {
-    long millis = deadline.remainingNanos() / 1_000_000;
-    int ready = millis <= 0 ? selector.selectNow() : selector.select(millis);
-    selector.selectedKeys().clear();
-    return ready > 0;
+    try {
+      long millis = deadline.remainingNanos() / 1_000_000;
+      int ready = millis <= 0 ? selector.selectNow() : selector.select(millis);
+      selector.selectedKeys().clear();
+      return ready > 0;
+    } catch (ClosedSelectorException e) {
+      throw new IOException("it was closed on this side", e);
+    }
   }
 
   private static MigrationException lost(String what, IOException e) {
-    return new MigrationException(
-        "migration link: %s: %s".formatted(what, e.getMessage()), Recovery.RETRY, e);
+    String why =
+        e instanceof ClosedChannelException ? "it was closed on this side" : e.getMessage();
+    return new MigrationException("migration link: %s: %s".formatted(what, why), Recovery.RETRY, e);
   }
 
   @Override

@@ -21,7 +21,9 @@
  *
  * <p>COMMIT is the hand-over. Before it, whatever goes wrong, the source runs on; after it the
  * source never runs again unless the destination says ABORT, and the destination never runs before
- * it has everything. So there are never two guests, and never none while both ends live.
+ * it has everything. So there are never two guests, and never none while both ends and their
+ * connection live. (A connection that is lost with COMMIT on its way leaves the source standing
+ * still: of two that cannot talk neither can know.)
  *
  * <p>RAM, the stream and the VM are the embedder's: {@link io.github.jvhost.migration.RamSource},
  * {@link io.github.jvhost.migration.RamTarget}, {@link io.github.jvhost.migration.MigrationLink},

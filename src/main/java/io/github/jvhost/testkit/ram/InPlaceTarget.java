@@ -1,5 +1,7 @@
 package io.github.jvhost.testkit.ram;
 
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.migration.RamTarget;
@@ -30,6 +32,12 @@ public final class InPlaceTarget implements RamTarget {
 
   @Override
   public void addRegion(String name, long guestAddress, long size) {
-    memory.addRegion(name, guestAddress, size);
+    try {
+      memory.addRegion(name, guestAddress, size);
+    } catch (IllegalArgumentException e) {
+      // It comes from the other side, so it is no programming error of this one.
+      throw new VhostException(
+          "adding the source's memory region: " + e.getMessage(), Recovery.GIVE_UP, e);
+    }
   }
 }

@@ -1,0 +1,157 @@
+package io.github.jvhost.migration;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.jvhost.channel.DeadlineException;
+import io.github.jvhost.sys.Deadline;
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** A link over a socket: it moves bytes, and every wait ends. */
+@Timeout(30)
+class SocketLinkTest {
+  private SocketLink near;
+  private SocketLink far;
+
+  @BeforeEach
+  void connect() throws IOException {
+    Path directory = Files.createTempDirectory("jvhost");
+    Path socket = directory.resolve("s");
+    try (ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+      listener.bind(UnixDomainSocketAddress.of(socket));
+      near = SocketLink.over(SocketChannel.open(UnixDomainSocketAddress.of(socket)));
+      far = SocketLink.over(listener.accept());
+    } finally {
+      Files.delete(socket);
+      Files.delete(directory);
+    }
+  }
+
+  @AfterEach
+  void close() {
+    near.close();
+    far.close();
+    near.close(); // a second time does nothing
+  }
+
+  private static Deadline brief() {
+    return Deadline.after(Duration.ofMillis(30));
+  }
+
+  private static Deadline ample() {
+    return Deadline.after(Duration.ofSeconds(20));
+  }
+
+  @Test
+  void moreThanASocketHoldsArrivesInOrder() throws Exception {
+    byte[] bytes = new byte[5 << 20];
+    new SplittableRandom(1).nextBytes(bytes);
+    CompletableFuture<byte[]> received = new CompletableFuture<>();
+    Thread.ofPlatform()
+        .daemon()
+        .start(() -> {
+          ByteBuffer into = ByteBuffer.allocate(bytes.length);
+          far.receive(into, ample());
+          received.complete(into.array());
+        });
+
+    near.send(ByteBuffer.wrap(bytes), ample());
+
+    assertThat(received.get(20, TimeUnit.SECONDS)).isEqualTo(bytes);
+  }
+
+  @Test
+  void aPeerThatNeverWrites() {
+    assertThat(near.awaitReadable(brief())).isFalse();
+    assertThatThrownBy(() -> near.receive(ByteBuffer.allocate(1), brief()))
+        .isInstanceOf(DeadlineException.class)
+        .hasMessage("migration link: waiting for the other side took longer than 30 ms");
+  }
+
+  @Test
+  void aPeerThatWritesHalf() {
+    far.send(ByteBuffer.allocate(3), ample());
+    ByteBuffer into = ByteBuffer.allocate(4);
+
+    assertThat(near.awaitReadable(ample())).isTrue();
+    assertThatThrownBy(() -> near.receive(into, brief())).isInstanceOf(DeadlineException.class);
+    assertThat(into.remaining()).isEqualTo(1);
+  }
+
+  @Test
+  void aPeerThatNeverReads() {
+    ByteBuffer much = ByteBuffer.allocate(16 << 20);
+
+    assertThatThrownBy(() -> near.send(much, brief()))
+        .isInstanceOf(DeadlineException.class)
+        .hasMessageContaining("sending to the other side took longer than 30 ms");
+    assertThat(much.hasRemaining()).as("what was not sent remains").isTrue();
+  }
+
+  @Test
+  void aClosedPeer() {
+    far.close();
+
+    assertThat(near.awaitReadable(ample())).as("there is an end to be read").isTrue();
+    assertThatThrownBy(() -> near.receive(ByteBuffer.allocate(1), ample()))
+        .isInstanceOf(MigrationException.class)
+        .hasMessage("migration link: the other side closed it");
+    assertThatThrownBy(() -> near.send(ByteBuffer.allocate(1), ample()))
+        .isInstanceOf(MigrationException.class)
+        .hasMessageContaining("sending to the other side");
+  }
+
+  @Test
+  void closedOnThisSide() {
+    near.close();
+
+    assertThatThrownBy(() -> near.receive(ByteBuffer.allocate(1), ample()))
+        .isInstanceOf(MigrationException.class)
+        .hasMessageContaining("closed on this side");
+    assertThatThrownBy(() -> near.send(ByteBuffer.allocate(1), ample()))
+        .isInstanceOf(MigrationException.class)
+        .hasMessageContaining("closed on this side");
+    assertThatThrownBy(() -> near.awaitReadable(ample()))
+        .isInstanceOf(MigrationException.class)
+        .hasMessageContaining("closed on this side");
+  }
+
+  @Test
+  void closedWhileSomebodyWaits() throws InterruptedException, TimeoutException {
+    var waiting = new FutureTask<>(() -> near.receive(ByteBuffer.allocate(1), ample()), true);
+    Thread thread = Thread.ofPlatform().daemon().start(waiting);
+    // It waits in its selector, or will find the link closed when it gets there: both have to end.
+    while (thread.getState() == Thread.State.NEW) {
+      Thread.onSpinWait();
+    }
+
+    near.close();
+
+    try {
+      waiting.get(20, TimeUnit.SECONDS);
+      throw new AssertionError("received from a closed link");
+    } catch (ExecutionException e) {
+      assertThat(e.getCause())
+          .isInstanceOf(MigrationException.class)
+          .hasMessageContaining("closed on this side");
+    }
+  }
+}
