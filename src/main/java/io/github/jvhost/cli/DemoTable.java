@@ -2,6 +2,7 @@ package io.github.jvhost.cli;
 
 import io.github.jvhost.testkit.scenario.RunResult;
 import io.github.jvhost.testkit.scenario.Variant;
+import io.github.jvhost.vhost.PresetupMode;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -54,9 +55,19 @@ final class DemoTable {
         results,
         r -> r.lost() + ", " + r.droppedByBackEnd());
     row(out, "pings recovered", results, r -> r.recovered() ? "yes" : "NO");
+    if (results.stream().anyMatch(DemoTable::isConfiguredLateInSpiteOfPresetup)) {
+      out.printf(
+          "%nWhat a back end without PRESETUP configures at DRIVER_OK stays in the window, told"
+              + " early or not.%nWhat it does upon its memory table does not:"
+              + " --hardware-model=locked-memory%n");
+    }
     for (RunResult result : results) {
       notes(out, result);
     }
+  }
+
+  private static boolean isConfiguredLateInSpiteOfPresetup(RunResult r) {
+    return r.options().variant().mode() == PresetupMode.IMPLICIT && r.backEndConfigMicros() > 0;
   }
 
   private interface Cell {

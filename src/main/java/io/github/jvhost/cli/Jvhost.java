@@ -29,14 +29,33 @@ public final class Jvhost implements Runnable {
 
   /** Runs the command and returns its exit code. */
   static int execute(String... args) {
+    return execute(new CommandLine(new Jvhost()), args);
+  }
+
+  /** The same with what is printed going elsewhere. */
+  static int execute(PrintWriter out, PrintWriter err, String... args) {
+    return execute(new CommandLine(new Jvhost()).setOut(out).setErr(err), args);
+  }
+
+  private static int execute(CommandLine command, String... args) {
     // Logging is for those who ask for it; errors come as one line of our own.
     if (System.getProperty("org.slf4j.simpleLogger.defaultLogLevel") == null) {
       System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "error");
     }
-    return new CommandLine(new Jvhost())
+    return command
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setExecutionExceptionHandler((e, commandLine, _) -> failed(e, commandLine))
+        .setParameterExceptionHandler((e, _) -> misused(e))
         .execute(args);
+  }
+
+  /** One line, not the page of help behind which it would disappear. */
+  private static int misused(ParameterException e) {
+    PrintWriter err = e.getCommandLine().getErr();
+    String name = e.getCommandLine().getCommandSpec().qualifiedName();
+    err.println("jvhost: %s (see %s --help)".formatted(e.getMessage(), name));
+    err.flush();
+    return CommandLine.ExitCode.USAGE;
   }
 
   private static int failed(Exception e, CommandLine commandLine) {

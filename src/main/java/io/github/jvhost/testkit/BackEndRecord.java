@@ -2,6 +2,7 @@ package io.github.jvhost.testkit;
 
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.testkit.net.Packet;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
@@ -20,6 +21,7 @@ public final class BackEndRecord {
   private final List<RuleBreach> violations = new ArrayList<>();
   private final List<String> notes = new ArrayList<>();
   private final Map<FrameDrop, Long> drops = new EnumMap<>(FrameDrop.class);
+  private long droppedEchoes;
   private long replies;
   private long guestWrites;
   private long received;
@@ -92,6 +94,11 @@ public final class BackEndRecord {
   /** How many frames were dropped for any reason. */
   public long drops() {
     return locked(() -> drops.values().stream().mapToLong(Long::longValue).sum());
+  }
+
+  /** How many of the dropped frames were pings or answers to pings. */
+  public long droppedEchoes() {
+    return locked(() -> droppedEchoes);
   }
 
   /** How many times guest memory was written, used rings included. */
@@ -167,8 +174,12 @@ public final class BackEndRecord {
     change(() -> notes.add(note));
   }
 
-  void drop(FrameDrop reason) {
-    change(() -> drops.merge(reason, 1L, Long::sum));
+  void drop(FrameDrop reason, byte[] frame) {
+    boolean echo = Packet.parse(frame).filter(Packet.Echo.class::isInstance).isPresent();
+    change(() -> {
+      drops.merge(reason, 1L, Long::sum);
+      droppedEchoes += echo ? 1 : 0;
+    });
   }
 
   void wroteGuestMemory() {

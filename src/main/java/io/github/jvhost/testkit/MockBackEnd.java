@@ -254,8 +254,8 @@ public final class MockBackEnd implements AutoCloseable {
   }
 
   private void dropArrivals() {
-    while (port.poll() != null) {
-      record.drop(FrameDrop.RX_STOPPED);
+    for (byte[] frame = port.poll(); frame != null; frame = port.poll()) {
+      record.drop(FrameDrop.RX_STOPPED, frame);
     }
   }
 

@@ -74,7 +74,7 @@ final class RingService {
       port.transmit(frame);
       record.transmitted(1);
     } else {
-      record.drop(FrameDrop.TX_DISABLED);
+      record.drop(FrameDrop.TX_DISABLED, frame);
     }
   }
 
@@ -109,7 +109,7 @@ final class RingService {
     System.arraycopy(frame, 0, packet, header, frame.length);
     List<Chain> chains = room(ring, split, packet.length);
     if (chains.isEmpty()) {
-      record.drop(FrameDrop.RX_NO_BUFFERS);
+      record.drop(FrameDrop.RX_NO_BUFFERS, frame);
       return;
     }
     if (header > NUM_BUFFERS_AT) {

@@ -98,7 +98,7 @@ final class RingTurn {
       }
     }
     if (candidates.isEmpty()) {
-      record.drop(anyStarted ? FrameDrop.RX_DISABLED : FrameDrop.RX_STOPPED);
+      record.drop(anyStarted ? FrameDrop.RX_DISABLED : FrameDrop.RX_STOPPED, frame);
       return;
     }
     int flow = Arrays.hashCode(Arrays.copyOf(frame, FLOW_BYTES));
@@ -106,7 +106,7 @@ final class RingTurn {
     try {
       service.receive(ring, frame);
     } catch (VhostException e) {
-      record.drop(FrameDrop.RX_STOPPED);
+      record.drop(FrameDrop.RX_STOPPED, frame);
       giveUp(ring.number, e);
     }
   }

@@ -106,7 +106,7 @@ sealed interface BackEnds extends AutoCloseable {
     public long dropped() {
       long dropped = 0;
       for (MockBackEnd backEnd : backEnds) {
-        dropped += backEnd.record().drops();
+        dropped += backEnd.record().droppedEchoes();
       }
       for (SwitchPort port : ports) {
         dropped += port.dropped();

@@ -259,11 +259,11 @@ public final class MigrationScenario {
         @Nullable DestinationReport arrived,
         @Nullable MigrationException stayed) {
       TestGuest moved = arrival.guest();
-      boolean here = !guest.paused();
-      if (here == (moved != null)) {
+      // A guest that was told to go on does so when its thread gets round to it.
+      if (!Traffic.await(() -> guest.paused() == (moved != null), PATIENCE)) {
         throw new VhostException(
             "the migration ended with %s guest running: source %s, destination %s"
-                .formatted(here ? "more than one" : "no", stayed, arrived),
+                .formatted(moved == null ? "no" : "more than one", stayed, arrived),
             Recovery.GIVE_UP);
       }
       TestGuest runner = moved == null ? guest : moved;

@@ -1,0 +1,225 @@
+package io.github.jvhost.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The command as people and scripts see it. */
+@Timeout(60)
+class DemoCommandTest {
+  @TempDir private Path files;
+
+  /** What a command printed, and its exit code. */
+  private record Ran(int code, String out, String err) {
+    static Ran of(String... args) {
+      var out = new StringWriter();
+      var err = new StringWriter();
+      int code = Jvhost.execute(new PrintWriter(out), new PrintWriter(err), args);
+      return new Ran(code, out.toString(), err.toString());
+    }
+
+    /** It did not work, and said why in one line. */
+    void assertRefused(int expectedCode, String says) {
+      assertThat(code).as(err).isEqualTo(expectedCode);
+      assertThat(out).isEmpty();
+      assertThat(err.lines()).singleElement().asString().startsWith("jvhost: ").contains(says);
+    }
+  }
+
+  private static final String[] SMALL = {"demo", "--memory=32M", "--hardware-model=none"};
+
+  private static Ran small(String... more) {
+    return Ran.of(Stream.concat(Stream.of(SMALL), Stream.of(more)).toArray(String[]::new));
+  }
+
+  // ---- what cannot be done ----
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '"',
+      value = {
+        "--presetup=sometimes | 'sometimes' is none of off, off-pipelined, explicit, implicit",
+        "--presetup=off,never | 'never' is none of",
+        "--back-end=vpp | --back-end: 'vpp' is none of mock, dpdk",
+        "--personality=grumpy | --personality: 'grumpy' is none of generic, dpdk",
+        "--profile=low | --profile: 'low' is none of generic, dpdk",
+        "--change=mind | --change: 'mind' is none of none, queue-pairs, mtu, mac, memory, reset",
+        "--fail=safe | --fail: 'safe' is none of none, presetup-refused",
+        "--memory=plenty | 'plenty' is no size",
+        "--memory=99999999999G | is no size",
+        "--devices=two | --devices",
+        "--queue-pairs= | --queue-pairs",
+        "--frobnicate | --frobnicate",
+        "surplus | surplus",
+      })
+  void whatNobodyKnowsIsACommandLineError(String argument, String says) {
+    Ran.of("demo", argument).assertRefused(2, says);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '"',
+      value = {
+        "--devices=0 | devices are 1 to 16 0",
+        "--devices=17 | devices are 1 to 16 17",
+        "--queue-pairs=9 | queue pairs are 1 to 8 9",
+        "--memory=1M | memory is whole MiB, 16 at least",
+        "--memory=-64M | memory is whole MiB, 16 at least",
+        "--memory=16777217 | memory is whole MiB, 16 at least",
+        "--hardware-model=/nowhere/at-all | reading the hardware model /nowhere/at-all",
+      })
+  void whatDoesNotWorkIsAFailure(String argument, String says) {
+    Ran.of("demo", argument).assertRefused(1, says);
+  }
+
+  @Test
+  void whatIsKnownOfDpdkDoesNotHoldOfOthers() {
+    Ran.of("demo", "--profile=dpdk", "--personality=rust-vmm")
+        .assertRefused(2, "only holds for a back end that is one");
+    Ran.of("demo", "--presetup=implicit-dpdk", "--personality=generic")
+        .assertRefused(2, "only holds for a back end that is one");
+  }
+
+  @Test
+  void whatARealDpdkCannotDo() {
+    Ran.of("demo", "--back-end=dpdk", "--presetup=explicit").assertRefused(2, "has no PRESETUP");
+    Ran.of("demo", "--back-end=dpdk", "--fail=presetup-late")
+        .assertRefused(1, "scripted failures are the mock's");
+    Ran.of("demo", "--back-end=dpdk", "--change=queue-pairs")
+        .assertRefused(1, "a change of queue pairs needs two of them");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"modelled.fixed-ms=much", "modelled.fixed-ms=-1", "fixed=1", "x\\u00zz=1"})
+  void aHardwareModelThatIsNone(String text) throws IOException {
+    Path file = Files.writeString(files.resolve("model.properties"), text);
+
+    Ran.of("demo", "--hardware-model=" + file).assertRefused(1, "reading the hardware model");
+  }
+
+  @Test
+  void aHardwareModelThatIsNoText() throws IOException {
+    Path file = Files.write(files.resolve("model"), new byte[] {(byte) 0xff, (byte) 0xfe, 0, 1});
+
+    Ran.of("demo", "--hardware-model=" + file).assertRefused(1, "reading the hardware model");
+    Ran.of("demo", "--hardware-model=" + files).assertRefused(1, "reading the hardware model");
+  }
+
+  @Test
+  void nothingToDo() {
+    Ran.of().assertRefused(2, "Say what to do: demo");
+    Ran.of("fly").assertRefused(2, "fly");
+  }
+
+  @Test
+  void help() {
+    Ran ran = Ran.of("demo", "--help");
+
+    assertThat(ran.code()).isZero();
+    assertThat(ran.out())
+        .contains("--devices", "--queue-pairs", "--memory", "--presetup", "--profile")
+        .contains(
+            "--hardware-model", "--back-end", "--personality", "--change", "--fail", "--json");
+  }
+
+  // ---- what can ----
+
+  @Test
+  void theTableHasAColumnForEachWay() {
+    Ran ran = small();
+
+    assertThat(ran.code()).as(ran.err()).isZero();
+    assertThat(ran.out())
+        .containsPattern("off +off-pipelined +explicit +implicit")
+        .contains("messages in the window", "waits for a back end", "modelled", "longest gap")
+        .contains("times shorter than off ", "times shorter than off-pipelined")
+        .doesNotContain("DAMAGED")
+        .doesNotContain(" NO");
+    assertThat(ran.err().lines())
+        .as("progress, line by line")
+        .anyMatch(l -> l.startsWith("explicit") && l.contains("copying memory"));
+  }
+
+  @Test
+  void theJsonHasEveryFieldByItsName() throws IOException {
+    Ran ran = small("--json", "--presetup=off,explicit");
+    assertThat(ran.code()).as(ran.err()).isZero();
+    Map<String, List<String>> values = parse(ran.out());
+
+    assertThat(values.get("runs.presetup")).containsExactly("off", "explicit");
+    assertThat(values.get("runs.devices")).containsExactly("2", "2");
+    assertThat(values.get("runs.queuePairs")).containsExactly("1", "1");
+    assertThat(values.get("runs.stopWindow.messages")).element(1).isEqualTo("16");
+    assertThat(values.get("runs.stopWindow.waits")).element(1).isEqualTo("2");
+    assertThat(values.get("runs.ram.totalPages")).containsExactly("8192", "8192");
+    assertThat(values.get("runs.ram.checksumOk")).containsExactly("true", "true");
+    assertThat(values.get("runs.ping.lost")).containsExactly("0", "0");
+    assertThat(values.get("runs.ping.recovered")).containsExactly("true", "true");
+    assertThat(values.get("runs.fallback")).containsExactly("null", "null");
+    assertThat(values)
+        .containsKeys(
+            "runs.stopWindow.sourceMicros",
+            "runs.stopWindow.destinationMicros",
+            "runs.backEndConfigMicros",
+            "runs.ram.finalRoundPages",
+            "runs.ping.sent",
+            "runs.ping.answered",
+            "runs.ping.droppedByBackEnd",
+            "runs.ping.longestGapMicros",
+            "runs.ping.inboundLongestGapMicros",
+            "runs.plan.device",
+            "runs.plan.field",
+            "runs.plan.from",
+            "runs.plan.to",
+            "runs.plan.reason");
+  }
+
+  @Test
+  void theJsonSaysWhyItWasNotDoneAsAsked() throws IOException {
+    Ran ran = small("--json", "--presetup=implicit", "--fail=cancel-in-iterate");
+    assertThat(ran.code()).as(ran.err()).isZero();
+    Map<String, List<String>> values = parse(ran.out());
+
+    assertThat(values.get("runs.fallback"))
+        .singleElement()
+        .asString()
+        .contains("cancelled", "the guest runs on, on the source");
+    assertThat(values.get("runs.plan")).isNull();
+  }
+
+  /** Every value by the names that lead to it, in order. */
+  private static Map<String, List<String>> parse(String json) throws IOException {
+    Map<String, List<String>> values = new LinkedHashMap<>();
+    try (JsonParser parser = new JsonFactory().createParser(json)) {
+      for (JsonToken token = parser.nextToken(); token != null; token = parser.nextToken()) {
+        if (token.isScalarValue()) {
+          String name = parser.getParsingContext().pathAsPointer().toString();
+          String path = name.replaceAll("/\\d+", "").substring(1).replace('/', '.');
+          values.computeIfAbsent(path, _ -> new ArrayList<>()).add(parser.getText());
+        }
+      }
+    }
+    return values;
+  }
+}

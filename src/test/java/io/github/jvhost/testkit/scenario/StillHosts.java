@@ -1,0 +1,144 @@
+package io.github.jvhost.testkit.scenario;
+
+import io.github.jvhost.migration.DestinationReport;
+import io.github.jvhost.migration.MigrationDestination;
+import io.github.jvhost.migration.MigrationLink;
+import io.github.jvhost.migration.MigrationOptions;
+import io.github.jvhost.migration.MigrationSource;
+import io.github.jvhost.migration.SourceReport;
+import io.github.jvhost.migration.VmControl;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.guest.GuestSettings;
+import io.github.jvhost.testkit.guest.TestGuest;
+import io.github.jvhost.testkit.net.Ipv4Address;
+import io.github.jvhost.testkit.ram.InPlaceTarget;
+import io.github.jvhost.testkit.ram.PreCopySource;
+import io.github.jvhost.vhost.PresetupMode;
+import io.github.jvhost.vhost.VhostNet;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A source whose guest has booted and does nothing, and destinations for it: a migration with as
+ * few messages as there can be. Which side's guest runs is written down.
+ */
+final class StillHosts implements AutoCloseable {
+  private static final ScenarioOptions OPTIONS =
+      ScenarioOptions.of(Variant.IMPLICIT).sized(1, 1, 16 << 20);
+
+  private final List<AutoCloseable> opened = new ArrayList<>();
+  private final DescriptorLedger ledger;
+  private final BackEnds.Mock backEnds;
+  final Host source;
+  final Vm sourceVm = new Vm(true);
+
+  /** Writes down whether its guest runs. */
+  static final class Vm implements VmControl {
+    private volatile boolean runs;
+
+    Vm(boolean runs) {
+      this.runs = runs;
+    }
+
+    boolean runs() {
+      return runs;
+    }
+
+    @Override
+    public void pause() {
+      runs = false;
+    }
+
+    @Override
+    public void resume() {
+      runs = true;
+    }
+  }
+
+  StillHosts(Path directory, DescriptorLedger ledger) {
+    this.ledger = ledger;
+    try {
+      Traffic traffic = opened(new Traffic(OPTIONS.devices(), true));
+      backEnds =
+          opened(
+              new BackEnds.Mock(OPTIONS, Dialect.UPSTREAM, traffic.network(), directory, ledger));
+      source = opened(host(OPTIONS, BackEnds.Side.SOURCE));
+      GuestSettings settings =
+          GuestSettings.of(traffic.peerMac(), traffic.peerIp(), Ipv4Address.of(10, 0, 0, 10));
+      opened(TestGuest.boot(source.memory(), source.nics(), settings, traffic.recorder()));
+    } catch (RuntimeException e) {
+      close();
+      throw e;
+    }
+  }
+
+  private <T extends AutoCloseable> T opened(T resource) {
+    opened.addFirst(resource);
+    return resource;
+  }
+
+  private Host host(ScenarioOptions options, BackEnds.Side side) {
+    return new Host(options, backEnds, side, Dialect.UPSTREAM, ledger);
+  }
+
+  /** A destination that fits; the caller's to close. */
+  Host target() {
+    return host(OPTIONS, BackEnds.Side.DESTINATION);
+  }
+
+  /** One with other memory; the caller's to close. */
+  Host targetWithMemory(long bytes) {
+    return host(OPTIONS.sized(1, 1, bytes), BackEnds.Side.DESTINATION);
+  }
+
+  static MigrationOptions options(boolean early) {
+    MigrationOptions defaults = MigrationOptions.defaults();
+    return early ? defaults : defaults.withoutEarly(Variant.OFF_PIPELINED.order());
+  }
+
+  /** Migrates away from the source, on the caller's thread. */
+  SourceReport leave(MigrationLink link, boolean early) {
+    return MigrationSource.builder(ledger)
+        .devices(source.devices())
+        .ram(new PreCopySource(source.memory(), 0, Runnable::run))
+        .vm(sourceVm)
+        .link(link)
+        .options(options(early))
+        .build()
+        .run();
+  }
+
+  /** Migrates to a destination, on the caller's thread. */
+  static DestinationReport arrive(
+      List<VhostNet> devices, Host target, Vm vm, MigrationLink link, PresetupMode mode) {
+    return MigrationDestination.builder()
+        .devices(devices)
+        .ram(new InPlaceTarget(target.memory()))
+        .vm(vm)
+        .link(link)
+        .presetup(mode)
+        .options(
+            options(mode != PresetupMode.OFF)
+                .patience(Duration.ofSeconds(5), Duration.ofSeconds(1)))
+        .build()
+        .run();
+  }
+
+  @Override
+  public void close() {
+    RuntimeException failure = null;
+    for (AutoCloseable resource : opened) {
+      try {
+        resource.close();
+      } catch (Exception e) {
+        failure = new IllegalStateException("closing " + resource, e);
+      }
+    }
+    if (failure != null) {
+      throw failure;
+    }
+  }
+}
