@@ -88,13 +88,14 @@ final class PresetupWorker {
             .filter(i -> results.get(i).done())
             .mapToObj(readable::get)
             .toList();
-    if (!preset.isEmpty()) {
-      Rehearsal.run(preset, ending::get);
-    }
-    // Only now: the source stops its guest upon this answer, and what is not warm yet would be cold
-    // in the stop window.
-    for (Rehearsal.Part part : records) {
-      tell(part.net().name());
+    try {
+      if (!preset.isEmpty()) {
+        Rehearsal.run(preset, ending::get);
+      }
+    } finally {
+      // Only now: the source stops its guest upon this answer, and what is not warm yet would be
+      // cold in the stop window.
+      records.forEach(part -> tell(part.net().name()));
     }
   }
 

@@ -2,7 +2,7 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndConnection;
-import io.github.jvhost.channel.ChannelPair;
+import io.github.jvhost.channel.LoopbackPair;
 import io.github.jvhost.channel.Received;
 import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.protocol.FrontEndRequest;
@@ -29,14 +29,14 @@ public final class RehearsalPeer implements AutoCloseable {
               | DeviceStatus.FEATURES_OK
               | DeviceStatus.DRIVER_OK);
 
-  private final ChannelPair pair;
+  private final LoopbackPair pair;
   private final BackEndCapabilities capabilities;
   private final Thread thread;
 
   /** For a device whose back end can do this. */
   RehearsalPeer(VhostDeviceOptions options, BackEndCapabilities capabilities) {
     this.capabilities = capabilities;
-    pair = ChannelPair.open(options.name() + " rehearsal", options.dialect(), options.ledger());
+    pair = LoopbackPair.open(options.name() + " rehearsal", options.dialect(), options.ledger());
     pair.frontEnd().negotiated(capabilities.protocolFeatures());
     thread = Thread.ofPlatform().name("jvhost-rehearsal").daemon().start(this::answerAll);
   }

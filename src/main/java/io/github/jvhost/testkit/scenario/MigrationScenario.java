@@ -269,7 +269,8 @@ public final class MigrationScenario {
       TestGuest runner = moved == null ? guest : moved;
       progress.at(options.variant(), "waiting for the pings to recover");
       boolean recovered = traffic.awaitRecovered(PATIENCE);
-      traffic.drain(runner, PATIENCE);
+      // What did not come back in all that time will not come in more of it.
+      traffic.drain(runner, recovered ? PATIENCE : Duration.ofSeconds(1));
       var facts = new Facts(options, left, arrived, stayed, runner, traffic, backEnds, target);
       return facts.toResult(recovered, hooks.residentShare());
     }

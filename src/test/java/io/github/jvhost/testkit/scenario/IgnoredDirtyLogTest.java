@@ -6,7 +6,7 @@ import io.github.jvhost.memory.DirtyBitmap;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.migration.PageSink;
 import io.github.jvhost.migration.RamSource;
-import org.junit.jupiter.api.RepeatedTest;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** What a migration is worth that does not look at the back ends' dirty logs: nothing. */
@@ -49,7 +49,7 @@ class IgnoredDirtyLogTest {
     }
   }
 
-  @RepeatedTest(2)
+  @Test
   void damagesTheGuest() {
     var scenario = new MigrationScenario(Runs.options(Variant.EXPLICIT), (_, _) -> {}, Deaf::new);
     RunResult result = scenario.run();

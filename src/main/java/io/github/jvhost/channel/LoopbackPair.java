@@ -15,7 +15,7 @@ import org.newsclub.net.unix.AFUNIXSocketPair;
  * @param frontEnd the side that asks
  * @param backEnd the side that answers
  */
-public record ChannelPair(VhostUserChannel frontEnd, BackEndConnection backEnd)
+public record LoopbackPair(VhostUserChannel frontEnd, BackEndConnection backEnd)
     implements AutoCloseable {
 
   /**
@@ -25,10 +25,10 @@ public record ChannelPair(VhostUserChannel frontEnd, BackEndConnection backEnd)
    * @param dialect that the front end speaks
    * @param ledger that counts the descriptors that arrive
    */
-  public static ChannelPair open(String name, Dialect dialect, DescriptorLedger ledger) {
+  public static LoopbackPair open(String name, Dialect dialect, DescriptorLedger ledger) {
     try {
       AFUNIXSocketPair<AFUNIXSocketChannel> pair = AFUNIXSocketPair.open();
-      return new ChannelPair(
+      return new LoopbackPair(
           VhostUserChannel.adopt(pair.getSocket1(), name, dialect, ledger),
           BackEndConnection.adopt(pair.getSocket2(), name, ledger));
     } catch (IOException e) {
