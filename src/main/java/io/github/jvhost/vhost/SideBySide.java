@@ -78,16 +78,17 @@ public final class SideBySide {
 
   private static void abandon(
       List<? extends Execution> executions, boolean[] done, Deadline deadline) {
+    String when =
+        deadline.expired()
+            ? "within %d ms".formatted(deadline.allowed().toMillis())
+            : "before it was given up";
     for (int i = 0; i < done.length; i++) {
       if (!done[i]) {
-        executions
-            .get(i)
-            .abandon(
-                new DeadlineException(
-                    "%d steps were told and not all were answered within %d ms"
-                        .formatted(
-                            executions.get(i).plan().steps().size(),
-                            deadline.allowed().toMillis())));
+        Execution late = executions.get(i);
+        late.abandon(
+            new DeadlineException(
+                "%d steps were told and not all were answered %s"
+                    .formatted(late.plan().steps().size(), when)));
       }
     }
   }

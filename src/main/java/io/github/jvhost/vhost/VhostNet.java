@@ -5,6 +5,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.virtio.DeviceChange;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.QueueState;
@@ -75,7 +76,19 @@ public final class VhostNet implements AutoCloseable {
           Recovery.GIVE_UP);
     }
     model.limitFeatures(device.capabilities().features());
-    return new VhostNet(model, memory, notifiers, device);
+    VhostNet net = new VhostNet(model, memory, notifiers, device);
+    model.onChange(net::changed);
+    return net;
+  }
+
+  /**
+   * A driver may reset its device and set it up again within one access. Both ends of that look the
+   * same, and the rings begin anew: so the back end stops in between.
+   */
+  private synchronized void changed(DeviceChange change) {
+    if (change == DeviceChange.RESET && running) {
+      stop();
+    }
   }
 
   /** The device's name. */

@@ -85,6 +85,27 @@ class VhostNetTest {
   }
 
   @Test
+  void aResetAndTheSameSetUpWithinOneAccessBeginAnew() {
+    try (Rig rig = started(DPDK)) {
+      int mark = rig.backEnd().record().mark();
+      rig.net()
+          .access(() -> {
+            rig.net().model().setStatus(0);
+            for (int ring = 0; ring < Rig.RINGS; ring++) {
+              rig.used(0, ring, 0);
+            }
+            Rig.drive(rig.net(), 0);
+          });
+
+      assertThat(rig.backEnd().record().names(mark))
+          .contains("GET_VRING_BASE", "SET_VRING_BASE", "SET_STATUS");
+      assertThat(rig.backEnd().isRunning()).isTrue();
+      assertThat(rig.backEnd().ring(0)).hasValueSatisfying(r -> assertThat(r.base()).isZero());
+      rig.noRuleWasBroken();
+    }
+  }
+
+  @Test
   void ringsOutsideOfMemoryMatterOnlyOnceTheDriverIsReady() {
     try (Rig rig = new Rig(dir, 1, DPDK, BackEndProfile.GENERIC)) {
       Rig.negotiate(rig.net().model());
