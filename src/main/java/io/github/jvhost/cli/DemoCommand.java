@@ -107,7 +107,8 @@ final class DemoCommand implements Callable<Integer> {
       paramLabel = "HOW",
       description = {
         "What goes wrong: presetup-refused, presetup-late, presetup-disconnect,",
-        "back-end-lost-in-window, cancel-in-setup, cancel-in-iterate, cancel-after-stop."
+        "back-end-lost-in-window, source-back-end-lost, cancel-in-setup, cancel-in-iterate,",
+        "cancel-after-stop."
       })
   private String fail = "none";
 

@@ -60,10 +60,13 @@ public final class Jvhost implements Runnable {
 
   private static int failed(Exception e, CommandLine commandLine) {
     PrintWriter err = commandLine.getErr();
-    boolean ours = e instanceof VhostException;
-    err.println("jvhost: " + (ours ? e.getMessage() : "internal error: " + e));
-    if (!ours) {
-      e.printStackTrace(err);
+    if (e instanceof VhostException) {
+      err.println("jvhost: " + e.getMessage());
+    } else {
+      // Not foreseen: one line all the same, with the place, so that it can be reported.
+      StackTraceElement[] trace = e.getStackTrace();
+      String at = trace.length == 0 ? "" : " at " + trace[0];
+      err.println("jvhost: internal error, please report it: " + e + at);
     }
     err.flush();
     return CommandLine.ExitCode.SOFTWARE;

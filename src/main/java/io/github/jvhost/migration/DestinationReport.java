@@ -10,6 +10,8 @@ import java.util.Map;
  *
  * @param presetups by device, the newest result each
  * @param presetupsAbandoned whether presetup was still under way when the guest had to run
+ * @param endPresetupNanos how long that was waited for, from the moment that the source was about
+ *     to stop its guest; next to nothing where presetup was done
  * @param starts what became of each device's start, in the devices' order
  * @param finalNanos when the first final record was there
  * @param restoredNanos when the device models were restored
@@ -20,6 +22,7 @@ import java.util.Map;
 public record DestinationReport(
     Map<String, PresetupResult> presetups,
     boolean presetupsAbandoned,
+    long endPresetupNanos,
     List<StartResult> starts,
     long finalNanos,
     long restoredNanos,
@@ -33,8 +36,12 @@ public record DestinationReport(
     starts = List.copyOf(starts);
   }
 
-  /** The destination's stop window in microseconds: from the first final record to the barrier. */
+  /**
+   * The destination's stop window in microseconds: from the first final record to the last barrier,
+   * and before that what a late presetup kept everybody waiting.
+   */
   public long windowMicros() {
-    return (startedNanos - finalNanos) / 1_000;
+    long late = presetupsAbandoned ? endPresetupNanos : 0;
+    return (startedNanos - finalNanos + late) / 1_000;
   }
 }

@@ -19,14 +19,33 @@ final class MessageStream {
     send(message.encode());
   }
 
-  /** An encoded message; what remains in the buffer where this fails was not sent. */
-  void send(ByteBuffer message) {
-    link.send(message, deadline());
+  /**
+   * Encoded messages; what remains in the buffer where this fails was not sent. After half a
+   * message nothing else can be said: the link is closed, so that the other side hears of it at
+   * once.
+   */
+  void send(ByteBuffer messages) {
+    int all = messages.remaining();
+    try {
+      link.send(messages, deadline());
+    } finally {
+      if (messages.hasRemaining() && messages.remaining() < all) {
+        link.close();
+      }
+    }
   }
 
   void sendPages(long guestAddress, ByteBuffer bytes) {
     send(new MigrationMessage.Pages(guestAddress, bytes.remaining()));
-    link.send(bytes, deadline());
+    boolean sent = false;
+    try {
+      link.send(bytes, deadline());
+      sent = true;
+    } finally {
+      if (!sent) {
+        link.close(); // the other side was promised these bytes
+      }
+    }
   }
 
   MigrationMessage receive() {

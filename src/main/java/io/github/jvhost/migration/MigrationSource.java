@@ -7,7 +7,6 @@ import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.Outcome;
-import io.github.jvhost.vhost.StartOrder;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.VhostNetGroup;
 import io.github.jvhost.vmstate.DeviceRecord;
@@ -48,7 +47,6 @@ public final class MigrationSource {
   private MemoryTable announced;
   private int generation;
   private boolean paused;
-  private boolean devicesStopped;
   private boolean committed;
 
   private MigrationSource(Builder builder) {
@@ -208,14 +206,11 @@ public final class MigrationSource {
     paused = true;
     vm.pause();
     long pausedAt = System.nanoTime();
-    devicesStopped = true;
     List<Outcome> stops = VhostNetGroup.stop(devices, options.order());
     long stoppedAt = System.nanoTime();
     collectLog();
     rounds.add(ram.sendDirty(stream::sendPages));
-    sendFinal();
-    checkCancelled();
-    commit();
+    handOver();
     long committedAt = System.nanoTime();
     listener.phase(Phase.HAND_OVER);
     awaitRunning();
@@ -276,22 +271,15 @@ public final class MigrationSource {
   private void sendEarly() {
     generation++;
     for (VhostNet device : devices) {
-      send(device, DeviceRecord.Kind.EARLY);
+      stream.send(record(device, DeviceRecord.Kind.EARLY));
     }
     stream.send(new MigrationMessage.EarlyEnd(generation));
     answers.expect(generation);
   }
 
-  private void sendFinal() {
-    for (VhostNet device : devices) {
-      send(device, DeviceRecord.Kind.FINAL);
-    }
-  }
-
-  private void send(VhostNet device, DeviceRecord.Kind kind) {
+  private MigrationMessage record(VhostNet device, DeviceRecord.Kind kind) {
     byte[] body = VirtioNetVmState.encode(device.snapshot());
-    var record = new DeviceRecord(device.name(), kind, generation, body);
-    stream.send(new MigrationMessage.Device(record));
+    return new MigrationMessage.Device(new DeviceRecord(device.name(), kind, generation, body));
   }
 
   /** Rounds until little is left and presetup was answered. Returns whether it was late. */
@@ -346,13 +334,24 @@ public final class MigrationSource {
     return message;
   }
 
-  /** From the last byte of COMMIT on this side cannot know any more who runs the guest. */
-  private void commit() {
-    ByteBuffer message = new MigrationMessage.Commit().encode();
+  /**
+   * The final records and COMMIT, in one piece: the destination wakes once for all of it. The
+   * hand-over took place when the last byte was taken, and not before.
+   */
+  private void handOver() {
+    List<ByteBuffer> messages = new ArrayList<>(devices.size() + 1);
+    for (VhostNet device : devices) {
+      messages.add(record(device, DeviceRecord.Kind.FINAL).encode());
+    }
+    messages.add(new MigrationMessage.Commit().encode());
+    ByteBuffer all = ByteBuffer.allocate(messages.stream().mapToInt(ByteBuffer::remaining).sum());
+    messages.forEach(all::put);
+    all.flip();
+    checkCancelled();
     try {
-      stream.send(message);
+      stream.send(all);
     } finally {
-      committed = !message.hasRemaining();
+      committed = !all.hasRemaining();
     }
   }
 
@@ -382,34 +381,34 @@ public final class MigrationSource {
     } catch (VhostException e) {
       log.debug("source: the destination could not be told: {}", e.getMessage());
     }
-    try {
-      runOn();
-    } catch (VhostException e) {
-      cause.addSuppressed(e);
-      return new MigrationException(
-          "%s; and the source could not run on: %s".formatted(cause.getMessage(), e.getMessage()),
-          Recovery.RECONNECT,
-          cause);
-    }
-    return new MigrationException(
-        cause.getMessage() + "; the guest runs on, on the source", Recovery.RETRY, cause);
+    List<String> down = runOn();
+    return down.isEmpty()
+        ? new MigrationException(
+            cause.getMessage() + "; the guest runs on, on the source", Recovery.RETRY, cause)
+        : new MigrationException(
+            "%s; the guest runs on, on the source, but not all of its devices: %s"
+                .formatted(cause.getMessage(), String.join("; ", down)),
+            Recovery.RECONNECT,
+            cause);
   }
 
-  /** The guest goes on here, as if nothing had been. */
-  private void runOn() {
+  /**
+   * The guest goes on here, as if nothing had been; with what of its devices can be brought back.
+   *
+   * @return a line for each device that could not
+   */
+  private List<String> runOn() {
+    List<String> down = new ArrayList<>();
     for (VhostNet device : devices) {
       try {
-        device.logTo(null);
-      } catch (VhostException e) {
-        log.warn("{}: connecting anew: {}", device.name(), e.getMessage());
-        device.reconnect();
+        device.runOn();
+      } catch (RuntimeException e) {
+        down.add(String.valueOf(e.getMessage()));
       }
-    }
-    if (devicesStopped) {
-      VhostNetGroup.start(devices, StartOrder.PLANNED);
     }
     if (paused) {
       vm.resume();
     }
+    return down;
   }
 }

@@ -26,6 +26,8 @@ import org.slf4j.LoggerFactory;
 final class PresetupWorker {
   private static final Logger log = LoggerFactory.getLogger(PresetupWorker.class);
 
+  private static final Duration CONNECTING_ANEW = Duration.ofSeconds(1);
+
   /** What the thread is asked for: a generation's early records; an empty list ends it. */
   private final BlockingQueue<List<Rehearsal.Part>> wanted = new LinkedBlockingQueue<>();
 
@@ -46,18 +48,20 @@ final class PresetupWorker {
     this.mode = mode;
     this.answer = answer;
     this.thread = Thread.ofPlatform().name("jvhost-presetup").daemon().unstarted(this::work);
-    thread.start();
   }
 
   void preset(List<Rehearsal.Part> records) {
     wanted.add(List.copyOf(records));
+    if (thread.getState() == Thread.State.NEW) {
+      thread.start();
+    }
   }
 
   private void work() {
     try {
       for (var records = wanted.take(); !records.isEmpty(); records = wanted.take()) {
         if (!givenUp.get()) {
-          preset1(records);
+          presetAndAnswer(records);
         }
       }
     } catch (InterruptedException e) {
@@ -65,7 +69,28 @@ final class PresetupWorker {
     }
   }
 
-  private void preset1(List<Rehearsal.Part> records) {
+  /** The answer comes whatever happens: the source waits for it. */
+  private void presetAndAnswer(List<Rehearsal.Part> records) {
+    try {
+      List<Rehearsal.Part> preset = presetAll(records);
+      if (!preset.isEmpty()) {
+        Rehearsal.run(preset, ending::get);
+      }
+    } catch (RuntimeException e) {
+      log.warn("presetup ended early: {}", e.toString());
+      for (Rehearsal.Part part : records) {
+        int generation = part.content().generation();
+        keepFirst(part, new PresetupResult(generation, false, e.toString(), null, 0));
+      }
+    } finally {
+      // Only now: the source stops its guest upon this answer, and what is not warm yet would be
+      // cold in the stop window.
+      records.forEach(part -> tell(part.net().name()));
+    }
+  }
+
+  /** Returns those that are set up early now. */
+  private List<Rehearsal.Part> presetAll(List<Rehearsal.Part> records) {
     List<EarlyState> states = new ArrayList<>(records.size());
     List<Rehearsal.Part> readable = new ArrayList<>(records.size());
     for (Rehearsal.Part part : records) {
@@ -83,25 +108,25 @@ final class PresetupWorker {
     for (int i = 0; i < results.size(); i++) {
       keep(readable.get(i), results.get(i));
     }
-    List<Rehearsal.Part> preset =
-        IntStream.range(0, results.size())
-            .filter(i -> results.get(i).done())
-            .mapToObj(readable::get)
-            .toList();
-    try {
-      if (!preset.isEmpty()) {
-        Rehearsal.run(preset, ending::get);
-      }
-    } finally {
-      // Only now: the source stops its guest upon this answer, and what is not warm yet would be
-      // cold in the stop window.
-      records.forEach(part -> tell(part.net().name()));
-    }
+    return IntStream.range(0, results.size())
+        .filter(i -> results.get(i).done())
+        .mapToObj(readable::get)
+        .toList();
   }
 
   private void keep(Rehearsal.Part part, PresetupResult result) {
     synchronized (newest) {
       newest.put(part.net().name(), result);
+    }
+  }
+
+  /** Keeps a result where there is none of this generation yet. */
+  private void keepFirst(Rehearsal.Part part, PresetupResult result) {
+    synchronized (newest) {
+      PresetupResult before = newest.get(part.net().name());
+      if (before == null || before.generation() < result.generation()) {
+        newest.put(part.net().name(), result);
+      }
     }
   }
 
@@ -125,14 +150,23 @@ final class PresetupWorker {
    */
   boolean finish(Duration patience) {
     ending.set(true);
-    wanted.add(List.of());
-    boolean ended = join(patience);
-    givenUp.set(true);
-    while (!join(Duration.ofSeconds(1))) {
-      // It looks every few milliseconds whether it was given up, and connecting anew is bounded.
-      log.debug("presetup is still connecting anew");
+    if (thread.getState() == Thread.State.NEW) {
+      return false;
     }
-    return !ended;
+    wanted.add(List.of());
+    boolean interrupted = Thread.interrupted();
+    boolean gaveUp = false;
+    // It looks every few milliseconds whether it was given up, and connecting anew is bounded.
+    for (Duration wait = patience; !join(wait); wait = CONNECTING_ANEW) {
+      interrupted |= Thread.interrupted();
+      givenUp.set(true);
+      gaveUp = true;
+    }
+    givenUp.set(true);
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+    return gaveUp;
   }
 
   private boolean join(Duration patience) {

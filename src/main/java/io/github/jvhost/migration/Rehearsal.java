@@ -11,6 +11,7 @@ import io.github.jvhost.vmstate.VirtioNetVmState;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -26,7 +27,15 @@ final class Rehearsal {
   private static final Logger log = LoggerFactory.getLogger(Rehearsal.class);
 
   /** Past the point at which the JVM compiles a method, with what it calls in loops. */
-  private static final int ROUNDS = 400;
+  private static final int BURST = 400;
+
+  /**
+   * The rounds after that are spread out: the JVM compiles on threads of its own, and they shall be
+   * done with it, not compete for a core with a back end while a guest is stopped.
+   */
+  private static final int ROUNDS = BURST + 150;
+
+  private static final long PAUSE_NANOS = 2_000_000;
 
   private static final Duration BUDGET = Duration.ofSeconds(1);
 
@@ -52,6 +61,9 @@ final class Rehearsal {
           parts.get(i).net().rehearse(decode(parts.get(i)), peers.get(i));
         }
         rounds++;
+        if (rounds > BURST) {
+          LockSupport.parkNanos(PAUSE_NANOS);
+        }
       }
     } catch (VhostException e) {
       log.debug("the rehearsal ended early: {}", e.getMessage());

@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Carries out the plans of many devices from one thread: tells all of them, then takes answers as
- * they come. A device that fails does not keep the others from finishing.
+ * they come. A device that fails does not keep the others from finishing. One that takes in nothing
+ * at all can, until the deadline: sending waits for room in its socket.
  *
  * <pre>
  *   device 0   tell tell tell barrier ............ answer
@@ -59,18 +60,16 @@ public final class SideBySide {
         }
         long slice = cancelled == null ? Long.MAX_VALUE : CANCEL_SLICE_NANOS;
         boolean nothing = poller.await(Math.min(slice, deadline.remainingNanos())) == 0;
-        if (deadline.expired() || (cancelled != null && cancelled.getAsBoolean())) {
-          abandon(executions, done, deadline);
-          return;
-        }
-        if (nothing) {
-          continue;
-        }
-        for (int i = 0; i < done.length; i++) {
+        for (int i = 0; !nothing && i < done.length; i++) {
           if (!done[i] && poller.ready(slots[i]) != 0 && executions.get(i).advance(true)) {
             done[i] = true;
             left--;
           }
+        }
+        boolean over = deadline.expired() || (cancelled != null && cancelled.getAsBoolean());
+        if (left > 0 && over) {
+          abandon(executions, done, deadline);
+          return;
         }
       }
     }

@@ -39,6 +39,9 @@ public final class VhostNet implements AutoCloseable {
   /** Whether rings may have gone on since the model's indexes were right. */
   private boolean served;
 
+  /** Whether a plan is under way that was begun side by side with others. */
+  private boolean busy;
+
   private VhostNet(
       VirtioNet model, GuestMemory memory, List<RingNotifiers> notifiers, VhostDevice device) {
     this.model = model;
@@ -244,11 +247,44 @@ public final class VhostNet implements AutoCloseable {
             DeviceConfig.Lifecycle.STOPPED, 0, null, memory.table(), null, List.of(), 0));
   }
 
+  /**
+   * Begins a plan that goes on without the lock, side by side with other devices'. Until {@link
+   * #finish} the connection is that plan's alone: whoever else wants it waits.
+   */
   synchronized Execution begin(Plan plan, Deadline deadline) {
+    awaitIdle();
+    busy = true;
     return device.begin(plan, deadline);
   }
 
+  /**
+   * Waits until no plan is under way that another thread began; at most as long as one may take.
+   */
+  private void awaitIdle() {
+    Deadline deadline = presetupDeadline();
+    while (busy) {
+      long millis = deadline.remainingNanos() / 1_000_000;
+      if (millis <= 0) {
+        throw new VhostException(
+            name() + ": another transition of the device is still under way", Recovery.RETRY);
+      }
+      try {
+        wait(millis);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new VhostException(
+            name() + ": interrupted while another transition was under way", Recovery.RETRY, e);
+      }
+    }
+  }
+
   synchronized Outcome finish(Execution execution) {
+    busy = false;
+    notifyAll();
+    return fold(execution);
+  }
+
+  private Outcome fold(Execution execution) {
     Outcome outcome = device.finish(execution);
     switch (execution.plan().lifecycle()) {
       case RUNNING -> {
@@ -317,7 +353,7 @@ public final class VhostNet implements AutoCloseable {
     running = false;
     device.reconnect();
     Plan plan = planStart(StartOrder.PLANNED);
-    Outcome outcome = finish(runAlone(plan, deadline));
+    Outcome outcome = fold(runAlone(plan, deadline));
     signalRings();
     return outcome;
   }
@@ -328,6 +364,7 @@ public final class VhostNet implements AutoCloseable {
   }
 
   private Execution runAlone(Plan plan, Deadline deadline) {
+    awaitIdle();
     Execution execution = device.begin(plan, deadline);
     SideBySide.run(List.of(execution), deadline);
     return execution;
@@ -342,7 +379,7 @@ public final class VhostNet implements AutoCloseable {
    */
   public synchronized Outcome start() {
     Deadline deadline = Deadline.after(device.options().transitionWithin());
-    Outcome outcome = finish(runAlone(planStart(StartOrder.PLANNED), deadline)).orThrow();
+    Outcome outcome = fold(runAlone(planStart(StartOrder.PLANNED), deadline)).orThrow();
     signalRings();
     return outcome;
   }
@@ -350,7 +387,7 @@ public final class VhostNet implements AutoCloseable {
   /** Stops the device; where its rings stopped is in the model then. */
   public synchronized Outcome stop() {
     Deadline deadline = Deadline.after(device.options().transitionWithin());
-    return finish(runAlone(planStop(), deadline));
+    return fold(runAlone(planStop(), deadline));
   }
 
   /**
@@ -364,7 +401,7 @@ public final class VhostNet implements AutoCloseable {
     Deadline deadline = Deadline.after(device.options().transitionWithin());
     Plan plan = planStart(StartOrder.PLANNED);
     if (!plan.isEmpty()) {
-      finish(runAlone(plan, deadline)).orThrow();
+      fold(runAlone(plan, deadline)).orThrow();
       if (shouldRun()) {
         signalRings();
       }
@@ -390,6 +427,23 @@ public final class VhostNet implements AutoCloseable {
     dirtyLog = target;
     if (running) {
       refresh();
+    }
+  }
+
+  /**
+   * Whatever a migration has left of the device, it goes on here, without a dirty log: what is
+   * still told differently is told, a device that was stopped is started, and one whose back end
+   * went away is connected anew.
+   *
+   * @throws VhostException it could not be brought back; the rest of the VM may go on without it
+   */
+  public synchronized void runOn() {
+    dirtyLog = null;
+    try {
+      refresh();
+    } catch (VhostException e) {
+      log.warn("{}: connecting anew: {}", name(), e.getMessage());
+      reconnect().orThrow();
     }
   }
 

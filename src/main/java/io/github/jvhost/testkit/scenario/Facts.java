@@ -166,6 +166,7 @@ record Facts(
       phases.put("source.lastPagesAndState", micros(left.stoppedNanos(), left.committedNanos()));
     }
     if (arrived != null) {
+      phases.put("destination.endPresetup", arrived.endPresetupNanos() / 1_000);
       phases.put("destination.restore", micros(arrived.finalNanos(), arrived.restoredNanos()));
       phases.put("destination.start", micros(arrived.restoredNanos(), arrived.startedNanos()));
       phases.put("destination.resume", micros(arrived.startedNanos(), arrived.resumedNanos()));

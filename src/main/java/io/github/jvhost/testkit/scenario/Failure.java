@@ -12,6 +12,8 @@ public enum Failure {
   PRESETUP_DISCONNECT,
   /** It hangs up in the stop window, and takes a new connection. */
   BACK_END_LOST_IN_WINDOW,
+  /** The source's own back end hangs up as the migration begins: it does not come to that. */
+  SOURCE_BACK_END_LOST,
   /** The source cancels before RAM goes over. */
   CANCEL_IN_SETUP,
   /** The source cancels while RAM goes over. */
@@ -19,7 +21,7 @@ public enum Failure {
   /** The source cancels with its guest stopped. */
   CANCEL_AFTER_STOP;
 
-  /** Whether the guest is to run on, on the source. */
+  /** Whether the source is to cancel. */
   public boolean isCancel() {
     return this == CANCEL_IN_SETUP || this == CANCEL_IN_ITERATE || this == CANCEL_AFTER_STOP;
   }

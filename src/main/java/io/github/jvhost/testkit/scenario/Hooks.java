@@ -81,6 +81,11 @@ final class Hooks implements MigrationListener {
     if (phase == Phase.SETUP) {
       armPresetupFault();
     }
+    if (phase == Phase.SETUP && options.failure() == Failure.SOURCE_BACK_END_LOST) {
+      arm(
+          BackEnds.Side.SOURCE,
+          Faults.none().at(FrontEndRequest.SET_LOG_BASE, 1, new Faults.Wrong.HangUpBefore()));
+    }
     if (phase == Phase.SETUP && options.failure() == Failure.CANCEL_IN_SETUP) {
       migration().cancel("as asked, in setup");
     }
@@ -135,7 +140,11 @@ final class Hooks implements MigrationListener {
   }
 
   private void arm(Faults faults) {
-    MockBackEnd backEnd = backEnds.mock(BackEnds.Side.DESTINATION, 0);
+    arm(BackEnds.Side.DESTINATION, faults);
+  }
+
+  private void arm(BackEnds.Side side, Faults faults) {
+    MockBackEnd backEnd = backEnds.mock(side, 0);
     if (backEnd != null) {
       backEnd.arm(faults);
     }

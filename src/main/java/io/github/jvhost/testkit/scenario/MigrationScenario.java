@@ -20,6 +20,7 @@ import io.github.jvhost.testkit.ram.InPlaceTarget;
 import io.github.jvhost.testkit.ram.PreCopySource;
 import io.github.jvhost.vhost.PresetupMode;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -82,10 +83,14 @@ public final class MigrationScenario {
    */
   public RunResult run() {
     Path directory = makeDirectory();
+    // Whoever interrupts a demo wants no sockets left behind. (A testpmd quits as its input ends.)
+    Thread atExit = new Thread(() -> removeDirectory(directory));
+    Runtime.getRuntime().addShutdownHook(atExit);
     try {
       return run(directory);
     } finally {
       removeDirectory(directory);
+      forget(atExit);
     }
   }
 
@@ -302,6 +307,14 @@ public final class MigrationScenario {
     }
   }
 
+  private static void forget(Thread atExit) {
+    try {
+      Runtime.getRuntime().removeShutdownHook(atExit);
+    } catch (IllegalStateException e) {
+      // The JVM is going down, and the hook is doing its work.
+    }
+  }
+
   private static Path makeDirectory() {
     try {
       return Files.createTempDirectory("jvhost");
@@ -312,11 +325,14 @@ public final class MigrationScenario {
   }
 
   private static void removeDirectory(Path directory) {
+    if (!Files.exists(directory)) {
+      return;
+    }
     try (Stream<Path> files = Files.walk(directory)) {
       for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
         Files.deleteIfExists(file);
       }
-    } catch (IOException e) {
+    } catch (IOException | UncheckedIOException e) {
       throw new VhostException(
           "removing " + directory + ": " + e.getMessage(), Recovery.GIVE_UP, e);
     }

@@ -157,8 +157,11 @@ class CommitRuleTest {
     Result whole = migrate(NEVER, NEVER, cut, early);
     assertOneRunner(whole, "not cut");
     assertThat(whole.destinationRuns()).isTrue();
-    int commit = 1 + whole.fromSource().lastIndexOf(Frame.COMMIT);
-    assertThat(commit).as("COMMIT is the last one").isEqualTo(whole.fromSource().size());
+    int commit = whole.fromSource().size();
+    assertThat(whole.fromSource())
+        .as("COMMIT travels in one piece with the final records, as the last thing")
+        .endsWith(Frame.DEVICE)
+        .doesNotContain(Frame.COMMIT);
 
     // Of the pages in the middle, where one is as good as another, every fourth.
     for (int at = 1; at <= commit; at += at > 6 && at < commit - 8 ? 4 : 1) {

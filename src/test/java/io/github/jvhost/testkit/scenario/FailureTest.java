@@ -7,6 +7,7 @@ import static io.github.jvhost.testkit.scenario.Runs.options;
 import static io.github.jvhost.testkit.scenario.Runs.run;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -81,5 +82,15 @@ class FailureTest {
       assertThat(result.plan()).isEmpty();
       assertThat(result.messages()).isZero();
     }
+  }
+
+  @Test
+  void aSourceWhoseBackEndGoesAwayAsLoggingBeginsRunsOnWithAllItsDevices() {
+    RunResult result =
+        run(options(Variant.EXPLICIT).with(Change.NONE, Failure.SOURCE_BACK_END_LOST));
+
+    assertThat(result.ranOn()).isEqualTo("source");
+    assertThat(result.fallback()).contains("runs on, on the source").doesNotContain("not all");
+    assertThat(result.recovered()).isTrue();
   }
 }
