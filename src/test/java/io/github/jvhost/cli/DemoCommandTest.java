@@ -80,12 +80,12 @@ class DemoCommandTest {
       delimiter = '|',
       quoteCharacter = '"',
       value = {
-        "--devices=0 | devices are 1 to 16 0",
-        "--devices=17 | devices are 1 to 16 17",
-        "--queue-pairs=9 | queue pairs are 1 to 8 9",
-        "--memory=1M | memory is whole MiB, 16 at least",
-        "--memory=-64M | memory is whole MiB, 16 at least",
-        "--memory=16777217 | memory is whole MiB, 16 at least",
+        "--devices=0 | devices: 1 to 16, not 0",
+        "--devices=17 | devices: 1 to 16, not 17",
+        "--queue-pairs=9 | queue pairs: 1 to 8, not 9",
+        "--memory=1M | memory in bytes: whole MiB, 16 of them at least",
+        "--memory=-64M | memory in bytes: whole MiB, 16 of them at least",
+        "--memory=16777217 | memory in bytes: whole MiB, 16 of them at least",
         "--hardware-model=/nowhere/at-all | reading the hardware model /nowhere/at-all",
       })
   void whatDoesNotWorkIsAFailure(String argument, String says) {

@@ -45,6 +45,7 @@ public final class MigrationScenario {
   private final ScenarioProgress progress;
   private final UnaryOperator<RamSource> ramOfSource;
   private final DescriptorLedger ledger = DescriptorLedger.counting();
+  private volatile @Nullable BackEnds running;
 
   /**
    * A scenario.
@@ -83,8 +84,8 @@ public final class MigrationScenario {
    */
   public RunResult run() {
     Path directory = makeDirectory();
-    // Whoever interrupts a demo wants no sockets left behind. (A testpmd quits as its input ends.)
-    Thread atExit = new Thread(() -> removeDirectory(directory));
+    // Whoever interrupts a demo wants no sockets left behind, and nothing of a real back end's.
+    Thread atExit = new Thread(() -> leaveNothing(directory));
     Runtime.getRuntime().addShutdownHook(atExit);
     try {
       return run(directory);
@@ -119,9 +120,12 @@ public final class MigrationScenario {
   }
 
   private BackEnds backEnds(Traffic traffic, Dialect dialect, Path directory) {
-    return options.dpdk()
-        ? new BackEnds.Dpdk(options, directory)
-        : new BackEnds.Mock(options, dialect, traffic.network(), directory, ledger);
+    BackEnds started =
+        options.dpdk()
+            ? new BackEnds.Dpdk(options, directory)
+            : new BackEnds.Mock(options, dialect, traffic.network(), directory, ledger);
+    running = started;
+    return started;
   }
 
   /** The destination's VM: its guest is found in memory when it is told to run. */
@@ -305,6 +309,13 @@ public final class MigrationScenario {
       }
       throw e.getCause() instanceof RuntimeException r ? r : e;
     }
+  }
+
+  private void leaveNothing(Path directory) {
+    if (running instanceof BackEnds.Dpdk testpmd) {
+      testpmd.close();
+    }
+    removeDirectory(directory);
   }
 
   private static void forget(Thread atExit) {

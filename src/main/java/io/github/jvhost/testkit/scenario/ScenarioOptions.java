@@ -36,11 +36,11 @@ public record ScenarioOptions(
 
   /** Checks the ranges. */
   public ScenarioOptions {
-    check(devices >= 1 && devices <= 16, "devices are 1 to 16", devices);
-    check(queuePairs >= 1 && queuePairs <= 8, "queue pairs are 1 to 8", queuePairs);
+    check(devices >= 1 && devices <= 16, "devices: 1 to 16", devices);
+    check(queuePairs >= 1 && queuePairs <= 8, "queue pairs: 1 to 8", queuePairs);
     check(
         memoryBytes >= 16 * MIB && memoryBytes % MIB == 0,
-        "memory is whole MiB, 16 at least, not bytes:",
+        "memory in bytes: whole MiB, 16 of them at least",
         memoryBytes);
     if (dpdk && (change == Change.QUEUE_PAIRS && queuePairs == 1)) {
       throw new VhostException("a change of queue pairs needs two of them", Recovery.GIVE_UP);
@@ -53,7 +53,7 @@ public record ScenarioOptions(
 
   private static void check(boolean good, String rule, long value) {
     if (!good) {
-      throw new VhostException(rule + " " + value, Recovery.GIVE_UP);
+      throw new VhostException(rule + ", not " + value, Recovery.GIVE_UP);
     }
   }
 
