@@ -12,6 +12,7 @@
  *   PAGES ... PAGES  --------------------->  guest memory
  *          <-------------------------------  PRESET per device: done, or why not
  *   PAGES (what was written meanwhile)  -->
+ *   STOPPING  ---------------------------->  ends what goes on beside the stream
  *   -- guest stopped --
  *   GET_VRING_BASE of all rings
  *   PAGES (the last ones)  --------------->
