@@ -21,9 +21,9 @@ import org.slf4j.LoggerFactory;
  * A virtio-net device whose queues a vhost back end serves: it makes of the device model, guest
  * memory and the ring notifiers what the back end is to know, and takes back what comes of it.
  *
- * <p>Every public method holds the device's lock, which is its one serial owner: the thread that
- * serves the control queue, the one that migrates and the one that reconnects take turns. {@link
- * VhostNetGroup} moves many devices side by side.
+ * <p>Whatever tells the back end something, or looks at what it was told, holds the device's lock,
+ * which is its one serial owner: the thread that serves the control queue, the one that migrates
+ * and the one that reconnects take turns. {@link VhostNetGroup} moves many devices side by side.
  */
 public final class VhostNet implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(VhostNet.class);
