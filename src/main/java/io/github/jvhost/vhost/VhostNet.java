@@ -153,7 +153,7 @@ public final class VhostNet implements AutoCloseable {
    * Plans the early set-up from a state that was saved while the guest ran. The state is loaded
    * into a model of its own; neither the device's model nor guest memory is touched.
    */
-  synchronized EarlyPlan planPresetup(PresetupMode mode, VirtioNetState early, int generation) {
+  private EarlyPlan planPresetup(PresetupMode mode, VirtioNetState early, int generation) {
     if (!device.connected()) {
       return EarlyPlan.none("there is no connection to the back end");
     }
@@ -222,7 +222,7 @@ public final class VhostNet implements AutoCloseable {
   // ---- transitions, each begun and finished so that many devices can go side by side ----
 
   /** A device that should not run (no driver, broken, link down) is stopped instead. */
-  synchronized Plan planStart(StartOrder order) {
+  private Plan planStart(StartOrder order) {
     if (!shouldRun()) {
       return planStop();
     }
@@ -241,24 +241,56 @@ public final class VhostNet implements AutoCloseable {
   }
 
   /** Says nothing of the rings: a device can be stopped whatever its driver has written there. */
-  synchronized Plan planStop() {
+  private Plan planStop() {
     return device.plan(
         new DeviceConfig(
             DeviceConfig.Lifecycle.STOPPED, 0, null, memory.table(), null, List.of(), 0));
   }
 
   /**
-   * Begins a plan that goes on without the lock, side by side with other devices'. Until {@link
-   * #finish} the connection is that plan's alone: whoever else wants it waits.
+   * Plans and begins in one step, so that nothing comes between what was planned upon and what is
+   * told. The plan goes on without the lock, side by side with other devices'; until {@link
+   * #finish} the connection is that plan's alone, and whoever else wants it waits.
    */
-  synchronized Execution begin(Plan plan, Deadline deadline) {
+  synchronized Execution beginStart(StartOrder order, Deadline deadline) {
     awaitIdle();
+    return begun(planStart(order), deadline);
+  }
+
+  /** The same for a stop. */
+  synchronized Execution beginStop(StartOrder order, Deadline deadline) {
+    awaitIdle();
+    Plan plan = planStop();
+    return begun(order == StartOrder.QEMU ? QemuStartOrder.eachAwaited(plan) : plan, deadline);
+  }
+
+  /** The same for an early set-up: what was begun, or why not. */
+  synchronized EarlyBeginning beginPresetup(
+      PresetupMode mode, VirtioNetState early, int generation, Deadline deadline) {
+    awaitIdle();
+    EarlyPlan planned = planPresetup(mode, early, generation);
+    return planned.plan() == null
+        ? new EarlyBeginning(null, String.valueOf(planned.why()))
+        : new EarlyBeginning(begun(planned.plan(), deadline), "");
+  }
+
+  /**
+   * An early set-up that was begun, or not.
+   *
+   * @param execution null: it was not
+   * @param why not
+   */
+  record EarlyBeginning(@Nullable Execution execution, String why) {}
+
+  private Execution begun(Plan plan, Deadline deadline) {
+    Execution execution = device.begin(plan, deadline);
     busy = true;
-    return device.begin(plan, deadline);
+    return execution;
   }
 
   /**
    * Waits until no plan is under way that another thread began; at most as long as one may take.
+   * Waiting lets go of the lock, so this comes before anything is looked at.
    */
   private void awaitIdle() {
     Deadline deadline = presetupDeadline();
@@ -349,6 +381,7 @@ public final class VhostNet implements AutoCloseable {
    * @throws VhostException it cannot be reached
    */
   public synchronized Outcome reconnect() {
+    awaitIdle();
     Deadline deadline = transitionDeadline();
     running = false;
     device.reconnect();
@@ -364,7 +397,6 @@ public final class VhostNet implements AutoCloseable {
   }
 
   private Execution runAlone(Plan plan, Deadline deadline) {
-    awaitIdle();
     Execution execution = device.begin(plan, deadline);
     SideBySide.run(List.of(execution), deadline);
     return execution;
@@ -378,6 +410,7 @@ public final class VhostNet implements AutoCloseable {
    * @throws VhostException the back end did not take it
    */
   public synchronized Outcome start() {
+    awaitIdle();
     Deadline deadline = Deadline.after(device.options().transitionWithin());
     Outcome outcome = fold(runAlone(planStart(StartOrder.PLANNED), deadline)).orThrow();
     signalRings();
@@ -386,6 +419,7 @@ public final class VhostNet implements AutoCloseable {
 
   /** Stops the device; where its rings stopped is in the model then. */
   public synchronized Outcome stop() {
+    awaitIdle();
     Deadline deadline = Deadline.after(device.options().transitionWithin());
     return fold(runAlone(planStop(), deadline));
   }
@@ -398,6 +432,7 @@ public final class VhostNet implements AutoCloseable {
    * @throws VhostException the back end did not take it
    */
   public synchronized Plan refresh() {
+    awaitIdle();
     Deadline deadline = Deadline.after(device.options().transitionWithin());
     Plan plan = planStart(StartOrder.PLANNED);
     if (!plan.isEmpty()) {
@@ -424,6 +459,7 @@ public final class VhostNet implements AutoCloseable {
               + ": the back end cannot log the pages that it writes (VHOST_F_LOG_ALL, LOG_SHMFD)",
           Recovery.GIVE_UP);
     }
+    awaitIdle();
     dirtyLog = target;
     if (running) {
       refresh();
@@ -438,6 +474,7 @@ public final class VhostNet implements AutoCloseable {
    * @throws VhostException it could not be brought back; the rest of the VM may go on without it
    */
   public synchronized void runOn() {
+    awaitIdle();
     dirtyLog = null;
     try {
       refresh();
@@ -475,6 +512,7 @@ public final class VhostNet implements AutoCloseable {
    * @throws VhostException the back end did not take it
    */
   public synchronized void access(Runnable accesses) {
+    awaitIdle();
     accesses.run();
     refresh();
   }
@@ -486,6 +524,7 @@ public final class VhostNet implements AutoCloseable {
    * @return commands completed; where there were any, the caller interrupts the guest
    */
   public synchronized int serviceControlQueue() {
+    awaitIdle();
     int completed = model.serviceControlQueue(memory);
     if (completed > 0 && running) {
       refresh();
@@ -511,6 +550,7 @@ public final class VhostNet implements AutoCloseable {
    * @return whether anybody was told
    */
   public synchronized boolean announce() {
+    awaitIdle();
     Deadline deadline = Deadline.after(device.options().transitionWithin());
     boolean backEnd = device.sendRarp(model.mac().bytes(), deadline);
     boolean guest = model.requestAnnounce();

@@ -41,18 +41,17 @@ public final class VhostNetGroup {
     List<PresetupResult> results = new ArrayList<>(devices.size());
     List<Execution> begun = new ArrayList<>(devices.size());
     for (EarlyState early : devices) {
-      VhostNet.EarlyPlan plan =
+      VhostNet net = early.net();
+      VhostNet.EarlyBeginning beginning =
           mode == PresetupMode.OFF
-              ? VhostNet.EarlyPlan.none("switched off")
-              : early.net().planPresetup(mode, early.state(), early.generation());
-      if (plan.plan() == null) {
-        String why = plan.why() == null ? "" : plan.why();
-        results.add(PresetupResult.skipped(early.generation(), why));
-        executions.add(null);
+              ? new VhostNet.EarlyBeginning(null, "switched off")
+              : net.beginPresetup(mode, early.state(), early.generation(), net.presetupDeadline());
+      Execution execution = beginning.execution();
+      executions.add(execution);
+      if (execution == null) {
+        results.add(PresetupResult.skipped(early.generation(), beginning.why()));
       } else {
-        Execution execution = early.net().begin(plan.plan(), early.net().presetupDeadline());
-        results.add(new PresetupResult(early.generation(), true, null, plan.plan(), 0));
-        executions.add(execution);
+        results.add(new PresetupResult(early.generation(), true, null, execution.plan(), 0));
         begun.add(execution);
       }
     }
@@ -94,21 +93,7 @@ public final class VhostNetGroup {
    * @throws VhostException a configuration cannot be told to any back end
    */
   public static List<StartResult> start(List<VhostNet> nets, StartOrder order) {
-    List<Execution> executions = new ArrayList<>(nets.size());
-    List<Plan> plans = new ArrayList<>(nets.size());
-    for (VhostNet net : nets) {
-      if (order == StartOrder.QEMU) {
-        // One after the other: this device's window is over before the next one's begins.
-        Execution execution = net.begin(net.planStart(order), net.transitionDeadline());
-        SideBySide.run(List.of(execution), net.transitionDeadline());
-        executions.add(execution);
-      } else {
-        plans.add(net.planStart(order));
-      }
-    }
-    if (order == StartOrder.PLANNED) {
-      executions.addAll(runSideBySide(nets, plans));
-    }
+    List<Execution> executions = run(nets, order, VhostNet::beginStart);
     List<StartResult> results = new ArrayList<>(nets.size());
     for (int i = 0; i < nets.size(); i++) {
       results.add(finishStart(nets.get(i), executions.get(i)));
@@ -135,23 +120,7 @@ public final class VhostNetGroup {
    * @return one outcome a device, in order; a failure is in there, not thrown
    */
   public static List<Outcome> stop(List<VhostNet> nets, StartOrder order) {
-    List<Execution> executions = new ArrayList<>(nets.size());
-    switch (order) {
-      case PLANNED -> {
-        List<Plan> plans = new ArrayList<>(nets.size());
-        for (VhostNet net : nets) {
-          plans.add(net.planStop());
-        }
-        executions.addAll(runSideBySide(nets, plans));
-      }
-      case QEMU -> {
-        for (VhostNet net : nets) {
-          Plan plan = QemuStartOrder.eachAwaited(net.planStop());
-          executions.add(net.begin(plan, net.transitionDeadline()));
-          SideBySide.run(List.of(executions.getLast()), net.transitionDeadline());
-        }
-      }
-    }
+    List<Execution> executions = run(nets, order, VhostNet::beginStop);
     List<Outcome> outcomes = new ArrayList<>(nets.size());
     for (int i = 0; i < nets.size(); i++) {
       outcomes.add(nets.get(i).finish(executions.get(i)));
@@ -159,16 +128,33 @@ public final class VhostNetGroup {
     return outcomes;
   }
 
-  private static List<Execution> runSideBySide(List<VhostNet> nets, List<Plan> plans) {
-    if (nets.isEmpty()) {
-      return List.of();
-    }
-    Deadline deadline = nets.getFirst().transitionDeadline();
+  /** How a device's transition begins. */
+  private interface Beginning {
+    Execution of(VhostNet net, StartOrder order, Deadline deadline);
+  }
+
+  /** All devices at once, or, as the baseline does, each only when the one before is done. */
+  private static List<Execution> run(List<VhostNet> nets, StartOrder order, Beginning begin) {
     List<Execution> executions = new ArrayList<>(nets.size());
-    for (int i = 0; i < nets.size(); i++) {
-      executions.add(nets.get(i).begin(plans.get(i), deadline));
+    try {
+      for (VhostNet net : nets) {
+        Execution execution = begin.of(net, order, net.transitionDeadline());
+        executions.add(execution);
+        if (order == StartOrder.QEMU) {
+          SideBySide.run(List.of(execution), net.transitionDeadline());
+        }
+      }
+    } catch (VhostException e) {
+      // One that cannot even begin keeps the others from being told half of theirs.
+      for (int i = 0; i < executions.size(); i++) {
+        executions.get(i).abandon(e);
+        nets.get(i).finish(executions.get(i));
+      }
+      throw e;
     }
-    SideBySide.run(executions, deadline);
+    if (order == StartOrder.PLANNED && !nets.isEmpty()) {
+      SideBySide.run(executions, nets.getFirst().transitionDeadline());
+    }
     return executions;
   }
 }

@@ -9,6 +9,7 @@ import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.VringState;
+import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Faults.Wrong;
@@ -101,6 +102,34 @@ class VhostNetTest {
           .contains("GET_VRING_BASE", "SET_VRING_BASE", "SET_STATUS");
       assertThat(rig.backEnd().isRunning()).isTrue();
       assertThat(rig.backEnd().ring(0)).hasValueSatisfying(r -> assertThat(r.base()).isZero());
+      rig.noRuleWasBroken();
+    }
+  }
+
+  @Test
+  void whoWantsADeviceWhileAPlanIsUnderWayWaitsAndPlansAfresh() throws InterruptedException {
+    try (Rig rig = new Rig(dir, 1, DPDK, BackEndProfile.GENERIC)) {
+      rig.driveAll();
+      VhostNet net = rig.net();
+      int mark = rig.backEnd().record().mark();
+      Execution start = net.beginStart(StartOrder.PLANNED, Rig.soon());
+
+      Thread vcpu = Thread.ofPlatform().start(() -> net.access(() -> net.model().mtu(1400)));
+      Deadline deadline = Rig.soon();
+      while (vcpu.getState() != Thread.State.TIMED_WAITING && !deadline.expired()) {
+        Thread.onSpinWait();
+      }
+      assertThat(vcpu.getState()).isEqualTo(Thread.State.TIMED_WAITING);
+      assertThat(rig.backEnd().record().names(mark)).isEmpty();
+
+      SideBySide.run(List.of(start), Rig.soon());
+      assertThat(net.finish(start).failure()).isNull();
+      assertThat(vcpu.join(Duration.ofSeconds(20))).isTrue();
+      assertThat(net.shadow().mtu()).isEqualTo(Known.told(1400));
+      assertThat(rig.backEnd().record().names(mark))
+          .filteredOn("NET_SET_MTU"::equals)
+          .as("the start told the old one, the access the new one")
+          .hasSize(2);
       rig.noRuleWasBroken();
     }
   }
