@@ -1,32 +1,35 @@
 package io.github.jvhost.memory;
 
-import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.Mapping;
-import io.github.jvhost.sys.MemoryFile;
 import java.lang.foreign.MemorySegment;
 
-/** A region with the file and the mapping that this process holds for it, owned as one. */
-record BackedRegion(MemoryRegion region, MemoryFile file, Mapping mapping, MemorySegment bytes)
+/**
+ * A region with the mapping that this process holds for it, owned, and its share in a file. Opened
+ * and closed under the lock of its {@link GuestMemory}, read by any thread.
+ */
+record BackedRegion(MemoryRegion region, BackingFile file, Mapping mapping, MemorySegment bytes)
     implements AutoCloseable {
 
-  /** Makes the file and maps all of it; nothing is left open when that fails. */
-  static BackedRegion create(DescriptorLedger ledger, String name, long gpa, long size) {
-    MemoryFile file = MemoryFile.create(ledger, name, size);
+  /** Maps a part of a file as a region; when that fails, a file without any region is closed. */
+  static BackedRegion map(BackingFile file, String name, long gpa, long size, long offset) {
     try {
       MemoryRegion region =
           new MemoryRegion(
-              name, gpa, size, gpa + GuestMemory.USER_ADDRESS_BASE, 0, file.descriptor());
-      Mapping mapping = file.map(0, size);
+              name, gpa, size, gpa + GuestMemory.USER_ADDRESS_BASE, offset, file.descriptor());
+      Mapping mapping = file.map(region);
       return new BackedRegion(region, file, mapping, mapping.segment());
     } catch (RuntimeException e) {
-      file.close();
+      file.closeIfUnused();
       throw e;
     }
   }
 
   @Override
   public void close() {
-    mapping.close();
-    file.close();
+    try {
+      mapping.close();
+    } finally {
+      file.release();
+    }
   }
 }

@@ -25,8 +25,18 @@ import java.nio.ByteOrder;
  * DirtyBitmap}. The back end sets bits with an atomic OR, we take eight bytes at a time with an
  * atomic exchange: no bit is lost between the two.
  *
- * <p>After the last ring has stopped (the reply to its GET_VRING_BASE) it has to be collected once
- * more.
+ * <p>In what order a log and a back end are told apart; each arrow waits for the back end's answer:
+ *
+ * <pre>
+ *   start    create -> SET_LOG_BASE -> SET_FEATURES +LOG_ALL -> SET_VRING_ADDR with log, each ring
+ *   collect  collectInto, as often as wanted, while the back end goes on
+ *   grow     resizedFor -> SET_LOG_BASE -> memory table                 old one: retireInto
+ *   shrink   memory table -> resizedFor -> SET_LOG_BASE                 old one: retireInto
+ *   stop     GET_VRING_BASE of the last ring, or SET_FEATURES -LOG_ALL  -> retireInto
+ * </pre>
+ *
+ * <p>What a back end marked in the old log before it answered is still there: that is why the old
+ * one is retired after the answer, never before.
  *
  * <p>Thread-safe; owns its file and mapping.
  */
@@ -74,6 +84,20 @@ public final class DirtyLog implements AutoCloseable {
     return file.size();
   }
 
+  /**
+   * The log for another table: this one when it has the size that the table needs, otherwise a new
+   * and empty one with the same ledger, which the caller owns like this one. This one stays open:
+   * once the back end has acknowledged the new one it is to be {@linkplain #retireInto retired}.
+   *
+   * @throws IllegalStateException when closed
+   */
+  public DirtyLog resizedFor(MemoryTable table) {
+    if (!file.descriptor().isOpen()) {
+      throw new IllegalStateException("the dirty log is closed");
+    }
+    return sizeFor(table) == size() ? this : create(file.descriptor().ledger(), table);
+  }
+
   /** Whether every page of {@code table} has its bit in this log. */
   public boolean covers(MemoryTable table) {
     return sizeFor(table) <= size();
@@ -93,7 +117,7 @@ public final class DirtyLog implements AutoCloseable {
     long words = size() / Long.BYTES;
     target.requireRoomFor(words);
     long pages = 0;
-    for (int w = 0; w < words; w++) {
+    for (int w = 0; w < words; w++) { // as many as fit into an array: the target has room
       long at = (long) w * Long.BYTES;
       // The look first: an exchange would write every line of a log that is nearly all zero, under
       // the back end's hands.
@@ -104,6 +128,22 @@ public final class DirtyLog implements AutoCloseable {
       target.markWord(w, bits);
       pages += Long.bitCount(bits);
     }
+    return pages;
+  }
+
+  /**
+   * The end of this log, after the back end has acknowledged that it marks no more in it: collects
+   * it for the last time and closes it.
+   *
+   * @param target where the marks are added
+   * @return how many pages were marked
+   * @throws IllegalArgumentException when {@code target} covers less than this log, which then
+   *     stays open, with all its marks
+   * @throws IllegalStateException when closed
+   */
+  public long retireInto(DirtyBitmap target) {
+    long pages = collectInto(target);
+    close();
     return pages;
   }
 

@@ -5,7 +5,7 @@ import io.github.jvhost.VhostException;
 
 /**
  * A guest, or a peer, named guest memory that is not there, or not aligned as it has to be. Nothing
- * was touched.
+ * was touched. Immutable, as far as an exception is.
  */
 public class GuestAddressException extends VhostException {
   private static final long serialVersionUID = 1L;

@@ -1,18 +1,20 @@
 package io.github.jvhost.memory;
 
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.MemoryFile;
+import io.github.jvhost.sys.OwnedDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
-import java.util.Arrays;
-import java.util.Comparator;
-import java.util.stream.Stream;
+import java.util.HashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The memory of one guest: its regions, each a sealed memory file of its own that is mapped here,
- * and access to it by guest address.
+ * The memory of one guest: its regions, each a part of a sealed memory file that is mapped here,
+ * and access to it by guest address. There are at most {@link MemoryTable#MAX_REGIONS} of them. A
+ * file that stands behind several regions is kept open once, and closed with the last of them.
  *
  * <p>Numbers are little-endian, as virtio 1.x has them. Every access has to lie within one region;
  * otherwise it throws {@link GuestAddressException} and touches nothing. The plain accessors take
@@ -38,16 +40,14 @@ public final class GuestMemory implements AutoCloseable {
   private static final VarHandle ORDERED_INT = ValueLayout.JAVA_INT.withOrder(LE).varHandle();
 
   private final DescriptorLedger ledger;
-  // Both are replaced as a whole, under the lock, sorted by guest address; readers take one of them
-  // once.
-  private volatile BackedRegion[] backed;
-  private volatile MemoryTable table;
+  // Replaced as a whole, under the lock; readers take it once.
+  private volatile Layout layout = Layout.EMPTY;
   private volatile @Nullable DirtyBitmap writes;
+  // Guarded by this.
+  private boolean closed;
 
   private GuestMemory(DescriptorLedger ledger) {
     this.ledger = ledger;
-    this.backed = new BackedRegion[0];
-    this.table = MemoryTable.EMPTY;
   }
 
   /** Begins a guest memory whose files are written down in {@code ledger}. */
@@ -55,39 +55,97 @@ public final class GuestMemory implements AutoCloseable {
     return new Builder(new GuestMemory(ledger));
   }
 
-  /** Collects the first regions. For one thread. */
+  /**
+   * Collects the first regions. For one thread. When a method throws, all regions and files so far
+   * are gone.
+   */
   public static final class Builder {
     private final GuestMemory memory;
+    private final Map<String, MemoryFile> files = new HashMap<>();
 
     private Builder(GuestMemory memory) {
       this.memory = memory;
     }
 
     /**
-     * One region more; see {@link GuestMemory#addRegion}. When it throws, all regions so far are
-     * gone.
+     * One region more, in a file of its own; see {@link GuestMemory#addRegion(String, long, long)}.
      *
      * @return this
      */
     public Builder region(String name, long gpa, long size) {
+      return orNothing(() -> memory.addRegion(name, gpa, size));
+    }
+
+    /**
+     * A sealed memory file for several regions, such as the RAM below and above a hole. It is open
+     * as long as one of them is there.
+     *
+     * @param name not yet given to another file
+     * @param size in bytes
+     * @return this
+     */
+    public Builder file(String name, long size) {
+      return orNothing(() -> {
+        if (files.containsKey(name)) {
+          throw new IllegalArgumentException("two memory files are named " + name);
+        }
+        files.put(name, MemoryFile.create(memory.ledger, name, size));
+      });
+    }
+
+    /**
+     * One region more, a part of a file of this builder.
+     *
+     * @param file a name that {@link #file} was given
+     * @param offset where it begins in the file, in bytes, a multiple of 4096
+     * @return this
+     */
+    public Builder region(String name, long gpa, long size, String file, long offset) {
+      return orNothing(() -> {
+        MemoryFile known = files.get(file);
+        if (known == null) {
+          throw new IllegalArgumentException("no memory file " + file);
+        }
+        memory.addRegion(name, gpa, size, known.descriptor(), offset);
+      });
+    }
+
+    /**
+     * One region more, a part of a file that the caller has; see {@link
+     * GuestMemory#addRegion(String, long, long, OwnedDescriptor, long)}.
+     *
+     * @return this
+     */
+    public Builder region(String name, long gpa, long size, OwnedDescriptor file, long offset) {
+      return orNothing(() -> memory.addRegion(name, gpa, size, file, offset));
+    }
+
+    /** The memory, which the caller closes. */
+    public GuestMemory build() {
+      closeFiles();
+      return memory;
+    }
+
+    private Builder orNothing(Runnable addition) {
       try {
-        memory.addRegion(name, gpa, size);
+        addition.run();
         return this;
       } catch (RuntimeException e) {
+        closeFiles();
         memory.close();
         throw e;
       }
     }
 
-    /** The memory, which the caller closes. */
-    public GuestMemory build() {
-      return memory;
+    private void closeFiles() {
+      files.values().forEach(MemoryFile::close);
+      files.clear();
     }
   }
 
   /** The regions as of now. Their descriptors stay this object's. */
   public MemoryTable table() {
-    return table;
+    return layout.table();
   }
 
   /**
@@ -101,15 +159,39 @@ public final class GuestMemory implements AutoCloseable {
    *     larger one first
    */
   public synchronized void addRegion(String name, long gpa, long size) {
-    BackedRegion added = BackedRegion.create(ledger, name, gpa, size);
+    requireOpen();
+    add(BackingFile.create(ledger, name, size), name, gpa, size, 0);
+  }
+
+  /**
+   * Adds a region that is a part of a file which the caller has. Whatever the file holds there is
+   * the region's content.
+   *
+   * @param name not yet used in this memory
+   * @param gpa its guest address, a multiple of 4096
+   * @param size in bytes, a multiple of 4096
+   * @param file lent; this memory keeps one duplicate for all regions of the same file. Who may
+   *     hold it is not known, so it has to be sealed against shrinking, or a peer could make this
+   *     process fault
+   * @param offset where the region begins in the file, in bytes, a multiple of 4096
+   * @throws io.github.jvhost.VhostException GIVE_UP when the file is not sealed, or ends before the
+   *     region does
+   * @throws IllegalArgumentException when it is not aligned, overlaps another, or shares bytes of
+   *     the file with another
+   * @throws IllegalStateException when writes are tracked in a bitmap that ends below it
+   */
+  public synchronized void addRegion(
+      String name, long gpa, long size, OwnedDescriptor file, long offset) {
+    requireOpen();
+    add(layout.fileOf(file).orElseGet(() -> BackingFile.of(file)), name, gpa, size, offset);
+  }
+
+  private void add(BackingFile file, String name, long gpa, long size, long offset) {
+    BackedRegion added = BackedRegion.map(file, name, gpa, size, offset);
     try {
-      MemoryTable larger = table.with(added.region());
-      requireRoomFor(larger, writes);
-      backed =
-          Stream.concat(Arrays.stream(backed), Stream.of(added))
-              .sorted(Comparator.comparingLong(b -> b.region().guestAddress()))
-              .toArray(BackedRegion[]::new);
-      table = larger;
+      Layout larger = layout.with(added);
+      requireRoomFor(larger.table(), writes);
+      layout = larger;
     } catch (RuntimeException e) {
       added.close();
       throw e;
@@ -117,31 +199,43 @@ public final class GuestMemory implements AutoCloseable {
   }
 
   /**
-   * Removes a region, unmaps it and closes its file. Slices of it that were given out become
-   * invalid: they throw {@link IllegalStateException}. A back end has its own mapping: it has to
-   * have acknowledged the removal first, or it may go on writing into memory that is nobody's.
+   * Removes a region and unmaps it; its file is closed unless another region is in it. Slices of it
+   * that were given out become invalid: they throw {@link IllegalStateException}. A back end has
+   * its own mapping: where there is one, use {@link #retireRegion}.
    *
    * @throws IllegalArgumentException when there is no such region
    */
   public synchronized void removeRegion(String name) {
-    BackedRegion removed =
-        Arrays.stream(backed)
-            .filter(b -> b.region().name().equals(name))
-            .findFirst()
-            .orElseThrow(() -> new IllegalArgumentException("no memory region " + name));
-    table = table.without(name);
-    backed = Arrays.stream(backed).filter(b -> !b.equals(removed)).toArray(BackedRegion[]::new);
-    removed.close();
+    retireRegion(name).close();
+  }
+
+  /**
+   * Takes a region out of the table, so that nobody finds it by its address any more and back ends
+   * are told that it goes; it stays mapped until the result is closed. That is for after the last
+   * back end has acknowledged its removal, or it would go on writing into memory that is nobody's.
+   *
+   * <pre>
+   *   try (RetiredRegion dimm = memory.retireRegion("dimm1")) {
+   *     devices.forEach(VhostNet::refresh);
+   *   }
+   * </pre>
+   *
+   * @throws IllegalArgumentException when there is no such region
+   */
+  public synchronized RetiredRegion retireRegion(String name) {
+    BackedRegion removed = layout.named(name);
+    layout = layout.without(removed);
+    return new RetiredRegion(removed);
   }
 
   /** The sum of all regions' sizes, in bytes. */
   public long totalBytes() {
-    return table.totalBytes();
+    return layout.table().totalBytes();
   }
 
   /** How many 4 KiB pages of guest memory are in memory, whoever touched them. */
   public long residentPages() {
-    return Arrays.stream(backed).mapToLong(b -> b.mapping().residentPages()).sum();
+    return layout.backed().stream().mapToLong(b -> b.mapping().residentPages()).sum();
   }
 
   /**
@@ -154,7 +248,7 @@ public final class GuestMemory implements AutoCloseable {
    * @throws IllegalStateException when it ends below the last region
    */
   public synchronized void trackWrites(@Nullable DirtyBitmap bitmap) {
-    requireRoomFor(table, bitmap);
+    requireRoomFor(layout.table(), bitmap);
     writes = bitmap;
   }
 
@@ -175,31 +269,31 @@ public final class GuestMemory implements AutoCloseable {
    * @throws GuestAddressException when {@code [gpa, +length)} is not within one region
    */
   public MemorySegment slice(long gpa, long length) {
-    BackedRegion b = find(gpa, length);
+    BackedRegion b = layout.find(gpa, length);
     return b.bytes().asSlice(gpa - b.region().guestAddress(), length);
   }
 
   /** One byte. */
   public byte getByte(long gpa) {
-    BackedRegion b = find(gpa, Byte.BYTES);
+    BackedRegion b = layout.find(gpa, Byte.BYTES);
     return b.bytes().get(ValueLayout.JAVA_BYTE, gpa - b.region().guestAddress());
   }
 
   /** Two bytes, little-endian. */
   public short getShort(long gpa) {
-    BackedRegion b = find(gpa, Short.BYTES);
+    BackedRegion b = layout.find(gpa, Short.BYTES);
     return b.bytes().get(SHORT, gpa - b.region().guestAddress());
   }
 
   /** Four bytes, little-endian. */
   public int getInt(long gpa) {
-    BackedRegion b = find(gpa, Integer.BYTES);
+    BackedRegion b = layout.find(gpa, Integer.BYTES);
     return b.bytes().get(INT, gpa - b.region().guestAddress());
   }
 
   /** Eight bytes, little-endian. */
   public long getLong(long gpa) {
-    BackedRegion b = find(gpa, Long.BYTES);
+    BackedRegion b = layout.find(gpa, Long.BYTES);
     return b.bytes().get(LONG, gpa - b.region().guestAddress());
   }
 
@@ -217,28 +311,28 @@ public final class GuestMemory implements AutoCloseable {
 
   /** One byte. */
   public void putByte(long gpa, byte value) {
-    BackedRegion b = find(gpa, Byte.BYTES);
+    BackedRegion b = layout.find(gpa, Byte.BYTES);
     b.bytes().set(ValueLayout.JAVA_BYTE, gpa - b.region().guestAddress(), value);
     written(gpa, Byte.BYTES);
   }
 
   /** Two bytes, little-endian. */
   public void putShort(long gpa, short value) {
-    BackedRegion b = find(gpa, Short.BYTES);
+    BackedRegion b = layout.find(gpa, Short.BYTES);
     b.bytes().set(SHORT, gpa - b.region().guestAddress(), value);
     written(gpa, Short.BYTES);
   }
 
   /** Four bytes, little-endian. */
   public void putInt(long gpa, int value) {
-    BackedRegion b = find(gpa, Integer.BYTES);
+    BackedRegion b = layout.find(gpa, Integer.BYTES);
     b.bytes().set(INT, gpa - b.region().guestAddress(), value);
     written(gpa, Integer.BYTES);
   }
 
   /** Eight bytes, little-endian. */
   public void putLong(long gpa, long value) {
-    BackedRegion b = find(gpa, Long.BYTES);
+    BackedRegion b = layout.find(gpa, Long.BYTES);
     b.bytes().set(LONG, gpa - b.region().guestAddress(), value);
     written(gpa, Long.BYTES);
   }
@@ -264,7 +358,7 @@ public final class GuestMemory implements AutoCloseable {
 
   /** Copies a part of {@code from} into the guest. */
   public void copyIn(long gpa, byte[] from, int offset, int length) {
-    BackedRegion b = find(gpa, length);
+    BackedRegion b = layout.find(gpa, length);
     long at = gpa - b.region().guestAddress();
     MemorySegment.copy(from, offset, b.bytes(), ValueLayout.JAVA_BYTE, at, length);
     written(gpa, length);
@@ -277,36 +371,33 @@ public final class GuestMemory implements AutoCloseable {
 
   /** Fills a part of {@code into} from the guest. */
   public void copyOut(long gpa, byte[] into, int offset, int length) {
-    BackedRegion b = find(gpa, length);
+    BackedRegion b = layout.find(gpa, length);
     long at = gpa - b.region().guestAddress();
     MemorySegment.copy(b.bytes(), ValueLayout.JAVA_BYTE, at, into, offset, length);
   }
 
-  /** Removes all regions; a second time does nothing. */
+  /** Removes all regions, for good; a second time does nothing. */
   @Override
   public synchronized void close() {
-    BackedRegion[] all = backed;
-    backed = new BackedRegion[0];
-    table = MemoryTable.EMPTY;
-    for (BackedRegion b : all) {
+    closed = true;
+    Layout all = layout;
+    layout = Layout.EMPTY;
+    for (BackedRegion b : all.backed()) {
       b.close();
     }
   }
 
-  private BackedRegion find(long gpa, long length) {
-    for (BackedRegion b : backed) {
-      if (b.region().contains(gpa, length)) {
-        return b;
-      }
+  private void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException("this guest memory is closed");
     }
-    throw GuestAddressException.outside(gpa, length);
   }
 
   private BackedRegion findAligned(long gpa, int length) {
     if ((gpa & (length - 1)) != 0) {
       throw new GuestAddressException(gpa, length, "is not aligned");
     }
-    return find(gpa, length);
+    return layout.find(gpa, length);
   }
 
   private static void requireRoomFor(MemoryTable table, @Nullable DirtyBitmap bitmap) {

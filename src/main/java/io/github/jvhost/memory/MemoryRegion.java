@@ -11,6 +11,8 @@ import java.util.Objects;
  * the file they stand for, so a region that was removed and added again with a new file is another
  * one.
  *
+ * <p>Immutable, and so thread-safe, but for the file: that is good until the region is removed.
+ *
  * @param name of the front end's choosing, unique within a table; the same on both sides of a
  *     migration
  * @param guestAddress guest-physical address of its first byte, a multiple of {@link #PAGE}

@@ -2,29 +2,58 @@ package io.github.jvhost.memory;
 
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * All memory regions of a guest at one moment: what SET_MEM_TABLE tells, or ADD_MEM_REG and
  * REM_MEM_REG tell the differences of.
  *
- * <p>Immutable; regions are sorted by guest address, so that two tables with the same regions are
- * equal. Neither guest nor user addresses overlap, and no name is there twice.
+ * <p>Immutable, and so thread-safe; regions are sorted by guest address, so that two tables with
+ * the same regions are equal. Neither guest nor user addresses overlap, and no name is there twice.
+ * An address is looked up in logarithmic time.
  *
- * @param regions in any order when given, sorted by guest address afterwards
+ * @param regions at most {@value #MAX_REGIONS}; in any order when given, sorted by guest address
+ *     afterwards
  */
 public record MemoryTable(List<MemoryRegion> regions) {
+  /**
+   * The most regions of a table. A back end may take fewer: 8, unless it has slots for more
+   * (GET_MAX_MEM_SLOTS).
+   */
+  public static final int MAX_REGIONS = 512;
+
   /** No memory at all. */
   public static final MemoryTable EMPTY = new MemoryTable(List.of());
 
-  /** Sorts, and refuses regions that overlap or share a name. */
+  /** Sorts, and refuses regions that overlap or share a name, or too many of them. */
   public MemoryTable {
+    if (regions.size() > MAX_REGIONS) {
+      throw new IllegalArgumentException(
+          regions.size() + " memory regions: at most " + MAX_REGIONS);
+    }
+    Set<String> names = new HashSet<>();
+    for (MemoryRegion region : regions) {
+      if (!names.add(region.name())) {
+        throw new IllegalArgumentException("two memory regions are named " + region.name());
+      }
+    }
     List<MemoryRegion> sorted = new ArrayList<>(regions);
+    // Where any two overlap, so do two neighbours of the sorted list.
+    sorted.sort(Comparator.comparingLong(MemoryRegion::userAddress));
+    for (int i = 1; i < sorted.size(); i++) {
+      MemoryRegion a = sorted.get(i - 1);
+      MemoryRegion b = sorted.get(i);
+      if (b.userAddress() - a.userAddress() < a.size()) {
+        refuse(a, b, overlapInGuest(a, b) ? "" : " in user addresses");
+      }
+    }
     sorted.sort(Comparator.comparingLong(MemoryRegion::guestAddress));
-    for (int i = 0; i < sorted.size(); i++) {
-      for (int j = 0; j < i; j++) {
-        refuseConflict(sorted.get(j), sorted.get(i));
+    for (int i = 1; i < sorted.size(); i++) {
+      if (overlapInGuest(sorted.get(i - 1), sorted.get(i))) {
+        refuse(sorted.get(i - 1), sorted.get(i), "");
       }
     }
     regions = List.copyOf(sorted);
@@ -36,17 +65,32 @@ public record MemoryTable(List<MemoryRegion> regions) {
    * @throws GuestAddressException when it does not lie within one
    */
   public MemoryRegion regionOf(long gpa, long length) {
-    for (MemoryRegion region : regions) {
-      if (region.contains(gpa, length)) {
-        return region;
-      }
+    int index = indexOf(gpa, length);
+    if (index < 0) {
+      throw GuestAddressException.outside(gpa, length);
     }
-    throw GuestAddressException.outside(gpa, length);
+    return regions.get(index);
   }
 
   /** Whether {@code [gpa, +length)} lies within one region. */
   public boolean contains(long gpa, long length) {
-    return regions.stream().anyMatch(region -> region.contains(gpa, length));
+    return indexOf(gpa, length) >= 0;
+  }
+
+  /** The index of the region in which {@code [gpa, +length)} lies; -1 when there is none. */
+  private int indexOf(long gpa, long length) {
+    int low = 0;
+    int high = regions.size() - 1;
+    while (low <= high) {
+      int middle = (low + high) >>> 1;
+      if (regions.get(middle).guestAddress() <= gpa) {
+        low = middle + 1;
+      } else {
+        high = middle - 1;
+      }
+    }
+    // high is the last region that begins at or below gpa.
+    return high >= 0 && regions.get(high).contains(gpa, length) ? high : -1;
   }
 
   /**
@@ -89,20 +133,13 @@ public record MemoryTable(List<MemoryRegion> regions) {
     return new MemoryTable(regions.stream().filter(region -> !region.name().equals(name)).toList());
   }
 
-  private static void refuseConflict(MemoryRegion a, MemoryRegion b) {
-    if (a.name().equals(b.name())) {
-      throw new IllegalArgumentException("two memory regions are named " + a.name());
-    }
-    if (overlap(a.guestAddress(), a.size(), b.guestAddress(), b.size())) {
-      throw new IllegalArgumentException("memory regions " + a + " and " + b + " overlap");
-    }
-    if (overlap(a.userAddress(), a.size(), b.userAddress(), b.size())) {
-      throw new IllegalArgumentException(
-          "memory regions " + a + " and " + b + " overlap in user addresses");
-    }
+  private static boolean overlapInGuest(MemoryRegion a, MemoryRegion b) {
+    return a.guestAddress() < b.end() && b.guestAddress() < a.end();
   }
 
-  private static boolean overlap(long a, long sizeOfA, long b, long sizeOfB) {
-    return a < b + sizeOfB && b < a + sizeOfA;
+  private static void refuse(MemoryRegion a, MemoryRegion b, String how) {
+    boolean inOrder = a.guestAddress() <= b.guestAddress();
+    throw new IllegalArgumentException(
+        "memory regions " + (inOrder ? a : b) + " and " + (inOrder ? b : a) + " overlap" + how);
   }
 }

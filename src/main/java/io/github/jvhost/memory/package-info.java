@@ -1,6 +1,7 @@
 /**
- * Guest memory as a front end sees it: regions with one backing file each, the table that a back
- * end is told, translation with bounds, and the two ways in which a changed page becomes known.
+ * Guest memory as a front end sees it: regions that are parts of backing files, the table that a
+ * back end is told, translation with bounds, and the two ways in which a changed page becomes
+ * known.
  *
  * <p>A guest page has up to three addresses. Nothing in this package, nor above it, uses a raw
  * pointer.
@@ -11,7 +12,8 @@
  *                               |                              |
  *   user address          gpa + USER_ADDRESS_BASE: by this ring addresses are told; no pointer
  *                               |                              |
- *   backing               memfd "low"                    memfd "high"   sent to the back end
+ *   backing               memfd "low"                    memfd "high"   sent to the back end, once
+ *                         (or both are parts of one: "ram" at 0, "ram" at 1 GiB)
  *                         mapping                        mapping        GuestMemory's accessors
  *
  *   a put through GuestMemory --mark--> DirtyBitmap <--collectInto-- DirtyLog <--OR-- back end

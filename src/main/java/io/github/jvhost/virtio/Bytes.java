@@ -4,8 +4,9 @@ import java.util.Arrays;
 import java.util.HexFormat;
 
 /**
- * A row of bytes as a value: immutable, compared by content. What a record uses where an array
- * would be compared by identity and could be written to by anybody who got hold of it.
+ * A row of bytes as a value: immutable and so thread-safe, compared by content. What a record uses
+ * where an array would be compared by identity and could be written to by anybody who got hold of
+ * it.
  */
 public final class Bytes {
   /** No bytes at all. */

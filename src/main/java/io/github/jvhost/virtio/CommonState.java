@@ -5,6 +5,8 @@ import java.util.Objects;
 /**
  * What every virtio device saves, whatever its kind.
  *
+ * <p>Immutable, and so thread-safe.
+ *
  * @param status device status, 8 bits, see {@link DeviceStatus}
  * @param isr interrupt status of a legacy or INTx interrupt, 8 bits
  * @param queueSelect the ring that the driver selected last, 0 to 1023

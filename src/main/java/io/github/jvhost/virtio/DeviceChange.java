@@ -20,6 +20,11 @@ public enum DeviceChange {
   OFFLOADS,
   /** A ring was set up or taken down. */
   QUEUE,
+  /**
+   * The driver reset a ring (RING_RESET), which is not set up any more: a back end that serves it
+   * is to be stopped at once, before the driver sets it up again.
+   */
+  QUEUE_RESET,
   /** The driver has announced itself. */
   ANNOUNCE_ACK,
   /** The driver is to be told that the config space changed. */

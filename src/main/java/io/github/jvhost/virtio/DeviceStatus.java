@@ -2,7 +2,7 @@ package io.github.jvhost.virtio;
 
 import java.util.StringJoiner;
 
-/** The bits of the device status register (virtio 1.2, 2.1). */
+/** The bits of the device status register (virtio 1.2, 2.1). No state, and so thread-safe. */
 public final class DeviceStatus {
   /** The guest has noticed the device. */
   public static final int ACKNOWLEDGE = 0x01;

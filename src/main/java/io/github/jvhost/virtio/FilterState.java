@@ -5,6 +5,8 @@ import java.util.List;
 /**
  * What a device is to receive, saved. A vhost-user back end never learns of it.
  *
+ * <p>Immutable, and so thread-safe.
+ *
  * @param promiscuous everything
  * @param allMulticast every group
  * @param table single addresses, then groups, in the driver's order

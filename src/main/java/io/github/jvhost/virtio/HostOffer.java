@@ -4,6 +4,8 @@ package io.github.jvhost.virtio;
  * What can be seen in a saved device of the features that its host offered. They themselves are not
  * saved; but some parts of the state are only there when the host offers certain bits.
  *
+ * <p>Immutable, and so thread-safe.
+ *
  * @param above31 any of the bits 32 to 63: the driver's features are saved in full
  * @param above63 any of the bits 64 to 127
  * @param version1 VERSION_1: ring addresses are saved one by one

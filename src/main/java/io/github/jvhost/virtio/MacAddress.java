@@ -5,6 +5,8 @@ import java.util.HexFormat;
 /**
  * An Ethernet address.
  *
+ * <p>Immutable, and so thread-safe.
+ *
  * @param value the six bytes as a number, the first one on the wire being the highest:
  *     02:00:00:00:00:01 is 0x020000000001
  */

@@ -8,9 +8,9 @@ import io.github.jvhost.VhostException;
  * driver has got.
  *
  * <pre>
- *   configured --limit(back end)--> offered ---+
- *                                              +--> agreed = offered and acknowledged
- *                   driver writes --> acknowledged
+ *   configured --limit(back end), withhold--> offered ---+
+ *                                                        +--> agreed = offered and acknowledged
+ *                             driver writes --> acknowledged
  *
  *   status:  ACKNOWLEDGE -> DRIVER -> FEATURES_OK (checked here) -> DRIVER_OK        0 = reset
  * </pre>
@@ -26,17 +26,24 @@ final class Negotiation {
           NetFeature.CTRL_MAC_ADDR);
 
   private final long configured;
+  private long withheld;
+  private long backEnd = -1;
   private long offered;
   private long acknowledged;
   private int status;
 
-  Negotiation(long configured, long offered) {
+  Negotiation(long configured) {
     this.configured = configured;
-    this.offered = offered;
+    this.offered = configured;
   }
 
-  long configured() {
-    return configured;
+  /** The same configuration and limits; nothing of the driver's. */
+  Negotiation fresh() {
+    Negotiation fresh = new Negotiation(configured);
+    fresh.withheld = withheld;
+    fresh.backEnd = backEnd;
+    fresh.offered = offered;
+    return fresh;
   }
 
   long offered() {
@@ -62,19 +69,39 @@ final class Negotiation {
   /**
    * Leaves of the configured features those that a back end has too; refuses when the driver would
    * lose one.
+   *
+   * @return whether another set is offered now
    */
-  void limit(String device, long backEnd) {
-    long limited = configured & (~NetFeature.BACK_END | backEnd);
+  boolean limit(String device, long backEndFeatures) {
+    boolean changed =
+        offer(
+            withheld,
+            backEndFeatures,
+            "device " + device + ": its back end lacks features that the driver uses: ");
+    backEnd = backEndFeatures;
+    return changed;
+  }
+
+  /** Takes features out of the offer, whatever a back end has; refuses as {@link #limit} does. */
+  boolean withhold(String device, long mask) {
+    boolean changed =
+        offer(
+            withheld | mask,
+            backEnd,
+            "device " + device + ": features are to be withheld that the driver uses: ");
+    withheld |= mask;
+    return changed;
+  }
+
+  private boolean offer(long without, long backEndFeatures, String refusal) {
+    long limited = configured & ~without & (~NetFeature.BACK_END | backEndFeatures);
     long lost = agreed() & ~limited;
     if (lost != 0) {
-      throw new VhostException(
-          "device "
-              + device
-              + ": its back end lacks features that the driver uses: "
-              + NetFeature.describe(lost),
-          Recovery.GIVE_UP);
+      throw new VhostException(refusal + NetFeature.describe(lost), Recovery.GIVE_UP);
     }
+    boolean changed = limited != offered;
     offered = limited;
+    return changed;
   }
 
   /** The driver acknowledges features; whether it still could. */

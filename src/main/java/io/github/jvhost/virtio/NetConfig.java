@@ -1,10 +1,12 @@
 package io.github.jvhost.virtio;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
- * The config space of virtio-net (virtio 1.2, 5.1.4). Little-endian; a device has as much of it as
- * its features need.
+ * The config space of virtio-net (virtio 1.2, 5.1.4). Little-endian, or in the order of a legacy
+ * guest; a device has as much of it as its features need.
  *
  * <pre>
  *    0          6         8                      10     12
@@ -15,8 +17,7 @@ import java.util.Arrays;
  * </pre>
  */
 final class NetConfig {
-  /** Where the MTU is. */
-  static final int MTU = 10;
+  private static final int MTU = 10;
 
   /** The lowest MTU that a device may tell, in bytes. */
   static final int LOWEST_MTU = 68;
@@ -34,18 +35,19 @@ final class NetConfig {
     return NetFeature.STATUS.in(offered) ? 8 : 6;
   }
 
-  static byte[] encode(long offered, MacAddress mac, int status, int maxQueuePairs, int mtu) {
-    byte[] config = new byte[12];
-    System.arraycopy(mac.bytes(), 0, config, 0, MacAddress.SIZE);
-    put16(config, 6, status);
-    put16(config, 8, maxQueuePairs);
-    put16(config, MTU, mtu);
-    return Arrays.copyOf(config, length(offered));
+  static byte[] encode(
+      long offered, ByteOrder order, MacAddress mac, int status, int maxQueuePairs, int mtu) {
+    ByteBuffer config = ByteBuffer.allocate(12).order(order);
+    config.put(mac.bytes());
+    config.putShort((short) status).putShort((short) maxQueuePairs).putShort((short) mtu);
+    return Arrays.copyOf(config.array(), length(offered));
   }
 
-  private static void put16(byte[] config, int at, int value) {
-    config[at] = (byte) value;
-    config[at + 1] = (byte) (value >>> 8);
+  /** The MTU in a config space, 0 where it has none. */
+  static int mtu(Bytes config, ByteOrder order) {
+    return config.size() < MTU + 2
+        ? 0
+        : Short.toUnsignedInt(ByteBuffer.wrap(config.toArray()).order(order).getShort(MTU));
   }
 
   /** A part of a config space; what lies outside of it reads as zero. */

@@ -1,14 +1,14 @@
 package io.github.jvhost.virtio;
 
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
  * The commands of the control queue (virtio 1.2, 5.1.6.5). Each is answered with one byte; a
  * command that the driver did not negotiate, that has the wrong length or a value out of range is
- * answered with an error and changes nothing.
+ * answered with an error and changes nothing. Numbers are little-endian, or in the order of a
+ * legacy guest.
  *
  * <pre>
  *    0       1         2
@@ -31,15 +31,17 @@ final class NetControl {
 
   private final VirtioNet device;
   private final NetPart net;
+  private final CommonPart common;
 
-  NetControl(VirtioNet device, NetPart net) {
+  NetControl(VirtioNet device, NetPart net, CommonPart common) {
     this.device = device;
     this.net = net;
+    this.common = common;
   }
 
   /** Executes one command and gives the byte that answers it. */
   int execute(int commandClass, int command, byte[] bytes) {
-    ByteBuffer data = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    ByteBuffer data = ByteBuffer.wrap(bytes).order(common.order());
     boolean done =
         switch (commandClass) {
           case RX -> mode(command, data);
@@ -167,7 +169,7 @@ final class NetControl {
     return true;
   }
 
-  private void changeMac(MacAddress address) {
+  void changeMac(MacAddress address) {
     if (!address.equals(net.mac())) {
       net.mac(address);
       device.changed(DeviceChange.MAC);

@@ -4,7 +4,7 @@ import java.util.StringJoiner;
 
 /**
  * The feature bits that a virtio-net device knows, of the device itself (virtio 1.2, 5.1.3) and of
- * its rings (virtio 1.2, 6), by name.
+ * its rings (virtio 1.2, 6), by name. Immutable, and so thread-safe.
  */
 public enum NetFeature {
   /** The driver may leave checksums to the device. */

@@ -1,5 +1,6 @@
 package io.github.jvhost.virtio;
 
+import java.nio.ByteOrder;
 import java.util.Collections;
 import java.util.Optional;
 
@@ -23,8 +24,9 @@ final class NetPart {
     this.maxQueuePairs = maxQueuePairs;
   }
 
-  MacAddress configuredMac() {
-    return configuredMac;
+  /** The same configuration and host's settings; nothing of the driver's. */
+  NetPart fresh() {
+    return new NetPart(configuredMac, mtu, maxQueuePairs);
   }
 
   MacAddress mac() {
@@ -87,8 +89,8 @@ final class NetPart {
     filters.reset();
   }
 
-  byte[] config(long offered) {
-    return NetConfig.encode(offered, mac, status, maxQueuePairs, mtu);
+  byte[] config(long offered, ByteOrder order) {
+    return NetConfig.encode(offered, order, mac, status, maxQueuePairs, mtu);
   }
 
   NetState save(long agreed) {
@@ -108,7 +110,7 @@ final class NetPart {
         Optional.empty());
   }
 
-  void restore(CommonState common, NetState saved) {
+  void restore(CommonState common, ByteOrder order, NetState saved) {
     mac = saved.mac();
     status = saved.status();
     currentQueuePairs = saved.currentQueuePairs();
@@ -117,8 +119,8 @@ final class NetPart {
     // The MTU that a driver goes by is the one that it has read, so that one counts where it
     // negotiated to. A saved config
     // space that it never read holds zero; then the device keeps its own.
-    if (NetFeature.MTU.in(common.features()) && common.config().size() >= NetConfig.MTU + 2) {
-      int read = common.config().littleEndian16(NetConfig.MTU);
+    if (NetFeature.MTU.in(common.features())) {
+      int read = NetConfig.mtu(common.config(), order);
       mtu = read >= NetConfig.LOWEST_MTU ? read : mtu;
     }
   }

@@ -7,6 +7,8 @@ import java.util.Optional;
 /**
  * What virtio-net saves beyond {@link CommonState}.
  *
+ * <p>Immutable, and so thread-safe.
+ *
  * @param mac current MAC address
  * @param txWaiting for each queue pair in use, whether the host's own transmit path had work left
  *     (32 bits each); zero with vhost
@@ -72,5 +74,22 @@ public record NetState(
         throw new IllegalArgumentException("a back end's state in a chunk of " + chunk.size());
       }
     }
+  }
+
+  /** The same with another status field. */
+  public NetState withStatus(int newStatus) {
+    return new NetState(
+        mac,
+        txWaiting,
+        mergeableBuffers,
+        newStatus,
+        filters,
+        vnetHeader,
+        ufo,
+        maxQueuePairs,
+        currentQueuePairs,
+        guestOffloads,
+        rss,
+        backEnd);
   }
 }

@@ -2,7 +2,7 @@ package io.github.jvhost.virtio;
 
 /**
  * Walks the capability list of a PCI config space. Only one thing is looked for, because how long a
- * saved MSI-X table is is said nowhere else.
+ * saved MSI-X table is is said nowhere else. No state, and so thread-safe.
  *
  * <pre>
  *   0x06  status          bit 4: there is a capability list

@@ -3,6 +3,8 @@ package io.github.jvhost.virtio;
 /**
  * One ring of a device as its driver set it up.
  *
+ * <p>Immutable, and so thread-safe.
+ *
  * @param size entries, 1 to 1024 (a power of two for a split ring)
  * @param desc guest-physical address of the descriptor table (packed: of the descriptor ring); 0 =
  *     never set up

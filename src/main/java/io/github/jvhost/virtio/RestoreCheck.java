@@ -31,9 +31,7 @@ final class RestoreCheck {
     if (common.featuresHigh() != 0) {
       refuse("features above bit 63, of which this device offers none");
     }
-    if (common.endian() == CommonState.Endian.BIG) {
-      refuse("a big-endian driver");
-    }
+    checkOrder(common);
     if (net.rss().isPresent()) {
       refuse("receive-side scaling, which this device does not have");
     }
@@ -41,6 +39,20 @@ final class RestoreCheck {
       refuse("state of its back end, which this device cannot hand on");
     }
     checkQueues();
+  }
+
+  /**
+   * A VERSION_1 driver is little-endian wherever it runs; it does not matter before there is one.
+   */
+  private void checkOrder(CommonState common) {
+    boolean legacy = !NetFeature.VERSION_1.in(common.features());
+    boolean big = common.endian() == CommonState.Endian.BIG;
+    if (big && !(legacy && device.legacyBigEndian())) {
+      refuse("a big-endian driver");
+    }
+    if (!big && legacy && common.status() != 0 && device.legacyBigEndian()) {
+      refuse("a little-endian legacy driver, this device's are big-endian");
+    }
   }
 
   private void checkTransport(TransportState saved, TransportState own) {
@@ -78,6 +90,10 @@ final class RestoreCheck {
       int size = state.queue(i).size();
       if (size > VirtioNet.MAX_QUEUE_SIZE || (!packed && Integer.bitCount(size) != 1)) {
         refuse("ring " + i + " of " + size + " entries");
+      }
+      SavedQueue.Packed next = state.queue(i).packed();
+      if (packed && state.queue(i).desc() != 0 && Math.max(next.avail(), next.used()) >= size) {
+        refuse("ring " + i + " of " + size + " entries, which goes on beyond its end: " + next);
       }
     }
   }

@@ -72,6 +72,19 @@ final class Ring {
             : SavedQueue.Proxy.NONE;
   }
 
+  /** The driver resets this ring alone. The modern registers keep what was written, but enable. */
+  void reset(boolean packed) {
+    size = defaultSize;
+    desc = 0;
+    avail = 0;
+    used = 0;
+    ready = false;
+    next = RingIndex.start(packed);
+    vector = SavedQueue.NO_VECTOR;
+    inUse = 0;
+    proxy = new SavedQueue.Proxy(proxy.size(), false, proxy.desc(), proxy.avail(), proxy.used());
+  }
+
   /**
    * Whether virtio allows a driver to set up a split or packed ring like this (virtio 1.2, 2.7 and
    * 2.8.10).

@@ -17,6 +17,8 @@ package io.github.jvhost.virtio;
  *
  * <p>This is also how vhost writes a ring's base.
  *
+ * <p>Immutable, and so thread-safe.
+ *
  * @param isPacked which of the two forms
  * @param avail next available entry; 0 to 65535 (split) or 0 to 32767 (packed)
  * @param availWrap its wrap counter; false for a split ring

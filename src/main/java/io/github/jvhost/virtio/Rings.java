@@ -1,14 +1,16 @@
 package io.github.jvhost.virtio;
 
 import io.github.jvhost.memory.GuestMemory;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 
 /** The rings of a live device: RX0, TX0, RX1, TX1, ..., control. */
 final class Rings {
-  /** What came of serving the control ring. */
-  record Served(int completed, boolean broke) {}
+  /** What came of serving the control ring; why it broke, if it did. */
+  record Served(int completed, Optional<String> broke) {}
 
   private final int queueSize;
   private final List<Ring> rings = new ArrayList<>();
@@ -46,18 +48,20 @@ final class Rings {
   /**
    * Executes the commands that wait in the control ring, which goes on behind them.
    *
+   * @param order of the numbers in a split ring
    * @return how many were completed, and whether the ring broke after them
    */
-  Served serveControl(GuestMemory memory, long features, ControlRing.Commands commands) {
+  Served serveControl(
+      GuestMemory memory, long features, ByteOrder order, ControlRing.Commands commands) {
     Ring ring = get(control());
-    ControlRing served = new ControlRing(memory, ring.state(), features);
-    boolean broke = false;
+    ControlRing served = ControlRing.of(memory, ring.state(), features, order);
+    Optional<String> broke = Optional.empty();
     try {
       served.serve(commands);
     } catch (ControlRing.BrokenRingException e) {
-      broke = true;
+      broke = Optional.of("control ring: " + e.getMessage());
     }
-    ring.next(RingIndex.split(served.next()));
+    ring.next(served.next());
     return new Served(served.completed(), broke);
   }
 

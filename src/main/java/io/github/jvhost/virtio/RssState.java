@@ -7,6 +7,8 @@ import java.util.OptionalInt;
  * Receive-side scaling, saved. This device model does not offer it; it is here so that a saved
  * device that has it can be read and written.
  *
+ * <p>Immutable, and so thread-safe.
+ *
  * @param enabled whether it is on
  * @param redirect whether packets are spread over the queues
  * @param populateHash whether the hash is told with each packet

@@ -6,6 +6,8 @@ import java.util.Objects;
  * One ring in a saved device: more than {@link QueueState}, namely everything that a section
  * carries for it.
  *
+ * <p>Immutable, and so thread-safe.
+ *
  * @param size entries, 0 to 32768; 0 = the device has no such ring
  * @param defaultSize entries after a reset, 0 to 32768
  * @param align legacy virtio-mmio: alignment of the used ring in bytes; else 0 (32 bits)

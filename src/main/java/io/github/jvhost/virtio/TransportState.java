@@ -8,6 +8,8 @@ import java.util.OptionalLong;
  * The part of a device's state that depends on how it is attached to the guest: over virtio-mmio or
  * virtio-pci, each with its legacy register layout alone or with the modern one. What this library
  * does not interpret (PCI config space, MSI-X table) is carried as it is.
+ *
+ * <p>Immutable, and so thread-safe.
  */
 public sealed interface TransportState {
   /** Whether the modern register layout is there (a transitional PCI device has both). */

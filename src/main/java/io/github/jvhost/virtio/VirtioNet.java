@@ -1,11 +1,11 @@
 package io.github.jvhost.virtio;
 
-import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.GuestMemory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
@@ -25,27 +25,22 @@ public final class VirtioNet {
   public static final int MAX_QUEUE_SIZE = 1024;
 
   private final String name;
+  private final CommonPart common;
   private final Negotiation negotiation;
   private final NetPart net;
   private final NetControl control;
   private final Rings rings;
   private final List<Consumer<DeviceChange>> listeners = new ArrayList<>();
 
-  private TransportState transport;
-  private int isr;
-  private int queueSelect;
-  private boolean broken;
-  private boolean disabled;
   private long changes;
 
-  VirtioNet(
-      String name, NetPart net, int queueSize, Negotiation negotiation, TransportState transport) {
+  VirtioNet(String name, NetPart net, int queueSize, CommonPart common) {
     this.name = name;
     this.net = net;
     this.rings = new Rings(queueSize);
-    this.negotiation = negotiation;
-    this.transport = transport;
-    this.control = new NetControl(this, net);
+    this.common = common;
+    this.negotiation = common.negotiation();
+    this.control = new NetControl(this, net, common);
     makeRings();
   }
 
@@ -63,12 +58,7 @@ public final class VirtioNet {
    * driver's.
    */
   public VirtioNet twin() {
-    return new VirtioNet(
-        name,
-        new NetPart(net.configuredMac(), net.mtu(), net.maxQueuePairs()),
-        rings.queueSize(),
-        new Negotiation(negotiation.configured(), negotiation.offered()),
-        transport.reset());
+    return new VirtioNet(name, net.fresh(), rings.queueSize(), common.fresh());
   }
 
   /** What it is called. */
@@ -153,7 +143,17 @@ public final class VirtioNet {
    *     that would go
    */
   public void limitFeatures(long offered) {
-    negotiation.limit(name, offered);
+    changes += negotiation.limit(name, offered) ? 1 : 0;
+  }
+
+  /**
+   * Takes features out of what the device offers, whatever its back ends have, in addition to those
+   * that were withheld before. To be called before the driver looks.
+   *
+   * @throws VhostException GIVE_UP, and nothing changes, when the driver has acknowledged one
+   */
+  public void withholdFeatures(long mask) {
+    changes += negotiation.withhold(name, mask) ? 1 : 0;
   }
 
   /** What the driver acknowledged, among what is offered. */
@@ -178,17 +178,27 @@ public final class VirtioNet {
 
   /** Whether the driver has made the device live and nothing has broken it. */
   public boolean live() {
-    return (status() & DeviceStatus.DRIVER_OK) != 0 && !broken;
+    return (status() & DeviceStatus.DRIVER_OK) != 0 && !broken();
   }
 
   /** Whether the device needs a reset, because the driver did what it must not. */
   public boolean broken() {
-    return broken;
+    return common.broken() != null;
+  }
+
+  /** What the driver did that it must not, for messages; empty when the device is not broken. */
+  public Optional<String> whyBroken() {
+    return Optional.ofNullable(common.broken());
   }
 
   /** How the device is attached. */
   public TransportState transport() {
-    return transport;
+    return common.transport();
+  }
+
+  /** Whether a driver without VERSION_1 is big-endian, which a back end has to be told. */
+  public boolean legacyBigEndian() {
+    return common.legacyBigEndian();
   }
 
   /**
@@ -208,8 +218,7 @@ public final class VirtioNet {
    * is live.
    */
   public void setDriverFeatures(long features) {
-    if (negotiation.acknowledge(features)) {
-      transport = transport.withProxyFeatures(features);
+    if (common.acknowledge(features)) {
       net.features(driverFeatures());
       makeRings();
       changed(DeviceChange.STATUS);
@@ -223,12 +232,8 @@ public final class VirtioNet {
    */
   public void setStatus(int value) {
     if (value == 0) {
-      negotiation.reset();
+      common.reset();
       net.reset();
-      isr = 0;
-      queueSelect = 0;
-      broken = false;
-      transport = transport.reset();
       makeRings();
       changed(DeviceChange.RESET);
     } else if (negotiation.writeStatus(value)) {
@@ -253,11 +258,28 @@ public final class VirtioNet {
   public void configureQueue(int ring, int size, long desc, long avail, long used) {
     Ring target = rings.get(ring);
     if (!Ring.allowed(packed(), size, desc, avail, used)) {
-      markBroken();
+      markBroken("ring " + ring + " of " + size + " entries, or its addresses");
       return;
     }
-    target.configure(size, desc, avail, used, transport.modern());
+    target.configure(size, desc, avail, used, transport().modern());
     changed(DeviceChange.QUEUE);
+  }
+
+  /**
+   * The driver resets one ring of a live device (virtio 1.2, 2.6.1): it is not set up any more, and
+   * starts anew when the driver sets it up again.
+   *
+   * @param ring index, below {@link #queueCount()}
+   * @return false, and nothing changes, when the driver did not negotiate RING_RESET
+   */
+  public boolean resetQueue(int ring) {
+    Ring target = rings.get(ring);
+    if (!negotiation.has(NetFeature.RING_RESET)) {
+      return false;
+    }
+    target.reset(packed());
+    changed(DeviceChange.QUEUE_RESET);
+    return true;
   }
 
   /** A ring as it is now. */
@@ -266,7 +288,8 @@ public final class VirtioNet {
   }
 
   /**
-   * Says where the device goes on in a ring, as the back end told when it stopped.
+   * Says where the device goes on in a ring, as the back end told when it stopped. Of a ring that
+   * is not set up, or not any more, nothing is kept.
    *
    * @throws IllegalArgumentException for the index of the other kind of ring
    */
@@ -276,13 +299,15 @@ public final class VirtioNet {
       throw new IllegalArgumentException(
           "device " + name + ", ring " + ring + ": an index of the other kind of ring");
     }
-    target.next(index);
-    changes++;
+    if (target.state().isSetUp()) {
+      target.next(index);
+      changes++;
+    }
   }
 
   /** The driver reads the config space; what lies outside of it reads as zero. */
   public byte[] readConfig(int offset, int length) {
-    return NetConfig.read(net.config(deviceFeatures()), offset, length);
+    return NetConfig.read(config(), offset, length);
   }
 
   /**
@@ -291,7 +316,7 @@ public final class VirtioNet {
    */
   public void writeConfig(int offset, byte[] bytes) {
     if (!negotiation.has(NetFeature.CTRL_MAC_ADDR) && !negotiation.has(NetFeature.VERSION_1)) {
-      changeMac(NetConfig.writeMac(mac(), offset, bytes));
+      control.changeMac(NetConfig.writeMac(mac(), offset, bytes));
     }
   }
 
@@ -301,23 +326,16 @@ public final class VirtioNet {
    *
    * @return how many were completed, at most 4096 (then there may be more); 0 when the device is
    *     not live or has no control ring
-   * @throws VhostException GIVE_UP when the driver uses packed rings: this model serves a split
-   *     control ring only
    */
   public int serviceControlQueue(GuestMemory memory) {
     QueueState ring = queue(controlQueue());
     if (!live() || !ring.ready() || !negotiation.has(NetFeature.CTRL_VQ)) {
       return 0;
     }
-    if (packed()) {
-      throw new VhostException(
-          "device " + name + ": a packed control ring is not served", Recovery.GIVE_UP);
-    }
-    Rings.Served served = rings.serveControl(memory, driverFeatures(), control::execute);
+    Rings.Served served =
+        rings.serveControl(memory, driverFeatures(), common.order(), control::execute);
     changes += served.completed();
-    if (served.broke()) {
-      markBroken();
-    }
+    served.broke().ifPresent(this::markBroken);
     return served.completed();
   }
 
@@ -338,20 +356,12 @@ public final class VirtioNet {
   /** Everything that a migration carries for the device. */
   public VirtioNetState snapshot() {
     HostOffer offer = HostOffer.of(deviceFeatures());
-    CommonState common =
-        new CommonState(
-            status(),
-            isr,
-            queueSelect,
-            driverFeatures(),
-            0,
-            Bytes.copyOf(net.config(deviceFeatures())),
-            CommonState.Endian.USUAL,
-            broken,
-            (status() & DeviceStatus.DRIVER_OK) != 0,
-            disabled);
     return new VirtioNetState(
-        offer, transport, common, net.save(driverFeatures()), rings.save(offer, transport));
+        offer,
+        transport(),
+        common.save(config()),
+        net.save(driverFeatures()),
+        rings.save(offer, transport()));
   }
 
   /**
@@ -362,28 +372,18 @@ public final class VirtioNet {
    */
   public void restore(VirtioNetState state) {
     RestoreCheck.check(this, state);
-    CommonState common = state.common();
-    negotiation.set(common.features(), common.status());
-    isr = common.isr();
-    queueSelect = common.queueSelect();
-    broken = common.broken();
-    disabled = common.disabled();
-    transport = state.transport();
-    net.restore(common, state.net());
+    common.restore(state.common(), state.transport());
+    net.restore(state.common(), common.order(), state.net());
     rings.restore(state, packed(), negotiation.has(NetFeature.VERSION_1));
     changed(DeviceChange.RESTORED);
   }
 
-  private void changeMac(MacAddress address) {
-    if (!address.equals(mac())) {
-      net.mac(address);
-      changed(DeviceChange.MAC);
-    }
+  private byte[] config() {
+    return net.config(deviceFeatures(), common.order());
   }
 
-  private void markBroken() {
-    broken = true;
-    negotiation.needsReset();
+  private void markBroken(String why) {
+    common.markBroken(why);
     changed(DeviceChange.BROKEN);
     changed(DeviceChange.CONFIG_INTERRUPT);
   }

@@ -2,7 +2,10 @@ package io.github.jvhost.virtio;
 
 import java.util.Objects;
 
-/** Describes a {@link VirtioNet}. Both ends of a migration describe the device alike. */
+/**
+ * Describes a {@link VirtioNet}. Both ends of a migration describe the device alike. Not
+ * thread-safe.
+ */
 public final class VirtioNetBuilder {
   /** What is offered unless said otherwise; MQ comes with more than one queue pair. */
   public static final long DEFAULT_FEATURES =
@@ -38,6 +41,7 @@ public final class VirtioNetBuilder {
   private int queueSize = DEFAULT_QUEUE_SIZE;
   private long features = DEFAULT_FEATURES;
   private TransportState transport = TransportState.Mmio.create(true);
+  private boolean legacyBigEndian;
 
   VirtioNetBuilder(String name) {
     this.name = Objects.requireNonNull(name, "name");
@@ -101,15 +105,34 @@ public final class VirtioNetBuilder {
     return this;
   }
 
-  /** The device, reset, with its link up. */
+  /**
+   * Whether legacy drivers of this guest are big-endian; not so if not said. A driver that does not
+   * acknowledge VERSION_1 reads and writes rings, commands and config space in its own order, which
+   * no register tells. Only for a legacy transport: a driver of a modern one is little-endian.
+   *
+   * <p>A back end has to be told of the order (SET_VRING_ENDIAN, where it has CROSS_ENDIAN).
+   */
+  public VirtioNetBuilder legacyBigEndian(boolean big) {
+    this.legacyBigEndian = big;
+    return this;
+  }
+
+  /**
+   * The device, reset, with its link up.
+   *
+   * @throws IllegalArgumentException when a modern transport is to have big-endian legacy drivers
+   */
   public VirtioNet build() {
     long offered =
         maxQueuePairs > 1 ? features | NetFeature.MQ.mask() : features & ~NetFeature.MQ.mask();
+    if (legacyBigEndian && transport.modern()) {
+      throw new IllegalArgumentException(
+          transport.describe() + " with big-endian legacy drivers: that needs a legacy transport");
+    }
     return new VirtioNet(
         name,
         new NetPart(mac, mtu, maxQueuePairs),
         queueSize,
-        new Negotiation(offered, offered),
-        transport);
+        new CommonPart(new Negotiation(offered), transport, legacyBigEndian));
   }
 }

@@ -4,9 +4,9 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * A virtio-net device, saved: everything that a migration carries for it. Immutable, and consistent
- * with itself: whatever could not be written into a section of this offer and transport is refused
- * when the record is built.
+ * A virtio-net device, saved: everything that a migration carries for it. Immutable and so
+ * thread-safe, and consistent with itself: whatever could not be written into a section of this
+ * offer and transport is refused when the record is built.
  *
  * @param offer what shows of the host's features
  * @param transport how the device is attached
@@ -47,6 +47,11 @@ public record VirtioNetState(
     for (int i = 0; i < queues.size(); i++) {
       checkQueue(i, queues.get(i), i < count, offer, transport);
     }
+  }
+
+  /** The same device with another virtio-net part. */
+  public VirtioNetState withNet(NetState newNet) {
+    return new VirtioNetState(offer, transport, common, newNet, queues);
   }
 
   /** How many rings the device has: the leading ones with a size. */

@@ -18,7 +18,8 @@
  *       VirtioNetState { HostOffer, TransportState, CommonState, NetState, SavedQueue... }
  *
  *   rings:  RX0 TX0 RX1 TX1 ... CTRL      the data rings belong to the back end,
- *           \____ back end ____/  \__/    the control ring is served here, from guest memory
+ *           \____ back end ____/  \__/    the control ring is served here, from guest memory,
+ *                                         split (SplitControlRing) or packed (PackedControlRing)
  * </pre>
  *
  * <p>The guest is not trusted: whatever it puts into a ring or a register leads at worst to a

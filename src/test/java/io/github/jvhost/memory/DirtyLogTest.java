@@ -8,6 +8,9 @@ import io.github.jvhost.sys.Mapping;
 import io.github.jvhost.sys.MemoryFile;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicIntegerArray;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -110,6 +113,105 @@ class DirtyLogTest {
                     dirty.drain(copy);
                   }))
           .isEmpty();
+    }
+  }
+
+  /**
+   * Marks that a back end makes while its log is exchanged for another one are in the old or in the
+   * new one.
+   */
+  @Test
+  void noMarkIsLostWhileLogsAreExchanged() throws InterruptedException {
+    int pages = 96;
+    int rounds = 300;
+    try (GuestMemory memory = GuestMemory.builder(ledger).region("ram", 0, pages * 4096L).build()) {
+      DirtyBitmap dirty = new DirtyBitmap(1 << 30);
+      DirtyLog[] log = {DirtyLog.create(ledger, memory.table())};
+      int[] switches = {0};
+      try (SwitchedLogs backEnd = new SwitchedLogs(log[0])) {
+        AtomicIntegerArray collected =
+            backEnd.run(
+                pages,
+                rounds,
+                (turn, counts) -> {
+                  if (turn % 8 == 7) {
+                    boolean grow = memory.table().regions().size() == 1;
+                    if (grow) {
+                      memory.addRegion("more", 1 << 29, 4096);
+                    } else {
+                      memory.removeRegion("more");
+                    }
+                    DirtyLog before = log[0];
+                    log[0] = before.resizedFor(memory.table());
+                    assertThat(log[0]).isNotSameAs(before);
+                    backEnd.tell(log[0]);
+                    before.retireInto(dirty);
+                    switches[0]++;
+                  } else {
+                    log[0].collectInto(dirty);
+                  }
+                  dirty.drain(gpa -> counts.incrementAndGet((int) (gpa / 4096)));
+                });
+        for (int page = 0; page < pages; page++) {
+          assertThat(collected.get(page)).as("page %d", page).isEqualTo(rounds);
+        }
+        assertThat(switches[0]).isPositive();
+      }
+      log[0].close();
+    }
+  }
+
+  @Test
+  void aLogIsResizedOnlyWhenTheTableNeedsIt() {
+    try (GuestMemory memory = GuestMemory.builder(ledger).region("ram", 0, CHUNK).build();
+        DirtyLog log = DirtyLog.create(ledger, memory.table())) {
+      assertThat(log.resizedFor(memory.table())).isSameAs(log);
+      memory.addRegion("more", 2 * CHUNK, 4096);
+      DirtyBitmap dirty = new DirtyBitmap(memory.table().highestAddress());
+      try (DirtyLog grown = log.resizedFor(memory.table());
+          MemoryFile backEnds = MemoryFile.adopt(log.descriptor().duplicate());
+          Mapping bits = backEnds.map(0, log.size())) {
+        assertThat(grown.size()).isEqualTo(24);
+        assertThat(grown.covers(memory.table())).isTrue();
+        assertThat(grown.descriptor()).isNotEqualTo(log.descriptor());
+        bits.segment().set(ValueLayout.JAVA_BYTE, 0, (byte) 3);
+        assertThat(log.retireInto(dirty)).isEqualTo(2);
+        assertThat(log.descriptor().isOpen()).isFalse();
+        assertThatThrownBy(() -> log.resizedFor(memory.table()))
+            .isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> grown.retireInto(new DirtyBitmap(0)))
+            .isInstanceOf(IllegalArgumentException.class);
+        assertThat(grown.descriptor().isOpen()).isTrue();
+        memory.removeRegion("more");
+        try (DirtyLog shrunk = grown.resizedFor(memory.table())) {
+          assertThat(shrunk.size()).isEqualTo(8);
+        }
+      }
+    }
+  }
+
+  @Test
+  void aLogOfManyRegions() {
+    GuestMemory.Builder builder = GuestMemory.builder(ledger).file("ram", 512 * 4096L);
+    for (int i = 0; i < 512; i++) {
+      builder.region("r" + i, i * 5L * 4096, 4096, "ram", i * 4096L);
+    }
+    try (GuestMemory memory = builder.build();
+        DirtyLog log = DirtyLog.create(ledger, memory.table());
+        MemoryFile backEnds = MemoryFile.adopt(log.descriptor().duplicate());
+        Mapping bits = backEnds.map(0, log.size())) {
+      for (int page = 0; page < 511 * 5 + 1; page++) {
+        WORD.getAndBitwiseOr(bits.segment(), page / 32 * 4L, 1 << page % 32);
+      }
+      DirtyBitmap dirty = new DirtyBitmap(memory.table().highestAddress());
+      assertThat(log.collectInto(dirty)).isEqualTo(511 * 5 + 1);
+      List<Long> inMemory = new ArrayList<>();
+      dirty.drain(gpa -> {
+        if (memory.table().contains(gpa, 4096)) {
+          inMemory.add(gpa);
+        }
+      });
+      assertThat(inMemory).hasSize(512).isSorted();
     }
   }
 

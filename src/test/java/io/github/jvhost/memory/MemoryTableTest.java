@@ -7,7 +7,10 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.MemoryFile;
 import io.github.jvhost.sys.OwnedDescriptor;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -98,6 +101,73 @@ class MemoryTableTest {
     assertThatThrownBy(() -> table.with(sameUser))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("user addresses");
+  }
+
+  @Test
+  void aTableHasAtMost512Regions() {
+    List<MemoryRegion> regions = new ArrayList<>();
+    for (int i = 0; i < MemoryTable.MAX_REGIONS; i++) {
+      regions.add(region("r" + i, i * 4096L, 4096));
+    }
+    MemoryTable full = new MemoryTable(regions);
+    assertThat(full.regions()).hasSize(512);
+    assertThatThrownBy(() -> full.with(region("more", 1L << 40, 4096)))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("513 memory regions: at most 512");
+  }
+
+  /**
+   * Random tables: refused exactly when two regions clash, and searched as a look at each would.
+   */
+  @Test
+  void randomTablesAreCheckedAndSearched() {
+    int refused = 0;
+    for (long seed = 1; seed <= 2000; seed++) {
+      SplittableRandom random = new SplittableRandom(seed);
+      List<MemoryRegion> regions = new ArrayList<>();
+      int count = random.nextInt(12);
+      for (int i = 0; i < count; i++) {
+        long gpa = 4096L * random.nextInt(60);
+        long user = USER + (random.nextInt(20) == 0 ? 4096L * random.nextInt(60) : gpa);
+        String name = "r" + (random.nextInt(40) == 0 ? 0 : i);
+        long size = 4096L * random.nextInt(1, 4);
+        regions.add(new MemoryRegion(name, gpa, size, user, 0, file.descriptor()));
+      }
+      if (clash(regions)) {
+        refused++;
+        assertThatThrownBy(() -> new MemoryTable(regions))
+            .as("seed %d", seed)
+            .isInstanceOf(IllegalArgumentException.class);
+        continue;
+      }
+      MemoryTable table = new MemoryTable(regions);
+      for (int i = 0; i < 50; i++) {
+        long gpa = 4096L * random.nextInt(-1, 64) + random.nextInt(-9, 9);
+        long length = random.nextInt(1, 5000);
+        Optional<MemoryRegion> expected =
+            regions.stream().filter(r -> r.contains(gpa, length)).findFirst();
+        assertThat(table.contains(gpa, length)).as("seed %d", seed).isEqualTo(expected.isPresent());
+        expected.ifPresent(r -> assertThat(table.regionOf(gpa, length)).isEqualTo(r));
+      }
+    }
+    assertThat(refused).isBetween(500, 1900);
+  }
+
+  private static boolean clash(List<MemoryRegion> regions) {
+    for (int i = 0; i < regions.size(); i++) {
+      for (int j = 0; j < i; j++) {
+        MemoryRegion a = regions.get(i);
+        MemoryRegion b = regions.get(j);
+        boolean inGuest = a.guestAddress() < b.end() && b.guestAddress() < a.end();
+        boolean inUser =
+            a.userAddress() < b.userAddress() + b.size()
+                && b.userAddress() < a.userAddress() + a.size();
+        if (inGuest || inUser || a.name().equals(b.name())) {
+          return true;
+        }
+      }
+    }
+    return false;
   }
 
   @Test

@@ -22,11 +22,18 @@ final class ControlGuest implements AutoCloseable {
   final DescriptorLedger ledger = DescriptorLedger.counting();
   final GuestMemory memory = GuestMemory.builder(ledger).region("ram", 0, 0x20000).build();
   final VirtioNet device;
+  private final ByteOrder order;
   private int available;
 
   /** A device that is live, with these features of those that it offers. */
   ControlGuest(VirtioNet device, long features) {
+    this(device, features, ByteOrder.LITTLE_ENDIAN);
+  }
+
+  /** The same, with a driver of either byte order. */
+  ControlGuest(VirtioNet device, long features, ByteOrder order) {
     this.device = device;
+    this.order = order;
     device.setStatus(DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER);
     device.setDriverFeatures(features);
     device.setStatus(0xB);
@@ -53,15 +60,15 @@ final class ControlGuest implements AutoCloseable {
   }
 
   void descriptor(long table, int index, long address, int length, int flags, int next) {
-    ByteBuffer bytes = ByteBuffer.allocate(16).order(ByteOrder.LITTLE_ENDIAN);
+    ByteBuffer bytes = ByteBuffer.allocate(16).order(order);
     bytes.putLong(address).putInt(length).putShort((short) flags).putShort((short) next);
     memory.copyIn(table + 16L * index, bytes.array());
   }
 
   void makeAvailable(int head) {
-    memory.putShort(AVAIL + 4 + 2L * (available % SIZE), (short) head);
+    memory.putShort(AVAIL + 4 + 2L * (available % SIZE), ordered(head));
     available = (available + 1) & 0xFFFF;
-    memory.putShortRelease(AVAIL + 2, (short) available);
+    memory.putShortRelease(AVAIL + 2, ordered(available));
   }
 
   /** Lets the ring go on at another index. */
@@ -73,7 +80,11 @@ final class ControlGuest implements AutoCloseable {
   }
 
   int usedIndex() {
-    return memory.getShort(USED + 2) & 0xFFFF;
+    return ordered(memory.getShort(USED + 2)) & 0xFFFF;
+  }
+
+  private short ordered(int value) {
+    return order == ByteOrder.BIG_ENDIAN ? Short.reverseBytes((short) value) : (short) value;
   }
 
   @Override

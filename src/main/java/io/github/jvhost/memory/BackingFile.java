@@ -1,0 +1,81 @@
+package io.github.jvhost.memory;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.Mapping;
+import io.github.jvhost.sys.MemoryFile;
+import io.github.jvhost.sys.OwnedDescriptor;
+
+/**
+ * A file behind one region or several, kept open once and closed with the last of them. Used under
+ * the lock of its {@link GuestMemory} only.
+ */
+final class BackingFile {
+  private final MemoryFile file;
+  private int regions;
+
+  private BackingFile(MemoryFile file) {
+    this.file = file;
+  }
+
+  /** A new sealed file. */
+  static BackingFile create(DescriptorLedger ledger, String name, long size) {
+    return new BackingFile(MemoryFile.create(ledger, name, size));
+  }
+
+  /**
+   * A file that somebody else made. Access beyond a file's end is a SIGBUS, which takes a JVM down
+   * at a random place, so one that somebody could shorten is refused.
+   *
+   * @param lent stays the caller's; a duplicate is kept
+   */
+  static BackingFile of(OwnedDescriptor lent) {
+    MemoryFile file = MemoryFile.adopt(lent.duplicate());
+    if (!file.sealedAgainstShrinking()) {
+      file.close();
+      throw new VhostException(
+          "map guest memory from "
+              + lent
+              + ": it is not sealed against shrinking (F_SEAL_SHRINK), so that whoever holds it"
+              + " could make every access fault",
+          Recovery.GIVE_UP);
+    }
+    return new BackingFile(file);
+  }
+
+  OwnedDescriptor descriptor() {
+    return file.descriptor();
+  }
+
+  /** Maps a part for one region more, which {@link #release}s it. */
+  Mapping map(MemoryRegion region) {
+    long offset = region.fileOffset();
+    if (region.size() > file.size() - offset) {
+      throw new VhostException(
+          "map memory region "
+              + region
+              + ": "
+              + region.size()
+              + " bytes at "
+              + offset
+              + " of "
+              + file,
+          Recovery.GIVE_UP);
+    }
+    Mapping mapping = file.map(offset, region.size());
+    regions++;
+    return mapping;
+  }
+
+  void release() {
+    regions--;
+    closeIfUnused();
+  }
+
+  void closeIfUnused() {
+    if (regions == 0) {
+      file.close();
+    }
+  }
+}

@@ -1,0 +1,102 @@
+package io.github.jvhost.memory;
+
+import io.github.jvhost.sys.OwnedDescriptor;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/**
+ * The regions of a guest memory at one moment, with their mappings, sorted by guest address. Never
+ * changed, always replaced as a whole, so that whoever took it once sees all of it.
+ */
+final class Layout {
+  static final Layout EMPTY = new Layout(MemoryTable.EMPTY, new BackedRegion[0]);
+
+  private final MemoryTable table;
+  private final BackedRegion[] backed;
+  // The search touches this array only, not one object for each step.
+  private final long[] begins;
+
+  private Layout(MemoryTable table, BackedRegion[] backed) {
+    this.table = table;
+    this.backed = backed;
+    this.begins = Arrays.stream(backed).mapToLong(b -> b.region().guestAddress()).toArray();
+  }
+
+  MemoryTable table() {
+    return table;
+  }
+
+  List<BackedRegion> backed() {
+    return List.of(backed);
+  }
+
+  /** The region in which {@code [gpa, +length)} lies. */
+  BackedRegion find(long gpa, long length) {
+    int low = 0;
+    int high = begins.length - 1;
+    while (low <= high) {
+      int middle = (low + high) >>> 1;
+      if (begins[middle] <= gpa) {
+        low = middle + 1;
+      } else {
+        high = middle - 1;
+      }
+    }
+    // high is the last region that begins at or below gpa.
+    if (high >= 0 && backed[high].region().contains(gpa, length)) {
+      return backed[high];
+    }
+    throw GuestAddressException.outside(gpa, length);
+  }
+
+  /** What already stands behind a region from the same file. */
+  Optional<BackingFile> fileOf(OwnedDescriptor descriptor) {
+    return Arrays.stream(backed)
+        .map(BackedRegion::file)
+        .filter(file -> file.descriptor().equals(descriptor))
+        .findFirst();
+  }
+
+  /** The region of that name. */
+  BackedRegion named(String name) {
+    return Arrays.stream(backed)
+        .filter(b -> b.region().name().equals(name))
+        .findFirst()
+        .orElseThrow(() -> new IllegalArgumentException("no memory region " + name));
+  }
+
+  /** This layout and one region more. */
+  Layout with(BackedRegion added) {
+    MemoryTable larger = table.with(added.region());
+    for (BackedRegion b : backed) {
+      refuseSharedBytes(b.region(), added.region());
+    }
+    return new Layout(
+        larger,
+        Stream.concat(Arrays.stream(backed), Stream.of(added))
+            .sorted(Comparator.comparingLong(b -> b.region().guestAddress()))
+            .toArray(BackedRegion[]::new));
+  }
+
+  /** This layout without one of its regions. */
+  Layout without(BackedRegion removed) {
+    return new Layout(
+        table.without(removed.region().name()),
+        Arrays.stream(backed).filter(b -> !b.equals(removed)).toArray(BackedRegion[]::new));
+  }
+
+  /**
+   * A page that the guest reaches at two addresses would be marked as written at one of them only.
+   */
+  private static void refuseSharedBytes(MemoryRegion a, MemoryRegion b) {
+    if (a.file().equals(b.file())
+        && a.fileOffset() - b.fileOffset() < b.size()
+        && b.fileOffset() - a.fileOffset() < a.size()) {
+      throw new IllegalArgumentException(
+          "memory regions " + a + " and " + b + " share bytes of " + a.file());
+    }
+  }
+}

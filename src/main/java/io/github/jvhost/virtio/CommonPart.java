@@ -1,0 +1,99 @@
+package io.github.jvhost.virtio;
+
+import java.nio.ByteOrder;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a live device has whatever its kind: features and status, transport, and whether it is
+ * broken.
+ */
+final class CommonPart {
+  private final Negotiation negotiation;
+  private final boolean legacyBigEndian;
+  private TransportState transport;
+  private int isr;
+  private int queueSelect;
+  private boolean disabled;
+  private @Nullable String broken;
+
+  CommonPart(Negotiation negotiation, TransportState transport, boolean legacyBigEndian) {
+    this.negotiation = negotiation;
+    this.transport = transport;
+    this.legacyBigEndian = legacyBigEndian;
+  }
+
+  /** The same configuration and limits; nothing of the driver's. */
+  CommonPart fresh() {
+    return new CommonPart(negotiation.fresh(), transport.reset(), legacyBigEndian);
+  }
+
+  Negotiation negotiation() {
+    return negotiation;
+  }
+
+  TransportState transport() {
+    return transport;
+  }
+
+  boolean legacyBigEndian() {
+    return legacyBigEndian;
+  }
+
+  /** The order of numbers in the config space, in a split ring and in commands. */
+  ByteOrder order() {
+    return legacyBigEndian && !negotiation.has(NetFeature.VERSION_1)
+        ? ByteOrder.BIG_ENDIAN
+        : ByteOrder.LITTLE_ENDIAN;
+  }
+
+  /** The driver acknowledges features; whether it still could. */
+  boolean acknowledge(long features) {
+    boolean taken = negotiation.acknowledge(features);
+    if (taken) {
+      transport = transport.withProxyFeatures(features);
+    }
+    return taken;
+  }
+
+  /** Why the device is broken; null = it is not. */
+  @Nullable String broken() {
+    return broken;
+  }
+
+  void markBroken(String why) {
+    broken = why;
+    negotiation.needsReset();
+  }
+
+  void reset() {
+    negotiation.reset();
+    isr = 0;
+    queueSelect = 0;
+    broken = null;
+    transport = transport.reset();
+  }
+
+  CommonState save(byte[] config) {
+    int status = negotiation.status();
+    return new CommonState(
+        status,
+        isr,
+        queueSelect,
+        negotiation.agreed(),
+        0,
+        Bytes.copyOf(config),
+        order() == ByteOrder.BIG_ENDIAN ? CommonState.Endian.BIG : CommonState.Endian.USUAL,
+        broken != null,
+        (status & DeviceStatus.DRIVER_OK) != 0,
+        disabled);
+  }
+
+  void restore(CommonState saved, TransportState savedTransport) {
+    negotiation.set(saved.features(), saved.status());
+    isr = saved.isr();
+    queueSelect = saved.queueSelect();
+    broken = saved.broken() ? "it was saved so" : null;
+    disabled = saved.disabled();
+    transport = savedTransport;
+  }
+}

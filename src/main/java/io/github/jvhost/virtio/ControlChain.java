@@ -1,0 +1,85 @@
+package io.github.jvhost.virtio;
+
+import io.github.jvhost.memory.GuestMemory;
+import java.io.ByteArrayOutputStream;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+
+/**
+ * The buffers of one command, as they are found descriptor by descriptor, used again for the next.
+ *
+ * <pre>
+ *   readable: class, command, data ...   ->   writable: ack
+ * </pre>
+ */
+final class ControlChain {
+  /** The most bytes of a command that are looked at; a longer one is answered with an error. */
+  static final int MAX_COMMAND = 64 * 1024;
+
+  private final GuestMemory memory;
+  private final ByteArrayOutputStream readable = new ByteArrayOutputStream();
+  private long readableLength;
+  private long ackAddress;
+  private boolean writableSeen;
+
+  ControlChain(GuestMemory memory) {
+    this.memory = memory;
+  }
+
+  /** Forgets the command before. */
+  void reset() {
+    readable.reset();
+    readableLength = 0;
+    writableSeen = false;
+  }
+
+  /** Whether there is a buffer already. */
+  boolean begun() {
+    return readableLength != 0 || writableSeen;
+  }
+
+  /** One buffer more. */
+  void take(long address, long length, boolean writable) throws ControlRing.BrokenRingException {
+    if (length == 0) {
+      throw new ControlRing.BrokenRingException("a descriptor has no length");
+    }
+    // The address is checked here, before the command has an effect.
+    MemorySegment segment = memory.slice(address, length);
+    if (writable) {
+      if (!writableSeen) {
+        writableSeen = true;
+        ackAddress = address;
+      }
+      return;
+    }
+    if (writableSeen) {
+      throw new ControlRing.BrokenRingException("a readable descriptor follows a writable one");
+    }
+    readableLength += length;
+    if (readableLength <= MAX_COMMAND) {
+      readable.writeBytes(segment.toArray(ValueLayout.JAVA_BYTE));
+    }
+  }
+
+  /** Executes the command and writes its answer, of one byte. */
+  void execute(ControlRing.Commands commands) throws ControlRing.BrokenRingException {
+    if (readableLength < 2) {
+      throw new ControlRing.BrokenRingException(
+          "a command of " + readableLength + " bytes has no room for class and command");
+    }
+    if (!writableSeen) {
+      throw new ControlRing.BrokenRingException("a command has no room for its answer");
+    }
+    memory.putByte(ackAddress, (byte) answer(commands));
+  }
+
+  private int answer(ControlRing.Commands commands) {
+    if (readableLength > MAX_COMMAND) {
+      return NetControl.ERR;
+    }
+    byte[] command = readable.toByteArray();
+    byte[] data = Arrays.copyOfRange(command, 2, command.length);
+    return commands.execute(command[0] & 0xFF, command[1] & 0xFF, data);
+  }
+}
