@@ -9,6 +9,7 @@ import io.github.jvhost.sys.Poller;
 import io.netty.buffer.Unpooled;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
@@ -48,6 +49,22 @@ public final class BackEndConnection implements AutoCloseable {
   public static BackEndConnection adopt(
       AFUNIXSocketChannel socket, String name, DescriptorLedger ledger) {
     return new BackEndConnection(new SocketStream(socket, name, ledger), name);
+  }
+
+  /**
+   * Connects to a front end that listens, as back ends in client mode do.
+   *
+   * @param path of the front end's socket, at most 107 bytes
+   * @param name for messages
+   * @param ledger where received descriptors are written down
+   * @param deadline for the front end to make room for one connection more
+   * @throws io.github.jvhost.VhostException (RETRY) if there is no such socket or nobody listens,
+   *     (GIVE_UP) if it can never work
+   * @throws DeadlineException if there was no room in time
+   */
+  public static BackEndConnection connect(
+      Path path, String name, DescriptorLedger ledger, Deadline deadline) {
+    return adopt(Connector.connect(path, name, "front end", deadline), name, ledger);
   }
 
   /** The socket's number, for a {@link Poller}; stays this object's. -1 once it is closed. */

@@ -5,29 +5,18 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.Poller;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
-import org.newsclub.net.unix.AFUNIXServerSocketChannel;
-import org.newsclub.net.unix.AFUNIXSocketAddress;
+import org.newsclub.net.unix.AFUNIXSocketChannel;
 
 /** A back end's listening socket in the file system. One platform thread at a time. */
 public final class BackEndListener implements AutoCloseable {
-  private static final int BACKLOG = 16;
-
-  private final AFUNIXServerSocketChannel server;
-  private final Path path;
+  private final ListeningSocket socket;
   private final DescriptorLedger ledger;
-  private final Poller poller = new Poller(1);
-  private final int number;
 
-  private BackEndListener(
-      AFUNIXServerSocketChannel server, Path path, DescriptorLedger ledger, int number) {
-    this.server = server;
-    this.path = path;
+  private BackEndListener(ListeningSocket socket, DescriptorLedger ledger) {
+    this.socket = socket;
     this.ledger = ledger;
-    this.number = number;
   }
 
   /**
@@ -38,58 +27,35 @@ public final class BackEndListener implements AutoCloseable {
    * @throws VhostException (GIVE_UP) if that is not possible
    */
   public static BackEndListener listen(Path path, DescriptorLedger ledger) {
-    AFUNIXServerSocketChannel server = null;
-    try {
-      server = AFUNIXServerSocketChannel.open();
-      server.bind(AFUNIXSocketAddress.of(path), BACKLOG);
-      return new BackEndListener(
-          server, path, ledger, SocketStream.numberOf(server.getFileDescriptor()));
-    } catch (IOException e) {
-      if (server != null) {
-        SocketStream.closeQuietly(server);
-      }
-      throw new VhostException("listening on " + path + ": " + e.getMessage(), Recovery.GIVE_UP, e);
-    }
+    return new BackEndListener(ListeningSocket.open(path), ledger);
   }
 
   /** Where it listens. */
   public Path path() {
-    return path;
+    return socket.path();
   }
 
   /** The listening socket's number, for a {@link Poller}; stays this object's. */
   public int number() {
-    return number;
+    return socket.number();
   }
 
   /**
    * The next connection; the caller closes it.
    *
    * @return null when none came in time
-   * @throws VhostException (GIVE_UP) if the socket fails
+   * @throws VhostException ({@link Recovery#GIVE_UP}) if the socket fails or is closed
    */
   public @Nullable BackEndConnection accept(Deadline deadline) {
-    poller.clear();
-    poller.add(number, Poller.IN);
-    if (poller.await(deadline.remainingNanos()) == 0) {
-      return null;
-    }
-    try {
-      return BackEndConnection.adopt(server.accept(), path.getFileName().toString(), ledger);
-    } catch (IOException e) {
-      throw new VhostException("accepting on " + path + ": " + e.getMessage(), Recovery.GIVE_UP, e);
-    }
+    AFUNIXSocketChannel accepted = socket.accept(deadline);
+    return accepted == null
+        ? null
+        : BackEndConnection.adopt(accepted, path().getFileName().toString(), ledger);
   }
 
   /** Stops listening and removes the file; connections live on. A second time does nothing. */
   @Override
   public void close() {
-    SocketStream.closeQuietly(server);
-    poller.close();
-    try {
-      Files.deleteIfExists(path);
-    } catch (IOException e) {
-      throw new VhostException("removing " + path + ": " + e.getMessage(), Recovery.GIVE_UP, e);
-    }
+    socket.close();
   }
 }

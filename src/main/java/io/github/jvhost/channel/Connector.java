@@ -26,7 +26,7 @@ final class Connector {
 
   private Connector() {}
 
-  static AFUNIXSocketChannel connect(Path path, String name, Deadline deadline) {
+  static AFUNIXSocketChannel connect(Path path, String name, String peer, Deadline deadline) {
     String doing = name + ": connecting to " + path + ": ";
     if (path.toString().getBytes(StandardCharsets.UTF_8).length > MAX_PATH_BYTES) {
       throw new VhostException(
@@ -40,7 +40,7 @@ final class Connector {
         }
         if (deadline.expired()) {
           throw new DeadlineException(
-              doing + "the back end made no room for a connection within " + deadline);
+              doing + "the " + peer + " made no room for a connection within " + deadline);
         }
         pause.await(Math.min(PAUSE_NANOS, deadline.remainingNanos()));
       }

@@ -2,6 +2,7 @@ package io.github.jvhost.channel;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.ProtocolFeature;
@@ -18,12 +19,14 @@ final class Gate {
    * The number of a request that may be sent.
    *
    * @param protocolFeatures those that were acknowledged
+   * @param features of GET_FEATURES, those that were acknowledged
    * @throws VhostException (GIVE_UP) naming what is missing
    */
   static int requireOpen(
       String name,
       Dialect dialect,
       long protocolFeatures,
+      long features,
       FrontEndRequest request,
       boolean needReply) {
     OptionalInt id = dialect.idOf(request);
@@ -35,6 +38,13 @@ final class Gate {
       throw refused(
           name, request, "protocol feature " + dialect.describe(missing) + " is not negotiated");
     }
+    if ((request.featureMask() & ~features) != 0) {
+      throw refused(name, request, "feature ACCESS_PLATFORM (bit 33) is not acknowledged");
+    }
+    if (ProtocolFeature.XEN_MMAP.isIn(protocolFeatures) && carriesRegions(request)) {
+      throw refused(
+          name, request, "XEN_MMAP is negotiated, and its memory regions are not supported");
+    }
     if (needReply && !ProtocolFeature.REPLY_ACK.isIn(protocolFeatures)) {
       throw refused(
           name,
@@ -42,6 +52,22 @@ final class Gate {
           "an acknowledgement needs protocol feature REPLY_ACK, which is not negotiated");
     }
     return id.getAsInt();
+  }
+
+  /** Whether what a back end asks may be handed on: its features negotiated, in this dialect. */
+  static boolean isOpen(
+      Dialect dialect, long protocolFeatures, long features, BackEndRequest request) {
+    long gate = request.gateMask();
+    return (gate & dialect.maskedProtocolFeatures()) == 0
+        && (gate & ~protocolFeatures) == 0
+        && (request.featureMask() & ~features) == 0;
+  }
+
+  private static boolean carriesRegions(FrontEndRequest request) {
+    return switch (request) {
+      case SET_MEM_TABLE, ADD_MEM_REG, REM_MEM_REG -> true;
+      default -> false;
+    };
   }
 
   private static VhostException refused(String name, FrontEndRequest request, String why) {

@@ -1,12 +1,8 @@
 package io.github.jvhost.channel;
 
-import io.github.jvhost.Recovery;
-import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
-import java.io.IOException;
-import org.newsclub.net.unix.AFUNIXSocketChannel;
-import org.newsclub.net.unix.AFUNIXSocketPair;
+import io.github.jvhost.sys.SocketPair;
 
 /**
  * The two sides of one connection within this process, without a socket in the file system: for
@@ -26,14 +22,15 @@ public record LoopbackPair(VhostUserChannel frontEnd, BackEndConnection backEnd)
    * @param ledger that counts the descriptors that arrive
    */
   public static LoopbackPair open(String name, Dialect dialect, DescriptorLedger ledger) {
+    // Not by the socket library, whose pairs leave two more sockets open.
+    SocketPair pair = SocketPair.open(ledger, name);
     try {
-      AFUNIXSocketPair<AFUNIXSocketChannel> pair = AFUNIXSocketPair.open();
       return new LoopbackPair(
-          VhostUserChannel.adopt(pair.getSocket1(), name, dialect, ledger),
-          BackEndConnection.adopt(pair.getSocket2(), name, ledger));
-    } catch (IOException e) {
-      throw new VhostException(
-          name + ": making a pair of sockets: " + e.getMessage(), Recovery.RETRY, e);
+          VhostUserChannel.adopt(AdoptedSocket.of(pair.one(), name), name, dialect, ledger),
+          BackEndConnection.adopt(AdoptedSocket.of(pair.other(), name), name, ledger));
+    } catch (RuntimeException e) {
+      pair.close();
+      throw e;
     }
   }
 

@@ -2,6 +2,7 @@ package io.github.jvhost.channel;
 
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
+import io.github.jvhost.protocol.MessageClass;
 import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.PayloadKind;
 import io.github.jvhost.protocol.ProtocolException;
@@ -13,6 +14,8 @@ import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,8 +35,41 @@ import org.jspecify.annotations.Nullable;
 final class ReplyReader {
   private static final int CAPACITY = 2 * (Header.SIZE + Header.MAX_PAYLOAD);
 
-  /** What will be answered: by which id and in which layout. */
-  private record Expected(FrontEndRequest request, int id, PayloadKind layout) {}
+  /** What will be answered. */
+  private static final class Expected {
+    final FrontEndRequest request;
+    final int id;
+    final PayloadKind layout;
+
+    /** Bytes of the request's own payload. */
+    final int asked;
+
+    /** Whether somebody will ask for the reply. */
+    final boolean collected;
+
+    /** What bounds it. */
+    final MessageClass slowest;
+
+    /** Whether it has left, and when. */
+    boolean written;
+
+    long writtenAt;
+
+    Expected(
+        FrontEndRequest request,
+        int id,
+        PayloadKind layout,
+        int asked,
+        boolean collected,
+        MessageClass slowest) {
+      this.request = request;
+      this.id = id;
+      this.layout = layout;
+      this.asked = asked;
+      this.collected = collected;
+      this.slowest = slowest;
+    }
+  }
 
   private final ByteBuffer bytes = ByteBuffer.allocateDirect(CAPACITY);
   private final ByteBuf view = Unpooled.wrappedBuffer(bytes.duplicate());
@@ -41,12 +77,40 @@ final class ReplyReader {
   private final ArrayDeque<Expected> outstanding = new ArrayDeque<>();
   private final ArrayDeque<Reply> ready = new ArrayDeque<>();
   private final List<OwnedDescriptor> arrived = new ArrayList<>();
+  private final ReplyClock clock = new ReplyClock();
+  private final Consumer<Reply> uncollected;
   private int outstandingWithDescriptors;
+  private int awaitedReplies;
   private int tail;
 
-  /** A request is encoded that will be answered. */
-  void queue(FrontEndRequest request, int id, PayloadKind layout) {
-    queued.add(new Expected(request, id, layout));
+  /**
+   * A reader of an empty stream.
+   *
+   * @param uncollected takes the replies that nobody will ask for
+   */
+  ReplyReader(Consumer<Reply> uncollected) {
+    this.uncollected = uncollected;
+  }
+
+  void deadlines(ReplyDeadlines deadlines) {
+    clock.set(deadlines);
+  }
+
+  /** A request is encoded that will not be answered: its work is the next one's. */
+  void skip(FrontEndRequest request) {
+    clock.sent(request);
+  }
+
+  /**
+   * A request is encoded that will be answered.
+   *
+   * @param asked bytes of the request's payload
+   * @param collected whether somebody will ask for the reply
+   */
+  void queue(FrontEndRequest request, int id, PayloadKind layout, int asked, boolean collected) {
+    clock.sent(request);
+    queued.add(new Expected(request, id, layout, asked, collected, clock.takeSlowest(request)));
+    awaitedReplies += collected ? 1 : 0;
   }
 
   /**
@@ -62,9 +126,38 @@ final class ReplyReader {
     }
   }
 
+  /** What is outstanding has left completely: its time runs. */
+  void outstandingIsWritten() {
+    long now = 0;
+    for (var newest = outstanding.descendingIterator(); newest.hasNext(); ) {
+      Expected expected = newest.next();
+      if (expected.written) {
+        return;
+      }
+      now = now == 0 ? System.nanoTime() : now;
+      expected.written = true;
+      expected.writtenAt = now;
+    }
+  }
+
+  /** Nanoseconds until the oldest reply is overdue; not positive once it is. */
+  long nanosToDeadline() {
+    Expected next = outstanding.peek();
+    return next == null || !next.written
+        ? Long.MAX_VALUE
+        : clock.nanosLeft(next.slowest, next.writtenAt);
+  }
+
+  /** How long the oldest reply was allowed, for messages: "30000 ms, the limit of STOP". */
+  String allowed() {
+    Expected next = outstanding.element();
+    long millis = TimeUnit.NANOSECONDS.toMillis(clock.allowedNanos(next.slowest));
+    return millis + " ms, the limit of " + next.slowest;
+  }
+
   /** Replies that were asked for and not handed out. */
   int pending() {
-    return queued.size() + outstanding.size() + ready.size();
+    return awaitedReplies + ready.size();
   }
 
   boolean hasReady() {
@@ -81,8 +174,9 @@ final class ReplyReader {
     return next == null ? "nothing" : next.request.name();
   }
 
+  /** Whether a reply will come that somebody asks for. */
   boolean awaitsAny() {
-    return !outstanding.isEmpty();
+    return awaitedReplies > 0;
   }
 
   /** Bytes of an unfinished reply, for messages. */
@@ -165,10 +259,17 @@ final class ReplyReader {
               + " has "
               + header.size()
               + " bytes, expected "
-              + expected.layout.minSize()
-              + (expected.layout.minSize() == expected.layout.maxSize()
-                  ? ""
-                  : " to " + expected.layout.maxSize()));
+              + expected.layout.describeSizes());
+    }
+    if (expected.request == FrontEndRequest.GET_CONFIG
+        && header.size() != 0
+        && header.size() != expected.asked) {
+      throw new ProtocolException(
+          "the reply to GET_CONFIG has "
+              + header.size()
+              + " bytes, expected "
+              + expected.asked
+              + " as in the request, or 0 for a refusal");
     }
     return expected;
   }
@@ -183,12 +284,20 @@ final class ReplyReader {
       }
       head += Header.SIZE + header.size();
       Payload payload = expected.layout.decode(view, header.size());
+      expected.request.requireFittingAnswer(payload, arrived.size());
       outstanding.remove();
+      clock.replyCame();
       if (expected.request.maxReplyDescriptors() > 0) {
         outstandingWithDescriptors--;
       }
-      ready.add(new Reply(expected.request, payload, List.copyOf(arrived)));
+      Reply reply = new Reply(expected.request, payload, List.copyOf(arrived));
       arrived.clear();
+      if (expected.collected) {
+        awaitedReplies--;
+        ready.add(reply);
+      } else {
+        uncollected.accept(reply);
+      }
     }
     bytes.limit(tail).position(head);
     bytes.compact();

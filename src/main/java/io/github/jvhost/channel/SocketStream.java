@@ -7,7 +7,6 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.Poller;
 import java.io.FileDescriptor;
-import java.io.FileInputStream;
 import java.io.IOException;
 import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
@@ -30,6 +29,8 @@ import org.newsclub.net.unix.FileDescriptorCast;
  *   fitted stay open under unknown numbers            cannot be helped from here
  *   a read time-out looks like the end of the stream  deadlines by ppoll on the socket's number
  *   after an error the number is free for others      number() is -1 then
+ *   a socket made from a number is not closed by      closed by hand, unless an error did it
+ *   its close
  * </pre>
  */
 final class SocketStream implements AutoCloseable {
@@ -48,8 +49,10 @@ final class SocketStream implements AutoCloseable {
   private final AFUNIXSocketChannel socket;
   private final String name;
   private final DescriptorLedger ledger;
-  private final Poller poller = new Poller(1);
+  private final Poller poller = new Poller(2);
+  private final FileDescriptor descriptor;
   private final int number;
+  private boolean otherReady;
   private final int maxWrite;
 
   /** Takes the socket over, also when it throws. */
@@ -57,15 +60,20 @@ final class SocketStream implements AutoCloseable {
     this.socket = socket;
     this.name = name;
     this.ledger = ledger;
+    FileDescriptor own = new FileDescriptor();
     try {
+      own = socket.getFileDescriptor();
+      descriptor = own;
       socket.configureBlocking(true);
       socket.ensureAncillaryReceiveBufferSize(ANCILLARY_BYTES);
-      number = numberOf(socket.getFileDescriptor());
+      number = numberOf(own);
       // A socket that was handed to us may have a small buffer; then so are the writes.
       int share = socket.getOption(StandardSocketOptions.SO_SNDBUF) / SEND_BUFFER_SHARE;
       maxWrite = Math.min(MAX_WRITE, share);
     } catch (IOException e) {
-      close();
+      closeQuietly(socket);
+      AdoptedSocket.close(own);
+      poller.close();
       throw new VhostException(
           name + ": preparing the socket: " + e.getMessage(), Recovery.RECONNECT, e);
     }
@@ -90,13 +98,33 @@ final class SocketStream implements AutoCloseable {
    * over.
    */
   int await(int events, long nanos) {
+    return await(events, nanos, -1);
+  }
+
+  /**
+   * The same, and ends too when another socket has something to read: {@link #otherReady}.
+   *
+   * @param other its number; -1: none
+   */
+  int await(int events, long nanos, int other) {
+    otherReady = false;
     if (!socket.isOpen()) {
       // The library closes a socket whose peer is gone; the number may be somebody else's by now.
       return Poller.HUP;
     }
     poller.clear();
     int index = poller.add(number, events);
-    return poller.await(nanos) == 0 ? 0 : poller.ready(index);
+    int otherIndex = poller.add(other, Poller.IN);
+    if (poller.await(nanos) == 0) {
+      return 0;
+    }
+    otherReady = poller.ready(otherIndex) != 0;
+    return poller.ready(index);
+  }
+
+  /** Whether the last wait found that the other socket has something to read, or is over. */
+  boolean otherReady() {
+    return otherReady;
   }
 
   /**
@@ -122,23 +150,14 @@ final class SocketStream implements AutoCloseable {
         throw new ProtocolException(
             received.length + " descriptors with one message, at most " + MAX_DESCRIPTORS);
       }
-      for (FileDescriptor descriptor : received) {
+      for (FileDescriptor one : received) {
         arrived.add(
-            OwnedDescriptor.duplicateOf(
-                ledger, numberOf(descriptor), "descriptor received by " + name));
+            OwnedDescriptor.duplicateOf(ledger, numberOf(one), "descriptor received by " + name));
       }
     } finally {
-      for (FileDescriptor descriptor : received) {
-        closeQuietly(descriptor);
+      for (FileDescriptor one : received) {
+        AdoptedSocket.close(one);
       }
-    }
-  }
-
-  private static void closeQuietly(FileDescriptor descriptor) {
-    try {
-      new FileInputStream(descriptor).close();
-    } catch (IOException _) {
-      // Linux has released the number all the same, and nobody waits for this file's contents.
     }
   }
 
@@ -156,8 +175,8 @@ final class SocketStream implements AutoCloseable {
     }
     requirePlatformThread();
     List<FileDescriptor> outbound = new ArrayList<>(descriptors.size());
-    for (OwnedDescriptor descriptor : descriptors) {
-      outbound.add(FileDescriptorCast.unsafeUsing(descriptor.number()).getFileDescriptor());
+    for (OwnedDescriptor one : descriptors) {
+      outbound.add(FileDescriptorCast.unsafeUsing(one.number()).getFileDescriptor());
     }
     socket.setOutboundFileDescriptors(outbound.toArray(FileDescriptor[]::new));
     return socket.write(bytes);
@@ -174,6 +193,7 @@ final class SocketStream implements AutoCloseable {
   @Override
   public void close() {
     closeQuietly(socket);
+    AdoptedSocket.close(descriptor);
     poller.close();
   }
 

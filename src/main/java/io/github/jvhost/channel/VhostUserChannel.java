@@ -1,25 +1,20 @@
 package io.github.jvhost.channel;
 
-import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
-import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.PayloadKind;
 import io.github.jvhost.protocol.ProtocolException;
+import io.github.jvhost.protocol.U64;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.Poller;
-import io.netty.buffer.ByteBuf;
-import io.netty.buffer.Unpooled;
-import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
 
 /**
@@ -36,24 +31,23 @@ import org.newsclub.net.unix.AFUNIXSocketChannel;
  * it keeps them open until {@link #flush} or {@link #awaitReply} has returned.
  */
 public final class VhostUserChannel implements AutoCloseable {
-  private final SocketStream stream;
+  private final Conversation conversation;
+  private final Health health;
   private final String name;
   private final Dialect dialect;
-  private final ReplyReader replies = new ReplyReader();
-  private final ByteBuffer segment = ByteBuffer.allocateDirect(SocketStream.MAX_WRITE);
-  private final ByteBuf out = Unpooled.wrappedBuffer(segment.duplicate()).clear();
-  private List<OwnedDescriptor> segmentDescriptors = List.of();
-  private @Nullable FrontEndRequest segmentFirst;
+
+  /** What a back end's request had us say while a segment was being written. */
+  private final ArrayDeque<Later> later = new ArrayDeque<>();
+
   private long protocolFeatures;
-  private long messagesSent;
-  private long waits;
-  private boolean sentSinceWait;
-  private boolean closed;
-  private @Nullable VhostException failure;
-  private boolean failureThrown;
+  private long features;
+  private boolean postcopy;
+
+  private record Later(FrontEndRequest request, Payload payload) {}
 
   private VhostUserChannel(SocketStream stream, String name, Dialect dialect) {
-    this.stream = stream;
+    this.conversation = new Conversation(stream, name);
+    this.health = conversation.health();
     this.name = name;
     this.dialect = dialect;
   }
@@ -72,7 +66,36 @@ public final class VhostUserChannel implements AutoCloseable {
    */
   public static VhostUserChannel connect(
       Path socket, String name, Dialect dialect, DescriptorLedger ledger, Deadline deadline) {
-    return adopt(Connector.connect(socket, name, deadline), name, dialect, ledger);
+    return connect(new BackEndAddress.Socket(socket), name, dialect, ledger, deadline);
+  }
+
+  /**
+   * Connects to a back end, however that is done.
+   *
+   * @param where it is; {@link BackEndAddress.Connected} is used up, whatever comes of it
+   * @param name of the device, for messages
+   * @param dialect what the numbers mean
+   * @param ledger where received descriptors are written down
+   * @param deadline for the connection to be there
+   * @throws VhostException (RETRY) if there is no such socket or nobody listens, (GIVE_UP) if it
+   *     can never work
+   * @throws DeadlineException if it was not there in time
+   */
+  public static VhostUserChannel connect(
+      BackEndAddress where,
+      String name,
+      Dialect dialect,
+      DescriptorLedger ledger,
+      Deadline deadline) {
+    AFUNIXSocketChannel socket =
+        switch (where) {
+          case BackEndAddress.Socket(Path path) ->
+              Connector.connect(path, name, "back end", deadline);
+          case BackEndAddress.Listening(FrontEndListener listener) ->
+              listener.accept(name, deadline);
+          case BackEndAddress.Connected(OwnedDescriptor given) -> AdoptedSocket.of(given, name);
+        };
+    return adopt(socket, name, dialect, ledger);
   }
 
   /**
@@ -97,19 +120,76 @@ public final class VhostUserChannel implements AutoCloseable {
 
   /** Whether the connection is of no use any more. */
   public boolean poisoned() {
-    return failure != null;
+    return health.poisoned();
   }
 
   /**
    * The socket's number, for a {@link Poller}; stays this object's. -1 once the socket is closed.
    */
   public int number() {
-    return stream.number();
+    return conversation.number();
   }
 
   /** Tells which protocol features were acknowledged; before this, none is taken to be. */
   public void negotiated(long protocolFeatures) {
     this.protocolFeatures = protocolFeatures;
+    tellBackEndChannel();
+  }
+
+  /**
+   * Tells which features were acknowledged, for the messages that need one of them. Each
+   * SET_FEATURES that is sent tells it too.
+   */
+  public void negotiatedFeatures(long features) {
+    this.features = features;
+    tellBackEndChannel();
+  }
+
+  private void tellBackEndChannel() {
+    BackEndChannel backEnd = conversation.backEnd();
+    if (backEnd != null) {
+      backEnd.negotiated(protocolFeatures);
+      backEnd.negotiatedFeatures(features);
+    }
+  }
+
+  /**
+   * Tells that POSTCOPY_LISTEN was acknowledged, or POSTCOPY_END answered: in between, memory
+   * messages are answered differently.
+   */
+  public void postcopyListening(boolean listening) {
+    postcopy = listening;
+  }
+
+  /** Sets how long replies may take; {@link ReplyDeadlines#DEFAULTS} before. */
+  public void replyDeadlines(ReplyDeadlines deadlines) {
+    conversation.deadlines(deadlines);
+  }
+
+  /**
+   * Serves the back end's own requests, from here on in every wait of this channel: a back end may
+   * wait for an answer there before it answers here. What was negotiated is passed on to it.
+   *
+   * @param channel closed with this one; one that was served before is closed now
+   */
+  public void serve(BackEndChannel channel) {
+    health.requireOpen();
+    conversation.serve(channel);
+    tellBackEndChannel();
+  }
+
+  /** The number of the socket of {@link #serve}, for a {@link Poller}; -1: there is none. */
+  public int backEndNumber() {
+    BackEndChannel backEnd = conversation.backEnd();
+    return backEnd == null ? -1 : backEnd.number();
+  }
+
+  /** Serves the back end's requests that are there, after a poll has reported some. */
+  public void serveBackEnd() {
+    BackEndChannel backEnd = conversation.backEnd();
+    if (backEnd != null) {
+      backEnd.serveAvailable();
+    }
   }
 
   /** The protocol features that were acknowledged, in the dialect's meaning. */
@@ -141,30 +221,52 @@ public final class VhostUserChannel implements AutoCloseable {
       List<OwnedDescriptor> descriptors,
       boolean needReply,
       Deadline deadline) {
-    requireUsable();
+    health.requireUsable();
+    conversation.requireNotWriting();
     if (!descriptors.isEmpty()) {
       SocketStream.requirePlatformThread();
     }
     request.requireWellFormed(payload, descriptors.size());
-    int id = Gate.requireOpen(name, dialect, protocolFeatures, request, needReply);
-    int length = Header.SIZE + payload.size();
-    if (!descriptors.isEmpty() || out.writerIndex() + length > stream.maxWrite()) {
-      flush(deadline);
+    int id = Gate.requireOpen(name, dialect, protocolFeatures, features, request, needReply);
+    encode(request, id, payload, descriptors, needReply, true, deadline);
+  }
+
+  /**
+   * Sends a request whose answer nobody will ask for: it is taken in order when it comes, and a
+   * refusal is logged. It leaves at once, or right behind what is being written at this moment. A
+   * {@link BackEndRequestHandler} may call this, to answer a missing translation.
+   *
+   * @param request as for {@link #send}, without descriptors
+   * @param payload of the layout that the request has
+   * @param deadline for writing
+   * @throws VhostException as {@link #send} and {@link #flush} do
+   */
+  public void sendUncollected(FrontEndRequest request, Payload payload, Deadline deadline) {
+    health.requireUsable();
+    request.requireWellFormed(payload, 0);
+    int id = Gate.requireOpen(name, dialect, protocolFeatures, features, request, false);
+    if (conversation.isWriting()) {
+      later.add(new Later(request, payload));
+      return;
     }
-    if (segmentFirst == null) {
-      segmentFirst = request;
-      segmentDescriptors = List.copyOf(descriptors);
+    encode(request, id, payload, List.of(), false, false, deadline);
+    conversation.flushUncounted(deadline);
+    flushLater(deadline);
+  }
+
+  private void encode(
+      FrontEndRequest request,
+      int id,
+      Payload payload,
+      List<OwnedDescriptor> descriptors,
+      boolean needReply,
+      boolean collected,
+      Deadline deadline) {
+    if (request == FrontEndRequest.SET_FEATURES && payload instanceof U64(long acknowledged)) {
+      negotiatedFeatures(acknowledged);
     }
-    int flags = needReply ? Header.VERSION | Header.NEED_REPLY : Header.VERSION;
-    Header.encode(out, id, flags, payload.size());
-    payload.encode(out);
-    messagesSent++;
-    Optional<PayloadKind> answer = request.explicitReply(protocolFeatures);
-    if (answer.isPresent()) {
-      replies.queue(request, id, answer.get());
-    } else if (needReply) {
-      replies.queue(request, id, PayloadKind.U64);
-    }
+    Optional<PayloadKind> answer = request.answerTo(payload, protocolFeatures, postcopy, needReply);
+    conversation.add(request, id, payload, descriptors, needReply, answer, collected, deadline);
   }
 
   /**
@@ -176,55 +278,19 @@ public final class VhostUserChannel implements AutoCloseable {
    * @throws ProtocolException if what it said meanwhile does not fit; the channel is poisoned
    */
   public void flush(Deadline deadline) {
-    requireUsable();
-    FrontEndRequest first = segmentFirst;
-    if (first == null) {
-      return;
-    }
-    segment.clear().limit(out.writerIndex());
-    while (segment.hasRemaining()) {
-      int ready = await(Poller.IN | Poller.OUT, deadline);
-      if (ready == 0) {
-        throw poison(
-            new DeadlineException(
-                name + ": sending " + first + ": the back end did not read it within " + deadline));
-      }
-      boolean over = (ready & (Poller.HUP | Poller.ERR)) != 0;
-      if (over || (ready & Poller.IN) != 0) {
-        receive("sending " + first);
-      }
-      if (!over && (ready & Poller.OUT) != 0) {
-        // Not after a hang-up: a failed write would close the socket, and what the back end said
-        // before it went would be lost.
-        write(first);
-      }
-    }
-    out.clear();
-    segmentFirst = null;
-    segmentDescriptors = List.of();
-    sentSinceWait = true;
+    conversation.flush(deadline);
+    flushLater(deadline);
   }
 
-  private void write(FrontEndRequest first) {
-    // Only now may an answer come; one that is already here was for nobody.
-    replies.queuedAreSent();
-    try {
-      if (stream.write(segment, segmentDescriptors) > 0) {
-        segmentDescriptors = List.of();
-      }
-    } catch (IOException e) {
-      throw poison(
-          new BackEndGoneException(name + ": sending " + first + ": the back end is gone", e));
-    } catch (IllegalStateException e) {
-      throw poison(
-          new VhostException(
-              name + ": sending " + first + ": " + e.getMessage(), Recovery.RECONNECT, e));
+  private void flushLater(Deadline deadline) {
+    for (Later next = later.poll(); next != null; next = later.poll()) {
+      sendUncollected(next.request, next.payload, deadline);
     }
   }
 
   /** Answers that were asked for and not handed out by {@link #awaitReply}. */
   public int outstandingReplies() {
-    return replies.pending();
+    return conversation.outstandingReplies();
   }
 
   /**
@@ -237,36 +303,20 @@ public final class VhostUserChannel implements AutoCloseable {
    * @throws ProtocolException if it does not fit the request; the channel is poisoned
    */
   public Reply awaitReply(Deadline deadline) {
-    requireOpen();
-    if (failure == null) {
+    health.requireOpen();
+    if (!health.poisoned()) {
       flush(deadline);
     }
-    if (sentSinceWait) {
-      sentSinceWait = false;
-      waits++;
-    }
-    Reply reply = replies.poll();
-    while (reply == null) {
-      requireUsable();
-      if (!replies.awaitsAny()) {
-        throw new IllegalStateException(name + ": no reply is outstanding");
-      }
-      String doing = "waiting for the reply to " + replies.awaited();
-      if (await(Poller.IN, deadline) == 0) {
-        throw poison(new DeadlineException(name + ": " + doing + ": none came within " + deadline));
-      }
-      try {
-        receive(doing);
-      } catch (VhostException e) {
-        // The same read may have brought the answer and, behind it, what poisoned the channel.
-        if (!replies.hasReady()) {
-          throw e;
-        }
-        failureThrown = false;
-      }
-      reply = replies.poll();
-    }
-    return reply;
+    return conversation.awaitReply(deadline);
+  }
+
+  /**
+   * Nanoseconds until the oldest awaited reply is overdue, 0 once it is, {@link Long#MAX_VALUE}
+   * when none is awaited. {@link #receiveAvailable} after that poisons the channel with a {@link
+   * DeadlineException} that names the message and the time.
+   */
+  public long nanosToDeadline() {
+    return conversation.nanosToDeadline();
   }
 
   /**
@@ -277,90 +327,12 @@ public final class VhostUserChannel implements AutoCloseable {
    * @throws IllegalStateException when closed
    */
   public boolean receiveAvailable() {
-    requireOpen();
-    if (replies.hasReady() || failure != null) {
-      return true;
-    }
-    try {
-      if (stream.await(Poller.IN, 0) != 0) {
-        receive("waiting for " + (replies.awaitsAny() ? "the reply to " : "") + replies.awaited());
-      }
-    } catch (VhostException e) {
-      // Whoever asks for the reply gets it.
-      poison(e);
-      failureThrown = false;
-    }
-    return replies.hasReady() || failure != null;
-  }
-
-  private int await(int events, Deadline deadline) {
-    try {
-      return stream.await(events, deadline.remainingNanos());
-    } catch (VhostException e) {
-      throw poison(e);
-    }
-  }
-
-  private void receive(String doing) {
-    try {
-      if (!replies.readOnce(stream)) {
-        throw gone(doing, null);
-      }
-    } catch (IOException e) {
-      // A peer that closes without having read everything resets the connection.
-      throw poison(gone(doing, e));
-    } catch (ProtocolException e) {
-      throw poison(new ProtocolException(name + ": " + doing + ": " + e.getMessage()));
-    } catch (VhostException e) {
-      throw poison(e);
-    }
-  }
-
-  private BackEndGoneException gone(String doing, @Nullable IOException cause) {
-    String where =
-        replies.unfinished() == 0 ? "" : " " + replies.unfinished() + " bytes into a reply";
-    String said = cause == null ? "" : " (" + cause.getMessage() + ")";
-    return new BackEndGoneException(
-        name + ": " + doing + ": the back end closed the connection" + where + said, cause);
-  }
-
-  /** Remembers the first failure; answers it in the form in which it is to be thrown. */
-  private VhostException poison(VhostException e) {
-    VhostException thrown =
-        e.recovery() == Recovery.RECONNECT
-            ? e
-            : new VhostException(name + ": " + e.getMessage(), Recovery.RECONNECT, e);
-    if (failure == null) {
-      failure = thrown;
-      failureThrown = true;
-      replies.closeUnfinished();
-    }
-    return thrown;
-  }
-
-  private void requireOpen() {
-    if (closed) {
-      throw new IllegalStateException(name + ": the channel is closed");
-    }
-  }
-
-  private void requireUsable() {
-    requireOpen();
-    if (failure != null && !failureThrown) {
-      failureThrown = true;
-      throw failure;
-    }
-    if (failure != null) {
-      throw new VhostException(
-          name + ": the connection is of no use any more: " + failure.getMessage(),
-          Recovery.RECONNECT,
-          failure);
-    }
+    return conversation.receiveAvailable();
   }
 
   /** Messages that were encoded for sending, from the beginning. */
   public long messagesSent() {
-    return messagesSent;
+    return conversation.messagesSent();
   }
 
   /**
@@ -368,17 +340,15 @@ public final class VhostUserChannel implements AutoCloseable {
    * each brought.
    */
   public long waits() {
-    return waits;
+    return conversation.waits();
   }
 
   /**
-   * Closes the socket, and the descriptors of replies that nobody asked for. A second time does
-   * nothing.
+   * Closes the socket, the channel of {@link #serve}, and the descriptors of replies that nobody
+   * asked for. A second time does nothing.
    */
   @Override
   public void close() {
-    closed = true;
-    replies.closeAll();
-    stream.close();
+    conversation.close();
   }
 }

@@ -8,9 +8,16 @@
  *   send --&gt; out buffer --&gt; one write per segment --&gt; receive: header + descriptors, then payload
  *              [fd message | plain | plain | ...]
  *   awaitReply &lt;-- matched &lt;-- in buffer &lt;----------- reply
- *                    |
- *                    +-- anything else: poisoned, for good
+ *        |             |
+ *        |             +-- anything else, or too late (ReplyDeadlines): poisoned, for good
+ *        | the same wait
+ *   BackEndChannel --&gt; BackEndRequestHandler            BackEndRequester
+ *     serve &lt;------------- a second socket ------------- send
+ *     answer --------------------------------------------&gt; awaitAnswer
  * </pre>
+ *
+ * <p>A back end may wait for an answer on its own channel before it answers on the main one, so
+ * every wait is for both sockets.
  *
  * <p>A segment is what one write carries: at most 32 KiB, cut between messages, with descriptors
  * only for the message that begins it. The kernel hands descriptors over with the write they came

@@ -1,5 +1,6 @@
 package io.github.jvhost.protocol;
 
+import io.netty.buffer.ByteBuf;
 import java.util.Optional;
 
 /**
@@ -8,40 +9,49 @@ import java.util.Optional;
  */
 public enum BackEndRequest {
   /** A translation is missing. */
-  IOTLB_MSG(1, PayloadKind.IOTLB, 0, false, 0L),
+  IOTLB_MSG(1, PayloadKind.IOTLB, 0, 0, false, 0L),
   /** The configuration space changed. */
-  CONFIG_CHANGE_MSG(2, PayloadKind.NONE, 0, false, ProtocolFeature.CONFIG.mask()),
+  CONFIG_CHANGE_MSG(2, PayloadKind.NONE, 0, 0, false, ProtocolFeature.CONFIG.mask()),
   /** A doorbell page is there, or gone. */
   VRING_HOST_NOTIFIER_MSG(
-      3, PayloadKind.VRING_AREA, 1, false, ProtocolFeature.HOST_NOTIFIER.mask()),
+      3, PayloadKind.VRING_AREA, 0, 1, false, ProtocolFeature.HOST_NOTIFIER.mask()),
   /** A call as a message. */
-  VRING_CALL(4, PayloadKind.VRING_STATE, 0, false, ProtocolFeature.INBAND_NOTIFICATIONS.mask()),
+  VRING_CALL(4, PayloadKind.VRING_STATE, 0, 0, false, ProtocolFeature.INBAND_NOTIFICATIONS.mask()),
   /** An error of a ring as a message. */
-  VRING_ERR(5, PayloadKind.VRING_STATE, 0, false, ProtocolFeature.INBAND_NOTIFICATIONS.mask()),
+  VRING_ERR(5, PayloadKind.VRING_STATE, 0, 0, false, ProtocolFeature.INBAND_NOTIFICATIONS.mask()),
   /** An object is offered. */
-  SHARED_OBJECT_ADD(6, PayloadKind.SHARED_OBJECT, 0, false, ProtocolFeature.SHARED_OBJECT.mask()),
+  SHARED_OBJECT_ADD(
+      6, PayloadKind.SHARED_OBJECT, 0, 0, false, ProtocolFeature.SHARED_OBJECT.mask()),
   /** An object is withdrawn. */
   SHARED_OBJECT_REMOVE(
-      7, PayloadKind.SHARED_OBJECT, 0, false, ProtocolFeature.SHARED_OBJECT.mask()),
+      7, PayloadKind.SHARED_OBJECT, 0, 0, false, ProtocolFeature.SHARED_OBJECT.mask()),
   /** An object is wanted; always answered, with a descriptor if it is there. */
-  SHARED_OBJECT_LOOKUP(8, PayloadKind.SHARED_OBJECT, 0, true, ProtocolFeature.SHARED_OBJECT.mask()),
+  SHARED_OBJECT_LOOKUP(
+      8, PayloadKind.SHARED_OBJECT, 0, 0, true, ProtocolFeature.SHARED_OBJECT.mask()),
   /** Map into a shared memory region. */
-  SHMEM_MAP(9, PayloadKind.MMAP, 1, false, ProtocolFeature.SHMEM.mask()),
+  SHMEM_MAP(9, PayloadKind.MMAP, 1, 1, false, ProtocolFeature.SHMEM.mask()),
   /** Undo that. */
-  SHMEM_UNMAP(10, PayloadKind.MMAP, 0, false, ProtocolFeature.SHMEM.mask());
+  SHMEM_UNMAP(10, PayloadKind.MMAP, 0, 0, false, ProtocolFeature.SHMEM.mask());
 
   private static final BackEndRequest[] ALL = values();
 
   private final int id;
   private final PayloadKind payload;
+  private final int minDescriptors;
   private final int maxDescriptors;
   private final boolean alwaysAnswered;
   private final long gate;
 
   BackEndRequest(
-      int id, PayloadKind payload, int maxDescriptors, boolean alwaysAnswered, long gate) {
+      int id,
+      PayloadKind payload,
+      int minDescriptors,
+      int maxDescriptors,
+      boolean alwaysAnswered,
+      long gate) {
     this.id = id;
     this.payload = payload;
+    this.minDescriptors = minDescriptors;
     this.maxDescriptors = maxDescriptors;
     this.alwaysAnswered = alwaysAnswered;
     this.gate = gate;
@@ -60,6 +70,62 @@ public enum BackEndRequest {
   /** Most descriptors that travel with it. */
   public int maxDescriptors() {
     return maxDescriptors;
+  }
+
+  /**
+   * Refuses a size that the layout cannot have, before its bytes are there.
+   *
+   * @throws ProtocolException naming both sizes
+   */
+  public void requireFittingSize(int size) {
+    if (!payload.accepts(size)) {
+      throw new ProtocolException(
+          this + " has " + size + " bytes, expected " + payload.describeSizes());
+    }
+  }
+
+  /**
+   * Reads and checks what a back end asked.
+   *
+   * @param in the payload
+   * @param size of it
+   * @param descriptors how many came along
+   * @throws ProtocolException if the layout, a value or the number of descriptors does not fit
+   */
+  public Payload decode(ByteBuf in, int size, int descriptors) {
+    requireFittingSize(size);
+    Payload decoded = payload.decode(in, size);
+    int least = minDescriptors;
+    int most = maxDescriptors;
+    switch (decoded) {
+      case VringArea area -> least = most = area.withoutDescriptor() ? 0 : 1;
+      case Iotlb iotlb when iotlb.type() != Iotlb.MISS && iotlb.type() != Iotlb.ACCESS_FAIL ->
+          throw new ProtocolException(
+              this
+                  + " of type "
+                  + iotlb.type()
+                  + ": a back end tells of a miss or a failed access");
+      case VringState ring when ring.num() != 0 ->
+          throw new ProtocolException(this + " with the number " + ring.num() + ", expected 0");
+      default -> {
+        // The table of requests says it all.
+      }
+    }
+    if (descriptors < least || descriptors > most) {
+      throw new ProtocolException(
+          this
+              + " with "
+              + descriptors
+              + " descriptors, expected "
+              + least
+              + (least == most ? "" : " to " + most));
+    }
+    return decoded;
+  }
+
+  /** The feature bits, of those in {@link VhostFeature}, that must be acknowledged as well. */
+  public long featureMask() {
+    return this == IOTLB_MSG ? VhostFeature.IOMMU_PLATFORM : 0;
   }
 
   /** Whether it is answered (u64) also when NEED_REPLY is not set. */

@@ -18,6 +18,12 @@ public record DeviceStateTransfer(Direction direction) implements Payload {
   /** Bytes on the wire. */
   public static final int SIZE = 8;
 
+  /** Of the answer, a number: these bits are 0 when the back end agrees. */
+  public static final long ERROR_MASK = 0xFF;
+
+  /** Of the answer: no descriptor comes back, the pipe of the front end is used. */
+  public static final long NO_DESCRIPTOR = 0x100;
+
   /** Which way the state moves. */
   public enum Direction {
     /** From the back end to the front end. */

@@ -1,5 +1,12 @@
 package io.github.jvhost.protocol;
 
+import static io.github.jvhost.protocol.MessageClass.MEMORY;
+import static io.github.jvhost.protocol.MessageClass.QUESTION;
+import static io.github.jvhost.protocol.MessageClass.SETTING;
+import static io.github.jvhost.protocol.MessageClass.START;
+import static io.github.jvhost.protocol.MessageClass.STOP;
+import static io.github.jvhost.protocol.MessageClass.TRANSFER;
+
 import java.util.Optional;
 import java.util.OptionalInt;
 
@@ -13,55 +20,58 @@ import java.util.OptionalInt;
  *   acknowledgement (u64)      only with NEED_REPLY, and that only with REPLY_ACK
  * </pre>
  *
- * <p>Postcopy changes the answers of SET_MEM_TABLE and ADD_MEM_REG; this front end does not
- * negotiate it.
+ * <p>From POSTCOPY_LISTEN to POSTCOPY_END, SET_MEM_TABLE and ADD_MEM_REG have explicit answers too:
+ * see {@link #answerTo}.
  */
 public enum FrontEndRequest {
   /** Which virtio and vhost features there are; every back end answers, so it is a barrier too. */
-  GET_FEATURES(1, PayloadKind.NONE, 0, 0, always(PayloadKind.U64), 0),
+  GET_FEATURES(1, QUESTION, PayloadKind.NONE, 0, 0, always(PayloadKind.U64), 0),
   /** Which of them are used. */
-  SET_FEATURES(2, PayloadKind.U64, 0, 0, ifAsked(), 0),
+  SET_FEATURES(2, SETTING, PayloadKind.U64, 0, 0, ifAsked(), 0),
   /** A session starts. */
-  SET_OWNER(3, PayloadKind.NONE, 0, 0, ifAsked(), 0),
+  SET_OWNER(3, SETTING, PayloadKind.NONE, 0, 0, ifAsked(), 0),
   /** Deprecated; not to be sent. */
-  RESET_OWNER(4, PayloadKind.NONE, 0, 0, ifAsked(), 0),
+  RESET_OWNER(4, STOP, PayloadKind.NONE, 0, 0, ifAsked(), 0),
   /** All of guest memory, a descriptor per region. */
-  SET_MEM_TABLE(5, PayloadKind.MEMORY_TABLE, 0, 8, ifAsked(), 0),
+  SET_MEM_TABLE(5, MEMORY, PayloadKind.MEMORY_TABLE, 0, 8, ifAsked(), 0),
   /** Where dirty pages are logged; see {@link #explicitReply}. */
-  SET_LOG_BASE(6, PayloadKind.LOG, 0, 1, ifAsked(), 0),
+  SET_LOG_BASE(6, MEMORY, PayloadKind.LOG, 0, 1, ifAsked(), 0),
   /** An eventfd for log changes. */
-  SET_LOG_FD(7, PayloadKind.NONE, 1, 1, ifAsked(), 0),
+  SET_LOG_FD(7, SETTING, PayloadKind.NONE, 1, 1, ifAsked(), 0),
   /** How many entries a ring has. */
-  SET_VRING_NUM(8, PayloadKind.VRING_STATE, 0, 0, ifAsked(), 0),
+  SET_VRING_NUM(8, SETTING, PayloadKind.VRING_STATE, 0, 0, ifAsked(), 0),
   /** Where a ring is. */
-  SET_VRING_ADDR(9, PayloadKind.VRING_ADDRESS, 0, 0, ifAsked(), 0),
+  SET_VRING_ADDR(9, SETTING, PayloadKind.VRING_ADDRESS, 0, 0, ifAsked(), 0),
   /** Where a ring goes on. */
-  SET_VRING_BASE(10, PayloadKind.VRING_STATE, 0, 0, ifAsked(), 0),
+  SET_VRING_BASE(10, SETTING, PayloadKind.VRING_STATE, 0, 0, ifAsked(), 0),
   /** Stops a ring and tells where it was. */
-  GET_VRING_BASE(11, PayloadKind.VRING_STATE, 0, 0, always(PayloadKind.VRING_STATE), 0),
+  GET_VRING_BASE(11, STOP, PayloadKind.VRING_STATE, 0, 0, always(PayloadKind.VRING_STATE), 0),
   /** How the guest's kicks arrive; starts the ring on some back ends. */
-  SET_VRING_KICK(12, PayloadKind.VRING_DESCRIPTOR, 0, 1, ifAsked(), 0),
+  SET_VRING_KICK(12, START, PayloadKind.VRING_DESCRIPTOR, 0, 1, ifAsked(), 0),
   /** How the guest is notified. */
-  SET_VRING_CALL(13, PayloadKind.VRING_DESCRIPTOR, 0, 1, ifAsked(), 0),
+  SET_VRING_CALL(13, START, PayloadKind.VRING_DESCRIPTOR, 0, 1, ifAsked(), 0),
   /** How errors of a ring are told. */
-  SET_VRING_ERR(14, PayloadKind.VRING_DESCRIPTOR, 0, 1, ifAsked(), 0),
+  SET_VRING_ERR(14, SETTING, PayloadKind.VRING_DESCRIPTOR, 0, 1, ifAsked(), 0),
   /** Which protocol features there are. */
-  GET_PROTOCOL_FEATURES(15, PayloadKind.NONE, 0, 0, always(PayloadKind.U64), 0),
+  GET_PROTOCOL_FEATURES(15, QUESTION, PayloadKind.NONE, 0, 0, always(PayloadKind.U64), 0),
   /** Which of them are used. */
-  SET_PROTOCOL_FEATURES(16, PayloadKind.U64, 0, 0, ifAsked(), 0),
+  SET_PROTOCOL_FEATURES(16, SETTING, PayloadKind.U64, 0, 0, ifAsked(), 0),
   /** How many queue pairs there can be. */
-  GET_QUEUE_NUM(17, PayloadKind.NONE, 0, 0, always(PayloadKind.U64), 0, ProtocolFeature.MQ),
+  GET_QUEUE_NUM(
+      17, QUESTION, PayloadKind.NONE, 0, 0, always(PayloadKind.U64), 0, ProtocolFeature.MQ),
   /** Enables or disables a ring. */
-  SET_VRING_ENABLE(18, PayloadKind.VRING_STATE, 0, 0, ifAsked(), 0),
+  SET_VRING_ENABLE(18, START, PayloadKind.VRING_STATE, 0, 0, ifAsked(), 0),
   /** Announce the guest's MAC address. */
-  SEND_RARP(19, PayloadKind.U64, 0, 0, ifAsked(), 0, ProtocolFeature.RARP),
+  SEND_RARP(19, SETTING, PayloadKind.U64, 0, 0, ifAsked(), 0, ProtocolFeature.RARP),
   /** The guest's MTU. */
-  NET_SET_MTU(20, PayloadKind.U64, 0, 0, ifAsked(), 0, ProtocolFeature.MTU),
+  NET_SET_MTU(20, SETTING, PayloadKind.U64, 0, 0, ifAsked(), 0, ProtocolFeature.MTU),
   /** The socket on which the back end asks. */
-  SET_BACKEND_REQ_FD(21, PayloadKind.NONE, 1, 1, ifAsked(), 0, ProtocolFeature.BACKEND_REQ),
+  SET_BACKEND_REQ_FD(
+      21, SETTING, PayloadKind.NONE, 1, 1, ifAsked(), 0, ProtocolFeature.BACKEND_REQ),
   /** A translation; also needs {@link VhostFeature#IOMMU_PLATFORM}. */
   IOTLB_MSG(
       22,
+      SETTING,
       PayloadKind.IOTLB,
       0,
       0,
@@ -70,26 +80,45 @@ public enum FrontEndRequest {
       ProtocolFeature.BACKEND_REQ,
       ProtocolFeature.REPLY_ACK),
   /** Byte order of a legacy ring. */
-  SET_VRING_ENDIAN(23, PayloadKind.VRING_STATE, 0, 0, ifAsked(), 0, ProtocolFeature.CROSS_ENDIAN),
+  SET_VRING_ENDIAN(
+      23, SETTING, PayloadKind.VRING_STATE, 0, 0, ifAsked(), 0, ProtocolFeature.CROSS_ENDIAN),
   /** Read configuration space. */
-  GET_CONFIG(24, PayloadKind.CONFIG, 0, 0, always(PayloadKind.CONFIG), 0, ProtocolFeature.CONFIG),
+  GET_CONFIG(
+      24,
+      QUESTION,
+      PayloadKind.CONFIG,
+      0,
+      0,
+      always(PayloadKind.CONFIG),
+      0,
+      ProtocolFeature.CONFIG),
   /** Write configuration space. */
-  SET_CONFIG(25, PayloadKind.CONFIG, 0, 0, ifAsked(), 0, ProtocolFeature.CONFIG),
+  SET_CONFIG(25, SETTING, PayloadKind.CONFIG, 0, 0, ifAsked(), 0, ProtocolFeature.CONFIG),
   /** Opens a crypto session. */
   CREATE_CRYPTO_SESSION(
-      26, PayloadKind.OPAQUE, 0, 0, always(PayloadKind.OPAQUE), 0, ProtocolFeature.CRYPTO_SESSION),
+      26,
+      SETTING,
+      PayloadKind.OPAQUE,
+      0,
+      0,
+      always(PayloadKind.OPAQUE),
+      0,
+      ProtocolFeature.CRYPTO_SESSION),
   /** Closes one. */
-  CLOSE_CRYPTO_SESSION(27, PayloadKind.U64, 0, 0, ifAsked(), 0, ProtocolFeature.CRYPTO_SESSION),
+  CLOSE_CRYPTO_SESSION(
+      27, SETTING, PayloadKind.U64, 0, 0, ifAsked(), 0, ProtocolFeature.CRYPTO_SESSION),
   /** Postcopy may come; a userfaultfd comes back. */
   POSTCOPY_ADVISE(
-      28, PayloadKind.NONE, 0, 0, always(PayloadKind.NONE), 1, ProtocolFeature.PAGEFAULT),
+      28, SETTING, PayloadKind.NONE, 0, 0, always(PayloadKind.NONE), 1, ProtocolFeature.PAGEFAULT),
   /** Postcopy begins. */
-  POSTCOPY_LISTEN(29, PayloadKind.NONE, 0, 0, ifAsked(), 0, ProtocolFeature.PAGEFAULT),
+  POSTCOPY_LISTEN(29, SETTING, PayloadKind.NONE, 0, 0, ifAsked(), 0, ProtocolFeature.PAGEFAULT),
   /** Postcopy is over. */
-  POSTCOPY_END(30, PayloadKind.NONE, 0, 0, always(PayloadKind.U64), 0, ProtocolFeature.PAGEFAULT),
+  POSTCOPY_END(
+      30, TRANSFER, PayloadKind.NONE, 0, 0, always(PayloadKind.U64), 0, ProtocolFeature.PAGEFAULT),
   /** The back end makes an in-flight region. */
   GET_INFLIGHT_FD(
       31,
+      MEMORY,
       PayloadKind.INFLIGHT,
       0,
       0,
@@ -97,14 +126,16 @@ public enum FrontEndRequest {
       1,
       ProtocolFeature.INFLIGHT_SHMFD),
   /** The front end gives it back. */
-  SET_INFLIGHT_FD(32, PayloadKind.INFLIGHT, 1, 1, ifAsked(), 0, ProtocolFeature.INFLIGHT_SHMFD),
+  SET_INFLIGHT_FD(
+      32, MEMORY, PayloadKind.INFLIGHT, 1, 1, ifAsked(), 0, ProtocolFeature.INFLIGHT_SHMFD),
   /** For vhost-user-gpu. */
-  GPU_SET_SOCKET(33, PayloadKind.NONE, 1, 1, ifAsked(), 0),
+  GPU_SET_SOCKET(33, SETTING, PayloadKind.NONE, 1, 1, ifAsked(), 0),
   /** Everything to its initial state. */
-  RESET_DEVICE(34, PayloadKind.NONE, 0, 0, ifAsked(), 0, ProtocolFeature.RESET_DEVICE),
+  RESET_DEVICE(34, STOP, PayloadKind.NONE, 0, 0, ifAsked(), 0, ProtocolFeature.RESET_DEVICE),
   /** A kick as a message. */
   VRING_KICK(
       35,
+      SETTING,
       PayloadKind.VRING_STATE,
       0,
       0,
@@ -115,20 +146,43 @@ public enum FrontEndRequest {
       ProtocolFeature.REPLY_ACK),
   /** How many memory regions there can be. */
   GET_MAX_MEM_SLOTS(
-      36, PayloadKind.NONE, 0, 0, always(PayloadKind.U64), 0, ProtocolFeature.CONFIGURE_MEM_SLOTS),
+      36,
+      QUESTION,
+      PayloadKind.NONE,
+      0,
+      0,
+      always(PayloadKind.U64),
+      0,
+      ProtocolFeature.CONFIGURE_MEM_SLOTS),
   /** One memory region more. */
   ADD_MEM_REG(
-      37, PayloadKind.SINGLE_REGION, 1, 1, ifAsked(), 0, ProtocolFeature.CONFIGURE_MEM_SLOTS),
+      37,
+      MEMORY,
+      PayloadKind.SINGLE_REGION,
+      1,
+      1,
+      ifAsked(),
+      0,
+      ProtocolFeature.CONFIGURE_MEM_SLOTS),
   /** One memory region less. */
   REM_MEM_REG(
-      38, PayloadKind.SINGLE_REGION, 0, 0, ifAsked(), 0, ProtocolFeature.CONFIGURE_MEM_SLOTS),
+      38,
+      MEMORY,
+      PayloadKind.SINGLE_REGION,
+      0,
+      0,
+      ifAsked(),
+      0,
+      ProtocolFeature.CONFIGURE_MEM_SLOTS),
   /** The virtio status byte. */
-  SET_STATUS(39, PayloadKind.U64, 0, 0, ifAsked(), 0, ProtocolFeature.STATUS),
+  SET_STATUS(39, START, PayloadKind.U64, 0, 0, ifAsked(), 0, ProtocolFeature.STATUS),
   /** The virtio status byte, read. */
-  GET_STATUS(40, PayloadKind.NONE, 0, 0, always(PayloadKind.U64), 0, ProtocolFeature.STATUS),
+  GET_STATUS(
+      40, QUESTION, PayloadKind.NONE, 0, 0, always(PayloadKind.U64), 0, ProtocolFeature.STATUS),
   /** Ask for an object; the layout of the answer is not defined. */
   GET_SHARED_OBJECT(
       41,
+      QUESTION,
       PayloadKind.SHARED_OBJECT,
       0,
       0,
@@ -137,16 +191,38 @@ public enum FrontEndRequest {
       ProtocolFeature.SHARED_OBJECT),
   /** A pipe for the back end's own state. */
   SET_DEVICE_STATE_FD(
-      42, PayloadKind.DEVICE_STATE, 1, 1, always(PayloadKind.U64), 1, ProtocolFeature.DEVICE_STATE),
+      42,
+      TRANSFER,
+      PayloadKind.DEVICE_STATE,
+      1,
+      1,
+      always(PayloadKind.U64),
+      1,
+      ProtocolFeature.DEVICE_STATE),
   /** Whether that went well. */
   CHECK_DEVICE_STATE(
-      43, PayloadKind.NONE, 0, 0, always(PayloadKind.U64), 0, ProtocolFeature.DEVICE_STATE),
+      43,
+      TRANSFER,
+      PayloadKind.NONE,
+      0,
+      0,
+      always(PayloadKind.U64),
+      0,
+      ProtocolFeature.DEVICE_STATE),
   /** Sizes of shared memory regions. */
   GET_SHMEM_CONFIG(
-      44, PayloadKind.NONE, 0, 0, always(PayloadKind.SHMEM_CONFIG), 0, ProtocolFeature.SHMEM),
+      44,
+      QUESTION,
+      PayloadKind.NONE,
+      0,
+      0,
+      always(PayloadKind.SHMEM_CONFIG),
+      0,
+      ProtocolFeature.SHMEM),
   /** Stops a ring at once (reported). */
   GET_VRING_BASE_SKIP_DRAIN(
       45,
+      STOP,
       PayloadKind.VRING_STATE,
       0,
       0,
@@ -159,10 +235,11 @@ public enum FrontEndRequest {
    * Early configuration begins (1) or ends (2). Its number and feature bit come from a {@link
    * Dialect} only.
    */
-  PRESETUP(-1, PayloadKind.U64, 0, 0, ifAsked(), 0);
+  PRESETUP(-1, START, PayloadKind.U64, 0, 0, ifAsked(), 0);
 
   private static final FrontEndRequest[] BY_ID = new FrontEndRequest[46];
   private static final Optional<PayloadKind> IGNORED = Optional.of(PayloadKind.IGNORED);
+  private static final Optional<PayloadKind> ACKNOWLEDGEMENT = Optional.of(PayloadKind.U64);
 
   static {
     for (FrontEndRequest request : values()) {
@@ -173,6 +250,7 @@ public enum FrontEndRequest {
   }
 
   private final OptionalInt fixedId;
+  private final MessageClass messageClass;
   private final PayloadKind payload;
   private final int minDescriptors;
   private final int maxDescriptors;
@@ -182,6 +260,7 @@ public enum FrontEndRequest {
 
   FrontEndRequest(
       int id,
+      MessageClass messageClass,
       PayloadKind payload,
       int minDescriptors,
       int maxDescriptors,
@@ -189,6 +268,7 @@ public enum FrontEndRequest {
       int maxReplyDescriptors,
       ProtocolFeature... gate) {
     this.fixedId = id < 0 ? OptionalInt.empty() : OptionalInt.of(id);
+    this.messageClass = messageClass;
     this.payload = payload;
     this.minDescriptors = minDescriptors;
     this.maxDescriptors = maxDescriptors;
@@ -227,6 +307,43 @@ public enum FrontEndRequest {
     return explicitReply;
   }
 
+  /**
+   * The layout in which one message is answered; empty: not at all.
+   *
+   * <p>While postcopy is on, a memory table comes back with the back end's addresses for ours; the
+   * go-ahead behind it, eight zero bytes, is the table without regions and is not answered.
+   *
+   * @param message what is sent
+   * @param protocolFeatures those that are negotiated
+   * @param postcopy between POSTCOPY_LISTEN and POSTCOPY_END
+   * @param needReply whether an acknowledgement is asked for
+   */
+  public Optional<PayloadKind> answerTo(
+      Payload message, long protocolFeatures, boolean postcopy, boolean needReply) {
+    if (postcopy && this == SET_MEM_TABLE) {
+      boolean goAhead = message.size() == MemoryTablePayload.EMPTY_SIZE;
+      return goAhead ? Optional.empty() : Optional.of(PayloadKind.MEMORY_TABLE);
+    }
+    if (postcopy && this == ADD_MEM_REG) {
+      return Optional.of(PayloadKind.SINGLE_REGION);
+    }
+    Optional<PayloadKind> explicit = explicitReply(protocolFeatures);
+    return explicit.isEmpty() && needReply ? ACKNOWLEDGEMENT : explicit;
+  }
+
+  /** How much work its answer may stand for. */
+  public MessageClass messageClass() {
+    return messageClass;
+  }
+
+  /**
+   * The feature bits, of those in {@link VhostFeature}, that must be acknowledged besides the
+   * protocol features.
+   */
+  public long featureMask() {
+    return this == IOTLB_MSG ? VhostFeature.IOMMU_PLATFORM : 0;
+  }
+
   /** Descriptors that the answer may carry. */
   public int maxReplyDescriptors() {
     return maxReplyDescriptors;
@@ -251,30 +368,27 @@ public enum FrontEndRequest {
   }
 
   /**
-   * Refuses a message that the specification does not have: wrong layout, or descriptors that do
-   * not match what the payload announces.
+   * Refuses a message that the specification does not have: wrong layout, a number that must be
+   * another, or descriptors that do not match what the payload announces.
    *
-   * @param message what is to be sent
-   * @param descriptors how many descriptors are to travel with it
    * @throws IllegalArgumentException naming what does not fit
    */
   public void requireWellFormed(Payload message, int descriptors) {
     if (message.kind() != payload) {
       throw new IllegalArgumentException(this + " carries " + payload + ", not " + message.kind());
     }
-    int least = minDescriptors;
-    int most = maxDescriptors;
-    switch (message) {
-      case VringDescriptor ring -> least = most = ring.withoutDescriptor() ? 0 : 1;
-      case MemoryTablePayload table -> least = most = table.regions().size();
-      default -> {
-        // The table of requests says it all.
-      }
-    }
-    if (descriptors < least || descriptors > most) {
-      throw new IllegalArgumentException(
-          this + " with " + descriptors + " descriptors, expected " + least + " to " + most);
-    }
+    MessageRules.requireWellFormed(this, message, descriptors);
+  }
+
+  /**
+   * Refuses an answer whose parts contradict each other.
+   *
+   * @param answer decoded in the layout of {@link #answerTo}
+   * @param descriptors how many came with it
+   * @throws ProtocolException naming what does not fit
+   */
+  public void requireFittingAnswer(Payload answer, int descriptors) {
+    MessageRules.requireFittingAnswer(this, answer, descriptors);
   }
 
   /** The request with an upstream number. */

@@ -23,6 +23,9 @@ public record MemoryTablePayload(List<MemoryRegionPayload> regions) implements P
 
   private static final int FIXED = 8;
 
+  /** Bytes of a table without regions, all of them 0. */
+  static final int EMPTY_SIZE = FIXED;
+
   /** Checks the count. */
   public MemoryTablePayload {
     regions = List.copyOf(regions);

@@ -66,6 +66,11 @@ public enum PayloadKind {
     return size >= minSize && size <= maxSize;
   }
 
+  /** The sizes that are accepted, for messages: "8" or "26 to 4096". */
+  public String describeSizes() {
+    return minSize == maxSize ? Integer.toString(minSize) : minSize + " to " + maxSize;
+  }
+
   /**
    * Reads {@code size} bytes.
    *

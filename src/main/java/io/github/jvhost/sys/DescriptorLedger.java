@@ -19,7 +19,13 @@ import org.jspecify.annotations.Nullable;
  */
 public final class DescriptorLedger {
   private static final Set<Class<?>> BOOKKEEPERS =
-      Set.of(DescriptorLedger.class, OwnedDescriptor.class, EventFd.class, MemoryFile.class);
+      Set.of(
+          DescriptorLedger.class,
+          OwnedDescriptor.class,
+          EventFd.class,
+          MemoryFile.class,
+          Pipe.class,
+          SocketPair.class);
 
   private final boolean traces;
   private final ConcurrentHashMap<Long, Entry> open = new ConcurrentHashMap<>();

@@ -1,6 +1,7 @@
 package io.github.jvhost.sys;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
@@ -30,6 +31,7 @@ final class Linux {
   static final int EBADF = 9;
   static final int EAGAIN = 11;
   static final int EINVAL = 22;
+  static final int EPIPE = 32;
 
   static final int F_SETFD = 2;
   static final int F_GETFL = 3;
@@ -45,8 +47,11 @@ final class Linux {
 
   private static final int MFD_CLOEXEC = 1;
   private static final int MFD_ALLOW_SEALING = 2;
-  private static final int EFD_CLOEXEC = 0x80000;
+  private static final int O_CLOEXEC = 0x80000;
+  private static final int EFD_CLOEXEC = O_CLOEXEC;
   private static final int EFD_NONBLOCK = O_NONBLOCK;
+  private static final int AF_UNIX = 1;
+  private static final int SOCK_STREAM_CLOEXEC = 1 | O_CLOEXEC;
   private static final int PROT_READ_WRITE = 3;
   private static final int MAP_SHARED = 1;
 
@@ -79,7 +84,12 @@ final class Linux {
   private static final MethodHandle MEMFD_CREATE =
       call("memfd_create", JAVA_INT, ADDRESS, JAVA_INT);
   private static final MethodHandle EVENTFD = call("eventfd", JAVA_INT, JAVA_INT, JAVA_INT);
+  private static final MethodHandle PIPE2 = call("pipe2", JAVA_INT, ADDRESS, JAVA_INT);
+  private static final MethodHandle SOCKETPAIR =
+      call("socketpair", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS);
   private static final MethodHandle READ = call("read", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
+  private static final MethodHandle PREAD =
+      call("pread", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle WRITE = call("write", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
   private static final MethodHandle PPOLL =
       call("ppoll", JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS);
@@ -156,9 +166,60 @@ final class Linux {
     }
   }
 
+  /**
+   * A pipe that is close-on-exec and, at both ends, blocking.
+   *
+   * @param ends takes the numbers: the reading end, then the writing end
+   */
+  static int pipe(int[] ends) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CALL_STATE);
+      MemorySegment numbers = arena.allocate(JAVA_INT, 2);
+      int result = result((int) PIPE2.invokeExact(state, numbers, O_CLOEXEC), state);
+      ends[0] = numbers.getAtIndex(JAVA_INT, 0);
+      ends[1] = numbers.getAtIndex(JAVA_INT, 1);
+      return result;
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  /**
+   * Two connected AF_UNIX stream sockets, close-on-exec and blocking.
+   *
+   * @param ends takes the numbers
+   */
+  static int socketPair(int[] ends) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CALL_STATE);
+      MemorySegment numbers = arena.allocate(JAVA_INT, 2);
+      int result =
+          result(
+              (int) SOCKETPAIR.invokeExact(state, AF_UNIX, SOCK_STREAM_CLOEXEC, 0, numbers), state);
+      ends[0] = numbers.getAtIndex(JAVA_INT, 0);
+      ends[1] = numbers.getAtIndex(JAVA_INT, 1);
+      return result;
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
   static long read(MemorySegment state, int fd, MemorySegment into) {
     try {
       return result((long) READ.invokeExact(state, fd, into, into.byteSize()), state);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static long pread(int fd, byte[] into, int from, long offset) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CALL_STATE);
+      MemorySegment buffer = arena.allocate(into.length - from);
+      long count =
+          result((long) PREAD.invokeExact(state, fd, buffer, buffer.byteSize(), offset), state);
+      MemorySegment.copy(buffer, JAVA_BYTE, 0, into, from, (int) Math.max(0, count));
+      return count;
     } catch (Throwable t) {
       throw unexpected(t);
     }

@@ -79,6 +79,32 @@ public final class MemoryFile implements AutoCloseable {
     }
   }
 
+  /**
+   * Reads a part of a file without mapping it: a peer that shortens the file then costs a short
+   * read, and not the process.
+   *
+   * @param file stays its owner's
+   * @param offset in bytes, not negative
+   * @param into filled from the beginning
+   * @return bytes read, fewer than asked for at the end of the file
+   * @throws SystemCallException when the system refuses
+   */
+  public static int read(OwnedDescriptor file, long offset, byte[] into) {
+    int done = 0;
+    while (done < into.length) {
+      long count =
+          SystemCallException.check(
+              Linux.pread(file.number(), into, done, offset + done),
+              "reading " + file + " at " + offset,
+              "pread");
+      if (count == 0) {
+        break;
+      }
+      done += (int) count;
+    }
+    return done;
+  }
+
   /** The file's size in bytes; for an adopted file without seals, what it was at that moment. */
   public long size() {
     return size;

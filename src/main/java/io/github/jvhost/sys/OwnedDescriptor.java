@@ -97,6 +97,19 @@ public final class OwnedDescriptor implements AutoCloseable {
   }
 
   /**
+   * Gives the number away: from here on whoever asked closes it, and this object counts as closed.
+   * For libraries that insist on owning what they work with.
+   *
+   * @throws IllegalStateException when it is closed
+   */
+  public synchronized int release() {
+    int n = number();
+    number = CLOSED;
+    ledger.closed(entry);
+    return n;
+  }
+
+  /**
    * Closes the descriptor; a second time does nothing.
    *
    * @throws SystemCallException when somebody else had closed the number behind this object's back

@@ -73,6 +73,7 @@ public class SystemCallException extends VhostException {
       case 24 -> "EMFILE (this process has too many open files)";
       case 27 -> "EFBIG (file too large)";
       case 28 -> "ENOSPC (no space left)";
+      case 32 -> "EPIPE (nobody reads)";
       default -> "errno " + errno;
     };
   }

@@ -1,6 +1,6 @@
 /**
  * The only room that talks to the operating system through foreign functions: descriptors,
- * eventfds, shared memory files, mappings and a poll.
+ * eventfds, pipes, socket pairs, shared memory files, mappings and a poll.
  *
  * <p>Everything that a vhost-user front end shares with its back end is a file descriptor, and a
  * descriptor is the one thing that the JVM does not look after. So each has exactly one owner here,
@@ -14,7 +14,7 @@
  *                     +--- OwnedDescriptor --- FileIdentity   (which file; the same for every dup)
  *   MemoryFile -owns--+       ^ number
  *       | map                 |
- *       v                  Poller   (borrows numbers for one wait)
+ *       v                  Poller   (borrows numbers for one wait)   Pipe: two; PipeReader, PipeWriter
  *   Mapping --- MemorySegment, gone after close
  *
  *   ------------------------------ Linux: every downcall handle ------------------------------ libc

@@ -8,6 +8,7 @@ import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.SocketPair;
 import io.netty.buffer.Unpooled;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -17,8 +18,6 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
-import org.newsclub.net.unix.AFUNIXSocketChannel;
-import org.newsclub.net.unix.AFUNIXSocketPair;
 
 /** A channel and the scripted peer at its other end, in one process. */
 final class ChannelPair implements AutoCloseable {
@@ -27,9 +26,9 @@ final class ChannelPair implements AutoCloseable {
   final BackEndConnection peer;
 
   private ChannelPair(Dialect dialect) throws IOException {
-    AFUNIXSocketPair<AFUNIXSocketChannel> pair = AFUNIXSocketPair.open();
-    channel = VhostUserChannel.adopt(pair.getSocket1(), "net0", dialect, ledger);
-    peer = BackEndConnection.adopt(pair.getSocket2(), "peer", ledger);
+    SocketPair pair = SocketPair.open(ledger, "of a test");
+    channel = VhostUserChannel.adopt(AdoptedSocket.of(pair.one(), "net0"), "net0", dialect, ledger);
+    peer = BackEndConnection.adopt(AdoptedSocket.of(pair.other(), "peer"), "peer", ledger);
   }
 
   static ChannelPair open() throws IOException {

@@ -134,7 +134,7 @@ class PollerTest {
       long perRound = Long.MAX_VALUE;
       // Until the compiler has seen it there may be garbage; a loop that makes some for good never
       // gets to 0.
-      for (int attempt = 0; attempt < 50 && perRound != 0; attempt++) {
+      for (int attempt = 0; attempt < 500 && perRound != 0; attempt++) {
         long before = threads.getCurrentThreadAllocatedBytes();
         for (int i = 0; i < rounds; i++) {
           e.signal();

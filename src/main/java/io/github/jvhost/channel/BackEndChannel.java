@@ -1,0 +1,310 @@
+package io.github.jvhost.channel;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.BackEndRequestHandler.Answer;
+import io.github.jvhost.protocol.BackEndRequest;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.Header;
+import io.github.jvhost.protocol.Payload;
+import io.github.jvhost.protocol.ProtocolException;
+import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.protocol.U64;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.Poller;
+import io.github.jvhost.sys.SocketPair;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The front end's side of the socket of SET_BACKEND_REQ_FD: requests in, answers out
+ * (specification, "Back-end communication").
+ *
+ * <pre>
+ *   header (with descriptors) --&gt; payload --&gt; known? negotiated? --yes--&gt; handler --&gt; answer
+ *            |                       |               +--------no---------------------&gt; failure
+ *            +-- malformed ----------+--&gt; the channel closes, failure() says why
+ * </pre>
+ *
+ * <p>It never waits and never fails its caller: a back end that sends half a request is served once
+ * the rest is there, one that does not read its answers loses the channel. That ends only the
+ * channel, not the main connection.
+ *
+ * <p>One platform thread at a time.
+ */
+public final class BackEndChannel implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(BackEndChannel.class);
+
+  /** Reads of one turn; a back end that asks without end is not listened to without end. */
+  private static final int READS_PER_TURN = 128;
+
+  private final SocketStream stream;
+  private final String name;
+  private final Dialect dialect;
+  private final BackEndRequestHandler handler;
+  private final ByteBuffer bytes = ByteBuffer.allocateDirect(Header.SIZE + Header.MAX_PAYLOAD);
+  private final ByteBuf view = Unpooled.wrappedBuffer(bytes.duplicate());
+  private final ByteBuffer answer = ByteBuffer.allocateDirect(Header.SIZE + U64.SIZE);
+  private final ByteBuf answerOut = Unpooled.wrappedBuffer(answer.duplicate());
+  private final List<OwnedDescriptor> arrived = new ArrayList<>();
+  private @Nullable Header header;
+  private long protocolFeatures;
+  private long features;
+  private long served;
+  private boolean serving;
+  private boolean closed;
+  private @Nullable VhostException failure;
+
+  private BackEndChannel(
+      SocketStream stream, String name, Dialect dialect, BackEndRequestHandler handler) {
+    this.stream = stream;
+    this.name = name;
+    this.dialect = dialect;
+    this.handler = handler;
+  }
+
+  /**
+   * A new channel.
+   *
+   * @param channel our end
+   * @param theirs the back end's; to be sent with SET_BACKEND_REQ_FD, then closed by the caller
+   */
+  public record Opened(BackEndChannel channel, OwnedDescriptor theirs) {}
+
+  /**
+   * Makes both ends.
+   *
+   * @param name of the device, for messages
+   * @param dialect what the numbers mean
+   * @param ledger where descriptors are written down
+   * @param handler what becomes of requests
+   * @throws VhostException (RETRY) if no more descriptors are to be had
+   */
+  public static Opened open(
+      String name, Dialect dialect, DescriptorLedger ledger, BackEndRequestHandler handler) {
+    String ours = name + " back-end channel";
+    // Not by the socket library, whose pairs leave two more sockets open.
+    SocketPair pair = SocketPair.open(ledger, ours);
+    try {
+      SocketStream stream = new SocketStream(AdoptedSocket.of(pair.one(), ours), ours, ledger);
+      return new Opened(new BackEndChannel(stream, ours, dialect, handler), pair.other());
+    } catch (RuntimeException e) {
+      pair.close();
+      throw e;
+    }
+  }
+
+  /**
+   * Tells which protocol features were acknowledged. Requests of others are answered with failure.
+   */
+  public void negotiated(long protocolFeatures) {
+    this.protocolFeatures = protocolFeatures;
+  }
+
+  /** Tells which features were acknowledged; IOTLB messages need one of them. */
+  public void negotiatedFeatures(long features) {
+    this.features = features;
+  }
+
+  /** The socket's number, for a {@link Poller}; stays this object's. -1 once it is closed. */
+  public int number() {
+    return closed ? -1 : stream.number();
+  }
+
+  /** The same, and -1 while a request is being handled: it does not wait for the next one. */
+  int numberToServe() {
+    return serving ? -1 : number();
+  }
+
+  /**
+   * Handles and answers each request that is there, without waiting; what is incomplete is kept.
+   * Whatever the back end does, nothing is thrown.
+   */
+  public void serveAvailable() {
+    if (serving || closed) {
+      return;
+    }
+    serving = true;
+    try {
+      for (int i = 0; i < READS_PER_TURN && !closed && stream.await(Poller.IN, 0) != 0; i++) {
+        if (readPart()) {
+          finishRequest();
+        }
+      }
+    } catch (IOException e) {
+      fail(gone(" (" + e.getMessage() + ")", e));
+    } catch (VhostException e) {
+      fail(e);
+    } catch (IllegalStateException e) {
+      // An object's descriptor that the handler has closed, or a virtual thread.
+      fail(new VhostException("answering: " + e.getMessage(), Recovery.RECONNECT, e));
+    } finally {
+      serving = false;
+    }
+  }
+
+  /** Reads once; whether a request is complete. */
+  private boolean readPart() throws IOException {
+    boolean first = bytes.position() == 0;
+    Header known = header;
+    bytes.limit(known == null ? Header.SIZE : Header.SIZE + known.size());
+    int before = arrived.size();
+    if (bytes.hasRemaining() && stream.read(bytes, arrived) < 0) {
+      throw gone("", null);
+    }
+    if (!first && arrived.size() > before) {
+      throw new ProtocolException("descriptors in the middle of a request");
+    }
+    if (known == null && bytes.position() == Header.SIZE) {
+      known = Header.decode(view.setIndex(0, Header.SIZE));
+      requireRequest(known);
+      header = known;
+    }
+    return known != null && bytes.position() == Header.SIZE + known.size();
+  }
+
+  private BackEndGoneException gone(String why, @Nullable Throwable cause) {
+    String where = bytes.position() == 0 ? "" : " " + bytes.position() + " bytes into a request";
+    return new BackEndGoneException("the back end closed it" + where + why, cause);
+  }
+
+  private void requireRequest(Header received) {
+    if (received.isReply()) {
+      throw new ProtocolException(
+          "request "
+              + Integer.toUnsignedString(received.request())
+              + " has flags 0x"
+              + Integer.toHexString(received.flags())
+              + ", expected 0x1 or 0x9");
+    }
+    Optional<BackEndRequest> request = open(received);
+    if (request.isPresent()) {
+      request.get().requireFittingSize(received.size());
+    }
+  }
+
+  /** The request, if there is such a one and it was negotiated. */
+  private Optional<BackEndRequest> open(Header received) {
+    return BackEndRequest.of(received.request())
+        .filter(request -> Gate.isOpen(dialect, protocolFeatures, features, request));
+  }
+
+  private void finishRequest() throws IOException {
+    Header received = header;
+    if (received == null) {
+      return;
+    }
+    List<OwnedDescriptor> descriptors = new ArrayList<>(arrived);
+    arrived.clear();
+    try {
+      Answer result = handle(received, descriptors);
+      served++;
+      if (closed) {
+        return; // by the handler
+      }
+      header = null;
+      bytes.clear();
+      boolean always =
+          BackEndRequest.of(received.request()).map(BackEndRequest::alwaysAnswered).orElse(false);
+      if (always || received.needsReply()) {
+        write(received.request(), result);
+      }
+    } finally {
+      descriptors.forEach(OwnedDescriptor::close);
+    }
+  }
+
+  private Answer handle(Header received, List<OwnedDescriptor> descriptors) {
+    Optional<BackEndRequest> known = open(received);
+    if (known.isEmpty()) {
+      log.debug("{}: request {} is not known or not negotiated", name, received.request());
+      return Answer.REFUSED;
+    }
+    BackEndRequest request = known.get();
+    Payload payload =
+        request.decode(
+            view.setIndex(Header.SIZE, Header.SIZE + received.size()),
+            received.size(),
+            descriptors.size());
+    if (!descriptors.isEmpty() && !ProtocolFeature.BACKEND_SEND_FD.isIn(protocolFeatures)) {
+      log.debug("{}: {} with descriptors, without BACKEND_SEND_FD", name, request);
+      return Answer.REFUSED;
+    }
+    try {
+      Answer result = handler.handle(request, payload, descriptors);
+      boolean found = request == BackEndRequest.SHARED_OBJECT_LOOKUP && result.result() == 0;
+      if (found != (result.descriptor() != null)) {
+        throw new IllegalArgumentException(
+            "a descriptor belongs to an object that was looked up and found, and to nothing else");
+      }
+      return result;
+    } catch (RuntimeException e) {
+      log.warn("{}: handling {} {}", name, request, payload, e);
+      return Answer.REFUSED;
+    }
+  }
+
+  private void write(int request, Answer result) throws IOException {
+    if ((stream.await(Poller.OUT, 0) & Poller.OUT) == 0) {
+      throw new DeadlineException(
+          "answering request " + request + ": the back end does not read its answers");
+    }
+    Header.encode(answerOut.clear(), request, Header.REPLY_FLAGS, U64.SIZE);
+    new U64(result.result()).encode(answerOut);
+    OwnedDescriptor object = result.descriptor();
+    if (stream.write(answer.clear(), object == null ? List.of() : List.of(object))
+        < answer.capacity()) {
+      throw new DeadlineException(
+          "answering request " + request + ": the back end takes half an answer");
+    }
+  }
+
+  private void fail(VhostException e) {
+    String message = name + ": " + e.getMessage();
+    failure =
+        switch (e) {
+          case ProtocolException _ -> new ProtocolException(message);
+          case DeadlineException _ -> new DeadlineException(message);
+          case BackEndGoneException _ -> new BackEndGoneException(message, e.getCause());
+          default -> new VhostException(message, Recovery.RECONNECT, e);
+        };
+    log.debug("{}", message);
+    close();
+  }
+
+  /** Why the channel closed; null while it is open, and when we closed it. */
+  public @Nullable VhostException failure() {
+    return failure;
+  }
+
+  /** Whether requests can still come. */
+  public boolean isOpen() {
+    return !closed;
+  }
+
+  /** Requests that were answered, or did not want to be, from the beginning. */
+  public long served() {
+    return served;
+  }
+
+  /** Closes the socket and descriptors of an unfinished request; a second time does nothing. */
+  @Override
+  public void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    arrived.forEach(OwnedDescriptor::close);
+    arrived.clear();
+    stream.close();
+  }
+}

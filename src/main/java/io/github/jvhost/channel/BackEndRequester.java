@@ -1,0 +1,120 @@
+package io.github.jvhost.channel;
+
+import io.github.jvhost.protocol.BackEndRequest;
+import io.github.jvhost.protocol.Header;
+import io.github.jvhost.protocol.ProtocolException;
+import io.github.jvhost.protocol.U64;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.netty.buffer.Unpooled;
+import java.util.List;
+
+/**
+ * The back end's end of the channel that came with SET_BACKEND_REQ_FD: requests out, answers in.
+ * For mock back ends and scripted peers. One platform thread at a time.
+ */
+public final class BackEndRequester implements AutoCloseable {
+  private final BackEndConnection connection;
+  private final String name;
+
+  private BackEndRequester(BackEndConnection connection, String name) {
+    this.connection = connection;
+    this.name = name;
+  }
+
+  /**
+   * What the front end answered.
+   *
+   * @param request the id that is answered
+   * @param result 0 is success
+   * @param descriptors that came along; the receiver closes them
+   */
+  public record BackEndAnswer(int request, long result, List<OwnedDescriptor> descriptors) {}
+
+  /**
+   * Takes over the socket that was received.
+   *
+   * @param socket closed with this object
+   * @param name for messages
+   * @param ledger where descriptors that answers bring are written down
+   * @throws io.github.jvhost.VhostException (GIVE_UP) if it is no connected socket; it is closed
+   */
+  public static BackEndRequester adopt(
+      OwnedDescriptor socket, String name, DescriptorLedger ledger) {
+    return new BackEndRequester(
+        BackEndConnection.adopt(AdoptedSocket.of(socket, name), name, ledger), name);
+  }
+
+  /** The socket's number, for a poll; stays this object's. -1 once it is closed. */
+  public int number() {
+    return connection.number();
+  }
+
+  /** {@link #send(int, byte[], List, boolean, Deadline)} of a request by name. */
+  public void send(
+      BackEndRequest request,
+      byte[] payload,
+      List<OwnedDescriptor> descriptors,
+      boolean needReply,
+      Deadline deadline) {
+    send(request.id(), payload, descriptors, needReply, deadline);
+  }
+
+  /**
+   * Asks, in one write.
+   *
+   * @param id of the request; any, for scripted faults
+   * @param payload as on the wire
+   * @param descriptors stay the caller's
+   * @param needReply whether an answer is asked for
+   * @throws DeadlineException if the front end does not read
+   * @throws FrontEndGoneException if it is gone
+   */
+  public void send(
+      int id,
+      byte[] payload,
+      List<OwnedDescriptor> descriptors,
+      boolean needReply,
+      Deadline deadline) {
+    int flags = needReply ? Header.VERSION | Header.NEED_REPLY : Header.VERSION;
+    connection.reply(id, flags, payload, descriptors, deadline);
+  }
+
+  /** Writes any bytes, sensible or not; see {@link BackEndConnection#writeRaw}. */
+  public void writeRaw(byte[] bytes, List<OwnedDescriptor> descriptors, Deadline deadline) {
+    connection.writeRaw(bytes, descriptors, deadline);
+  }
+
+  /**
+   * The next answer.
+   *
+   * @throws DeadlineException if none came in time; the call can be made again
+   * @throws FrontEndGoneException if the front end has closed the channel
+   * @throws ProtocolException if what came is no answer
+   */
+  public BackEndAnswer awaitAnswer(Deadline deadline) {
+    Received received = connection.receive(deadline);
+    Header header = received.header();
+    if (header.flags() != Header.REPLY_FLAGS || header.size() != U64.SIZE) {
+      received.descriptors().forEach(OwnedDescriptor::close);
+      throw new ProtocolException(
+          name
+              + ": the answer to back-end request "
+              + Integer.toUnsignedString(header.request())
+              + " has flags 0x"
+              + Integer.toHexString(header.flags())
+              + " and "
+              + header.size()
+              + " bytes, expected 0x5 and 8");
+    }
+    long result = U64.decode(Unpooled.wrappedBuffer(received.payload()), header.size()).value();
+    return new BackEndAnswer(header.request(), result, received.descriptors());
+  }
+
+  /** Closes the socket; a second time does nothing. */
+  @Override
+  public void close() {
+    connection.close();
+  }
+}

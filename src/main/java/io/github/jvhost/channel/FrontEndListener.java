@@ -1,0 +1,78 @@
+package io.github.jvhost.channel;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import java.nio.file.Path;
+import org.newsclub.net.unix.AFUNIXSocketChannel;
+
+/**
+ * A socket on which the front end listens for its back end, for back ends that connect (DPDK's
+ * client mode, dpdkvhostuserclient of Open vSwitch).
+ *
+ * <p>A socket file that a dead listener left behind is replaced, one that somebody still answers on
+ * is not. One platform thread at a time, except for {@link #path}.
+ */
+public final class FrontEndListener implements AutoCloseable {
+  private final ListeningSocket socket;
+  private final DescriptorLedger ledger;
+
+  private FrontEndListener(ListeningSocket socket, DescriptorLedger ledger) {
+    this.socket = socket;
+    this.ledger = ledger;
+  }
+
+  /**
+   * Creates the socket file and listens.
+   *
+   * @param path where, at most 107 bytes; nothing may be there but a socket that nobody listens on
+   * @param ledger where descriptors that connections receive are written down
+   * @throws VhostException (GIVE_UP) if that is not possible
+   */
+  public static FrontEndListener listen(Path path, DescriptorLedger ledger) {
+    StaleSocket.removeAt(path);
+    return new FrontEndListener(ListeningSocket.open(path), ledger);
+  }
+
+  /** Where it listens. */
+  public Path path() {
+    return socket.path();
+  }
+
+  /** The listening socket's number, for a poll; stays this object's. */
+  public int number() {
+    return socket.number();
+  }
+
+  /** Where descriptors that connections receive are written down. */
+  public DescriptorLedger ledger() {
+    return ledger;
+  }
+
+  /**
+   * The next back end that connects.
+   *
+   * @param name of the device, for messages
+   * @return the caller closes it
+   * @throws DeadlineException if none came in time
+   * @throws VhostException (GIVE_UP) if the socket fails or was closed
+   */
+  public AFUNIXSocketChannel accept(String name, Deadline deadline) {
+    AFUNIXSocketChannel accepted = socket.accept(deadline);
+    if (accepted == null) {
+      throw new DeadlineException(
+          name
+              + ": waiting for a back end to connect to "
+              + path()
+              + ": none came within "
+              + deadline);
+    }
+    return accepted;
+  }
+
+  /** Stops listening and removes the file; connections live on. A second time does nothing. */
+  @Override
+  public void close() {
+    socket.close();
+  }
+}

@@ -1,0 +1,93 @@
+package io.github.jvhost.channel;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.Poller;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import org.newsclub.net.unix.AFUNIXServerSocketChannel;
+import org.newsclub.net.unix.AFUNIXSocketAddress;
+import org.newsclub.net.unix.AFUNIXSocketChannel;
+
+/** A listening socket in the file system, whoever listens. One platform thread at a time. */
+final class ListeningSocket implements AutoCloseable {
+  private static final int BACKLOG = 16;
+
+  private final AFUNIXServerSocketChannel server;
+  private final Path path;
+  private final Poller poller = new Poller(1);
+  private final int number;
+  private boolean closed;
+
+  private ListeningSocket(AFUNIXServerSocketChannel server, Path path, int number) {
+    this.server = server;
+    this.path = path;
+    this.number = number;
+  }
+
+  /**
+   * Creates the socket file and listens.
+   *
+   * @throws VhostException (GIVE_UP) if that is not possible
+   */
+  static ListeningSocket open(Path path) {
+    AFUNIXServerSocketChannel server = null;
+    try {
+      server = AFUNIXServerSocketChannel.open();
+      server.bind(AFUNIXSocketAddress.of(path), BACKLOG);
+      return new ListeningSocket(server, path, SocketStream.numberOf(server.getFileDescriptor()));
+    } catch (IOException e) {
+      if (server != null) {
+        SocketStream.closeQuietly(server);
+      }
+      throw new VhostException("listening on " + path + ": " + e.getMessage(), Recovery.GIVE_UP, e);
+    }
+  }
+
+  Path path() {
+    return path;
+  }
+
+  int number() {
+    return number;
+  }
+
+  /**
+   * The next connection; null when none came in time.
+   *
+   * @throws VhostException (GIVE_UP) if the socket fails or is closed
+   */
+  @Nullable AFUNIXSocketChannel accept(Deadline deadline) {
+    if (closed) {
+      throw new VhostException("accepting on " + path + ": it is closed", Recovery.GIVE_UP);
+    }
+    poller.clear();
+    poller.add(number, Poller.IN);
+    if (poller.await(deadline.remainingNanos()) == 0) {
+      return null;
+    }
+    try {
+      return server.accept();
+    } catch (IOException e) {
+      throw new VhostException("accepting on " + path + ": " + e.getMessage(), Recovery.GIVE_UP, e);
+    }
+  }
+
+  @Override
+  public void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    SocketStream.closeQuietly(server);
+    poller.close();
+    try {
+      Files.deleteIfExists(path);
+    } catch (IOException e) {
+      throw new VhostException("removing " + path + ": " + e.getMessage(), Recovery.GIVE_UP, e);
+    }
+  }
+}

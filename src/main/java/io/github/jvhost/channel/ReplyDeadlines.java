@@ -1,0 +1,106 @@
+package io.github.jvhost.channel;
+
+import io.github.jvhost.protocol.MessageClass;
+import java.time.Duration;
+
+/**
+ * How long a back end may take to answer, by what the answer stands for. Time counts from the
+ * moment when the message was written or the reply before came, whichever was later, so that a
+ * pipeline of many messages has the time of each. A message that is not answered adds its work to
+ * the next one that is: the longest of their classes counts.
+ *
+ * <p>These are limits of the message. The deadline of a wait bounds it besides; the earlier ends
+ * it.
+ *
+ * @param question something is read
+ * @param setting something is written down
+ * @param memory memory is mapped, pinned, registered with hardware
+ * @param stop rings are drained
+ * @param start rings or hardware start
+ * @param transfer a back end's state, or the rest of guest memory, moves
+ */
+public record ReplyDeadlines(
+    Duration question,
+    Duration setting,
+    Duration memory,
+    Duration stop,
+    Duration start,
+    Duration transfer) {
+  private static final Duration LONGEST = Duration.ofDays(365);
+
+  /**
+   * 10 s for what only reads or writes down, 30 s to stop, 60 s for memory and to start, since
+   * hundreds of gigabytes are pinned then, and 300 s for a transfer.
+   */
+  public static final ReplyDeadlines DEFAULTS =
+      new ReplyDeadlines(
+          Duration.ofSeconds(10),
+          Duration.ofSeconds(10),
+          Duration.ofSeconds(60),
+          Duration.ofSeconds(30),
+          Duration.ofSeconds(60),
+          Duration.ofSeconds(300));
+
+  /** Checks that each is more than nothing, and at most a year. */
+  public ReplyDeadlines {
+    requireSensible(question);
+    requireSensible(setting);
+    requireSensible(memory);
+    requireSensible(stop);
+    requireSensible(start);
+    requireSensible(transfer);
+  }
+
+  private static void requireSensible(Duration time) {
+    if (!time.isPositive() || time.compareTo(LONGEST) > 0) {
+      throw new IllegalArgumentException("a reply deadline of " + time);
+    }
+  }
+
+  /** The same for every class. */
+  public static ReplyDeadlines all(Duration time) {
+    return new ReplyDeadlines(time, time, time, time, time, time);
+  }
+
+  /** The limit of a class. */
+  public Duration of(MessageClass messageClass) {
+    return switch (messageClass) {
+      case QUESTION -> question;
+      case SETTING -> setting;
+      case MEMORY -> memory;
+      case STOP -> stop;
+      case START -> start;
+      case TRANSFER -> transfer;
+    };
+  }
+
+  /** These, with another limit for what only reads. */
+  public ReplyDeadlines withQuestion(Duration time) {
+    return new ReplyDeadlines(time, setting, memory, stop, start, transfer);
+  }
+
+  /** These, with another limit for what is written down. */
+  public ReplyDeadlines withSetting(Duration time) {
+    return new ReplyDeadlines(question, time, memory, stop, start, transfer);
+  }
+
+  /** These, with another limit for memory. */
+  public ReplyDeadlines withMemory(Duration time) {
+    return new ReplyDeadlines(question, setting, time, stop, start, transfer);
+  }
+
+  /** These, with another limit for stopping. */
+  public ReplyDeadlines withStop(Duration time) {
+    return new ReplyDeadlines(question, setting, memory, time, start, transfer);
+  }
+
+  /** These, with another limit for starting. */
+  public ReplyDeadlines withStart(Duration time) {
+    return new ReplyDeadlines(question, setting, memory, stop, time, transfer);
+  }
+
+  /** These, with another limit for transfers. */
+  public ReplyDeadlines withTransfer(Duration time) {
+    return new ReplyDeadlines(question, setting, memory, stop, start, time);
+  }
+}

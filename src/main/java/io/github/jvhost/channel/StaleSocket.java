@@ -1,0 +1,53 @@
+package io.github.jvhost.channel;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import org.newsclub.net.unix.AFUNIXSocketAddress;
+import org.newsclub.net.unix.AFUNIXSocketChannel;
+import org.newsclub.net.unix.ConnectionRefusedSocketException;
+
+/** The socket file that a process leaves behind when it dies: nobody answers, and bind fails. */
+final class StaleSocket {
+  private StaleSocket() {}
+
+  /**
+   * Removes a socket file if nobody listens on it; does nothing where there is no file.
+   *
+   * @throws VhostException (GIVE_UP) if there is something else, or somebody listens
+   */
+  static void removeAt(Path path) {
+    String doing = "listening on " + path + ": ";
+    try {
+      if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+        return;
+      }
+      BasicFileAttributes file =
+          Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
+      if (!file.isOther()) {
+        throw new VhostException(doing + "there is a file, and it is no socket", Recovery.GIVE_UP);
+      }
+      if (isAnswered(path)) {
+        throw new VhostException(doing + "somebody listens there already", Recovery.GIVE_UP);
+      }
+      Files.deleteIfExists(path);
+    } catch (IOException e) {
+      throw new VhostException(doing + e.getMessage(), Recovery.GIVE_UP, e);
+    }
+  }
+
+  private static boolean isAnswered(Path path) throws IOException {
+    try (AFUNIXSocketChannel probe = AFUNIXSocketChannel.open()) {
+      // Without blocking: a listener whose queue is full is alive, and would keep us waiting.
+      probe.configureBlocking(false);
+      probe.connect(AFUNIXSocketAddress.of(path));
+      return true;
+    } catch (ConnectionRefusedSocketException _) {
+      return false;
+    }
+  }
+}

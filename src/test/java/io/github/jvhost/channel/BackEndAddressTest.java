@@ -1,0 +1,181 @@
+package io.github.jvhost.channel;
+
+import static io.github.jvhost.channel.ChannelPair.brief;
+import static io.github.jvhost.channel.ChannelPair.openFiles;
+import static io.github.jvhost.channel.ChannelPair.soon;
+import static io.github.jvhost.channel.ChannelPair.u64;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.NoPayload;
+import io.github.jvhost.protocol.U64;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.MemoryFile;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.Pipe;
+import io.github.jvhost.sys.SocketPair;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.newsclub.net.unix.AFUNIXServerSocketChannel;
+import org.newsclub.net.unix.AFUNIXSocketAddress;
+
+/** The three ways to a back end. */
+class BackEndAddressTest {
+  @TempDir private Path directory;
+  private final DescriptorLedger ledger = DescriptorLedger.tracing();
+  private long socketsBefore;
+
+  @BeforeEach
+  void count() throws Exception {
+    // The library opens a socket for itself when it is first used.
+    FrontEndListener.listen(directory.resolve("warm"), ledger).close();
+    socketsBefore = openFiles("socket:");
+  }
+
+  @AfterEach
+  void nothingIsLeft() throws Exception {
+    assertThat(ledger.describeOpen()).isEmpty();
+    assertThat(openFiles("socket:")).isEqualTo(socketsBefore);
+  }
+
+  private VhostUserChannel connect(BackEndAddress where, Deadline deadline) {
+    return VhostUserChannel.connect(where, "net0", Dialect.UPSTREAM, ledger, deadline);
+  }
+
+  private static void roundTrip(VhostUserChannel channel, BackEndConnection backEnd) {
+    channel.send(FrontEndRequest.GET_FEATURES, NoPayload.INSTANCE, List.of(), false, soon());
+    channel.flush(soon());
+    assertThat(backEnd.receive(soon()).header().request()).isEqualTo(1);
+    backEnd.reply(1, 5, u64(9), List.of(), soon());
+    assertThat(channel.awaitReply(soon()).payload()).isEqualTo(new U64(9));
+  }
+
+  @Test
+  void aBackEndConnectsToUsAndAgainAfterItWent() {
+    Path path = directory.resolve("fe");
+    try (FrontEndListener listener = FrontEndListener.listen(path, ledger)) {
+      var where = new BackEndAddress.Listening(listener);
+      for (int i = 0; i < 2; i++) {
+        try (BackEndConnection backEnd = BackEndConnection.connect(path, "be", ledger, soon());
+            VhostUserChannel channel = connect(where, soon())) {
+          roundTrip(channel, backEnd);
+        }
+      }
+      assertThat(where).hasToString("whoever connects to " + path);
+    }
+    assertThat(path).doesNotExist();
+  }
+
+  @Test
+  void aBackEndThatDoesNotConnectEndsAtTheDeadline() {
+    Path path = directory.resolve("fe");
+    try (FrontEndListener listener = FrontEndListener.listen(path, ledger)) {
+      assertThatThrownBy(() -> connect(new BackEndAddress.Listening(listener), brief()))
+          .isInstanceOf(DeadlineException.class)
+          .hasMessage(
+              "net0: waiting for a back end to connect to "
+                  + path
+                  + ": none came within deadline of 20 ms");
+    }
+  }
+
+  @Test
+  void aListenerThatIsClosedIsSaid() {
+    FrontEndListener listener = FrontEndListener.listen(directory.resolve("fe"), ledger);
+    listener.close();
+    listener.close();
+    assertThatThrownBy(() -> connect(new BackEndAddress.Listening(listener), soon()))
+        .isInstanceOf(VhostException.class)
+        .hasMessageContaining("it is closed");
+  }
+
+  @Test
+  void aSocketFileOfADeadListenerIsReplaced() throws Exception {
+    Path path = directory.resolve("fe");
+    try (AFUNIXServerSocketChannel dead = AFUNIXServerSocketChannel.open()) {
+      dead.bind(AFUNIXSocketAddress.of(path), 1);
+      dead.setDeleteOnClose(false);
+    }
+    assertThat(path).exists();
+    try (FrontEndListener listener = FrontEndListener.listen(path, ledger);
+        BackEndConnection backEnd = BackEndConnection.connect(path, "be", ledger, soon());
+        VhostUserChannel channel = connect(new BackEndAddress.Listening(listener), soon())) {
+      roundTrip(channel, backEnd);
+    }
+  }
+
+  @Test
+  void aSocketThatSomebodyAnswersOnIsNot() {
+    Path path = directory.resolve("fe");
+    try (FrontEndListener _ = FrontEndListener.listen(path, ledger)) {
+      assertThatThrownBy(() -> FrontEndListener.listen(path, ledger))
+          .isInstanceOf(VhostException.class)
+          .hasMessage("listening on " + path + ": somebody listens there already");
+      assertThat(path).exists();
+    }
+  }
+
+  @Test
+  void aFileThatIsNoSocketIsNotEither() throws Exception {
+    Path path = Files.writeString(directory.resolve("fe"), "precious");
+    assertThatThrownBy(() -> FrontEndListener.listen(path, ledger))
+        .isInstanceOf(VhostException.class)
+        .hasMessageContaining("there is a file, and it is no socket")
+        .extracting(e -> ((VhostException) e).recovery())
+        .isEqualTo(Recovery.GIVE_UP);
+    assertThat(path).hasContent("precious");
+  }
+
+  @Test
+  void aConnectionThatWasHandedOverIsUsedOnce() {
+    SocketPair pair = SocketPair.open(ledger, "of a test");
+    OwnedDescriptor given = pair.one();
+    var where = new BackEndAddress.Connected(given);
+    try (BackEndConnection backEnd =
+            BackEndConnection.adopt(AdoptedSocket.of(pair.other(), "be"), "be", ledger);
+        VhostUserChannel channel = connect(where, soon())) {
+      assertThat(given.isOpen()).as("taken over").isFalse();
+      roundTrip(channel, backEnd);
+    }
+    assertThatThrownBy(() -> connect(where, soon()))
+        .isInstanceOf(VhostException.class)
+        .hasMessageContaining("it was used before")
+        .extracting(e -> ((VhostException) e).recovery())
+        .isEqualTo(Recovery.GIVE_UP);
+  }
+
+  @Test
+  void aHandedOverConnectionWhoseBackEndIsGoneIsClosedOnce() {
+    SocketPair pair = SocketPair.open(ledger, "of a test");
+    pair.other().close();
+    try (VhostUserChannel channel = connect(new BackEndAddress.Connected(pair.one()), soon())) {
+      channel.send(FrontEndRequest.GET_FEATURES, NoPayload.INSTANCE, List.of(), false, soon());
+      assertThatThrownBy(() -> channel.awaitReply(soon())).isInstanceOf(BackEndGoneException.class);
+    }
+  }
+
+  @Test
+  void whatIsNoConnectedSocketIsRefusedAndClosed() {
+    try (Pipe pipe = Pipe.open(ledger, "t");
+        MemoryFile file = MemoryFile.create(ledger, "t", 4096)) {
+      for (OwnedDescriptor wrong : List.of(pipe.readEnd(), file.descriptor())) {
+        assertThatThrownBy(() -> connect(new BackEndAddress.Connected(wrong), soon()))
+            .isInstanceOf(VhostException.class)
+            .hasMessageContaining("net0: taking over ")
+            .extracting(e -> ((VhostException) e).recovery())
+            .isEqualTo(Recovery.GIVE_UP);
+        assertThat(wrong.isOpen()).isFalse();
+      }
+    }
+  }
+}
