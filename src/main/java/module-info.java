@@ -26,8 +26,12 @@ module io.github.jvhost {
   exports io.github.jvhost.testkit.dpdk;
   exports io.github.jvhost.testkit.guest;
   exports io.github.jvhost.testkit.net;
+  exports io.github.jvhost.testkit.ovs;
+  exports io.github.jvhost.testkit.process;
+  exports io.github.jvhost.testkit.qemu;
   exports io.github.jvhost.testkit.ram;
   exports io.github.jvhost.testkit.scenario;
+  exports io.github.jvhost.testkit.trace;
 
   // The command is no library; picocli fills its options in.
   opens io.github.jvhost.cli to

@@ -2,7 +2,6 @@ package io.github.jvhost.cli;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.testkit.HardwareModel;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.dpdk.Testpmd;
 import io.github.jvhost.testkit.scenario.Change;
@@ -12,11 +11,9 @@ import io.github.jvhost.testkit.scenario.RunResult;
 import io.github.jvhost.testkit.scenario.ScenarioOptions;
 import io.github.jvhost.testkit.scenario.Variant;
 import io.github.jvhost.vhost.BackEndProfile;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
@@ -96,6 +93,12 @@ final class DemoCommand implements Callable<Integer> {
   private @Nullable String personality;
 
   @Option(
+      names = "--packed",
+      description =
+          "The guest uses packed rings; the mock back end keeps an in-flight region then.")
+  private boolean packed;
+
+  @Option(
       names = "--change",
       paramLabel = "WHAT",
       description =
@@ -164,7 +167,8 @@ final class DemoCommand implements Callable<Integer> {
         variant == Variant.IMPLICIT_DPDK ? BackEndProfile.DPDK : profileOr(BackEndProfile.GENERIC);
     Personality who =
         personality != null
-            ? choose("--personality", personality, Arrays.asList(Personality.values()), this::label)
+            ? choose(
+                "--personality", personality, Arrays.asList(Personality.values()), Words::label)
             : known == BackEndProfile.DPDK ? Personality.DPDK : Personality.GENERIC;
     if (!dpdk && known == BackEndProfile.DPDK && who != Personality.DPDK) {
       throw usage("the profile dpdk only holds for a back end that is one: --personality=dpdk");
@@ -178,11 +182,12 @@ final class DemoCommand implements Callable<Integer> {
         queuePairs,
         memory.bytes(),
         known,
-        hardware(),
+        Words.hardware(hardwareModel),
         who,
         dpdk,
-        choose("--change", change, Arrays.asList(Change.values()), this::label),
-        choose("--fail", fail, Arrays.asList(Failure.values()), this::label));
+        packed,
+        choose("--change", change, Arrays.asList(Change.values()), Words::label),
+        choose("--fail", fail, Arrays.asList(Failure.values()), Words::label));
   }
 
   private BackEndProfile profileOr(BackEndProfile usual) {
@@ -196,28 +201,8 @@ final class DemoCommand implements Callable<Integer> {
                 .formatted(profile)));
   }
 
-  private HardwareModel hardware() {
-    return switch (hardwareModel) {
-      case "rfc" -> HardwareModel.rfc();
-      case "locked-memory" -> HardwareModel.lockedMemory();
-      case "none" -> HardwareModel.none();
-      default -> HardwareModel.fromFile(Path.of(hardwareModel));
-    };
-  }
-
-  private String label(Enum<?> value) {
-    return value.name().toLowerCase(Locale.ROOT).replace('_', '-');
-  }
-
   private <T> T choose(String option, String word, List<T> from, Function<T, String> label) {
-    for (T candidate : from) {
-      if (label.apply(candidate).equals(word.toLowerCase(Locale.ROOT))) {
-        return candidate;
-      }
-    }
-    throw usage(
-        "%s: '%s' is none of %s"
-            .formatted(option, word, String.join(", ", from.stream().map(label).toList())));
+    return Words.choose(spec, option, word, from, label);
   }
 
   private ParameterException usage(String message) {

@@ -7,6 +7,9 @@
  *     DemoCommand     options of "demo" -> MigrationScenario, one run a variant
  *       DemoTable     for people
  *       DemoJson      for programs
+ *     MockBackEndCommand    options of "mock-back-end" -> MockBackEnd, until a signal ends it
+ *       FaultWords          what it shall do wrong
+ *       MockSummary         for people and for programs
  * </pre>
  */
 @NullMarked

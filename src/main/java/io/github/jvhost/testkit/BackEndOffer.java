@@ -8,6 +8,10 @@ import io.github.jvhost.virtio.NetFeature;
 /**
  * What a mock back end has to offer.
  *
+ * <p>It serves every protocol feature but crypto sessions and Xen mappings. Of PAGEFAULT it serves
+ * the messages: the descriptor that comes with the answer to POSTCOPY_ADVISE is an eventfd, which
+ * is never readable, and no page is ever missed.
+ *
  * @param personality how it behaves where the specification leaves room
  * @param features answer of GET_FEATURES
  * @param protocolFeatures answer of GET_PROTOCOL_FEATURES, without PRESETUP's bit, which the
@@ -106,6 +110,11 @@ public record BackEndOffer(
   /** The same with another number of queue pairs. */
   public BackEndOffer withQueuePairs(int pairs) {
     return new BackEndOffer(personality, features, protocolFeatures, dialect, pairs, memorySlots);
+  }
+
+  /** The same with another number of memory slots. */
+  public BackEndOffer withMemorySlots(int slots) {
+    return new BackEndOffer(personality, features, protocolFeatures, dialect, queuePairs, slots);
   }
 
   /** How many rings it serves: an RX and a TX ring per queue pair. */

@@ -17,6 +17,7 @@ public final class BackEndRecord {
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition changed = lock.newCondition();
   private final List<RecordedMessage> messages = new ArrayList<>();
+  private final List<RecordedAsk> asks = new ArrayList<>();
   private final List<ConfigCharge> charges = new ArrayList<>();
   private final List<RuleBreach> violations = new ArrayList<>();
   private final List<String> notes = new ArrayList<>();
@@ -59,6 +60,29 @@ public final class BackEndRecord {
   /** How often this was told. */
   public long count(FrontEndRequest request) {
     return messages().stream().filter(m -> m.request() == request).count();
+  }
+
+  /** How many descriptors came with all messages of this kind. */
+  public long descriptors(FrontEndRequest request) {
+    return messages().stream()
+        .filter(m -> m.request() == request)
+        .mapToLong(RecordedMessage::descriptors)
+        .sum();
+  }
+
+  /** What was sent on the back end's own channel, in order. */
+  public List<RecordedAsk> asks() {
+    return locked(() -> List.copyOf(asks));
+  }
+
+  /** Forgets lists, for runs of many thousand connections; all counts go on. */
+  public void forget() {
+    change(() -> {
+      messages.clear();
+      asks.clear();
+      charges.clear();
+      notes.clear();
+    });
   }
 
   /** How many replies were sent, acknowledgements included. */
@@ -154,6 +178,10 @@ public final class BackEndRecord {
 
   void message(RecordedMessage message) {
     change(() -> messages.add(message));
+  }
+
+  void asked(RecordedAsk ask) {
+    change(() -> asks.add(ask));
   }
 
   void reply() {

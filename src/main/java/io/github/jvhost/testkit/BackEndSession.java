@@ -2,6 +2,7 @@ package io.github.jvhost.testkit;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndConnection;
+import io.github.jvhost.channel.BackEndRequester;
 import io.github.jvhost.channel.Received;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
@@ -13,6 +14,8 @@ import io.github.jvhost.protocol.ProtocolException;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.SingleRegion;
 import io.github.jvhost.protocol.VringDescriptor;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.testkit.Faults.Wrong;
 import io.github.jvhost.testkit.net.Packet;
@@ -22,9 +25,12 @@ import io.netty.buffer.Unpooled;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,36 +39,38 @@ import org.jspecify.annotations.Nullable;
  * modelled hardware. Used by one thread.
  */
 final class BackEndSession implements AutoCloseable {
+  private static final int PART_OF_HEADER = 5;
+
   private final BackEndConnection connection;
   private final int number;
   private final BackEndRecord record;
+  private final DescriptorLedger ledger;
   private final BackEndAnswers answers;
+  private final BackEndAnswers.Pause pause;
   private final SwitchPort port;
   private final BackEndState state;
   private final ModelledHardware hardware;
-  private final RingNotifiers[] notifiers;
-  private BackEndMemory memory = new BackEndMemory();
-  private @Nullable BackEndDirtyLog log;
+  private final SessionMemory memory;
+  private final SessionTransfers transfers;
+  private final RingSignals signals;
+  private volatile @Nullable BackEndAsker asker;
   private int breachesSeen;
   private boolean deaf;
 
   BackEndSession(
-      BackEndConnection connection,
-      int number,
-      BackEndOffer offer,
-      ModelledHardware hardware,
-      SwitchPort port,
-      BackEndRecord record,
-      BackEndAnswers.Pause pause) {
+      BackEndSetup setup, BackEndConnection connection, int number, BackEndAnswers.Pause pause) {
     this.connection = connection;
     this.number = number;
-    this.record = record;
-    this.port = port;
-    this.hardware = hardware;
-    this.answers = new BackEndAnswers(connection, record, pause);
-    this.state = new BackEndState(offer, this::usedIndex);
-    this.notifiers = new RingNotifiers[offer.rings()];
-    Arrays.setAll(notifiers, _ -> new RingNotifiers());
+    this.record = setup.record();
+    this.port = setup.port();
+    this.ledger = setup.ledger();
+    this.hardware = new ModelledHardware(setup.model(), record::charge);
+    this.pause = pause;
+    this.answers = new BackEndAnswers(connection, record, ledger, pause);
+    this.state = new BackEndState(setup.offer(), setup.device(), this::usedIndex);
+    this.memory = new SessionMemory(state);
+    this.transfers = new SessionTransfers(state, setup.device(), record, ledger);
+    this.signals = new RingSignals(state, record, ledger, this::asker);
   }
 
   BackEndState state() {
@@ -70,16 +78,21 @@ final class BackEndSession implements AutoCloseable {
   }
 
   BackEndMemory memory() {
-    return memory;
+    return memory.memory();
   }
 
   RingNotifiers notifiers(int ring) {
-    return notifiers[ring];
+    return signals.of(ring);
+  }
+
+  /** The back end's own channel, null while the front end told none. From any thread. */
+  @Nullable BackEndAsker asker() {
+    return asker;
   }
 
   /** The socket to watch, -1 once the session does not read any more. */
   int readable(FaultScript script) {
-    return deaf || script.leavesNextUnread() ? -1 : connection.number();
+    return deaf || script.beforeReading() instanceof Wrong.NeverRead ? -1 : connection.number();
   }
 
   /** The socket, to notice that the front end has gone. */
@@ -88,9 +101,18 @@ final class BackEndSession implements AutoCloseable {
   }
 
   void markDirty(long guestAddress, long length) {
-    if (log != null) {
-      log.mark(guestAddress, length);
-    }
+    memory.markDirty(guestAddress, length);
+  }
+
+  void signalCall(int ring) {
+    signals.call(ring);
+  }
+
+  /** Rings were looked at: tells who has to know. */
+  void served() {
+    memory.served();
+    transfers.served();
+    signals.served();
   }
 
   /**
@@ -100,17 +122,38 @@ final class BackEndSession implements AutoCloseable {
    * @throws VhostException when the front end is gone, or its bytes make no sense
    */
   @Nullable String takeMessage(FaultScript script) {
+    Wrong unread = script.beforeReading();
+    if (unread != null) {
+      script.skip();
+      return hangUpReading(unread);
+    }
     Received received = connection.receive(BackEndAnswers.deadline());
     List<OwnedDescriptor> descriptors = new ArrayList<>(received.descriptors());
+    List<OwnedDescriptor> outgoing = new ArrayList<>();
     try {
-      return take(received, descriptors, script);
+      return take(received, descriptors, outgoing, script);
     } finally {
       descriptors.forEach(OwnedDescriptor::close);
+      outgoing.forEach(OwnedDescriptor::close);
     }
   }
 
+  private String hangUpReading(Wrong wrong) {
+    PartialRead part = new PartialRead(connection.number());
+    int bytes =
+        switch (wrong) {
+          case Wrong.HangUpInHeader _ -> part.header(PART_OF_HEADER, BackEndAnswers.deadline());
+          case Wrong.HangUpInPayload _ -> part.halfOfThePayload(BackEndAnswers.deadline());
+          default -> 0;
+        };
+    return "scripted: hung up after reading " + bytes + " bytes of a message";
+  }
+
   private @Nullable String take(
-      Received received, List<OwnedDescriptor> descriptors, FaultScript script) {
+      Received received,
+      List<OwnedDescriptor> descriptors,
+      List<OwnedDescriptor> outgoing,
+      FaultScript script) {
     Header header = received.header();
     FrontEndRequest request = state.offer().dialect().requestOf(header.request()).orElse(null);
     Optional<Payload> decoded = decode(request, received.payload());
@@ -134,13 +177,14 @@ final class BackEndSession implements AutoCloseable {
     }
     Outcome outcome;
     if (wrong instanceof Wrong.Refuse) {
-      outcome = Outcome.failed("scripted: refused");
+      Outcome refused = Outcome.failed("scripted: refused");
+      outcome = request == null ? refused : refused.inAnswerTo(request);
     } else if (request == null) {
       outcome = state.unknown("request " + header.request());
     } else if (decoded.isEmpty()) {
       outcome = Outcome.failed("a malformed " + request);
     } else {
-      outcome = apply(request, payload, descriptors);
+      outcome = apply(request, payload, descriptors, outgoing);
     }
     boolean asked = header.needsReply();
     if (asked && request != null) {
@@ -149,138 +193,113 @@ final class BackEndSession implements AutoCloseable {
     }
     noteBreaches();
     configure(outcome, true);
-    String over = answers.answer(header.request(), outcome, asked, wrong);
+    if (wrong instanceof Wrong.AskFirst first) {
+      askFirst(first);
+    }
+    String over = answers.answer(header.request(), outcome, asked, outgoing, wrong);
     if (over == null) {
       configure(outcome, false);
     }
     return over;
   }
 
-  /**
-   * Maps first, since the state may look into the new memory at once; undone where the state
-   * refuses.
-   */
   private Outcome apply(
-      FrontEndRequest request, Payload payload, List<OwnedDescriptor> descriptors) {
-    return switch (payload) {
-      case MemoryTablePayload table when descriptors.size() == table.regions().size() ->
-          replaceMemory(request, table, descriptors);
-      case SingleRegion single
-          when request == FrontEndRequest.ADD_MEM_REG && descriptors.size() == 1 ->
-          addRegion(request, single, descriptors);
-      case LogRegion place when descriptors.size() == 1 -> replaceLog(request, place, descriptors);
-      default -> {
-        Outcome outcome = state.handle(request, payload, descriptors.size());
-        if (payload instanceof VringDescriptor told && outcome.tookEffect()) {
-          keepNotifier(request, told.index(), descriptors);
-        }
-        applyEffects(outcome);
-        yield outcome;
-      }
-    };
-  }
-
-  private Outcome replaceMemory(
-      FrontEndRequest request, MemoryTablePayload table, List<OwnedDescriptor> descriptors) {
-    BackEndMemory before = memory;
-    BackEndMemory after;
-    try {
-      after = BackEndMemory.map(table.regions(), List.copyOf(descriptors));
-    } catch (VhostException e) {
-      return Outcome.failed(String.valueOf(e.getMessage()));
-    }
-    memory = after;
-    Outcome outcome;
-    try {
-      outcome = state.handle(request, table, descriptors.size());
-    } catch (RuntimeException e) {
-      before.close();
-      throw e;
-    }
-    boolean replaced = outcome.effects().stream().anyMatch(e -> e instanceof Effect.MemoryReplaced);
-    memory = replaced ? after : before;
-    (replaced ? before : after).close();
-    applyEffects(outcome);
-    return outcome;
-  }
-
-  private Outcome addRegion(
-      FrontEndRequest request, SingleRegion single, List<OwnedDescriptor> descriptors) {
-    try {
-      memory.add(single.region(), descriptors.getFirst());
-    } catch (VhostException e) {
-      return Outcome.failed(String.valueOf(e.getMessage()));
-    }
-    Outcome outcome = state.handle(request, single, 1);
+      FrontEndRequest request,
+      Payload payload,
+      List<OwnedDescriptor> descriptors,
+      List<OwnedDescriptor> outgoing) {
+    Outcome outcome =
+        switch (payload) {
+          case MemoryTablePayload table when descriptors.size() == table.regions().size() ->
+              memory.replace(request, table, descriptors);
+          case SingleRegion single
+              when request == FrontEndRequest.ADD_MEM_REG && descriptors.size() == 1 ->
+              memory.add(request, single, descriptors);
+          case LogRegion place when descriptors.size() == 1 ->
+              memory.replaceLog(request, place, descriptors);
+          default -> state.handle(request, payload, descriptors.size());
+        };
     if (!outcome.tookEffect()) {
-      memory.remove(single.region());
+      return outcome;
     }
-    applyEffects(outcome);
-    return outcome;
+    try {
+      if (payload instanceof VringDescriptor told) {
+        signals.told(request, told.index(), descriptors);
+      } else if (request == FrontEndRequest.SET_BACKEND_REQ_FD) {
+        takeChannel(descriptors.removeFirst());
+      } else if (request == FrontEndRequest.SET_LOG_FD) {
+        memory.logChanged(descriptors.removeFirst());
+      }
+      for (Effect effect : outcome.effects()) {
+        apply(effect, descriptors, outgoing);
+      }
+    } catch (VhostException e) {
+      // A descriptor that is not what it should be: no back end can go on after half an effect.
+      return Outcome.hungUp(String.valueOf(e.getMessage()));
+    }
+    boolean failed = request == FrontEndRequest.CHECK_DEVICE_STATE && !transfers.stateIsWell();
+    return failed ? Outcome.failed("the device's state").inAnswerTo(request) : outcome;
   }
 
-  private Outcome replaceLog(
-      FrontEndRequest request, LogRegion place, List<OwnedDescriptor> descriptors) {
-    Outcome outcome = state.handle(request, place, 1);
-    if (outcome.tookEffect()) {
-      BackEndDirtyLog next;
+  private void takeChannel(OwnedDescriptor socket) {
+    closeAsker();
+    asker =
+        BackEndAsker.start(
+            BackEndRequester.adopt(socket, "the back end's channel", ledger), number, record);
+  }
+
+  private void askFirst(Wrong.AskFirst first) {
+    BackEndAsker channel = asker;
+    if (channel == null) {
+      record.note("scripted: " + first.request() + " cannot be asked, there is no channel");
+      return;
+    }
+    CompletableFuture<FrontEndAnswer> answer =
+        channel.ask(first.request(), first.payload(), List.of(), true);
+    Deadline deadline = BackEndAnswers.deadline();
+    while (!answer.isDone() && !pause.isOver() && !deadline.expired()) {
       try {
-        next = BackEndDirtyLog.map(place, descriptors.getFirst());
-      } catch (VhostException e) {
-        return Outcome.hungUp(String.valueOf(e.getMessage()));
-      }
-      closeLog();
-      log = next;
-    }
-    return outcome;
-  }
-
-  private void keepNotifier(FrontEndRequest request, int ring, List<OwnedDescriptor> descriptors) {
-    // The ring's notifiers own a kept descriptor: it must not be closed with the message.
-    switch (request) {
-      case SET_VRING_KICK -> notifiers[ring].kick(takeFirst(descriptors));
-      case SET_VRING_CALL -> notifiers[ring].call(takeFirst(descriptors));
-      default -> {
-        // SET_VRING_ERR: rings report nothing.
+        answer.get(20, TimeUnit.MILLISECONDS).close();
+      } catch (TimeoutException | ExecutionException _) {
+        // Looked at again, or told in the record by whoever asked.
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        return;
       }
     }
   }
 
-  private static @Nullable OwnedDescriptor takeFirst(List<OwnedDescriptor> descriptors) {
-    return descriptors.isEmpty() ? null : descriptors.removeFirst();
-  }
-
-  private void applyEffects(Outcome outcome) {
-    for (Effect effect : outcome.effects()) {
-      switch (effect) {
-        case Effect.RingStarted(int ring) -> {
-          notifiers[ring].broken = false;
-          // A poll mode driver looks into a ring by itself; all others wait for the first kick.
-          notifiers[ring].kicked = polls() || notifiers[ring].kick() == null;
+  private void apply(
+      Effect effect, List<OwnedDescriptor> descriptors, List<OwnedDescriptor> outgoing) {
+    switch (effect) {
+      case Effect.RingStarted(int ring) -> {
+        signals.started(ring, polls());
+        transfers.ringStarted(ring);
+      }
+      case Effect.NotifiersForgotten(int ring, boolean kick, boolean call) ->
+          signals.forgotten(ring, kick, call);
+      case Effect.CallSignalled(int ring) -> signals.call(ring);
+      case Effect.KickedInBand(int ring) -> signals.kickedInBand(ring);
+      case Effect.MemoryReplaced(var regions, boolean isNew) -> {
+        if (isNew) {
+          hardware.mapMemory(regions.stream().mapToLong(r -> r.size()).sum());
         }
-        case Effect.NotifiersForgotten(int ring, boolean kick, boolean call) -> {
-          if (kick) {
-            notifiers[ring].closeKick();
-          }
-          if (call) {
-            notifiers[ring].closeCall();
-          }
-        }
-        case Effect.CallSignalled(int ring) -> signalCall(ring);
-        case Effect.MemoryReplaced(var regions, boolean isNew) -> {
-          if (isNew) {
-            hardware.mapMemory(regions.stream().mapToLong(r -> r.size()).sum());
-          }
-        }
-        case Effect.RegionAdded(var region) -> hardware.mapMemory(region.size());
-        case Effect.RegionRemoved(var region) -> memory.remove(region);
-        case Effect.HardwareForgotten _ -> hardware.forget();
-        case Effect.StationAnnounced(long mac) ->
-            port.transmit(new Packet.Rarp(station(mac)).encode());
-        case Effect.RingStopped _, Effect.Configured _, Effect.LogReplaced _ -> {
-          // Rings are looked up each time; hardware and the log are taken care of where the answer
-          // is ordered.
-        }
+      }
+      case Effect.RegionAdded(var region) -> hardware.mapMemory(region.size());
+      case Effect.RegionRemoved(var region) -> memory.memory().remove(region);
+      case Effect.HardwareForgotten _ -> hardware.forget();
+      case Effect.StationAnnounced(long mac) ->
+          port.transmit(new Packet.Rarp(station(mac)).encode());
+      case Effect.InflightMade(InflightLayout layout) -> transfers.inflightMade(layout, outgoing);
+      case Effect.InflightTaken(InflightLayout layout, long offset) ->
+          transfers.inflightTaken(layout, offset, descriptors.removeFirst());
+      case Effect.StateTransferBegun begun ->
+          transfers.stateBegun(begun, descriptors.removeFirst(), outgoing);
+      case Effect.ObjectGiven given -> transfers.objectGiven(given, outgoing);
+      case Effect.PostcopyAdvised _ -> transfers.postcopyAdvised(outgoing);
+      case Effect.RingStopped _, Effect.Configured _, Effect.LogReplaced _ -> {
+        // Rings are looked up each time; hardware and the log are taken care of where the answer
+        // is ordered.
       }
     }
   }
@@ -298,16 +317,8 @@ final class BackEndSession implements AutoCloseable {
     return state.offer().personality().start() == Personality.Start.DEVICE_READY;
   }
 
-  void signalCall(int ring) {
-    try {
-      notifiers[ring].signalCall();
-    } catch (VhostException e) {
-      record.note("call of ring " + ring + ": " + e.getMessage());
-    }
-  }
-
   private int usedIndex(int ring) {
-    return SplitRing.of(state.model(ring), memory, (_, _) -> {}, (_, _) -> {}).usedIndex();
+    return SplitRing.of(state.model(ring), memory(), (_, _) -> {}, (_, _) -> {}).usedIndex();
   }
 
   private void noteBreaches() {
@@ -337,20 +348,21 @@ final class BackEndSession implements AutoCloseable {
     return OpaquePayload.decode(Unpooled.wrappedBuffer(bytes), bytes.length);
   }
 
-  private void closeLog() {
-    if (log != null) {
-      log.close();
-      log = null;
+  private void closeAsker() {
+    BackEndAsker channel = asker;
+    if (channel != null) {
+      channel.close();
+      asker = null;
     }
   }
 
   @Override
   public void close() {
-    for (RingNotifiers ring : notifiers) {
-      ring.close();
-    }
-    closeLog();
-    memory.close();
+    // First the main socket: the front end shall not be kept by a channel that ends.
     connection.close();
+    closeAsker();
+    signals.close();
+    transfers.close();
+    memory.close();
   }
 }

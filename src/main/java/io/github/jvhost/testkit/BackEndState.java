@@ -1,6 +1,7 @@
 package io.github.jvhost.testkit;
 
 import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.LogRegion;
 import io.github.jvhost.protocol.MemoryRegionPayload;
 import io.github.jvhost.protocol.MemoryTablePayload;
 import io.github.jvhost.protocol.NoPayload;
@@ -48,6 +49,8 @@ public final class BackEndState {
   private final RingModel[] rings;
   private final RingSet ringSet;
   private final BackEndMemoryTable memory = new BackEndMemoryTable();
+  private final MemoryMessages memoryMessages = new MemoryMessages(this, memory);
+  private final DeviceMessages deviceMessages;
   private final List<RuleBreach> breaches = new ArrayList<>();
   private final FrontEndRules rules = new FrontEndRules(this, breaches);
   private List<Effect> effects = new ArrayList<>();
@@ -60,13 +63,25 @@ public final class BackEndState {
   private boolean memoryComplete = true;
 
   /**
-   * A back end that was told nothing yet.
+   * A back end that was told nothing yet, and whose device holds nothing.
    *
    * @param offer what it has to offer, and its personality
    * @param usedIndexes how it looks into guest memory
    */
   public BackEndState(BackEndOffer offer, UsedIndexReader usedIndexes) {
+    this(offer, new BackEndDevice(), usedIndexes);
+  }
+
+  /**
+   * A back end that was told nothing yet.
+   *
+   * @param offer what it has to offer, and its personality
+   * @param device what its device holds besides rings; stays the caller's
+   * @param usedIndexes how it looks into guest memory
+   */
+  public BackEndState(BackEndOffer offer, BackEndDevice device, UsedIndexReader usedIndexes) {
     this.offer = offer;
+    this.deviceMessages = new DeviceMessages(this, device);
     this.personality = offer.personality();
     this.rings = new RingModel[offer.rings()];
     for (int i = 0; i < rings.length; i++) {
@@ -90,13 +105,16 @@ public final class BackEndState {
       return unknown("request " + request);
     }
     rules.check(request, payload);
+    // The specification has back ends tolerate a descriptor that comes with REM_MEM_REG.
+    int counted =
+        request == FrontEndRequest.REM_MEM_REG ? Math.max(descriptors - 1, 0) : descriptors;
     long missing = offer.dialect().gateOf(request) & ~protocolFeatures;
     if (missing != 0) {
       rules.breach(Rule.NOT_NEGOTIATED, request + " without " + offer.dialect().describe(missing));
       return Outcome.failed(request + " was not negotiated");
     }
     try {
-      request.requireWellFormed(payload, descriptors);
+      request.requireWellFormed(asToldByAny(request, payload), counted);
     } catch (IllegalArgumentException e) {
       return Outcome.failed(String.valueOf(e.getMessage()));
     }
@@ -104,10 +122,20 @@ public final class BackEndState {
     int statusBefore = status;
     Outcome outcome = take(request, payload);
     if (!outcome.tookEffect()) {
-      return outcome;
+      return outcome.inAnswerTo(request);
     }
     ringSet.settle(request, (status & ~statusBefore & DeviceStatus.DRIVER_OK) != 0);
     return outcome.with(effects);
+  }
+
+  /**
+   * The specification wants a zero in the second half of GET_VRING_BASE; DPDK's virtio-user leaves
+   * what was there, and back ends do not look.
+   */
+  private static Payload asToldByAny(FrontEndRequest request, Payload payload) {
+    return request == FrontEndRequest.GET_VRING_BASE && payload instanceof VringState told
+        ? new VringState(told.index(), 0)
+        : payload;
   }
 
   /** Notes that an acknowledgement was asked for; only with REPLY_ACK may it be. */
@@ -176,6 +204,28 @@ public final class BackEndState {
     return Arrays.stream(rings).anyMatch(ring -> ring.started);
   }
 
+  /** Whether a ring was said to be big-endian. */
+  public boolean isBigEndian(int ring) {
+    return deviceMessages.isBigEndian(ring);
+  }
+
+  /** Sets where a ring goes on, as SET_VRING_BASE would: the in-flight region knows better. */
+  void recover(int ring, int base) {
+    var _ = ringSet.takeNumber(FrontEndRequest.SET_VRING_BASE, rings[ring], base);
+  }
+
+  MemoryMessages.Postcopy postcopy() {
+    return memoryMessages.postcopy();
+  }
+
+  RingSet ringSet() {
+    return ringSet;
+  }
+
+  boolean hasInBandNotifications() {
+    return ProtocolFeature.INBAND_NOTIFICATIONS.isIn(protocolFeatures);
+  }
+
   RingModel model(int number) {
     return rings[number];
   }
@@ -242,7 +292,7 @@ public final class BackEndState {
       case VringState told ->
           told.index() >= rings.length
               ? noSuchRing(told.index())
-              : ringSet.takeNumber(request, rings[told.index()], told.num());
+              : deviceMessages.takeRing(request, rings[told.index()], told);
       case VringAddress told ->
           told.index() >= rings.length
               ? noSuchRing(told.index())
@@ -251,10 +301,10 @@ public final class BackEndState {
           told.index() >= rings.length
               ? noSuchRing(told.index())
               : ringSet.takeNotifier(request, rings[told.index()], !told.withoutDescriptor());
-      case MemoryTablePayload table -> takeMemory(table.regions());
-      case SingleRegion single -> takeRegion(request, single.region());
-      default ->
-          request == FrontEndRequest.SET_LOG_BASE ? takeLog() : unknown("request " + request);
+      case MemoryTablePayload table -> memoryMessages.takeTable(table.regions());
+      case SingleRegion single -> memoryMessages.takeRegion(request, single.region());
+      case LogRegion _ -> memoryMessages.takeLog();
+      default -> deviceMessages.take(request, payload);
     };
   }
 
@@ -275,10 +325,12 @@ public final class BackEndState {
         status = 0;
         presetupRound = false;
         preset = false;
+        deviceMessages.reset();
         effects.add(new Effect.HardwareForgotten());
         yield Outcome.done();
       }
-      default -> unknown("request " + request);
+      case POSTCOPY_ADVISE, POSTCOPY_LISTEN, POSTCOPY_END -> memoryMessages.takePostcopy(request);
+      default -> deviceMessages.take(request, NoPayload.INSTANCE);
     };
   }
 
@@ -288,6 +340,9 @@ public final class BackEndState {
       case SET_PROTOCOL_FEATURES -> {
         if ((value & ~offer.offeredProtocolFeatures()) != 0) {
           yield Outcome.failed("protocol features that were not offered");
+        }
+        if (FrontEndRules.lacksInBandNeeds(value)) {
+          yield Outcome.hungUp("in-band notifications without what they need");
         }
         protocolFeatures = value;
         yield Outcome.done();
@@ -350,45 +405,5 @@ public final class BackEndState {
     preset = true;
     effects.add(new Effect.Configured("PRESETUP end", ringSet.image(false), true));
     return Outcome.done();
-  }
-
-  private Outcome takeMemory(List<MemoryRegionPayload> told) {
-    if (BackEndMemoryTable.overlap(told)) {
-      return Outcome.failed("memory regions that overlap");
-    }
-    boolean isNew = !memory.regions().equals(told);
-    if (isNew || !personality.keepsEqualMemory()) {
-      memory.replace(told);
-      effects.add(new Effect.MemoryReplaced(List.copyOf(told), isNew));
-      ringSet.retranslate();
-    }
-    return Outcome.done();
-  }
-
-  private Outcome takeRegion(FrontEndRequest request, MemoryRegionPayload region) {
-    if (request == FrontEndRequest.ADD_MEM_REG) {
-      if (memory.regions().size() >= offer.memorySlots() || !memory.add(region)) {
-        return Outcome.failed("a memory region that finds no place");
-      }
-      effects.add(new Effect.RegionAdded(region));
-    } else {
-      MemoryRegionPayload removed = memory.remove(region);
-      if (removed == null) {
-        return Outcome.failed("a memory region that was never added");
-      }
-      effects.add(new Effect.RegionRemoved(removed));
-    }
-    ringSet.retranslate();
-    return Outcome.done();
-  }
-
-  private Outcome takeLog() {
-    effects.add(new Effect.LogReplaced());
-    if (!ProtocolFeature.LOG_SHMFD.isIn(protocolFeatures)) {
-      return Outcome.done();
-    }
-    // The specification does not say how long this answer is: DPDK's is empty, libvhost-user's a
-    // number.
-    return Outcome.answered(personality.baseSetsUsed() ? NoPayload.INSTANCE : new U64(0));
   }
 }

@@ -1,7 +1,9 @@
 package io.github.jvhost.testkit;
 
+import io.github.jvhost.protocol.DeviceStateTransfer;
 import io.github.jvhost.protocol.MemoryRegionPayload;
 import java.util.List;
+import java.util.UUID;
 
 /**
  * What one message makes a back end do, beyond answering it. Applied in the order of the list they
@@ -48,6 +50,31 @@ public sealed interface Effect {
 
   /** Nothing is in hardware any more. */
   record HardwareForgotten() implements Effect {}
+
+  /** In-flight regions are made, and go with the answer. */
+  record InflightMade(InflightLayout layout) implements Effect {}
+
+  /** In-flight regions came back, at this offset of the file that came with this message. */
+  record InflightTaken(InflightLayout layout, long offset) implements Effect {}
+
+  /**
+   * The device's own state moves.
+   *
+   * @param direction which way
+   * @param ownPipe whether through a new pipe, whose other end goes with the answer, instead of the
+   *     one that came with this message
+   */
+  record StateTransferBegun(DeviceStateTransfer.Direction direction, boolean ownPipe)
+      implements Effect {}
+
+  /** A shared object goes with the answer. */
+  record ObjectGiven(UUID uuid) implements Effect {}
+
+  /** A descriptor that reports page faults goes with the answer. */
+  record PostcopyAdvised() implements Effect {}
+
+  /** The guest's kick came as a message. */
+  record KickedInBand(int ring) implements Effect {}
 
   /** A RARP frame for this station goes out, the MAC in the first six bytes of memory order. */
   record StationAnnounced(long mac) implements Effect {}

@@ -12,21 +12,41 @@ final class FaultScript {
   private final Faults faults;
   private final Map<FrontEndRequest, Integer> occurrences = new EnumMap<>(FrontEndRequest.class);
   private int messages;
+  private int connections;
 
   FaultScript(Faults faults) {
     this.faults = faults;
   }
 
-  /** Whether the message that waits in the socket, whatever it is, shall not even be read. */
-  boolean leavesNextUnread() {
+  /** Counts a connection; whether it shall be closed at once. */
+  boolean endsConnection() {
+    connections++;
+    return faults.script().stream()
+        .anyMatch(f -> f.when() instanceof When.Connection which && which.nth() == connections);
+  }
+
+  /** What goes wrong with the message that waits in the socket before it is even read, or null. */
+  @Nullable Wrong beforeReading() {
     for (Faults.Fault fault : faults.script()) {
-      if (fault.wrong() instanceof Wrong.NeverRead
-          && fault.when() instanceof When.Message message
-          && messages + 1 >= message.nth()) {
-        return true;
+      if (fault.when() instanceof When.Message message) {
+        boolean applies =
+            switch (fault.wrong()) {
+              case Wrong.NeverRead _ -> messages + 1 >= message.nth();
+              case Wrong.HangUpUnread _, Wrong.HangUpInHeader _, Wrong.HangUpInPayload _ ->
+                  messages + 1 == message.nth();
+              default -> false;
+            };
+        if (applies) {
+          return fault.wrong();
+        }
       }
     }
-    return false;
+    return null;
+  }
+
+  /** Counts a message that was not read. */
+  void skip() {
+    messages++;
   }
 
   /** Counts a message; answers what goes wrong with it, null for nothing. */
@@ -37,6 +57,7 @@ final class FaultScript {
       boolean applies =
           switch (fault.when()) {
             case When.Message message -> message.nth() == messages;
+            case When.Connection _ -> false;
             case When.Occurrence which -> which.request() == request && which.nth() == occurrence;
           };
       if (applies) {

@@ -1,6 +1,8 @@
 package io.github.jvhost.testkit;
 
+import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.Payload;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,6 +34,14 @@ public record Faults(List<Fault> script) {
     record Message(int nth) implements When {
       /** Checks the count. */
       public Message {
+        requirePositive(nth);
+      }
+    }
+
+    /** At this connection as soon as it is there, from 1; only {@link Wrong.HangUpBefore}. */
+    record Connection(int nth) implements When {
+      /** Checks the count. */
+      public Connection {
         requirePositive(nth);
       }
     }
@@ -68,10 +78,92 @@ public record Faults(List<Fault> script) {
 
     /** This message and all later ones are left in the socket, until the front end goes. */
     record NeverRead() implements Wrong {}
+
+    /**
+     * The connection is closed while the message lies in the socket: the front end sees a reset
+     * rather than an end. Only by a message's number, as for the next two.
+     */
+    record HangUpUnread() implements Wrong {}
+
+    /** The connection is closed when five bytes of the header were read. */
+    record HangUpInHeader() implements Wrong {}
+
+    /** The connection is closed when the header and half of the payload were read. */
+    record HangUpInPayload() implements Wrong {}
+
+    /** The message takes effect, and the connection is closed instead of answering. */
+    record HangUpBeforeAnswer() implements Wrong {}
+
+    /**
+     * The connection is closed when so many bytes of the answer were sent, from 0; at most all but
+     * one. Where there is no answer it is closed all the same.
+     */
+    record HangUpInAnswer(int bytes) implements Wrong {
+      /** Checks the count. */
+      public HangUpInAnswer {
+        if (bytes < 0) {
+          throw new IllegalArgumentException("an answer of " + bytes + " bytes");
+        }
+      }
+    }
+
+    /** The message takes effect and is not answered. */
+    record NoAnswer() implements Wrong {}
+
+    /** From this message on, all take effect and none is answered. */
+    record NeverAnswers() implements Wrong {}
+
+    /** After the answer, if any, another one comes: a reply that nobody asked for. */
+    record AnswerTwice() implements Wrong {}
+
+    /** So many bytes that belong to nothing come behind the answer. */
+    record TrailingBytes(int count) implements Wrong {
+      /** Checks the count. */
+      public TrailingBytes {
+        requirePositive(count);
+      }
+    }
+
+    /** So many descriptors come with the answer besides those that belong to it; 1 to 60. */
+    record ExtraDescriptors(int count) implements Wrong {
+      /** Checks the count. */
+      public ExtraDescriptors {
+        requirePositive(count);
+      }
+    }
+
+    /** The descriptors that belong to the answer are missing. */
+    record NoDescriptors() implements Wrong {}
+
+    /**
+     * Before this message is answered, the back end asks on its own channel, wants an answer, and
+     * waits for it: as some drivers do that map doorbells while they are configured.
+     */
+    record AskFirst(BackEndRequest request, Payload payload) implements Wrong {}
   }
 
-  /** One fault. */
-  public record Fault(When when, Wrong wrong) {}
+  /**
+   * One fault.
+   *
+   * @param when at which message or connection
+   * @param wrong what is done there
+   */
+  public record Fault(When when, Wrong wrong) {
+    /** Refuses what cannot be known in time. */
+    public Fault {
+      boolean unread =
+          wrong instanceof Wrong.HangUpUnread
+              || wrong instanceof Wrong.HangUpInHeader
+              || wrong instanceof Wrong.HangUpInPayload;
+      if (unread && !(when instanceof When.Message)) {
+        throw new IllegalArgumentException(
+            wrong + " is for a message by its number: what it is, is known when it was read");
+      }
+      if (when instanceof When.Connection && !(wrong instanceof Wrong.HangUpBefore)) {
+        throw new IllegalArgumentException(wrong + " cannot be done to a connection");
+      }
+    }
+  }
 
   /** A back end without faults. */
   public static Faults none() {
@@ -86,6 +178,11 @@ public record Faults(List<Fault> script) {
   /** These faults and one that applies to the n-th message. */
   public Faults atMessage(int nth, Wrong wrong) {
     return and(new Fault(new When.Message(nth), wrong));
+  }
+
+  /** These faults and a hang-up at the n-th connection, as soon as it is there. */
+  public Faults atConnection(int nth) {
+    return and(new Fault(new When.Connection(nth), new Wrong.HangUpBefore()));
   }
 
   private Faults and(Fault fault) {

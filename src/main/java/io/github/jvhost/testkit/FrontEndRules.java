@@ -1,7 +1,10 @@
 package io.github.jvhost.testkit;
 
 import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.MemoryTablePayload;
 import io.github.jvhost.protocol.Payload;
+import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.protocol.SingleRegion;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.protocol.VringAddress;
@@ -18,10 +21,12 @@ import java.util.List;
 final class FrontEndRules {
   private final BackEndState state;
   private final List<RuleBreach> breaches;
+  private final MemoryRules memory;
 
   FrontEndRules(BackEndState state, List<RuleBreach> breaches) {
     this.state = state;
     this.breaches = breaches;
+    this.memory = new MemoryRules(state, this);
   }
 
   void check(FrontEndRequest request, Payload payload) {
@@ -30,12 +35,34 @@ final class FrontEndRules {
       case VringAddress address -> checkAddress(address);
       case VringDescriptor notifier -> checkNotifier(request, notifier);
       case U64 value -> checkNumber(request, value.value());
-      default -> {
-        // Memory, the log and questions may come at any time.
-      }
+      case MemoryTablePayload table -> memory.checkTable(table.regions());
+      case SingleRegion single -> memory.checkRegion(request, single.region());
+      default -> checkOther(request);
     }
-    if (request == FrontEndRequest.RESET_OWNER) {
-      breach(Rule.DEPRECATED, "RESET_OWNER");
+  }
+
+  private void checkOther(FrontEndRequest request) {
+    switch (request) {
+      case RESET_OWNER -> breach(Rule.DEPRECATED, "RESET_OWNER");
+      case SET_DEVICE_STATE_FD, CHECK_DEVICE_STATE -> {
+        if (state.isAnyStarted()) {
+          breach(Rule.STATE_WHILE_STARTED, request + " while a ring was started");
+        }
+      }
+      case SET_INFLIGHT_FD -> {
+        if (state.isAnyStarted()) {
+          breach(Rule.INFLIGHT_WHILE_STARTED, "in-flight regions told while a ring was started");
+        }
+      }
+      case IOTLB_MSG -> {
+        if ((state.features() & VhostFeature.IOMMU_PLATFORM) == 0) {
+          breach(Rule.NOT_NEGOTIATED, "IOTLB_MSG without IOMMU_PLATFORM");
+        }
+      }
+      case POSTCOPY_ADVISE, POSTCOPY_LISTEN, POSTCOPY_END -> memory.checkPostcopy(request);
+      default -> {
+        // The log and questions may come at any time.
+      }
     }
   }
 
@@ -47,14 +74,24 @@ final class FrontEndRules {
     } else if (request == FrontEndRequest.SET_VRING_BASE && started) {
       breach(
           Rule.BASE_WHILE_STARTED, "base " + told.num() + " told to started ring " + told.index());
-    } else if (request == FrontEndRequest.GET_VRING_BASE && state.isPreset()) {
-      breach(
-          Rule.PRESETUP_ORDER,
-          "GET_VRING_BASE of ring " + told.index() + " before the final start");
+    } else if (request == FrontEndRequest.SET_VRING_ENDIAN && started) {
+      breach(Rule.BYTE_ORDER_WHILE_STARTED, "byte order told to started ring " + told.index());
+    } else if (isStop(request) && state.isPreset()) {
+      breach(Rule.PRESETUP_ORDER, request + " of ring " + told.index() + " before the final start");
+    } else if (request == FrontEndRequest.SET_VRING_ENABLE
+        && state.features() != 0
+        && (state.features() & VhostFeature.PROTOCOL_FEATURES) == 0) {
+      breach(Rule.NOT_NEGOTIATED, "SET_VRING_ENABLE without bit 30");
     }
   }
 
+  private static boolean isStop(FrontEndRequest request) {
+    return request == FrontEndRequest.GET_VRING_BASE
+        || request == FrontEndRequest.GET_VRING_BASE_SKIP_DRAIN;
+  }
+
   private void checkAddress(VringAddress told) {
+    memory.checkRing(told);
     if (!state.isStarted(told.index())) {
       return;
     }
@@ -106,6 +143,7 @@ final class FrontEndRules {
               Rule.NOT_NEGOTIATED,
               "protocol features 0x" + Long.toHexString(unknown) + " were not offered");
         }
+        checkNeeds(value);
       }
       case SET_STATUS -> {
         if (value == 0 && state.isAnyStarted()) {
@@ -127,6 +165,32 @@ final class FrontEndRules {
         // No other number depends on the state.
       }
     }
+  }
+
+  /** Features that only mean something along with others; a dialect may have masked them. */
+  private void checkNeeds(long told) {
+    long upstream = told & ~state.offer().dialect().maskedProtocolFeatures();
+    if (lacksInBandNeeds(upstream)) {
+      breach(Rule.FEATURE_NEEDS_ANOTHER, "INBAND_NOTIFICATIONS without BACKEND_REQ and REPLY_ACK");
+    }
+    need(upstream, ProtocolFeature.GET_VRING_BASE_INFLIGHT, ProtocolFeature.INFLIGHT_SHMFD);
+    need(
+        upstream,
+        ProtocolFeature.GET_VRING_BASE_SKIP_DRAIN,
+        ProtocolFeature.GET_VRING_BASE_INFLIGHT);
+  }
+
+  private void need(long told, ProtocolFeature feature, ProtocolFeature other) {
+    if (feature.isIn(told) && !other.isIn(told)) {
+      breach(Rule.FEATURE_NEEDS_ANOTHER, feature + " without " + other);
+    }
+  }
+
+  /** Whether back ends close the connection because of these (specification, bit 14). */
+  static boolean lacksInBandNeeds(long protocolFeatures) {
+    long needs = ProtocolFeature.maskOf(ProtocolFeature.BACKEND_REQ, ProtocolFeature.REPLY_ACK);
+    return ProtocolFeature.INBAND_NOTIFICATIONS.isIn(protocolFeatures)
+        && (protocolFeatures & needs) != needs;
   }
 
   void breach(Rule rule, String what) {

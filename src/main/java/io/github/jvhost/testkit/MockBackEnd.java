@@ -1,24 +1,30 @@
 package io.github.jvhost.testkit;
 
+import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.BackEndConnection;
 import io.github.jvhost.channel.BackEndListener;
-import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.protocol.BackEndRequest;
+import io.github.jvhost.protocol.NoPayload;
+import io.github.jvhost.protocol.Payload;
+import io.github.jvhost.protocol.VringArea;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.testkit.net.SwitchPort;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.LockSupport;
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A vhost-user back end for a virtio-net device: listens on a socket in the file system, serves one
- * front end at a time, and moves frames between its split rings and one port of a switch. After a
- * reconnect everything starts from nothing.
+ * A vhost-user back end for a virtio-net device: listens on a socket in the file system or calls a
+ * front end that does, serves one front end at a time, and moves frames between its rings and one
+ * port of a switch. After a reconnect everything starts from nothing but its {@link BackEndDevice}.
  *
  * <p>One platform thread does everything; the public methods may be called from any other. The
  * socket's thread is kept busy by modelled hardware and by scripted delays, as a real back end's
@@ -27,35 +33,30 @@ import org.jspecify.annotations.Nullable;
 public final class MockBackEnd implements AutoCloseable {
   private static final Duration LONGEST_CLOSE = Duration.ofSeconds(30);
 
-  private final String name;
-  private final BackEndOffer offer;
-  private final HardwareModel model;
-  private final SwitchPort port;
-  private final BackEndListener listener;
+  private final BackEndSetup setup;
+  private final Entrance entrance;
   private final EventFd wakeUp;
-  private final BackEndRecord record = new BackEndRecord();
-  // Fair: the thread takes it again at once, and a caller must not starve.
-  private final ReentrantLock lock = new ReentrantLock(true);
+  private final BackEndLoop loop;
   private final Object wakeLock = new Object();
   private final Thread thread;
-  private volatile boolean closing;
-  private volatile boolean hangUp;
-  private volatile boolean memoryComplete = true;
-  // Guarded by the lock, which the thread gives back only while it waits.
-  private @Nullable BackEndSession session;
-  private @Nullable RingTurn turn;
-  private FaultScript script;
-  private int connections;
+  // Guarded by the wake lock.
+  private boolean closing;
 
-  private MockBackEnd(Builder builder, BackEndListener listener, EventFd wakeUp) {
-    this.name = builder.name;
-    this.offer = builder.offer;
-    this.model = builder.model;
-    this.port = builder.port;
-    this.script = new FaultScript(builder.faults);
-    this.listener = listener;
+  private MockBackEnd(Builder builder, Entrance entrance, EventFd wakeUp) {
+    this.setup =
+        new BackEndSetup(
+            builder.name,
+            builder.offer,
+            builder.model,
+            builder.port,
+            new BackEndDevice(),
+            new BackEndRecord(),
+            builder.ledger);
+    this.entrance = entrance;
     this.wakeUp = wakeUp;
-    this.thread = Thread.ofPlatform().name("mock back end " + name).daemon().unstarted(this::run);
+    this.loop = new BackEndLoop(setup, entrance, wakeUp, builder.faults);
+    this.thread =
+        Thread.ofPlatform().name("mock back end " + builder.name).daemon().unstarted(loop);
   }
 
   /**
@@ -68,29 +69,29 @@ public final class MockBackEnd implements AutoCloseable {
     return new Builder(socket, ledger);
   }
 
-  /** Where it listens. */
+  /** Where it listens, or whom it calls. */
   public Path socket() {
-    return listener.path();
+    return entrance.path();
   }
 
   /** What it offers. */
   public BackEndOffer offer() {
-    return offer;
+    return setup.offer();
+  }
+
+  /** What its device holds besides rings, for tests to fill in; outlives connections. */
+  public BackEndDevice device() {
+    return setup.device();
   }
 
   /** Everything that it was told and did, over all connections. */
   public BackEndRecord record() {
-    return record;
+    return setup.record();
   }
 
   /** Replaces the script of faults; messages are counted from here on. */
   public void arm(Faults faults) {
-    lock.lock();
-    try {
-      script = new FaultScript(faults);
-    } finally {
-      lock.unlock();
-    }
+    loop.arm(faults);
     wake();
   }
 
@@ -99,32 +100,107 @@ public final class MockBackEnd implements AutoCloseable {
    * while it does not is written down as a breach of the rules.
    */
   public void guestMemoryComplete(boolean complete) {
-    memoryComplete = complete;
+    loop.guestMemoryComplete(complete);
   }
 
   /** One ring as it is known now; empty while no front end is connected. */
   public Optional<RingView> ring(int number) {
-    lock.lock();
-    try {
-      return session == null ? Optional.empty() : Optional.of(session.state().ring(number));
-    } finally {
-      lock.unlock();
-    }
+    return loop.look(state -> state == null ? Optional.empty() : Optional.of(state.ring(number)));
   }
 
   /** Whether any ring is served now. */
   public boolean isRunning() {
-    lock.lock();
-    try {
-      return session != null && session.state().isAnyStarted();
-    } finally {
-      lock.unlock();
-    }
+    return loop.look(state -> state != null && state.isAnyStarted());
+  }
+
+  /** Whether a ring was said to be big-endian; false while no front end is connected. */
+  public boolean isBigEndian(int ring) {
+    return loop.look(state -> state != null && state.isBigEndian(ring));
+  }
+
+  /**
+   * Asks the front end on the back end's own channel. Requests go out one after the other; this
+   * does not wait.
+   *
+   * @param descriptors travel along; stay the caller's
+   * @param needReply whether an answer is wanted; some requests have one anyway
+   * @return the answer; without one complete as soon as it was sent. Fails with a {@link
+   *     VhostException} when there is no channel, or it breaks
+   */
+  public CompletableFuture<FrontEndAnswer> askFrontEnd(
+      BackEndRequest request,
+      Payload payload,
+      List<OwnedDescriptor> descriptors,
+      boolean needReply) {
+    return channel(asker -> asker.ask(request, payload, descriptors, needReply));
+  }
+
+  /**
+   * Asks with a header of any number and flags, sensible or not; an answer is waited for where the
+   * flags want one.
+   *
+   * @param payload as on the wire
+   * @param descriptors as for {@link #askFrontEnd}, any number of them
+   */
+  public CompletableFuture<FrontEndAnswer> askNonsense(
+      int id, int flags, byte[] payload, List<OwnedDescriptor> descriptors) {
+    return channel(asker -> asker.ask(id, flags, payload, descriptors));
+  }
+
+  /** Sends any bytes on the back end's own channel; complete as soon as they are sent. */
+  public CompletableFuture<FrontEndAnswer> sendToFrontEnd(
+      byte[] bytes, List<OwnedDescriptor> descriptors) {
+    return channel(asker -> asker.send(bytes, descriptors));
+  }
+
+  /** Asks so many times, wants an answer each time, and reads none; complete when all are sent. */
+  public CompletableFuture<FrontEndAnswer> floodFrontEnd(
+      BackEndRequest request, Payload payload, int times) {
+    return channel(asker -> asker.flood(request, payload, times));
+  }
+
+  /** Changes the configuration space, and says so with CONFIG_CHANGE_MSG. */
+  public CompletableFuture<FrontEndAnswer> changeConfig(byte[] bytes) {
+    setup.device().config(bytes);
+    return askFrontEnd(BackEndRequest.CONFIG_CHANGE_MSG, NoPayload.INSTANCE, List.of(), true);
+  }
+
+  /**
+   * Offers a doorbell page of a ring, or takes it back.
+   *
+   * @param page the file, the caller's; null takes the page back
+   */
+  public CompletableFuture<FrontEndAnswer> hostNotifier(
+      int ring, @Nullable OwnedDescriptor page, long offset, long length) {
+    return askFrontEnd(
+        BackEndRequest.VRING_HOST_NOTIFIER_MSG,
+        new VringArea(ring, page == null, length, offset),
+        page == null ? List.of() : List.of(page),
+        true);
+  }
+
+  // Without the lock: the thread may hold it while it waits for an answer of its own.
+  private CompletableFuture<FrontEndAnswer> channel(
+      Function<BackEndAsker, CompletableFuture<FrontEndAnswer>> what) {
+    BackEndAsker asker = loop.asker();
+    return asker == null
+        ? CompletableFuture.failedFuture(
+            new VhostException(setup.name() + ": no channel to the front end", Recovery.RECONNECT))
+        : what.apply(asker);
+  }
+
+  /**
+   * Ends as SIGKILL would: what is being answered is not answered any more, and all sockets are
+   * closed. Waits until nothing is left of it but the {@link #record()}; another one can be started
+   * in its place. Modelled hardware is waited for.
+   */
+  public void crash() {
+    close();
   }
 
   /** Loses the front end's connection as a crash would; goes on listening. Returns at once. */
   public void hangUp() {
-    hangUp = true;
+    loop.hangUpSoon();
     wake();
   }
 
@@ -133,6 +209,7 @@ public final class MockBackEnd implements AutoCloseable {
   public void close() {
     synchronized (wakeLock) {
       closing = true;
+      loop.closeSoon();
       if (wakeUp.descriptor().isOpen()) {
         wakeUp.signal();
       }
@@ -140,7 +217,7 @@ public final class MockBackEnd implements AutoCloseable {
     LockSupport.unpark(thread);
     try {
       if (!thread.join(LONGEST_CLOSE)) {
-        record.note(name + ": its thread did not end within " + LONGEST_CLOSE);
+        setup.record().note(setup.name() + ": its thread did not end within " + LONGEST_CLOSE);
         return;
       }
     } catch (InterruptedException e) {
@@ -150,7 +227,8 @@ public final class MockBackEnd implements AutoCloseable {
     synchronized (wakeLock) {
       wakeUp.close();
     }
-    listener.close();
+    setup.device().close();
+    entrance.close();
   }
 
   private void wake() {
@@ -158,120 +236,6 @@ public final class MockBackEnd implements AutoCloseable {
       if (!closing) {
         wakeUp.signal();
       }
-    }
-  }
-
-  private void run() {
-    try (RingTurn.Watch watch = new RingTurn.Watch(offer.rings())) {
-      lock.lock();
-      try {
-        while (!closing) {
-          lookAround(watch);
-        }
-      } catch (RuntimeException e) {
-        record.note(name + ": " + e);
-      } finally {
-        endSession(name + ": closed");
-        lock.unlock();
-      }
-    }
-  }
-
-  private void lookAround(RingTurn.Watch watch) {
-    watch.begin(wakeUp.descriptor().number());
-    BackEndSession current = session;
-    if (current == null) {
-      watch.socket(listener.number());
-    } else {
-      int readable = current.readable(script);
-      watch.socket(readable);
-      if (readable < 0) {
-        watch.hangUp(current.socket());
-      }
-      watch.kicks(current);
-    }
-    boolean more = turn != null && turn.hasMore();
-    lock.unlock();
-    try {
-      watch.await(more);
-    } finally {
-      lock.lock();
-    }
-    if (watch.woken()) {
-      wakeUp.drain();
-    }
-    if (hangUp) {
-      hangUp = false;
-      endSession(name + ": hung up on request");
-    } else if (current == null) {
-      if (watch.socketReady()) {
-        accept();
-      }
-      dropArrivals();
-    } else {
-      serve(current, watch);
-    }
-  }
-
-  private void serve(BackEndSession current, RingTurn.Watch watch) {
-    if (turn != null) {
-      turn.noteKicks(watch);
-      turn.serve();
-    }
-    if (watch.hungUp()) {
-      endSession(name + ": the front end closed the connection");
-    } else if (watch.socketReady()) {
-      current.state().guestMemoryComplete(memoryComplete);
-      String over;
-      try {
-        over = current.takeMessage(script);
-      } catch (RuntimeException e) {
-        // Whatever a front end does costs it the connection, never the back end.
-        over = e instanceof VhostException ? String.valueOf(e.getMessage()) : String.valueOf(e);
-      }
-      if (over != null) {
-        endSession(over);
-      }
-    }
-  }
-
-  private void accept() {
-    BackEndConnection connection;
-    try {
-      connection = listener.accept(Deadline.after(Duration.ZERO));
-    } catch (VhostException e) {
-      record.note(String.valueOf(e.getMessage()));
-      return;
-    }
-    if (connection != null) {
-      connections++;
-      ModelledHardware hardware = new ModelledHardware(model, record::charge);
-      session =
-          new BackEndSession(connection, connections, offer, hardware, port, record, this::pause);
-      turn = new RingTurn(session, port, record);
-      record.connected();
-    }
-  }
-
-  private void dropArrivals() {
-    for (byte[] frame = port.poll(); frame != null; frame = port.poll()) {
-      record.drop(FrameDrop.RX_STOPPED, frame);
-    }
-  }
-
-  private void endSession(String why) {
-    if (session != null) {
-      session.close();
-      session = null;
-      turn = null;
-      record.disconnected(why);
-    }
-  }
-
-  private void pause(Duration duration) {
-    Deadline end = Deadline.after(duration);
-    while (!closing && !end.expired()) {
-      LockSupport.parkNanos(this, end.remainingNanos());
     }
   }
 
@@ -284,6 +248,7 @@ public final class MockBackEnd implements AutoCloseable {
     private HardwareModel model = HardwareModel.none();
     private SwitchPort port = new UnpluggedPort();
     private Faults faults = Faults.none();
+    private @Nullable Path calls;
 
     private Builder(Path socket, DescriptorLedger ledger) {
       this.socket = Objects.requireNonNull(socket, "socket");
@@ -322,7 +287,16 @@ public final class MockBackEnd implements AutoCloseable {
     }
 
     /**
-     * Listens, and starts the thread.
+     * Calls a front end that listens there, again whenever the connection has ended, instead of
+     * listening itself.
+     */
+    public Builder connectsTo(Path frontEnd) {
+      this.calls = frontEnd;
+      return this;
+    }
+
+    /**
+     * Listens, or calls for the first time, on a thread that it starts.
      *
      * @return the caller's to close
      * @throws VhostException when it cannot listen there
@@ -331,7 +305,11 @@ public final class MockBackEnd implements AutoCloseable {
       EventFd wakeUp = EventFd.create(ledger, name + " wake-up");
       MockBackEnd backEnd;
       try {
-        backEnd = new MockBackEnd(this, BackEndListener.listen(socket, ledger), wakeUp);
+        Entrance entrance =
+            calls == null
+                ? new Entrance.Listening(BackEndListener.listen(socket, ledger))
+                : new Entrance.Calling(calls, name, ledger);
+        backEnd = new MockBackEnd(this, entrance, wakeUp);
       } catch (RuntimeException e) {
         wakeUp.close();
         throw e;

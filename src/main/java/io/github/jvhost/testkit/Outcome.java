@@ -1,14 +1,20 @@
 package io.github.jvhost.testkit;
 
+import io.github.jvhost.protocol.Bytes;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.Inflight;
 import io.github.jvhost.protocol.NoPayload;
+import io.github.jvhost.protocol.OpaquePayload;
 import io.github.jvhost.protocol.Payload;
+import io.github.jvhost.protocol.U64;
 import java.util.List;
 
 /**
  * What a back end answers to one message, and what the message makes it do.
  *
  * @param verdict the kind of answer
- * @param answer the payload of the reply, for {@link Verdict#ANSWERED}
+ * @param answer the payload of the reply, for {@link Verdict#ANSWERED}; for {@link Verdict#FAILED}
+ *     the form in which the request's own answer says so, if it has one
  * @param reason why it failed or hangs up; empty otherwise
  * @param effects in order
  */
@@ -49,6 +55,29 @@ public record Outcome(Verdict verdict, Payload answer, String reason, List<Effec
 
   static Outcome hungUp(String reason) {
     return new Outcome(Verdict.HUNG_UP, NoPayload.INSTANCE, reason, List.of());
+  }
+
+  /**
+   * A failure in the form that the request's own answer has for it: most are told by an
+   * acknowledgement only.
+   */
+  Outcome inAnswerTo(FrontEndRequest request) {
+    if (verdict != Verdict.FAILED) {
+      return this;
+    }
+    Payload form =
+        switch (request) {
+          case SET_DEVICE_STATE_FD,
+              CHECK_DEVICE_STATE,
+              POSTCOPY_END,
+              IOTLB_MSG,
+              GET_SHARED_OBJECT ->
+              new U64(1);
+          case GET_CONFIG -> new OpaquePayload(Bytes.of());
+          case GET_INFLIGHT_FD -> new Inflight(0, 0, 0, 0);
+          default -> NoPayload.INSTANCE;
+        };
+    return new Outcome(Verdict.FAILED, form, reason, effects);
   }
 
   Outcome with(List<Effect> more) {

@@ -9,7 +9,10 @@ final class RingNotifiers implements AutoCloseable {
   private @Nullable EventFd kick;
   private @Nullable EventFd call;
 
-  /** Set once a kick was seen, until everything that waits in the ring was taken. */
+  /**
+   * Set once a kick was seen, on the eventfd or as a message, until everything that waits in the
+   * ring was taken.
+   */
   boolean kicked;
 
   /** Set when the guest wrote nonsense: the ring is left alone until it is started again. */

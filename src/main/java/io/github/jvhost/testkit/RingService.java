@@ -1,8 +1,9 @@
 package io.github.jvhost.testkit;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.protocol.MemoryRegionPayload;
 import io.github.jvhost.protocol.VhostFeature;
-import io.github.jvhost.testkit.SplitRing.Descriptor;
+import io.github.jvhost.protocol.VringAddress;
 import io.github.jvhost.testkit.net.SwitchPort;
 import io.github.jvhost.virtio.NetFeature;
 import java.lang.foreign.MemorySegment;
@@ -32,8 +33,8 @@ final class RingService {
   /** One writable or readable piece of guest memory. */
   private record Piece(long guestAddress, MemorySegment bytes) {}
 
-  /** A chain that a frame goes into: its head and its writable pieces. */
-  private record Chain(int head, List<Piece> pieces, long capacity) {}
+  /** A chain that a frame is in or goes into, and where its pieces are. */
+  private record Place(DeviceRing.Chain chain, List<Piece> pieces, long capacity) {}
 
   RingService(BackEndSession session, SwitchPort port, BackEndRecord record) {
     this.state = session.state();
@@ -49,24 +50,28 @@ final class RingService {
    * @throws VhostException when the guest wrote nonsense; what was taken before is used up properly
    */
   boolean transmit(RingModel ring) {
-    SplitRing split = lookUp(ring);
-    int waiting = split.waiting(ring.base);
-    int batch = Math.min(waiting, MAX_BATCH);
+    DeviceRing device = lookUp(ring);
     int taken = 0;
     try {
-      while (taken < batch) {
-        int head = split.head(ring.base);
-        byte[] frame = gather(ring, split, head);
-        split.use(ring.nextUsed, head, 0);
-        ring.base = ring.base + 1 & 0xffff;
-        ring.nextUsed = ring.nextUsed + 1 & 0xffff;
+      while (taken < MAX_BATCH) {
+        DeviceRing.Chain chain = device.peek();
+        if (chain == null) {
+          break;
+        }
+        byte[] frame = gather(ring, chain);
+        device.use(chain, 0);
         taken++;
         send(ring, frame);
       }
     } finally {
-      finish(ring, split, taken);
+      finish(ring, device, taken);
     }
-    return waiting > batch;
+    return taken == MAX_BATCH;
+  }
+
+  /** Takes back what a device before this one may have said: that it looks into the ring itself. */
+  void askForKicks(RingModel ring) {
+    lookUp(ring).askForKicks();
   }
 
   private void send(RingModel ring, byte[] frame) {
@@ -78,17 +83,17 @@ final class RingService {
     }
   }
 
-  private byte[] gather(RingModel ring, SplitRing split, int head) {
-    List<Piece> pieces = chain(ring, split, head, 0).pieces();
-    long total = pieces.stream().mapToLong(piece -> piece.bytes.byteSize()).sum();
+  private byte[] gather(RingModel ring, DeviceRing.Chain chain) {
+    Place place = place(ring, chain, false);
+    long total = place.capacity;
     int header = headerLength();
     if (total < header || total > MAX_FRAME) {
-      throw SplitRing.broken(ring.number, "has a frame of " + total + " bytes with its header");
+      throw DeviceRing.broken(ring.number, "has a frame of " + total + " bytes with its header");
     }
     byte[] packet = new byte[(int) total];
     MemorySegment to = MemorySegment.ofArray(packet);
     long at = 0;
-    for (Piece piece : pieces) {
+    for (Piece piece : place.pieces) {
       MemorySegment.copy(piece.bytes, 0, to, at, piece.bytes.byteSize());
       at += piece.bytes.byteSize();
     }
@@ -103,80 +108,74 @@ final class RingService {
    * @throws VhostException when the guest wrote nonsense
    */
   void receive(RingModel ring, byte[] frame) {
-    SplitRing split = lookUp(ring);
+    DeviceRing device = lookUp(ring);
     int header = headerLength();
     byte[] packet = new byte[header + frame.length];
     System.arraycopy(frame, 0, packet, header, frame.length);
-    List<Chain> chains = room(ring, split, packet.length);
-    if (chains.isEmpty()) {
+    List<Place> places = room(ring, device, packet.length);
+    if (places.isEmpty()) {
       record.drop(FrameDrop.RX_NO_BUFFERS, frame);
       return;
     }
     if (header > NUM_BUFFERS_AT) {
-      packet[NUM_BUFFERS_AT] = (byte) chains.size();
-      packet[NUM_BUFFERS_AT + 1] = (byte) (chains.size() >> 8);
+      packet[NUM_BUFFERS_AT] = (byte) places.size();
+      packet[NUM_BUFFERS_AT + 1] = (byte) (places.size() >> 8);
     }
     int at = 0;
-    for (Chain chain : chains) {
-      int length = (int) Math.min(chain.capacity, packet.length - at);
-      scatter(chain, packet, at, length);
-      split.use(ring.nextUsed, chain.head, length);
-      ring.base = ring.base + 1 & 0xffff;
-      ring.nextUsed = ring.nextUsed + 1 & 0xffff;
+    for (Place place : places) {
+      int length = (int) Math.min(place.capacity, packet.length - at);
+      scatter(place, packet, at, length);
+      device.use(place.chain, length);
       at += length;
     }
     record.delivered(1);
-    finish(ring, split, chains.size());
+    finish(ring, device, places.size());
   }
 
   /** The chains that hold so many bytes; none where they do not. Nothing is taken yet. */
-  private List<Chain> room(RingModel ring, SplitRing split, int bytes) {
-    int waiting = split.waiting(ring.base);
-    int most = NetFeature.MRG_RXBUF.in(state.features()) ? waiting : Math.min(waiting, 1);
-    List<Chain> chains = new ArrayList<>();
+  private List<Place> room(RingModel ring, DeviceRing device, int bytes) {
+    boolean merges = NetFeature.MRG_RXBUF.in(state.features());
+    List<Place> places = new ArrayList<>();
     long capacity = 0;
-    while (chains.size() < most) {
-      int head = split.head(ring.base + chains.size() & 0xffff);
-      Chain chain = chain(ring, split, head, Descriptor.WRITE);
-      chains.add(chain);
-      capacity += chain.capacity;
+    while (places.isEmpty() || merges) {
+      DeviceRing.Chain chain = device.peek();
+      if (chain == null) {
+        return List.of();
+      }
+      Place place = place(ring, chain, true);
+      places.add(place);
+      capacity += place.capacity;
       if (capacity >= bytes) {
-        return chains;
+        return places;
       }
     }
     return List.of();
   }
 
-  /** Walks a chain whose descriptors must all be writable, or all readable. */
-  private Chain chain(RingModel ring, SplitRing split, int head, int direction) {
+  /** Looks a chain up whose descriptors must all be writable, or all readable. */
+  private Place place(RingModel ring, DeviceRing.Chain chain, boolean writable) {
     List<Piece> pieces = new ArrayList<>(2);
     long capacity = 0;
-    int index = head;
-    while (true) {
-      Descriptor descriptor = split.descriptor(index);
-      if ((descriptor.flags() & Descriptor.WRITE) != direction) {
-        throw SplitRing.broken(ring.number, "has descriptor " + index + " of the wrong direction");
+    for (DeviceRing.Descriptor descriptor : chain.descriptors()) {
+      if (descriptor.deviceWrites() != writable) {
+        throw DeviceRing.broken(
+            ring.number, "has descriptor " + descriptor.index() + " of the wrong direction");
       }
       MemorySegment bytes = session.memory().atGuest(descriptor.address(), descriptor.length());
       if (bytes == null) {
-        throw SplitRing.broken(ring.number, "has descriptor " + index + " outside of guest memory");
+        throw DeviceRing.broken(
+            ring.number, "has descriptor " + descriptor.index() + " outside of guest memory");
       }
       pieces.add(new Piece(descriptor.address(), bytes));
       capacity += descriptor.length();
-      if ((descriptor.flags() & Descriptor.NEXT) == 0) {
-        return new Chain(head, pieces, capacity);
-      }
-      if (pieces.size() >= ring.size) {
-        throw SplitRing.broken(ring.number, "has a chain without an end");
-      }
-      index = descriptor.next();
     }
+    return new Place(chain, pieces, capacity);
   }
 
-  private void scatter(Chain chain, byte[] packet, int from, int length) {
+  private void scatter(Place place, byte[] packet, int from, int length) {
     MemorySegment source = MemorySegment.ofArray(packet);
     int done = 0;
-    for (Piece piece : chain.pieces) {
+    for (Piece piece : place.pieces) {
       long part = Math.min(piece.bytes.byteSize(), length - done);
       if (part == 0) {
         continue;
@@ -190,19 +189,49 @@ final class RingService {
     }
   }
 
-  private void finish(RingModel ring, SplitRing split, int used) {
+  private void finish(RingModel ring, DeviceRing device, int used) {
     if (used == 0) {
       return;
     }
-    split.publish(ring.nextUsed);
-    if (split.wantsCall()) {
+    device.publish();
+    if (device.wantsCall()) {
       session.signalCall(ring.number);
     }
   }
 
-  private SplitRing lookUp(RingModel ring) {
-    return SplitRing.of(
-        ring, session.memory(), session::markDirty, (_, _) -> record.wroteGuestMemory());
+  private DeviceRing lookUp(RingModel ring) {
+    return ring.packed
+        ? PackedRing.of(ring, session.memory(), packedLog(ring))
+        : SplitRing.of(
+            ring, session.memory(), session::markDirty, (_, _) -> record.wroteGuestMemory());
+  }
+
+  /**
+   * The descriptors of a packed ring are guest memory as any other: they are logged with the data,
+   * and the told address is the device area's. DPDK takes that address for the descriptors'.
+   */
+  private PackedRing.Log packedLog(RingModel ring) {
+    VringAddress told = ring.address;
+    boolean logged = told != null && (told.flags() & VringAddress.LOG) != 0;
+    boolean all = (state.features() & VhostFeature.LOG_ALL) != 0;
+    DeviceRing.GuestWrites mark = session::markDirty;
+    DeviceRing.GuestWrites ignore = (_, _) -> {};
+    DeviceRing.GuestWrites count = (_, _) -> record.wroteGuestMemory();
+    if (told != null && state.offer().personality().baseSetsUsed()) {
+      return new PackedRing.Log(told.log(), all && logged ? mark : ignore, ignore, count);
+    }
+    long descriptors = told == null ? 0 : guestAddress(told.descriptor());
+    return new PackedRing.Log(descriptors, all ? mark : ignore, logged ? mark : ignore, count);
+  }
+
+  private long guestAddress(long userAddress) {
+    for (MemoryRegionPayload region : state.memory()) {
+      long offset = userAddress - region.userAddress();
+      if (offset >= 0 && offset < region.size()) {
+        return region.guestAddress() + offset;
+      }
+    }
+    return 0;
   }
 
   private int headerLength() {

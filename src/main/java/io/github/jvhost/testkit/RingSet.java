@@ -37,6 +37,10 @@ final class RingSet {
     this.rings = rings;
     this.memory = memory;
     this.usedIndexes = usedIndexes;
+    for (RingModel ring : rings) {
+      // DPDK keeps no used half of a packed base: it is zero when the ring is asked for it.
+      ring.tellsUsed = !personality.baseSetsUsed();
+    }
   }
 
   Outcome takeNumber(FrontEndRequest request, RingModel ring, int num) {
@@ -52,13 +56,16 @@ final class RingSet {
         if (!isPacked() && (num & 0xffff0000) != 0) {
           yield Outcome.failed("a split base of " + Integer.toUnsignedString(num));
         }
-        // DPDK keeps no used half of a packed base: it is zero when the ring is asked for it later.
-        ring.base = personality.baseSetsUsed() ? num & 0xffff : num;
-        ring.nextUsed = personality.baseSetsUsed() ? num & 0xffff : ring.nextUsed;
+        ring.base = num & 0xffff;
+        if (personality.baseSetsUsed()) {
+          ring.nextUsed = ring.base;
+        } else if (ring.packed) {
+          ring.nextUsed = num >>> 16;
+        }
         yield Outcome.done();
       }
       case GET_VRING_BASE -> {
-        int base = ring.base;
+        int base = ring.wholeBase();
         forget(ring, personality.forgets() != Personality.Forgets.KICK);
         if (personality.forgets() == Personality.Forgets.KICK_CALL_ADDRESS) {
           ring.address = null;
@@ -75,6 +82,13 @@ final class RingSet {
           yield Outcome.failed("an enable flag of " + num);
         }
         ring.enabled = num == 1;
+        yield Outcome.done();
+      }
+      case VRING_KICK -> {
+        // A ring that is kicked by messages has no kick descriptor, told or not.
+        if (ring.kick == RingModel.Notifier.UNKNOWN) {
+          takeNotifier(FrontEndRequest.SET_VRING_KICK, ring, false);
+        }
         yield Outcome.done();
       }
       default -> state.unknown("request " + request);
@@ -100,7 +114,7 @@ final class RingSet {
     if (memory.isEmpty()) {
       return Outcome.failed("ring addresses before any memory");
     }
-    if (!personality.toleratesForeignAddress() && !memory.holds(told, ring.size)) {
+    if (!personality.toleratesForeignAddress() && !inMemory(told, ring)) {
       return Outcome.failed("ring " + ring.number + " outside of the memory table");
     }
     boolean wasTranslated = ring.translated;
@@ -160,10 +174,27 @@ final class RingSet {
 
   private void translate(RingModel ring, boolean readIndex) {
     VringAddress address = ring.address;
-    ring.translated = address != null && memory.holds(address, ring.size);
+    ring.translated = address != null && inMemory(address, ring);
     if (ring.translated && readIndex) {
       readUsedIndex(ring, ring.nextUsed);
     }
+  }
+
+  private boolean inMemory(VringAddress told, RingModel ring) {
+    if (!ring.packed) {
+      return memory.holds(told, ring.size);
+    }
+    return contains(told.descriptor(), 16L * Math.max(ring.size, 1))
+        && contains(told.available(), Integer.BYTES)
+        && contains(told.used(), Integer.BYTES);
+  }
+
+  private boolean contains(long userAddress, long length) {
+    return memory.regions().stream()
+        .anyMatch(region -> {
+          long offset = userAddress - region.userAddress();
+          return offset >= 0 && offset <= region.size() - length;
+        });
   }
 
   private void readUsedIndex(RingModel ring, int expected) {
@@ -181,6 +212,11 @@ final class RingSet {
 
   /** Derives which rings run after a message, and what hardware has to hold for that. */
   void settle(FrontEndRequest request, boolean driverOkCame) {
+    if (request == FrontEndRequest.SET_FEATURES) {
+      for (RingModel ring : rings) {
+        ring.isPacked(isPacked());
+      }
+    }
     boolean deviceRuns = !state.hasStatus() || state.isDriverOk();
     if (driverOkCame) {
       state.startedForGood();
@@ -227,6 +263,7 @@ final class RingSet {
 
   private void start(RingModel ring) {
     ring.started = true;
+    ring.fresh = true;
     if (personality.indexRead() == Personality.IndexRead.AT_START) {
       readUsedIndex(ring, ring.nextUsed);
     }

@@ -69,12 +69,21 @@ final class RingTurn {
   void serve() {
     for (int i = 1; i < state.offer().rings(); i += 2) {
       RingNotifiers notifiers = session.notifiers(i);
-      if (isServed(i) && (notifiers.kicked || notifiers.kick() == null)) {
-        try {
-          notifiers.kicked = service.transmit(state.model(i));
-        } catch (VhostException e) {
-          giveUp(i, e);
+      if (!isServed(i)) {
+        continue;
+      }
+      RingModel ring = state.model(i);
+      try {
+        if (ring.fresh) {
+          // Whoever served the ring before may have polled it.
+          service.askForKicks(ring);
+          ring.fresh = false;
         }
+        if (notifiers.kicked || notifiers.kick() == null) {
+          notifiers.kicked = service.transmit(ring);
+        }
+      } catch (VhostException e) {
+        giveUp(i, e);
       }
     }
     int arrivals = 0;

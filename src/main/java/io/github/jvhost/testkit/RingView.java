@@ -8,8 +8,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param ring its number
  * @param size entries, 0 when never told
- * @param base the next avail index as SET_VRING_BASE encodes it, advanced by what was served
- * @param nextUsed the next used index of a split ring
+ * @param base where it goes on as GET_VRING_BASE encodes it, advanced by what was served
+ * @param nextUsed the next used index; of a packed ring bit 15 is its wrap counter
  * @param address what was told, null when never told or forgotten
  * @param kickTold whether a kick is known, with or without a descriptor
  * @param callTold whether a call is known, with or without a descriptor

@@ -37,7 +37,23 @@ public record RuleBreach(Rule rule, String what) {
     /** A message, an answer form or a feature bit that was not negotiated. */
     NOT_NEGOTIATED,
     /** A message that no front end should send any more. */
-    DEPRECATED
+    DEPRECATED,
+    /** SET_MEM_TABLE although memory slots were negotiated. */
+    TABLE_WITH_SLOTS,
+    /** ADD_MEM_REG before the region was removed that had its place, or the last slot. */
+    REGION_ADDED_TOO_EARLY,
+    /** The device's state was asked for, or given, before every ring was stopped. */
+    STATE_WHILE_STARTED,
+    /** SET_INFLIGHT_FD while a ring was started. */
+    INFLIGHT_WHILE_STARTED,
+    /** A protocol feature without another one that it needs. */
+    FEATURE_NEEDS_ANOTHER,
+    /** Something else than a guest address although GPA_ADDRESSES was negotiated. */
+    NO_GUEST_ADDRESS,
+    /** Postcopy out of its order, or with memory slots. */
+    POSTCOPY_ORDER,
+    /** SET_VRING_ENDIAN while the ring was started. */
+    BYTE_ORDER_WHILE_STARTED
   }
 
   @Override

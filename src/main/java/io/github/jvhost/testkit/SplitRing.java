@@ -1,18 +1,16 @@
 package io.github.jvhost.testkit;
 
-import io.github.jvhost.Recovery;
-import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.VringAddress;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The device's side of one split ring in guest memory (virtio 1.2, 2.7). Looked up anew each time a
- * ring is served: what lies behind the addresses may have changed, and the guest may write
- * anything.
+ * The device's side of one split ring in guest memory (virtio 1.2, 2.7).
  *
  * <pre>
  *   desc  16 x size    | addr u64 | len u32 | flags u16 | next u16 |
@@ -20,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  *   used  6 + 8 x size | flags u16 | idx u16 | {id u32, len u32} x size | avail_event u16 |
  * </pre>
  */
-final class SplitRing {
+final class SplitRing implements DeviceRing {
   private static final ValueLayout.OfShort U16 =
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final ValueLayout.OfInt U32 =
@@ -33,28 +31,16 @@ final class SplitRing {
       ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
 
   private static final int NO_INTERRUPT = 1;
+  private static final int NO_NOTIFY = 1;
 
-  private final int number;
-  private final int size;
+  private final RingModel model;
   private final MemorySegment descriptors;
   private final MemorySegment available;
   private final MemorySegment used;
   private final long usedLog;
   private final @Nullable GuestWrites log;
   private final GuestWrites writes;
-
-  /** Learns of each write to guest memory. */
-  @FunctionalInterface
-  interface GuestWrites {
-    void wrote(long guestAddress, long length);
-  }
-
-  /** One descriptor, as the guest wrote it. */
-  record Descriptor(long address, int length, int flags, int next) {
-    static final int NEXT = 1;
-    static final int WRITE = 2;
-    static final int INDIRECT = 4;
-  }
+  private int peeked;
 
   private SplitRing(
       RingModel model,
@@ -64,14 +50,14 @@ final class SplitRing {
       long usedLog,
       @Nullable GuestWrites log,
       GuestWrites writes) {
-    this.number = model.number;
-    this.size = model.size;
+    this.model = model;
     this.descriptors = descriptors;
     this.available = available;
     this.used = used;
     this.usedLog = usedLog;
     this.log = log;
     this.writes = writes;
+    this.peeked = model.base;
   }
 
   /**
@@ -79,92 +65,107 @@ final class SplitRing {
    *
    * @param log where writes to the used ring are marked; only if the ring's addresses ask for it
    * @param writes counts every write
-   * @throws VhostException when a part is not in memory or not aligned
+   * @throws io.github.jvhost.VhostException when a part is not in memory or not aligned
    */
   static SplitRing of(RingModel model, BackEndMemory memory, GuestWrites log, GuestWrites writes) {
     VringAddress address = model.address;
     if (address == null) {
-      throw broken(model.number, "has no addresses");
+      throw DeviceRing.broken(model.number, "has no addresses");
     }
     int size = model.size;
     MemorySegment descriptors = memory.atUser(address.descriptor(), 16L * size);
     MemorySegment available = memory.atUser(address.available(), 6 + 2L * size);
     MemorySegment used = memory.atUser(address.used(), 6 + 8L * size);
     if (descriptors == null || available == null || used == null) {
-      throw broken(model.number, "is not in mapped memory");
+      throw DeviceRing.broken(model.number, "is not in mapped memory");
     }
     if ((available.address() | used.address()) % Short.BYTES != 0) {
-      throw broken(model.number, "has an odd address");
+      throw DeviceRing.broken(model.number, "has an odd address");
     }
     boolean logged = (address.flags() & VringAddress.LOG) != 0;
     return new SplitRing(
         model, descriptors, available, used, address.log(), logged ? log : null, writes);
   }
 
-  static VhostException broken(int ring, String why) {
-    return new VhostException("serving ring " + ring + ": it " + why, Recovery.GIVE_UP);
+  @Override
+  public @Nullable Chain peek() {
+    if (waiting() == (peeked - model.base & 0xffff)) {
+      return null;
+    }
+    int head = available.get(U16, 4 + 2L * (peeked % model.size)) & 0xffff;
+    if (head >= model.size) {
+      throw DeviceRing.broken(
+          model.number, "has descriptor " + head + " in its avail ring of " + model.size);
+    }
+    Chain chain = chain(head);
+    peeked = peeked + 1 & 0xffff;
+    return chain;
   }
 
-  /** How many chains wait from this index on. */
-  int waiting(int next) {
+  /** How many chains wait behind those that were taken. */
+  private int waiting() {
     int index = (short) INDEX.getAcquire(available, 2L) & 0xffff;
-    int waiting = index - next & 0xffff;
-    if (waiting > size) {
-      throw broken(number, "has avail index " + index + " with " + size + " entries after " + next);
+    int waiting = index - model.base & 0xffff;
+    if (waiting > model.size) {
+      throw DeviceRing.broken(
+          model.number,
+          "has avail index " + index + " with " + model.size + " entries after " + model.base);
     }
     return waiting;
   }
 
-  /** The head of the chain at this free-running index. */
-  int head(int index) {
-    int head = available.get(U16, 4 + 2L * (index % size)) & 0xffff;
-    if (head >= size) {
-      throw broken(number, "has descriptor " + head + " in its avail ring of " + size);
+  private Chain chain(int head) {
+    List<Descriptor> chain = new ArrayList<>(2);
+    int index = head;
+    while (chain.size() < model.size) {
+      long at = 16L * index;
+      int flags = descriptors.get(U16, at + 12) & 0xffff;
+      chain.add(
+          DeviceRing.checked(
+              model.number, index, descriptors.get(U64, at), descriptors.get(U32, at + 8), flags));
+      if ((flags & NEXT) == 0) {
+        return new Chain(head, chain);
+      }
+      index = descriptors.get(U16, at + 14) & 0xffff;
+      if (index >= model.size) {
+        throw DeviceRing.broken(
+            model.number, "has a chain to descriptor " + index + " of " + model.size);
+      }
     }
-    return head;
+    throw DeviceRing.broken(model.number, "has a chain without an end");
   }
 
-  Descriptor descriptor(int index) {
-    if (index >= size) {
-      throw broken(number, "has a chain to descriptor " + index + " of " + size);
-    }
-    long at = 16L * index;
-    Descriptor descriptor =
-        new Descriptor(
-            descriptors.get(U64, at),
-            descriptors.get(U32, at + 8),
-            descriptors.get(U16, at + 12) & 0xffff,
-            descriptors.get(U16, at + 14) & 0xffff);
-    if ((descriptor.flags & Descriptor.INDIRECT) != 0) {
-      throw broken(number, "has an indirect descriptor, which was not negotiated");
-    }
-    if (descriptor.length < 0) {
-      throw broken(
-          number, "has a descriptor of " + Integer.toUnsignedString(descriptor.length) + " bytes");
-    }
-    return descriptor;
-  }
-
-  /** Writes a used element; visible to the guest only after {@link #publish}. */
-  void use(int index, int head, int length) {
-    long at = 4 + 8L * (index % size);
-    used.set(U32, at, head);
+  @Override
+  public void use(Chain chain, int length) {
+    long at = 4 + 8L * (model.nextUsed % model.size);
+    used.set(U32, at, chain.id());
     used.set(U32, at + 4, length);
     wrote(at, 8);
+    model.base = model.base + 1 & 0xffff;
+    model.nextUsed = model.nextUsed + 1 & 0xffff;
   }
 
-  /** Makes all used elements before this free-running index visible. */
-  void publish(int index) {
-    INDEX.setRelease(used, 2L, (short) index);
+  @Override
+  public void publish() {
+    INDEX.setRelease(used, 2L, (short) model.nextUsed);
     wrote(2, 2);
   }
 
-  /** Whether the guest wants to be told of used elements; to be asked after {@link #publish}. */
-  boolean wantsCall() {
+  @Override
+  public boolean wantsCall() {
     // The index must be visible before the flag is read, or both sides could miss each other
     // (virtio 1.2, 2.7.7.2).
     VarHandle.fullFence();
     return (available.get(U16, 0) & NO_INTERRUPT) == 0;
+  }
+
+  @Override
+  public void askForKicks() {
+    int flags = used.get(U16, 0);
+    if ((flags & NO_NOTIFY) != 0) {
+      used.set(U16, 0, (short) (flags & ~NO_NOTIFY));
+      wrote(0, 2);
+    }
   }
 
   /** The index field of the used ring as it stands in memory. */

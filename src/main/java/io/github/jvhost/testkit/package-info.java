@@ -1,20 +1,27 @@
 /**
  * The mock back end that this project publishes: a vhost-user back end on a real socket that serves
- * split rings of a virtio-net device for real, behaves like the back end that it is told to
- * imitate, spends the time that hardware would need (modelled), and writes down everything that it
- * was told.
+ * the rings of a virtio-net device for real, behaves like the back end that it is told to imitate,
+ * spends the time that hardware would need (modelled), does wrong what it is told to do wrong, and
+ * writes down everything that it was told.
  *
  * <pre>
  *   front end ==socket==> MockBackEnd (one thread) --> Faults: answer late, wrong, short or not at all
- *                           |      |
- *                           |      +--> BackEndState (pure) + Personality --> Outcome: answer, effects
- *                           |                                                     |
- *                           +--> BackEndRecord (what was told, charged, dropped)  +--> ModelledHardware (time)
- *                           |                                                     +--> BackEndMemory (mappings, log)
- *   guest memory <==========+--> RingWorker: desc, avail, used, call   <-- kick
+ *       ^                   |      |
+ *       |                   |      +--> BackEndState (pure) + Personality --> Outcome: answer, effects
+ *       |                   |                |                                    |
+ *       |                   |                +--> FrontEndRules: RuleBreach       +--> ModelledHardware (time)
+ *       |                   |                                                     +--> SessionMemory (mappings, log)
+ *       |                   +--> BackEndRecord (what was told, charged, dropped)  +--> SessionTransfers (in-flight
+ *       |                   |                                                     |      regions, state, objects)
+ *       +==own channel==  BackEndAsker (a thread)  &lt;-- calls in-band, tests       +--> RingSignals (kick, call, err)
+ *                           |
+ *   guest memory &lt;==========+--> RingTurn: descriptors taken and used, call   &lt;-- kick
  *                                   |
  *                                   +--> testkit.net: one port of the switch
  * </pre>
+ *
+ * <p>{@link io.github.jvhost.testkit.BackEndDevice} is what a test fills in: configuration space,
+ * state, shared objects.
  */
 @NullMarked
 package io.github.jvhost.testkit;

@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.MemoryTablePayload;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.VhostFeature;
 
@@ -10,6 +11,7 @@ import io.github.jvhost.protocol.VhostFeature;
  * @param features that it offered (virtio's and vhost's)
  * @param protocolFeatures that were acknowledged
  * @param maxQueuePairs that it serves
+ * @param memorySlots memory regions that it takes one by one; 0: it takes a table of at most eight
  * @param dialect in which it is spoken to
  * @param profile what is known of it beyond the wire
  */
@@ -17,8 +19,19 @@ public record BackEndCapabilities(
     long features,
     long protocolFeatures,
     int maxQueuePairs,
+    int memorySlots,
     Dialect dialect,
     BackEndProfile profile) {
+
+  /** One that is told its memory as a table. */
+  public BackEndCapabilities(
+      long features,
+      long protocolFeatures,
+      int maxQueuePairs,
+      Dialect dialect,
+      BackEndProfile profile) {
+    this(features, protocolFeatures, maxQueuePairs, 0, dialect, profile);
+  }
 
   /** Whether a protocol feature was negotiated. */
   public boolean has(ProtocolFeature feature) {
@@ -43,6 +56,26 @@ public record BackEndCapabilities(
   /** Whether the back end can log the pages that it writes. */
   public boolean canLog() {
     return (features & VhostFeature.LOG_ALL) != 0 && has(ProtocolFeature.LOG_SHMFD);
+  }
+
+  /** Whether memory is told region by region and not as a table. */
+  public boolean hasMemorySlots() {
+    return has(ProtocolFeature.CONFIGURE_MEM_SLOTS);
+  }
+
+  /** How many memory regions it takes. */
+  public int maxMemoryRegions() {
+    return hasMemorySlots() ? memorySlots : MemoryTablePayload.MAX_REGIONS;
+  }
+
+  /** Whether kicks and calls go as messages. */
+  public boolean notifiesInBand() {
+    return has(ProtocolFeature.INBAND_NOTIFICATIONS);
+  }
+
+  /** Whether ring and user addresses are told as guest addresses. */
+  public boolean usesGuestAddresses() {
+    return has(ProtocolFeature.GPA_ADDRESSES);
   }
 
   /** Whether an explicit early set-up was negotiated. It needs the status byte too. */

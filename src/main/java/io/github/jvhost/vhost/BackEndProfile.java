@@ -11,19 +11,22 @@ import java.util.Optional;
  */
 public enum BackEndProfile {
   /** Anything that speaks the protocol: the most careful assumption in every point. */
-  GENERIC(true, false, false, true, true, true),
+  GENERIC(true, false, false, true, true, true, false),
 
   /** DPDK's vhost library. Verified on the wire against DPDK 22.11. */
-  DPDK(true, true, true, true, false, false),
+  DPDK(true, true, true, true, false, false, false),
 
   /** NVIDIA's VFE, a DPDK fork with a vDPA driver. Read from its sources; not verified. */
-  NVIDIA_VFE(false, true, true, true, true, false),
+  NVIDIA_VFE(false, true, true, true, true, false, false),
 
-  /** libvhost-user of QEMU. Read from its sources; not verified. */
-  LIBVHOST_USER(false, false, false, false, false, true),
+  /**
+   * libvhost-user of QEMU. Verified on the wire against qemu-storage-daemon 7.2, which offers
+   * neither STATUS nor packed rings nor in-flight regions: what these do to it was not tried.
+   */
+  LIBVHOST_USER(true, false, false, false, false, true, true),
 
   /** rust-vmm's vhost-user-backend. Read from its sources; not verified. */
-  RUST_VMM(false, false, false, false, false, true);
+  RUST_VMM(false, false, false, false, false, true, false);
 
   private final boolean verified;
   private final boolean holdsRingsUntilDriverOk;
@@ -31,6 +34,7 @@ public enum BackEndProfile {
   private final boolean stopsWholeDevice;
   private final boolean stopClearsStatus;
   private final boolean packedBaseCarriesUsed;
+  private final boolean stopLeavesRequestsInFlight;
 
   BackEndProfile(
       boolean verified,
@@ -38,13 +42,15 @@ public enum BackEndProfile {
       boolean takesUsedIndexAtTranslation,
       boolean stopsWholeDevice,
       boolean stopClearsStatus,
-      boolean packedBaseCarriesUsed) {
+      boolean packedBaseCarriesUsed,
+      boolean stopLeavesRequestsInFlight) {
     this.verified = verified;
     this.holdsRingsUntilDriverOk = holdsRingsUntilDriverOk;
     this.takesUsedIndexAtTranslation = takesUsedIndexAtTranslation;
     this.stopsWholeDevice = stopsWholeDevice;
     this.stopClearsStatus = stopClearsStatus;
     this.packedBaseCarriesUsed = packedBaseCarriesUsed;
+    this.stopLeavesRequestsInFlight = stopLeavesRequestsInFlight;
   }
 
   /** Whether the claims of this profile were tried against the real back end. */
@@ -89,6 +95,15 @@ public enum BackEndProfile {
    */
   public boolean packedBaseCarriesUsed() {
     return effective().packedBaseCarriesUsed;
+  }
+
+  /**
+   * Whether GET_VRING_BASE is answered while requests are still in flight, which then are never
+   * completed: a split ring goes on at its used index, so that they are done again, and not at the
+   * base.
+   */
+  public boolean stopLeavesRequestsInFlight() {
+    return effective().stopLeavesRequestsInFlight;
   }
 
   /** By the name that people type: "generic", "dpdk", "vfe", "libvhost-user", "rust-vmm". */

@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.memory.MemoryTable;
+import java.nio.ByteOrder;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -14,6 +15,10 @@ import org.jspecify.annotations.Nullable;
  * @param memory the regions of guest memory
  * @param log where dirty pages are logged; null: logging is off
  * @param rings by vring index; the control queue is not among them
+ * @param inflight the region in which the back end notes what it has in flight; null: none was made
+ *     yet
+ * @param ringOrder the byte order of legacy rings, where it is not this host's; null: not to be
+ *     told
  * @param generation of an early configuration: counts up as the guest changes something, so that a
  *     stale one is recognised; 0 where it does not matter
  */
@@ -24,18 +29,27 @@ public record DeviceConfig(
     MemoryTable memory,
     @Nullable LogTarget log,
     List<RingConfig> rings,
+    @Nullable InflightRegion inflight,
+    @Nullable ByteOrder ringOrder,
     int generation) {
 
   /** What a device is to do with its configuration. */
   public enum Lifecycle {
     /** Rings do not run, the device is reset where the back end knows of a status. */
     STOPPED,
+    /** The guest has reset the device: stopped, and nothing of what the driver did remains. */
+    RESET,
     /** Presetup: everything is told that cannot make the back end touch guest memory. */
     EARLY,
     /** Presetup with the PRESETUP message around it. */
     EARLY_EXPLICIT,
     /** Rings run. */
     RUNNING;
+
+    /** Whether no ring is to run. */
+    public boolean isStopped() {
+      return this == STOPPED || this == RESET;
+    }
 
     /** Whether this is one of the two forms of presetup. */
     public boolean isEarly() {
@@ -48,6 +62,18 @@ public record DeviceConfig(
     rings = List.copyOf(rings);
   }
 
+  /** A configuration without in-flight region, of rings in this host's byte order. */
+  public DeviceConfig(
+      Lifecycle lifecycle,
+      long features,
+      @Nullable Integer mtu,
+      MemoryTable memory,
+      @Nullable LogTarget log,
+      List<RingConfig> rings,
+      int generation) {
+    this(lifecycle, features, mtu, memory, log, rings, null, null, generation);
+  }
+
   /** The same configuration for a device that is to stop. */
   public DeviceConfig stopped() {
     return with(Lifecycle.STOPPED, rings);
@@ -55,6 +81,7 @@ public record DeviceConfig(
 
   /** The same configuration with another purpose and other rings. */
   public DeviceConfig with(Lifecycle newLifecycle, List<RingConfig> newRings) {
-    return new DeviceConfig(newLifecycle, features, mtu, memory, log, newRings, generation);
+    return new DeviceConfig(
+        newLifecycle, features, mtu, memory, log, newRings, inflight, ringOrder, generation);
   }
 }

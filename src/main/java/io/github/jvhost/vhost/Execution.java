@@ -18,6 +18,25 @@ public interface Execution {
   /** What to poll for input while {@link #advance} says that it is not finished. */
   int number();
 
+  /**
+   * The back end's own channel, to poll for input as well: it may be waiting for us before it
+   * answers. -1: there is none.
+   */
+  default int backEndNumber() {
+    return -1;
+  }
+
+  /** Serves what was found on {@link #backEndNumber}. */
+  default void serveBackEnd() {}
+
+  /**
+   * How long the oldest outstanding answer may still take. After that {@link #advance} ends the
+   * plan.
+   */
+  default long nanosToDeadline() {
+    return Long.MAX_VALUE;
+  }
+
   /** Whatever is still missing will not come: the plan ends here, with this failure. */
   void abandon(VhostException failure);
 

@@ -4,9 +4,11 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.QueueState;
 import io.github.jvhost.virtio.VirtioNet;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -23,17 +25,22 @@ record NetConfiguration(String name, GuestMemory memory, List<RingNotifiers> not
   /** Offset of the index in a split used ring (virtio 1.2, 2.7.8). */
   private static final int USED_INDEX = 2;
 
+  /** What a back end is told of a notifier whose signals go as messages. */
+  private static final Notifier IN_BAND = new Notifier.WithoutDescriptor();
+
   /**
    * What the configuration depends on beside the model.
    *
    * @param capabilities of the back end
    * @param log where dirty pages go; null: nowhere
+   * @param inflight the region that back ends note in what is in flight; null: none yet
    * @param generation of an early configuration, else 0
    * @param memoryComplete whether guest memory may be looked at
    */
   record Setting(
       BackEndCapabilities capabilities,
       @Nullable DirtyLog log,
+      @Nullable InflightRegion inflight,
       int generation,
       boolean memoryComplete) {}
 
@@ -49,7 +56,7 @@ record NetConfiguration(String name, GuestMemory memory, List<RingNotifiers> not
     List<RingConfig> rings = new ArrayList<>(2 * pairs);
     for (int i = 0; i < 2 * pairs; i++) {
       boolean enabled = i < 2 * model.currentQueuePairs();
-      rings.add(ring(i, model.queue(i), packed, enabled, log != null, setting.memoryComplete()));
+      rings.add(ring(i, model, packed, enabled, setting));
     }
     return new DeviceConfig(
         DeviceConfig.Lifecycle.RUNNING,
@@ -58,39 +65,45 @@ record NetConfiguration(String name, GuestMemory memory, List<RingNotifiers> not
         memory.table(),
         log == null ? null : new LogTarget(log.descriptor(), log.size()),
         rings,
+        setting.inflight(),
+        bigEndianRings(model) ? ByteOrder.BIG_ENDIAN : null,
         setting.generation());
   }
 
+  private static boolean bigEndianRings(VirtioNet model) {
+    return model.legacyBigEndian() && !NetFeature.VERSION_1.in(model.driverFeatures());
+  }
+
   /** Where guest memory says that the back end got to, 0 to 65535. Split rings only. */
-  int usedIndex(QueueState queue) {
-    return memory.getShort(queue.used() + USED_INDEX) & 0xffff;
+  int usedIndex(VirtioNet model, QueueState queue) {
+    short index = memory.getShort(queue.used() + USED_INDEX);
+    return (bigEndianRings(model) ? Short.reverseBytes(index) : index) & 0xffff;
   }
 
   private RingConfig ring(
-      int index,
-      QueueState queue,
-      boolean packed,
-      boolean enabled,
-      boolean logged,
-      boolean memoryComplete) {
+      int index, VirtioNet model, boolean packed, boolean enabled, Setting setting) {
+    QueueState queue = model.queue(index);
     if (!queue.isSetUp()) {
       return RingConfig.NOT_SET_UP;
     }
     checkExtent(index, queue, packed);
     Integer usedIndex = null;
-    if (memoryComplete && !packed) {
-      usedIndex = usedIndex(queue);
+    if (setting.memoryComplete() && !packed) {
+      usedIndex = usedIndex(model, queue);
     }
     RingNotifiers notifier = notifiers.get(index);
+    boolean inBand = setting.capabilities().notifiesInBand();
+    EventFd err = notifier.err();
     return new RingConfig(
         queue.size(),
         new RingAddresses(queue.desc(), queue.used(), queue.avail()),
         queue.next().toVhostBase(),
         usedIndex,
-        new Notifier.Eventfd(notifier.kick().descriptor()),
-        new Notifier.Eventfd(notifier.call().descriptor()),
+        inBand ? IN_BAND : new Notifier.Eventfd(notifier.kick().descriptor()),
+        inBand ? IN_BAND : new Notifier.Eventfd(notifier.call().descriptor()),
+        err == null ? null : new Notifier.Eventfd(err.descriptor()),
         enabled,
-        logged);
+        setting.log() != null);
   }
 
   /** A guest may write anything into its ring addresses: each part has to lie in one region. */

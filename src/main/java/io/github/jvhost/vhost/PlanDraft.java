@@ -66,6 +66,24 @@ final class PlanDraft {
         && ShadowEditor.withoutLogBit(held) != ShadowEditor.withoutLogBit(desired.features());
   }
 
+  /** Entries of the largest ring that is set up; 0: none is. */
+  int largestRing() {
+    int largest = 0;
+    for (RingConfig ring : desired.rings()) {
+      largest = Math.max(largest, ring.size() == null ? 0 : ring.size());
+    }
+    return largest;
+  }
+
+  /** Whether what is in flight is to be noted in another region than up to now. */
+  boolean replacesInflight() {
+    InflightRegion held = before.inflight().orNull();
+    return held != null
+        && (desired.inflight() == null
+            ? !held.fits(desired.rings().size(), largestRing())
+            : !held.equals(desired.inflight()));
+  }
+
   /** Whether the ring is stopped by one of the steps so far. */
   boolean stops(int index) {
     for (PlannedStep step : steps) {
@@ -90,7 +108,9 @@ final class PlanDraft {
   }
 
   static boolean needsAck(Step step) {
-    return !(step instanceof Step.StopRing || step instanceof Step.ReadStatus);
+    return !(step instanceof Step.StopRing
+        || step instanceof Step.ReadStatus
+        || step instanceof Step.GetInflight);
   }
 
   static Why whyTold(Known<?> held) {

@@ -1,7 +1,7 @@
 package io.github.jvhost.vhost;
 
-import io.github.jvhost.memory.MemoryRegion;
-import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.vhost.PlannedStep.Answer;
@@ -16,8 +16,8 @@ import java.util.List;
  * <pre>
  *   stop rings that cannot take the change
  *   PRESETUP start
- *   MTU, log, features, status 8, memory
- *   per ring: size, call, enable, base, address, kick
+ *   MTU, log, features, status 8, memory, in-flight region
+ *   per ring: size, byte order, call, err, enable, base, address, kick
  *   PRESETUP end
  *   status 0xF, or 0 for a device that stops
  * </pre>
@@ -50,6 +50,8 @@ public final class Planner {
    * @param shadow what the back end is known to hold
    * @param desired what it should hold
    * @param capabilities what the back end can do, and what is known of it
+   * @throws VhostException (GIVE_UP) the back end cannot hold that: too many memory regions, rings
+   *     in a byte order that it cannot be told; (RECONNECT) what it holds has become unknowable
    */
   public static Plan plan(Shadow shadow, DeviceConfig desired, BackEndCapabilities capabilities) {
     if (desired.lifecycle().isEarly() && desired.generation() < shadow.generation()) {
@@ -59,7 +61,7 @@ public final class Planner {
   }
 
   private Plan plan() {
-    if (desired.lifecycle() == DeviceConfig.Lifecycle.STOPPED) {
+    if (desired.lifecycle().isStopped()) {
       stop();
     } else {
       configure();
@@ -73,12 +75,24 @@ public final class Planner {
   private void stop() {
     new RingStops(plan).stopAll();
     // Only now, because a reset may take the indexes away before they are read.
-    if (capabilities.hasStatus() && mayHaveStatus()) {
+    boolean mayHaveStatus = capabilities.hasStatus() && mayHaveStatus();
+    boolean anythingToReset = now.features().isTold() || mayHaveStatus;
+    if (desired.lifecycle() == DeviceConfig.Lifecycle.RESET
+        && capabilities.has(ProtocolFeature.RESET_DEVICE)
+        && anythingToReset) {
+      plan.add(new Step.ResetDevice(), Answer.COLLECTED, "device", null, "reset", Why.STOP);
+    } else if (mayHaveStatus) {
       status(0, Why.STOP);
     }
   }
 
   private void configure() {
+    if (desired.ringOrder() != null && !capabilities.has(ProtocolFeature.CROSS_ENDIAN)) {
+      throw new VhostException(
+          "rings of %s cannot be told: the back end has no CROSS_ENDIAN"
+              .formatted(desired.ringOrder()),
+          Recovery.GIVE_UP);
+    }
     RingStops stops = new RingStops(plan);
     stops.stopWhatCannotChange();
     List<PlannedStep> steps = plan.steps();
@@ -130,10 +144,55 @@ public final class Planner {
       log();
     }
     features();
-    memory();
+    memoryChanged = new MemorySteps(plan).tell();
     if (logShrinks) {
       log();
     }
+    inflight();
+  }
+
+  /**
+   * Before any ring is told: a back end looks into it as a ring starts. Its successor is given what
+   * this one has made.
+   */
+  private void inflight() {
+    int size = plan.largestRing();
+    if (!capabilities.has(ProtocolFeature.INFLIGHT_SHMFD) || size == 0) {
+      return;
+    }
+    int queues = desired.rings().size();
+    InflightRegion kept = desired.inflight();
+    if (kept != null && kept.fits(queues, size)) {
+      if (!now.inflight().is(kept)) {
+        plan.add(
+            new Step.SetInflight(kept),
+            Answer.COLLECTED,
+            "in-flight region",
+            null,
+            kept.layout(),
+            Why.INFLIGHT);
+      }
+      return;
+    }
+    InflightRegion held = now.inflight().orNull();
+    boolean hasNone = now.inflight() instanceof Known.Unknown;
+    if (hasNone || (held != null && held.fits(queues, size))) {
+      return;
+    }
+    plan.add(
+        new Step.GetInflight(queues, size),
+        Answer.AWAITED,
+        "in-flight region",
+        null,
+        "for %d rings of %d".formatted(queues, size),
+        Why.INFLIGHT);
+    plan.add(
+        new Step.SetInflight(null),
+        Answer.COLLECTED,
+        "in-flight region",
+        null,
+        "as it came",
+        Why.INFLIGHT);
   }
 
   private void features() {
@@ -181,19 +240,6 @@ public final class Planner {
     return held != null && (held & DeviceStatus.FEATURES_OK) != 0;
   }
 
-  private void memory() {
-    if (!now.memory().is(desired.memory())) {
-      memoryChanged = now.memory().isTold();
-      plan.add(
-          new Step.SetMemory(desired.memory()),
-          Answer.COLLECTED,
-          "memory table",
-          sizes(now.memory()),
-          sizes(desired.memory()),
-          PlanDraft.whyTold(now.memory()));
-    }
-  }
-
   private void log() {
     LogTarget log = desired.log();
     if (log != null && !now.log().is(log)) {
@@ -214,19 +260,6 @@ public final class Planner {
   private static Object hex(Known<? extends Number> known) {
     Number told = known.orNull();
     return told == null ? known : "0x" + Long.toHexString(told.longValue());
-  }
-
-  private static Object sizes(Known<MemoryTable> known) {
-    MemoryTable table = known.orNull();
-    return table == null ? known : sizes(table);
-  }
-
-  private static String sizes(MemoryTable table) {
-    long bytes = 0;
-    for (MemoryRegion region : table.regions()) {
-      bytes += region.size();
-    }
-    return table.regions().size() + " region(s), " + (bytes >> 20) + " MiB";
   }
 
   /** The features that a back end is told: the driver's, and vhost's own. */

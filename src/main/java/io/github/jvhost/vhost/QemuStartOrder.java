@@ -1,5 +1,6 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.vhost.PlannedStep.Answer;
 import io.github.jvhost.virtio.DeviceStatus;
@@ -92,13 +93,23 @@ public final class QemuStartOrder {
       }
     }
     if (first == 0) {
-      add(new Step.SetMemory(desired.memory()), Answer.AWAITED, "memory table", null);
+      memory();
     }
     for (int i = first; i < end; i++) {
       ring(i, desired.rings().get(i));
     }
     if (first == 0 && desired.log() != null) {
       add(new Step.SetLog(desired.log()), Answer.AWAITED, "log", desired.log());
+    }
+  }
+
+  private void memory() {
+    if (!capabilities.hasMemorySlots()) {
+      add(new Step.SetMemory(desired.memory()), Answer.AWAITED, "memory table", null);
+      return;
+    }
+    for (MemoryRegion region : desired.memory().regions()) {
+      add(new Step.AddRegion(region), Answer.AWAITED, "memory region " + region.name(), null);
     }
   }
 
@@ -112,7 +123,8 @@ public final class QemuStartOrder {
     add(new Step.SetRingBase(index, base), Answer.NONE, name + "base", base);
     if (ring.addresses() != null) {
       add(
-          new Step.SetRingAddress(index, ring.addresses(), desired.memory(), ring.logUsed()),
+          new Step.SetRingAddress(
+              index, ring.addresses(), desired.memory(), ring.logUsed(), ring.addresses().used()),
           ring.logUsed() ? Answer.AWAITED : Answer.NONE,
           name + "address",
           ring.addresses());

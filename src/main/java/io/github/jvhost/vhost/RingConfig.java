@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  *     packed ring. Only compared, never told
  * @param kick guest to back end; null: not to be told
  * @param call back end to guest; null: not to be told
+ * @param err back end to front end, when it gives the ring up; null: not to be told
  * @param enabled whether the queue is in use
  * @param logUsed whether writes to the used ring are to be logged
  */
@@ -25,12 +26,26 @@ public record RingConfig(
     @Nullable Integer usedIndex,
     @Nullable Notifier kick,
     @Nullable Notifier call,
+    @Nullable Notifier err,
     boolean enabled,
     boolean logUsed) {
 
   /** A ring that the driver has not set up: the back end is told nothing of it. */
   public static final RingConfig NOT_SET_UP =
-      new RingConfig(null, null, null, null, null, null, false, false);
+      new RingConfig(null, null, null, null, null, null, null, false, false);
+
+  /** A ring without a notifier for errors. */
+  public RingConfig(
+      @Nullable Integer size,
+      @Nullable RingAddresses addresses,
+      @Nullable Integer base,
+      @Nullable Integer usedIndex,
+      @Nullable Notifier kick,
+      @Nullable Notifier call,
+      boolean enabled,
+      boolean logUsed) {
+    this(size, addresses, base, usedIndex, kick, call, null, enabled, logUsed);
+  }
 
   /** Whether the driver has set this ring up, so that there is something to tell. */
   public boolean isSetUp() {
@@ -39,16 +54,18 @@ public record RingConfig(
 
   /** The same ring with other notifiers. */
   public RingConfig withNotifiers(@Nullable Notifier newKick, @Nullable Notifier newCall) {
-    return new RingConfig(size, addresses, base, usedIndex, newKick, newCall, enabled, logUsed);
+    return new RingConfig(
+        size, addresses, base, usedIndex, newKick, newCall, err, enabled, logUsed);
   }
 
   /** The same ring without what may only be told once guest memory is complete. */
   public RingConfig withoutAddresses() {
-    return new RingConfig(size, null, null, null, kick, call, enabled, logUsed);
+    return new RingConfig(size, null, null, null, kick, call, err, enabled, logUsed);
   }
 
   /** The same ring with another base and used index. */
   public RingConfig withBase(@Nullable Integer newBase, @Nullable Integer newUsedIndex) {
-    return new RingConfig(size, addresses, newBase, newUsedIndex, kick, call, enabled, logUsed);
+    return new RingConfig(
+        size, addresses, newBase, newUsedIndex, kick, call, err, enabled, logUsed);
   }
 }

@@ -4,15 +4,27 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The two eventfds of a vring. An embedder on KVM gives its ioeventfd and irqfd here. They stay the
+ * The eventfds of a vring. An embedder on KVM gives its ioeventfd and irqfd here. They stay the
  * embedder's, and have to stay open as long as the device.
  *
  * @param kick guest to back end
  * @param call back end to guest
+ * @param err back end to front end, when it gives the ring up; null: it is not told of one
  */
-public record RingNotifiers(EventFd kick, EventFd call) {
+public record RingNotifiers(EventFd kick, EventFd call, @Nullable EventFd err) {
+
+  /** A pair without a notifier for errors. */
+  public RingNotifiers(EventFd kick, EventFd call) {
+    this(kick, call, null);
+  }
+
+  /** The same, and an eventfd by which the back end says that it gives the ring up. */
+  public RingNotifiers withErr(EventFd newErr) {
+    return new RingNotifiers(kick, call, newErr);
+  }
 
   /**
    * A fresh pair for each of a device's rings.
@@ -32,9 +44,12 @@ public record RingNotifiers(EventFd kick, EventFd call) {
     return all;
   }
 
-  /** Closes both. */
+  /** Closes all of them. */
   public void close() {
     kick.close();
     call.close();
+    if (err != null) {
+      err.close();
+    }
   }
 }

@@ -12,6 +12,8 @@ package io.github.jvhost.vhost;
  *   address   yes, once RAM is complete    only to change the log flag
  *   kick      yes; may start the ring      only if it changed
  *   call      yes                          yes
+ *   err       yes                          yes
+ *   endian    yes                          stop first
  *   enable    yes                          yes
  * </pre>
  */
@@ -28,6 +30,10 @@ public enum RingRule {
   KICK(WhileStarted.YES, true),
   /** SET_VRING_CALL. */
   CALL(WhileStarted.YES, false),
+  /** SET_VRING_ERR. */
+  ERR(WhileStarted.YES, false),
+  /** SET_VRING_ENDIAN. */
+  ORDER(WhileStarted.STOP_FIRST, false),
   /** SET_VRING_ENABLE. */
   ENABLE(WhileStarted.YES, false);
 

@@ -1,5 +1,6 @@
 package io.github.jvhost.vhost;
 
+import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,6 +13,8 @@ import org.jspecify.annotations.Nullable;
  * @param logUsed whether its used ring is logged
  * @param kick guest to back end
  * @param call back end to guest
+ * @param err back end to front end
+ * @param order byte order of a legacy ring
  * @param enabled whether the queue is in use
  * @param stoppedAt the base that the back end returned when the ring stopped last; null: it did not
  *     stop since it was started, or never ran
@@ -24,6 +27,8 @@ public record RingShadow(
     Known<Boolean> logUsed,
     Known<Notifier> kick,
     Known<Notifier> call,
+    Known<Notifier> err,
+    Known<ByteOrder> order,
     Known<Boolean> enabled,
     @Nullable Integer stoppedAt) {
 
@@ -48,48 +53,69 @@ public record RingShadow(
           Known.notTold(),
           Known.notTold(),
           Known.notTold(),
+          Known.notTold(),
+          Known.notTold(),
           null);
 
   RingShadow withRun(Run v) {
-    return new RingShadow(v, size, base, addresses, logUsed, kick, call, enabled, stoppedAt);
+    return new RingShadow(
+        v, size, base, addresses, logUsed, kick, call, err, order, enabled, stoppedAt);
   }
 
   RingShadow withSize(Known<Integer> v) {
-    return new RingShadow(run, v, base, addresses, logUsed, kick, call, enabled, stoppedAt);
+    return new RingShadow(
+        run, v, base, addresses, logUsed, kick, call, err, order, enabled, stoppedAt);
   }
 
   RingShadow withBase(Known<Integer> v) {
-    return new RingShadow(run, size, v, addresses, logUsed, kick, call, enabled, stoppedAt);
+    return new RingShadow(
+        run, size, v, addresses, logUsed, kick, call, err, order, enabled, stoppedAt);
   }
 
   RingShadow withAddresses(Known<RingAddresses> v) {
-    return new RingShadow(run, size, base, v, logUsed, kick, call, enabled, stoppedAt);
+    return new RingShadow(run, size, base, v, logUsed, kick, call, err, order, enabled, stoppedAt);
   }
 
   RingShadow withLogUsed(Known<Boolean> v) {
-    return new RingShadow(run, size, base, addresses, v, kick, call, enabled, stoppedAt);
+    return new RingShadow(
+        run, size, base, addresses, v, kick, call, err, order, enabled, stoppedAt);
   }
 
   RingShadow withKick(Known<Notifier> v) {
-    return new RingShadow(run, size, base, addresses, logUsed, v, call, enabled, stoppedAt);
+    return new RingShadow(
+        run, size, base, addresses, logUsed, v, call, err, order, enabled, stoppedAt);
   }
 
   RingShadow withCall(Known<Notifier> v) {
-    return new RingShadow(run, size, base, addresses, logUsed, kick, v, enabled, stoppedAt);
+    return new RingShadow(
+        run, size, base, addresses, logUsed, kick, v, err, order, enabled, stoppedAt);
+  }
+
+  RingShadow withErr(Known<Notifier> v) {
+    return new RingShadow(
+        run, size, base, addresses, logUsed, kick, call, v, order, enabled, stoppedAt);
+  }
+
+  RingShadow withOrder(Known<ByteOrder> v) {
+    return new RingShadow(
+        run, size, base, addresses, logUsed, kick, call, err, v, enabled, stoppedAt);
   }
 
   RingShadow withEnabled(Known<Boolean> v) {
-    return new RingShadow(run, size, base, addresses, logUsed, kick, call, v, stoppedAt);
+    return new RingShadow(
+        run, size, base, addresses, logUsed, kick, call, err, order, v, stoppedAt);
   }
 
   RingShadow withStoppedAt(@Nullable Integer v) {
-    return new RingShadow(run, size, base, addresses, logUsed, kick, call, enabled, v);
+    return new RingShadow(run, size, base, addresses, logUsed, kick, call, err, order, enabled, v);
   }
 
   /** The same ring, of which nothing is known but whether it runs and where it stopped last. */
   RingShadow forgotten() {
     return new RingShadow(
         run,
+        Known.unknown(),
+        Known.unknown(),
         Known.unknown(),
         Known.unknown(),
         Known.unknown(),
@@ -110,6 +136,8 @@ public record RingShadow(
         logUsed.noLonger(),
         kick.noLonger(),
         call.noLonger(),
+        err.noLonger(),
+        order.noLonger(),
         enabled.noLonger(),
         stoppedAt);
   }

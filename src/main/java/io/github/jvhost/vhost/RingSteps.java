@@ -1,10 +1,12 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.vhost.PlannedStep.Answer;
+import io.github.jvhost.virtio.NetFeature;
+import java.nio.ByteOrder;
 
 /**
- * The part of a plan that tells a ring: size, call, enable, base, address, kick, in this order, and
- * of these only what is different.
+ * The part of a plan that tells a ring: size, byte order, call, err, enable, base, address, kick,
+ * in this order, and of these only what is different.
  *
  * <p>A ring is enabled before it is kicked into life, because a started and disabled TX ring is
  * emptied into nothing (vhost-user, "Ring states"). The address comes behind the base, because some
@@ -41,6 +43,16 @@ final class RingSteps {
           wanted.size(),
           PlanDraft.whyTold(held.size()));
     }
+    ByteOrder order = plan.desired().ringOrder();
+    if (order != null && !held.order().is(order)) {
+      plan.add(
+          new Step.SetRingOrder(index, order),
+          Answer.COLLECTED,
+          PlanDraft.ringField(index, "byte order"),
+          held.order(),
+          order,
+          PlanDraft.whyTold(held.order()));
+    }
     Notifier call = wanted.call();
     if (call != null && !held.call().is(call)) {
       plan.add(
@@ -50,6 +62,16 @@ final class RingSteps {
           held.call(),
           call,
           PlanDraft.whyTold(held.call()));
+    }
+    Notifier err = wanted.err();
+    if (err != null && !held.err().is(err)) {
+      plan.add(
+          new Step.SetRingErr(index, err),
+          Answer.NONE,
+          PlanDraft.ringField(index, "err"),
+          held.err(),
+          err,
+          PlanDraft.whyTold(held.err()));
     }
     if (plan.capabilities().hasRingEnable() && !held.enabled().is(wanted.enabled())) {
       plan.add(
@@ -151,8 +173,14 @@ final class RingSteps {
     } else {
       why = logFlag ? Why.LOGGING : Why.USED_INDEX_DIFFERS;
     }
+    boolean packed = NetFeature.RING_PACKED.in(plan.desired().features());
     plan.add(
-        new Step.SetRingAddress(index, addresses, plan.desired().memory(), wanted.logUsed()),
+        new Step.SetRingAddress(
+            index,
+            addresses,
+            plan.desired().memory(),
+            wanted.logUsed(),
+            packed ? addresses.descriptor() : addresses.used()),
         started ? Answer.COLLECTED : Answer.NONE,
         PlanDraft.ringField(index, "address"),
         held.addresses(),

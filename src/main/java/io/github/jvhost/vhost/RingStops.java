@@ -67,7 +67,13 @@ final class RingStops {
         boolean stopForAddress =
             RingRule.ADDRESS.whileStarted() == WhileStarted.STOP_FIRST
                 && (!held.addresses().is(wanted.addresses()) || ringMoves(wanted));
+        boolean stopForOrder =
+            RingRule.ORDER.whileStarted() == WhileStarted.STOP_FIRST
+                && plan.desired().ringOrder() != null
+                && !held.order().is(plan.desired().ringOrder());
         yield plan.renegotiates()
+                || stopForOrder
+                || plan.replacesInflight()
                 || heldByPresetup(held, wanted)
                 || stopForSize
                 || stopForAddress

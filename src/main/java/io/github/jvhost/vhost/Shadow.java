@@ -13,6 +13,8 @@ import java.util.List;
  * @param mtu in bytes
  * @param memory the memory table
  * @param log where dirty pages go
+ * @param inflight the region in which it notes what it has in flight; unknown: it was asked, and
+ *     has none to share
  * @param rings by vring index
  * @param generation of the early configuration that was told last, 0 for none
  */
@@ -22,6 +24,7 @@ public record Shadow(
     Known<Integer> mtu,
     Known<MemoryTable> memory,
     Known<LogTarget> log,
+    Known<InflightRegion> inflight,
     List<RingShadow> rings,
     int generation) {
 
@@ -33,6 +36,7 @@ public record Shadow(
   /** A back end that was just connected. */
   public static Shadow nothingTold() {
     return new Shadow(
+        Known.notTold(),
         Known.notTold(),
         Known.notTold(),
         Known.notTold(),
@@ -63,6 +67,7 @@ public record Shadow(
    */
   public Shadow after(Plan plan, Outcome outcome) {
     var editor = new ShadowEditor(this, plan.capabilities());
+    editor.received(outcome.inflight());
     for (int i = 0; i < plan.steps().size(); i++) {
       Step step = plan.steps().get(i).step();
       if (i < outcome.stepsTaken()) {

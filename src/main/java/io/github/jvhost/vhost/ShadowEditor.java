@@ -1,5 +1,6 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.virtio.DeviceStatus;
@@ -18,6 +19,8 @@ final class ShadowEditor {
   private Known<Integer> mtu;
   private Known<MemoryTable> memory;
   private Known<LogTarget> log;
+  private Known<InflightRegion> inflight;
+  private @Nullable InflightRegion received;
   private final List<RingShadow> rings;
   private int generation;
 
@@ -28,12 +31,13 @@ final class ShadowEditor {
     this.mtu = shadow.mtu();
     this.memory = shadow.memory();
     this.log = shadow.log();
+    this.inflight = shadow.inflight();
     this.rings = shadow.ringsCopy();
     this.generation = shadow.generation();
   }
 
   Shadow toShadow() {
-    return new Shadow(features, status, mtu, memory, log, rings, generation);
+    return new Shadow(features, status, mtu, memory, log, inflight, rings, generation);
   }
 
   Known<Long> features() {
@@ -54,6 +58,15 @@ final class ShadowEditor {
 
   Known<LogTarget> log() {
     return log;
+  }
+
+  Known<InflightRegion> inflight() {
+    return inflight;
+  }
+
+  /** The in-flight region that the back end made, before the steps that ask for it are walked. */
+  void received(@Nullable InflightRegion region) {
+    received = region;
   }
 
   RingShadow ring(int index) {
@@ -77,11 +90,18 @@ final class ShadowEditor {
   void apply(Step step, @Nullable Integer stoppedAt) {
     switch (step) {
       case Step.SetMtu s -> mtu = Known.told(s.mtu());
-      case Step.SetFeatures s -> features = Known.told(s.features());
+      case Step.SetFeatures s -> setFeatures(s.features());
       case Step.SetStatus s -> setStatus(s.status());
       case Step.SetMemory s -> setMemory(s.table());
+      case Step.AddRegion s -> setRegions(memoryNow().with(s.region()), s.region());
+      case Step.RemoveRegion s -> setRegions(memoryNow().without(s.region().name()), s.region());
       case Step.SetLog s -> log = Known.told(s.log());
-      case Step.ReadStatus _, Step.BeginPresetup _ -> {}
+      case Step.SetInflight s -> {
+        InflightRegion region = s.region() != null ? s.region() : received;
+        inflight = region == null ? Known.unknown() : Known.told(region);
+      }
+      case Step.ResetDevice _ -> reset();
+      case Step.GetInflight _, Step.ReadStatus _, Step.BeginPresetup _ -> {}
       case Step.EndPresetup _ -> forgetEarlyBases();
       case Step.OfRing s -> ring(s.ring(), after(ring(s.ring()), s, stoppedAt));
     }
@@ -98,14 +118,19 @@ final class ShadowEditor {
               .withBase(r.base().noLonger())
               .withAddresses(r.addresses().noLonger());
       case Step.SetRingBase s -> r.withBase(known(s.base() != null ? s.base() : stoppedAt));
-      case Step.SetRingAddress s ->
-          r.withAddresses(Known.told(s.addresses())).withLogUsed(Known.told(s.logUsed()));
+      case Step.SetRingAddress s -> {
+        RingShadow told =
+            r.withAddresses(Known.told(s.addresses())).withLogUsed(Known.told(s.logUsed()));
+        yield r.run() == RingShadow.Run.STOPPED ? translatedOrWaiting(told) : told;
+      }
       case Step.SetRingKick s -> {
         RingShadow told = r.withKick(Known.told(s.kick()));
         boolean starts = !capabilities.holdsRingsUntilDriverOk() || driverOkTold();
         yield starts ? started(told) : told;
       }
       case Step.SetRingCall s -> r.withCall(Known.told(s.call()));
+      case Step.SetRingErr s -> r.withErr(Known.told(s.err()));
+      case Step.SetRingOrder s -> r.withOrder(Known.told(s.order()));
       case Step.EnableRing s -> r.withEnabled(Known.told(s.enabled()));
       // Every back end forgets the kick, and most the call; some forget the addresses, too, and
       // none promises to keep the base.
@@ -137,9 +162,14 @@ final class ShadowEditor {
         status = Known.unknown();
         rings.replaceAll(r -> r.withRun(RingShadow.Run.UNKNOWN));
       }
-      case Step.SetMemory _ -> memory = Known.unknown();
+      case Step.SetMemory _, Step.AddRegion _, Step.RemoveRegion _ -> memory = Known.unknown();
       case Step.SetLog _ -> log = Known.unknown();
-      case Step.ReadStatus _, Step.BeginPresetup _ -> {}
+      case Step.SetInflight _ -> inflight = Known.unknown();
+      case Step.ResetDevice _ -> {
+        reset();
+        status = Known.unknown();
+      }
+      case Step.GetInflight _, Step.ReadStatus _, Step.BeginPresetup _ -> {}
       case Step.EndPresetup _ -> forgetEarlyBases();
       case Step.OfRing s -> ring(s.ring(), forget(ring(s.ring()), s));
     }
@@ -150,17 +180,34 @@ final class ShadowEditor {
     return mayRunOrNot ? r.forgotten().withRun(RingShadow.Run.UNKNOWN) : r.forgotten();
   }
 
+  /** Other features make another device: DPDK drops rings that it had without MQ, for one. */
+  private void setFeatures(long value) {
+    Long held = features.orNull();
+    if (held != null && withoutLogBit(held) != withoutLogBit(value)) {
+      rings.replaceAll(RingShadow::afterReset);
+    }
+    features = Known.told(value);
+  }
+
   private void setStatus(int value) {
     status = Known.told(value);
     if (value == 0) {
-      // A reset: the back end may drop what belongs to the virtio device. The memory table, the
-      // MTU and the log are vhost's and stay.
-      features = Known.unknown();
-      rings.replaceAll(RingShadow::afterReset);
-      generation = 0;
+      reset();
     } else if (driverOkTold() && capabilities.holdsRingsUntilDriverOk()) {
       rings.replaceAll(ShadowEditor::atDriverOk);
     }
+  }
+
+  /**
+   * A reset: the back end may drop what belongs to the virtio device. The memory table, the MTU and
+   * the log are vhost's and stay.
+   */
+  private void reset() {
+    status = Known.told(0);
+    features = Known.unknown();
+    inflight = Known.notTold(); // what a former driver had in flight is no business of the next one
+    rings.replaceAll(RingShadow::afterReset);
+    generation = 0;
   }
 
   /** A ring that is complete starts; of one that the back end may hold complete nobody knows. */
@@ -184,12 +231,38 @@ final class ShadowEditor {
         r -> r.run() == RingShadow.Run.STOPPED && r.addresses().isTold() ? toBeTranslated(r) : r);
   }
 
-  /** Of a ring that is not in use DPDK translates the addresses at the kick only. */
+  private MemoryTable memoryNow() {
+    MemoryTable told = memory.orNull();
+    return told == null ? MemoryTable.EMPTY : told;
+  }
+
+  /** Only rings that lie in the region that came or went are translated anew. */
+  private void setRegions(MemoryTable table, MemoryRegion changed) {
+    if (memory instanceof Known.Unknown) {
+      return; // with one region more or less it still is
+    }
+    memory = Known.told(table);
+    rings.replaceAll(
+        r -> r.run() == RingShadow.Run.STOPPED && liesIn(changed, r) ? toBeTranslated(r) : r);
+  }
+
+  private static boolean liesIn(MemoryRegion region, RingShadow ring) {
+    RingAddresses at = ring.addresses().orNull();
+    return at != null
+        && (region.contains(at.descriptor(), 1)
+            || region.contains(at.used(), 1)
+            || region.contains(at.available(), 1));
+  }
+
   private RingShadow toBeTranslated(RingShadow r) {
-    RingShadow untranslated = r.withAddresses(Known.unknown());
+    return translatedOrWaiting(r.withAddresses(Known.unknown()));
+  }
+
+  /** Of a ring that is not in use DPDK translates the addresses at the next kick only. */
+  private RingShadow translatedOrWaiting(RingShadow r) {
     boolean waitsForKick =
         capabilities.profile().takesUsedIndexAtTranslation() && !r.enabled().is(true);
-    return waitsForKick ? untranslated.withKick(r.kick().noLonger()) : untranslated;
+    return waitsForKick ? r.withKick(r.kick().noLonger()) : r;
   }
 
   private void forgetEarlyBases() {

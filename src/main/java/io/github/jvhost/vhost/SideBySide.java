@@ -51,17 +51,26 @@ public final class SideBySide {
     if (left == 0) {
       return;
     }
-    try (var poller = new Poller(executions.size())) {
-      int[] slots = new int[done.length];
+    try (var poller = new Poller(2 * executions.size())) {
+      int[] slots = new int[2 * done.length];
       while (left > 0) {
+        long slice = cancelled == null ? Long.MAX_VALUE : CANCEL_SLICE_NANOS;
         poller.clear();
         for (int i = 0; i < done.length; i++) {
-          slots[i] = done[i] ? -1 : poller.add(executions.get(i).number(), Poller.IN);
+          Execution e = executions.get(i);
+          int backEnd = done[i] ? -1 : e.backEndNumber();
+          slots[2 * i] = done[i] ? -1 : poller.add(e.number(), Poller.IN);
+          slots[2 * i + 1] = backEnd < 0 ? -1 : poller.add(backEnd, Poller.IN);
+          slice = done[i] ? slice : Math.min(slice, e.nanosToDeadline());
         }
-        long slice = cancelled == null ? Long.MAX_VALUE : CANCEL_SLICE_NANOS;
-        boolean nothing = poller.await(Math.min(slice, deadline.remainingNanos())) == 0;
-        for (int i = 0; !nothing && i < done.length; i++) {
-          if (!done[i] && poller.ready(slots[i]) != 0 && executions.get(i).advance(true)) {
+        poller.await(Math.max(0, Math.min(slice, deadline.remainingNanos())));
+        for (int i = 0; i < done.length; i++) {
+          Execution e = executions.get(i);
+          if (slots[2 * i + 1] >= 0 && poller.ready(slots[2 * i + 1]) != 0) {
+            e.serveBackEnd();
+          }
+          boolean due = !done[i] && (poller.ready(slots[2 * i]) != 0 || e.nanosToDeadline() <= 0);
+          if (due && e.advance(true)) {
             done[i] = true;
             left--;
           }

@@ -1,6 +1,8 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
+import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
 
 /** One thing that a back end is told or asked, at the level of vhost. */
@@ -24,6 +26,31 @@ public sealed interface Step {
 
   /** SET_MEM_TABLE: the whole table, in place of the one before. */
   record SetMemory(MemoryTable table) implements Step {}
+
+  /** ADD_MEM_REG: one region more, where memory is told by slots. */
+  record AddRegion(MemoryRegion region) implements Step {}
+
+  /** REM_MEM_REG: one region less, where memory is told by slots. */
+  record RemoveRegion(MemoryRegion region) implements Step {}
+
+  /**
+   * GET_INFLIGHT_FD: the back end makes a region in which it notes what it has in flight.
+   *
+   * @param queues how many rings it has to be for
+   * @param queueSize entries of the largest of them
+   */
+  record GetInflight(int queues, int queueSize) implements Step {}
+
+  /**
+   * SET_INFLIGHT_FD.
+   *
+   * @param region null: the one that {@link GetInflight} of the same plan brought; where it brought
+   *     none, nothing is told
+   */
+  record SetInflight(@Nullable InflightRegion region) implements Step {}
+
+  /** RESET_DEVICE: rings and virtio state to their beginnings; memory and ownership stay. */
+  record ResetDevice() implements Step {}
 
   /** SET_LOG_BASE. */
   record SetLog(LogTarget log) implements Step {}
@@ -51,8 +78,15 @@ public sealed interface Step {
    */
   record SetRingBase(int ring, @Nullable Integer base) implements OfRing {}
 
-  /** SET_VRING_ADDR, with the flag that asks for the used ring's writes to be logged. */
-  record SetRingAddress(int ring, RingAddresses addresses, MemoryTable memory, boolean logUsed)
+  /**
+   * SET_VRING_ADDR, with the flag that asks for the used ring's writes to be logged.
+   *
+   * @param logAddress guest address to which the writes of used entries are logged: the used
+   *     ring's; of a packed ring the descriptor ring's, where they are (DPDK logs them at this
+   *     address and the slot's offset)
+   */
+  record SetRingAddress(
+      int ring, RingAddresses addresses, MemoryTable memory, boolean logUsed, long logAddress)
       implements OfRing {}
 
   /** SET_VRING_KICK. */
@@ -60,6 +94,12 @@ public sealed interface Step {
 
   /** SET_VRING_CALL. */
   record SetRingCall(int ring, Notifier call) implements OfRing {}
+
+  /** SET_VRING_ERR. */
+  record SetRingErr(int ring, Notifier err) implements OfRing {}
+
+  /** SET_VRING_ENDIAN: the byte order of a legacy ring. */
+  record SetRingOrder(int ring, ByteOrder order) implements OfRing {}
 
   /** SET_VRING_ENABLE. */
   record EnableRing(int ring, boolean enabled) implements OfRing {}

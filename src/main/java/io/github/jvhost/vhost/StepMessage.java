@@ -3,16 +3,19 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.Inflight;
 import io.github.jvhost.protocol.LogRegion;
 import io.github.jvhost.protocol.MemoryRegionPayload;
 import io.github.jvhost.protocol.MemoryTablePayload;
 import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.protocol.Payload;
+import io.github.jvhost.protocol.SingleRegion;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VringAddress;
 import io.github.jvhost.protocol.VringDescriptor;
 import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.OwnedDescriptor;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -36,14 +39,38 @@ record StepMessage(FrontEndRequest request, Payload payload, List<OwnedDescripto
    *
    * @param step what is told
    * @param stoppedAt the base for a {@link Step.SetRingBase} that has none of its own
+   * @param received the region for a {@link Step.SetInflight} that has none of its own
+   * @param guestAddresses whether user and ring addresses are told as guest addresses
+   *     (GPA_ADDRESSES)
    */
-  static StepMessage of(Step step, @Nullable Integer stoppedAt) {
+  static StepMessage of(
+      Step step,
+      @Nullable Integer stoppedAt,
+      @Nullable InflightRegion received,
+      boolean guestAddresses) {
     return switch (step) {
       case Step.SetMtu(int mtu) -> number(FrontEndRequest.NET_SET_MTU, mtu);
       case Step.SetFeatures(long features) -> number(FrontEndRequest.SET_FEATURES, features);
       case Step.SetStatus(int status) -> number(FrontEndRequest.SET_STATUS, status);
       case Step.ReadStatus _ -> plain(FrontEndRequest.GET_STATUS, NoPayload.INSTANCE);
-      case Step.SetMemory(MemoryTable table) -> memory(table);
+      case Step.SetMemory(MemoryTable table) -> memory(table, guestAddresses);
+      case Step.AddRegion(MemoryRegion region) ->
+          new StepMessage(
+              FrontEndRequest.ADD_MEM_REG,
+              new SingleRegion(payload(region, guestAddresses)),
+              List.of(region.file()));
+      case Step.RemoveRegion(MemoryRegion region) ->
+          plain(FrontEndRequest.REM_MEM_REG, new SingleRegion(payload(region, guestAddresses)));
+      case Step.GetInflight(int queues, int queueSize) ->
+          plain(FrontEndRequest.GET_INFLIGHT_FD, new Inflight(0, 0, queues, queueSize));
+      case Step.SetInflight(InflightRegion own) -> {
+        InflightRegion told = own != null ? own : received;
+        if (told == null) {
+          throw new IllegalStateException("no in-flight region came in this plan");
+        }
+        yield new StepMessage(FrontEndRequest.SET_INFLIGHT_FD, told.layout(), List.of(told.file()));
+      }
+      case Step.ResetDevice _ -> plain(FrontEndRequest.RESET_DEVICE, NoPayload.INSTANCE);
       case Step.SetLog(LogTarget log) ->
           new StepMessage(
               FrontEndRequest.SET_LOG_BASE,
@@ -60,11 +87,17 @@ record StepMessage(FrontEndRequest request, Payload payload, List<OwnedDescripto
         }
         yield plain(FrontEndRequest.SET_VRING_BASE, new VringState(ring, told));
       }
-      case Step.SetRingAddress s -> address(s);
+      case Step.SetRingAddress s -> address(s, guestAddresses);
       case Step.SetRingKick(int ring, Notifier kick) ->
           notifier(FrontEndRequest.SET_VRING_KICK, ring, kick);
       case Step.SetRingCall(int ring, Notifier call) ->
           notifier(FrontEndRequest.SET_VRING_CALL, ring, call);
+      case Step.SetRingErr(int ring, Notifier err) ->
+          notifier(FrontEndRequest.SET_VRING_ERR, ring, err);
+      case Step.SetRingOrder(int ring, ByteOrder order) ->
+          plain(
+              FrontEndRequest.SET_VRING_ENDIAN,
+              new VringState(ring, order == ByteOrder.BIG_ENDIAN ? 1 : 0));
       case Step.EnableRing(int ring, boolean enabled) ->
           plain(FrontEndRequest.SET_VRING_ENABLE, new VringState(ring, enabled ? 1 : 0));
       case Step.StopRing(int ring) ->
@@ -72,19 +105,25 @@ record StepMessage(FrontEndRequest request, Payload payload, List<OwnedDescripto
     };
   }
 
-  private static StepMessage memory(MemoryTable table) {
+  private static MemoryRegionPayload payload(MemoryRegion region, boolean guestAddresses) {
+    return new MemoryRegionPayload(
+        region.guestAddress(),
+        region.size(),
+        guestAddresses ? region.guestAddress() : region.userAddress(),
+        region.fileOffset());
+  }
+
+  private static StepMessage memory(MemoryTable table, boolean guestAddresses) {
     List<MemoryRegionPayload> regions = new ArrayList<>(table.regions().size());
     List<OwnedDescriptor> files = new ArrayList<>(table.regions().size());
     for (MemoryRegion region : table.regions()) {
-      regions.add(
-          new MemoryRegionPayload(
-              region.guestAddress(), region.size(), region.userAddress(), region.fileOffset()));
+      regions.add(payload(region, guestAddresses));
       files.add(region.file());
     }
     return new StepMessage(FrontEndRequest.SET_MEM_TABLE, new MemoryTablePayload(regions), files);
   }
 
-  private static StepMessage address(Step.SetRingAddress step) {
+  private static StepMessage address(Step.SetRingAddress step, boolean guestAddresses) {
     RingAddresses at = step.addresses();
     MemoryTable memory = step.memory();
     return plain(
@@ -92,10 +131,14 @@ record StepMessage(FrontEndRequest request, Payload payload, List<OwnedDescripto
         new VringAddress(
             step.ring(),
             step.logUsed() ? VRING_F_LOG : 0,
-            memory.userAddressOf(at.descriptor(), 1),
-            memory.userAddressOf(at.used(), 1),
-            memory.userAddressOf(at.available(), 1),
-            at.used()));
+            told(memory, at.descriptor(), guestAddresses),
+            told(memory, at.used(), guestAddresses),
+            told(memory, at.available(), guestAddresses),
+            step.logAddress()));
+  }
+
+  private static long told(MemoryTable memory, long guestAddress, boolean guestAddresses) {
+    return guestAddresses ? guestAddress : memory.userAddressOf(guestAddress, 1);
   }
 
   private static StepMessage notifier(FrontEndRequest request, int ring, Notifier notifier) {

@@ -2,17 +2,10 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.Reply;
-import io.github.jvhost.channel.VhostUserChannel;
-import io.github.jvhost.protocol.Dialect;
-import io.github.jvhost.protocol.FrontEndRequest;
-import io.github.jvhost.protocol.NoPayload;
-import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.ProtocolFeature;
-import io.github.jvhost.protocol.U64;
-import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.sys.Deadline;
 import java.util.List;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -24,23 +17,19 @@ import org.slf4j.LoggerFactory;
 public final class VhostDevice implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(VhostDevice.class);
 
-  /** What this front end makes use of. */
-  private static final long WANTED =
-      ProtocolFeature.MQ.mask()
-          | ProtocolFeature.LOG_SHMFD.mask()
-          | ProtocolFeature.RARP.mask()
-          | ProtocolFeature.REPLY_ACK.mask()
-          | ProtocolFeature.MTU.mask()
-          | ProtocolFeature.STATUS.mask();
-
   private final VhostDeviceOptions options;
-  private @Nullable VhostUserChannel channel;
+  private final IntConsumer call;
+  private @Nullable DeviceConnection connection;
   private BackEndCapabilities capabilities;
   private Shadow shadow = Shadow.nothingTold();
 
-  private VhostDevice(VhostDeviceOptions options) {
+  private VhostDevice(VhostDeviceOptions options, IntConsumer call) {
     this.options = options;
-    this.capabilities = new BackEndCapabilities(0, 0, 0, options.dialect(), options.profile());
+    this.call = call;
+    DeviceConnection opened = DeviceConnection.open(options, call);
+    this.capabilities = opened.capabilities();
+    this.connection = opened;
+    log.debug("{}: connected, {}", options.name(), capabilities);
   }
 
   /**
@@ -49,75 +38,16 @@ public final class VhostDevice implements AutoCloseable {
    * @throws VhostException there is no such socket (RETRY), or what answers is no back end
    */
   public static VhostDevice connect(VhostDeviceOptions options) {
-    var device = new VhostDevice(options);
-    device.connect();
-    return device;
-  }
-
-  private void connect() {
-    Deadline deadline = Deadline.after(options.connectWithin());
-    VhostUserChannel opened =
-        VhostUserChannel.connect(
-            options.socket(), options.name(), options.dialect(), options.ledger(), deadline);
-    boolean kept = false;
-    try {
-      capabilities = handshake(opened, deadline);
-      channel = opened;
-      shadow = Shadow.nothingTold();
-      kept = true;
-      log.debug("{}: connected, {}", options.name(), capabilities);
-    } finally {
-      if (!kept) {
-        opened.close();
-      }
-    }
+    return connect(options, _ -> {});
   }
 
   /**
-   * The order that works with every back end (GET_FEATURES, GET/SET_PROTOCOL_FEATURES,
-   * GET_QUEUE_NUM, SET_OWNER).
+   * The same.
+   *
+   * @param call told the index of a ring whose call comes as a message (INBAND_NOTIFICATIONS)
    */
-  private BackEndCapabilities handshake(VhostUserChannel opened, Deadline deadline) {
-    long features = ask(opened, FrontEndRequest.GET_FEATURES, deadline);
-    long protocolFeatures = 0;
-    int maxQueuePairs = 1;
-    if ((features & VhostFeature.PROTOCOL_FEATURES) != 0) {
-      long offered = ask(opened, FrontEndRequest.GET_PROTOCOL_FEATURES, deadline);
-      Dialect dialect = options.dialect();
-      protocolFeatures =
-          offered & ((WANTED & ~dialect.maskedProtocolFeatures()) | dialect.presetupMask());
-      if ((protocolFeatures & ProtocolFeature.STATUS.mask()) == 0) {
-        protocolFeatures &= ~dialect.presetupMask(); // without a status nothing holds the rings
-      }
-      tell(opened, FrontEndRequest.SET_PROTOCOL_FEATURES, new U64(protocolFeatures), deadline);
-      opened.negotiated(protocolFeatures);
-      if ((protocolFeatures & ProtocolFeature.MQ.mask()) != 0) {
-        long pairs = ask(opened, FrontEndRequest.GET_QUEUE_NUM, deadline);
-        if (pairs < 1 || pairs > 0x8000) {
-          throw new VhostException(
-              "%s: GET_QUEUE_NUM answered %d queue pairs".formatted(options.name(), pairs),
-              Recovery.GIVE_UP);
-        }
-        maxQueuePairs = (int) pairs;
-      }
-    }
-    tell(opened, FrontEndRequest.SET_OWNER, NoPayload.INSTANCE, deadline);
-    features = ask(opened, FrontEndRequest.GET_FEATURES, deadline);
-    return new BackEndCapabilities(
-        features, protocolFeatures, maxQueuePairs, options.dialect(), options.profile());
-  }
-
-  private static long ask(VhostUserChannel opened, FrontEndRequest request, Deadline deadline) {
-    opened.send(request, NoPayload.INSTANCE, List.of(), false, deadline);
-    opened.flush(deadline);
-    Reply reply = opened.awaitReply(deadline);
-    return ((U64) reply.payload()).value();
-  }
-
-  private static void tell(
-      VhostUserChannel opened, FrontEndRequest request, Payload payload, Deadline deadline) {
-    opened.send(request, payload, List.of(), false, deadline);
-    opened.flush(deadline);
+  public static VhostDevice connect(VhostDeviceOptions options, IntConsumer call) {
+    return new VhostDevice(options, call);
   }
 
   /**
@@ -126,19 +56,50 @@ public final class VhostDevice implements AutoCloseable {
    * @throws VhostException it is not there (RETRY), or it can less than before (GIVE_UP)
    */
   public void reconnect() {
-    BackEndCapabilities before = capabilities;
     disconnect();
-    connect();
-    long lost = before.features() & ~capabilities.features();
-    if (lost != 0 || capabilities.maxQueuePairs() < before.maxQueuePairs()) {
-      BackEndCapabilities now = capabilities;
-      disconnect();
-      capabilities = before; // still what the next one is measured against
+    take(open());
+  }
+
+  /** Another connection, of which this device knows nothing until {@link #take}. */
+  DeviceConnection open() {
+    return DeviceConnection.open(options, call);
+  }
+
+  /**
+   * Goes on with a new connection, in place of one that is of no use any more.
+   *
+   * @throws VhostException (GIVE_UP) its back end can less than the one before; it is closed
+   */
+  void take(DeviceConnection opened) {
+    BackEndCapabilities now = opened.capabilities();
+    String less = whatIsLess(capabilities, now);
+    if (less != null) {
+      opened.close();
       throw new VhostException(
-          "%s: the back end came back with less than before: features 0x%x are gone, %d queue pairs of %d"
-              .formatted(options.name(), lost, now.maxQueuePairs(), before.maxQueuePairs()),
+          options.name() + ": the back end came back with less than before: " + less,
           Recovery.GIVE_UP);
     }
+    disconnect();
+    capabilities = now;
+    connection = opened;
+    log.debug("{}: connected anew, {}", options.name(), now);
+  }
+
+  private static @Nullable String whatIsLess(BackEndCapabilities before, BackEndCapabilities now) {
+    long features = before.features() & ~now.features();
+    if (features != 0) {
+      return "features 0x%x are gone".formatted(features);
+    }
+    long protocolFeatures = before.protocolFeatures() & ~now.protocolFeatures();
+    if (protocolFeatures != 0) {
+      return "protocol features %s are gone".formatted(now.dialect().describe(protocolFeatures));
+    }
+    if (now.maxQueuePairs() < before.maxQueuePairs()) {
+      return "%d queue pairs of %d".formatted(now.maxQueuePairs(), before.maxQueuePairs());
+    }
+    return now.memorySlots() < before.memorySlots()
+        ? "%d memory slots of %d".formatted(now.memorySlots(), before.memorySlots())
+        : null;
   }
 
   /** The device's name. */
@@ -163,7 +124,25 @@ public final class VhostDevice implements AutoCloseable {
 
   /** Whether there is a connection on which something can still be said. */
   public boolean connected() {
-    return channel != null && !channel.poisoned();
+    return connection != null && connection.usable();
+  }
+
+  /**
+   * Every request as a method, for what is no part of a plan: configuration space, state transfer,
+   * shared objects, tools. What it tells does not show in the shadow, so it is not for what plans
+   * tell.
+   *
+   * @throws VhostException (RECONNECT) there is no connection
+   */
+  public VhostUserFrontEnd frontEnd() {
+    if (connection == null) {
+      throw notConnected();
+    }
+    return connection.frontEnd();
+  }
+
+  @Nullable DeviceConnection connection() {
+    return connection;
   }
 
   /** How the back end gets from what it holds to this. */
@@ -177,26 +156,36 @@ public final class VhostDevice implements AutoCloseable {
    * @param deadline for all of it
    */
   public Execution begin(Plan plan, Deadline deadline) {
-    if (channel == null) {
-      return new FailedExecution(
-          plan,
-          new VhostException(
-              options.name() + ": there is no connection to the back end; connect again first",
-              Recovery.RECONNECT));
+    if (connection == null) {
+      return new FailedExecution(plan, notConnected());
     }
-    return new VhostUserOps(channel).begin(plan, deadline);
+    for (PlannedStep planned : plan.steps()) {
+      if (planned.step() instanceof Step.StopRing(int ring)) {
+        connection.dropDoorbell(ring); // vhost-user, "Host notifier": before the ring stops
+      }
+    }
+    return new VhostUserOps(connection.channel()).begin(plan, deadline);
+  }
+
+  private VhostException notConnected() {
+    return new VhostException(
+        options.name() + ": there is no connection to the back end; connect again first",
+        Recovery.RECONNECT);
   }
 
   /**
    * Folds what became of a plan into the shadow. A connection on which an answer is still to come
-   * is closed: it would be taken for the answer to a later request.
+   * is closed: it would be taken for the answer to a later request. So is one of which nobody can
+   * say any more which memory slots are in use.
    */
   public Outcome finish(Execution execution) {
     Outcome outcome = execution.outcome();
     shadow = shadow.after(execution.plan(), outcome);
-    if (channel != null && (channel.poisoned() || channel.outstandingReplies() > 0)) {
-      channel.close();
-      channel = null;
+    boolean slotsUnknown =
+        capabilities.hasMemorySlots() && shadow.memory() instanceof Known.Unknown;
+    if (connection != null && (slotsUnknown || !connection.usable())) {
+      connection.close();
+      connection = null;
     }
     if (log.isDebugEnabled()) {
       log.debug("{}: {}", options.name(), outcome);
@@ -216,19 +205,26 @@ public final class VhostDevice implements AutoCloseable {
    *
    * @return whether it can; otherwise nothing was sent
    */
-  public boolean sendRarp(byte[] mac, Deadline deadline) {
-    if (channel == null || !capabilities.has(ProtocolFeature.RARP)) {
+  public boolean sendRarp(byte[] mac) {
+    if (connection == null || !capabilities.has(ProtocolFeature.RARP)) {
       return false;
     }
-    tell(channel, FrontEndRequest.SEND_RARP, U64.ofMac(mac), deadline);
+    connection.frontEnd().sendRarp(mac);
     return true;
+  }
+
+  /** Kicks a ring by a message (INBAND_NOTIFICATIONS); nothing where there is no connection. */
+  void kickInBand(int ring) {
+    if (connection != null) {
+      connection.frontEnd().vringKick(ring);
+    }
   }
 
   /** Closes the connection; the back end forgets everything. */
   public void disconnect() {
-    if (channel != null) {
-      channel.close();
-      channel = null;
+    if (connection != null) {
+      connection.close();
+      connection = null;
     }
     shadow = Shadow.nothingTold();
   }

@@ -1,18 +1,25 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.channel.BackEndAddress;
+import io.github.jvhost.channel.ReplyDeadlines;
 import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.DescriptorLedger;
 import java.nio.file.Path;
 import java.time.Duration;
 
 /**
- * How a vhost device reaches its back end.
+ * How a vhost device reaches its back end, and what it makes use of there. Immutable.
  *
  * @param name of the device, in every message and error
- * @param socket on which the back end listens
+ * @param address where the back end is, or where it comes to
  * @param dialect in which it is spoken to; {@link Dialect#UPSTREAM} has no PRESETUP
  * @param profile what is known of it
  * @param ledger that counts descriptors
+ * @param protocolFeatures bits that are negotiated where the back end has them; PRESETUP's comes
+ *     from the dialect
+ * @param events who hears what the back end asks or says by itself
+ * @param replies how long each kind of message may take to be answered
  * @param connectWithin how long connecting and the first questions may take; a loaded DPDK was seen
  *     to take half a second for the first answer
  * @param presetupWithin how long an early set-up may take; the guest runs meanwhile
@@ -20,25 +27,134 @@ import java.time.Duration;
  */
 public record VhostDeviceOptions(
     String name,
-    Path socket,
+    BackEndAddress address,
     Dialect dialect,
     BackEndProfile profile,
     DescriptorLedger ledger,
+    long protocolFeatures,
+    BackEndEvents events,
+    ReplyDeadlines replies,
     Duration connectWithin,
     Duration presetupWithin,
     Duration transitionWithin) {
 
+  /**
+   * What is negotiated unless an embedder says otherwise: all that works without its help. Others
+   * (CONFIG, HOST_NOTIFIER, DEVICE_STATE, PAGEFAULT, INBAND_NOTIFICATIONS, GPA_ADDRESSES,
+   * SHARED_OBJECT, SHMEM, CROSS_ENDIAN) are for those who make use of them.
+   */
+  public static final long DEFAULT_PROTOCOL_FEATURES =
+      ProtocolFeature.maskOf(
+          ProtocolFeature.MQ,
+          ProtocolFeature.LOG_SHMFD,
+          ProtocolFeature.RARP,
+          ProtocolFeature.REPLY_ACK,
+          ProtocolFeature.MTU,
+          ProtocolFeature.BACKEND_REQ,
+          ProtocolFeature.BACKEND_SEND_FD,
+          ProtocolFeature.INFLIGHT_SHMFD,
+          ProtocolFeature.RESET_DEVICE,
+          ProtocolFeature.CONFIGURE_MEM_SLOTS,
+          ProtocolFeature.STATUS);
+
   /** The usual bounds: 5 s to connect, 30 s for presetup, 10 s for a transition. */
   public static VhostDeviceOptions of(
-      String name, Path socket, Dialect dialect, BackEndProfile profile, DescriptorLedger ledger) {
+      String name,
+      BackEndAddress address,
+      Dialect dialect,
+      BackEndProfile profile,
+      DescriptorLedger ledger) {
     return new VhostDeviceOptions(
         name,
-        socket,
+        address,
         dialect,
         profile,
         ledger,
+        DEFAULT_PROTOCOL_FEATURES,
+        BackEndEvents.NONE,
+        ReplyDeadlines.DEFAULTS,
         Duration.ofSeconds(5),
         Duration.ofSeconds(30),
         Duration.ofSeconds(10));
+  }
+
+  /** The same for a back end that listens on a socket. */
+  public static VhostDeviceOptions of(
+      String name, Path socket, Dialect dialect, BackEndProfile profile, DescriptorLedger ledger) {
+    return of(name, new BackEndAddress.Socket(socket), dialect, profile, ledger);
+  }
+
+  /** The same with other protocol features. */
+  public VhostDeviceOptions withProtocolFeatures(long bits) {
+    return new VhostDeviceOptions(
+        name,
+        address,
+        dialect,
+        profile,
+        ledger,
+        bits,
+        events,
+        replies,
+        connectWithin,
+        presetupWithin,
+        transitionWithin);
+  }
+
+  /** The same and one protocol feature more. */
+  public VhostDeviceOptions with(ProtocolFeature feature) {
+    return withProtocolFeatures(protocolFeatures | feature.mask());
+  }
+
+  /** The same and one protocol feature less. */
+  public VhostDeviceOptions without(ProtocolFeature feature) {
+    return withProtocolFeatures(protocolFeatures & ~feature.mask());
+  }
+
+  /** The same with somebody who hears what the back end says. */
+  public VhostDeviceOptions withEvents(BackEndEvents listener) {
+    return new VhostDeviceOptions(
+        name,
+        address,
+        dialect,
+        profile,
+        ledger,
+        protocolFeatures,
+        listener,
+        replies,
+        connectWithin,
+        presetupWithin,
+        transitionWithin);
+  }
+
+  /** The same with other bounds for single answers. */
+  public VhostDeviceOptions withReplies(ReplyDeadlines bounds) {
+    return new VhostDeviceOptions(
+        name,
+        address,
+        dialect,
+        profile,
+        ledger,
+        protocolFeatures,
+        events,
+        bounds,
+        connectWithin,
+        presetupWithin,
+        transitionWithin);
+  }
+
+  /** The same with other bounds for whole transitions. */
+  public VhostDeviceOptions withBounds(Duration connect, Duration presetup, Duration transition) {
+    return new VhostDeviceOptions(
+        name,
+        address,
+        dialect,
+        profile,
+        ledger,
+        protocolFeatures,
+        events,
+        replies,
+        connect,
+        presetup,
+        transition);
   }
 }

@@ -5,14 +5,13 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.virtio.DeviceChange;
-import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.NetFeature;
-import io.github.jvhost.virtio.QueueState;
-import io.github.jvhost.virtio.RingIndex;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.util.List;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,11 +32,14 @@ public final class VhostNet implements AutoCloseable {
   private final List<RingNotifiers> notifiers;
   private final VhostDevice device;
   private final NetConfiguration configuration;
+  private final RingIndexes indexes;
+  private final BackEndPresence presence;
   private @Nullable DirtyLog dirtyLog;
+  private @Nullable InflightRegion inflight;
   private boolean running;
 
-  /** Whether rings may have gone on since the model's indexes were right. */
-  private boolean served;
+  /** Whether the device is to run as soon as its driver, its link and its back end let it. */
+  private boolean wanted;
 
   /** Whether a plan is under way that was begun side by side with others. */
   private boolean busy;
@@ -49,6 +51,9 @@ public final class VhostNet implements AutoCloseable {
     this.notifiers = List.copyOf(notifiers);
     this.device = device;
     this.configuration = new NetConfiguration(device.name(), memory, this.notifiers);
+    this.indexes = new RingIndexes(model, memory, configuration);
+    this.presence = new BackEndPresence(model, this.notifiers);
+    presence.connected(device.connection());
   }
 
   /**
@@ -57,7 +62,7 @@ public final class VhostNet implements AutoCloseable {
    *
    * @param model of the device
    * @param memory the guest's; stays the embedder's
-   * @param notifiers one pair a ring, the control queue left out; they stay the embedder's
+   * @param notifiers of each ring, the control queue left out; they stay the embedder's
    * @param options where the back end is
    */
   public static VhostNet connect(
@@ -69,16 +74,27 @@ public final class VhostNet implements AutoCloseable {
       throw new IllegalArgumentException(
           "%d notifiers for %d queue pairs".formatted(notifiers.size(), model.maxQueuePairs()));
     }
-    VhostDevice device = VhostDevice.connect(options);
-    if (model.maxQueuePairs() > device.capabilities().maxQueuePairs()) {
-      int offered = device.capabilities().maxQueuePairs();
+    VhostDevice device =
+        VhostDevice.connect(
+            options,
+            ring -> {
+              if (ring < notifiers.size()) {
+                notifiers.get(ring).call().signal();
+              }
+            });
+    BackEndCapabilities can = device.capabilities();
+    if (model.maxQueuePairs() > can.maxQueuePairs()) {
       device.close();
       throw new VhostException(
           "%s: the device has %d queue pairs, the back end serves %d"
-              .formatted(options.name(), model.maxQueuePairs(), offered),
+              .formatted(options.name(), model.maxQueuePairs(), can.maxQueuePairs()),
           Recovery.GIVE_UP);
     }
-    model.limitFeatures(device.capabilities().features());
+    if (can.profile().stopsWholeDevice()) {
+      // One ring's reset would stop all of them, and what they were about would be lost.
+      model.withholdFeatures(NetFeature.RING_RESET.mask());
+    }
+    model.limitFeatures(can.features());
     VhostNet net = new VhostNet(model, memory, notifiers, device);
     model.onChange(net::changed);
     return net;
@@ -89,8 +105,19 @@ public final class VhostNet implements AutoCloseable {
    * same, and the rings begin anew: so the back end stops in between.
    */
   private synchronized void changed(DeviceChange change) {
-    if (change == DeviceChange.RESET && running) {
-      stop();
+    if (change == DeviceChange.QUEUE_RESET && running) {
+      refreshOrWait(); // the driver may set the ring up again within the same access
+    }
+    if (change != DeviceChange.RESET) {
+      return;
+    }
+    if (running) {
+      fold(runAlone(planStop(DeviceConfig.Lifecycle.RESET), transitionDeadline()));
+    }
+    indexes.fresh();
+    closeInflight();
+    if (device.connected()) {
+      presence.restoreLink(); // where the rings were does not matter any more
     }
   }
 
@@ -132,66 +159,10 @@ public final class VhostNet implements AutoCloseable {
 
   private NetConfiguration.Setting setting(int generation, boolean memoryComplete) {
     return new NetConfiguration.Setting(
-        device.capabilities(), dirtyLog, generation, memoryComplete);
+        device.capabilities(), dirtyLog, inflight, generation, memoryComplete);
   }
 
   // ---- presetup ----
-
-  /**
-   * What presetup would tell, and to what end.
-   *
-   * @param plan to carry out; null: presetup is not possible
-   * @param why not
-   */
-  record EarlyPlan(@Nullable Plan plan, @Nullable String why) {
-    static EarlyPlan none(String why) {
-      return new EarlyPlan(null, why);
-    }
-  }
-
-  /**
-   * Plans the early set-up from a state that was saved while the guest ran. The state is loaded
-   * into a model of its own; neither the device's model nor guest memory is touched.
-   */
-  private EarlyPlan planPresetup(PresetupMode mode, VirtioNetState early, int generation) {
-    if (!device.connected()) {
-      return EarlyPlan.none("there is no connection to the back end");
-    }
-    BackEndCapabilities can = device.capabilities();
-    if (mode == PresetupMode.EXPLICIT && !can.hasPresetup()) {
-      return EarlyPlan.none(whyNotExplicit(can));
-    }
-    VirtioNet scratch = model.twin();
-    try {
-      scratch.restore(early);
-      if ((scratch.status() & DeviceStatus.DRIVER_OK) == 0) {
-        return EarlyPlan.none("the driver is not ready");
-      }
-      if (!scratch.linkUp()) {
-        return EarlyPlan.none("the link is down");
-      }
-      if (NetFeature.ACCESS_PLATFORM.in(scratch.driverFeatures())) {
-        return EarlyPlan.none("the device is behind a vIOMMU");
-      }
-      DeviceConfig full = configuration.of(scratch, setting(generation, false));
-      DeviceConfig desired =
-          mode == PresetupMode.EXPLICIT
-              ? EarlyConfiguration.explicit(full)
-              : EarlyConfiguration.implicit(full, can);
-      return new EarlyPlan(device.plan(desired), null);
-    } catch (VhostException e) {
-      return EarlyPlan.none(String.valueOf(e.getMessage()));
-    }
-  }
-
-  private static String whyNotExplicit(BackEndCapabilities can) {
-    if (!can.dialect().hasPresetup()) {
-      return "the dialect %s has no PRESETUP message".formatted(can.dialect().name());
-    }
-    return can.hasStatus()
-        ? "the back end does not offer PRESETUP"
-        : "the back end does not offer STATUS, without which nothing holds the rings";
-  }
 
   /** A peer on which this device's stop window can be rehearsed; the caller closes it. */
   public synchronized RehearsalPeer rehearsalPeer() {
@@ -223,11 +194,12 @@ public final class VhostNet implements AutoCloseable {
 
   /** A device that should not run (no driver, broken, link down) is stopped instead. */
   private Plan planStart(StartOrder order) {
+    wanted = true;
     if (!shouldRun()) {
-      return planStop();
+      return planStop(DeviceConfig.Lifecycle.STOPPED);
     }
     if (!running) {
-      takeUsedIndexes();
+      indexes.requireRecovered(inflight);
     }
     DeviceConfig desired = running(true);
     return switch (order) {
@@ -241,10 +213,8 @@ public final class VhostNet implements AutoCloseable {
   }
 
   /** Says nothing of the rings: a device can be stopped whatever its driver has written there. */
-  private Plan planStop() {
-    return device.plan(
-        new DeviceConfig(
-            DeviceConfig.Lifecycle.STOPPED, 0, null, memory.table(), null, List.of(), 0));
+  private Plan planStop(DeviceConfig.Lifecycle lifecycle) {
+    return device.plan(new DeviceConfig(lifecycle, 0, null, memory.table(), null, List.of(), 0));
   }
 
   /**
@@ -260,7 +230,8 @@ public final class VhostNet implements AutoCloseable {
   /** The same for a stop. */
   synchronized Execution beginStop(StartOrder order, Deadline deadline) {
     awaitIdle();
-    Plan plan = planStop();
+    wanted = false;
+    Plan plan = planStop(DeviceConfig.Lifecycle.STOPPED);
     return begun(order == StartOrder.QEMU ? QemuStartOrder.eachAwaited(plan) : plan, deadline);
   }
 
@@ -268,9 +239,10 @@ public final class VhostNet implements AutoCloseable {
   synchronized EarlyBeginning beginPresetup(
       PresetupMode mode, VirtioNetState early, int generation, Deadline deadline) {
     awaitIdle();
-    EarlyPlan planned = planPresetup(mode, early, generation);
+    PresetupPlanner.EarlyPlan planned =
+        PresetupPlanner.plan(device, model, configuration, mode, early, setting(generation, false));
     return planned.plan() == null
-        ? new EarlyBeginning(null, String.valueOf(planned.why()))
+        ? new EarlyBeginning(null, planned.why())
         : new EarlyBeginning(begun(planned.plan(), deadline), "");
   }
 
@@ -285,6 +257,7 @@ public final class VhostNet implements AutoCloseable {
   private Execution begun(Plan plan, Deadline deadline) {
     Execution execution = device.begin(plan, deadline);
     busy = true;
+    presence.planBegins();
     return execution;
   }
 
@@ -313,93 +286,200 @@ public final class VhostNet implements AutoCloseable {
   synchronized Outcome finish(Execution execution) {
     busy = false;
     notifyAll();
-    return fold(execution);
+    try {
+      return fold(execution);
+    } finally {
+      presence.planEnds();
+    }
   }
 
   private Outcome fold(Execution execution) {
+    boolean mayRun = device.shadow().anyRingMayRun();
     Outcome outcome = device.finish(execution);
+    keepInflight(outcome.inflight());
     switch (execution.plan().lifecycle()) {
       case RUNNING -> {
         running = outcome.complete();
-        served |= device.shadow().anyRingMayRun();
+        if (mayRun || device.shadow().anyRingMayRun()) {
+          indexes.served();
+        }
       }
-      case STOPPED -> takeBases(execution.plan(), outcome);
+      case STOPPED, RESET -> {
+        running = false;
+        indexes.takeBases(execution.plan(), outcome, device.capabilities().profile());
+      }
       case EARLY, EARLY_EXPLICIT -> {}
+    }
+    if (!device.connected()) {
+      presence.disconnected();
+      if (presence.isWatched() && outcome.failure() != null) {
+        lose(outcome.failure());
+      }
     }
     return outcome;
   }
 
-  /**
-   * Where the rings stopped goes into the model. A ring whose back end did not say is taken up
-   * where guest memory says that it got to (split rings): what lay between is served again. A
-   * driver that reset the device begins anew, wherever its rings stopped.
-   */
-  private void takeBases(Plan plan, Outcome outcome) {
-    running = false;
-    takeUsedIndexes();
-    for (int i = 0; i < plan.steps().size(); i++) {
-      if (plan.steps().get(i).step() instanceof Step.StopRing(int ring) && isSetUp(ring)) {
-        Integer base = outcome.baseOf(i);
-        if (base != null) {
-          model.setNextIndex(ring, indexOf(base));
-        }
-      }
+  private void keepInflight(@Nullable InflightRegion made) {
+    if (made != null) {
+      closeInflight();
+      inflight = made;
     }
   }
 
-  private boolean isSetUp(int ring) {
-    return ring < 2 * model.backEndQueuePairs() && model.queue(ring).isSetUp();
+  private void closeInflight() {
+    if (inflight != null) {
+      inflight.file().close();
+      inflight = null;
+    }
   }
 
-  private RingIndex indexOf(int base) {
-    RingIndex index = RingIndex.fromVhostBase(base, model.packed());
-    if (!index.isPacked() || device.capabilities().profile().packedBaseCarriesUsed()) {
-      return index;
-    }
-    // This back end drains a ring before it answers, so both halves are the same.
-    return RingIndex.packed(index.avail(), index.availWrap(), index.avail(), index.availWrap());
-  }
+  // ---- a back end that goes, and comes again ----
 
   /**
-   * What a back end did that may be gone is what the used rings say. A packed ring says nothing of
-   * the kind: its index stays where it was.
-   */
-  private void takeUsedIndexes() {
-    for (int i = 0; served && !model.packed() && i < 2 * model.backEndQueuePairs(); i++) {
-      QueueState queue = model.queue(i);
-      if (queue.isSetUp()) {
-        model.setNextIndex(i, RingIndex.split(configuration.usedIndex(queue)));
-      }
-    }
-    served = false;
-  }
-
-  /**
-   * Starts the device at a back end that just came: everything is told, in one go. A device that
-   * should not run is only connected.
+   * Makes a new connection to the back end, in place of what is left of the old one, and starts the
+   * device there as its model says: everything is told, in one go. A device that should not run is
+   * only connected.
    *
    * @throws VhostException it cannot be reached
    */
   public synchronized Outcome reconnect() {
     awaitIdle();
-    Deadline deadline = transitionDeadline();
-    running = false;
+    dropConnection();
     device.reconnect();
-    Plan plan = planStart(StartOrder.PLANNED);
-    Outcome outcome = fold(runAlone(plan, deadline));
+    presence.connected(device.connection());
+    Deadline deadline = transitionDeadline();
+    Outcome outcome = fold(runAlone(planStart(StartOrder.PLANNED), deadline));
     signalRings();
     return outcome;
   }
 
   /** A new connection of which nothing is asked yet, in place of one that is of no use any more. */
   synchronized void reconnectOnly() {
+    dropConnection();
     device.reconnect();
+    presence.connected(device.connection());
+  }
+
+  /** Another connection to the back end, for {@link #recover}. Takes its time, without the lock. */
+  DeviceConnection openConnection() {
+    return device.open();
+  }
+
+  /**
+   * Goes on with a new connection after a loss: a device that ran, or that its driver has made live
+   * since, is started there.
+   *
+   * @return whether it runs now
+   * @throws VhostException the back end can less than before, did not take it, or where the rings
+   *     were is not known (GIVE_UP); the link stays down
+   */
+  synchronized boolean recover(DeviceConnection opened) {
+    boolean taken = false;
+    try {
+      awaitIdle();
+      if (device.connected()) {
+        return running; // somebody else was faster
+      }
+      dropConnection();
+      taken = true;
+      device.take(opened);
+    } finally {
+      if (!taken) {
+        opened.close();
+      }
+    }
+    boolean wasLost = presence.linkLost();
+    presence.connected(device.connection());
+    if (!wanted || !shouldRun()) {
+      return false;
+    }
+    try {
+      fold(runAlone(planStart(StartOrder.PLANNED), transitionDeadline())).orThrow();
+    } catch (VhostException e) {
+      if (wasLost) {
+        presence.loseLink();
+      }
+      throw e;
+    }
+    signalRings();
+    announce();
+    return true;
+  }
+
+  /**
+   * Serves what the back end asks, and looks whether it is still there. While a plan is under way,
+   * which does both by itself, the watcher is told once that has ended.
+   */
+  void attend() {
+    if (!presence.leaveToPlan()) {
+      attendNow();
+    }
+  }
+
+  private synchronized void attendNow() {
+    DeviceConnection connection = device.connection();
+    if (busy || connection == null) {
+      return;
+    }
+    for (int i = 0; i < notifiers.size(); i++) {
+      EventFd err = notifiers.get(i).err();
+      if (err != null && err.drain() > 0) {
+        device.options().events().ringFailed(i);
+      }
+    }
+    VhostException over = connection.look(transitionDeadline());
+    if (over != null) {
+      lose(over);
+    }
+  }
+
+  /** The connection is over: the guest sees its link down until there is another one. */
+  private void lose(VhostException why) {
+    dropConnection();
+    presence.lost(why);
+  }
+
+  /** Before what the back end was doing is forgotten with its connection. */
+  private void dropConnection() {
+    if (device.shadow().anyRingMayRun()) {
+      indexes.served();
+    }
+    running = false;
+    presence.disconnected();
+    device.disconnect();
+  }
+
+  /**
+   * Pulls the guest's link, or puts it in again, and tells the back end. While the back end is gone
+   * and watched for the guest sees it down in any case.
+   *
+   * @throws VhostException the back end did not take it
+   */
+  public synchronized void linkUp(boolean up) {
+    awaitIdle();
+    presence.embedderSets(up, device.connected());
+    refreshOrWait();
+  }
+
+  /** Whether there is a connection on which something can still be said. */
+  public synchronized boolean connected() {
+    return device.connected();
+  }
+
+  /** What a watch needs to know. */
+  BackEndPresence presence() {
+    return presence;
   }
 
   private Execution runAlone(Plan plan, Deadline deadline) {
-    Execution execution = device.begin(plan, deadline);
-    SideBySide.run(List.of(execution), deadline);
-    return execution;
+    presence.planBegins();
+    try {
+      Execution execution = device.begin(plan, deadline);
+      SideBySide.run(List.of(execution), deadline);
+      return execution;
+    } finally {
+      presence.planEnds();
+    }
   }
 
   // ---- alone, at run time ----
@@ -420,8 +500,9 @@ public final class VhostNet implements AutoCloseable {
   /** Stops the device; where its rings stopped is in the model then. */
   public synchronized Outcome stop() {
     awaitIdle();
+    wanted = false;
     Deadline deadline = Deadline.after(device.options().transitionWithin());
-    return fold(runAlone(planStop(), deadline));
+    return fold(runAlone(planStop(DeviceConfig.Lifecycle.STOPPED), deadline));
   }
 
   /**
@@ -476,6 +557,10 @@ public final class VhostNet implements AutoCloseable {
   public synchronized void runOn() {
     awaitIdle();
     dirtyLog = null;
+    if (!device.connected()) {
+      reconnect().orThrow();
+      return;
+    }
     try {
       refresh();
     } catch (VhostException e) {
@@ -491,7 +576,7 @@ public final class VhostNet implements AutoCloseable {
 
   /** Everything that a migration carries for the device, as it is now. */
   public synchronized VirtioNetState snapshot() {
-    return model.snapshot();
+    return presence.asIfPresent(model.snapshot());
   }
 
   /**
@@ -501,7 +586,8 @@ public final class VhostNet implements AutoCloseable {
    */
   public synchronized void restore(VirtioNetState state) {
     model.restore(state);
-    served = false;
+    indexes.fresh();
+    closeInflight();
   }
 
   /**
@@ -514,7 +600,19 @@ public final class VhostNet implements AutoCloseable {
   public synchronized void access(Runnable accesses) {
     awaitIdle();
     accesses.run();
-    refresh();
+    refreshOrWait();
+  }
+
+  /** A back end that is gone and watched for is no reason to fail what the guest does. */
+  private void refreshOrWait() {
+    try {
+      refresh();
+    } catch (VhostException e) {
+      if (!presence.isWatched() || device.connected()) {
+        throw e;
+      }
+      log.info("{}: waits for its back end: {}", name(), e.getMessage());
+    }
   }
 
   /**
@@ -527,7 +625,7 @@ public final class VhostNet implements AutoCloseable {
     awaitIdle();
     int completed = model.serviceControlQueue(memory);
     if (completed > 0 && running) {
-      refresh();
+      refreshOrWait();
     }
     return completed;
   }
@@ -537,10 +635,45 @@ public final class VhostNet implements AutoCloseable {
    * with it.
    */
   public void signalRings() {
-    for (RingNotifiers notifier : notifiers) {
-      notifier.kick().signal();
-      notifier.call().signal();
+    boolean inBand = capabilities().notifiesInBand();
+    for (int i = 0; i < notifiers.size(); i++) {
+      if (inBand) {
+        kickInBand(i);
+      } else {
+        notifiers.get(i).kick().signal();
+      }
+      notifiers.get(i).call().signal();
     }
+  }
+
+  /**
+   * The guest has kicked a ring, and no ioeventfd has told the back end: it is told now, by eventfd
+   * or, with INBAND_NOTIFICATIONS, by a message.
+   */
+  public void kick(int ring) {
+    if (capabilities().notifiesInBand()) {
+      kickInBand(ring);
+    } else {
+      notifiers.get(ring).kick().signal();
+    }
+  }
+
+  private synchronized void kickInBand(int ring) {
+    awaitIdle();
+    if (running && device.shadow().ring(ring).run() == RingShadow.Run.STARTED) {
+      device.kickInBand(ring);
+    }
+  }
+
+  /**
+   * Lets the embedder ask its back end what is no part of a plan (configuration space, shared
+   * objects, state transfer), as the device's one owner.
+   *
+   * @throws VhostException (RECONNECT) there is no connection, or whatever the asking throws
+   */
+  public synchronized <T> T ask(Function<VhostUserFrontEnd, T> question) {
+    awaitIdle();
+    return question.apply(device.frontEnd());
   }
 
   /**
@@ -551,8 +684,7 @@ public final class VhostNet implements AutoCloseable {
    */
   public synchronized boolean announce() {
     awaitIdle();
-    Deadline deadline = Deadline.after(device.options().transitionWithin());
-    boolean backEnd = device.sendRarp(model.mac().bytes(), deadline);
+    boolean backEnd = device.sendRarp(model.mac().bytes());
     boolean guest = model.requestAnnounce();
     return backEnd || guest;
   }
@@ -570,7 +702,8 @@ public final class VhostNet implements AutoCloseable {
   /** Closes the connection. Model, memory and notifiers are not touched. */
   @Override
   public synchronized void close() {
-    device.close();
-    running = false;
+    dropConnection();
+    wanted = false;
+    closeInflight();
   }
 }

@@ -4,11 +4,13 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.Reply;
 import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.Inflight;
 import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.vhost.PlannedStep.Answer;
 import io.github.jvhost.virtio.DeviceStatus;
 import java.util.Arrays;
@@ -46,6 +48,7 @@ final class VhostUserExecution implements Execution {
   private long messagesBefore;
   private int waits;
   private @Nullable VhostException failure;
+  private @Nullable InflightRegion inflight;
 
   VhostUserExecution(VhostUserChannel channel, Plan plan, Deadline deadline) {
     this.channel = channel;
@@ -98,7 +101,18 @@ final class VhostUserExecution implements Execution {
   private void send() {
     while (failure == null && next < steps.size() && !blocked(steps.get(next))) {
       PlannedStep planned = steps.get(next);
-      StepMessage message = StepMessage.of(planned.step(), stoppedAt(planned.step()));
+      if (planned.step() instanceof Step.SetInflight(InflightRegion own)
+          && own == null
+          && inflight == null) {
+        next++; // the back end has none to share
+        continue;
+      }
+      StepMessage message =
+          StepMessage.of(
+              planned.step(),
+              stoppedAt(planned.step()),
+              inflight,
+              plan.capabilities().usesGuestAddresses());
       boolean explicitAnswer =
           message.request().explicitReply(channel.protocolFeatures()).isPresent();
       boolean asks = planned.answer() != Answer.NONE && !explicitAnswer;
@@ -142,7 +156,7 @@ final class VhostUserExecution implements Execution {
    * the reset behind them has been done is nothing to keep a guest waiting for.
    */
   private boolean needsBarrier() {
-    return !steps.isEmpty() && plan.lifecycle() != DeviceConfig.Lifecycle.STOPPED;
+    return !steps.isEmpty() && !plan.lifecycle().isStopped();
   }
 
   private FrontEndRequest barrier() {
@@ -159,10 +173,16 @@ final class VhostUserExecution implements Execution {
   private void receive() {
     while (pendingCount > 0 && channel.receiveAvailable()) {
       Reply reply = channel.awaitReply(deadline);
-      reply.descriptors().forEach(d -> d.close());
       int step = pending[pendingHead];
       pendingHead = (pendingHead + 1) % pending.length;
       pendingCount--;
+      if (failure == null
+          && step != BARRIER
+          && steps.get(step).step() instanceof Step.GetInflight asked) {
+        takeInflight(step, asked, reply);
+        continue;
+      }
+      reply.descriptors().forEach(OwnedDescriptor::close);
       if (failure != null) {
         continue;
       }
@@ -172,6 +192,31 @@ final class VhostUserExecution implements Execution {
       } else if (check(step, reply.payload())) {
         taken = step + 1;
       }
+    }
+  }
+
+  /** A region of no bytes says that the back end has none to share. */
+  private void takeInflight(int index, Step.GetInflight asked, Reply reply) {
+    List<OwnedDescriptor> files = reply.descriptors();
+    boolean region =
+        reply.payload() instanceof Inflight layout
+            && layout.mmapSize() > 0
+            && layout.mmapOffset() >= 0
+            && layout.queues() >= asked.queues()
+            && layout.queueSize() >= asked.queueSize();
+    if (region && files.size() == 1) {
+      inflight = new InflightRegion(files.getFirst(), (Inflight) reply.payload());
+      taken = index + 1;
+      return;
+    }
+    files.forEach(OwnedDescriptor::close);
+    if (reply.payload() instanceof Inflight layout && layout.mmapSize() == 0 && files.isEmpty()) {
+      taken = index + 1;
+    } else {
+      failure =
+          refused(
+              steps.get(index),
+              "answered %s with %d descriptors".formatted(reply.payload(), files.size()));
     }
   }
 
@@ -261,6 +306,21 @@ final class VhostUserExecution implements Execution {
   }
 
   @Override
+  public int backEndNumber() {
+    return channel.backEndNumber();
+  }
+
+  @Override
+  public void serveBackEnd() {
+    channel.serveBackEnd();
+  }
+
+  @Override
+  public long nanosToDeadline() {
+    return channel.nanosToDeadline();
+  }
+
+  @Override
   public Plan plan() {
     return plan;
   }
@@ -272,6 +332,13 @@ final class VhostUserExecution implements Execution {
     }
     int messages = (int) (channel.messagesSent() - messagesBefore);
     return new Outcome(
-        taken, Arrays.asList(bases.clone()), messages, waits, startNanos, endNanos, failure);
+        taken,
+        Arrays.asList(bases.clone()),
+        inflight,
+        messages,
+        waits,
+        startNanos,
+        endNanos,
+        failure);
   }
 }

@@ -36,6 +36,10 @@ public enum Why {
   CHECK("checked while there is time"),
   /** The frame around an explicit early set-up. */
   PRESETUP("early set-up"),
+  /** Whoever comes after this back end has to know what it has in flight. */
+  INFLIGHT("what is in flight has to outlive the back end"),
+  /** The region of memory is not in use any more, or another is in its place. */
+  REGION_GONE("the region is gone"),
   /** Dirty logging is switched. */
   LOGGING("dirty logging"),
   /** The baseline tells everything, as QEMU does. */

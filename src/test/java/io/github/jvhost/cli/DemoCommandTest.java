@@ -209,7 +209,7 @@ class DemoCommandTest {
   }
 
   /** Every value by the names that lead to it, in order. */
-  private static Map<String, List<String>> parse(String json) throws IOException {
+  static Map<String, List<String>> parse(String json) throws IOException {
     Map<String, List<String>> values = new LinkedHashMap<>();
     try (JsonParser parser = new JsonFactory().createParser(json)) {
       for (JsonToken token = parser.nextToken(); token != null; token = parser.nextToken()) {

@@ -7,6 +7,7 @@ import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.LogRegion;
 import io.github.jvhost.protocol.MemoryRegionPayload;
 import io.github.jvhost.protocol.MemoryTablePayload;
 import io.github.jvhost.protocol.NoPayload;
@@ -20,6 +21,7 @@ import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.sys.MemoryFile;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.Poller;
 import io.github.jvhost.virtio.NetFeature;
@@ -50,10 +52,15 @@ final class TestFrontEnd implements AutoCloseable {
   private final int[] avail = new int[2];
 
   TestFrontEnd(MockBackEnd backEnd, DescriptorLedger ledger) {
-    memory = GuestMemory.builder(ledger).region("ram", 0, 4 << 20).build();
-    channel =
+    this(
         VhostUserChannel.connect(
-            backEnd.socket(), "nic", backEnd.offer().dialect(), ledger, soon());
+            backEnd.socket(), "nic", backEnd.offer().dialect(), ledger, soon()),
+        ledger);
+  }
+
+  TestFrontEnd(VhostUserChannel channel, DescriptorLedger ledger) {
+    memory = GuestMemory.builder(ledger).region("ram", 0, 4 << 20).build();
+    this.channel = channel;
     for (int i = 0; i < 2; i++) {
       kicks[i] = EventFd.create(ledger, "ring " + i + " kick");
       calls[i] = EventFd.create(ledger, "ring " + i + " call");
@@ -68,6 +75,12 @@ final class TestFrontEnd implements AutoCloseable {
   Payload ask(FrontEndRequest request, Payload payload) {
     channel.send(request, payload, List.of(), false, soon());
     return reply();
+  }
+
+  /** Something that may have descriptors in both directions; the answer's are the caller's. */
+  Reply exchange(FrontEndRequest request, Payload payload, OwnedDescriptor... descriptors) {
+    channel.send(request, payload, List.of(descriptors), false, soon());
+    return channel.awaitReply(soon());
   }
 
   /** Something told, and its acknowledgement. */
@@ -89,22 +102,41 @@ final class TestFrontEnd implements AutoCloseable {
     assertThat(ProtocolFeature.REPLY_ACK.isIn(offered.value())).isTrue();
     ok(FrontEndRequest.SET_OWNER, NoPayload.INSTANCE);
     ok(FrontEndRequest.SET_FEATURES, new U64(FEATURES));
-    tellMemory();
+    if (!ProtocolFeature.CONFIGURE_MEM_SLOTS.isIn(offered.value())) {
+      tellMemory();
+    }
+  }
+
+  MemoryTablePayload memoryTable() {
+    return new MemoryTablePayload(
+        memory.table().regions().stream()
+            .map(r ->
+                new MemoryRegionPayload(
+                    r.guestAddress(),
+                    r.size(),
+                    guestAddresses() ? r.guestAddress() : r.userAddress(),
+                    r.fileOffset()))
+            .toList());
   }
 
   void tellMemory() {
-    List<MemoryRegion> regions = memory.table().regions();
-    MemoryTablePayload table =
-        new MemoryTablePayload(
-            regions.stream()
-                .map(r ->
-                    new MemoryRegionPayload(
-                        r.guestAddress(), r.size(), r.userAddress(), r.fileOffset()))
-                .toList());
     ok(
         FrontEndRequest.SET_MEM_TABLE,
-        table,
-        regions.stream().map(MemoryRegion::file).toArray(OwnedDescriptor[]::new));
+        memoryTable(),
+        memory.table().regions().stream().map(MemoryRegion::file).toArray(OwnedDescriptor[]::new));
+  }
+
+  private boolean guestAddresses() {
+    return ProtocolFeature.GPA_ADDRESSES.isIn(channel.protocolFeatures());
+  }
+
+  /** Turns logging on, with a log that covers all of memory and that nobody reads. */
+  void logEverything() {
+    try (MemoryFile log = MemoryFile.create(kicks[0].descriptor().ledger(), "log", 4096)) {
+      // LOG_SHMFD answers, and how long the answer is differs.
+      exchange(FrontEndRequest.SET_LOG_BASE, new LogRegion(4096, 0), log.descriptor());
+    }
+    ok(FrontEndRequest.SET_FEATURES, new U64(FEATURES | VhostFeature.LOG_ALL));
   }
 
   void start() {
@@ -127,7 +159,7 @@ final class TestFrontEnd implements AutoCloseable {
   }
 
   void tellAddress(int ring, int flags) {
-    long user = memory.table().userAddressOf(at(ring), 0x4000);
+    long user = guestAddresses() ? at(ring) : memory.table().userAddressOf(at(ring), 0x4000);
     ok(
         FrontEndRequest.SET_VRING_ADDR,
         new VringAddress(ring, flags, user, user + 0x3000, user + 0x2000, at(ring) + 0x3000));

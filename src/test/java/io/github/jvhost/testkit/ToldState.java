@@ -33,9 +33,14 @@ final class ToldState {
   final BackEndState state;
 
   ToldState(BackEndOffer offer) {
+    this(offer, new BackEndDevice());
+  }
+
+  ToldState(BackEndOffer offer, BackEndDevice device) {
     state =
         new BackEndState(
             offer,
+            device,
             ring -> {
               reads.add(ring);
               return usedInMemory[ring];
@@ -65,13 +70,18 @@ final class ToldState {
 
   /** Everything that is told once per connection and device, up to the memory table. */
   ToldState negotiated() {
+    return protocol()
+        .features(FEATURES)
+        .done(FrontEndRequest.SET_MEM_TABLE, new MemoryTablePayload(List.of(RAM)), 1);
+  }
+
+  /** All protocol features that are offered, and the owner. */
+  ToldState protocol() {
     return done(
             FrontEndRequest.SET_PROTOCOL_FEATURES,
             new U64(state.offer().offeredProtocolFeatures()),
             0)
-        .done(FrontEndRequest.SET_OWNER, NoPayload.INSTANCE, 0)
-        .features(FEATURES)
-        .done(FrontEndRequest.SET_MEM_TABLE, new MemoryTablePayload(List.of(RAM)), 1);
+        .done(FrontEndRequest.SET_OWNER, NoPayload.INSTANCE, 0);
   }
 
   ToldState features(long bits) {

@@ -230,6 +230,11 @@ final class Configs implements AutoCloseable {
       case Step.SetStatus s -> "status " + Integer.toHexString(s.status());
       case Step.ReadStatus _ -> "read status";
       case Step.SetMemory _ -> "memory";
+      case Step.AddRegion s -> "add " + s.region().name();
+      case Step.RemoveRegion s -> "remove " + s.region().name();
+      case Step.GetInflight _ -> "get inflight";
+      case Step.SetInflight _ -> "set inflight";
+      case Step.ResetDevice _ -> "reset device";
       case Step.SetLog _ -> "log";
       case Step.BeginPresetup _ -> "begin";
       case Step.EndPresetup _ -> "end";
@@ -238,6 +243,8 @@ final class Configs implements AutoCloseable {
       case Step.SetRingAddress s -> "address " + s.ring();
       case Step.SetRingKick s -> "kick " + s.ring();
       case Step.SetRingCall s -> "call " + s.ring();
+      case Step.SetRingErr s -> "err " + s.ring();
+      case Step.SetRingOrder s -> "order " + s.ring();
       case Step.EnableRing s -> (s.enabled() ? "enable " : "disable ") + s.ring();
       case Step.StopRing s -> "stop " + s.ring();
     };

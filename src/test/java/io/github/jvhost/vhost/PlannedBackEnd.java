@@ -5,12 +5,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.Inflight;
 import io.github.jvhost.protocol.MemoryRegionPayload;
 import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VringAddress;
 import io.github.jvhost.protocol.VringState;
+import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.BackEndState;
 import io.github.jvhost.testkit.Personality;
@@ -32,11 +34,17 @@ final class PlannedBackEnd {
   private final int[] used;
   private final @Nullable Integer[] ranFrom;
   private final @Nullable Integer[] stoppedAt;
+  private final OwnedDescriptor anyFile;
   private Shadow shadow = Shadow.nothingTold();
   private DeviceConfig reached;
 
   PlannedBackEnd(
-      Personality personality, BackEndProfile profile, boolean presetup, SplittableRandom random) {
+      Personality personality,
+      BackEndProfile profile,
+      boolean presetup,
+      SplittableRandom random,
+      OwnedDescriptor anyFile) {
+    this.anyFile = anyFile;
     BackEndOffer offer =
         BackEndOffer.of(personality)
             .withFeatures(BackEndOffer.DEFAULT_FEATURES | NetFeature.RING_PACKED.mask());
@@ -44,6 +52,15 @@ final class PlannedBackEnd {
       offer = offer.withDialect(Configs.WITH_PRESETUP);
     } else if (random.nextInt(4) == 0) {
       offer = offer.without(ProtocolFeature.STATUS);
+    }
+    if (random.nextInt(3) == 0) {
+      offer = offer.with(ProtocolFeature.CONFIGURE_MEM_SLOTS);
+    }
+    if (random.nextInt(3) == 0) {
+      offer = offer.with(ProtocolFeature.INFLIGHT_SHMFD);
+    }
+    if (random.nextInt(3) == 0) {
+      offer = offer.with(ProtocolFeature.RESET_DEVICE);
     }
     this.used = new int[offer.rings()];
     this.ranFrom = new Integer[offer.rings()];
@@ -54,7 +71,12 @@ final class PlannedBackEnd {
     state.handle(FrontEndRequest.SET_OWNER, NoPayload.INSTANCE, 0);
     this.capabilities =
         new BackEndCapabilities(
-            offer.features(), protocolFeatures, offer.queuePairs(), offer.dialect(), profile);
+            offer.features(),
+            protocolFeatures,
+            offer.queuePairs(),
+            offer.memorySlots(),
+            offer.dialect(),
+            profile);
     this.reached =
         new DeviceConfig(Lifecycle.STOPPED, 0, null, MemoryTable.EMPTY, null, List.of(), 0);
   }
@@ -99,13 +121,14 @@ final class PlannedBackEnd {
     state.guestMemoryComplete(!desired.lifecycle().isEarly());
     List<PlannedStep> steps = plan.steps();
     @Nullable Integer[] bases = new Integer[steps.size()];
+    InflightRegion made = null;
     for (int i = 0; i < bases.length; i++) {
       Step step = steps.get(i).step();
       Integer where =
           step instanceof Step.SetRingBase(int ring, Integer base) && base == null
               ? stoppedAt[ring]
               : null;
-      StepMessage message = StepMessage.of(step, where);
+      StepMessage message = StepMessage.of(step, where, made, false);
       var outcome =
           state.handle(message.request(), message.payload(), message.descriptors().size());
       assertThat(outcome.tookEffect())
@@ -117,13 +140,17 @@ final class PlannedBackEnd {
         bases[i] = base;
         stoppedAt[ring] = base;
       }
+      if (step instanceof Step.GetInflight) {
+        made = new InflightRegion(anyFile, (Inflight) outcome.answer());
+      }
       if (step instanceof Step.ReadStatus(int required)) {
         assertThat(((U64) outcome.answer()).value() & required).isEqualTo(required);
       }
     }
     shadow =
         shadow.after(
-            plan, new Outcome(bases.length, Arrays.asList(bases), bases.length, 1, 0, 0, null));
+            plan,
+            new Outcome(bases.length, Arrays.asList(bases), made, bases.length, 1, 0, 0, null));
     return plan;
   }
 
@@ -134,7 +161,7 @@ final class PlannedBackEnd {
         aPresetRingIsGone(desired) ? "" : Planner.plan(shadow, desired, capabilities).describe();
     assertThat(left).as("there is nothing left to tell\n%s", story).isEmpty();
     switch (desired.lifecycle()) {
-      case STOPPED -> {
+      case STOPPED, RESET -> {
         assertThat(state.isAnyStarted()).as(story).isFalse();
         assertThat(state.status()).as(story).isZero();
       }
@@ -179,7 +206,8 @@ final class PlannedBackEnd {
     }
     assertThat(state.memory())
         .as(story)
-        .isEqualTo(desired.memory().regions().stream().map(PlannedBackEnd::payload).toList());
+        .containsExactlyInAnyOrderElementsOf(
+            desired.memory().regions().stream().map(PlannedBackEnd::payload).toList());
   }
 
   private static MemoryRegionPayload payload(MemoryRegion r) {

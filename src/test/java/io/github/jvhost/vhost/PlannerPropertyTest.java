@@ -35,7 +35,9 @@ class PlannerPropertyTest {
       boolean presetup = personality.knowsPresetup() && random.nextBoolean();
       boolean dpdk = personality == Personality.DPDK && random.nextBoolean();
       BackEndProfile profile = dpdk ? BackEndProfile.DPDK : BackEndProfile.GENERIC;
-      PlannedBackEnd backEnd = new PlannedBackEnd(personality, profile, presetup, random);
+      PlannedBackEnd backEnd =
+          new PlannedBackEnd(
+              personality, profile, presetup, random, configs.low.regions().getFirst().file());
       RandomConfigs wishes = new RandomConfigs(configs, random, backEnd);
       String story = "chain seed " + chainSeed + "L (seed " + seed + "L), " + profile;
       int length = random.nextInt(2, LONGEST + 1);

@@ -43,6 +43,10 @@ final class RandomConfigs {
     }
     if (everRan && !stopped && random.nextInt(4) == 0) {
       stopped = true;
+      if (random.nextBoolean()) {
+        wanted = fromScratch();
+        return wanted.with(Lifecycle.RESET, List.of());
+      }
       return wanted.stopped();
     }
     if (everRan && stopped && random.nextInt(3) == 0) {

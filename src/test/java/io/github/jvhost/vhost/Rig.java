@@ -7,6 +7,7 @@ import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.BackEndOffer;
+import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.RecordedMessage;
 import io.github.jvhost.virtio.DeviceStatus;
@@ -59,31 +60,47 @@ final class Rig implements AutoCloseable {
     return MockBackEnd.builder(dir.resolve("net" + device), ledger).offer(what).start();
   }
 
+  /** One device more, whose back end does this wrong; it is not connected to. */
+  MockBackEnd addBackEnd(Faults faults) {
+    int device = backEnds.size();
+    backEnds.add(
+        MockBackEnd.builder(dir.resolve("net" + device), ledger)
+            .offer(offer)
+            .faults(faults)
+            .start());
+    notifiers.add(RingNotifiers.create(ledger, "net" + device, RINGS));
+    return backEnds.getLast();
+  }
+
   static Deadline soon() {
     return Deadline.after(Duration.ofSeconds(20));
   }
 
   VhostDeviceOptions options(int device, Duration transitionWithin) {
     Dialect dialect = offer.dialect();
-    return new VhostDeviceOptions(
-        "net" + device,
-        dir.resolve("net" + device),
-        dialect,
-        profile,
-        ledger,
-        Duration.ofSeconds(10),
-        Duration.ofSeconds(20),
-        transitionWithin);
+    return VhostDeviceOptions.of(
+            "net" + device, dir.resolve("net" + device), dialect, profile, ledger)
+        .withBounds(Duration.ofSeconds(10), Duration.ofSeconds(20), transitionWithin);
   }
 
   VhostNet connect(int device, Duration transitionWithin) {
-    VirtioNet model =
-        VirtioNet.builder("net" + device)
-            .maxQueuePairs(PAIRS)
-            .deviceFeatures(VirtioNetBuilder.DEFAULT_FEATURES | NetFeature.RING_PACKED.mask())
-            .build();
-    return VhostNet.connect(
-        model, memory, notifiers.get(device), options(device, transitionWithin));
+    return connect(device, options(device, transitionWithin));
+  }
+
+  VhostNet connect(int device, VhostDeviceOptions options) {
+    return connect(device, model(device).build(), options);
+  }
+
+  VhostNet connect(int device, VirtioNet model, VhostDeviceOptions options) {
+    return VhostNet.connect(model, memory, notifiers.get(device), options);
+  }
+
+  static VirtioNetBuilder model(int device) {
+    return VirtioNet.builder("net" + device)
+        .maxQueuePairs(PAIRS)
+        .deviceFeatures(
+            VirtioNetBuilder.DEFAULT_FEATURES
+                | NetFeature.maskOf(NetFeature.RING_PACKED, NetFeature.RING_RESET));
   }
 
   /** A back end that is in the place of the one before. */
@@ -150,6 +167,16 @@ final class Rig implements AutoCloseable {
   void used(int device, int ring, int index) {
     memory.putShort(at(device, ring) + 0x2000 + 2, (short) index);
     memory.putShort(at(device, ring) + 0x3000 + 2, (short) index);
+  }
+
+  /** The driver, or whoever wrote there, says that it has made this many chains available. */
+  void availIndex(int device, int ring, int index) {
+    memory.putShortRelease(at(device, ring) + 0x2000 + 2, (short) index);
+  }
+
+  /** Plays a back end that has used the first descriptor of a packed ring, in its first lap. */
+  void packedUsed(int device, int ring) {
+    memory.putShort(at(device, ring) + 14, (short) 0x8080);
   }
 
   /** The driver of device 0 asks for this many queue pairs on its control queue. */

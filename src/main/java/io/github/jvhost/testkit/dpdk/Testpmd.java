@@ -1,21 +1,17 @@
 package io.github.jvhost.testkit.dpdk;
 
-import static java.nio.charset.StandardCharsets.ISO_8859_1;
-
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.testkit.process.ChildProcess;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.io.Reader;
-import java.io.Writer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
-import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -29,7 +25,7 @@ import java.util.regex.Pattern;
 public final class Testpmd implements AutoCloseable {
   private static final String PROGRAM = "dpdk-testpmd";
   private static final String PROMPT = "testpmd> ";
-  private static final long QUIT_SECONDS = 10;
+  private static final Duration QUIT_WITHIN = Duration.ofSeconds(10);
 
   /**
    * Where DPDK keeps this instance's files; it says so itself, and the place depends on the user.
@@ -39,18 +35,13 @@ public final class Testpmd implements AutoCloseable {
 
   private final String prefix;
   private final List<Path> sockets;
-  private final Process process;
-  private final Writer input;
-  private final Thread reader;
-  private final Transcript transcript = new Transcript();
+  private final ChildProcess process;
   private volatile Optional<Path> runtimeDirectory = Optional.empty();
 
-  private Testpmd(String prefix, List<Path> sockets, Process process) {
+  private Testpmd(String prefix, List<Path> sockets, ChildProcess process) {
     this.prefix = prefix;
     this.sockets = sockets;
     this.process = process;
-    this.input = process.outputWriter(ISO_8859_1);
-    this.reader = Thread.ofPlatform().daemon().name(prefix + " output").start(this::readOutput);
   }
 
   /**
@@ -62,23 +53,12 @@ public final class Testpmd implements AutoCloseable {
   public static Optional<String> available() {
     // stdbuf, because testpmd would keep its answers in a buffer while its output is a pipe.
     for (String program : List.of(PROGRAM, "stdbuf")) {
-      if (onPath(program).isEmpty()) {
+      if (ChildProcess.find(program).isEmpty()) {
         return Optional.of(program + " is not installed (Debian: dpdk-dev, librte-net-vhost23)");
       }
     }
     if (Runtime.getRuntime().availableProcessors() < 2) {
       return Optional.of(PROGRAM + " needs two processor cores");
-    }
-    return Optional.empty();
-  }
-
-  private static Optional<Path> onPath(String program) {
-    String path = Optional.ofNullable(System.getenv("PATH")).orElse("/usr/bin:/bin");
-    for (String directory : path.split(":", -1)) {
-      Path file = Path.of(directory, program);
-      if (Files.isExecutable(file) && Files.isRegularFile(file)) {
-        return Optional.of(file);
-      }
     }
     return Optional.empty();
   }
@@ -167,13 +147,7 @@ public final class Testpmd implements AutoCloseable {
         }
       }
       String prefix = "jvhost-" + UUID.randomUUID();
-      Process process;
-      try {
-        process = new ProcessBuilder(command(prefix)).redirectErrorStream(true).start();
-      } catch (IOException e) {
-        throw new VhostException(
-            "starting " + PROGRAM + ": " + e.getMessage(), Recovery.GIVE_UP, e);
-      }
+      ChildProcess process = ChildProcess.interactive(PROGRAM, command(prefix));
       var testpmd = new Testpmd(prefix, List.copyOf(sockets), process);
       try {
         testpmd.awaitReady(deadline);
@@ -203,7 +177,7 @@ public final class Testpmd implements AutoCloseable {
   }
 
   private void awaitReady(Deadline deadline) {
-    String banner = transcript.awaitText(PROMPT, 0, deadline, "starting " + PROGRAM);
+    String banner = process.transcript().awaitText(PROMPT, 0, deadline, "starting " + PROGRAM);
     runtimeDirectory = runtimeDirectory(banner);
     for (Path socket : sockets) {
       if (!Files.exists(socket)) {
@@ -245,7 +219,7 @@ public final class Testpmd implements AutoCloseable {
    * needed.
    */
   public void crash() {
-    process.destroyForcibly();
+    process.kill();
   }
 
   /**
@@ -271,7 +245,7 @@ public final class Testpmd implements AutoCloseable {
    * failure's message carries the last few lines of it.
    */
   public String output() {
-    return transcript.text();
+    return process.transcript().text();
   }
 
   /**
@@ -280,32 +254,11 @@ public final class Testpmd implements AutoCloseable {
    * @return what it printed up to its next prompt
    */
   private synchronized String command(String line, Deadline deadline) {
-    long from = transcript.position();
-    String what = "telling " + PROGRAM + " \"" + line + "\"";
-    type(line, what);
-    return transcript.awaitText(PROMPT, from, deadline, what);
-  }
-
-  private void type(String line, String what) {
-    try {
-      input.write(line + "\n");
-      input.flush();
-    } catch (IOException e) {
-      throw new VhostException(what + ": " + e.getMessage(), Recovery.GIVE_UP, e);
-    }
-  }
-
-  private void readOutput() {
-    var buffer = new char[4096];
-    try (Reader output = new InputStreamReader(process.getInputStream(), ISO_8859_1)) {
-      for (int count = output.read(buffer); count >= 0; count = output.read(buffer)) {
-        transcript.append(buffer, count);
-      }
-    } catch (IOException e) {
-      // The process was destroyed while we read: what it printed last is lost with it.
-    } finally {
-      transcript.end();
-    }
+    long from = process.transcript().position();
+    process.type(line);
+    return process
+        .transcript()
+        .awaitText(PROMPT, from, deadline, "telling " + PROGRAM + " \"" + line + "\"");
   }
 
   /**
@@ -314,33 +267,17 @@ public final class Testpmd implements AutoCloseable {
    */
   @Override
   public synchronized void close() {
-    try {
-      input.write("quit\n");
-      input.close();
-    } catch (IOException e) {
-      // It is gone already, which is what we want.
-    }
-    boolean interrupted = Thread.interrupted();
-    try {
-      if (!process.waitFor(QUIT_SECONDS, TimeUnit.SECONDS)) {
-        process.destroyForcibly();
-        process.waitFor(QUIT_SECONDS, TimeUnit.SECONDS);
-      }
-      reader.join(TimeUnit.SECONDS.toMillis(QUIT_SECONDS));
-    } catch (InterruptedException e) {
-      interrupted = true;
-      process.destroyForcibly();
-    }
+    // At the end of its input it quits.
+    process.endInput();
+    process.awaitExit(Deadline.after(QUIT_WITHIN));
+    process.close();
     for (Path socket : sockets) {
       delete(socket);
     }
     runtimeDirectory
-        .or(() -> runtimeDirectory(transcript.text())) // it never got as far as its prompt
+        .or(() -> runtimeDirectory(output())) // it never got as far as its prompt
         .filter(Files::isDirectory)
         .ifPresent(Testpmd::deleteDirectory);
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
   }
 
   private Optional<Path> runtimeDirectory(String banner) {

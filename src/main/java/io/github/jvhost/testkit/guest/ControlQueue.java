@@ -27,7 +27,7 @@ final class ControlQueue {
 
   private final GuestRam ram;
   private final long block;
-  private final SplitRing ring;
+  private final DriverRing ring;
 
   /** What can be asked of the device. */
   enum Kind {
@@ -55,12 +55,12 @@ final class ControlQueue {
   private ControlQueue(GuestRam ram, long block) {
     this.ram = ram;
     this.block = block;
-    ring = SplitRing.attach(ram, ram.getLong(block));
+    ring = DriverRing.attach(ram, ram.getLong(block));
   }
 
-  static ControlQueue create(GuestRam ram, long block) {
+  static ControlQueue create(GuestRam ram, long block, boolean packed) {
     ram.zero(block, BLOCK);
-    ram.putLong(block, SplitRing.create(ram, SIZE, SIZE).block());
+    ram.putLong(block, DriverRing.create(ram, packed, SIZE, SIZE).block());
     return new ControlQueue(ram, block);
   }
 
@@ -68,7 +68,7 @@ final class ControlQueue {
     return new ControlQueue(ram, block);
   }
 
-  SplitRing ring() {
+  DriverRing ring() {
     return ring;
   }
 
@@ -94,8 +94,8 @@ final class ControlQueue {
     ram.putByte(block + HEADER, kind.commandClass);
     ram.putByte(block + HEADER + 1, kind.command);
     ram.putByte(block + ACK, 0xff);
-    SplitRing.Part header = new SplitRing.Part(block + HEADER, 2, false);
-    SplitRing.Part ack = new SplitRing.Part(block + ACK, 1, true);
+    DriverRing.Part header = new DriverRing.Part(block + HEADER, 2, false);
+    DriverRing.Part ack = new DriverRing.Part(block + ACK, 1, true);
     if (kind.dataBytes == 0) {
       ring.post(header, ack);
       return;
@@ -107,12 +107,12 @@ final class ControlQueue {
             ? ByteBuffer.allocate(8).putLong(argument << 16).array()
             : ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(argument).array();
     ram.write(block + DATA, data);
-    ring.post(header, new SplitRing.Part(block + DATA, kind.dataBytes, false), ack);
+    ring.post(header, new DriverRing.Part(block + DATA, kind.dataBytes, false), ack);
   }
 
   /** Takes the device's answer, or null when there is none yet. */
   @Nullable Done poll() {
-    SplitRing.Used used = ring.takeUsed();
+    DriverRing.Used used = ring.takeUsed();
     if (used == null) {
       return null;
     }

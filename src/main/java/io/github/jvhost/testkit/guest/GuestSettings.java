@@ -17,7 +17,7 @@ import java.time.Duration;
  * @param peerIp whom to ping
  * @param firstIp the address of NIC 0; NIC n has the n-th after it
  * @param queuePairs how many the guest asks for where the device has as many
- * @param queueSize entries of a ring, a power of two
+ * @param queueSize entries of a ring; a power of two where the device offers split rings only
  * @param buffersPerRing buffers for each receive and transmit ring, at most {@code queueSize}
  * @param mailboxPlaces received frames of each ring that stay where they are, fewer than {@code
  *     buffersPerRing}
@@ -53,14 +53,19 @@ public record GuestSettings(
           NetFeature.CTRL_VQ,
           NetFeature.CTRL_MAC_ADDR,
           NetFeature.GUEST_ANNOUNCE,
-          NetFeature.MQ);
+          NetFeature.MQ,
+          NetFeature.RING_PACKED);
 
   /** Checks the ranges. */
   public GuestSettings {
     check(base >= 0 && base % GuestRam.PAGE == 0, "base", base);
     check(!period.isNegative() && !period.isZero(), "period", period.toNanos());
     check(queuePairs >= 1, "queuePairs", queuePairs);
-    check(Integer.bitCount(queueSize) == 1 && queueSize <= 32768, "queueSize", queueSize);
+    check(queueSize >= 1 && queueSize <= 32768, "queueSize", queueSize);
+    check(
+        Integer.bitCount(queueSize) == 1 || NetFeature.RING_PACKED.in(wantedFeatures),
+        "queueSize",
+        queueSize);
     check(buffersPerRing >= 2 && buffersPerRing <= queueSize, "buffersPerRing", buffersPerRing);
     check(mailboxPlaces >= 1 && mailboxPlaces < buffersPerRing, "mailboxPlaces", mailboxPlaces);
     check(workingSetPages >= 1, "workingSetPages", workingSetPages);
@@ -124,6 +129,26 @@ public record GuestSettings(
   /** The same with a driver that knows fewer features. */
   public GuestSettings withWantedFeatures(long features) {
     return copy(base, period, queuePairs, workingSetPages, changedPagesPerTick, features);
+  }
+
+  /**
+   * The same with rings of another size, so many buffers for each, and one mailbox place in eight.
+   */
+  public GuestSettings withQueueSize(int entries, int buffers) {
+    return new GuestSettings(
+        base,
+        period,
+        peerMac,
+        peerIp,
+        firstIp,
+        queuePairs,
+        entries,
+        buffers,
+        Math.max(1, buffers / 8),
+        workingSetPages,
+        changedPagesPerTick,
+        payloadBytes,
+        wantedFeatures);
   }
 
   private GuestSettings copy(

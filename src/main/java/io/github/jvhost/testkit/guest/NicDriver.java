@@ -111,7 +111,7 @@ final class NicDriver {
     nic.access()
         .registers(() -> {
           for (int i = 0; i < queues.count(); i++) {
-            SplitRing ring = queues.ring(i);
+            DriverRing ring = queues.ring(i);
             nic.device().configureQueue(i, ring.size(), ring.desc(), ring.avail(), ring.used());
           }
           nic.device().setStatus(found | DeviceStatus.FEATURES_OK | DeviceStatus.DRIVER_OK);

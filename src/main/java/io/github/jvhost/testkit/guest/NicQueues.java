@@ -33,19 +33,21 @@ record NicQueues(List<RxQueue> rx, List<TxQueue> tx, @Nullable ControlQueue cont
     List<RxQueue> rx = new ArrayList<>();
     List<TxQueue> tx = new ArrayList<>();
     int count = settings.buffersPerRing();
+    int size = settings.queueSize();
+    boolean packed = NetFeature.RING_PACKED.in(nic.features());
     for (int i = 0; i < 2 * pairs; i++) {
       long block = blockOf(ram, nic, which, i);
       if (i % 2 == 0) {
         rx.add(
             RxQueue.create(
-                ram, block, settings.queueSize(), count, BUFFER_BYTES, settings.mailboxPlaces()));
+                ram, block, packed, size, count, BUFFER_BYTES, settings.mailboxPlaces()));
       } else {
-        tx.add(TxQueue.create(ram, block, settings.queueSize(), count, BUFFER_BYTES));
+        tx.add(TxQueue.create(ram, block, packed, size, count, BUFFER_BYTES));
       }
     }
     ControlQueue control =
         NetFeature.CTRL_VQ.in(nic.features())
-            ? ControlQueue.create(ram, blockOf(ram, nic, which, most - 1))
+            ? ControlQueue.create(ram, blockOf(ram, nic, which, most - 1), packed)
             : null;
     nic.setInUse(which);
     return new NicQueues(List.copyOf(rx), List.copyOf(tx), control);
@@ -68,7 +70,7 @@ record NicQueues(List<RxQueue> rx, List<TxQueue> tx, @Nullable ControlQueue cont
   }
 
   /** A ring by its index; the control ring is the last one. */
-  SplitRing ring(int index) {
+  DriverRing ring(int index) {
     if (index == 2 * rx.size() && control != null) {
       return control.ring();
     }

@@ -29,7 +29,7 @@ final class RxQueue {
   private static final int PLACE = 16;
 
   private final GuestRam ram;
-  private final SplitRing ring;
+  private final DriverRing ring;
   private final long block;
   private final long buffers;
   private final int bufferBytes;
@@ -40,7 +40,7 @@ final class RxQueue {
   private RxQueue(GuestRam ram, long block) {
     this.ram = ram;
     this.block = block;
-    ring = SplitRing.attach(ram, ram.getLong(block));
+    ring = DriverRing.attach(ram, ram.getLong(block));
     buffers = ram.getLong(block + 8);
     bufferBytes = ram.getInt(block + 16);
     count = ram.getInt(block + 20);
@@ -60,11 +60,17 @@ final class RxQueue {
    * forgotten.
    */
   static RxQueue create(
-      GuestRam ram, long block, int ringSize, int count, int bufferBytes, int places) {
+      GuestRam ram,
+      long block,
+      boolean packed,
+      int ringSize,
+      int count,
+      int bufferBytes,
+      int places) {
     ram.putInt(block + PLACES, places);
     ram.putLong(block + RECEIVED, 0);
     ram.zero(block + MAILBOX, (long) PLACE * places);
-    TxQueue.layOut(ram, block, ringSize, count, bufferBytes).wantInterrupts(true);
+    TxQueue.layOut(ram, block, packed, ringSize, count, bufferBytes).wantInterrupts(true);
     return new RxQueue(ram, block);
   }
 
@@ -72,7 +78,7 @@ final class RxQueue {
     return new RxQueue(ram, block);
   }
 
-  SplitRing ring() {
+  DriverRing ring() {
     return ring;
   }
 
@@ -80,7 +86,7 @@ final class RxQueue {
   void fill() {
     while (ring.freeCount() > 0) {
       long buffer = buffers + (long) ring.nextHead() * bufferBytes;
-      ring.post(new SplitRing.Part(buffer, bufferBytes, true));
+      ring.post(new DriverRing.Part(buffer, bufferBytes, true));
       posted = true;
     }
   }
@@ -93,7 +99,7 @@ final class RxQueue {
    * @param damaged is told what was wrong, once for each frame that was
    */
   void receive(int headerBytes, Consumer<byte[]> frames, Consumer<String> damaged) {
-    for (SplitRing.@Nullable Used used = ring.takeUsed(); used != null; used = ring.takeUsed()) {
+    for (DriverRing.@Nullable Used used = ring.takeUsed(); used != null; used = ring.takeUsed()) {
       int length = used.length();
       if (length < headerBytes || length > bufferBytes) {
         damaged.accept("a received length of " + length + " bytes");

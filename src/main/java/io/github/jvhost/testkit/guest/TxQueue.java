@@ -17,14 +17,14 @@ import org.jspecify.annotations.Nullable;
  */
 final class TxQueue {
   private final GuestRam ram;
-  private final SplitRing ring;
+  private final DriverRing ring;
   private final long buffers;
   private final int bufferBytes;
   private boolean posted;
 
   private TxQueue(GuestRam ram, long block) {
     this.ram = ram;
-    ring = SplitRing.attach(ram, ram.getLong(block));
+    ring = DriverRing.attach(ram, ram.getLong(block));
     buffers = ram.getLong(block + 8);
     bufferBytes = ram.getInt(block + 16);
   }
@@ -34,8 +34,9 @@ final class TxQueue {
    *
    * @param block where its queue block is
    */
-  static TxQueue create(GuestRam ram, long block, int ringSize, int count, int bufferBytes) {
-    layOut(ram, block, ringSize, count, bufferBytes).wantInterrupts(false);
+  static TxQueue create(
+      GuestRam ram, long block, boolean packed, int ringSize, int count, int bufferBytes) {
+    layOut(ram, block, packed, ringSize, count, bufferBytes).wantInterrupts(false);
     return new TxQueue(ram, block);
   }
 
@@ -44,8 +45,9 @@ final class TxQueue {
   }
 
   /** Fills in the part of the queue block that both directions have. */
-  static SplitRing layOut(GuestRam ram, long block, int ringSize, int count, int bufferBytes) {
-    SplitRing ring = SplitRing.create(ram, ringSize, Math.min(count, ringSize));
+  static DriverRing layOut(
+      GuestRam ram, long block, boolean packed, int ringSize, int count, int bufferBytes) {
+    DriverRing ring = DriverRing.create(ram, packed, ringSize, Math.min(count, ringSize));
     ram.putLong(block, ring.block());
     if (ram.getLong(block + 8) == 0) {
       ram.putLong(block + 8, ram.allocatePages((long) count * bufferBytes));
@@ -55,13 +57,13 @@ final class TxQueue {
     return ring;
   }
 
-  SplitRing ring() {
+  DriverRing ring() {
     return ring;
   }
 
   /** Whether a frame can be sent now; takes back what the device is done with. */
   boolean hasRoom() {
-    for (SplitRing.@Nullable Used used = ring.takeUsed(); used != null; used = ring.takeUsed()) {
+    for (DriverRing.@Nullable Used used = ring.takeUsed(); used != null; used = ring.takeUsed()) {
       ring.release(used.head());
     }
     return ring.freeCount() > 0;
@@ -80,7 +82,7 @@ final class TxQueue {
     }
     long buffer = buffers + (long) ring.nextHead() * bufferBytes;
     ram.write(buffer + headerBytes, frame);
-    ring.post(new SplitRing.Part(buffer, bytes, false));
+    ring.post(new DriverRing.Part(buffer, bytes, false));
     posted = true;
     return true;
   }

@@ -7,8 +7,8 @@
  *   +-----------------------------------------------+      +------------------------------------------+
  *   | TestGuest   thread, pause, commands           |      | boot block: magic, NICs, tick, cursor    |
  *   |  +- NicDriver (one per NIC)                   |----->| NIC block: addresses, pairs, sequence    |
- *   |  |    +- RxQueue, TxQueue - SplitRing         |      | ring block: free list, last used, tokens |
- *   |  |    +- ControlQueue ----- SplitRing         |      | desc, avail | used | buffers | mailbox   |
+ *   |  |    +- RxQueue, TxQueue - DriverRing        |      | ring block: free list, last used, tokens |
+ *   |  |    +- ControlQueue ----- DriverRing        |      | desc, avail | used | buffers | mailbox   |
  *   |  +- WorkingSet                                |      | table of expected counters | pages       |
  *   +-----------------------------------------------+      +------------------------------------------+
  *        |  kick, call                  PingRecorder: kept by the host, shared by source and destination
@@ -20,7 +20,8 @@
  * writes), the mailbox (received frames that stay where the back end wrote them, with a digest that
  * the guest keeps elsewhere) and the used rings (written by the back end alone). Pages that only
  * the back end writes are shared with nothing that the guest writes, so that a migration which
- * ignores the back end's dirty log cannot be right by accident.
+ * ignores the back end's dirty log cannot be right by accident. (The descriptors of a packed ring
+ * are the exception: both sides write them.)
  */
 @NullMarked
 package io.github.jvhost.testkit.guest;

@@ -1,6 +1,7 @@
 package io.github.jvhost.testkit.scenario;
 
 import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.BackEndOffer;
@@ -10,6 +11,7 @@ import io.github.jvhost.testkit.dpdk.PortStatistics;
 import io.github.jvhost.testkit.dpdk.Testpmd;
 import io.github.jvhost.testkit.net.LearningSwitch;
 import io.github.jvhost.testkit.net.SwitchPort;
+import io.github.jvhost.virtio.NetFeature;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -64,6 +66,13 @@ sealed interface BackEnds extends AutoCloseable {
           BackEndOffer.of(options.personality())
               .withDialect(dialect)
               .withQueuePairs(options.maxQueuePairs());
+      if (options.packed()) {
+        // Without the region nobody could say where a back end was that is gone.
+        offer =
+            offer
+                .withFeatures(offer.features() | NetFeature.RING_PACKED.mask())
+                .with(ProtocolFeature.INFLIGHT_SHMFD);
+      }
       for (Side side : Side.values()) {
         for (int i = 0; i < devices; i++) {
           String name = side.label() + "-" + i;

@@ -12,7 +12,9 @@ import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.virtio.DeviceChange;
 import io.github.jvhost.virtio.MacAddress;
+import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
+import io.github.jvhost.virtio.VirtioNetBuilder;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -43,7 +45,7 @@ final class Host implements AutoCloseable {
         VhostDeviceOptions at =
             VhostDeviceOptions.of(
                 name, backEnds.socket(side, i), dialect, options.profile(), ledger);
-        plug(model(name, i, options.maxQueuePairs()), at, side, ledger);
+        plug(model(name, i, options), at, side, ledger);
       }
     } catch (RuntimeException e) {
       close();
@@ -51,8 +53,14 @@ final class Host implements AutoCloseable {
     }
   }
 
-  private static VirtioNet model(String name, int index, int maxQueuePairs) {
-    return VirtioNet.builder(name).mac(mac(index)).mtu(MTU).maxQueuePairs(maxQueuePairs).build();
+  private static VirtioNet model(String name, int index, ScenarioOptions options) {
+    long packed = options.packed() ? NetFeature.RING_PACKED.mask() : 0;
+    return VirtioNet.builder(name)
+        .mac(mac(index))
+        .mtu(MTU)
+        .maxQueuePairs(options.maxQueuePairs())
+        .deviceFeatures(VirtioNetBuilder.DEFAULT_FEATURES | packed)
+        .build();
   }
 
   /** The address that a NIC is configured with; locally administered. */

@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param hardware what configuring the mock back end costs (modelled)
  * @param personality of the mock back end
  * @param dpdk whether a real dpdk-testpmd is the back end instead of the mock
+ * @param packed whether the guest uses packed rings
  * @param change between presetup and stop
  * @param failure on the way
  */
@@ -30,6 +31,7 @@ public record ScenarioOptions(
     HardwareModel hardware,
     Personality personality,
     boolean dpdk,
+    boolean packed,
     Change change,
     Failure failure) {
   private static final long MIB = 1 << 20;
@@ -68,6 +70,7 @@ public record ScenarioOptions(
         HardwareModel.none(),
         Personality.GENERIC,
         false,
+        false,
         Change.NONE,
         Failure.NONE);
   }
@@ -96,6 +99,7 @@ public record ScenarioOptions(
         newHardware == null ? hardware : newHardware,
         newPersonality == null ? personality : newPersonality,
         dpdk,
+        packed,
         change,
         failure);
   }
@@ -111,6 +115,7 @@ public record ScenarioOptions(
         hardware,
         personality,
         dpdk,
+        packed,
         change,
         failure);
   }
@@ -126,6 +131,7 @@ public record ScenarioOptions(
         hardware,
         personality,
         dpdk,
+        packed,
         newChange,
         newFailure);
   }
@@ -140,6 +146,23 @@ public record ScenarioOptions(
         profile,
         hardware,
         personality,
+        true,
+        packed,
+        change,
+        failure);
+  }
+
+  /** The same with packed rings. */
+  public ScenarioOptions withPackedRings() {
+    return new ScenarioOptions(
+        variant,
+        devices,
+        queuePairs,
+        memoryBytes,
+        profile,
+        hardware,
+        personality,
+        dpdk,
         true,
         change,
         failure);

@@ -15,8 +15,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 class SplitRingTest {
-  private static final SplitRing.Part IN = new SplitRing.Part(0x8_0000, 64, true);
-  private static final SplitRing.Part OUT = new SplitRing.Part(0x9_0000, 32, false);
+  private static final DriverRing.Part IN = new DriverRing.Part(0x8_0000, 64, true);
+  private static final DriverRing.Part OUT = new DriverRing.Part(0x9_0000, 32, false);
 
   private final GuestMemory memory =
       GuestMemory.builder(DescriptorLedger.counting()).region("ram", 0, 1 << 20).build();
@@ -80,7 +80,7 @@ class SplitRingTest {
       } else if (!device.isEmpty()) {
         int head = random.nextBoolean() ? device.removeFirst() : device.removeLast();
         deviceUses(ring, head, i);
-        assertThat(ring.takeUsed()).isEqualTo(new SplitRing.Used(head, i));
+        assertThat(ring.takeUsed()).isEqualTo(new DriverRing.Used(head, i));
         taken.add(head);
         if (random.nextInt(3) == 0) {
           taken.forEach(ring::release);

@@ -152,4 +152,35 @@ class MigrationScenarioTest {
     assertThat(fields(result, 0)).contains("memory table", "features");
     assertThat(result.waits()).isEqualTo(DEVICES);
   }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = Variant.class,
+      names = {"IMPLICIT", "EXPLICIT", "OFF", "OFF_PIPELINED"})
+  void packedRingsAreMigratedInEveryWay(Variant variant) {
+    RunResult result = migrate(options(variant, 4).withPackedRings());
+
+    assertThat(result.fallback()).isNull();
+    assertThat(fields(result, 0)).contains("ring 0 base", "ring 7 base");
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void packedRingsAreMigratedAtEveryPersonality(Personality personality) {
+    BackEndProfile profile =
+        personality == Personality.DPDK ? BackEndProfile.DPDK : BackEndProfile.GENERIC;
+    RunResult result =
+        migrate(options(Variant.IMPLICIT).with(null, personality, profile).withPackedRings());
+
+    assertThat(result.fallback()).isNull();
+    assertThat(result.waits()).isEqualTo(DEVICES);
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = Failure.class,
+      names = {"BACK_END_LOST_IN_WINDOW", "SOURCE_BACK_END_LOST", "CANCEL_AFTER_STOP"})
+  void packedRingsSurviveABackEndThatIsLost(Failure failure) {
+    Runs.run(options(Variant.IMPLICIT).withPackedRings().with(Change.NONE, failure));
+  }
 }

@@ -1,4 +1,4 @@
-package io.github.jvhost.testkit.dpdk;
+package io.github.jvhost.testkit.process;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
@@ -18,7 +18,7 @@ import java.util.concurrent.locks.ReentrantLock;
  * Positions count all characters ever printed, so that they stay right while the front is
  * forgotten. Thread-safe.
  */
-final class Transcript {
+public final class Transcript {
   /** Statistics of 128 queue pairs on several ports are the longest answer, about 100,000. */
   private static final int LIMIT = 1 << 19;
 
@@ -60,7 +60,7 @@ final class Transcript {
   }
 
   /** Where the next character will go. */
-  long position() {
+  public long position() {
     lock.lock();
     try {
       return dropped + kept.length();
@@ -77,7 +77,7 @@ final class Transcript {
    * @return everything from there up to the text
    * @throws VhostException when the process ended, or the deadline passed, before that
    */
-  String awaitText(String text, long from, Deadline deadline, String what) {
+  public String awaitText(String text, long from, Deadline deadline, String what) {
     lock.lock();
     try {
       while (true) {
@@ -106,7 +106,7 @@ final class Transcript {
   }
 
   /** Everything that is still kept. */
-  String text() {
+  public String text() {
     lock.lock();
     try {
       return kept.toString();
@@ -116,8 +116,8 @@ final class Transcript {
   }
 
   /** The last few lines, joined into one, as part of an error message. */
-  private String lastLines() {
-    String text = kept.toString().strip();
+  public String lastLines() {
+    String text = text().strip();
     if (text.isEmpty()) {
       return "it printed nothing";
     }

@@ -1,4 +1,4 @@
-package io.github.jvhost.testkit.dpdk;
+package io.github.jvhost.testkit.process;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

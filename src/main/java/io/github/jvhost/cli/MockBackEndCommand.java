@@ -1,0 +1,217 @@
+package io.github.jvhost.cli;
+
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.BackEndOffer;
+import io.github.jvhost.testkit.BackEndRecord;
+import io.github.jvhost.testkit.Faults;
+import io.github.jvhost.testkit.MockBackEnd;
+import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.testkit.net.ReflectingPort;
+import io.github.jvhost.virtio.NetFeature;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code jvhost mock-back-end}. */
+@Command(
+    name = "mock-back-end",
+    mixinStandardHelpOptions = true,
+    sortOptions = false,
+    description = {
+      "A vhost-user back end for a network device, for trying a front end on: it listens at"
+          + " SOCKET,",
+      "checks everything that it is told, and returns every frame to its sender with the Ethernet",
+      "addresses exchanged. It runs until it is interrupted; then it says what it saw."
+    })
+final class MockBackEndCommand implements Callable<Integer> {
+  /** Frames on their way back; more than one turn of all rings brings. */
+  private static final int MIRROR_FRAMES = 4096;
+
+  private static final Duration A_YEAR = Duration.ofDays(365);
+  private static final Pattern NUMBERS = Pattern.compile("([0-9]{1,2}):([0-9]{1,6})");
+
+  @Spec private CommandSpec spec;
+
+  @Parameters(
+      paramLabel = "SOCKET",
+      description = "Where to listen; a socket that nobody serves any more is replaced.")
+  private Path socket;
+
+  @Option(
+      names = "--personality",
+      paramLabel = "NAME",
+      description =
+          "Whose behaviour it has: generic, dpdk, libvhost-user, rust-vmm, vfe (default: generic).")
+  private String personality = "generic";
+
+  @Option(
+      names = "--queue-pairs",
+      paramLabel = "N",
+      description = "Queue pairs that it serves, 1 to 64 (default: 8).")
+  private int queuePairs = 8;
+
+  @Option(
+      names = "--dialect",
+      paramLabel = "NAME",
+      description = {
+        "Whose message numbers it understands: upstream, rfc-2023, nvidia-qemu-8-2, or BIT:ID for",
+        "PRESETUP with numbers of your own (default: upstream)."
+      })
+  private String dialect = "upstream";
+
+  @Option(
+      names = "--hardware-model",
+      paramLabel = "MODEL",
+      description =
+          "What configuring it costs (modelled): rfc, locked-memory, none, or a file (default:"
+              + " none).")
+  private String hardwareModel = "none";
+
+  @Option(names = "--packed", description = "Offer packed rings too.")
+  private boolean packed;
+
+  @Option(
+      names = "--fault",
+      paramLabel = "MESSAGE[#N]=WHAT",
+      converter = FaultWords.class,
+      description = {
+        "Do something wrong at the first (N-th) such message, at the N-th of all (12=WHAT), or at"
+            + " a",
+        "new connection (connection#2=hang-up-before). WHAT is refuse, delay:TIME, short-reply,",
+        "wrong-size, wrong-id, reply-flags:BITS, never-read, no-answer, never-answers,"
+            + " answer-twice,",
+        "trailing-bytes:N, extra-descriptors:N, no-descriptors, or hang-up- and before, after,",
+        "unread, in-header, in-payload, before-answer, in-answer:BYTES. More than one can be given."
+      })
+  private List<Faults.Fault> faults = List.of();
+
+  @Option(names = "--trace", description = "Print every message as it comes in.")
+  private boolean trace;
+
+  @Option(
+      names = "--for",
+      paramLabel = "TIME",
+      converter = TimeSpan.Converter.class,
+      description = "End by itself after 200ms, 10s, 5m.")
+  private @Nullable TimeSpan bound;
+
+  @Option(
+      names = "--json",
+      description = "Print one JSON object in the end; a trace goes to standard error then.")
+  private boolean json;
+
+  @SuppressWarnings("NullAway.Init") // picocli sets the fields
+  MockBackEndCommand() {}
+
+  @Override
+  public Integer call() {
+    DescriptorLedger ledger = DescriptorLedger.counting();
+    var port = new ReflectingPort("mirror", MIRROR_FRAMES);
+    MockBackEnd.Builder wanted =
+        MockBackEnd.builder(socket, ledger)
+            .offer(offer())
+            .hardware(Words.hardware(hardwareModel))
+            .port(port)
+            .faults(new Faults(faults));
+    SocketPlace.clear(socket);
+    try (port;
+        var signals = new EndOnSignal()) {
+      MockBackEnd backEnd = wanted.start();
+      Optional<TraceOutput> traced = traceOf(backEnd.record());
+      try {
+        announce();
+        serve(backEnd.record(), traced);
+      } finally {
+        // Asked to end once more, it still ends in good order.
+        var _ = Thread.interrupted();
+        backEnd.close();
+      }
+      traced.ifPresent(TraceOutput::catchUp);
+      PrintWriter out = spec.commandLine().getOut();
+      if (json) {
+        MockSummary.json(backEnd, port, out);
+      } else {
+        MockSummary.text(backEnd, port, out);
+      }
+      out.flush();
+      signals.exitCode(0);
+    }
+    return 0;
+  }
+
+  private void announce() {
+    PrintWriter err = spec.commandLine().getErr();
+    err.println("listening at " + socket);
+    err.flush();
+  }
+
+  private void serve(BackEndRecord record, Optional<TraceOutput> traced) {
+    Deadline end = Deadline.after(bound == null ? A_YEAR : bound.duration());
+    try {
+      while (!end.expired()) {
+        traced.ifPresent(TraceOutput::catchUp);
+        // Nothing but the end is waited for where nothing is shown.
+        record.await(_ -> traced.map(TraceOutput::isBehind).orElse(false), end);
+      }
+    } catch (InterruptedException e) {
+      // This is how it is ended.
+    }
+  }
+
+  /** A summary in JSON has standard output to itself. */
+  private Optional<TraceOutput> traceOf(BackEndRecord record) {
+    var command = spec.commandLine();
+    return trace
+        ? Optional.of(new TraceOutput(record, json ? command.getErr() : command.getOut()))
+        : Optional.empty();
+  }
+
+  private BackEndOffer offer() {
+    Personality who =
+        Words.choose(
+            spec, "--personality", personality, Arrays.asList(Personality.values()), Words::label);
+    if (queuePairs < 1 || queuePairs > 64) {
+      throw usage("--queue-pairs: 1 to 64, not " + queuePairs);
+    }
+    BackEndOffer offer = BackEndOffer.of(who).withQueuePairs(queuePairs).withDialect(dialect());
+    return packed ? offer.withFeatures(offer.features() | NetFeature.RING_PACKED.mask()) : offer;
+  }
+
+  private Dialect dialect() {
+    Matcher numbers = NUMBERS.matcher(dialect);
+    if (!numbers.matches()) {
+      return Words.choose(
+          spec,
+          "--dialect",
+          dialect,
+          List.of(Dialect.UPSTREAM, Dialect.RFC_2023, Dialect.NVIDIA_QEMU_8_2),
+          d -> d.name().toLowerCase(Locale.ROOT).replace('_', '-'));
+    }
+    try {
+      return Dialect.custom(
+          dialect, Integer.parseInt(numbers.group(1)), Integer.parseInt(numbers.group(2)));
+    } catch (IllegalArgumentException e) {
+      throw usage("--dialect: " + Optional.ofNullable(e.getMessage()).orElse("no such numbers"));
+    }
+  }
+
+  private ParameterException usage(String message) {
+    return new ParameterException(spec.commandLine(), message);
+  }
+}

@@ -1,0 +1,38 @@
+package io.github.jvhost.cli;
+
+import io.github.jvhost.testkit.BackEndRecord;
+import io.github.jvhost.testkit.RecordedMessage;
+import io.github.jvhost.testkit.trace.MessageLine;
+import java.io.PrintWriter;
+import java.util.List;
+
+/** Prints what a mock back end is told while it is told. Used by one thread. */
+final class TraceOutput {
+  private final BackEndRecord record;
+  private final PrintWriter out;
+  private final long start = System.nanoTime();
+  private int messages;
+  private int notes;
+
+  /** Times count from here on. */
+  TraceOutput(BackEndRecord record, PrintWriter out) {
+    this.record = record;
+    this.out = out;
+  }
+
+  /** Whether something is there that was not printed yet. */
+  boolean isBehind() {
+    return record.mark() > messages || record.notes().size() > notes;
+  }
+
+  /** Prints what is new: messages, then whatever else happened since the last call. */
+  void catchUp() {
+    List<RecordedMessage> told = record.since(messages);
+    told.forEach(message -> out.println(MessageLine.of(message, start)));
+    messages += told.size();
+    List<String> all = record.notes();
+    all.subList(notes, all.size()).forEach(note -> out.println("### " + note));
+    notes = all.size();
+    out.flush();
+  }
+}

@@ -1,0 +1,161 @@
+package io.github.jvhost.testkit;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.protocol.BackEndRequest;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.VringState;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.sys.OwnedDescriptor;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The signals of one connection's rings: kick, call and err, each an eventfd or, where in-band
+ * notifications were negotiated and no descriptor was told, a message. Used by one thread.
+ *
+ * <pre>
+ *   VRING_KICK --> an eventfd of our own, which the ring's owner polls as if the front end had told it
+ *   call, err  --> the descriptor that was told, or VRING_CALL, VRING_ERR on the back end's channel
+ * </pre>
+ */
+final class RingSignals implements AutoCloseable {
+  private final BackEndState state;
+  private final RingNotifiers[] notifiers;
+  private final @Nullable EventFd[] errors;
+  private final boolean[] callTold;
+  private final boolean[] brokenSeen;
+  private final BackEndRecord record;
+  private final DescriptorLedger ledger;
+  private final Supplier<@Nullable BackEndAsker> asker;
+
+  RingSignals(
+      BackEndState state,
+      BackEndRecord record,
+      DescriptorLedger ledger,
+      Supplier<@Nullable BackEndAsker> asker) {
+    int rings = state.offer().rings();
+    this.state = state;
+    this.record = record;
+    this.ledger = ledger;
+    this.asker = asker;
+    this.notifiers = new RingNotifiers[rings];
+    this.errors = new EventFd[rings];
+    this.callTold = new boolean[rings];
+    this.brokenSeen = new boolean[rings];
+    Arrays.setAll(notifiers, _ -> new RingNotifiers());
+  }
+
+  RingNotifiers of(int ring) {
+    return notifiers[ring];
+  }
+
+  /** A notifier was told; a descriptor that is kept is taken out of the list. */
+  void told(FrontEndRequest request, int ring, List<OwnedDescriptor> descriptors) {
+    OwnedDescriptor descriptor = descriptors.isEmpty() ? null : descriptors.removeFirst();
+    switch (request) {
+      case SET_VRING_KICK -> {
+        notifiers[ring].kick(descriptor);
+        if (descriptor == null && state.hasInBandNotifications()) {
+          ownKick(ring);
+        }
+      }
+      case SET_VRING_CALL -> {
+        notifiers[ring].call(descriptor);
+        callTold[ring] = descriptor != null;
+      }
+      default -> {
+        closeError(ring);
+        errors[ring] = descriptor == null ? null : EventFd.adopt(descriptor);
+      }
+    }
+  }
+
+  private EventFd ownKick(int ring) {
+    EventFd kick = EventFd.create(ledger, "in-band kick of ring " + ring);
+    notifiers[ring].kick(kick.descriptor());
+    return kick;
+  }
+
+  void kickedInBand(int ring) {
+    EventFd known = notifiers[ring].kick();
+    (known == null ? ownKick(ring) : known).signal();
+  }
+
+  void started(int ring, boolean polls) {
+    notifiers[ring].broken = false;
+    brokenSeen[ring] = false;
+    // A poll mode driver looks into a ring by itself; all others wait for the first kick.
+    notifiers[ring].kicked = polls || notifiers[ring].kick() == null;
+  }
+
+  void forgotten(int ring, boolean kick, boolean call) {
+    if (kick) {
+      notifiers[ring].closeKick();
+    }
+    if (call) {
+      notifiers[ring].closeCall();
+      callTold[ring] = false;
+    }
+  }
+
+  void call(int ring) {
+    if (!callTold[ring]) {
+      inBand(BackEndRequest.VRING_CALL, ring);
+      return;
+    }
+    try {
+      notifiers[ring].signalCall();
+    } catch (VhostException e) {
+      record.note("call of ring " + ring + ": " + e.getMessage());
+    }
+  }
+
+  /** Rings were looked at: says of each that was given up that it was. */
+  void served() {
+    for (int ring = 0; ring < notifiers.length; ring++) {
+      if (notifiers[ring].broken && !brokenSeen[ring]) {
+        brokenSeen[ring] = true;
+        error(ring);
+      }
+    }
+  }
+
+  private void error(int ring) {
+    EventFd error = errors[ring];
+    if (error == null) {
+      inBand(BackEndRequest.VRING_ERR, ring);
+      return;
+    }
+    try {
+      error.signal();
+    } catch (VhostException e) {
+      record.note("err of ring " + ring + ": " + e.getMessage());
+    }
+  }
+
+  private void inBand(BackEndRequest request, int ring) {
+    BackEndAsker channel = asker.get();
+    if (channel != null && state.hasInBandNotifications()) {
+      channel.tell(request, new VringState(ring, 0));
+    }
+  }
+
+  private void closeError(int ring) {
+    EventFd error = errors[ring];
+    if (error != null) {
+      error.close();
+      errors[ring] = null;
+    }
+  }
+
+  @Override
+  public void close() {
+    for (int ring = 0; ring < notifiers.length; ring++) {
+      notifiers[ring].close();
+      closeError(ring);
+    }
+  }
+}

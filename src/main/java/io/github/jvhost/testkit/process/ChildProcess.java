@@ -1,0 +1,235 @@
+package io.github.jvhost.testkit.process;
+
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.Reader;
+import java.io.Writer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A program that runs beside the JVM, with everything that it prints. Thread-safe.
+ *
+ * <p>It is started in one of two ways. {@link #interactive} gives it our end of its standard input;
+ * such a program quits by itself when that ends. A {@link #leashed} one reads nothing: a shell
+ * beside it waits for the end of the standard input instead and kills it then, so that it does not
+ * outlive a JVM that was killed.
+ */
+public final class ChildProcess implements AutoCloseable {
+  private static final long KILL_SECONDS = 10;
+
+  /**
+   * Becomes the program (so that the process id is the program's own) and leaves a child behind
+   * that holds the leash. Where the program ended by itself, that child has another parent by then,
+   * and nothing is killed that got its number since.
+   */
+  private static final String LEASH =
+      """
+      exec 3<&0
+      (cat <&3; read -r _ _ _ parent _ </proc/self/stat; [ "$parent" = $$ ] && kill -KILL $$) \
+      >/dev/null 2>&1 &
+      exec "$@" 3<&- </dev/null\
+      """;
+
+  private final String name;
+  private final Process process;
+  private final Writer input;
+  private final Transcript transcript = new Transcript();
+  private final Thread reader;
+
+  private ChildProcess(String name, Process process) {
+    this.name = name;
+    this.process = process;
+    this.input = process.outputWriter(ISO_8859_1);
+    this.reader = Thread.ofPlatform().daemon().name(name + " output").start(this::readOutput);
+  }
+
+  /**
+   * Where a program is.
+   *
+   * @param program its name, which is looked for along PATH
+   * @param others directories that are looked into before that
+   */
+  public static Optional<Path> find(String program, Path... others) {
+    var places = new ArrayList<>(List.of(others));
+    String path = Optional.ofNullable(System.getenv("PATH")).orElse("/usr/bin:/bin");
+    for (String directory : path.split(":", -1)) {
+      places.add(Path.of(directory));
+    }
+    return places.stream()
+        .map(directory -> directory.resolve(program))
+        .filter(file -> Files.isExecutable(file) && Files.isRegularFile(file))
+        .findFirst();
+  }
+
+  /**
+   * Starts a program that reads commands from its standard input.
+   *
+   * @param name for messages
+   * @param command the program and its arguments
+   * @throws VhostException when it cannot be started
+   */
+  public static ChildProcess interactive(String name, List<String> command) {
+    return start(name, command, Map.of());
+  }
+
+  /**
+   * Starts a program that would run for ever; its standard input is empty.
+   *
+   * @param name for messages
+   * @param command the program and its arguments
+   * @param environment variables that are added to, or replaced in, our own
+   * @throws VhostException when it cannot be started; a program that is not there is only heard of
+   *     in what is printed
+   */
+  public static ChildProcess leashed(
+      String name, List<String> command, Map<String, String> environment) {
+    var held = new ArrayList<>(List.of("/bin/sh", "-c", LEASH, "leash"));
+    held.addAll(command);
+    return start(name, held, environment);
+  }
+
+  private static ChildProcess start(
+      String name, List<String> command, Map<String, String> environment) {
+    try {
+      var builder = new ProcessBuilder(command).redirectErrorStream(true);
+      builder.environment().putAll(environment);
+      return new ChildProcess(name, builder.start());
+    } catch (IOException e) {
+      throw new VhostException("starting " + name + ": " + e.getMessage(), Recovery.GIVE_UP, e);
+    }
+  }
+
+  private void readOutput() {
+    var buffer = new char[4096];
+    try (Reader output = new InputStreamReader(process.getInputStream(), ISO_8859_1)) {
+      for (int count = output.read(buffer); count >= 0; count = output.read(buffer)) {
+        transcript.append(buffer, count);
+      }
+    } catch (IOException e) {
+      // The process was destroyed while we read: what it printed last is lost with it.
+    } finally {
+      transcript.end();
+    }
+  }
+
+  /** The process's id. */
+  public long pid() {
+    return process.pid();
+  }
+
+  /** Whether it is still there. */
+  public boolean isAlive() {
+    return process.isAlive();
+  }
+
+  /**
+   * What it ended with; for a signal 128 and its number.
+   *
+   * @throws IllegalStateException when it is still there
+   */
+  public int exitValue() {
+    try {
+      return process.exitValue();
+    } catch (IllegalThreadStateException e) {
+      throw new IllegalStateException(name + " still runs", e);
+    }
+  }
+
+  /** What it printed, on both streams. */
+  public Transcript transcript() {
+    return transcript;
+  }
+
+  /**
+   * Types one line.
+   *
+   * @throws VhostException when it does not read any more
+   */
+  public void type(String line) {
+    try {
+      input.write(line + "\n");
+      input.flush();
+    } catch (IOException e) {
+      throw new VhostException(
+          "telling " + name + " \"" + line + "\": " + e.getMessage(), Recovery.GIVE_UP, e);
+    }
+  }
+
+  /** Ends its standard input: an interactive program quits, a leashed one is killed. */
+  public void endInput() {
+    try {
+      input.close();
+    } catch (IOException e) {
+      // It is gone already, which is what we want.
+    }
+  }
+
+  /**
+   * Waits for its end.
+   *
+   * @param deadline until when
+   * @return whether it came; also false when interrupted, which the thread then still is
+   */
+  public boolean awaitExit(Deadline deadline) {
+    try {
+      return process.waitFor(deadline.remainingNanos(), TimeUnit.NANOSECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+
+  /**
+   * Ends it at once (SIGKILL), as a crash would, and waits until it is gone. {@link #close()} is
+   * still needed.
+   */
+  public void kill() {
+    process.destroyForcibly();
+    boolean interrupted = Thread.interrupted();
+    try {
+      if (!process.waitFor(KILL_SECONDS, TimeUnit.SECONDS)) {
+        throw new VhostException(
+            "killing " + name + ": it is still there after " + KILL_SECONDS + " s",
+            Recovery.GIVE_UP);
+      }
+    } catch (InterruptedException e) {
+      interrupted = true;
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  /** Waits, once it has ended, until all that it printed is in the transcript. */
+  public void awaitOutput() {
+    boolean interrupted = Thread.interrupted();
+    try {
+      reader.join(TimeUnit.SECONDS.toMillis(KILL_SECONDS));
+    } catch (InterruptedException e) {
+      interrupted = true;
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Kills what is left of it, and reads what it printed to the end. Idempotent. */
+  @Override
+  public void close() {
+    kill();
+    endInput();
+    awaitOutput();
+  }
+}

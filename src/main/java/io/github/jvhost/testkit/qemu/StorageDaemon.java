@@ -1,0 +1,234 @@
+package io.github.jvhost.testkit.qemu;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.testkit.process.ChildProcess;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A running {@code qemu-storage-daemon} that exports one raw disk file as vhost-user-blk. A front
+ * end may connect as soon as {@link Builder#start} has returned.
+ *
+ * <p>It lives as long as this object is open, and does not outlive the JVM. Thread-safe.
+ */
+public final class StorageDaemon implements AutoCloseable {
+  private static final String PROGRAM = "qemu-storage-daemon";
+
+  /** Nobody tells when the file with the process id appears: it is looked for this often. */
+  private static final long LOOK_MILLIS = 5;
+
+  private final Path disk;
+  private final Path socket;
+  private final Path pidFile;
+  private final ChildProcess process;
+
+  private StorageDaemon(Path disk, Path socket, Path pidFile, ChildProcess process) {
+    this.disk = disk;
+    this.socket = socket;
+    this.pidFile = pidFile;
+    this.process = process;
+  }
+
+  /**
+   * Whether it can be run here.
+   *
+   * @return empty when it can; else the reason why not, as a sentence for the message of a skipped
+   *     test
+   */
+  public static Optional<String> available() {
+    return ChildProcess.find(PROGRAM).isPresent()
+        ? Optional.empty()
+        : Optional.of(PROGRAM + " is not installed (Debian: qemu-system-common)");
+  }
+
+  /**
+   * A new description of what to run: one queue, as fast as it can.
+   *
+   * @param disk the file that is exported, raw, a multiple of 512 bytes; stays the caller's
+   * @param socket where it is to listen: a path at which nothing is yet, in a directory that
+   *     exists, of at most 107 bytes
+   */
+  public static Builder builder(Path disk, Path socket) {
+    return new Builder(disk.toAbsolutePath(), socket.toAbsolutePath());
+  }
+
+  /** What to run. Not thread-safe. */
+  public static final class Builder {
+    private final Path disk;
+    private final Path socket;
+    private int queues = 1;
+    private int requestsPerSecond;
+
+    private Builder(Path disk, Path socket) {
+      // In its options two commas are one, and a path is cut off silently where it is too long.
+      for (Path path : List.of(disk, socket)) {
+        if (path.toString().indexOf(',') >= 0) {
+          throw new IllegalArgumentException("a path here has no comma: " + path);
+        }
+      }
+      if (socket.toString().length() > 107) {
+        throw new IllegalArgumentException("a socket's path has at most 107 bytes: " + socket);
+      }
+      this.disk = disk;
+      this.socket = socket;
+    }
+
+    /** How many virtqueues it serves, 1 to 255. */
+    public Builder queues(int count) {
+      if (count < 1 || count > 255) {
+        throw new IllegalArgumentException("queues are 1 to 255, not " + count);
+      }
+      queues = count;
+      return this;
+    }
+
+    /**
+     * Lets it complete no more requests than this; more are taken from the ring and kept in flight.
+     */
+    public Builder requestsPerSecond(int count) {
+      if (count < 1) {
+        throw new IllegalArgumentException(count + " requests a second are none");
+      }
+      requestsPerSecond = count;
+      return this;
+    }
+
+    /**
+     * Starts the process and waits until it listens.
+     *
+     * @param deadline for all of it; it usually takes a tenth of a second
+     * @return the running process; the caller closes it
+     * @throws VhostException when it cannot be started or is not ready in time; then nothing is
+     *     left behind
+     */
+    public StorageDaemon start(Deadline deadline) {
+      Optional<String> reason = available();
+      if (reason.isPresent()) {
+        throw new VhostException("starting " + PROGRAM + ": " + reason.get(), Recovery.GIVE_UP);
+      }
+      if (Files.exists(socket)) {
+        throw new VhostException(
+            "starting " + PROGRAM + ": " + socket + " exists already", Recovery.GIVE_UP);
+      }
+      Path pidFile = socket.resolveSibling(socket.getFileName() + ".pid");
+      var daemon =
+          new StorageDaemon(
+              disk, socket, pidFile, ChildProcess.leashed(PROGRAM, command(pidFile), Map.of()));
+      try {
+        daemon.awaitReady(deadline);
+      } catch (RuntimeException e) {
+        daemon.close();
+        throw e;
+      }
+      return daemon;
+    }
+
+    private List<String> command(Path pidFile) {
+      String node = "disk";
+      var command = new ArrayList<>(List.of(PROGRAM, "--blockdev"));
+      command.add("driver=file,node-name=disk,filename=" + disk);
+      if (requestsPerSecond > 0) {
+        node = "slow";
+        command.addAll(
+            List.of("--object", "throttle-group,id=limit,x-iops-total=" + requestsPerSecond));
+        command.addAll(
+            List.of("--blockdev", "driver=throttle,node-name=slow,throttle-group=limit,file=disk"));
+      }
+      command.addAll(
+          List.of(
+              "--export",
+              "type=vhost-user-blk,id=export,node-name=%s,addr.type=unix,addr.path=%s,num-queues=%d,writable=on"
+                  .formatted(node, socket, queues)));
+      // Written once all of the above is there.
+      command.addAll(List.of("--pidfile", pidFile.toString()));
+      return command;
+    }
+  }
+
+  private void awaitReady(Deadline deadline) {
+    while (!Files.exists(pidFile)) {
+      if (process.awaitExit(Deadline.in(LOOK_MILLIS, TimeUnit.MILLISECONDS))) {
+        throw new VhostException(
+            "starting " + PROGRAM + ": the process ended; " + process.transcript().lastLines(),
+            Recovery.GIVE_UP);
+      }
+      if (deadline.expired() || Thread.currentThread().isInterrupted()) {
+        throw new VhostException(
+            "starting "
+                + PROGRAM
+                + ": it does not listen after "
+                + deadline.allowed()
+                + "; "
+                + process.transcript().lastLines(),
+            Recovery.GIVE_UP);
+      }
+    }
+  }
+
+  /** The exported file. */
+  public Path disk() {
+    return disk;
+  }
+
+  /** Where it listens. */
+  public Path socket() {
+    return socket;
+  }
+
+  /** The process's id, for looking at its mappings and descriptors. */
+  public long processId() {
+    return process.pid();
+  }
+
+  /** Whether the process is still there. */
+  public boolean isAlive() {
+    return process.isAlive();
+  }
+
+  /** Everything that it has printed so far: what its vhost library complained of. */
+  public String output() {
+    return process.transcript().text();
+  }
+
+  /**
+   * Waits until it has complained of something.
+   *
+   * @param text a part of the complaint
+   * @throws VhostException when it did not in time
+   */
+  public void awaitOutput(String text, Deadline deadline) {
+    process.transcript().awaitText(text, 0, deadline, "waiting for " + PROGRAM + " to complain");
+  }
+
+  /**
+   * Ends the process at once (SIGKILL), as a crash would; {@link #close()} is still needed, and
+   * leaves the way free for another one at the same socket.
+   */
+  public void crash() {
+    process.kill();
+  }
+
+  /** Ends the process and removes its socket. The disk stays. Idempotent. */
+  @Override
+  public void close() {
+    process.close();
+    delete(socket);
+    delete(pidFile);
+  }
+
+  private static void delete(Path file) {
+    try {
+      Files.deleteIfExists(file);
+    } catch (IOException e) {
+      // Litter in the caller's directory, who will find it.
+    }
+  }
+}

@@ -1,0 +1,90 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.protocol.Iotlb;
+import io.github.jvhost.protocol.MmapRequest;
+import io.github.jvhost.protocol.SharedObject;
+import io.github.jvhost.sys.OwnedDescriptor;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What an embedder hears from a back end, on the channel that SET_BACKEND_REQ_FD gives it
+ * (vhost-user, "Back-end message types"). Every method has a default that refuses or does nothing.
+ *
+ * <p>Called on whichever thread waits for the back end at that moment, perhaps in the stop window,
+ * with the device's lock held: an implementation returns at once, hands longer work to a thread of
+ * its own, and does not call the device. A back end may stand still until it has its answer.
+ *
+ * <p>A descriptor that a method is given is its own from then on, to close, whatever it answers.
+ */
+public interface BackEndEvents {
+  /** An implementation that refuses everything. */
+  BackEndEvents NONE = new BackEndEvents() {};
+
+  /** The configuration space changed (CONFIG_CHANGE_MSG). Only with CONFIG. */
+  default void configChanged() {}
+
+  /**
+   * The back end offers a page into which the guest's kicks may be mapped, or withdraws it
+   * (VRING_HOST_NOTIFIER_MSG). Before a ring stops, jvhost withdraws its page by itself. Only with
+   * HOST_NOTIFIER.
+   *
+   * @param ring vring index
+   * @param page what to map; null: the mapping has to go before this returns
+   * @param offset where in it, in bytes
+   * @param size bytes
+   * @return whether that was done; refusing an offer means that kicks go through the eventfd
+   */
+  default boolean hostNotifier(int ring, @Nullable OwnedDescriptor page, long offset, long size) {
+    if (page != null) {
+      page.close();
+    }
+    return page == null;
+  }
+
+  /**
+   * A translation is missing (IOTLB_MSG). What is answered here is told the back end on the main
+   * connection. Only with a virtual IOMMU.
+   *
+   * @return the translation; empty: there is none, and nothing is told
+   */
+  default Optional<Iotlb> iotlbMiss(Iotlb miss) {
+    return Optional.empty();
+  }
+
+  /** The back end could not access memory as translated (IOTLB_MSG, access fail). */
+  default void iotlbAccessFailed(Iotlb access) {}
+
+  /** The back end gives a ring up: its err eventfd, or VRING_ERR in band. */
+  default void ringFailed(int ring) {}
+
+  /** An object is offered to others (SHARED_OBJECT_ADD). */
+  default boolean sharedObjectAdded(SharedObject object) {
+    return false;
+  }
+
+  /** It is not any more (SHARED_OBJECT_REMOVE). */
+  default boolean sharedObjectRemoved(SharedObject object) {
+    return false;
+  }
+
+  /**
+   * The back end asks for an object of another device (SHARED_OBJECT_LOOKUP).
+   *
+   * @return its descriptor, which stays its owner's; empty: there is no such object
+   */
+  default Optional<OwnedDescriptor> sharedObject(SharedObject object) {
+    return Optional.empty();
+  }
+
+  /** Map a file into a shared memory region (SHMEM_MAP). */
+  default boolean shmemMap(MmapRequest request, OwnedDescriptor file) {
+    file.close();
+    return false;
+  }
+
+  /** Undo just such a mapping (SHMEM_UNMAP). */
+  default boolean shmemUnmap(MmapRequest request) {
+    return false;
+  }
+}

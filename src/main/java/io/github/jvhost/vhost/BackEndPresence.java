@@ -1,0 +1,159 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.virtio.NetState;
+import io.github.jvhost.virtio.VirtioNet;
+import io.github.jvhost.virtio.VirtioNetState;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Whether a device has a back end, as its guest and its {@link BackEndWatch} see it: the guest sees
+ * a link that is down while it has none, the watch learns of a loss and what to poll.
+ *
+ * <p>The link is guarded by the lock of its {@link VhostNet}; what the watch asks never waits for
+ * that lock, which a plan may hold for long.
+ */
+final class BackEndPresence {
+  private final VirtioNet model;
+  private final List<RingNotifiers> notifiers;
+
+  /** Whether the guest sees its link down only because the back end is gone. */
+  private boolean linkLost;
+
+  /** Told when something happened; null: nobody watches. */
+  private volatile @Nullable Runnable watcher;
+
+  private volatile WatchPoints points = WatchPoints.NONE;
+
+  /** Whether a plan is under way, which serves the back end and notices its loss by itself. */
+  private volatile boolean planUnderWay;
+
+  /** Whether the watcher has found something that it left to the plan. */
+  private volatile boolean tellWhenPlanEnds;
+
+  /** Why the connection was lost, until the watcher has taken note. */
+  private final AtomicReference<@Nullable VhostException> loss = new AtomicReference<>();
+
+  BackEndPresence(VirtioNet model, List<RingNotifiers> notifiers) {
+    this.model = model;
+    this.notifiers = notifiers;
+  }
+
+  // ---- under the device's lock ----
+
+  /** There is a connection; a link that was lost comes back. */
+  void connected(@Nullable DeviceConnection connection) {
+    loss.set(null);
+    restoreLink();
+    points =
+        connection == null ? WatchPoints.NONE : WatchPoints.of(connection.channel(), notifiers);
+    tell();
+  }
+
+  /** There is none any more. */
+  void disconnected() {
+    points = WatchPoints.NONE;
+  }
+
+  /** It was lost: the guest is to see that, and the watcher is told. */
+  void lost(VhostException why) {
+    loseLink();
+    loss.set(why);
+    tell();
+  }
+
+  /** The guest sees its link down until the next {@link #restoreLink}. */
+  void loseLink() {
+    if (model.linkUp()) {
+      linkLost = true;
+      model.linkUp(false);
+    }
+  }
+
+  /** A link that was lost comes back; one that the embedder pulled stays so. */
+  void restoreLink() {
+    if (linkLost) {
+      linkLost = false;
+      model.linkUp(true);
+    }
+  }
+
+  /** The embedder pulls the link or puts it in; without a back end it can only seem to be down. */
+  void embedderSets(boolean up, boolean connected) {
+    boolean later = up && isWatched() && !connected;
+    linkLost = later;
+    if (!later) {
+      model.linkUp(up);
+    }
+  }
+
+  boolean linkLost() {
+    return linkLost;
+  }
+
+  /** The state as it is to travel: that the back end is gone here is no matter elsewhere. */
+  VirtioNetState asIfPresent(VirtioNetState state) {
+    NetState net = state.net();
+    return linkLost ? state.withNet(net.withStatus(net.status() | NetState.LINK_UP)) : state;
+  }
+
+  /** A plan begins. */
+  void planBegins() {
+    planUnderWay = true;
+  }
+
+  /** It has ended; the watcher is told if it left something to it. */
+  void planEnds() {
+    planUnderWay = false;
+    if (tellWhenPlanEnds) {
+      tellWhenPlanEnds = false;
+      tell();
+    }
+  }
+
+  // ---- for the watcher, without the lock ----
+
+  /**
+   * Who is told, from whichever thread, that the connection was lost or that a plan has ended.
+   *
+   * @param told returns at once; null: nobody
+   */
+  void watcher(@Nullable Runnable told) {
+    watcher = told;
+  }
+
+  boolean isWatched() {
+    return watcher != null;
+  }
+
+  private void tell() {
+    Runnable told = watcher;
+    if (told != null) {
+      told.run();
+    }
+  }
+
+  /** What to poll; nothing while a plan has what was found. */
+  WatchPoints watchPoints() {
+    return tellWhenPlanEnds ? WatchPoints.NONE : points;
+  }
+
+  /**
+   * Whether what was found is a plan's to take up; then the watcher is told once that has ended.
+   */
+  boolean leaveToPlan() {
+    tellWhenPlanEnds = true; // before looking: a plan that ends meanwhile tells
+    if (planUnderWay) {
+      return true;
+    }
+    tellWhenPlanEnds = false;
+    return false;
+  }
+
+  /** Why the connection was lost since this was asked last; null: it was not. */
+  @Nullable VhostException takeLoss() {
+    return loss.getAndSet(null);
+  }
+}

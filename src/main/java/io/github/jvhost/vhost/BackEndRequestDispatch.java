@@ -1,0 +1,113 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.channel.BackEndRequestHandler;
+import io.github.jvhost.protocol.BackEndRequest;
+import io.github.jvhost.protocol.Iotlb;
+import io.github.jvhost.protocol.MmapRequest;
+import io.github.jvhost.protocol.Payload;
+import io.github.jvhost.protocol.SharedObject;
+import io.github.jvhost.protocol.VringArea;
+import io.github.jvhost.protocol.VringState;
+import io.github.jvhost.sys.OwnedDescriptor;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.IntConsumer;
+
+/**
+ * Makes of what a back end asks an embedder's event, and of the event's result an answer; remembers
+ * which doorbell pages are mapped, so that they can be withdrawn before their ring stops.
+ */
+final class BackEndRequestDispatch implements BackEndRequestHandler {
+  private final BackEndEvents events;
+  private final IntConsumer call;
+  private final Consumer<Iotlb> translate;
+  private final List<Integer> doorbells = new ArrayList<>();
+
+  /**
+   * For one connection.
+   *
+   * @param events the embedder's
+   * @param call signals the call of a ring whose notifications come as messages
+   * @param translate tells the back end a translation, on the main connection
+   */
+  BackEndRequestDispatch(BackEndEvents events, IntConsumer call, Consumer<Iotlb> translate) {
+    this.events = events;
+    this.call = call;
+    this.translate = translate;
+  }
+
+  @Override
+  public Answer handle(BackEndRequest request, Payload payload, List<OwnedDescriptor> descriptors) {
+    return switch (request) {
+      case IOTLB_MSG -> iotlb((Iotlb) payload);
+      case CONFIG_CHANGE_MSG -> {
+        events.configChanged();
+        yield Answer.DONE;
+      }
+      case VRING_HOST_NOTIFIER_MSG -> doorbell((VringArea) payload, descriptors);
+      case VRING_CALL -> {
+        call.accept(((VringState) payload).index());
+        yield Answer.DONE;
+      }
+      case VRING_ERR -> {
+        events.ringFailed(((VringState) payload).index());
+        yield Answer.DONE;
+      }
+      case SHARED_OBJECT_ADD -> answer(events.sharedObjectAdded((SharedObject) payload));
+      case SHARED_OBJECT_REMOVE -> answer(events.sharedObjectRemoved((SharedObject) payload));
+      case SHARED_OBJECT_LOOKUP ->
+          events
+              .sharedObject((SharedObject) payload)
+              .map(object -> new Answer(0, object))
+              .orElse(Answer.REFUSED);
+      case SHMEM_MAP ->
+          descriptors.isEmpty()
+              ? Answer.REFUSED
+              : answer(events.shmemMap((MmapRequest) payload, descriptors.removeFirst()));
+      case SHMEM_UNMAP -> answer(events.shmemUnmap((MmapRequest) payload));
+    };
+  }
+
+  private Answer iotlb(Iotlb message) {
+    switch (message.type()) {
+      case Iotlb.MISS -> events.iotlbMiss(message).ifPresent(translate);
+      case Iotlb.ACCESS_FAIL -> events.iotlbAccessFailed(message);
+      default -> {
+        return Answer.REFUSED; // updates and invalidations are ours to say
+      }
+    }
+    return Answer.DONE;
+  }
+
+  private Answer doorbell(VringArea area, List<OwnedDescriptor> descriptors) {
+    if (area.withoutDescriptor() != descriptors.isEmpty()) {
+      return Answer.REFUSED;
+    }
+    OwnedDescriptor page = descriptors.isEmpty() ? null : descriptors.removeFirst();
+    boolean done = events.hostNotifier(area.index(), page, area.offset(), area.length());
+    doorbells.remove(Integer.valueOf(area.index()));
+    if (done && page != null) {
+      doorbells.add(area.index());
+    }
+    return answer(done);
+  }
+
+  /** Withdraws the page of a ring that is about to stop, if it has one. */
+  void dropDoorbell(int ring) {
+    if (doorbells.remove(Integer.valueOf(ring))) {
+      events.hostNotifier(ring, null, 0, 0);
+    }
+  }
+
+  /** Withdraws all pages: the connection is over. */
+  void dropDoorbells() {
+    for (int ring : List.copyOf(doorbells)) {
+      dropDoorbell(ring);
+    }
+  }
+
+  private static Answer answer(boolean done) {
+    return done ? Answer.DONE : Answer.REFUSED;
+  }
+}

@@ -1,0 +1,195 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.sys.Poller;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Watches over devices that are left to themselves: serves what their back ends ask, notices that
+ * one has gone, and brings its device back as its {@link ReconnectPolicy} says. One thread for any
+ * number of devices, and one more for each whose back end is gone at the moment.
+ *
+ * <pre>
+ *   watched --(hang-up, a failed plan)--&gt; lost: link down --(policy: pause, attempt)--&gt; watched
+ *                                           |                    |
+ *                                           +-- unwatch, close --+-- given up: link stays down
+ * </pre>
+ *
+ * <p>Thread-safe. While a plan is under way on a device, that plan does all of this by itself.
+ */
+public final class BackEndWatch implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(BackEndWatch.class);
+  private static final Duration LONGEST_CLOSE = Duration.ofSeconds(30);
+
+  /** Everything that happens wakes the watch; this is for what nobody thought of. */
+  private static final long IDLE_NANOS = 1_000_000_000L;
+
+  private final Listener listener;
+  private final EventFd wakeUp;
+  private final Thread thread;
+  private final List<WatchedDevice> devices = new ArrayList<>();
+  private boolean closed;
+
+  /** Who hears what becomes of devices. Called on the watch's threads; returns soon. */
+  public interface Listener {
+    /** An implementation that does nothing. */
+    Listener NONE = new Listener() {};
+
+    /** The back end is gone; the guest sees its link down. */
+    default void lost(VhostNet net, VhostException why) {}
+
+    /**
+     * There is a back end again.
+     *
+     * @param attempts it took
+     * @param running whether the device was started there; one without a driver is only connected
+     */
+    default void recovered(VhostNet net, int attempts, boolean running) {}
+
+    /**
+     * No more attempts are made: the policy ends, or what came back cannot be used. The link stays
+     * down until the driver resets the device, or the embedder calls {@link VhostNet#reconnect}.
+     */
+    default void givenUp(VhostNet net, VhostException why) {}
+  }
+
+  private BackEndWatch(DescriptorLedger ledger, Listener listener) {
+    this.listener = listener;
+    this.wakeUp = EventFd.create(ledger, "back-end watch wake-up");
+    this.thread = Thread.ofPlatform().name("jvhost-watch").daemon().unstarted(this::run);
+  }
+
+  /**
+   * Starts a watch over no device yet.
+   *
+   * @param ledger where its descriptor is written down
+   * @param listener hears what becomes of devices
+   */
+  public static BackEndWatch start(DescriptorLedger ledger, Listener listener) {
+    var watch = new BackEndWatch(ledger, listener);
+    watch.thread.start();
+    return watch;
+  }
+
+  /**
+   * Watches over a device from now on.
+   *
+   * @param net stays the embedder's, who unwatches it before closing it
+   * @param policy how its back end is tried again
+   * @throws IllegalStateException it is watched already, or the watch is closed
+   */
+  public void watch(VhostNet net, ReconnectPolicy policy) {
+    synchronized (this) {
+      if (closed) {
+        throw new IllegalStateException("the watch is closed");
+      }
+      for (WatchedDevice watched : devices) {
+        if (watched.net() == net) {
+          throw new IllegalStateException(net.name() + " is watched already");
+        }
+      }
+      devices.add(new WatchedDevice(net, policy, listener));
+    }
+    net.presence().watcher(this::wake);
+    wake();
+  }
+
+  /** Ends that; an attempt to bring the device back that is under way is cancelled. */
+  public void unwatch(VhostNet net) {
+    WatchedDevice found = null;
+    synchronized (this) {
+      for (WatchedDevice watched : devices) {
+        found = watched.net() == net ? watched : found;
+      }
+      devices.remove(found);
+    }
+    if (found != null) {
+      net.presence().watcher(null);
+      found.cancel();
+      wake();
+    }
+  }
+
+  private synchronized void wake() {
+    if (!closed) {
+      wakeUp.signal();
+    }
+  }
+
+  private synchronized @Nullable List<WatchedDevice> now() {
+    return closed ? null : List.copyOf(devices);
+  }
+
+  private void run() {
+    int room = 8;
+    Poller poller = new Poller(room);
+    try {
+      for (List<WatchedDevice> all = now(); all != null; all = now()) {
+        int needed = 1;
+        for (WatchedDevice watched : all) {
+          needed += watched.prepare();
+        }
+        if (needed > room) {
+          poller.close();
+          room = 2 * needed;
+          poller = new Poller(room);
+        }
+        look(all, poller);
+      }
+    } finally {
+      poller.close();
+    }
+  }
+
+  private void look(List<WatchedDevice> all, Poller poller) {
+    poller.clear();
+    int wake = poller.add(wakeUp.descriptor().number(), Poller.IN);
+    for (WatchedDevice watched : all) {
+      watched.addTo(poller);
+    }
+    poller.await(IDLE_NANOS);
+    if (poller.ready(wake) != 0) {
+      wakeUp.drain();
+    }
+    for (WatchedDevice watched : all) {
+      try {
+        watched.serve(poller);
+      } catch (RuntimeException e) {
+        // One device's trouble is not the others'.
+        log.warn("{}: while watching: {}", watched.net().name(), e.toString());
+      }
+    }
+  }
+
+  /** Ends all of it. The devices stay as they are. A second time does nothing. */
+  @Override
+  public void close() {
+    List<WatchedDevice> all;
+    synchronized (this) {
+      if (closed) {
+        return;
+      }
+      closed = true;
+      all = List.copyOf(devices);
+      devices.clear();
+      wakeUp.signal();
+    }
+    for (WatchedDevice watched : all) {
+      watched.net().presence().watcher(null);
+      watched.cancel();
+    }
+    try {
+      thread.join(LONGEST_CLOSE);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    wakeUp.close();
+  }
+}

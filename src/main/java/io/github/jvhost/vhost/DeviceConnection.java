@@ -1,0 +1,208 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.BackEndChannel;
+import io.github.jvhost.channel.VhostUserChannel;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.Iotlb;
+import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.protocol.VhostFeature;
+import io.github.jvhost.sys.Deadline;
+import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One connection to a back end, from the first question on: the channel, what was negotiated on it,
+ * and the back end's own channel. Made without touching the device that it is for, so that a device
+ * can be used while another attempt to reach its back end is under way.
+ *
+ * <p>One thread at a time.
+ */
+final class DeviceConnection implements AutoCloseable {
+  /** The kernel's limit on a vhost memory table, and QEMU's on slots. */
+  private static final int MAX_MEMORY_SLOTS = 512;
+
+  private static final int MAX_QUEUE_PAIRS = 0x8000;
+
+  private final VhostUserChannel channel;
+  private final VhostUserFrontEnd frontEnd;
+  private final BackEndCapabilities capabilities;
+  private final @Nullable BackEndRequestDispatch dispatch;
+
+  private DeviceConnection(
+      VhostUserChannel channel,
+      VhostUserFrontEnd frontEnd,
+      BackEndCapabilities capabilities,
+      @Nullable BackEndRequestDispatch dispatch) {
+    this.channel = channel;
+    this.frontEnd = frontEnd;
+    this.capabilities = capabilities;
+    this.dispatch = dispatch;
+  }
+
+  /**
+   * Connects and asks the back end what it can do. Nothing is told yet that belongs to a guest.
+   *
+   * @param call signals the call of a ring whose notifications come as messages
+   * @throws VhostException it is not there (RETRY), or what answers is no back end
+   */
+  static DeviceConnection open(VhostDeviceOptions options, IntConsumer call) {
+    Deadline deadline = Deadline.after(options.connectWithin());
+    VhostUserChannel channel =
+        VhostUserChannel.connect(
+            options.address(), options.name(), options.dialect(), options.ledger(), deadline);
+    try {
+      channel.replyDeadlines(options.replies());
+      return handshake(channel, options, call);
+    } catch (RuntimeException e) {
+      channel.close();
+      throw e;
+    }
+  }
+
+  /**
+   * The order that works with every back end (GET_FEATURES, GET/SET_PROTOCOL_FEATURES,
+   * GET_QUEUE_NUM, GET_MAX_MEM_SLOTS, SET_BACKEND_REQ_FD, SET_OWNER, GET_FEATURES).
+   */
+  private static DeviceConnection handshake(
+      VhostUserChannel channel, VhostDeviceOptions options, IntConsumer call) {
+    var frontEnd = new VhostUserFrontEnd(channel, options.connectWithin());
+    long features = frontEnd.getFeatures();
+    long negotiated = 0;
+    int maxQueuePairs = 1;
+    int memorySlots = 0;
+    BackEndRequestDispatch dispatch = null;
+    if ((features & VhostFeature.PROTOCOL_FEATURES) != 0) {
+      negotiated = choose(frontEnd.getProtocolFeatures(), options);
+      frontEnd.setProtocolFeatures(negotiated);
+      if (ProtocolFeature.MQ.isIn(negotiated)) {
+        maxQueuePairs =
+            inRange(options, "GET_QUEUE_NUM", frontEnd.getQueueNum(), 1, MAX_QUEUE_PAIRS);
+      }
+      if (ProtocolFeature.CONFIGURE_MEM_SLOTS.isIn(negotiated)) {
+        long slots = frontEnd.getMaxMemSlots();
+        memorySlots =
+            Math.min(
+                MAX_MEMORY_SLOTS,
+                inRange(options, "GET_MAX_MEM_SLOTS", slots, 1, Integer.MAX_VALUE));
+      }
+      if (ProtocolFeature.BACKEND_REQ.isIn(negotiated)) {
+        dispatch = openBackEndChannel(channel, frontEnd, negotiated, options, call);
+      }
+    }
+    frontEnd.setOwner();
+    features = frontEnd.getFeatures();
+    var capabilities =
+        new BackEndCapabilities(
+            features, negotiated, maxQueuePairs, memorySlots, options.dialect(), options.profile());
+    return new DeviceConnection(channel, frontEnd, capabilities, dispatch);
+  }
+
+  private static long choose(long offered, VhostDeviceOptions options) {
+    Dialect dialect = options.dialect();
+    long chosen =
+        offered
+            & ((options.protocolFeatures() & ~dialect.maskedProtocolFeatures())
+                | dialect.presetupMask());
+    if (!ProtocolFeature.STATUS.isIn(chosen)) {
+      chosen &= ~dialect.presetupMask(); // without a status nothing holds the rings
+    }
+    if (!ProtocolFeature.BACKEND_REQ.isIn(chosen) || !ProtocolFeature.REPLY_ACK.isIn(chosen)) {
+      chosen &= ~ProtocolFeature.INBAND_NOTIFICATIONS.mask(); // the back end would hang up
+    }
+    return chosen;
+  }
+
+  private static int inRange(
+      VhostDeviceOptions options, String question, long answer, int least, int most) {
+    if (answer < least || answer > most) {
+      throw new VhostException(
+          "%s: %s answered %s".formatted(options.name(), question, Long.toUnsignedString(answer)),
+          Recovery.GIVE_UP);
+    }
+    return (int) answer;
+  }
+
+  private static BackEndRequestDispatch openBackEndChannel(
+      VhostUserChannel channel,
+      VhostUserFrontEnd frontEnd,
+      long negotiated,
+      VhostDeviceOptions options,
+      IntConsumer call) {
+    var dispatch =
+        new BackEndRequestDispatch(
+            options.events(), call, update -> tellTranslation(channel, update, options));
+    BackEndChannel.Opened opened =
+        BackEndChannel.open(options.name(), options.dialect(), options.ledger(), dispatch);
+    opened.channel().negotiated(negotiated);
+    channel.serve(opened.channel());
+    try {
+      frontEnd.setBackendReqFd(opened.theirs());
+    } finally {
+      opened.theirs().close();
+    }
+    return dispatch;
+  }
+
+  private static void tellTranslation(
+      VhostUserChannel channel, Iotlb update, VhostDeviceOptions options) {
+    channel.sendUncollected(
+        FrontEndRequest.IOTLB_MSG, update, Deadline.after(options.transitionWithin()));
+  }
+
+  VhostUserChannel channel() {
+    return channel;
+  }
+
+  VhostUserFrontEnd frontEnd() {
+    return frontEnd;
+  }
+
+  BackEndCapabilities capabilities() {
+    return capabilities;
+  }
+
+  /** Whether something can still be said on it. */
+  boolean usable() {
+    return !channel.poisoned() && channel.outstandingReplies() == 0;
+  }
+
+  /**
+   * Looks, without waiting, what has come while nothing was asked, and serves the back end's
+   * requests.
+   *
+   * @return why the connection is over; null: it is not
+   */
+  @Nullable VhostException look(Deadline deadline) {
+    if (channel.backEndNumber() >= 0) {
+      channel.serveBackEnd();
+    }
+    if (!channel.receiveAvailable()) {
+      return null;
+    }
+    try {
+      channel.awaitReply(deadline).descriptors().forEach(d -> d.close());
+      return null;
+    } catch (VhostException e) {
+      return e;
+    }
+  }
+
+  /** Withdraws the doorbell page of a ring that is about to stop. */
+  void dropDoorbell(int ring) {
+    if (dispatch != null) {
+      dispatch.dropDoorbell(ring);
+    }
+  }
+
+  /** Closes it; the back end forgets everything. Doorbell pages are withdrawn. */
+  @Override
+  public void close() {
+    if (dispatch != null) {
+      dispatch.dropDoorbells();
+    }
+    channel.close();
+  }
+}

@@ -1,0 +1,98 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.sys.MemoryFile;
+import io.github.jvhost.virtio.QueueState;
+import io.github.jvhost.virtio.RingIndex;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Optional;
+
+/**
+ * Where a back end that is gone had got to in packed rings, read from the region in which it noted
+ * what it had in flight (vhost-user, "Inflight I/O tracking", packed virtqueues). A packed ring in
+ * guest memory does not say that.
+ *
+ * <pre>
+ *   part of ring r, at offset + r * (size of the region / queues)
+ *   0         8        10      12    14    16    18    20   21        32
+ *   | features| version| num   | free| old | used| old | used wrap    | entry 0, 32 bytes each:
+ *   |         | = 1    |       | head| free| idx | used| now | old    | inflight u8 @0, num u16 @6
+ *
+ *   used index: where the next used descriptor goes;  available: that, and all that is in flight
+ * </pre>
+ *
+ * <p>The region is the back end's file, which may be shorter than it said: it is read, never
+ * mapped.
+ */
+final class InflightPositions {
+  private static final int VERSION = 8;
+  private static final int USED = 16;
+  private static final int OLD_USED = 18;
+  private static final int USED_WRAP = 20;
+  private static final int OLD_USED_WRAP = 21;
+  private static final int HEADER = 32;
+  private static final int ENTRY = 32;
+  private static final int ENTRY_NUM = 6;
+
+  private InflightPositions() {}
+
+  /**
+   * Where to go on.
+   *
+   * @param region as the back end left it
+   * @param ring its index
+   * @param queue the ring, set up and packed
+   * @return empty when the region does not say it: never used, cut off, inconsistent, or the back
+   *     end died while it noted a batch as done
+   */
+  static Optional<RingIndex> of(
+      InflightRegion region, int ring, QueueState queue, GuestMemory memory) {
+    long part = region.layout().mmapSize() / Math.max(1, region.layout().queues());
+    int size = queue.size();
+    long bytes = HEADER + (long) ENTRY * size;
+    if (ring >= region.layout().queues() || part < bytes) {
+      return Optional.empty();
+    }
+    byte[] raw = new byte[(int) bytes];
+    long at = region.layout().mmapOffset() + part * ring;
+    if (MemoryFile.read(region.file(), at, raw) < raw.length) {
+      return Optional.empty();
+    }
+    return position(ByteBuffer.wrap(raw).order(ByteOrder.nativeOrder()), queue, memory);
+  }
+
+  private static Optional<RingIndex> position(
+      ByteBuffer region, QueueState queue, GuestMemory memory) {
+    int size = queue.size();
+    int used = region.getShort(USED) & 0xffff;
+    int old = region.getShort(OLD_USED) & 0xffff;
+    boolean usedWrap = region.get(USED_WRAP) != 0;
+    boolean oldWrap = region.get(OLD_USED_WRAP) != 0;
+    if (region.getShort(VERSION) != 1 || used >= size || old >= size) {
+      return Optional.empty();
+    }
+    if (used != old || usedWrap != oldWrap) {
+      if (PackedFlags.isUsed(memory, queue, old, oldWrap)) {
+        return Optional.empty(); // which entries of the batch are done was not noted to the end
+      }
+      used = old; // the guest never saw the batch
+      usedWrap = oldWrap;
+    }
+    int inFlight = 0;
+    for (int i = 0; i < size; i++) {
+      int entry = HEADER + ENTRY * i;
+      if (region.get(entry) != 0) {
+        inFlight += region.getShort(entry + ENTRY_NUM) & 0xffff;
+      }
+    }
+    if (inFlight > size) {
+      return Optional.empty();
+    }
+    int available = used + inFlight;
+    boolean wrapped = available >= size;
+    return Optional.of(
+        RingIndex.packed(
+            wrapped ? available - size : available, usedWrap ^ wrapped, used, usedWrap));
+  }
+}

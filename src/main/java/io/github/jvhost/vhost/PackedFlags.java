@@ -1,0 +1,32 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.virtio.QueueState;
+
+/**
+ * What the flags of a packed descriptor say (virtio 1.2, 2.8.1): each side's bit is compared with
+ * its wrap counter.
+ *
+ * <pre>
+ *   descriptor, 16 bytes: | addr 8 | len 4 | id 2 | flags 2 |     flags: AVAIL bit 7, USED bit 15
+ * </pre>
+ */
+final class PackedFlags {
+  private static final int AVAIL = 1 << 7;
+  private static final int USED = 1 << 15;
+  private static final int DESCRIPTOR = 16;
+  private static final int FLAGS_AT = 14;
+
+  private PackedFlags() {}
+
+  /** Whether the first descriptor was never written, and so none ever was. */
+  static boolean isBlank(GuestMemory memory, QueueState queue) {
+    return memory.getLong(queue.desc()) == 0 && memory.getLong(queue.desc() + Long.BYTES) == 0;
+  }
+
+  /** Whether a device in this lap has written the descriptor at this index as used. */
+  static boolean isUsed(GuestMemory memory, QueueState queue, int index, boolean wrap) {
+    int flags = memory.getShort(queue.desc() + (long) DESCRIPTOR * index + FLAGS_AT) & 0xffff;
+    return ((flags & AVAIL) != 0) == wrap && ((flags & USED) != 0) == wrap;
+  }
+}

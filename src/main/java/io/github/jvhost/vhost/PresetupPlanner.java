@@ -1,0 +1,79 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.virtio.DeviceStatus;
+import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.VirtioNet;
+import io.github.jvhost.virtio.VirtioNetState;
+import org.jspecify.annotations.Nullable;
+
+/** Finds out whether, and how, a back end can be set up from a state that was saved early. */
+final class PresetupPlanner {
+  private PresetupPlanner() {}
+
+  /**
+   * What presetup would tell, and to what end.
+   *
+   * @param plan to carry out; null: presetup is not possible
+   * @param why not
+   */
+  record EarlyPlan(@Nullable Plan plan, String why) {
+    private static EarlyPlan none(String why) {
+      return new EarlyPlan(null, why);
+    }
+  }
+
+  /**
+   * Plans the early set-up. The state is loaded into a model of its own; neither the device's model
+   * nor guest memory is touched.
+   *
+   * @param device of which the back end is planned for
+   * @param model the device's, only to make a twin of
+   * @param setting with the generation of the state, and memory not complete
+   */
+  static EarlyPlan plan(
+      VhostDevice device,
+      VirtioNet model,
+      NetConfiguration configuration,
+      PresetupMode mode,
+      VirtioNetState early,
+      NetConfiguration.Setting setting) {
+    if (!device.connected()) {
+      return EarlyPlan.none("there is no connection to the back end");
+    }
+    BackEndCapabilities can = device.capabilities();
+    if (mode == PresetupMode.EXPLICIT && !can.hasPresetup()) {
+      return EarlyPlan.none(whyNotExplicit(can));
+    }
+    VirtioNet scratch = model.twin();
+    try {
+      scratch.restore(early);
+      if ((scratch.status() & DeviceStatus.DRIVER_OK) == 0) {
+        return EarlyPlan.none("the driver is not ready");
+      }
+      if (!scratch.linkUp()) {
+        return EarlyPlan.none("the link is down");
+      }
+      if (NetFeature.ACCESS_PLATFORM.in(scratch.driverFeatures())) {
+        return EarlyPlan.none("the device is behind a vIOMMU");
+      }
+      DeviceConfig full = configuration.of(scratch, setting);
+      DeviceConfig desired =
+          mode == PresetupMode.EXPLICIT
+              ? EarlyConfiguration.explicit(full)
+              : EarlyConfiguration.implicit(full, can);
+      return new EarlyPlan(device.plan(desired), "");
+    } catch (VhostException e) {
+      return EarlyPlan.none(String.valueOf(e.getMessage()));
+    }
+  }
+
+  private static String whyNotExplicit(BackEndCapabilities can) {
+    if (!can.dialect().hasPresetup()) {
+      return "the dialect %s has no PRESETUP message".formatted(can.dialect().name());
+    }
+    return can.hasStatus()
+        ? "the back end does not offer PRESETUP"
+        : "the back end does not offer STATUS, without which nothing holds the rings";
+  }
+}

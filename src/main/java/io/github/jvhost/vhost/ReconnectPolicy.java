@@ -1,0 +1,79 @@
+package io.github.jvhost.vhost;
+
+import java.time.Duration;
+import java.util.Optional;
+
+/**
+ * When a back end that has gone is tried again. {@link BackEndWatch} follows it; a device that is
+ * not watched is connected anew by whoever calls {@link VhostNet#reconnect}.
+ */
+public sealed interface ReconnectPolicy {
+
+  /**
+   * How long to wait before the next attempt.
+   *
+   * @param attempt counts from 1, anew after each loss
+   * @return empty: it is given up
+   */
+  Optional<Duration> delayBefore(int attempt);
+
+  /** The device stays without a back end. */
+  record Never() implements ReconnectPolicy {
+    @Override
+    public Optional<Duration> delayBefore(int attempt) {
+      return Optional.empty();
+    }
+  }
+
+  /**
+   * Always the same pause.
+   *
+   * @param pause between two attempts, and before the first
+   * @param attempts how many; 0: without end
+   */
+  record Fixed(Duration pause, int attempts) implements ReconnectPolicy {
+    /** Checks the ranges. */
+    public Fixed {
+      requirePositive(pause, attempts);
+    }
+
+    @Override
+    public Optional<Duration> delayBefore(int attempt) {
+      return attempts > 0 && attempt > attempts ? Optional.empty() : Optional.of(pause);
+    }
+  }
+
+  /**
+   * Twice the pause each time.
+   *
+   * @param first before the first attempt
+   * @param longest that a pause becomes
+   * @param attempts how many; 0: without end
+   */
+  record BackOff(Duration first, Duration longest, int attempts) implements ReconnectPolicy {
+    private static final int MAX_DOUBLINGS = 30;
+
+    /** Checks the ranges. */
+    public BackOff {
+      requirePositive(first, attempts);
+      if (longest.compareTo(first) < 0) {
+        throw new IllegalArgumentException("a longest pause of " + longest + " after " + first);
+      }
+    }
+
+    @Override
+    public Optional<Duration> delayBefore(int attempt) {
+      if (attempts > 0 && attempt > attempts) {
+        return Optional.empty();
+      }
+      Duration doubled = first.multipliedBy(1L << Math.min(attempt - 1, MAX_DOUBLINGS));
+      return Optional.of(doubled.compareTo(longest) > 0 ? longest : doubled);
+    }
+  }
+
+  private static void requirePositive(Duration pause, int attempts) {
+    if (pause.isNegative() || pause.isZero() || attempts < 0) {
+      throw new IllegalArgumentException("a pause of " + pause + ", " + attempts + " attempts");
+    }
+  }
+}

@@ -1,0 +1,397 @@
+package io.github.jvhost.vhost;
+
+import static io.github.jvhost.protocol.FrontEndRequest.*;
+
+import io.github.jvhost.channel.Reply;
+import io.github.jvhost.channel.VhostUserChannel;
+import io.github.jvhost.protocol.Bytes;
+import io.github.jvhost.protocol.ConfigSpace;
+import io.github.jvhost.protocol.DeviceStateTransfer;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.Inflight;
+import io.github.jvhost.protocol.Iotlb;
+import io.github.jvhost.protocol.LogRegion;
+import io.github.jvhost.protocol.MemoryRegionPayload;
+import io.github.jvhost.protocol.MemoryTablePayload;
+import io.github.jvhost.protocol.NoPayload;
+import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.protocol.SharedObject;
+import io.github.jvhost.protocol.ShmemConfig;
+import io.github.jvhost.protocol.SingleRegion;
+import io.github.jvhost.protocol.U64;
+import io.github.jvhost.protocol.VhostFeature;
+import io.github.jvhost.protocol.VringAddress;
+import io.github.jvhost.protocol.VringState;
+import io.github.jvhost.sys.OwnedDescriptor;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Every request of the protocol that makes sense for a network device, or for any, as a method:
+ * sends it, waits where something comes back, checks that. For handshakes, tools, and tests of back
+ * ends; what a device does goes through {@link VhostOps}, which waits once for many messages.
+ *
+ * <p>Where REPLY_ACK is negotiated, an acknowledgement is waited for with whatever can fail and is
+ * relied upon: memory, ring layout, notifiers, enabling, features, status, MTU, configuration. It
+ * is not for SET_OWNER, the protocol features, an announcement, a kick, the log's eventfd and
+ * PRESETUP.
+ *
+ * <p>All methods alike: descriptors that are given stay the caller's, those that are answered
+ * become the caller's. They throw
+ *
+ * <ul>
+ *   <li>{@link io.github.jvhost.VhostException} (GIVE_UP), with nothing sent, when a feature was
+ *       not negotiated;
+ *   <li>{@link BackEndRefusedException} when the back end answers with a failure;
+ *   <li>{@link io.github.jvhost.protocol.ProtocolException} when the answer makes no sense, {@link
+ *       io.github.jvhost.channel.DeadlineException}, {@link
+ *       io.github.jvhost.channel.BackEndGoneException}.
+ * </ul>
+ *
+ * <p>Owns nothing; the channel stays its owner's. One thread at a time, as with the channel, and
+ * not while a plan is under way on it.
+ */
+public final class VhostUserFrontEnd {
+  private static final long PRESETUP_START = 1;
+  private static final long PRESETUP_END = 2;
+
+  private final RequestExchange exchange;
+
+  /** What was offered and acknowledged here; all bits before that is known. */
+  private long offered = -1;
+
+  private long acknowledged = -1;
+
+  /**
+   * A front end on a connection.
+   *
+   * @param channel stays its owner's
+   * @param within how long each request may take, sending and answer together
+   */
+  public VhostUserFrontEnd(VhostUserChannel channel, Duration within) {
+    this.exchange = new RequestExchange(channel, within);
+  }
+
+  /** The connection that it speaks on. */
+  public VhostUserChannel channel() {
+    return exchange.channel();
+  }
+
+  /** The features that there are; virtio's and {@link VhostFeature}. */
+  public long getFeatures() {
+    offered = exchange.number(GET_FEATURES);
+    return offered;
+  }
+
+  /** Those of them that are used. Without PROTOCOL_FEATURES, all rings are enabled at once. */
+  public void setFeatures(long features) {
+    exchange.confirm(SET_FEATURES, new U64(features));
+    acknowledged = features;
+  }
+
+  /** A session starts. */
+  public void setOwner() {
+    exchange.tell(SET_OWNER, NoPayload.INSTANCE);
+  }
+
+  /** Deprecated in the protocol: what it does to rings differs between back ends. */
+  public void resetOwner() {
+    exchange.tell(RESET_OWNER, NoPayload.INSTANCE);
+  }
+
+  /** The protocol features that there are. */
+  public long getProtocolFeatures() {
+    requireProtocolFeatures(GET_PROTOCOL_FEATURES, offered);
+    return exchange.number(GET_PROTOCOL_FEATURES);
+  }
+
+  /**
+   * Those of them that are used; from here on the channel lets the requests through that need them.
+   *
+   * @throws io.github.jvhost.VhostException (GIVE_UP) if a bit is masked in the channel's dialect,
+   *     stands without those that it needs, or is XEN_MMAP, whose memory regions are not spoken
+   */
+  public void setProtocolFeatures(long features) {
+    requireProtocolFeatures(SET_PROTOCOL_FEATURES, offered);
+    String wrong = FeatureRules.broken(features, channel().dialect());
+    if (!wrong.isEmpty()) {
+      throw exchange.unavailable(SET_PROTOCOL_FEATURES, wrong);
+    }
+    exchange.tell(SET_PROTOCOL_FEATURES, new U64(features));
+    channel().negotiated(features);
+  }
+
+  /** How many queue pairs (network) or queues (all else) there can be. */
+  public long getQueueNum() {
+    return exchange.number(GET_QUEUE_NUM);
+  }
+
+  /** How many memory regions there can be. */
+  public long getMaxMemSlots() {
+    return exchange.number(GET_MAX_MEM_SLOTS);
+  }
+
+  /**
+   * All of guest memory.
+   *
+   * @param regions at most 8
+   * @param files one for each, in the same order
+   */
+  public void setMemTable(List<MemoryRegionPayload> regions, List<OwnedDescriptor> files) {
+    exchange.confirm(SET_MEM_TABLE, new MemoryTablePayload(regions), files);
+  }
+
+  /** One region more. */
+  public void addMemReg(MemoryRegionPayload region, OwnedDescriptor file) {
+    exchange.confirm(ADD_MEM_REG, new SingleRegion(region), List.of(file));
+  }
+
+  /** One region less: the one with these addresses and this size. */
+  public void remMemReg(MemoryRegionPayload region) {
+    exchange.confirm(REM_MEM_REG, new SingleRegion(region));
+  }
+
+  /** Where dirty pages are logged. Refused without LOG_SHMFD: nobody could see such a log. */
+  public void setLogBase(LogRegion log, OwnedDescriptor file) {
+    if (!exchange.has(ProtocolFeature.LOG_SHMFD)) {
+      throw exchange.unavailable(SET_LOG_BASE, "protocol feature LOG_SHMFD is not negotiated");
+    }
+    exchange.ask(SET_LOG_BASE, log, List.of(file));
+  }
+
+  /** An eventfd that is signalled when the log changes. */
+  public void setLogFd(OwnedDescriptor event) {
+    exchange.tell(SET_LOG_FD, NoPayload.INSTANCE, List.of(event));
+  }
+
+  /** How many entries a ring has. */
+  public void setVringNum(int ring, int size) {
+    exchange.confirm(SET_VRING_NUM, new VringState(ring, size));
+  }
+
+  /** Where a ring is. */
+  public void setVringAddr(VringAddress address) {
+    exchange.confirm(SET_VRING_ADDR, address);
+  }
+
+  /** Where a ring goes on, in the encoding of {@link VringState}. */
+  public void setVringBase(int ring, int base) {
+    exchange.confirm(SET_VRING_BASE, new VringState(ring, base));
+  }
+
+  /** Stops a ring; where it was, in the encoding of {@link VringState}. */
+  public int getVringBase(int ring) {
+    return exchange.stop(GET_VRING_BASE, ring);
+  }
+
+  /** Stops a ring without waiting for what is in flight, which stays in the in-flight region. */
+  public int getVringBaseSkipDrain(int ring) {
+    return exchange.stop(GET_VRING_BASE_SKIP_DRAIN, ring);
+  }
+
+  /** How kicks arrive; null: the ring is polled. */
+  public void setVringKick(int ring, @Nullable OwnedDescriptor event) {
+    exchange.setEvent(SET_VRING_KICK, ring, event);
+  }
+
+  /** How the guest is notified; null: it is not. */
+  public void setVringCall(int ring, @Nullable OwnedDescriptor event) {
+    exchange.setEvent(SET_VRING_CALL, ring, event);
+  }
+
+  /** How errors of a ring are told; null: they are not. */
+  public void setVringErr(int ring, @Nullable OwnedDescriptor event) {
+    exchange.setEvent(SET_VRING_ERR, ring, event);
+  }
+
+  /** Enables or disables a ring. */
+  public void setVringEnable(int ring, boolean enabled) {
+    requireProtocolFeatures(SET_VRING_ENABLE, acknowledged);
+    exchange.confirm(SET_VRING_ENABLE, new VringState(ring, enabled ? 1 : 0));
+  }
+
+  /** The byte order of a legacy device's ring. */
+  public void setVringEndian(int ring, boolean bigEndian) {
+    exchange.confirm(SET_VRING_ENDIAN, new VringState(ring, bigEndian ? 1 : 0));
+  }
+
+  /** A kick as a message. */
+  public void vringKick(int ring) {
+    exchange.tell(VRING_KICK, new VringState(ring, 0));
+  }
+
+  /** Has the guest's MAC address, six bytes, announced. */
+  public void sendRarp(byte[] mac) {
+    exchange.tell(SEND_RARP, U64.ofMac(mac));
+  }
+
+  /** The guest's MTU. */
+  public void setMtu(int mtu) {
+    exchange.confirm(NET_SET_MTU, new U64(mtu));
+  }
+
+  /**
+   * The socket on which the back end asks. The channel's other end should be served already: a back
+   * end may ask before it answers this.
+   */
+  public void setBackendReqFd(OwnedDescriptor socket) {
+    exchange.confirm(SET_BACKEND_REQ_FD, NoPayload.INSTANCE, List.of(socket));
+  }
+
+  /** Gives or takes back a translation; whether the back end took it. */
+  public boolean iotlb(Iotlb message) {
+    return RequestExchange.value(exchange.ask(IOTLB_MSG, message)) == 0;
+  }
+
+  /** A piece of the configuration space, at most 256 bytes from its start. */
+  public byte[] getConfig(int offset, int size) {
+    var piece = new ConfigSpace(offset, ConfigSpace.DRIVER_WRITABLE, Bytes.of(new byte[size]));
+    if (!(exchange.ask(GET_CONFIG, piece) instanceof ConfigSpace answer)) {
+      throw exchange.refused(GET_CONFIG, NoPayload.INSTANCE, "nothing, which means a failure");
+    }
+    if (answer.offset() != offset || answer.content().length() != size) {
+      throw exchange.senseless(
+          GET_CONFIG,
+          "asked for %d bytes at offset %d, answered %d at offset %d"
+              .formatted(size, offset, answer.content().length(), answer.offset()));
+    }
+    return answer.content().toArray();
+  }
+
+  /**
+   * Writes a piece of the configuration space.
+   *
+   * @param flags {@link ConfigSpace#DRIVER_WRITABLE} or {@link ConfigSpace#LIVE_MIGRATION}
+   */
+  public void setConfig(int offset, byte[] bytes, int flags) {
+    exchange.confirm(SET_CONFIG, new ConfigSpace(offset, flags, Bytes.of(bytes)));
+  }
+
+  /** Says that postcopy may come; the answer is a userfaultfd of the back end's address space. */
+  public OwnedDescriptor postcopyAdvise() {
+    return exchange.descriptor(
+        exchange.reply(POSTCOPY_ADVISE, NoPayload.INSTANCE, List.of()), "a userfaultfd");
+  }
+
+  /**
+   * All of guest memory, during postcopy: the same regions come back, their user addresses those
+   * under which the back end has mapped them. It waits for {@link #postcopyGoAhead} then.
+   *
+   * @param regions 1 to 8
+   * @param files one for each, in the same order
+   */
+  public List<MemoryRegionPayload> setMemTableInPostcopy(
+      List<MemoryRegionPayload> regions, List<OwnedDescriptor> files) {
+    var table = new MemoryTablePayload(regions);
+    return ((MemoryTablePayload) exchange.ask(SET_MEM_TABLE, table, files)).regions();
+  }
+
+  /** The back end may touch its memory: whoever serves its faults is ready. */
+  public void postcopyGoAhead() {
+    exchange.tell(SET_MEM_TABLE, new MemoryTablePayload(List.of()));
+  }
+
+  /** Begins postcopy. Always acknowledged, so REPLY_ACK has to be negotiated. */
+  public void postcopyListen() {
+    exchange.insist(POSTCOPY_LISTEN, NoPayload.INSTANCE, List.of());
+    channel().postcopyListening(true);
+  }
+
+  /** Postcopy is over. */
+  public void postcopyEnd() {
+    long answer = exchange.number(POSTCOPY_END);
+    channel().postcopyListening(false);
+    requireZero(POSTCOPY_END, answer);
+  }
+
+  /** Has the back end make a region for requests in flight. */
+  public InflightAnswer getInflightFd(int queues, int queueSize) {
+    var wanted = new Inflight(0, 0, queues, queueSize);
+    Reply reply = exchange.reply(GET_INFLIGHT_FD, wanted, List.of());
+    Inflight layout = (Inflight) reply.payload();
+    if (layout.mmapSize() == 0) {
+      reply.descriptors().forEach(OwnedDescriptor::close);
+      return new InflightAnswer(layout, null);
+    }
+    return new InflightAnswer(layout, exchange.descriptor(reply, "a region"));
+  }
+
+  /** Gives a back end the region that it, or one before it, had made. */
+  public void setInflightFd(Inflight layout, OwnedDescriptor region) {
+    exchange.confirm(SET_INFLIGHT_FD, layout, List.of(region));
+  }
+
+  /** Everything to its initial state; the session goes on. */
+  public void resetDevice() {
+    exchange.confirm(RESET_DEVICE, NoPayload.INSTANCE);
+  }
+
+  /** The virtio status byte. */
+  public void setStatus(int status) {
+    exchange.confirm(SET_STATUS, new U64(status));
+  }
+
+  /** The virtio status byte, 0 to 255. */
+  public int getStatus() {
+    long status = exchange.number(GET_STATUS);
+    if (status < 0 || status > 0xFF) {
+      throw exchange.senseless(GET_STATUS, "status 0x" + Long.toHexString(status));
+    }
+    return (int) status;
+  }
+
+  /** An object of another device's; null: the back end does not have it. */
+  public @Nullable OwnedDescriptor getSharedObject(SharedObject object) {
+    Reply reply = exchange.reply(GET_SHARED_OBJECT, object, List.of());
+    return reply.descriptors().isEmpty() ? null : reply.descriptors().getFirst();
+  }
+
+  /**
+   * Has the back end move its own state through a pipe; see {@link BackEndStateTransfer}, which
+   * does all of it. All rings must be stopped.
+   *
+   * @param theirs the end that the back end writes (save) or reads (load)
+   * @return the back end's own descriptor, which takes the place of our end; empty: ours is used
+   */
+  public Optional<OwnedDescriptor> setDeviceStateFd(
+      DeviceStateTransfer transfer, OwnedDescriptor theirs) {
+    Reply reply = exchange.reply(SET_DEVICE_STATE_FD, transfer, List.of(theirs));
+    long answer = RequestExchange.value(reply.payload());
+    boolean none = (answer & DeviceStateTransfer.NO_DESCRIPTOR) != 0;
+    if ((answer & DeviceStateTransfer.ERROR_MASK) != 0 || none != reply.descriptors().isEmpty()) {
+      reply.descriptors().forEach(OwnedDescriptor::close);
+      requireZero(SET_DEVICE_STATE_FD, answer & DeviceStateTransfer.ERROR_MASK);
+      throw exchange.senseless(
+          SET_DEVICE_STATE_FD,
+          none ? "a descriptor, and an answer that there is none" : "the descriptor is missing");
+    }
+    return reply.descriptors().stream().findFirst();
+  }
+
+  /** Whether the state has arrived whole. */
+  public void checkDeviceState() {
+    requireZero(CHECK_DEVICE_STATE, exchange.number(CHECK_DEVICE_STATE));
+  }
+
+  /** The sizes of the shared memory regions. */
+  public ShmemConfig getShmemConfig() {
+    return (ShmemConfig) exchange.ask(GET_SHMEM_CONFIG, NoPayload.INSTANCE);
+  }
+
+  /** An early configuration begins (true) or ends (false). */
+  public void presetup(boolean start) {
+    exchange.tell(PRESETUP, new U64(start ? PRESETUP_START : PRESETUP_END));
+  }
+
+  private void requireZero(FrontEndRequest request, long answer) {
+    exchange.requireZero(request, NoPayload.INSTANCE, answer);
+  }
+
+  private void requireProtocolFeatures(FrontEndRequest request, long features) {
+    if ((features & VhostFeature.PROTOCOL_FEATURES) == 0) {
+      throw exchange.unavailable(request, "feature PROTOCOL_FEATURES (bit 30) is not negotiated");
+    }
+  }
+}

@@ -1,0 +1,30 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.channel.VhostUserChannel;
+import io.github.jvhost.sys.EventFd;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * What to poll for one device that is left to itself.
+ *
+ * @param connection the socket, for its hang-up only: answers are for whoever asked; -1: none
+ * @param readable what to poll for input: the back end's own channel, the err eventfds
+ */
+record WatchPoints(int connection, List<Integer> readable) {
+  static final WatchPoints NONE = new WatchPoints(-1, List.of());
+
+  static WatchPoints of(VhostUserChannel channel, List<RingNotifiers> notifiers) {
+    List<Integer> readable = new ArrayList<>();
+    if (channel.backEndNumber() >= 0) {
+      readable.add(channel.backEndNumber());
+    }
+    for (RingNotifiers notifier : notifiers) {
+      EventFd err = notifier.err();
+      if (err != null) {
+        readable.add(err.descriptor().number());
+      }
+    }
+    return new WatchPoints(channel.number(), List.copyOf(readable));
+  }
+}

@@ -1,0 +1,175 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.Poller;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One device of a {@link BackEndWatch}: what is polled for it, and, while its back end is gone, the
+ * thread that tries to bring it back.
+ */
+final class WatchedDevice {
+  private static final Logger log = LoggerFactory.getLogger(WatchedDevice.class);
+  private static final Duration LONGEST_CANCEL = Duration.ofSeconds(30);
+
+  private final VhostNet net;
+  private final ReconnectPolicy policy;
+  private final BackEndWatch.Listener listener;
+
+  // Of the watch's thread.
+  private WatchPoints points = WatchPoints.NONE;
+  private int firstSlot = -1;
+
+  // Guarded by the lock.
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition changed = lock.newCondition();
+  private @Nullable Thread attempts;
+  private boolean cancelled;
+
+  WatchedDevice(VhostNet net, ReconnectPolicy policy, BackEndWatch.Listener listener) {
+    this.net = net;
+    this.policy = policy;
+    this.listener = listener;
+  }
+
+  VhostNet net() {
+    return net;
+  }
+
+  /** Looks what there is to poll; answers how many descriptors. */
+  int prepare() {
+    points = net.presence().watchPoints();
+    return points.connection() < 0 ? 0 : 1 + points.readable().size();
+  }
+
+  void addTo(Poller poller) {
+    firstSlot = -1;
+    if (points.connection() >= 0) {
+      firstSlot = poller.add(points.connection(), 0);
+      points.readable().forEach(number -> poller.add(number, Poller.IN));
+    }
+  }
+
+  /** Takes up what was found, and a loss that somebody else has found. */
+  void serve(Poller poller) {
+    boolean found = false;
+    for (int i = 0; firstSlot >= 0 && i <= points.readable().size(); i++) {
+      found |= poller.ready(firstSlot + i) != 0;
+    }
+    if (found) {
+      net.attend();
+    }
+    VhostException why = net.presence().takeLoss();
+    if (why != null) {
+      lost(why);
+    }
+  }
+
+  private void lost(VhostException why) {
+    log.info("{}: the back end is gone: {}", net.name(), why.getMessage());
+    listener.lost(net, why);
+    lock.lock();
+    try {
+      if (attempts == null && !cancelled) {
+        attempts =
+            Thread.ofPlatform().name("jvhost-reconnect " + net.name()).daemon().start(this::retry);
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void retry() {
+    int attempt = 1;
+    VhostException last = null;
+    while (true) {
+      Optional<Duration> pause = policy.delayBefore(attempt);
+      if (pause.isEmpty()) {
+        giveUp(
+            last != null
+                ? last
+                : new VhostException(
+                    net.name() + ": the policy is not to reconnect", Recovery.GIVE_UP));
+        return;
+      }
+      if (!waited(pause.get()) || net.connected()) {
+        end(); // cancelled, or somebody else has brought it back
+        return;
+      }
+      try {
+        boolean running = net.recover(net.openConnection());
+        log.info("{}: a back end again, attempt {}", net.name(), attempt);
+        end();
+        listener.recovered(net, attempt, running);
+        return;
+      } catch (VhostException e) {
+        log.debug("{}: attempt {}: {}", net.name(), attempt, e.getMessage());
+        if (e.recovery() == Recovery.GIVE_UP) {
+          giveUp(e);
+          return;
+        }
+        last = e;
+        attempt++;
+      }
+    }
+  }
+
+  private void giveUp(VhostException why) {
+    log.warn("{}: given up: {}", net.name(), why.getMessage());
+    end();
+    listener.givenUp(net, why);
+  }
+
+  /** A loss from here on begins anew. */
+  private void end() {
+    lock.lock();
+    try {
+      attempts = null;
+      changed.signalAll();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Waits so long; false when cancelled before. */
+  private boolean waited(Duration pause) {
+    Deadline end = Deadline.after(pause);
+    lock.lock();
+    try {
+      while (!cancelled && !end.expired()) {
+        changed.await(end.remainingNanos(), TimeUnit.NANOSECONDS);
+      }
+      return !cancelled;
+    } catch (InterruptedException e) {
+      return false; // nobody but us has this thread
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Ends attempts to bring the device back; one that is under way is waited for. */
+  void cancel() {
+    Deadline end = Deadline.after(LONGEST_CANCEL);
+    lock.lock();
+    try {
+      cancelled = true;
+      changed.signalAll();
+      while (attempts != null && attempts != Thread.currentThread() && !end.expired()) {
+        changed.await(end.remainingNanos(), TimeUnit.NANOSECONDS);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } finally {
+      lock.unlock();
+    }
+  }
+}

@@ -1,0 +1,172 @@
+package io.github.jvhost.realbackend;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.testkit.guest.DeviceAccess;
+import io.github.jvhost.testkit.guest.GuestNic;
+import io.github.jvhost.testkit.guest.GuestSettings;
+import io.github.jvhost.testkit.guest.PingRecorder;
+import io.github.jvhost.testkit.guest.TestGuest;
+import io.github.jvhost.testkit.net.Ipv4Address;
+import io.github.jvhost.testkit.net.PingStats;
+import io.github.jvhost.vhost.RingNotifiers;
+import io.github.jvhost.vhost.VhostDeviceOptions;
+import io.github.jvhost.vhost.VhostNet;
+import io.github.jvhost.virtio.DeviceChange;
+import io.github.jvhost.virtio.MacAddress;
+import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.VirtioNet;
+import io.github.jvhost.virtio.VirtioNetBuilder;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+
+/** A VMM with one NIC at a real back end, and a guest that pings a peer through it. */
+final class NetMachine implements AutoCloseable {
+  private static final long MEMORY = 32L << 20;
+  private static final Duration GRACE = Duration.ofMillis(200);
+
+  final VhostNet net;
+  private final GuestMemory memory;
+  private final List<RingNotifiers> notifiers;
+  private final EventFd controlCall;
+  private final PingRecorder recorder = new PingRecorder(1);
+  private final TestGuest guest;
+
+  /**
+   * What differs from one machine to another.
+   *
+   * @param number 1 to 99: its address is 10.0.0.number, and so on
+   * @param peer the number of the machine that it pings
+   */
+  record Setup(int number, int peer, int queuePairs, boolean packed) {
+    MacAddress mac() {
+      return macOf(number);
+    }
+
+    private static MacAddress macOf(int machine) {
+      return MacAddress.parse("52:54:00:00:01:%02d".formatted(machine));
+    }
+
+    GuestSettings guest() {
+      return GuestSettings.of(
+              macOf(peer), Ipv4Address.of(10, 0, 0, peer), Ipv4Address.of(10, 0, 0, number))
+          .withQueuePairs(queuePairs);
+    }
+
+    VirtioNet model() {
+      long packedRings = packed ? NetFeature.RING_PACKED.mask() : 0;
+      return VirtioNet.builder("net" + number)
+          .mac(mac())
+          .maxQueuePairs(queuePairs)
+          .deviceFeatures(VirtioNetBuilder.DEFAULT_FEATURES | packedRings)
+          .build();
+    }
+  }
+
+  /** Connects, and boots the guest; it does not run yet. */
+  NetMachine(Setup setup, VhostDeviceOptions at) {
+    DescriptorLedger ledger = at.ledger();
+    VirtioNet model = setup.model();
+    memory = GuestMemory.builder(ledger).region("ram", 0, MEMORY).build();
+    notifiers = RingNotifiers.create(ledger, model.name(), 2 * setup.queuePairs());
+    controlCall = EventFd.create(ledger, "control call");
+    net = VhostNet.connect(model, memory, notifiers, at);
+    List<EventFd> calls = new ArrayList<>(notifiers.stream().map(RingNotifiers::call).toList());
+    calls.add(controlCall);
+    var nic =
+        new GuestNic(
+            model,
+            notifiers.stream().map(RingNotifiers::kick).toList(),
+            calls,
+            access(net, controlCall));
+    model.onChange(change -> {
+      if (change == DeviceChange.CONFIG_INTERRUPT) {
+        nic.configChanged();
+      }
+    });
+    guest = TestGuest.boot(memory, List.of(nic), setup.guest(), recorder);
+  }
+
+  private static DeviceAccess access(VhostNet net, EventFd controlCall) {
+    return new DeviceAccess() {
+      @Override
+      public void registers(Runnable accesses) {
+        net.access(accesses);
+      }
+
+      @Override
+      public void controlKick() {
+        if (net.serviceControlQueue() > 0) {
+          controlCall.signal();
+        }
+      }
+    };
+  }
+
+  static Deadline deadline() {
+    return Deadline.after(Duration.ofSeconds(20));
+  }
+
+  void start() {
+    guest.start();
+  }
+
+  /** Waits until the guest has answers to so many pings that it sends from now on. */
+  void awaitAnswers(int count) {
+    long before = stats().answered();
+    recorder.mark();
+    Await.until(
+        () -> count + " pings more are answered: " + this,
+        () -> recorder.recovered() && stats().answered() >= before + count);
+  }
+
+  PingStats stats() {
+    return recorder.stats(GRACE).getFirst();
+  }
+
+  int queuePairs() {
+    return guest.queuePairs(0);
+  }
+
+  long answeredByGuest() {
+    return guest.answeredEchoes(0);
+  }
+
+  /** The driver resets its device and begins anew. */
+  void resetAndReinit() {
+    guest.resetAndReinit(0, deadline());
+  }
+
+  /** No more pings; waits until none is on its way. */
+  void drain() {
+    guest.sending(false, deadline());
+    Await.until(() -> "no ping is under way: " + this, () -> stats().inFlight() == 0);
+  }
+
+  /** Fails where the guest saw anything that should not be. */
+  void assertSound() {
+    assertThat(guest.problems()).isEmpty();
+    assertThat(guest.verifyMailboxes(deadline())).isEmpty();
+    assertThat(guest.verifyWorkingSet(deadline()).problems()).isEmpty();
+    assertThat(stats().corrupt()).isZero();
+  }
+
+  @Override
+  public String toString() {
+    return stats() + " " + guest.problems();
+  }
+
+  @Override
+  public void close() {
+    guest.close();
+    net.close();
+    notifiers.forEach(RingNotifiers::close);
+    controlCall.close();
+    memory.close();
+  }
+}

@@ -1,0 +1,213 @@
+package io.github.jvhost.vhost;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.jvhost.protocol.BackEndRequest;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.Header;
+import io.github.jvhost.protocol.NoPayload;
+import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.protocol.VringState;
+import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.testkit.BackEndOffer;
+import io.github.jvhost.testkit.Faults;
+import io.github.jvhost.testkit.FrontEndAnswer;
+import io.github.jvhost.testkit.Personality;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What a back end asks by itself, while a plan waits for it and while nothing is under way. */
+class BackEndEventsTest {
+  @TempDir private Path dir;
+
+  private final Heard heard = new Heard();
+
+  /** An embedder that accepts doorbell pages and writes down what it hears. */
+  private static final class Heard implements BackEndEvents {
+    private final BlockingQueue<String> all = new LinkedBlockingQueue<>();
+
+    @Override
+    public void configChanged() {
+      all.add("config");
+    }
+
+    @Override
+    public boolean hostNotifier(int ring, @Nullable OwnedDescriptor page, long offset, long size) {
+      all.add((page == null ? "withdrawn " : "offered ") + ring);
+      if (page != null) {
+        page.close();
+      }
+      return true;
+    }
+
+    @Override
+    public void ringFailed(int ring) {
+      all.add("failed " + ring);
+    }
+
+    String next() throws InterruptedException {
+      String what = all.poll(20, TimeUnit.SECONDS);
+      return what == null ? "nothing within 20 s" : what;
+    }
+  }
+
+  private static BackEndOffer offer() {
+    return BackEndOffer.of(Personality.GENERIC)
+        .with(ProtocolFeature.BACKEND_REQ)
+        .with(ProtocolFeature.BACKEND_SEND_FD)
+        .with(ProtocolFeature.CONFIG)
+        .with(ProtocolFeature.HOST_NOTIFIER)
+        .with(ProtocolFeature.INBAND_NOTIFICATIONS);
+  }
+
+  private Rig rig(ProtocolFeature... wanted) {
+    Rig rig = new Rig(dir, 0, offer(), BackEndProfile.GENERIC);
+    rig.addBackEnd(Faults.none());
+    VhostDeviceOptions options = rig.options(0, Duration.ofSeconds(10)).withEvents(heard);
+    for (ProtocolFeature feature : wanted) {
+      options = options.with(feature);
+    }
+    rig.nets.add(rig.connect(0, options));
+    return rig;
+  }
+
+  private static long result(CompletableFuture<FrontEndAnswer> asked) throws Exception {
+    try (var _ = Closing.of(asked.get(20, TimeUnit.SECONDS))) {
+      return asked.get().result();
+    }
+  }
+
+  /** Closes an answer's descriptors. */
+  private record Closing(FrontEndAnswer answer) implements AutoCloseable {
+    static Closing of(FrontEndAnswer answer) {
+      return new Closing(answer);
+    }
+
+    @Override
+    public void close() {
+      answer.close();
+    }
+  }
+
+  @Test
+  void aBackEndThatWaitsForUsIsServedInTheStopWindow() throws Exception {
+    try (Rig rig = rig(ProtocolFeature.CONFIG)) {
+      rig.backEnd()
+          .arm(
+              Faults.none()
+                  .at(
+                      FrontEndRequest.SET_MEM_TABLE,
+                      1,
+                      new Faults.Wrong.AskFirst(
+                          BackEndRequest.CONFIG_CHANGE_MSG, NoPayload.INSTANCE))
+                  .at(
+                      FrontEndRequest.GET_STATUS,
+                      1,
+                      new Faults.Wrong.AskFirst(
+                          BackEndRequest.CONFIG_CHANGE_MSG, NoPayload.INSTANCE)));
+      rig.driveAll();
+      List<StartResult> started = VhostNetGroup.start(rig.nets, StartOrder.PLANNED);
+      assertThat(started.getFirst().fallback()).isNull();
+      assertThat(heard.next()).isEqualTo("config");
+      assertThat(heard.next()).isEqualTo("config");
+    }
+  }
+
+  @Test
+  void whatIsAskedWhileNothingIsUnderWayIsServedToo() throws Exception {
+    try (Rig rig = rig(ProtocolFeature.CONFIG);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, BackEndWatch.Listener.NONE)) {
+      watch.watch(rig.net(), new ReconnectPolicy.Never());
+      assertThat(result(rig.backEnd().changeConfig(new byte[] {1}))).isZero();
+      assertThat(heard.next()).isEqualTo("config");
+      assertThat(result(rig.backEnd().askNonsense(99, flags(), new byte[8], List.of())))
+          .as("an unknown request")
+          .isEqualTo(1);
+      assertThat(
+              result(
+                  rig.backEnd()
+                      .askFrontEnd(
+                          BackEndRequest.VRING_CALL, new VringState(0, 0), List.of(), true)))
+          .as("one that was not negotiated")
+          .isEqualTo(1);
+      assertThat(result(rig.backEnd().changeConfig(new byte[] {2}))).as("and goes on").isZero();
+    }
+  }
+
+  private static int flags() {
+    return Header.VERSION | Header.NEED_REPLY;
+  }
+
+  @Test
+  void aDoorbellIsWithdrawnBeforeItsRingStops() throws Exception {
+    try (Rig rig = rig(ProtocolFeature.HOST_NOTIFIER);
+        EventFd page = EventFd.create(rig.ledger, "page");
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, BackEndWatch.Listener.NONE)) {
+      watch.watch(rig.net(), new ReconnectPolicy.Never());
+      rig.driveAll();
+      rig.net().start();
+      assertThat(result(rig.backEnd().hostNotifier(1, page.descriptor(), 0, 4096))).isZero();
+      assertThat(heard.next()).isEqualTo("offered 1");
+      rig.net().stop();
+      assertThat(heard.next()).isEqualTo("withdrawn 1");
+    }
+  }
+
+  @Test
+  void aRingThatTheBackEndGivesUpIsReported() throws Exception {
+    try (Rig rig = new Rig(dir, 0, offer(), BackEndProfile.GENERIC);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, BackEndWatch.Listener.NONE)) {
+      rig.addBackEnd(Faults.none());
+      rig.notifiers.set(
+          0,
+          rig.notifiers.getFirst().stream()
+              .map(n -> n.withErr(EventFd.create(rig.ledger, "err")))
+              .toList());
+      rig.nets.add(rig.connect(0, rig.options(0, Duration.ofSeconds(10)).withEvents(heard)));
+      watch.watch(rig.net(), new ReconnectPolicy.Never());
+      rig.driveAll();
+      rig.net().start();
+      assertThat(rig.backEnd().record().count(FrontEndRequest.SET_VRING_ERR)).isEqualTo(4);
+      rig.availIndex(0, 1, 60_000); // more than the ring has entries
+      rig.net().kick(1);
+      assertThat(heard.next()).isEqualTo("failed 1");
+    }
+  }
+
+  @Test
+  void inBandKicksAndCallsAreMessages() throws Exception {
+    try (Rig rig = rig(ProtocolFeature.INBAND_NOTIFICATIONS);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, BackEndWatch.Listener.NONE)) {
+      watch.watch(rig.net(), new ReconnectPolicy.Never());
+      rig.driveAll();
+      rig.net().start();
+      rig.net().ask(VhostUserFrontEnd::getFeatures); // what came before it was handled
+      assertThat(rig.backEnd().record().descriptors(FrontEndRequest.SET_VRING_KICK)).isZero();
+      assertThat(rig.backEnd().record().count(FrontEndRequest.VRING_KICK))
+          .as("each ring is woken once")
+          .isEqualTo(4);
+      EventFd call = rig.notifiers.getFirst().getFirst().call();
+      call.drain();
+      assertThat(
+              result(
+                  rig.backEnd()
+                      .askFrontEnd(
+                          BackEndRequest.VRING_CALL, new VringState(0, 0), List.of(), true)))
+          .isZero();
+      assertThat(call.drain()).isEqualTo(1);
+      rig.net().kick(1);
+      rig.net().ask(VhostUserFrontEnd::getFeatures);
+      assertThat(rig.backEnd().record().count(FrontEndRequest.VRING_KICK)).isEqualTo(5);
+      rig.noRuleWasBroken();
+    }
+  }
+}

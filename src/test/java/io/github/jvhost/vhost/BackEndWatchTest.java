@@ -1,0 +1,236 @@
+package io.github.jvhost.vhost;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.testkit.BackEndOffer;
+import io.github.jvhost.testkit.MockBackEnd;
+import io.github.jvhost.virtio.NetFeature;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A device whose back end goes away by itself, and comes back or does not. */
+class BackEndWatchTest {
+  private static final ReconnectPolicy SOON =
+      new ReconnectPolicy.BackOff(Duration.ofMillis(1), Duration.ofMillis(20), 0);
+
+  @TempDir private Path dir;
+
+  /** What a watch says, in order. */
+  private static final class Told implements BackEndWatch.Listener {
+    private final BlockingQueue<String> all = new LinkedBlockingQueue<>();
+
+    @Override
+    public void lost(VhostNet net, VhostException why) {
+      all.add("lost");
+    }
+
+    @Override
+    public void recovered(VhostNet net, int attempts, boolean running) {
+      all.add(running ? "running" : "connected");
+    }
+
+    @Override
+    public void givenUp(VhostNet net, VhostException why) {
+      all.add("given up: " + why.getMessage());
+    }
+
+    String next() throws InterruptedException {
+      String told = all.poll(20, TimeUnit.SECONDS);
+      return told == null ? "nothing within 20 s" : told;
+    }
+  }
+
+  private static BackEndOffer offer() {
+    return BackEndOffer.of(io.github.jvhost.testkit.Personality.GENERIC);
+  }
+
+  @Test
+  void aRunningDeviceComesBackWhereItsRingsWere() throws InterruptedException {
+    Told told = new Told();
+    try (Rig rig = new Rig(dir, 1, offer(), BackEndProfile.GENERIC);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, told)) {
+      watch.watch(rig.net(), SOON);
+      rig.driveAll();
+      rig.net().start();
+      rig.used(0, 0, 17);
+      rig.backEnd().hangUp();
+      assertThat(told.next()).isEqualTo("lost");
+      assertThat(told.next()).isEqualTo("running");
+      assertThat(rig.net().running()).isTrue();
+      assertThat(rig.net().model().linkUp()).isTrue();
+      assertThat(rig.net().model().queue(0).next().avail()).isEqualTo(17);
+      assertThat(rig.backEnd().ring(0).orElseThrow().started()).isTrue();
+      rig.noRuleWasBroken();
+    }
+  }
+
+  @Test
+  void withoutABackEndTheLinkIsDownAndTheGuestGoesOn() throws InterruptedException {
+    Told told = new Told();
+    try (Rig rig = new Rig(dir, 1, offer(), BackEndProfile.GENERIC);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, told)) {
+      watch.watch(rig.net(), SOON);
+      rig.driveAll();
+      rig.net().start();
+      rig.backEnd().close();
+      assertThat(told.next()).isEqualTo("lost");
+      assertThat(rig.net().model().linkUp()).isFalse();
+      assertThat(rig.net().running()).isFalse();
+      rig.net().access(() -> rig.net().model().readConfig(0, 6)); // no failure of the guest's
+      rig.setQueuePairs(2); // nor when it wants something of the back end
+      rig.replaceBackEnd(offer());
+      assertThat(told.next()).isEqualTo("running");
+      assertThat(rig.net().model().linkUp()).isTrue();
+      assertThat(rig.backEnd().ring(2).orElseThrow().enabled()).isTrue();
+    }
+  }
+
+  @Test
+  void whatTheEmbedderPulledStaysPulled() throws InterruptedException {
+    Told told = new Told();
+    try (Rig rig = new Rig(dir, 1, offer(), BackEndProfile.GENERIC);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, told)) {
+      watch.watch(rig.net(), SOON);
+      rig.driveAll();
+      rig.net().start();
+      rig.net().access(() -> rig.net().model().linkUp(false));
+      rig.backEnd().hangUp();
+      assertThat(told.next()).isEqualTo("lost");
+      assertThat(told.next()).isEqualTo("connected");
+      assertThat(rig.net().model().linkUp()).isFalse();
+      assertThat(rig.net().running()).isFalse();
+    }
+  }
+
+  @Test
+  void aDeviceThatWasStoppedIsOnlyConnected() throws InterruptedException {
+    Told told = new Told();
+    try (Rig rig = new Rig(dir, 1, offer(), BackEndProfile.GENERIC);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, told)) {
+      watch.watch(rig.net(), SOON);
+      rig.driveAll();
+      rig.net().start();
+      rig.net().stop(); // as the source of a migration does; its guest runs elsewhere by now
+      rig.backEnd().hangUp();
+      assertThat(told.next()).isEqualTo("lost");
+      assertThat(told.next()).isEqualTo("connected");
+      assertThat(rig.net().running()).isFalse();
+      assertThat(rig.backEnd().isRunning()).isFalse();
+    }
+  }
+
+  @Test
+  void neverIsNever() throws InterruptedException {
+    Told told = new Told();
+    try (Rig rig = new Rig(dir, 1, offer(), BackEndProfile.GENERIC);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, told)) {
+      watch.watch(rig.net(), new ReconnectPolicy.Never());
+      rig.driveAll();
+      rig.net().start();
+      rig.backEnd().hangUp();
+      assertThat(told.next()).isEqualTo("lost");
+      assertThat(told.next()).startsWith("given up: ");
+      assertThat(rig.net().connected()).isFalse();
+      rig.net().reconnect(); // but whoever says so may
+      assertThat(rig.net().running()).isTrue();
+      assertThat(rig.net().model().linkUp()).isTrue();
+    }
+  }
+
+  @Test
+  void aLimitIsKept() throws InterruptedException {
+    Told told = new Told();
+    try (Rig rig = new Rig(dir, 1, offer(), BackEndProfile.GENERIC);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, told)) {
+      watch.watch(rig.net(), new ReconnectPolicy.Fixed(Duration.ofMillis(1), 3));
+      rig.driveAll();
+      rig.net().start();
+      rig.backEnd().close();
+      assertThat(told.next()).isEqualTo("lost");
+      assertThat(told.next()).startsWith("given up: ").contains("no such socket");
+    }
+  }
+
+  @Test
+  void attemptsAreCancelled() throws InterruptedException {
+    Told told = new Told();
+    try (Rig rig = new Rig(dir, 1, offer(), BackEndProfile.GENERIC)) {
+      BackEndWatch watch = BackEndWatch.start(rig.ledger, told);
+      watch.watch(rig.net(), new ReconnectPolicy.Fixed(Duration.ofDays(1), 0));
+      rig.driveAll();
+      rig.net().start();
+      rig.backEnd().close();
+      assertThat(told.next()).isEqualTo("lost");
+      watch.close(); // returns, though the next attempt is a day away
+      assertThat(Thread.getAllStackTraces().keySet())
+          .noneMatch(t -> t.getName().startsWith("jvhost-"));
+    }
+  }
+
+  @Test
+  void oneThatCanLessIsRefused() throws InterruptedException {
+    Told told = new Told();
+    try (Rig rig = new Rig(dir, 1, offer(), BackEndProfile.GENERIC);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, told)) {
+      watch.watch(rig.net(), SOON);
+      rig.driveAll();
+      rig.net().start();
+      rig.replaceBackEnd(
+          offer().withFeatures(BackEndOffer.DEFAULT_FEATURES & ~NetFeature.MRG_RXBUF.mask()));
+      assertThat(told.next()).isEqualTo("lost");
+      assertThat(told.next())
+          .isEqualTo(
+              "given up: net0: the back end came back with less than before: features 0x8000 are"
+                  + " gone");
+      assertThat(rig.net().model().linkUp()).isFalse();
+    }
+  }
+
+  @Test
+  void packedRingsThatNobodyKnowsWaitForTheDriversReset() throws InterruptedException {
+    BackEndOffer packed =
+        offer().withFeatures(BackEndOffer.DEFAULT_FEATURES | NetFeature.RING_PACKED.mask());
+    Told told = new Told();
+    try (Rig rig = new Rig(dir, 1, packed, BackEndProfile.GENERIC);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, told)) {
+      watch.watch(rig.net(), SOON);
+      rig.driveAll();
+      assertThat(rig.net().model().packed()).isTrue();
+      rig.net().start();
+      rig.packedUsed(0, 0); // the device has used the first descriptor, and who knows how many more
+      rig.backEnd().hangUp();
+      assertThat(told.next()).isEqualTo("lost");
+      assertThat(told.next()).startsWith("given up: ").contains("the driver has to reset");
+      assertThat(rig.net().model().linkUp()).isFalse();
+
+      rig.net().access(() -> rig.net().model().setStatus(0));
+      assertThat(rig.net().model().linkUp()).isTrue();
+      rig.net().access(() -> Rig.drive(rig.net(), 0));
+      assertThat(rig.net().running()).isTrue();
+      rig.noRuleWasBroken();
+    }
+  }
+
+  @Test
+  void packedRingsOfWhichNothingWasUsedGoOn() throws InterruptedException {
+    BackEndOffer packed =
+        offer().withFeatures(BackEndOffer.DEFAULT_FEATURES | NetFeature.RING_PACKED.mask());
+    Told told = new Told();
+    try (Rig rig = new Rig(dir, 1, packed, BackEndProfile.GENERIC);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, told)) {
+      watch.watch(rig.net(), SOON);
+      rig.driveAll();
+      rig.net().start();
+      MockBackEnd first = rig.backEnd();
+      first.hangUp();
+      assertThat(told.next()).isEqualTo("lost");
+      assertThat(told.next()).isEqualTo("running");
+    }
+  }
+}

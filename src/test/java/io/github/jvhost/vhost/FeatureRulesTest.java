@@ -1,0 +1,40 @@
+package io.github.jvhost.vhost;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.ProtocolFeature;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class FeatureRulesTest {
+  private static final long ALL = (1L << ProtocolFeature.values().length) - 1;
+
+  @Test
+  void allButXenStandTogether() {
+    assertThat(FeatureRules.broken(ALL & ~ProtocolFeature.XEN_MMAP.mask(), Dialect.UPSTREAM))
+        .isEmpty();
+    assertThat(FeatureRules.broken(0, Dialect.UPSTREAM)).isEmpty();
+    assertThat(FeatureRules.broken(ProtocolFeature.XEN_MMAP.mask(), Dialect.UPSTREAM))
+        .contains("XEN_MMAP");
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      names = {"INBAND_NOTIFICATIONS", "GET_VRING_BASE_INFLIGHT", "GET_VRING_BASE_SKIP_DRAIN"})
+  void someNeedOthers(ProtocolFeature feature) {
+    assertThat(FeatureRules.broken(feature.mask(), Dialect.UPSTREAM))
+        .startsWith(feature + " needs ");
+  }
+
+  @Test
+  void aMaskedFeatureIsNotAcknowledgedAndPresetupIs() {
+    // Bit 18 is PRESETUP in this dialect; bit 19 is neither what upstream says nor anything else.
+    assertThat(FeatureRules.broken(1L << 18, Dialect.RFC_2023)).isEmpty();
+    assertThat(FeatureRules.broken(1L << 19, Dialect.RFC_2023))
+        .isEqualTo("DEVICE_STATE is masked in the dialect RFC_2023");
+    // Bit 20 is PRESETUP there, and so needs no in-flight region.
+    assertThat(FeatureRules.broken(1L << 20, Dialect.NVIDIA_QEMU_8_2)).isEmpty();
+  }
+}
