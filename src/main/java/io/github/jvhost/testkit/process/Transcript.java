@@ -28,6 +28,8 @@ public final class Transcript {
   private long dropped;
   private boolean ended;
 
+  Transcript() {}
+
   void append(char[] text, int length) {
     lock.lock();
     try {
