@@ -31,15 +31,7 @@ public final class VhostNet implements AutoCloseable {
   private final GuestMemory memory;
   private final List<RingNotifiers> notifiers;
   private final VhostDevice device;
-  private final NetConfiguration configuration;
-  private final RingIndexes indexes;
-  private final BackEndPresence presence;
-  private @Nullable DirtyLog dirtyLog;
-  private @Nullable InflightRegion inflight;
-  private boolean running;
-
-  /** Whether the device is to run as soon as its driver, its link and its back end let it. */
-  private boolean wanted;
+  private final NetTransitions transitions;
 
   /** Whether a plan is under way that was begun side by side with others. */
   private boolean busy;
@@ -50,10 +42,7 @@ public final class VhostNet implements AutoCloseable {
     this.memory = memory;
     this.notifiers = List.copyOf(notifiers);
     this.device = device;
-    this.configuration = new NetConfiguration(device.name(), memory, this.notifiers);
-    this.indexes = new RingIndexes(model, memory, configuration);
-    this.presence = new BackEndPresence(model, this.notifiers);
-    presence.connected(device.connection());
+    this.transitions = new NetTransitions(model, memory, this.notifiers, device);
   }
 
   /**
@@ -101,23 +90,14 @@ public final class VhostNet implements AutoCloseable {
   }
 
   /**
-   * A driver may reset its device and set it up again within one access. Both ends of that look the
-   * same, and the rings begin anew: so the back end stops in between.
+   * A driver may reset its device, or a ring, and set it up again within one access. Both ends of
+   * that look the same, so the back end hears of it in between.
    */
   private synchronized void changed(DeviceChange change) {
-    if (change == DeviceChange.QUEUE_RESET && running) {
-      refreshOrWait(); // the driver may set the ring up again within the same access
-    }
-    if (change != DeviceChange.RESET) {
-      return;
-    }
-    if (running) {
-      fold(runAlone(planStop(DeviceConfig.Lifecycle.RESET), transitionDeadline()));
-    }
-    indexes.fresh();
-    closeInflight();
-    if (device.connected()) {
-      presence.restoreLink(); // where the rings were does not matter any more
+    if (change == DeviceChange.RESET) {
+      transitions.driverHasReset();
+    } else if (change == DeviceChange.QUEUE_RESET && transitions.running()) {
+      refreshOrWait();
     }
   }
 
@@ -143,10 +123,8 @@ public final class VhostNet implements AutoCloseable {
 
   /** Whether the back end serves the rings, as far as this side knows. */
   public synchronized boolean running() {
-    return running;
+    return transitions.running();
   }
-
-  // ---- what the back end is to know ----
 
   /**
    * What the back end is to know while the guest runs, from the model as it is.
@@ -154,12 +132,7 @@ public final class VhostNet implements AutoCloseable {
    * @throws VhostException a ring lies outside of guest memory
    */
   public synchronized DeviceConfig running(boolean memoryComplete) {
-    return configuration.of(model, setting(0, memoryComplete));
-  }
-
-  private NetConfiguration.Setting setting(int generation, boolean memoryComplete) {
-    return new NetConfiguration.Setting(
-        device.capabilities(), dirtyLog, inflight, generation, memoryComplete);
+    return transitions.runningConfig(memoryComplete);
   }
 
   // ---- presetup ----
@@ -179,43 +152,10 @@ public final class VhostNet implements AutoCloseable {
    * @return rings that would have been started
    */
   public synchronized int rehearse(VirtioNetState early, RehearsalPeer peer) {
-    VirtioNet scratch = model.twin();
-    scratch.restore(early);
-    DeviceConfig desired = configuration.of(scratch, setting(0, false));
-    Plan plan = device.plan(desired);
-    Deadline deadline = transitionDeadline();
-    Execution execution = new VhostUserOps(peer.channel()).begin(plan, deadline);
-    SideBySide.run(List.of(execution), deadline);
-    Outcome outcome = execution.outcome().orThrow();
-    return device.shadow().after(plan, outcome).rings().size();
+    return transitions.rehearse(early, peer, transitionDeadline());
   }
 
   // ---- transitions, each begun and finished so that many devices can go side by side ----
-
-  /** A device that should not run (no driver, broken, link down) is stopped instead. */
-  private Plan planStart(StartOrder order) {
-    wanted = true;
-    if (!shouldRun()) {
-      return planStop(DeviceConfig.Lifecycle.STOPPED);
-    }
-    if (!running) {
-      indexes.requireRecovered(inflight);
-    }
-    DeviceConfig desired = running(true);
-    return switch (order) {
-      case PLANNED -> device.plan(desired);
-      case QEMU -> QemuStartOrder.plan(desired, device.capabilities());
-    };
-  }
-
-  private boolean shouldRun() {
-    return model.live() && model.linkUp();
-  }
-
-  /** Says nothing of the rings: a device can be stopped whatever its driver has written there. */
-  private Plan planStop(DeviceConfig.Lifecycle lifecycle) {
-    return device.plan(new DeviceConfig(lifecycle, 0, null, memory.table(), null, List.of(), 0));
-  }
 
   /**
    * Plans and begins in one step, so that nothing comes between what was planned upon and what is
@@ -224,14 +164,13 @@ public final class VhostNet implements AutoCloseable {
    */
   synchronized Execution beginStart(StartOrder order, Deadline deadline) {
     awaitIdle();
-    return begun(planStart(order), deadline);
+    return begun(transitions.planStart(order), deadline);
   }
 
   /** The same for a stop. */
   synchronized Execution beginStop(StartOrder order, Deadline deadline) {
     awaitIdle();
-    wanted = false;
-    Plan plan = planStop(DeviceConfig.Lifecycle.STOPPED);
+    Plan plan = transitions.planStopForGood();
     return begun(order == StartOrder.QEMU ? QemuStartOrder.eachAwaited(plan) : plan, deadline);
   }
 
@@ -239,8 +178,7 @@ public final class VhostNet implements AutoCloseable {
   synchronized EarlyBeginning beginPresetup(
       PresetupMode mode, VirtioNetState early, int generation, Deadline deadline) {
     awaitIdle();
-    PresetupPlanner.EarlyPlan planned =
-        PresetupPlanner.plan(device, model, configuration, mode, early, setting(generation, false));
+    PresetupPlanner.EarlyPlan planned = transitions.planPresetup(mode, early, generation);
     return planned.plan() == null
         ? new EarlyBeginning(null, planned.why())
         : new EarlyBeginning(begun(planned.plan(), deadline), "");
@@ -255,9 +193,8 @@ public final class VhostNet implements AutoCloseable {
   record EarlyBeginning(@Nullable Execution execution, String why) {}
 
   private Execution begun(Plan plan, Deadline deadline) {
-    Execution execution = device.begin(plan, deadline);
+    Execution execution = transitions.begin(plan, deadline);
     busy = true;
-    presence.planBegins();
     return execution;
   }
 
@@ -286,51 +223,7 @@ public final class VhostNet implements AutoCloseable {
   synchronized Outcome finish(Execution execution) {
     busy = false;
     notifyAll();
-    try {
-      return fold(execution);
-    } finally {
-      presence.planEnds();
-    }
-  }
-
-  private Outcome fold(Execution execution) {
-    boolean mayRun = device.shadow().anyRingMayRun();
-    Outcome outcome = device.finish(execution);
-    keepInflight(outcome.inflight());
-    switch (execution.plan().lifecycle()) {
-      case RUNNING -> {
-        running = outcome.complete();
-        if (mayRun || device.shadow().anyRingMayRun()) {
-          indexes.served();
-        }
-      }
-      case STOPPED, RESET -> {
-        running = false;
-        indexes.takeBases(execution.plan(), outcome, device.capabilities().profile());
-      }
-      case EARLY, EARLY_EXPLICIT -> {}
-    }
-    if (!device.connected()) {
-      presence.disconnected();
-      if (presence.isWatched() && outcome.failure() != null) {
-        lose(outcome.failure());
-      }
-    }
-    return outcome;
-  }
-
-  private void keepInflight(@Nullable InflightRegion made) {
-    if (made != null) {
-      closeInflight();
-      inflight = made;
-    }
-  }
-
-  private void closeInflight() {
-    if (inflight != null) {
-      inflight.file().close();
-      inflight = null;
-    }
+    return transitions.finish(execution);
   }
 
   // ---- a back end that goes, and comes again ----
@@ -344,20 +237,16 @@ public final class VhostNet implements AutoCloseable {
    */
   public synchronized Outcome reconnect() {
     awaitIdle();
-    dropConnection();
-    device.reconnect();
-    presence.connected(device.connection());
-    Deadline deadline = transitionDeadline();
-    Outcome outcome = fold(runAlone(planStart(StartOrder.PLANNED), deadline));
+    boolean linkWasLost = presence().linkLost();
+    transitions.connectAnew(null);
+    Outcome outcome = transitions.startAnew(linkWasLost);
     signalRings();
     return outcome;
   }
 
   /** A new connection of which nothing is asked yet, in place of one that is of no use any more. */
   synchronized void reconnectOnly() {
-    dropConnection();
-    device.reconnect();
-    presence.connected(device.connection());
+    transitions.connectAnew(null);
   }
 
   /** Another connection to the back end, for {@link #recover}. Takes its time, without the lock. */
@@ -374,33 +263,24 @@ public final class VhostNet implements AutoCloseable {
    *     were is not known (GIVE_UP); the link stays down
    */
   synchronized boolean recover(DeviceConnection opened) {
-    boolean taken = false;
+    boolean linkWasLost = presence().linkLost();
+    boolean ours = false;
     try {
       awaitIdle();
       if (device.connected()) {
-        return running; // somebody else was faster
+        return transitions.running(); // somebody else was faster
       }
-      dropConnection();
-      taken = true;
-      device.take(opened);
+      ours = true;
     } finally {
-      if (!taken) {
+      if (!ours) {
         opened.close();
       }
     }
-    boolean wasLost = presence.linkLost();
-    presence.connected(device.connection());
-    if (!wanted || !shouldRun()) {
+    transitions.connectAnew(opened);
+    if (!transitions.waitsForBackEnd()) {
       return false;
     }
-    try {
-      fold(runAlone(planStart(StartOrder.PLANNED), transitionDeadline())).orThrow();
-    } catch (VhostException e) {
-      if (wasLost) {
-        presence.loseLink();
-      }
-      throw e;
-    }
+    transitions.startAnew(linkWasLost).orThrow();
     signalRings();
     announce();
     return true;
@@ -411,7 +291,7 @@ public final class VhostNet implements AutoCloseable {
    * which does both by itself, the watcher is told once that has ended.
    */
   void attend() {
-    if (!presence.leaveToPlan()) {
+    if (!presence().leaveToPlan()) {
       attendNow();
     }
   }
@@ -429,24 +309,8 @@ public final class VhostNet implements AutoCloseable {
     }
     VhostException over = connection.look(transitionDeadline());
     if (over != null) {
-      lose(over);
+      transitions.lose(over);
     }
-  }
-
-  /** The connection is over: the guest sees its link down until there is another one. */
-  private void lose(VhostException why) {
-    dropConnection();
-    presence.lost(why);
-  }
-
-  /** Before what the back end was doing is forgotten with its connection. */
-  private void dropConnection() {
-    if (device.shadow().anyRingMayRun()) {
-      indexes.served();
-    }
-    running = false;
-    presence.disconnected();
-    device.disconnect();
   }
 
   /**
@@ -457,7 +321,7 @@ public final class VhostNet implements AutoCloseable {
    */
   public synchronized void linkUp(boolean up) {
     awaitIdle();
-    presence.embedderSets(up, device.connected());
+    presence().embedderSets(up, device.connected());
     refreshOrWait();
   }
 
@@ -468,18 +332,7 @@ public final class VhostNet implements AutoCloseable {
 
   /** What a watch needs to know. */
   BackEndPresence presence() {
-    return presence;
-  }
-
-  private Execution runAlone(Plan plan, Deadline deadline) {
-    presence.planBegins();
-    try {
-      Execution execution = device.begin(plan, deadline);
-      SideBySide.run(List.of(execution), deadline);
-      return execution;
-    } finally {
-      presence.planEnds();
-    }
+    return transitions.presence();
   }
 
   // ---- alone, at run time ----
@@ -491,8 +344,7 @@ public final class VhostNet implements AutoCloseable {
    */
   public synchronized Outcome start() {
     awaitIdle();
-    Deadline deadline = Deadline.after(device.options().transitionWithin());
-    Outcome outcome = fold(runAlone(planStart(StartOrder.PLANNED), deadline)).orThrow();
+    Outcome outcome = transitions.carryOut(transitions.planStart(StartOrder.PLANNED)).orThrow();
     signalRings();
     return outcome;
   }
@@ -500,9 +352,7 @@ public final class VhostNet implements AutoCloseable {
   /** Stops the device; where its rings stopped is in the model then. */
   public synchronized Outcome stop() {
     awaitIdle();
-    wanted = false;
-    Deadline deadline = Deadline.after(device.options().transitionWithin());
-    return fold(runAlone(planStop(DeviceConfig.Lifecycle.STOPPED), deadline));
+    return transitions.carryOut(transitions.planStopForGood());
   }
 
   /**
@@ -514,11 +364,10 @@ public final class VhostNet implements AutoCloseable {
    */
   public synchronized Plan refresh() {
     awaitIdle();
-    Deadline deadline = Deadline.after(device.options().transitionWithin());
-    Plan plan = planStart(StartOrder.PLANNED);
+    Plan plan = transitions.planStart(StartOrder.PLANNED);
     if (!plan.isEmpty()) {
-      fold(runAlone(plan, deadline)).orThrow();
-      if (shouldRun()) {
+      transitions.carryOut(plan).orThrow();
+      if (transitions.shouldRun()) {
         signalRings();
       }
       log.debug("{}: refreshed\n{}", name(), plan.describe());
@@ -541,8 +390,8 @@ public final class VhostNet implements AutoCloseable {
           Recovery.GIVE_UP);
     }
     awaitIdle();
-    dirtyLog = target;
-    if (running) {
+    transitions.logTo(target);
+    if (transitions.running()) {
       refresh();
     }
   }
@@ -556,7 +405,7 @@ public final class VhostNet implements AutoCloseable {
    */
   public synchronized void runOn() {
     awaitIdle();
-    dirtyLog = null;
+    transitions.logTo(null);
     if (!device.connected()) {
       reconnect().orThrow();
       return;
@@ -571,12 +420,12 @@ public final class VhostNet implements AutoCloseable {
 
   /** The bitmap is about to be closed, and this device, stopped or given up, writes no more. */
   public synchronized void forgetLog() {
-    dirtyLog = null;
+    transitions.logTo(null);
   }
 
   /** Everything that a migration carries for the device, as it is now. */
   public synchronized VirtioNetState snapshot() {
-    return presence.asIfPresent(model.snapshot());
+    return presence().asIfPresent(model.snapshot());
   }
 
   /**
@@ -586,8 +435,7 @@ public final class VhostNet implements AutoCloseable {
    */
   public synchronized void restore(VirtioNetState state) {
     model.restore(state);
-    indexes.fresh();
-    closeInflight();
+    transitions.driverIsAnother();
   }
 
   /**
@@ -608,7 +456,7 @@ public final class VhostNet implements AutoCloseable {
     try {
       refresh();
     } catch (VhostException e) {
-      if (!presence.isWatched() || device.connected()) {
+      if (!presence().isWatched() || device.connected()) {
         throw e;
       }
       log.info("{}: waits for its back end: {}", name(), e.getMessage());
@@ -624,7 +472,7 @@ public final class VhostNet implements AutoCloseable {
   public synchronized int serviceControlQueue() {
     awaitIdle();
     int completed = model.serviceControlQueue(memory);
-    if (completed > 0 && running) {
+    if (completed > 0 && transitions.running()) {
       refreshOrWait();
     }
     return completed;
@@ -660,8 +508,15 @@ public final class VhostNet implements AutoCloseable {
 
   private synchronized void kickInBand(int ring) {
     awaitIdle();
-    if (running && device.shadow().ring(ring).run() == RingShadow.Run.STARTED) {
+    if (!transitions.running() || device.shadow().ring(ring).run() != RingShadow.Run.STARTED) {
+      return;
+    }
+    try {
       device.kickInBand(ring);
+    } catch (VhostException e) {
+      // As with an eventfd that nobody reads any more: the guest notices nothing.
+      transitions.noteLoss(e);
+      log.debug("{}: kick of ring {}: {}", name(), ring, e.getMessage());
     }
   }
 
@@ -673,7 +528,12 @@ public final class VhostNet implements AutoCloseable {
    */
   public synchronized <T> T ask(Function<VhostUserFrontEnd, T> question) {
     awaitIdle();
-    return question.apply(device.frontEnd());
+    try {
+      return question.apply(device.frontEnd());
+    } catch (VhostException e) {
+      transitions.noteLoss(e);
+      throw e;
+    }
   }
 
   /**
@@ -702,8 +562,6 @@ public final class VhostNet implements AutoCloseable {
   /** Closes the connection. Model, memory and notifiers are not touched. */
   @Override
   public synchronized void close() {
-    dropConnection();
-    wanted = false;
-    closeInflight();
+    transitions.close();
   }
 }

@@ -49,10 +49,15 @@ final class Rig implements AutoCloseable {
     this.dir = dir;
     this.offer = offer;
     this.profile = profile;
-    for (int i = 0; i < devices; i++) {
-      backEnds.add(backEnd(i, offer));
-      notifiers.add(RingNotifiers.create(ledger, "net" + i, RINGS));
-      nets.add(connect(i, Duration.ofSeconds(10)));
+    try {
+      for (int i = 0; i < devices; i++) {
+        backEnds.add(backEnd(i, offer));
+        notifiers.add(RingNotifiers.create(ledger, "net" + i, RINGS));
+        nets.add(connect(i, Duration.ofSeconds(10)));
+      }
+    } catch (RuntimeException e) {
+      close();
+      throw e;
     }
   }
 

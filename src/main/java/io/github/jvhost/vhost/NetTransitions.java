@@ -1,0 +1,276 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.DirtyLog;
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.virtio.VirtioNet;
+import io.github.jvhost.virtio.VirtioNetState;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How a virtio-net device gets from one state to another: what its back end is to know, planned
+ * from the model, guest memory and the notifiers; and what came of it, folded back into the model.
+ *
+ * <p>Guarded by the lock of its {@link VhostNet}, which says who may when.
+ */
+final class NetTransitions {
+  private final VirtioNet model;
+  private final GuestMemory memory;
+  private final VhostDevice device;
+  private final NetConfiguration configuration;
+  private final RingIndexes indexes;
+  private final BackEndPresence presence;
+  private @Nullable DirtyLog dirtyLog;
+  private @Nullable InflightRegion inflight;
+  private boolean running;
+
+  /** Whether the device is to run as soon as its driver, its link and its back end let it. */
+  private boolean wanted;
+
+  NetTransitions(
+      VirtioNet model, GuestMemory memory, List<RingNotifiers> notifiers, VhostDevice device) {
+    this.model = model;
+    this.memory = memory;
+    this.device = device;
+    this.configuration = new NetConfiguration(device.name(), memory, notifiers);
+    this.indexes = new RingIndexes(model, memory, configuration);
+    this.presence = new BackEndPresence(model, notifiers);
+    presence.connected(device.connection());
+  }
+
+  BackEndPresence presence() {
+    return presence;
+  }
+
+  /** Whether the back end serves the rings, as far as this side knows. */
+  boolean running() {
+    return running;
+  }
+
+  /** Whether driver and link let the device run. */
+  boolean shouldRun() {
+    return model.live() && model.linkUp();
+  }
+
+  /** Whether it would run if there were a back end. */
+  boolean waitsForBackEnd() {
+    return wanted && shouldRun();
+  }
+
+  void logTo(@Nullable DirtyLog target) {
+    dirtyLog = target;
+  }
+
+  // ---- what the back end is to know ----
+
+  /**
+   * What it is to know while the guest runs, from the model as it is.
+   *
+   * @throws VhostException a ring lies outside of guest memory
+   */
+  DeviceConfig runningConfig(boolean memoryComplete) {
+    return configuration.of(model, setting(0, memoryComplete));
+  }
+
+  private NetConfiguration.Setting setting(int generation, boolean memoryComplete) {
+    return new NetConfiguration.Setting(
+        device.capabilities(), dirtyLog, inflight, generation, memoryComplete);
+  }
+
+  /**
+   * How it gets there. A device that should not run (no driver, broken, link down) is stopped
+   * instead.
+   */
+  Plan planStart(StartOrder order) {
+    wanted = true;
+    if (!shouldRun()) {
+      return planStop(DeviceConfig.Lifecycle.STOPPED);
+    }
+    if (!running) {
+      indexes.requireRecovered(inflight);
+    }
+    DeviceConfig desired = runningConfig(true);
+    return switch (order) {
+      case PLANNED -> device.plan(desired);
+      case QEMU -> QemuStartOrder.plan(desired, device.capabilities());
+    };
+  }
+
+  /** How a device stops that is to stay so, whatever its back end does. */
+  Plan planStopForGood() {
+    wanted = false;
+    return planStop(DeviceConfig.Lifecycle.STOPPED);
+  }
+
+  /** Says nothing of the rings: a device can be stopped whatever its driver has written there. */
+  private Plan planStop(DeviceConfig.Lifecycle lifecycle) {
+    return device.plan(new DeviceConfig(lifecycle, 0, null, memory.table(), null, List.of(), 0));
+  }
+
+  /** How its back end is set up early, or why it is not. */
+  PresetupPlanner.EarlyPlan planPresetup(PresetupMode mode, VirtioNetState early, int generation) {
+    return PresetupPlanner.plan(
+        device, model, configuration, mode, early, setting(generation, false));
+  }
+
+  /**
+   * Walks the way to a start on a peer that is no back end; answers how many rings it would have.
+   */
+  int rehearse(VirtioNetState early, RehearsalPeer peer, Deadline deadline) {
+    VirtioNet scratch = model.twin();
+    scratch.restore(early);
+    DeviceConfig desired = configuration.of(scratch, setting(0, false));
+    Plan plan = device.plan(desired);
+    Execution execution = new VhostUserOps(peer.channel()).begin(plan, deadline);
+    SideBySide.run(List.of(execution), deadline);
+    Outcome outcome = execution.outcome().orThrow();
+    return device.shadow().after(plan, outcome).rings().size();
+  }
+
+  // ---- telling it ----
+
+  /** Carries out a plan, alone. */
+  Outcome carryOut(Plan plan) {
+    Deadline deadline = Deadline.after(device.options().transitionWithin());
+    Execution execution = begin(plan, deadline);
+    SideBySide.run(List.of(execution), deadline);
+    return finish(execution);
+  }
+
+  /** Begins one; {@link #finish} has to follow. */
+  Execution begin(Plan plan, Deadline deadline) {
+    Execution execution = device.begin(plan, deadline);
+    presence.planBegins();
+    return execution;
+  }
+
+  /** Takes up what became of it. */
+  Outcome finish(Execution execution) {
+    try {
+      return fold(execution);
+    } finally {
+      presence.planEnds();
+    }
+  }
+
+  private Outcome fold(Execution execution) {
+    boolean mayRun = device.shadow().anyRingMayRun();
+    Outcome outcome = device.finish(execution);
+    keepInflight(outcome.inflight());
+    switch (execution.plan().lifecycle()) {
+      case RUNNING -> {
+        running = outcome.complete();
+        if (mayRun || device.shadow().anyRingMayRun()) {
+          indexes.served();
+        }
+      }
+      case STOPPED, RESET -> {
+        running = false;
+        indexes.takeBases(execution.plan(), outcome, device.capabilities().profile());
+      }
+      case EARLY, EARLY_EXPLICIT -> {}
+    }
+    if (!device.connected()) {
+      presence.disconnected();
+      noteLoss(outcome.failure());
+    }
+    return outcome;
+  }
+
+  private void keepInflight(@Nullable InflightRegion made) {
+    if (made != null) {
+      closeInflight();
+      inflight = made;
+    }
+  }
+
+  private void closeInflight() {
+    if (inflight != null) {
+      inflight.file().close();
+      inflight = null;
+    }
+  }
+
+  // ---- what happens to driver and connection ----
+
+  /** The driver has reset the device: its rings begin anew, so the back end stops in between. */
+  void driverHasReset() {
+    if (running) {
+      carryOut(planStop(DeviceConfig.Lifecycle.RESET));
+    }
+    driverIsAnother();
+    if (device.connected()) {
+      presence.restoreLink(); // where the rings were does not matter any more
+    }
+  }
+
+  /** Where rings were, and what was in flight in them, is no business of this driver's. */
+  void driverIsAnother() {
+    indexes.fresh();
+    closeInflight();
+  }
+
+  /** Something failed that may have cost the connection; a device that is watched is lost then. */
+  void noteLoss(@Nullable VhostException why) {
+    if (why != null && presence.isWatched() && !device.connected()) {
+      lose(why);
+    }
+  }
+
+  /** The connection is over: the guest sees its link down until there is another one. */
+  void lose(VhostException why) {
+    dropConnection();
+    presence.lost(why);
+  }
+
+  /** Closes what is left of the connection, before what the back end was doing is forgotten. */
+  private void dropConnection() {
+    if (device.shadow().anyRingMayRun()) {
+      indexes.served();
+    }
+    running = false;
+    presence.disconnected();
+    device.disconnect();
+  }
+
+  /**
+   * Another connection, in place of what is left of the old one; the back end is told nothing yet.
+   *
+   * @param opened ours from here on; null: to be made now
+   * @throws VhostException it cannot be made, or its back end can less than before
+   */
+  void connectAnew(@Nullable DeviceConnection opened) {
+    dropConnection();
+    if (opened == null) {
+      device.reconnect();
+    } else {
+      device.take(opened);
+    }
+    presence.connected(device.connection());
+  }
+
+  /**
+   * Starts the device at a back end of which nothing was asked yet.
+   *
+   * @throws VhostException where the rings were is not known; the link stays down if it was
+   */
+  Outcome startAnew(boolean linkWasLost) {
+    try {
+      return carryOut(planStart(StartOrder.PLANNED));
+    } catch (VhostException e) {
+      if (linkWasLost) {
+        presence.loseLink();
+      }
+      throw e;
+    }
+  }
+
+  /** The end. */
+  void close() {
+    dropConnection();
+    wanted = false;
+    closeInflight();
+  }
+}
