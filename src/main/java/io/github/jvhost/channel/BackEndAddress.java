@@ -3,7 +3,11 @@ package io.github.jvhost.channel;
 import io.github.jvhost.sys.OwnedDescriptor;
 import java.nio.file.Path;
 
-/** How a device gets to its back end. */
+/**
+ * How a device gets to its back end.
+ *
+ * <p>Immutable, and so thread-safe, but for what {@link Listening} and {@link Connected} refer to.
+ */
 public sealed interface BackEndAddress {
   /**
    * The back end listens; we connect, as often as need be.

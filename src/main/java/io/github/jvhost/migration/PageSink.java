@@ -2,7 +2,11 @@ package io.github.jvhost.migration;
 
 import java.nio.ByteBuffer;
 
-/** Where {@link RamSource} puts pages. */
+/**
+ * Where {@link RamSource} puts pages.
+ *
+ * <p>Called on the thread that drives the migration, one page after the other.
+ */
 @FunctionalInterface
 public interface PageSink {
   /** The most bytes of one call. */

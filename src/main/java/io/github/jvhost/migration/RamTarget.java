@@ -6,6 +6,8 @@ import java.nio.ByteBuffer;
 /**
  * Guest memory as the destination's embedder receives it. The mapping stays where it is from
  * presetup on and is written in place: a back end may have pinned it.
+ *
+ * <p>Called on the thread that reads the migration, one call after the other.
  */
 public interface RamTarget {
   /** The regions, to be compared with the source's. */

@@ -14,6 +14,8 @@ import java.nio.channels.SocketChannel;
 /**
  * A link over a connected stream socket of the JDK, AF_UNIX or TCP. No descriptors travel here, so
  * the JDK's own channel does.
+ *
+ * <p>One thread sends and one receives, at the same time if need be; anyone may close it.
  */
 public final class SocketLink implements MigrationLink {
   private final SocketChannel channel;

@@ -14,6 +14,8 @@ package io.github.jvhost.sys;
  *
  * <p>The end of the stream is seen only when <em>every</em> descriptor of the writing end is
  * closed: close one's own copy after it was sent.
+ *
+ * <p>One thread at a time.
  */
 public final class Pipe implements AutoCloseable {
   private final OwnedDescriptor readEnd;

@@ -16,6 +16,8 @@ import java.util.function.UnaryOperator;
  *   kick                none        yes                       -
  *   base                as saved    -                         -
  * </pre>
+ *
+ * <p>Pure functions: thread-safe.
  */
 public final class EarlyConfiguration {
   private static final Notifier NONE = new Notifier.WithoutDescriptor();

@@ -5,6 +5,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * What is known of one thing that a back end may hold.
  *
+ * <p>Immutable, and so thread-safe.
+ *
  * @param <T> the thing
  */
 public sealed interface Known<T> {

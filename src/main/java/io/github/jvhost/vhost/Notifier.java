@@ -2,7 +2,11 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.sys.OwnedDescriptor;
 
-/** How one side of a vring tells the other that there is work: a kick or a call. */
+/**
+ * How one side of a vring tells the other that there is work: a kick or a call.
+ *
+ * <p>Immutable; the descriptor in it is its owner's.
+ */
 public sealed interface Notifier {
 
   /**

@@ -23,6 +23,8 @@ import java.util.List;
  * </pre>
  *
  * <p>{@link RingStops} and {@link RingSteps} do what belongs to single rings.
+ *
+ * <p>Thread-safe: nothing is kept from one plan to the next.
  */
 public final class Planner {
   private static final int RUNNING_STATUS =

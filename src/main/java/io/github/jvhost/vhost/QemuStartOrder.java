@@ -20,6 +20,8 @@ import org.jspecify.annotations.Nullable;
  *              per ring:  NUM BASE ADDR KICK! CALL!
  *   GET_STATUS?  STATUS 0xF
  * </pre>
+ *
+ * <p>Pure functions: thread-safe.
  */
 public final class QemuStartOrder {
   private final DeviceConfig desired;

@@ -6,6 +6,8 @@ import java.util.Optional;
 /**
  * When a back end that has gone is tried again. {@link BackEndWatch} follows it; a device that is
  * not watched is connected anew by whoever calls {@link VhostNet#reconnect}.
+ *
+ * <p>Immutable, and so thread-safe.
  */
 public sealed interface ReconnectPolicy {
 

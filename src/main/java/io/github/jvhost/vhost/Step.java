@@ -5,7 +5,11 @@ import io.github.jvhost.memory.MemoryTable;
 import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
 
-/** One thing that a back end is told or asked, at the level of vhost. */
+/**
+ * One thing that a back end is told or asked, at the level of vhost.
+ *
+ * <p>Immutable, and so thread-safe.
+ */
 public sealed interface Step {
 
   /** NET_SET_MTU. */

@@ -10,7 +10,12 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The transitions of a migration, for all devices of a VM side by side. */
+/**
+ * The transitions of a migration, for all devices of a VM side by side.
+ *
+ * <p>Thread-safe: each device is begun and finished under its own lock, and whoever else wants it
+ * waits in between.
+ */
 public final class VhostNetGroup {
   private static final Logger log = LoggerFactory.getLogger(VhostNetGroup.class);
 

@@ -3,7 +3,11 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.sys.Deadline;
 
-/** Plans as vhost-user messages. */
+/**
+ * Plans as vhost-user messages.
+ *
+ * <p>Belongs to the thread that owns the channel.
+ */
 public final class VhostUserOps implements VhostOps {
   private final VhostUserChannel channel;
 

@@ -7,6 +7,8 @@ import java.nio.ByteBuffer;
  * Writes and reads the body of a virtio-net section as QEMU does, without the headers that QEMU's
  * stream puts around it. The early section has the same body under another name, and is sent while
  * the guest still runs.
+ *
+ * <p>Pure functions: thread-safe.
  */
 public final class VirtioNetVmState {
   /** Version of both sections. */

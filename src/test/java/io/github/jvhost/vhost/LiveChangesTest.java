@@ -168,6 +168,30 @@ class LiveChangesTest {
   }
 
   @Test
+  void oneRingIsResetWhileTheOthersRunOn() {
+    BackEndOffer offers =
+        BackEndOffer.of(Personality.LIBVHOST_USER)
+            .withFeatures(BackEndOffer.DEFAULT_FEATURES | NetFeature.RING_RESET.mask());
+    try (Rig rig = new Rig(dir, 1, offers, BackEndProfile.LIBVHOST_USER)) {
+      rig.driveAll();
+      rig.net().start();
+      int mark = rig.backEnd().record().mark();
+      rig.net()
+          .access(() -> {
+            // The driver may do both within one access: the back end hears of the first, too.
+            assertThat(rig.net().model().resetQueue(2)).isTrue();
+            Rig.setUp(rig.net().model(), 0, 2);
+          });
+      assertThat(rig.backEnd().record().names(mark))
+          .startsWith("GET_VRING_BASE", "GET_FEATURES")
+          .containsOnlyOnce("GET_VRING_BASE")
+          .containsOnlyOnce("SET_VRING_KICK");
+      assertThat(rig.backEnd().ring(2).orElseThrow().started()).isTrue();
+      rig.noRuleWasBroken();
+    }
+  }
+
+  @Test
   void ringsOfALegacyGuestInTheOtherByteOrderAreToldSo() {
     BackEndOffer cross = offer().with(ProtocolFeature.CROSS_ENDIAN);
     try (Rig rig = new Rig(dir, 0, cross, BackEndProfile.GENERIC)) {

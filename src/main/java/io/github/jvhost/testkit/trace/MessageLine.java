@@ -24,7 +24,11 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
 
-/** One message as one line. Numbers that are addresses, sizes in bytes or bit sets are in hex. */
+/**
+ * One message as one line. Numbers that are addresses, sizes in bytes or bit sets are in hex.
+ *
+ * <p>Pure functions: thread-safe.
+ */
 public final class MessageLine {
   private MessageLine() {}
 
