@@ -11,8 +11,11 @@ import org.newsclub.net.unix.AFUNIXSocketAddress;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
 import org.newsclub.net.unix.ConnectionRefusedSocketException;
 
-/** The socket file that a process leaves behind when it dies: nobody answers, and bind fails. */
-final class StaleSocket {
+/**
+ * The socket file that a process leaves behind when it dies: nobody answers, and bind fails.
+ * Thread-safe.
+ */
+public final class StaleSocket {
   private StaleSocket() {}
 
   /**
@@ -20,7 +23,7 @@ final class StaleSocket {
    *
    * @throws VhostException (GIVE_UP) if there is something else, or somebody listens
    */
-  static void removeAt(Path path) {
+  public static void removeAt(Path path) {
     String doing = "listening on " + path + ": ";
     try {
       if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {

@@ -1,5 +1,6 @@
 package io.github.jvhost.cli;
 
+import io.github.jvhost.channel.StaleSocket;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
@@ -129,7 +130,7 @@ final class MockBackEndCommand implements Callable<Integer> {
             .hardware(Words.hardware(hardwareModel))
             .port(port)
             .faults(new Faults(faults));
-    SocketPlace.clear(socket);
+    StaleSocket.removeAt(socket);
     try (port;
         var signals = new EndOnSignal()) {
       MockBackEnd backEnd = wanted.start();

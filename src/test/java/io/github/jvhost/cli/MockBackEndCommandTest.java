@@ -188,7 +188,7 @@ class MockBackEndCommandTest {
   void whatIsThereAndNoSocketStays() throws IOException {
     Files.writeString(socket, "precious");
 
-    assertRefused(1, "exists, and is no socket");
+    assertRefused(1, "there is a file, and it is no socket");
 
     assertThat(socket).hasContent("precious");
     Files.delete(socket);

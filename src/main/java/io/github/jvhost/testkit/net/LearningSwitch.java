@@ -1,6 +1,5 @@
 package io.github.jvhost.testkit.net;
 
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -101,7 +100,7 @@ public final class LearningSwitch {
     List<Runnable> wakeUps = new ArrayList<>(1);
     lock.lock();
     try {
-      if (from.closed) {
+      if (from.isClosed()) {
         return;
       }
       if (frame.length < Packet.ETHERNET_HEADER || (frame[6] & 1) != 0) {
@@ -147,31 +146,24 @@ public final class LearningSwitch {
     return value;
   }
 
-  /**
-   * Guarded by the switch's lock, all of it: a port is never contended enough to earn a lock of its
-   * own.
-   */
+  /** Guarded by the switch's lock: a port is never contended enough to earn a lock of its own. */
   private final class Port implements SwitchPort {
     private final String name;
-    private final ArrayDeque<byte[]> queue = new ArrayDeque<>();
-    private @Nullable Runnable wakeUp;
-    private boolean closed;
-    private long dropped;
-    private long delivered;
+    private final ArrivalQueue arrivals = new ArrivalQueue(queueLimit, lock);
 
     Port(String name) {
       this.name = name;
     }
 
     void enqueue(byte[] frame, List<Runnable> wakeUps) {
-      if (closed || queue.size() >= queueLimit) {
-        dropped++;
-        return;
-      }
-      queue.add(frame);
+      Runnable wakeUp = arrivals.add(frame);
       if (wakeUp != null) {
         wakeUps.add(wakeUp);
       }
+    }
+
+    boolean isClosed() {
+      return arrivals.isClosed();
     }
 
     @Override
@@ -186,63 +178,30 @@ public final class LearningSwitch {
 
     @Override
     public byte @Nullable [] poll() {
-      lock.lock();
-      try {
-        byte[] frame = queue.poll();
-        if (frame != null) {
-          delivered++;
-        }
-        return frame;
-      } finally {
-        lock.unlock();
-      }
+      return arrivals.poll();
     }
 
     @Override
     public void onFrame(Runnable run) {
-      boolean waiting;
-      lock.lock();
-      try {
-        wakeUp = run;
-        waiting = !queue.isEmpty();
-      } finally {
-        lock.unlock();
-      }
-      if (waiting) {
-        run.run();
-      }
+      arrivals.onFrame(run);
     }
 
     @Override
     public long dropped() {
-      lock.lock();
-      try {
-        return dropped;
-      } finally {
-        lock.unlock();
-      }
+      return arrivals.dropped();
     }
 
     @Override
     public long delivered() {
-      lock.lock();
-      try {
-        return delivered;
-      } finally {
-        lock.unlock();
-      }
+      return arrivals.delivered();
     }
 
     @Override
     public void close() {
       lock.lock();
       try {
-        if (!closed) {
-          closed = true;
-          open.remove(this);
-          dropped += queue.size();
-          queue.clear();
-        }
+        open.remove(this);
+        arrivals.close();
       } finally {
         lock.unlock();
       }

@@ -1,7 +1,5 @@
 package io.github.jvhost.testkit.net;
 
-import java.util.ArrayDeque;
-import java.util.Queue;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
@@ -18,13 +16,7 @@ public final class ReflectingPort implements SwitchPort {
   private static final int ADDRESS = 6;
 
   private final String name;
-  private final int capacity;
-  private final ReentrantLock lock = new ReentrantLock();
-  private final Queue<byte[]> waiting = new ArrayDeque<>();
-  private Runnable wakeUp = () -> {};
-  private long dropped;
-  private long delivered;
-  private boolean closed;
+  private final ArrivalQueue arrivals;
 
   /**
    * A port with nothing in it.
@@ -37,7 +29,7 @@ public final class ReflectingPort implements SwitchPort {
       throw new IllegalArgumentException("a port has room for one frame at least, not " + capacity);
     }
     this.name = name;
-    this.capacity = capacity;
+    this.arrivals = new ArrivalQueue(capacity, new ReentrantLock());
   }
 
   @Override
@@ -47,22 +39,17 @@ public final class ReflectingPort implements SwitchPort {
 
   @Override
   public void transmit(byte[] frame) {
-    Runnable wake;
-    lock.lock();
-    try {
-      if (closed) {
-        return;
-      }
-      if (frame.length < Packet.ETHERNET_HEADER || waiting.size() >= capacity) {
-        dropped++;
-        return;
-      }
-      waiting.add(turned(frame));
-      wake = wakeUp;
-    } finally {
-      lock.unlock();
+    if (arrivals.isClosed()) {
+      return;
     }
-    wake.run();
+    if (frame.length < Packet.ETHERNET_HEADER) {
+      arrivals.drop();
+      return;
+    }
+    Runnable wakeUp = arrivals.add(turned(frame));
+    if (wakeUp != null) {
+      wakeUp.run();
+    }
   }
 
   private static byte[] turned(byte[] frame) {
@@ -74,60 +61,26 @@ public final class ReflectingPort implements SwitchPort {
 
   @Override
   public byte @Nullable [] poll() {
-    lock.lock();
-    try {
-      byte[] frame = waiting.poll();
-      delivered += frame == null ? 0 : 1;
-      return frame;
-    } finally {
-      lock.unlock();
-    }
+    return arrivals.poll();
   }
 
   @Override
-  public void onFrame(Runnable wake) {
-    boolean now;
-    lock.lock();
-    try {
-      wakeUp = wake;
-      now = !waiting.isEmpty();
-    } finally {
-      lock.unlock();
-    }
-    if (now) {
-      wake.run();
-    }
+  public void onFrame(Runnable wakeUp) {
+    arrivals.onFrame(wakeUp);
   }
 
   @Override
   public long dropped() {
-    lock.lock();
-    try {
-      return dropped;
-    } finally {
-      lock.unlock();
-    }
+    return arrivals.dropped();
   }
 
   @Override
   public long delivered() {
-    lock.lock();
-    try {
-      return delivered;
-    } finally {
-      lock.unlock();
-    }
+    return arrivals.delivered();
   }
 
   @Override
   public void close() {
-    lock.lock();
-    try {
-      closed = true;
-      dropped += waiting.size();
-      waiting.clear();
-    } finally {
-      lock.unlock();
-    }
+    arrivals.close();
   }
 }
