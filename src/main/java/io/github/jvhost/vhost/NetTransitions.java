@@ -98,6 +98,28 @@ final class NetTransitions {
     };
   }
 
+  /**
+   * How a change at run time gets to the back end. Where a ring would have to go on in the same
+   * plan in which it stops, and this back end leaves requests in flight there, the device is
+   * stopped first: only then does guest memory say where to go on.
+   *
+   * @throws VhostException the stop failed
+   */
+  Plan planRefresh() {
+    Plan plan = planStart(StartOrder.PLANNED);
+    boolean again = device.capabilities().profile().stopLeavesRequestsInFlight();
+    if (!again || !goesOnWhereARingStopped(plan)) {
+      return plan;
+    }
+    carryOut(planStop(DeviceConfig.Lifecycle.STOPPED)).orThrow();
+    return planStart(StartOrder.PLANNED);
+  }
+
+  private static boolean goesOnWhereARingStopped(Plan plan) {
+    return plan.steps().stream()
+        .anyMatch(s -> s.step() instanceof Step.SetRingBase(int _, Integer base) && base == null);
+  }
+
   /** How a device stops that is to stay so, whatever its back end does. */
   Plan planStopForGood() {
     wanted = false;

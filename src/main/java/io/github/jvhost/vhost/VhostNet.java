@@ -364,7 +364,7 @@ public final class VhostNet implements AutoCloseable {
    */
   public synchronized Plan refresh() {
     awaitIdle();
-    Plan plan = transitions.planStart(StartOrder.PLANNED);
+    Plan plan = transitions.planRefresh();
     if (!plan.isEmpty()) {
       transitions.carryOut(plan).orThrow();
       if (transitions.shouldRun()) {

@@ -4,10 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.memory.DirtyBitmap;
 import io.github.jvhost.memory.DirtyLog;
+import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.RetiredRegion;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.VringAddress;
+import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Personality;
@@ -187,6 +189,27 @@ class LiveChangesTest {
           .containsOnlyOnce("GET_VRING_BASE")
           .containsOnlyOnce("SET_VRING_KICK");
       assertThat(rig.backEnd().ring(2).orElseThrow().started()).isTrue();
+      rig.noRuleWasBroken();
+    }
+  }
+
+  @Test
+  void whatABackEndLeavesInFlightAsItStopsIsDoneAgain() {
+    BackEndOffer leaves = BackEndOffer.of(Personality.LIBVHOST_USER);
+    try (Rig rig = new Rig(dir, 1, leaves, BackEndProfile.LIBVHOST_USER)) {
+      rig.driveAll();
+      rig.ringsAreAtSomeIndex();
+      rig.net().start();
+      rig.used(0, 2, 77); // of what it took it has finished so much, and never will finish the rest
+      MemoryRegion ram = rig.memory.table().regions().getFirst();
+      try (OwnedDescriptor file = ram.file().duplicate();
+          RetiredRegion before = rig.memory.retireRegion("ram")) {
+        // The same memory in another region: rings in it have to stop and go on.
+        rig.memory.addRegion("ram again", 0, before.region().size(), file, 0);
+        rig.net().refresh();
+      }
+      assertThat(rig.backEnd().ring(2).orElseThrow().base()).isEqualTo(77);
+      assertThat(rig.net().running()).isTrue();
       rig.noRuleWasBroken();
     }
   }
