@@ -26,12 +26,23 @@ final class Connector {
 
   private Connector() {}
 
-  static AFUNIXSocketChannel connect(Path path, String name, String peer, Deadline deadline) {
-    String doing = name + ": connecting to " + path + ": ";
+  /**
+   * Refuses a path that no socket address has room for; the kernel's own words would be "no such
+   * file".
+   *
+   * @param doing what it is for, as messages begin
+   * @throws VhostException (GIVE_UP) it is too long
+   */
+  static void requireThatItFits(Path path, String doing) {
     if (path.toString().getBytes(StandardCharsets.UTF_8).length > MAX_PATH_BYTES) {
       throw new VhostException(
           doing + "a socket path has at most " + MAX_PATH_BYTES + " bytes", Recovery.GIVE_UP);
     }
+  }
+
+  static AFUNIXSocketChannel connect(Path path, String name, String peer, Deadline deadline) {
+    String doing = name + ": connecting to " + path + ": ";
+    requireThatItFits(path, doing);
     try (Poller pause = new Poller(1)) {
       while (true) {
         AFUNIXSocketChannel socket = attempt(path, doing);

@@ -34,6 +34,7 @@ final class ListeningSocket implements AutoCloseable {
    * @throws VhostException (GIVE_UP) if that is not possible
    */
   static ListeningSocket open(Path path) {
+    Connector.requireThatItFits(path, "listening on " + path + ": ");
     AFUNIXServerSocketChannel server = null;
     try {
       server = AFUNIXServerSocketChannel.open();

@@ -182,6 +182,8 @@ class MockBackEndCommandTest {
     assertRefused(1, "reading the hardware model", "--hardware-model=/nowhere/at-all");
     socket = directory.resolve("not/there");
     assertRefused(1, "listening on " + socket);
+    socket = directory.resolve("x".repeat(120));
+    assertRefused(1, "a socket path has at most 107 bytes");
   }
 
   @Test

@@ -23,8 +23,7 @@ class InflightPositionsTest {
   private static final long DESC = 0x10000;
 
   private final DescriptorLedger ledger = DescriptorLedger.tracing();
-  private final GuestMemory memory =
-      GuestMemory.builder(ledger).region("ram", 0, 1 << 20).build();
+  private final GuestMemory memory = GuestMemory.builder(ledger).region("ram", 0, 1 << 20).build();
   private final MemoryFile file = MemoryFile.create(ledger, "in flight", 2 * PART);
   private final Mapping mapping = file.map(0, 2 * PART);
   private final MemorySegment ring = mapping.segment().asSlice(PART * RING);
@@ -59,8 +58,7 @@ class InflightPositionsTest {
   }
 
   private Optional<RingIndex> position(int ringIndex, long size) {
-    InflightRegion region =
-        new InflightRegion(file.descriptor(), new Inflight(size, 0, 2, SIZE));
+    InflightRegion region = new InflightRegion(file.descriptor(), new Inflight(size, 0, 2, SIZE));
     return InflightPositions.of(region, ringIndex, queue, memory);
   }
 
