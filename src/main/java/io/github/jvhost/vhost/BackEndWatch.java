@@ -97,7 +97,7 @@ public final class BackEndWatch implements AutoCloseable {
       }
       devices.add(new WatchedDevice(net, policy, listener));
     }
-    net.presence().watcher(this::wake);
+    net.watchedBy(this::wake);
     wake();
   }
 
@@ -111,7 +111,7 @@ public final class BackEndWatch implements AutoCloseable {
       devices.remove(found);
     }
     if (found != null) {
-      net.presence().watcher(null);
+      net.watchedBy(null);
       found.cancel();
       wake();
     }
@@ -145,6 +145,7 @@ public final class BackEndWatch implements AutoCloseable {
       }
     } finally {
       poller.close();
+      wakeUp.close();
     }
   }
 
@@ -182,14 +183,16 @@ public final class BackEndWatch implements AutoCloseable {
       wakeUp.signal();
     }
     for (WatchedDevice watched : all) {
-      watched.net().presence().watcher(null);
+      watched.net().watchedBy(null);
       watched.cancel();
+    }
+    if (Thread.currentThread() == thread) {
+      return; // a listener of ours: the thread ends once it returns
     }
     try {
       thread.join(LONGEST_CLOSE);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    wakeUp.close();
   }
 }

@@ -24,6 +24,10 @@ final class NetTransitions {
   private final BackEndPresence presence;
   private @Nullable DirtyLog dirtyLog;
   private @Nullable InflightRegion inflight;
+
+  /** Whether rings may have run since the region was made: then it has something to say. */
+  private boolean inflightUsed;
+
   private boolean running;
 
   /** Whether the device is to run as soon as its driver, its link and its back end let it. */
@@ -157,7 +161,15 @@ final class NetTransitions {
   Outcome carryOut(Plan plan) {
     Deadline deadline = Deadline.after(device.options().transitionWithin());
     Execution execution = begin(plan, deadline);
-    SideBySide.run(List.of(execution), deadline);
+    boolean ran = false;
+    try {
+      SideBySide.run(List.of(execution), deadline);
+      ran = true;
+    } finally {
+      if (!ran) {
+        presence.planEnds();
+      }
+    }
     return finish(execution);
   }
 
@@ -186,6 +198,7 @@ final class NetTransitions {
         running = outcome.complete();
         if (mayRun || device.shadow().anyRingMayRun()) {
           indexes.served();
+          inflightUsed = true;
         }
       }
       case STOPPED, RESET -> {
@@ -213,6 +226,7 @@ final class NetTransitions {
       inflight.file().close();
       inflight = null;
     }
+    inflightUsed = false;
   }
 
   // ---- what happens to driver and connection ----
@@ -222,16 +236,22 @@ final class NetTransitions {
     if (running) {
       carryOut(planStop(DeviceConfig.Lifecycle.RESET));
     }
-    driverIsAnother();
+    indexes.fresh();
+    closeInflight();
     if (device.connected()) {
       presence.restoreLink(); // where the rings were does not matter any more
     }
   }
 
-  /** Where rings were, and what was in flight in them, is no business of this driver's. */
-  void driverIsAnother() {
+  /**
+   * A saved state was loaded: it says where the rings are. An in-flight region that an early set-up
+   * has made stays for the back end that comes after this one; one that has seen other rings goes.
+   */
+  void stateWasRestored() {
     indexes.fresh();
-    closeInflight();
+    if (inflightUsed) {
+      closeInflight();
+    }
   }
 
   /** Something failed that may have cost the connection; a device that is watched is lost then. */

@@ -7,6 +7,7 @@ import io.github.jvhost.channel.Received;
 import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
+import io.github.jvhost.protocol.Inflight;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.virtio.DeviceStatus;
@@ -69,6 +70,7 @@ public final class RehearsalPeer implements AutoCloseable {
         switch (request) {
           case GET_VRING_BASE -> received.payload();
           case GET_STATUS -> RUNNING;
+          case GET_INFLIGHT_FD -> new byte[Inflight.SIZE]; // of no bytes: there is none to share
           default -> ACKNOWLEDGED;
         };
     backEnd.reply(

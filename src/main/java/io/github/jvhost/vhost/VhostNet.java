@@ -330,6 +330,17 @@ public final class VhostNet implements AutoCloseable {
     return device.connected();
   }
 
+  /**
+   * Somebody watches from now on, or nobody. A device that has no connection even now is lost.
+   *
+   * @param told what to run when something happens; returns at once; null: nobody watches
+   */
+  synchronized void watchedBy(@Nullable Runnable told) {
+    presence().watcher(told);
+    transitions.noteLoss(
+        new VhostException(name() + ": there was no connection to watch", Recovery.RECONNECT));
+  }
+
   /** What a watch needs to know. */
   BackEndPresence presence() {
     return transitions.presence();
@@ -435,7 +446,7 @@ public final class VhostNet implements AutoCloseable {
    */
   public synchronized void restore(VirtioNetState state) {
     model.restore(state);
-    transitions.driverIsAnother();
+    transitions.stateWasRestored();
   }
 
   /**

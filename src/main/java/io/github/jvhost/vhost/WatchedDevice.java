@@ -35,6 +35,9 @@ final class WatchedDevice {
   private @Nullable Thread attempts;
   private boolean cancelled;
 
+  /** Whether the device was lost once more while its thread was at it. */
+  private boolean lostAgain;
+
   WatchedDevice(VhostNet net, ReconnectPolicy policy, BackEndWatch.Listener listener) {
     this.net = net;
     this.policy = policy;
@@ -79,7 +82,9 @@ final class WatchedDevice {
     listener.lost(net, why);
     lock.lock();
     try {
-      if (attempts == null && !cancelled) {
+      if (attempts != null) {
+        lostAgain = true;
+      } else if (!cancelled) {
         attempts =
             Thread.ofPlatform().name("jvhost-reconnect " + net.name()).daemon().start(this::retry);
       }
@@ -89,26 +94,29 @@ final class WatchedDevice {
   }
 
   private void retry() {
-    int attempt = 1;
-    VhostException last = null;
-    while (true) {
+    boolean again;
+    do {
+      bringBack();
+      again = !ended();
+    } while (again);
+  }
+
+  /** Follows the policy to its end, or until there is a back end again. */
+  private void bringBack() {
+    VhostException last =
+        new VhostException(net.name() + ": the policy is not to reconnect", Recovery.GIVE_UP);
+    for (int attempt = 1; ; attempt++) {
       Optional<Duration> pause = policy.delayBefore(attempt);
       if (pause.isEmpty()) {
-        giveUp(
-            last != null
-                ? last
-                : new VhostException(
-                    net.name() + ": the policy is not to reconnect", Recovery.GIVE_UP));
+        giveUp(last);
         return;
       }
       if (!waited(pause.get()) || net.connected()) {
-        end(); // cancelled, or somebody else has brought it back
-        return;
+        return; // cancelled, or somebody else has brought it back
       }
       try {
         boolean running = net.recover(net.openConnection());
         log.info("{}: a back end again, attempt {}", net.name(), attempt);
-        end();
         listener.recovered(net, attempt, running);
         return;
       } catch (VhostException e) {
@@ -118,23 +126,32 @@ final class WatchedDevice {
           return;
         }
         last = e;
-        attempt++;
       }
     }
   }
 
   private void giveUp(VhostException why) {
     log.warn("{}: given up: {}", net.name(), why.getMessage());
-    end();
+    lock.lock();
+    try {
+      lostAgain = false; // what was lost on the way here is given up with it
+    } finally {
+      lock.unlock();
+    }
     listener.givenUp(net, why);
   }
 
-  /** A loss from here on begins anew. */
-  private void end() {
+  /** The thread has done its work, unless the device was lost once more meanwhile. */
+  private boolean ended() {
     lock.lock();
     try {
+      if (lostAgain && !cancelled) {
+        lostAgain = false;
+        return false;
+      }
       attempts = null;
       changed.signalAll();
+      return true;
     } finally {
       lock.unlock();
     }

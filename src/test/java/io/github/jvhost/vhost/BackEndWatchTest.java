@@ -1,16 +1,22 @@
 package io.github.jvhost.vhost;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.testkit.BackEndOffer;
+import io.github.jvhost.testkit.BackEndRecord;
 import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.virtio.NetFeature;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.SplittableRandom;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -229,6 +235,56 @@ class BackEndWatchTest {
       rig.net().start();
       MockBackEnd first = rig.backEnd();
       first.hangUp();
+      assertThat(told.next()).isEqualTo("lost");
+      assertThat(told.next()).isEqualTo("running");
+    }
+  }
+
+  @Test
+  void aBackEndThatGoesAgainAndAgainIsFollowed() throws InterruptedException {
+    CountDownLatch recoveries = new CountDownLatch(20);
+    BackEndWatch.Listener again =
+        new BackEndWatch.Listener() {
+          @Override
+          public void recovered(VhostNet net, int attempts, boolean running) {
+            recoveries.countDown();
+          }
+        };
+    try (Rig rig = new Rig(dir, 1, offer(), BackEndProfile.GENERIC);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, again)) {
+      watch.watch(rig.net(), SOON);
+      rig.driveAll();
+      rig.net().start();
+      Deadline end = Rig.soon();
+      SplittableRandom random = new SplittableRandom();
+      while (recoveries.getCount() > 0 && !end.expired()) {
+        rig.backEnd().hangUp(); // also just as it comes back, before anybody took note of that
+        LockSupport.parkNanos(random.nextLong(30_000_000));
+      }
+      assertThat(recoveries.await(20, TimeUnit.SECONDS)).isTrue();
+      BackEndRecord record = rig.backEnd().record();
+      assertThat(record.await(_ -> rig.net().running() && rig.backEnd().isRunning(), end))
+          .as("whenever the last loss was")
+          .isTrue();
+    }
+  }
+
+  @Test
+  void whatWasLostBeforeAnybodyWatchedIsBroughtBack() throws InterruptedException {
+    Told told = new Told();
+    try (Rig rig = new Rig(dir, 1, offer(), BackEndProfile.GENERIC);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, told)) {
+      rig.driveAll();
+      rig.net().start();
+      rig.backEnd().hangUp();
+      assertThatThrownBy(
+              () -> {
+                rig.net().ask(VhostUserFrontEnd::getFeatures);
+                rig.net().ask(VhostUserFrontEnd::getFeatures);
+              })
+          .isInstanceOf(VhostException.class);
+      assertThat(rig.net().connected()).isFalse();
+      watch.watch(rig.net(), SOON);
       assertThat(told.next()).isEqualTo("lost");
       assertThat(told.next()).isEqualTo("running");
     }
