@@ -277,11 +277,9 @@ class BackEndWatchTest {
       rig.driveAll();
       rig.net().start();
       rig.backEnd().hangUp();
-      assertThatThrownBy(
-              () -> {
-                rig.net().ask(VhostUserFrontEnd::getFeatures);
-                rig.net().ask(VhostUserFrontEnd::getFeatures);
-              })
+      BackEndRecord record = rig.backEnd().record();
+      assertThat(record.await(r -> r.disconnections() == 1, Rig.soon())).isTrue();
+      assertThatThrownBy(() -> rig.net().ask(VhostUserFrontEnd::getFeatures))
           .isInstanceOf(VhostException.class);
       assertThat(rig.net().connected()).isFalse();
       watch.watch(rig.net(), SOON);
