@@ -11,7 +11,7 @@ module io.github.jvhost {
   requires com.kohlschutter.junixsocket.nativecommon;
   requires org.slf4j;
   requires static info.picocli;
-  requires static com.fasterxml.jackson.core;
+  requires com.fasterxml.jackson.core;
 
   exports io.github.jvhost;
   exports io.github.jvhost.sys;

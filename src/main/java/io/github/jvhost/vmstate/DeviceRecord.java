@@ -125,7 +125,7 @@ public record DeviceRecord(String device, Kind kind, int generation, byte[] body
     reader.leave();
     reader.enter("body");
     byte[] body = reader.bytes(bodyLength);
-    in.position(in.position() + reader.consumed());
+    in.position(in.position() + (int) reader.offset());
     return new DeviceRecord(
         device, code == Kind.EARLY.code ? Kind.EARLY : Kind.FINAL, generation, body);
   }

@@ -76,7 +76,7 @@ final class NetDescription {
           .bool("nouni", m -> m.noUnicast, (m, v) -> m.noUnicast = v)
           .bool("nobcast", m -> m.noBroadcast, (m, v) -> m.noBroadcast = v)
           .bool("has_ufo", m -> m.ufo, (m, v) -> m.ufo = v)
-          .onlyIf(m -> m.shape.maxQueuePairs() > 1, NetDescription::queuePairs)
+          .onlyIf(NetModel::hasSeveralPairs, NetDescription::queuePairs)
           .onlyIf(
               m -> NetFeature.CTRL_GUEST_OFFLOADS.in(m.featuresLow),
               g ->
@@ -104,9 +104,7 @@ final class NetDescription {
   private static void queuePairs(DescriptionBuilder<NetModel> builder) {
     builder
         .u16("max_queue_pairs", m -> m.maxQueuePairs, (m, v) -> m.maxQueuePairs = v)
-        .expect(
-            "as many queue pairs as this device has",
-            m -> m.maxQueuePairs == m.shape.maxQueuePairs())
+        .expect("as many queue pairs as this device has", NetModel::pairsAreThoseOfTheShape)
         .u16("curr_queue_pairs", m -> m.currentQueuePairs, (m, v) -> m.currentQueuePairs = v)
         .expect(
             "one queue pair in use, up to all",

@@ -4,6 +4,7 @@ import io.github.jvhost.virtio.Bytes;
 import io.github.jvhost.virtio.CommonState;
 import io.github.jvhost.virtio.HostOffer;
 import io.github.jvhost.virtio.MacAddress;
+import io.github.jvhost.virtio.NetState;
 import io.github.jvhost.virtio.SavedQueue;
 import io.github.jvhost.virtio.TransportState;
 import io.github.jvhost.virtio.VirtioNetState;
@@ -17,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class NetModel {
   final SectionShape shape;
+  private final boolean pairsUnknown;
 
   // Transport.
   boolean modern;
@@ -80,8 +82,30 @@ final class NetModel {
 
   private final @Nullable QueueModel[] queues = new @Nullable QueueModel[VirtioNetState.MAX_QUEUES];
 
+  /** For a section of this shape, to be read or filled. */
   NetModel(SectionShape shape) {
+    this(shape, false);
+  }
+
+  /**
+   * For a section that is to be read.
+   *
+   * @param pairsUnknown the section has more than one queue pair, but nobody knows how many: it
+   *     says so itself, and the shape's number does not count
+   */
+  NetModel(SectionShape shape, boolean pairsUnknown) {
     this.shape = shape;
+    this.pairsUnknown = pairsUnknown;
+  }
+
+  boolean hasSeveralPairs() {
+    return pairsUnknown || shape.maxQueuePairs() > 1;
+  }
+
+  boolean pairsAreThoseOfTheShape() {
+    return pairsUnknown
+        ? maxQueuePairs > 1 && maxQueuePairs <= NetState.MAX_PAIRS
+        : maxQueuePairs == shape.maxQueuePairs();
   }
 
   boolean pci() {

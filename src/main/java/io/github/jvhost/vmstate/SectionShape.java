@@ -12,8 +12,14 @@ import io.github.jvhost.virtio.VirtioNetState;
  * @param attachment how the device is attached
  * @param configSpace bytes of the PCI config space, 256 or 4096; 0 for mmio
  * @param maxQueuePairs 1 to 511
+ * @param offeredFeatures what the device that reads it offers, bits 0 to 63: a section whose driver
+ *     acknowledged more is refused; {@link #ANY_FEATURES} where that does not matter
  */
-public record SectionShape(Attachment attachment, int configSpace, int maxQueuePairs) {
+public record SectionShape(
+    Attachment attachment, int configSpace, int maxQueuePairs, long offeredFeatures) {
+  /** All features: no section is refused for what its driver acknowledged. */
+  public static final long ANY_FEATURES = -1;
+
   /** How a device is attached to its guest. */
   public enum Attachment {
     /** Over virtio-mmio. */
@@ -44,17 +50,27 @@ public record SectionShape(Attachment attachment, int configSpace, int maxQueueP
 
   /** A device over virtio-mmio, legacy or modern. */
   public static SectionShape mmio(int maxQueuePairs) {
-    return new SectionShape(Attachment.MMIO, 0, maxQueuePairs);
+    return new SectionShape(Attachment.MMIO, 0, maxQueuePairs, ANY_FEATURES);
   }
 
   /** A device over virtio-pci, legacy, transitional or modern. */
   public static SectionShape pci(int maxQueuePairs, int configSpace) {
-    return new SectionShape(Attachment.PCI, configSpace, maxQueuePairs);
+    return new SectionShape(Attachment.PCI, configSpace, maxQueuePairs, ANY_FEATURES);
+  }
+
+  /** The same for a device that offers only these features. */
+  public SectionShape offering(long features) {
+    return new SectionShape(attachment, configSpace, maxQueuePairs, features);
+  }
+
+  /** Whether all of these features are offered. */
+  boolean offers(long features) {
+    return (features & ~offeredFeatures) == 0;
   }
 
   /** The shape of what this device saves and can restore. */
   public static SectionShape of(VirtioNet device) {
-    return of(device.transport(), device.maxQueuePairs());
+    return of(device.transport(), device.maxQueuePairs()).offering(device.deviceFeatures());
   }
 
   /** The shape in which a state is written. */

@@ -68,6 +68,7 @@ final class VirtioDescription {
           .expect(
               "the features that were saved before in its lower half",
               m -> (int) m.features == m.featuresLow)
+          .expect("only features that this device offers", m -> m.shape.offers(m.features))
           .build();
 
   private static final Description<NetModel> VIRTQUEUES =
@@ -137,6 +138,9 @@ final class VirtioDescription {
               "a ring below " + VirtioNetState.MAX_QUEUES,
               m -> m.queueSelect < VirtioNetState.MAX_QUEUES)
           .u32("guest_features", m -> m.featuresLow, (m, v) -> m.featuresLow = v)
+          .expect(
+              "only features that this device offers",
+              m -> m.shape.offers(Integer.toUnsignedLong(m.featuresLow)))
           .u32("config_len", m -> m.configLength, (m, v) -> m.configLength = v)
           .bytes("config", m -> m.configLength, m -> m.config, (m, v) -> m.config = v)
           .u32("nvq", m -> m.queueCount, (m, v) -> m.queueCount = v)

@@ -104,16 +104,24 @@ public final class VirtioNetVmState {
 
   private static VirtioNetState decodePrefix(
       Description<NetModel> description, ByteBuffer in, SectionShape shape) {
-    NetModel model = new NetModel(shape);
     VmReader reader = new VmReader(description.name(), in);
-    description.read(reader, model, VERSION);
-    VirtioNetState state;
-    try {
-      state = StateOfModel.of(model);
-    } catch (IllegalArgumentException e) {
-      throw reader.failure("a state that is consistent with itself: " + e.getMessage());
-    }
-    in.position(in.position() + reader.consumed());
+    VirtioNetState state = read(reader, description, new NetModel(shape));
+    in.position(in.position() + (int) reader.offset());
     return state;
+  }
+
+  /** A state from its body in a stream. */
+  static VirtioNetState read(VmReader in, DeviceRecord.Kind kind, NetModel into) {
+    return read(in, description(kind), into);
+  }
+
+  private static VirtioNetState read(
+      VmReader in, Description<NetModel> description, NetModel model) {
+    description.read(in, model, VERSION);
+    try {
+      return StateOfModel.of(model);
+    } catch (IllegalArgumentException e) {
+      throw in.failure("a state that is consistent with itself: " + e.getMessage());
+    }
   }
 }

@@ -1,24 +1,62 @@
 package io.github.jvhost.vmstate;
 
+import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Iterator;
+import java.util.Optional;
 import java.util.StringJoiner;
+import org.jspecify.annotations.Nullable;
 
-/** Reads big-endian values and knows where it is, so that it can say so when something is wrong. */
+/**
+ * Reads big-endian values and knows where it is, so that it can say so when something is wrong.
+ * What it reads is either all there, or comes from a stream through a window that grows only as far
+ * as bytes have really arrived.
+ *
+ * <pre>
+ *   0 ........... base                                      offset in the stream
+ *                 |  kept from the mark on  |  remaining  |
+ *                 +-------------------------+-------------+ - - - - - - -
+ *                 0 = mark                  position      limit    not read yet
+ * </pre>
+ */
 final class VmReader {
-  private final ByteBuffer in;
-  private final int start;
-  private final String section;
+  /** The most that is held of a stream at once, in bytes: more than any sane device saves. */
+  static final int MAX_HELD = 256 << 20;
+
+  private static final int WINDOW = 256 << 10;
+  private static final int NO_MARK = -1;
+
+  private final @Nullable InputStream source;
   private final Deque<String> path = new ArrayDeque<>();
+  private ByteBuffer in;
+  private String section;
+  private long base;
+  private int mark = NO_MARK;
+  private boolean ended;
 
   /** Reads from the buffer's position; the position of the given buffer does not move. */
   VmReader(String section, ByteBuffer buffer) {
+    this(section, buffer, 0);
+  }
+
+  /** The same for bytes that lie at an offset of something larger. */
+  VmReader(String section, ByteBuffer buffer, long offset) {
     this.section = section;
+    this.source = null;
     this.in = buffer.duplicate().order(ByteOrder.BIG_ENDIAN);
-    this.start = in.position();
+    this.base = offset - in.position();
+  }
+
+  /** Reads a stream from where it is. It is not closed. */
+  VmReader(String section, InputStream source) {
+    this.section = section;
+    this.source = source;
+    this.in = ByteBuffer.allocate(WINDOW).limit(0);
   }
 
   /** Goes into a field; what fails from now on fails there. */
@@ -30,20 +68,46 @@ final class VmReader {
     path.pop();
   }
 
+  /** Names what is read from now on; its fields begin anew. */
+  void section(String name) {
+    section = name;
+    path.clear();
+  }
+
   VmStateException failure(String expected) {
     StringJoiner names = new StringJoiner("/");
     for (Iterator<String> i = path.descendingIterator(); i.hasNext(); ) {
       names.add(i.next());
     }
-    return new VmStateException(section, names.toString(), consumed(), expected);
+    return new VmStateException(section, names.toString(), offset(), expected);
   }
 
-  int consumed() {
-    return in.position() - start;
+  /** Where it is, in bytes from the start of what is read. */
+  long offset() {
+    return base + in.position();
   }
 
-  int remaining() {
-    return in.remaining();
+  /** From now on everything is kept, so that {@link #rewind} can go back to here. */
+  void mark() {
+    mark = in.position();
+  }
+
+  /** Goes back to the mark; fields begin anew. The mark stays. */
+  void rewind() {
+    in.position(mark);
+    path.clear();
+  }
+
+  /** Nothing needs to be kept any more. */
+  void unmark() {
+    mark = NO_MARK;
+  }
+
+  /** A copy of what was read since the mark. */
+  byte[] sinceMark() {
+    byte[] bytes = new byte[in.position() - mark];
+    in.get(mark, bytes);
+    return bytes;
   }
 
   int u8() {
@@ -77,20 +141,47 @@ final class VmReader {
     return bytes;
   }
 
+  /** A name: its length in one byte, then that many bytes. */
+  String name() {
+    int length = u8();
+    return new String(bytes(length), StandardCharsets.ISO_8859_1);
+  }
+
+  /** The next bytes without a copy, read-only; valid until something else is read. */
+  ByteBuffer view(int count) {
+    need(count);
+    ByteBuffer view = in.slice(in.position(), count).asReadOnlyBuffer();
+    in.position(in.position() + count);
+    return view;
+  }
+
   void need(long count) {
-    if (count > in.remaining()) {
+    if (count > in.remaining() && !arrived(count)) {
       throw failure(count + " bytes, there are " + in.remaining());
     }
   }
 
+  /** Whether nothing follows. */
+  boolean atEnd() {
+    return in.remaining() == 0 && !arrived(1);
+  }
+
   /** A byte ahead, or -1 behind the end. */
   int peek(int ahead) {
-    return ahead < in.remaining() ? in.get(in.position() + ahead) & 0xFF : -1;
+    return ahead < in.remaining() || arrived(ahead + 1L)
+        ? in.get(in.position() + ahead) & 0xFF
+        : -1;
+  }
+
+  /** The next eight bytes as a number, without taking them. */
+  long peekU64() {
+    need(8);
+    return in.getLong(in.position());
   }
 
   /**
    * Where, from here on, the next bytes begin to differ from an image; the image's length when they
-   * do not.
+   * do not. They have to be {@linkplain #need there}.
    */
   int sameAs(byte[] image, int from) {
     ByteBuffer expected = ByteBuffer.wrap(image, from, image.length - from);
@@ -98,8 +189,91 @@ final class VmReader {
     return mismatch < 0 ? image.length - from : mismatch;
   }
 
-  void skip(int count) {
-    need(count);
-    in.position(in.position() + count);
+  void skip(long count) {
+    if (count <= in.remaining()) {
+      in.position(in.position() + (int) count);
+    } else if (mark != NO_MARK || source == null || count <= WINDOW) {
+      need(count);
+      in.position(in.position() + (int) count);
+    } else {
+      skipUnread(count - in.remaining());
+    }
+  }
+
+  /** Everything up to the end of the stream, without taking it, unless that is too much to hold. */
+  Optional<ByteBuffer> rest() {
+    boolean more = true;
+    while (more && in.remaining() < MAX_HELD) {
+      more = arrived(in.remaining() + 1L);
+    }
+    return more ? Optional.empty() : Optional.of(in.slice().asReadOnlyBuffer());
+  }
+
+  /** Skips what the window does not hold yet; the last byte is read, to know that it exists. */
+  private void skipUnread(long count) {
+    base += in.limit();
+    in.clear().limit(0);
+    try {
+      if (source != null) {
+        source.skipNBytes(count - 1);
+      }
+    } catch (IOException e) {
+      throw failed(e);
+    }
+    base += count - 1;
+    need(1);
+    in.get();
+  }
+
+  /** Reads until that many bytes remain, as long as there are any. */
+  private boolean arrived(long count) {
+    if (source == null || ended) {
+      return false;
+    }
+    if (count > MAX_HELD) {
+      throw failure("at most " + MAX_HELD + " bytes in one piece, not " + count);
+    }
+    while (in.remaining() < count) {
+      if (in.limit() == in.capacity()) {
+        makeRoom();
+      }
+      try {
+        int at = in.limit();
+        int read = source.read(in.array(), at, in.capacity() - at);
+        if (read < 0) {
+          ended = true;
+          return false;
+        }
+        in.limit(at + read);
+      } catch (IOException e) {
+        throw failed(e);
+      }
+    }
+    return true;
+  }
+
+  /** Drops what nobody needs any more; grows only where all of it is needed. */
+  private void makeRoom() {
+    int keep = mark == NO_MARK ? in.position() : mark;
+    int position = in.position() - keep;
+    int limit = in.limit() - keep;
+    byte[] array = in.array();
+    if (keep == 0) {
+      if (limit >= MAX_HELD) {
+        throw failure("at most " + MAX_HELD + " bytes in one piece");
+      }
+      array = new byte[Math.min(2 * limit, MAX_HELD)];
+    }
+    System.arraycopy(in.array(), keep, array, 0, limit);
+    in = ByteBuffer.wrap(array).order(ByteOrder.BIG_ENDIAN).position(0).limit(limit);
+    in.position(position);
+    base += keep;
+    mark = mark == NO_MARK ? NO_MARK : 0;
+  }
+
+  private VmStateException failed(IOException e) {
+    VmStateException failure = failure("more bytes, but reading them failed: " + e);
+    failure.initCause(e);
+    return failure;
   }
 }

@@ -12,7 +12,7 @@ public class VmStateException extends VhostException {
 
   private final String section;
   private final String path;
-  private final int offset;
+  private final long offset;
   private final String expected;
 
   /**
@@ -23,7 +23,7 @@ public class VmStateException extends VhostException {
    * @param offset in bytes, from the start of what is read
    * @param expected what should have been there
    */
-  public VmStateException(String section, String path, int offset, String expected) {
+  public VmStateException(String section, String path, long offset, String expected) {
     super(
         "reading section "
             + section
@@ -50,7 +50,7 @@ public class VmStateException extends VhostException {
   }
 
   /** Where, in bytes from the start of what was read. */
-  public int offset() {
+  public long offset() {
     return offset;
   }
 

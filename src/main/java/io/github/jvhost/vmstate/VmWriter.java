@@ -1,6 +1,9 @@
 package io.github.jvhost.vmstate;
 
+import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
 /**
@@ -32,6 +35,16 @@ final class VmWriter {
     room(value.length).put(value);
   }
 
+  void bytes(ByteBuffer value) {
+    room(value.remaining()).put(value.duplicate());
+  }
+
+  /** A name: its length in one byte, then that many bytes. */
+  void name(String name) {
+    u8(name.length());
+    bytes(name.getBytes(StandardCharsets.ISO_8859_1));
+  }
+
   /**
    * Writes an image and goes back to its start, so that single elements of it can be written over.
    */
@@ -46,6 +59,13 @@ final class VmWriter {
   /** Goes to a place that was written or {@linkplain #background prepared} before. */
   void position(int position) {
     out.position(position);
+  }
+
+  /** Hands over everything and begins anew. */
+  void drainTo(OutputStream sink) throws IOException {
+    sink.write(out.array(), 0, out.position());
+    Arrays.fill(out.array(), 0, out.position(), (byte) 0);
+    out.clear();
   }
 
   byte[] toArray() {

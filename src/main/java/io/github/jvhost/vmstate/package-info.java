@@ -1,6 +1,6 @@
 /**
- * The encoding of a saved device: QEMU's VMState, byte for byte, from one table that is used for
- * writing and for reading.
+ * The encoding of a saved device, and of the stream that carries it: QEMU's VMState, byte for byte,
+ * from one table that is used for writing and for reading.
  *
  * <pre>
  *   VirtioNetState  --NetModel.of-->  NetModel  --Description.write-->  bytes
@@ -19,7 +19,19 @@
  * what was sent. A decoded state is a model of its own: neither guest memory nor a live device is
  * touched.
  *
- * <p>Around the bodies goes an envelope of our own, {@link io.github.jvhost.vmstate.DeviceRecord}.
+ * <p>Around the bodies goes one of two envelopes. {@link io.github.jvhost.vmstate.DeviceRecord} is
+ * our own, with a length, a generation and a kind. QEMU's has none of these:
+ *
+ * <pre>
+ *   QEVM | configuration | START ram | early sections | PART ram ... | END ram | FULL section ... | 00 | description in JSON
+ *
+ *   QemuStreamReader  --StreamRecord-->  (the caller)  --StreamRecord-->  QemuStreamWriter
+ *                     --RamRecord-----------------------------------------&gt;
+ * </pre>
+ *
+ * <p>A section's length is known of virtio-net devices because they are understood, of others from
+ * the description or from a handler of the embedder's. {@link
+ * io.github.jvhost.vmstate.StreamRewriter} copies a stream and changes what is asked for.
  */
 @NullMarked
 package io.github.jvhost.vmstate;

@@ -104,7 +104,7 @@ class DescriptionTest {
   private static int consumed(byte[] bytes) {
     VmReader in = new VmReader("test", ByteBuffer.wrap(bytes));
     THING.read(in, new Model(), 1);
-    return in.consumed();
+    return (int) in.offset();
   }
 
   private static byte[] bytes(Object... parts) {

@@ -110,7 +110,7 @@ class MalformedSectionTest {
     try {
       state = VirtioNetVmState.decode(ByteBuffer.wrap(body), shape);
     } catch (VmStateException e) {
-      assertThat(e.offset()).as(what).isBetween(0, body.length);
+      assertThat(e.offset()).as(what).isBetween(0L, (long) body.length);
       assertThat(e.recovery()).as(what).isEqualTo(Recovery.GIVE_UP);
       return;
     }

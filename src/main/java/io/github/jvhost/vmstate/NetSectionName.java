@@ -1,0 +1,48 @@
+package io.github.jvhost.vmstate;
+
+import java.util.Optional;
+import java.util.regex.Pattern;
+
+/**
+ * The idstr of a virtio-net section.
+ *
+ * @param kind early or final
+ * @param path of the device in its machine; "" for an early section that goes by order
+ */
+public record NetSectionName(DeviceRecord.Kind kind, String path) {
+  // "0000:00:03.0", behind bridges "0000:00:02.0:00.0"
+  private static final Pattern PCI =
+      Pattern.compile("[0-9a-f]{4}:[0-9a-f]{2}(:[0-9a-f]{2}\\.[0-7])+");
+  private static final Pattern MMIO = Pattern.compile("virtio-mmio@[0-9a-f]{16}");
+
+  /** The name, if it is one of a virtio-net device. */
+  public static Optional<NetSectionName> parse(String idstr) {
+    for (DeviceRecord.Kind kind : DeviceRecord.Kind.values()) {
+      String suffix = VirtioNetVmState.sectionName(kind);
+      if (idstr.endsWith("/" + suffix)) {
+        String path = idstr.substring(0, idstr.length() - suffix.length() - 1);
+        return Optional.of(new NetSectionName(kind, path));
+      }
+      if (kind == DeviceRecord.Kind.EARLY && idstr.equals(suffix)) {
+        return Optional.of(new NetSectionName(kind, ""));
+      }
+    }
+    return Optional.empty();
+  }
+
+  /** As it stands in the stream. */
+  public String idstr() {
+    String suffix = VirtioNetVmState.sectionName(kind);
+    return path.isEmpty() ? suffix : path + "/" + suffix;
+  }
+
+  /** Whether the device may be on PCI. */
+  boolean maybePci() {
+    return path.isEmpty() || PCI.matcher(path).matches();
+  }
+
+  /** Whether the device may be on virtio-mmio. */
+  boolean maybeMmio() {
+    return path.isEmpty() || MMIO.matcher(path).matches();
+  }
+}

@@ -1,0 +1,363 @@
+package io.github.jvhost.vmstate;
+
+import io.github.jvhost.virtio.Bytes;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reads a migration stream as QEMU writes it (version 3, machine types from 2.4 on: with footers),
+ * record by record.
+ *
+ * <pre>
+ *   try (var in = ...) {
+ *     QemuStreamReader reader = QemuStreamReader.builder().open(in);
+ *     for (var next = reader.next(); next.isPresent(); next = reader.next()) { ... }
+ *   }
+ * </pre>
+ *
+ * <p>Sections have no length. Guest memory and virtio-net devices are understood; all others are
+ * carried as they are, and where they end is known from the description at the end of the stream,
+ * for which the rest of the stream is then held in memory (up to 256 MiB), or else from a {@link
+ * SectionHandler}.
+ *
+ * <p>What is read was written by somebody else: whatever is wrong with it ends as a {@link
+ * VmStateException}, after which the reader is of no use any more. The stream is not closed. One
+ * thread at a time.
+ */
+public final class QemuStreamReader {
+  /** "QEVM". */
+  static final int MAGIC = 0x5145564D;
+
+  /** Of the stream's format; the one before is of 2008. */
+  static final int VERSION = 3;
+
+  static final int END_OF_STREAM = 0x00;
+  static final int DESCRIPTION = 0x06;
+  static final int CONFIGURATION = 0x07;
+  static final int COMMAND = 0x08;
+
+  private static final String STREAM = "stream";
+  private static final String RAM = "ram";
+
+  /** QEMU's own bound for a package. */
+  private static final int MAX_PACKAGE = 1 << 24;
+
+  private enum State {
+    START,
+    /** The configuration may still come. */
+    BEGUN,
+    RECORDS,
+    ENDED,
+    DESCRIBED
+  }
+
+  private final VmReader in;
+  private final Builder with;
+  private final RamReader ram;
+  private final StreamSections sections = new StreamSections();
+  private @Nullable StreamDescription description;
+  private boolean descriptionSought;
+  private State state = State.START;
+  private @Nullable SectionHeader footerOf;
+
+  private QemuStreamReader(VmReader in, Builder with) {
+    this.in = in;
+    this.with = with;
+    this.ram = new RamReader(with.ram);
+  }
+
+  /** How a stream is to be read. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /**
+   * The next record; empty behind the last. Behind {@link StreamRecord.EndOfStream} a description
+   * may come: who reads from a link that stays open, and expects none, does not ask.
+   *
+   * @throws VmStateException when something else is there
+   */
+  public Optional<StreamRecord> next() {
+    in.section(STREAM);
+    if (footerOf != null) {
+      SectionFooter.read(in, footerOf.id());
+      footerOf = null;
+      in.unmark();
+    }
+    return switch (state) {
+      case START -> {
+        start();
+        yield Optional.of(record(in));
+      }
+      case BEGUN, RECORDS -> Optional.of(record(in));
+      case ENDED -> description();
+      case DESCRIBED -> Optional.empty();
+    };
+  }
+
+  /**
+   * The body of the section that {@link #next} returned last, as it stood in the stream. Of guest
+   * memory, of a package and of any other record it is empty.
+   */
+  public Bytes lastBody() {
+    return footerOf == null ? Bytes.EMPTY : Bytes.copyOf(in.sinceMark());
+  }
+
+  /**
+   * Looks whether the stream is over behind its last record.
+   *
+   * @throws VmStateException when bytes follow
+   */
+  public void expectEnd() {
+    in.section(STREAM);
+    if (!in.atEnd()) {
+      throw in.failure("nothing more behind the last record");
+    }
+  }
+
+  private void start() {
+    in.enter("magic");
+    if (in.u32() != MAGIC) {
+      throw in.failure("a migration stream, which begins with QEVM");
+    }
+    in.leave();
+    in.enter("version");
+    int version = in.u32();
+    if (version != VERSION) {
+      throw in.failure("version " + VERSION + " of the stream, not " + version);
+    }
+    in.leave();
+    state = State.BEGUN;
+  }
+
+  private StreamRecord record(VmReader from) {
+    int type = from.u8();
+    boolean first = state == State.BEGUN;
+    state = State.RECORDS;
+    return switch (type) {
+      case END_OF_STREAM -> {
+        if (from != in) {
+          throw from.failure("commands and sections in a package, no end of the stream");
+        }
+        state = State.ENDED;
+        yield new StreamRecord.EndOfStream();
+      }
+      case 1, 2, 3, 4 -> section(from, SectionHeader.Part.of(type));
+      case CONFIGURATION -> {
+        if (!first) {
+          throw from.failure("the configuration once, in front of everything else");
+        }
+        from.section("configuration");
+        StreamRecord.Configuration configuration = ConfigurationDescription.read(from);
+        ram.configure(configuration);
+        yield configuration;
+      }
+      case COMMAND -> command(from);
+      default ->
+          throw from.failure("the type of a record, 00 to 04, 07 or 08, not %02x".formatted(type));
+    };
+  }
+
+  private StreamRecord command(VmReader from) {
+    from.section("command");
+    int code = from.u16();
+    int length = from.u16();
+    Optional<StreamCommand> known = StreamCommand.of(code);
+    if (known.isPresent() && !known.get().takes(length)) {
+      throw from.failure(
+          "%s with %s, there are %d".formatted(known.get(), known.get().expectedData(), length));
+    }
+    if (known.orElse(null) == StreamCommand.PACKAGED) {
+      return packaged(from);
+    }
+    byte[] data = from.bytes(length);
+    if (known.orElse(null) == StreamCommand.POSTCOPY_ADVISE && length == 2 * Long.BYTES) {
+      ByteBuffer sizes = ByteBuffer.wrap(data);
+      ram.advise(sizes.getLong(), sizes.getLong());
+    }
+    return new StreamRecord.Command(code, Bytes.copyOf(data));
+  }
+
+  private StreamRecord packaged(VmReader from) {
+    int length = from.u32();
+    if (from != in || length < 0 || length > MAX_PACKAGE) {
+      throw from.failure(
+          "a package of at most %d bytes that is in no other, not %d"
+              .formatted(MAX_PACKAGE, Integer.toUnsignedLong(length)));
+    }
+    long offset = from.offset();
+    VmReader inside = new VmReader("package", ByteBuffer.wrap(from.bytes(length)), offset);
+    List<StreamRecord> records = new ArrayList<>();
+    while (!inside.atEnd()) {
+      inside.section("package");
+      records.add(record(inside));
+    }
+    return new StreamRecord.Packaged(records);
+  }
+
+  private StreamRecord section(VmReader from, SectionHeader.Part part) {
+    SectionHeader header = sections.read(from, part);
+    if (header.idstr().equals(RAM)) {
+      from.enter("version");
+      if (header.version() != RamReader.VERSION) {
+        throw from.failure("version " + RamReader.VERSION + ", it is " + header.version());
+      }
+      from.leave();
+      ram.read(from, header);
+      SectionFooter.read(from, header.id());
+      return new StreamRecord.Section(header, new SectionBody.Ram());
+    }
+    from.mark();
+    SectionBody body = body(from, header);
+    from.section(header.idstr());
+    SectionFooter.check(from, header.id());
+    if (from == in) {
+      // Taken later: until then the body lies between the mark and here.
+      footerOf = header;
+    } else {
+      SectionFooter.read(from, header.id());
+      from.unmark();
+    }
+    return new StreamRecord.Section(header, body);
+  }
+
+  private SectionBody body(VmReader from, SectionHeader header) {
+    Optional<NetSectionName> net = NetSectionName.parse(header.idstr());
+    boolean ours = net.map(name -> name.maybePci() || name.maybeMmio()).orElse(false);
+    if (ours && header.part() == SectionHeader.Part.FULL) {
+      NetSectionName name = net.orElseThrow();
+      if (header.version() != VirtioNetVmState.VERSION) {
+        from.enter("version");
+        throw from.failure("version " + VirtioNetVmState.VERSION + ", it is " + header.version());
+      }
+      Optional<SectionShape> known = with.shape.apply(header);
+      return new SectionBody.VirtioNet(
+          known.isPresent()
+              ? VirtioNetVmState.read(from, name.kind(), new NetModel(known.get()))
+              : ShapeGuess.read(from, name, header.id()));
+    }
+    SectionHandler handler = with.handlers.get(header.idstr());
+    if (handler != null) {
+      handler.pass(header, new SectionInput(from));
+      return new SectionBody.Opaque(Bytes.copyOf(from.sinceMark()));
+    }
+    return new SectionBody.Opaque(Bytes.copyOf(from.bytes(describedSize(from, header))));
+  }
+
+  private long describedSize(VmReader from, SectionHeader header) {
+    if (header.part() != SectionHeader.Part.FULL) {
+      throw from.failure("a handler for this section, which comes in parts: nothing says how long");
+    }
+    StreamDescription found = seekDescription(from);
+    if (found == null) {
+      throw from.failure(
+          "a handler for this section: the stream has no description that says how long it is");
+    }
+    return found
+        .entry(header)
+        .orElseThrow(() ->
+            from.failure(
+                "a handler for this section: the description at the end does not have instance "
+                    + header.instance()
+                    + " of it"))
+        .size();
+  }
+
+  private @Nullable StreamDescription seekDescription(VmReader from) {
+    if (!descriptionSought) {
+      descriptionSought = true;
+      Optional<ByteBuffer> rest = in.rest();
+      if (rest.isEmpty()) {
+        throw from.failure(
+            "a handler for this section: the description is more than "
+                + VmReader.MAX_HELD
+                + " bytes further on");
+      }
+      Optional<String> json = StreamDescription.find(rest.get());
+      try {
+        description = json.isPresent() ? StreamDescription.parse(json.get()) : null;
+      } catch (IOException e) {
+        throw from.failure("a readable description at the end of the stream: " + oneLine(e));
+      }
+    }
+    return description;
+  }
+
+  /** The parser's messages go on with a second line that tells where in its source. */
+  private static String oneLine(IOException e) {
+    return String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+  }
+
+  private Optional<StreamRecord> description() {
+    if (in.atEnd()) {
+      state = State.DESCRIBED;
+      return Optional.empty();
+    }
+    in.section("description");
+    int type = in.u8();
+    if (type != DESCRIPTION) {
+      throw in.failure("the end, or the description of the stream, not a record " + type);
+    }
+    byte[] json = in.bytes(Integer.toUnsignedLong(in.u32()));
+    state = State.DESCRIBED;
+    try {
+      return Optional.of(
+          new StreamRecord.Description(
+              StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(json)).toString()));
+    } catch (CharacterCodingException e) {
+      throw in.failure("text in UTF-8");
+    }
+  }
+
+  /** What the reader knows in advance, and where memory goes. */
+  public static final class Builder {
+    private final Map<String, SectionHandler> handlers = new HashMap<>();
+    private RamSink ram = RamSink.SKIP;
+    private Function<SectionHeader, Optional<SectionShape>> shape = header -> Optional.empty();
+
+    private Builder() {}
+
+    /** Where guest memory goes; it is skipped where nothing is said. */
+    public Builder ram(RamSink sink) {
+      ram = sink;
+      return this;
+    }
+
+    /**
+     * What is known of virtio-net devices. A section of which nothing is known is read with every
+     * shape that exists, until one fits.
+     *
+     * @param known the shape of the device of a section, early or final
+     */
+    public Builder shape(Function<SectionHeader, Optional<SectionShape>> known) {
+      shape = known;
+      return this;
+    }
+
+    /** How sections of a name are passed whose length is not in the stream's description. */
+    public Builder handler(String idstr, SectionHandler handler) {
+      handlers.put(idstr, handler);
+      return this;
+    }
+
+    /** Reads a stream from where it is, in large pieces. */
+    public QemuStreamReader open(InputStream stream) {
+      return new QemuStreamReader(new VmReader(STREAM, stream), this);
+    }
+
+    /** Reads a stream that is in memory, from the buffer's position, which does not move. */
+    public QemuStreamReader open(ByteBuffer stream) {
+      return new QemuStreamReader(new VmReader(STREAM, stream), this);
+    }
+  }
+}

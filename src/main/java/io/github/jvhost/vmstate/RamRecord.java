@@ -1,0 +1,89 @@
+package io.github.jvhost.vmstate;
+
+import java.nio.ByteBuffer;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One record of guest memory.
+ *
+ * <pre>
+ *   | offset in the block, bits 12-63 | flags, bits 0-11 |  n u8 | block n |  data ...
+ *   +---------------------------------+------------------+-----------------+
+ *                                       CONTINUE: the block is that of the page before, its name is not sent
+ * </pre>
+ */
+public sealed interface RamRecord {
+  /** Bytes of a page in the stream. */
+  int PAGE_SIZE = 4096;
+
+  /** All blocks, MEM_SIZE. */
+  record Blocks(List<RamBlock> blocks) implements RamRecord {
+    /** Copies the list. */
+    public Blocks {
+      blocks = List.copyOf(blocks);
+    }
+  }
+
+  /**
+   * Where a page lies.
+   *
+   * @param block name of the block
+   * @param offset in the block, a multiple of {@value RamRecord#PAGE_SIZE}
+   * @param named whether the block's name is sent; it has to be where the page before is in another
+   *     one
+   */
+  record Place(String block, long offset, boolean named) {
+    /** Checks the range. */
+    public Place {
+      if (offset < 0 || offset % PAGE_SIZE != 0) {
+        throw new IllegalArgumentException("a page at " + offset + " of " + block);
+      }
+    }
+  }
+
+  /** A page of one byte value, ZERO; the value is 0 in practice. */
+  record Fill(Place place, int value) implements RamRecord {}
+
+  /**
+   * A page as it is, PAGE.
+   *
+   * @param bytes {@value RamRecord#PAGE_SIZE} of them; read-only, and only valid until the sink
+   *     returns
+   */
+  record Page(Place place, ByteBuffer bytes) implements RamRecord {}
+
+  /**
+   * What changed in a page since it was sent, XBZRLE.
+   *
+   * @param encoding 8 bits, 1 in practice
+   * @param delta at most {@value RamRecord#PAGE_SIZE} bytes; read-only, and only valid until the
+   *     sink returns
+   */
+  record Delta(Place place, int encoding, ByteBuffer delta) implements RamRecord {}
+
+  /**
+   * A compressed page, COMPRESS_PAGE: zlib. QEMU wrote it until 9.0.
+   *
+   * @param compressed at most twice {@value RamRecord#PAGE_SIZE} bytes; read-only, and only valid
+   *     until the sink returns
+   */
+  record Compressed(Place place, ByteBuffer compressed) implements RamRecord {}
+
+  /** Pages that came over other connections have to be there before what follows, MULTIFD_FLUSH. */
+  record Flush() implements RamRecord {}
+
+  /** The end of this part, EOS. */
+  record End() implements RamRecord {}
+
+  /** Where the record's page lies; null for records that are not about a page. */
+  default @Nullable Place placeOrNull() {
+    return switch (this) {
+      case Fill fill -> fill.place();
+      case Page page -> page.place();
+      case Delta delta -> delta.place();
+      case Compressed compressed -> compressed.place();
+      case Blocks _, Flush _, End _ -> null;
+    };
+  }
+}

@@ -1,0 +1,33 @@
+package io.github.jvhost.vmstate;
+
+/**
+ * What stands behind each section: | 7E | id u32 |. It tells whether the section was understood.
+ */
+final class SectionFooter {
+  private static final int TYPE = 0x7E;
+  private static final int SIZE = 5;
+
+  private SectionFooter() {}
+
+  /** Looks whether the footer follows, without taking it. */
+  static void check(VmReader in, int id) {
+    in.enter("footer");
+    in.need(SIZE);
+    int found = in.peek(1) << 24 | in.peek(2) << 16 | in.peek(3) << 8 | in.peek(4);
+    if (in.peek(0) != TYPE || found != id) {
+      throw in.failure(
+          "the footer of section %d, there is %02x %08x".formatted(id, in.peek(0), found));
+    }
+    in.leave();
+  }
+
+  static void read(VmReader in, int id) {
+    check(in, id);
+    in.skip(SIZE);
+  }
+
+  static void write(VmWriter out, int id) {
+    out.u8(TYPE);
+    out.u32(id);
+  }
+}

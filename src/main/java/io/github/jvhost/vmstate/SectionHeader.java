@@ -1,0 +1,75 @@
+package io.github.jvhost.vmstate;
+
+import java.nio.charset.StandardCharsets;
+import java.util.Objects;
+
+/**
+ * What stands in front of a section's body. Of a section that comes in parts only the first says
+ * what it is, the others have its number.
+ *
+ * <pre>
+ *   | 01 or 04 | id u32 | n u8 | idstr n | instance u32 | version u32 |  body  | 7E | id u32 |
+ *   | 02 or 03 | id u32 |                                                body  | 7E | id u32 |
+ * </pre>
+ *
+ * @param part which part of the section it is
+ * @param id number of the section, chosen by the source and of no meaning but to bind its parts (32
+ *     bits)
+ * @param idstr what is saved, at most 255 bytes: "ram", "0000:00:03.0/virtio-net"
+ * @param instance tells apart what has the same idstr (32 bits)
+ * @param version of the body (32 bits)
+ */
+public record SectionHeader(Part part, int id, String idstr, int instance, int version) {
+  /** Longest idstr, in bytes. */
+  public static final int MAX_IDSTR = 255;
+
+  /** Which part of a section. */
+  public enum Part {
+    /** The first of several. */
+    START(1),
+    /** One in the middle. */
+    PART(2),
+    /** The last. */
+    END(3),
+    /** The only one. */
+    FULL(4);
+
+    private final int code;
+
+    Part(int code) {
+      this.code = code;
+    }
+
+    static Part of(int code) {
+      return values()[code - 1];
+    }
+
+    /** The record's type byte. */
+    int code() {
+      return code;
+    }
+
+    /** Whether it says what it is. */
+    boolean isNamed() {
+      return this == START || this == FULL;
+    }
+  }
+
+  /** Checks the ranges. */
+  public SectionHeader {
+    Objects.requireNonNull(part, "part");
+    if (idstr.length() > MAX_IDSTR || !StandardCharsets.ISO_8859_1.newEncoder().canEncode(idstr)) {
+      throw new IllegalArgumentException("idstr '" + idstr + "'");
+    }
+  }
+
+  /** A section in one piece. */
+  public static SectionHeader full(int id, String idstr, int instance, int version) {
+    return new SectionHeader(Part.FULL, id, idstr, instance, version);
+  }
+
+  /** The same section's other part. */
+  public SectionHeader as(Part other) {
+    return new SectionHeader(other, id, idstr, instance, version);
+  }
+}

@@ -1,0 +1,57 @@
+package io.github.jvhost.vmstate;
+
+/**
+ * The body of a section, for a {@link SectionHandler}. All numbers are big-endian. Whatever is
+ * missing ends as a {@link VmStateException} that says where. One thread; not to be used any more
+ * when the handler has returned.
+ */
+public final class SectionInput {
+  private final VmReader in;
+
+  SectionInput(VmReader in) {
+    this.in = in;
+  }
+
+  /** One byte, 0 to 255. */
+  public int u8() {
+    return in.u8();
+  }
+
+  /** Two bytes, 0 to 65535. */
+  public int u16() {
+    return in.u16();
+  }
+
+  /** Four bytes; all 32 bits. */
+  public int u32() {
+    return in.u32();
+  }
+
+  /** Eight bytes; all 64 bits. */
+  public long u64() {
+    return in.u64();
+  }
+
+  /** The byte so many bytes ahead, from 0, without taking it; -1 behind the end of the stream. */
+  public int peek(int ahead) {
+    return in.peek(ahead);
+  }
+
+  /** Leaves out bytes, from 0 on. */
+  public void skip(long count) {
+    expect(count >= 0, "a length, not " + count);
+    in.skip(count);
+  }
+
+  /**
+   * Refuses the section where something does not hold.
+   *
+   * @param holds what should be true
+   * @param expected how it should be, for people
+   */
+  public void expect(boolean holds, String expected) {
+    if (!holds) {
+      throw in.failure(expected);
+    }
+  }
+}

@@ -1,0 +1,63 @@
+package io.github.jvhost.vmstate;
+
+import io.github.jvhost.virtio.TransportState.Pci;
+import io.github.jvhost.virtio.VirtioNetState;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reads a virtio-net section of whose device nothing is known but the name. Only few shapes exist,
+ * and only one of them ends where the section's footer stands.
+ */
+final class ShapeGuess {
+  private ShapeGuess() {}
+
+  private record Candidate(SectionShape shape, boolean severalPairs) {
+    NetModel model() {
+      return new NetModel(shape, severalPairs);
+    }
+  }
+
+  /**
+   * Reads the body from the reader's mark; afterwards the reader stands behind it.
+   *
+   * @param footer of the section, which must follow
+   * @throws VmStateException of the shape that fits best, where none fits
+   */
+  static VirtioNetState read(VmReader in, NetSectionName name, int footer) {
+    VmStateException closest = null;
+    for (Candidate candidate : candidates(name)) {
+      in.rewind();
+      try {
+        VirtioNetState state = VirtioNetVmState.read(in, name.kind(), candidate.model());
+        SectionFooter.check(in, footer);
+        return state;
+      } catch (VmStateException e) {
+        closest = furthest(closest, e);
+      }
+    }
+    if (closest == null) {
+      throw in.failure("a device on virtio-pci or virtio-mmio");
+    }
+    throw closest;
+  }
+
+  private static VmStateException furthest(@Nullable VmStateException a, VmStateException b) {
+    return a == null || b.offset() > a.offset() ? b : a;
+  }
+
+  private static List<Candidate> candidates(NetSectionName name) {
+    List<Candidate> candidates = new ArrayList<>();
+    for (boolean several : new boolean[] {false, true}) {
+      if (name.maybePci()) {
+        candidates.add(new Candidate(SectionShape.pci(1, Pci.CONFIG_SPACE), several));
+        candidates.add(new Candidate(SectionShape.pci(1, Pci.EXPRESS_CONFIG_SPACE), several));
+      }
+      if (name.maybeMmio()) {
+        candidates.add(new Candidate(SectionShape.mmio(1), several));
+      }
+    }
+    return candidates;
+  }
+}
