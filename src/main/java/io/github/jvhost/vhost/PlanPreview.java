@@ -1,0 +1,159 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.virtio.DeviceStatus;
+import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.VirtioNet;
+import io.github.jvhost.virtio.VirtioNetState;
+import java.util.Collections;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What would be told to a back end if a saved device arrived here: found out without one, and
+ * without any connection.
+ *
+ * <pre>
+ *   early state ----> presetup ----> what the back end holds then
+ *                                      |
+ *   running state -------------------> stop window       for comparison:
+ *              \---------------------------------------> all of it in the window
+ * </pre>
+ *
+ * <p>Some things no saved device says, so they are assumed:
+ *
+ * <ul>
+ *   <li>the back end, and where guest memory lies ({@link PlanPreviewBackEnd}, {@link
+ *       PlanPreviewMemory});
+ *   <li>that the back end takes everything that it is told;
+ *   <li>that nothing is in flight: the used index of a split ring, which is in guest memory, is
+ *       where the device goes on. Where it is not, a back end such as DPDK is told the ring's
+ *       address once more, so that a window has up to one message more for each such ring;
+ *   <li>that no dirty log is switched on before the window is over;
+ *   <li>the MTU, where the driver never read it from the configuration space: 1500 bytes.
+ * </ul>
+ *
+ * <p>The plans hold on to no open descriptor: they can be printed, compared and counted ({@link
+ * PlanPreviewTraffic}), and not carried out. Immutable, and so thread-safe.
+ *
+ * @param presetup what is told while the guest still runs; empty: there is no early set-up
+ * @param whyNoPresetup why there is none; empty where there is one
+ * @param stopWindow what is told in the stop window after the early set-up, or, where there is
+ *     none, without one
+ * @param withoutPresetup what would be told in the stop window without any early set-up
+ * @param whyNotStarted why the device is not started in the window (its driver is not ready, its
+ *     link is down); empty where it is. A back end that was set up early is then stopped, any other
+ *     is told nothing
+ */
+public record PlanPreview(
+    Optional<Plan> presetup,
+    String whyNoPresetup,
+    Plan stopWindow,
+    Plan withoutPresetup,
+    String whyNotStarted) {
+
+  /** Any but 0, which stands for none. */
+  private static final int GENERATION = 1;
+
+  /**
+   * Plans. What it opens meanwhile, it closes.
+   *
+   * @param device its name, for messages
+   * @param early an earlier state of the same device, from which it is set up early; null: that is
+   *     the running state, too
+   * @param running the state with which the guest goes on
+   * @param backEnd that is assumed
+   * @param memory where the guest's is assumed to be
+   * @param ledger that counts descriptors
+   * @throws VhostException (GIVE_UP) the running state fits no device of this library, not this
+   *     back end, or not this memory. Where only the early state does not fit, that is the reason
+   *     why there is no presetup
+   */
+  public static PlanPreview of(
+      String device,
+      @Nullable VirtioNetState early,
+      VirtioNetState running,
+      PlanPreviewBackEnd backEnd,
+      PlanPreviewMemory memory,
+      DescriptorLedger ledger) {
+    VirtioNetState first = early == null ? running : early;
+    try (var rig = PlanPreviewRig.open(device, first, running, backEnd, memory, ledger)) {
+      return of(rig, first, running, backEnd);
+    }
+  }
+
+  /** The same with a rig whose descriptors are still open afterwards. */
+  static PlanPreview of(
+      PlanPreviewRig rig,
+      VirtioNetState early,
+      VirtioNetState running,
+      PlanPreviewBackEnd backEnd) {
+    BackEndCapabilities can = backEnd.capabilities();
+    Shadow nothing = Shadow.nothingTold();
+    PresetupPlanner.EarlyPlan presetup = presetup(rig, early, backEnd);
+    Plan first = presetup.plan();
+    Shadow held = first == null ? nothing : nothing.after(first, allTaken(first));
+    VirtioNet device = rig.in(running);
+    String whyNot = whyNotStarted(device);
+    DeviceConfig desired = whyNot.isEmpty() ? rig.running(device, can, 0) : rig.stopped();
+    return new PlanPreview(
+        Optional.ofNullable(first),
+        presetup.why(),
+        Planner.plan(held, desired, can),
+        Planner.plan(nothing, desired, can),
+        whyNot);
+  }
+
+  private static PresetupPlanner.EarlyPlan presetup(
+      PlanPreviewRig rig, VirtioNetState early, PlanPreviewBackEnd backEnd) {
+    BackEndCapabilities can = backEnd.capabilities();
+    try {
+      VirtioNet device = rig.in(early);
+      String whyNot = whyNotEarly(device, backEnd.mode());
+      if (!whyNot.isEmpty()) {
+        return new PresetupPlanner.EarlyPlan(null, whyNot);
+      }
+      DeviceConfig full = rig.running(device, can, GENERATION);
+      DeviceConfig desired =
+          backEnd.mode() == PresetupMode.EXPLICIT
+              ? EarlyConfiguration.explicit(full)
+              : EarlyConfiguration.implicit(full, can);
+      return new PresetupPlanner.EarlyPlan(Planner.plan(Shadow.nothingTold(), desired, can), "");
+    } catch (VhostException e) {
+      return new PresetupPlanner.EarlyPlan(null, String.valueOf(e.getMessage()));
+    }
+  }
+
+  private static String whyNotEarly(VirtioNet device, PresetupMode mode) {
+    if (mode == PresetupMode.OFF) {
+      return "it is switched off";
+    }
+    if ((device.status() & DeviceStatus.DRIVER_OK) == 0) {
+      return "the driver is not ready";
+    }
+    if (!device.linkUp()) {
+      return "the link is down";
+    }
+    return NetFeature.ACCESS_PLATFORM.in(device.driverFeatures())
+        ? "the device is behind a vIOMMU"
+        : "";
+  }
+
+  private static String whyNotStarted(VirtioNet device) {
+    if ((device.status() & DeviceStatus.DRIVER_OK) == 0) {
+      return "the driver is not ready";
+    }
+    if (device.broken()) {
+      return "the driver has broken the device";
+    }
+    return device.linkUp() ? "" : "the link is down";
+  }
+
+  /** What comes of a plan with which all goes well. */
+  private static Outcome allTaken(Plan plan) {
+    int steps = plan.steps().size();
+    int messages = PlanPreviewTraffic.of(plan).messages();
+    return new Outcome(steps, Collections.nCopies(steps, null), messages, 1, 0, 0, null);
+  }
+}

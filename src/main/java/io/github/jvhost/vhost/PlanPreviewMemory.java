@@ -1,0 +1,164 @@
+package io.github.jvhost.vhost;
+
+import static java.util.stream.Collectors.joining;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.MemoryRegion;
+import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.sys.DescriptorLedger;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+
+/**
+ * Where a guest has its RAM, for a {@link PlanPreview}. A migration stream says how much there is
+ * and not where it lies, so that is an assumption.
+ *
+ * <pre>
+ *   guest address   0           low              4 GiB
+ *                   |  RAM      |  devices        |  the rest of RAM
+ *
+ *   QEMU machine    splits RAM              into low, and the rest
+ *   pc (i440fx)     of 3.5 GiB and more     3 GiB
+ *   q35             of 2.75 GiB and more    2 GiB
+ *   microvm         of more than 3 GiB      3 GiB
+ * </pre>
+ *
+ * <p>So QEMU has it in hw/i386/pc_piix.c and pc_q35.c for machine types from 2.0 on, and in
+ * microvm.c from 5.1 on, where nobody said max-ram-below-4g. What it does beside that is left out:
+ * the windows below 1 MiB, for which a back end is told of low memory in more than one region;
+ * memory that was plugged in; and, from machine type 7.1 on, a guest of nearly 1 TiB or more with
+ * an AMD processor, where the rest begins at 1 TiB.
+ *
+ * <p>Immutable, and so thread-safe.
+ *
+ * @param regions 1 to 512, none of which overlap; in any order when given, sorted by address
+ *     afterwards
+ */
+public record PlanPreviewMemory(List<Region> regions) {
+  private static final long GIB = 1L << 30;
+  private static final long ABOVE = 4 * GIB;
+
+  /**
+   * One stretch of RAM.
+   *
+   * @param address guest-physical, a multiple of 4096
+   * @param size in bytes, a multiple of 4096, not 0
+   */
+  public record Region(long address, long size) {
+    /**
+     * Checks the ranges.
+     *
+     * @throws VhostException (GIVE_UP) no guest has such a region
+     */
+    public Region {
+      boolean aligned = ((address | size) & (MemoryRegion.PAGE - 1)) == 0;
+      boolean inRange = address >= 0 && size > 0 && size <= MemoryRegion.ADDRESS_LIMIT - address;
+      if (!aligned || !inRange) {
+        throw new VhostException(
+            "guest memory of %d bytes at 0x%x: that is no number of 4 KiB pages within 52 bits"
+                .formatted(size, address),
+            Recovery.GIVE_UP);
+      }
+    }
+
+    private long end() {
+      return address + size;
+    }
+
+    @Override
+    public String toString() {
+      return "0x%x..0x%x".formatted(address, end() - 1);
+    }
+  }
+
+  /**
+   * Sorts the regions.
+   *
+   * @throws VhostException (GIVE_UP) there are none or too many, or two overlap
+   */
+  public PlanPreviewMemory {
+    List<Region> sorted = new ArrayList<>(regions);
+    sorted.sort(Comparator.comparingLong(Region::address));
+    if (sorted.isEmpty() || sorted.size() > MemoryTable.MAX_REGIONS) {
+      throw new VhostException(
+          "guest memory of %d regions: there have to be 1 to %d"
+              .formatted(sorted.size(), MemoryTable.MAX_REGIONS),
+          Recovery.GIVE_UP);
+    }
+    for (int i = 1; i < sorted.size(); i++) {
+      if (sorted.get(i).address() < sorted.get(i - 1).end()) {
+        throw new VhostException(
+            "guest memory at %s and at %s overlaps".formatted(sorted.get(i - 1), sorted.get(i)),
+            Recovery.GIVE_UP);
+      }
+    }
+    regions = List.copyOf(sorted);
+  }
+
+  /**
+   * All of it from address 0 on.
+   *
+   * @param bytes a multiple of 4096
+   * @throws VhostException (GIVE_UP) it is none
+   */
+  public static PlanPreviewMemory of(long bytes) {
+    return new PlanPreviewMemory(List.of(new Region(0, bytes)));
+  }
+
+  /** QEMU's machine pc, also known as i440fx. */
+  public static PlanPreviewMemory pc(long bytes) {
+    return bytes >= 7 * GIB / 2 ? split(bytes, 3 * GIB) : of(bytes);
+  }
+
+  /** QEMU's machine q35. */
+  public static PlanPreviewMemory q35(long bytes) {
+    return bytes >= 11 * GIB / 4 ? split(bytes, 2 * GIB) : of(bytes);
+  }
+
+  /** QEMU's machine microvm. */
+  public static PlanPreviewMemory microvm(long bytes) {
+    return bytes > 3 * GIB ? split(bytes, 3 * GIB) : of(bytes);
+  }
+
+  /**
+   * By the machine's name, as the configuration section of a stream has it: "pc-q35-7.2". All RAM
+   * of a machine that is none of the three is taken to lie from address 0 on.
+   */
+  public static PlanPreviewMemory ofMachine(String machine, long bytes) {
+    if (machine.startsWith("microvm")) {
+      return microvm(bytes);
+    }
+    if (machine.startsWith("q35") || machine.startsWith("pc-q35")) {
+      return q35(bytes);
+    }
+    return machine.equals("pc") || machine.startsWith("pc-") ? pc(bytes) : of(bytes);
+  }
+
+  private static PlanPreviewMemory split(long bytes, long low) {
+    return new PlanPreviewMemory(List.of(new Region(0, low), new Region(ABOVE, bytes - low)));
+  }
+
+  /** The sum of all regions, in bytes. */
+  public long totalBytes() {
+    return regions.stream().mapToLong(Region::size).sum();
+  }
+
+  /** For people: "3072 MiB at 0x0..0xbfffffff, 0x100000000..0x13fffffff". */
+  public String describe() {
+    return "%d MiB at %s"
+        .formatted(
+            totalBytes() >> 20, regions.stream().map(Region::toString).collect(joining(", ")));
+  }
+
+  /** Memory laid out so, which costs nothing until somebody writes to it; the caller closes it. */
+  GuestMemory allocate(DescriptorLedger ledger) {
+    GuestMemory.Builder memory = GuestMemory.builder(ledger);
+    for (Region region : regions) {
+      memory.region("RAM at 0x%x".formatted(region.address()), region.address(), region.size());
+    }
+    return memory.build();
+  }
+}

@@ -1,0 +1,157 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.GuestAddressException;
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.virtio.CommonState.Endian;
+import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.VirtioNet;
+import io.github.jvhost.virtio.VirtioNetBuilder;
+import io.github.jvhost.virtio.VirtioNetState;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A device made up after a saved one, for a {@link PlanPreview}: a model that takes the saved
+ * state, guest memory that nobody writes to, and notifiers that nobody signals. A plan needs them
+ * only while it is made.
+ *
+ * <p>For one thread.
+ */
+final class PlanPreviewRig implements AutoCloseable {
+  private final String device;
+  private final PlanPreviewMemory layout;
+  private final VirtioNet model;
+  private final GuestMemory memory;
+  private final List<EventFd> eventfds = new ArrayList<>();
+  private final List<RingNotifiers> notifiers = new ArrayList<>();
+
+  private PlanPreviewRig(
+      String device, PlanPreviewMemory layout, VirtioNet model, GuestMemory memory) {
+    this.device = device;
+    this.layout = layout;
+    this.model = model;
+    this.memory = memory;
+  }
+
+  /**
+   * Makes one that takes both states.
+   *
+   * @throws VhostException (GIVE_UP) no device of this library, or not with this back end, can be
+   *     in the later state
+   */
+  static PlanPreviewRig open(
+      String device,
+      VirtioNetState early,
+      VirtioNetState running,
+      PlanPreviewBackEnd backEnd,
+      PlanPreviewMemory layout,
+      DescriptorLedger ledger) {
+    VirtioNet model = model(device, early, running);
+    limit(model, running.common().features(), backEnd);
+    var rig = new PlanPreviewRig(device, layout, model, layout.allocate(ledger));
+    try {
+      for (int i = 0; i < 2 * model.maxQueuePairs(); i++) {
+        EventFd kick = rig.eventfd(ledger, device + " ring " + i + " kick");
+        rig.notifiers.add(
+            new RingNotifiers(kick, rig.eventfd(ledger, device + " ring " + i + " call")));
+      }
+      return rig;
+    } catch (RuntimeException e) {
+      rig.close();
+      throw e;
+    }
+  }
+
+  private EventFd eventfd(DescriptorLedger ledger, String what) {
+    EventFd eventfd = EventFd.create(ledger, what);
+    eventfds.add(eventfd);
+    return eventfd;
+  }
+
+  /** What the source's device offered is not saved: it was at least what its driver took. */
+  private static VirtioNet model(String device, VirtioNetState early, VirtioNetState running) {
+    boolean big = running.common().endian() == Endian.BIG;
+    VirtioNetBuilder builder =
+        VirtioNet.builder(device)
+            .transport(running.transport().reset())
+            .maxQueuePairs(running.net().maxQueuePairs())
+            .legacyBigEndian(big && !running.transport().modern());
+    try {
+      builder.deviceFeatures(early.common().features() | running.common().features());
+    } catch (IllegalArgumentException e) {
+      throw new VhostException(device + ": the driver uses " + e.getMessage(), Recovery.GIVE_UP, e);
+    }
+    return builder.build();
+  }
+
+  /** As when a device is connected to its back end. */
+  private static void limit(VirtioNet model, long driverFeatures, PlanPreviewBackEnd backEnd) {
+    BackEndCapabilities can = backEnd.capabilities();
+    if (model.maxQueuePairs() > can.maxQueuePairs()) {
+      throw new VhostException(
+          "%s: the device has %d queue pairs, a %s back end serves %d"
+              .formatted(model.name(), model.maxQueuePairs(), backEnd.name(), can.maxQueuePairs()),
+          Recovery.GIVE_UP);
+    }
+    long missing = driverFeatures & NetFeature.BACK_END & ~can.features();
+    if (missing != 0) {
+      throw new VhostException(
+          "%s: a %s back end lacks features that the driver uses: %s"
+              .formatted(model.name(), backEnd.name(), NetFeature.describe(missing)),
+          Recovery.GIVE_UP);
+    }
+    model.limitFeatures(can.features());
+    if (can.profile().stopsWholeDevice()) {
+      model.withholdFeatures(NetFeature.RING_RESET.mask());
+    }
+  }
+
+  /**
+   * The device in a saved state.
+   *
+   * @throws VhostException (GIVE_UP) the state does not fit the device
+   */
+  VirtioNet in(VirtioNetState state) {
+    VirtioNet restored = model.twin();
+    restored.restore(state);
+    return restored;
+  }
+
+  /**
+   * What a back end is to know while the guest runs. What is not known, the used index of a split
+   * ring in guest memory, is left out, which has the same effect as its being equal to the base.
+   *
+   * @throws VhostException (GIVE_UP) a ring lies outside of guest memory
+   */
+  DeviceConfig running(VirtioNet restored, BackEndCapabilities capabilities, int generation) {
+    var configuration = new NetConfiguration(device, memory, notifiers);
+    var setting = new NetConfiguration.Setting(capabilities, null, null, generation, false);
+    try {
+      return configuration.of(restored, setting);
+    } catch (VhostException e) {
+      if (!(e.getCause() instanceof GuestAddressException)) {
+        throw e;
+      }
+      throw new VhostException(
+          "%s; it was taken to be %s".formatted(e.getMessage(), layout.describe()),
+          Recovery.GIVE_UP,
+          e);
+    }
+  }
+
+  /** What it is to know of a device that does not run. */
+  DeviceConfig stopped() {
+    return new DeviceConfig(
+        DeviceConfig.Lifecycle.STOPPED, 0, null, memory.table(), null, List.of(), 0);
+  }
+
+  @Override
+  public void close() {
+    eventfds.forEach(EventFd::close);
+    memory.close();
+  }
+}

@@ -1,0 +1,515 @@
+package io.github.jvhost.vhost;
+
+import static io.github.jvhost.vhost.Configs.steps;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OpenDescriptors;
+import io.github.jvhost.virtio.CommonState;
+import io.github.jvhost.virtio.DeviceStatus;
+import io.github.jvhost.virtio.MacAddress;
+import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.NetState;
+import io.github.jvhost.virtio.SavedQueue;
+import io.github.jvhost.virtio.VirtioNet;
+import io.github.jvhost.virtio.VirtioNetBuilder;
+import io.github.jvhost.virtio.VirtioNetState;
+import io.github.jvhost.vmstate.SectionShape;
+import io.github.jvhost.vmstate.VirtioNetVmState;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.zip.GZIPInputStream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** What would be told of devices that a real QEMU saved, and of one with several queue pairs. */
+class PlanPreviewTest {
+  private static final PlanPreviewMemory MEMORY = PlanPreviewMemory.of(128 << 20);
+  private static final PlanPreviewBackEnd EXPLICIT = PlanPreviewBackEnd.explicit(Dialect.RFC_2023);
+  private static final PlanPreviewBackEnd DPDK = PlanPreviewBackEnd.dpdk();
+  private static final PlanPreviewBackEnd GENERIC = PlanPreviewBackEnd.generic();
+
+  private final DescriptorLedger ledger = DescriptorLedger.tracing();
+  private final int openBefore = OpenDescriptors.count();
+
+  @AfterEach
+  void nothingIsLeftOpen() {
+    assertThat(ledger.describeOpen()).isEmpty();
+    assertThat(OpenDescriptors.count())
+        .as("%s", OpenDescriptors.list())
+        .isLessThanOrEqualTo(openBefore);
+  }
+
+  // ---- one state, as it is in one stream ----
+
+  @Test
+  void explicitPresetupLeavesBaseKickAndCallOfEachRingAndTheStatus() {
+    PlanPreview preview = preview(null, transitional(), EXPLICIT);
+
+    assertThat(presetup(preview))
+        .containsExactly(
+            "begin",
+            "features",
+            "status 8",
+            "read status",
+            "memory",
+            "size 0",
+            "call 0",
+            "enable 0",
+            "base 0",
+            "address 0",
+            "kick 0",
+            "size 1",
+            "call 1",
+            "enable 1",
+            "base 1",
+            "address 1",
+            "kick 1",
+            "end");
+    assertThat(steps(preview.stopWindow()))
+        .containsExactly("call 0", "base 0", "kick 0", "call 1", "base 1", "kick 1", "status f");
+    assertThat(preview.whyNoPresetup()).isEmpty();
+    assertThat(preview.whyNotStarted()).isEmpty();
+    assertThat(PlanPreviewTraffic.of(preview.stopWindow())).isEqualTo(new PlanPreviewTraffic(8, 1));
+  }
+
+  @Test
+  void whatIsToldIsWhatTheStateSays() {
+    PlanPreview preview = preview(null, transitional(), DPDK);
+
+    assertThat(preview.withoutPresetup().steps())
+        .extracting(PlannedStep::step)
+        .contains(
+            new Step.SetRingSize(0, 256),
+            new Step.SetRingBase(0, 79),
+            new Step.SetRingBase(1, 98),
+            new Step.EnableRing(1, true));
+    assertThat(preview.withoutPresetup().describe())
+        .contains("ring 0 address")
+        .contains("memory table not told -> 1 region(s), 128 MiB");
+  }
+
+  @Test
+  void dpdkIsToldAllButTheBaseEarly() {
+    PlanPreview preview = preview(null, transitional(), DPDK);
+
+    assertThat(presetup(preview))
+        .contains("address 0", "kick 0", "call 0")
+        .doesNotContain("base 0");
+    assertThat(steps(preview.stopWindow())).containsExactly("base 0", "base 1", "status f");
+    assertThat(steps(preview.withoutPresetup()))
+        .containsExactly(
+            "features",
+            "status 8",
+            "memory",
+            "size 0",
+            "call 0",
+            "enable 0",
+            "base 0",
+            "address 0",
+            "kick 0",
+            "size 1",
+            "call 1",
+            "enable 1",
+            "base 1",
+            "address 1",
+            "kick 1",
+            "status f");
+    assertThat(PlanPreviewTraffic.of(preview.stopWindow())).isEqualTo(new PlanPreviewTraffic(4, 1));
+    assertThat(PlanPreviewTraffic.of(preview.withoutPresetup()))
+        .as("features, memory and two rings' enable are acknowledged, and the barrier")
+        .isEqualTo(new PlanPreviewTraffic(17, 5));
+  }
+
+  @Test
+  void anUnknownBackEndIsToldNothingEarlyThatCouldStartARing() {
+    PlanPreview preview = preview(null, transitional(), GENERIC);
+
+    assertThat(presetup(preview)).doesNotContain("address 0", "kick 0", "base 0");
+    assertThat(steps(preview.stopWindow()))
+        .containsExactly(
+            "base 0", "address 0", "kick 0", "base 1", "address 1", "kick 1", "status f");
+  }
+
+  @Test
+  void aLegacyDevicesRingsFollowFromOneAddress() {
+    PlanPreview preview = preview(null, load("pci_legacy_intx_running.bin", PCI), DPDK);
+
+    assertThat(preview.withoutPresetup().steps())
+        .extracting(PlannedStep::after)
+        .contains(new RingAddresses(0x5720000, 0x5722000, 0x5721000), 80, 82);
+  }
+
+  @Test
+  void withoutAModeEverythingIsLeftForTheWindow() {
+    var off = new PlanPreviewBackEnd("off", DPDK.capabilities(), PresetupMode.OFF);
+
+    PlanPreview preview = preview(null, transitional(), off);
+
+    assertThat(preview.presetup()).isEmpty();
+    assertThat(preview.whyNoPresetup()).isEqualTo("it is switched off");
+    assertThat(steps(preview.stopWindow())).isEqualTo(steps(preview.withoutPresetup()));
+  }
+
+  // ---- two states, of which one came early ----
+
+  @Test
+  void theSameStateTwiceIsAsGoodAsOne() {
+    for (PlanPreviewBackEnd backEnd : List.of(EXPLICIT, DPDK, GENERIC)) {
+      PlanPreview once = preview(null, transitional(), backEnd);
+      PlanPreview twice = preview(transitional(), transitional(), backEnd);
+
+      assertThat(steps(twice.stopWindow())).isEqualTo(steps(once.stopWindow()));
+      assertThat(presetup(twice)).isEqualTo(presetup(once));
+    }
+  }
+
+  @Test
+  void aRingThatWentOnIsToldWhereItIsNow() {
+    VirtioNetState early = transitional();
+    VirtioNetState running = withNext(early, 1, 1234);
+
+    for (PlanPreviewBackEnd backEnd : List.of(EXPLICIT, DPDK, GENERIC)) {
+      PlanPreview preview = preview(early, running, backEnd);
+
+      assertThat(steps(preview.stopWindow()))
+          .isEqualTo(steps(preview(early, early, backEnd).stopWindow()));
+      assertThat(preview.stopWindow().steps())
+          .extracting(PlannedStep::step)
+          .contains(new Step.SetRingBase(0, 79), new Step.SetRingBase(1, 1234));
+    }
+  }
+
+  @Test
+  void queuePairsThatCameMeanwhileAreEnabled() {
+    VirtioNetState early = severalPairs();
+    VirtioNetState running = withPairs(early, 3);
+
+    PlanPreview preview = preview(early, running, DPDK);
+
+    assertThat(presetup(preview)).contains("enable 1", "disable 2", "disable 3", "disable 7");
+    assertThat(steps(preview.stopWindow()))
+        .containsExactly(
+            "base 0",
+            "base 1",
+            "enable 2",
+            "base 2",
+            "enable 3",
+            "base 3",
+            "enable 4",
+            "base 4",
+            "enable 5",
+            "base 5",
+            "base 6",
+            "base 7",
+            "status f");
+  }
+
+  @Test
+  void queuePairsThatWentMeanwhileAreDisabled() {
+    VirtioNetState running = severalPairs();
+
+    PlanPreview preview = preview(withPairs(running, 2), running, EXPLICIT);
+
+    assertThat(steps(preview.stopWindow()))
+        .containsOnlyOnce("disable 2", "disable 3")
+        .doesNotContain("enable 0", "enable 1", "disable 4");
+  }
+
+  @Test
+  void anotherMacAddressIsNotTheBackEndsBusiness() {
+    VirtioNetState early = transitional();
+    VirtioNetState running = early.withNet(withMac(early.net(), "02:00:00:00:00:77"));
+
+    PlanPreview preview = preview(early, running, EXPLICIT);
+
+    assertThat(preview.stopWindow().describe())
+        .isEqualTo(preview(early, early, EXPLICIT).stopWindow().describe());
+  }
+
+  @Test
+  void aDriverThatCameMeanwhileGetsEverythingInTheWindow() {
+    PlanPreview preview = preview(reset(transitional()), transitional(), DPDK);
+
+    assertThat(preview.presetup()).isEmpty();
+    assertThat(preview.whyNoPresetup()).isEqualTo("the driver is not ready");
+    assertThat(preview.whyNotStarted()).isEmpty();
+    assertThat(preview.stopWindow().isEmpty()).isFalse();
+    assertThat(steps(preview.stopWindow())).isEqualTo(steps(preview.withoutPresetup()));
+  }
+
+  @Test
+  void aDriverThatWentMeanwhileLeavesABackEndToStop() {
+    PlanPreview preview = preview(transitional(), reset(transitional()), DPDK);
+
+    assertThat(preview.presetup()).isPresent();
+    assertThat(preview.whyNotStarted()).isEqualTo("the driver is not ready");
+    assertThat(steps(preview.stopWindow())).containsExactly("status 0");
+    assertThat(PlanPreviewTraffic.of(preview.stopWindow())).isEqualTo(new PlanPreviewTraffic(1, 0));
+    assertThat(preview.withoutPresetup().isEmpty()).isTrue();
+  }
+
+  @Test
+  void anEarlyStateOfAnotherDeviceIsNoReasonToFail() {
+    PlanPreview preview = preview(severalPairs(), transitional(), DPDK);
+
+    assertThat(preview.presetup()).isEmpty();
+    assertThat(preview.whyNoPresetup()).contains("the saved state has 4 queue pairs");
+    assertThat(steps(preview.stopWindow())).contains("status f");
+  }
+
+  // ---- devices of which nothing is told ----
+
+  @Test
+  void ofAPausedDeviceNothingIsTold() {
+    VirtioNetState paused = load("mmio_legacy_paused.bin", SectionShape.mmio(1));
+
+    for (PlanPreviewBackEnd backEnd : List.of(EXPLICIT, DPDK, GENERIC)) {
+      PlanPreview preview = preview(null, paused, backEnd);
+
+      assertThat(preview.presetup()).isEmpty();
+      assertThat(preview.whyNoPresetup()).isEqualTo("the driver is not ready");
+      assertThat(preview.whyNotStarted()).isEqualTo("the driver is not ready");
+      assertThat(preview.stopWindow().isEmpty()).isTrue();
+      assertThat(preview.withoutPresetup().isEmpty()).isTrue();
+      assertThat(PlanPreviewTraffic.of(preview.stopWindow()))
+          .isEqualTo(new PlanPreviewTraffic(0, 0));
+    }
+  }
+
+  @Test
+  void aLinkThatIsDownSaysSo() {
+    VirtioNetState state = transitional();
+
+    PlanPreview preview = preview(null, state.withNet(state.net().withStatus(0)), DPDK);
+
+    assertThat(preview.whyNoPresetup()).isEqualTo("the link is down");
+    assertThat(preview.whyNotStarted()).isEqualTo("the link is down");
+    assertThat(preview.stopWindow().isEmpty()).isTrue();
+  }
+
+  @Test
+  void aBrokenDeviceIsNotStarted() {
+    CommonState c = transitional().common();
+    PlanPreview preview =
+        preview(
+            null,
+            withCommon(
+                transitional(),
+                new CommonState(
+                    c.status(),
+                    c.isr(),
+                    c.queueSelect(),
+                    c.features(),
+                    c.featuresHigh(),
+                    c.config(),
+                    c.endian(),
+                    true,
+                    c.started(),
+                    c.disabled())),
+            GENERIC);
+
+    assertThat(preview.whyNotStarted()).isEqualTo("the driver has broken the device");
+    assertThat(preview.withoutPresetup().isEmpty()).isTrue();
+  }
+
+  @Test
+  void aDeviceBehindAVirtualIommuIsNotSetUpEarly() {
+    long iommu = NetFeature.ACCESS_PLATFORM.mask();
+
+    PlanPreview preview = preview(null, withFeatures(transitional(), iommu), GENERIC);
+
+    assertThat(preview.presetup()).isEmpty();
+    assertThat(preview.whyNoPresetup()).isEqualTo("the device is behind a vIOMMU");
+    assertThat(steps(preview.stopWindow())).contains("status f");
+  }
+
+  // ---- what does not fit ----
+
+  @Test
+  void ringsOutsideOfMemoryAreNamedWithTheMemoryThatWasAssumed() {
+    PlanPreviewMemory small = PlanPreviewMemory.of(64 << 20);
+
+    assertThatThrownBy(() -> PlanPreview.of("net0", null, transitional(), DPDK, small, ledger))
+        .isInstanceOfSatisfying(
+            VhostException.class, e -> assertThat(e.recovery()).isEqualTo(Recovery.GIVE_UP))
+        .hasMessage(
+            "net0: ring 0 lies outside of guest memory: guest address 0x571a000, 4096 bytes, is"
+                + " not within one memory region; it was taken to be 64 MiB at 0x0..0x3ffffff");
+  }
+
+  @Test
+  void whatTheBackEndLacksIsNamed() {
+    VirtioNetState state = withFeatures(transitional(), NetFeature.HOST_UFO.mask());
+    VirtioNetState lost = withFeatures(state, NetFeature.ACCESS_PLATFORM.mask());
+
+    assertThat(preview(null, state, DPDK).presetup()).isPresent();
+    assertThatThrownBy(() -> preview(null, lost, DPDK))
+        .isInstanceOf(VhostException.class)
+        .hasMessage("net0: a DPDK back end lacks features that the driver uses: ACCESS_PLATFORM");
+  }
+
+  @Test
+  void moreQueuePairsThanTheBackEndServesAreNamed() {
+    BackEndCapabilities can = DPDK.capabilities();
+    var small =
+        new PlanPreviewBackEnd(
+            "small",
+            new BackEndCapabilities(
+                can.features(), can.protocolFeatures(), 2, can.dialect(), can.profile()),
+            PresetupMode.IMPLICIT);
+
+    assertThatThrownBy(() -> preview(null, severalPairs(), small))
+        .isInstanceOf(VhostException.class)
+        .hasMessage("net0: the device has 4 queue pairs, a small back end serves 2");
+  }
+
+  @Test
+  void featuresThatNoDeviceOfThisLibraryHasAreNamed() {
+    VirtioNetState state = withFeatures(transitional(), NetFeature.HASH_REPORT.mask());
+
+    assertThatThrownBy(() -> preview(null, state, GENERIC))
+        .isInstanceOf(VhostException.class)
+        .hasMessage("net0: the driver uses features that the device does not have: HASH_REPORT");
+  }
+
+  @Test
+  void explicitPresetupNeedsADialectThatHasIt() {
+    assertThatThrownBy(() -> PlanPreviewBackEnd.explicit(Dialect.UPSTREAM))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("explicit has no PRESETUP");
+  }
+
+  // ---- states ----
+
+  private static final SectionShape PCI = SectionShape.pci(1, 256);
+
+  private static VirtioNetState transitional() {
+    return load("pci_transitional_running.bin.gz", PCI);
+  }
+
+  private static VirtioNetState load(String name, SectionShape shape) {
+    try (InputStream in = PlanPreviewTest.class.getResourceAsStream("/vmstate/" + name)) {
+      if (in == null) {
+        throw new IllegalStateException("no fixture " + name);
+      }
+      byte[] body =
+          name.endsWith(".gz") ? new GZIPInputStream(in).readAllBytes() : in.readAllBytes();
+      return VirtioNetVmState.decode(ByteBuffer.wrap(body), shape);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Four queue pairs, of which one is in use. */
+  private static VirtioNetState severalPairs() {
+    long features = VirtioNetBuilder.DEFAULT_FEATURES | NetFeature.MQ.mask();
+    VirtioNet device = VirtioNet.builder("net0").maxQueuePairs(4).build();
+    int driver = DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER;
+    device.setStatus(driver);
+    device.setDriverFeatures(features);
+    device.setStatus(driver | DeviceStatus.FEATURES_OK);
+    for (int i = 0; i < device.queueCount(); i++) {
+      long at = (i + 1L) << 20;
+      device.configureQueue(i, 64, at, at + 0x1000, at + 0x2000);
+    }
+    device.setStatus(driver | DeviceStatus.FEATURES_OK | DeviceStatus.DRIVER_OK);
+    return device.snapshot();
+  }
+
+  private static VirtioNetState withPairs(VirtioNetState state, int pairs) {
+    return state.withNet(net(state.net(), state.net().mac(), pairs));
+  }
+
+  private static NetState withMac(NetState n, String mac) {
+    return net(n, MacAddress.parse(mac), n.currentQueuePairs());
+  }
+
+  private static NetState net(NetState n, MacAddress mac, int pairs) {
+    return new NetState(
+        mac,
+        Collections.nCopies(pairs, 0),
+        n.mergeableBuffers(),
+        n.status(),
+        n.filters(),
+        n.vnetHeader(),
+        n.ufo(),
+        n.maxQueuePairs(),
+        pairs,
+        n.guestOffloads(),
+        n.rss(),
+        n.backEnd());
+  }
+
+  private static VirtioNetState withNext(VirtioNetState state, int ring, int next) {
+    SavedQueue q = state.queue(ring);
+    List<SavedQueue> queues = new ArrayList<>(state.queues());
+    queues.set(
+        ring,
+        new SavedQueue(
+            q.size(),
+            q.defaultSize(),
+            q.align(),
+            q.desc(),
+            next,
+            q.vector(),
+            q.avail(),
+            q.used(),
+            q.packed(),
+            q.proxy()));
+    return new VirtioNetState(
+        state.offer(), state.transport(), state.common(), state.net(), queues);
+  }
+
+  private static VirtioNetState withCommon(VirtioNetState state, CommonState common) {
+    return new VirtioNetState(
+        state.offer(), state.transport(), common, state.net(), state.queues());
+  }
+
+  /** The driver has acknowledged these, too. */
+  private static VirtioNetState withFeatures(VirtioNetState state, long more) {
+    CommonState c = state.common();
+    return withCommon(
+        state,
+        new CommonState(
+            c.status(),
+            c.isr(),
+            c.queueSelect(),
+            c.features() | more,
+            c.featuresHigh(),
+            c.config(),
+            c.endian(),
+            c.broken(),
+            c.started(),
+            c.disabled()));
+  }
+
+  /** The device as a driver leaves it that goes. */
+  private static VirtioNetState reset(VirtioNetState state) {
+    VirtioNet device =
+        VirtioNet.builder("net0")
+            .deviceFeatures(state.common().features())
+            .transport(state.transport().reset())
+            .build();
+    return device.snapshot();
+  }
+
+  private PlanPreview preview(
+      @Nullable VirtioNetState early, VirtioNetState running, PlanPreviewBackEnd backEnd) {
+    return PlanPreview.of("net0", early, running, backEnd, MEMORY, ledger);
+  }
+
+  private static List<String> presetup(PlanPreview preview) {
+    return steps(preview.presetup().orElseThrow());
+  }
+}
