@@ -16,7 +16,7 @@ import java.util.OptionalInt;
  * @param supportedHashTypes what the host supports, 32 bits; only newer hosts save it
  * @param defaultQueue receive queue of packets without a hash, 16 bits
  * @param key {@value #KEY_BYTES} bytes
- * @param table receive queues by hash, 16 bits each, at most 65535
+ * @param table receive queues by hash, 16 bits each; a power of two of them, at most 32768, or none
  */
 public record RssState(
     boolean enabled,
@@ -27,6 +27,9 @@ public record RssState(
     int defaultQueue,
     Bytes key,
     List<Integer> table) {
+  /** The most entries whose number fits 16 bits. */
+  public static final int MAX_TABLE = 1 << 15;
+
   /** Bytes of the key. */
   public static final int KEY_BYTES = 40;
 
@@ -34,12 +37,23 @@ public record RssState(
   public RssState {
     table = List.copyOf(table);
     Ranges.check16(defaultQueue, "default queue");
-    Ranges.check16(table.size(), "length of the indirection table");
+    if (!isTableLength(table.size())) {
+      throw new IllegalArgumentException(
+          "indirection table of %d entries: it is a power of two, or none".formatted(table.size()));
+    }
     for (int queue : table) {
       Ranges.check16(queue, "queue in the indirection table");
     }
     if (key.size() != KEY_BYTES) {
       throw new IllegalArgumentException("RSS key of " + key.size() + " bytes");
     }
+  }
+
+  /**
+   * Whether an indirection table can have so many entries: its index is the lower bits of the hash
+   * (virtio 1.2, 5.1.6.5.7.1). None are there before the driver has given a table.
+   */
+  public static boolean isTableLength(int entries) {
+    return entries == 0 || (entries <= MAX_TABLE && Integer.bitCount(entries) == 1);
   }
 }

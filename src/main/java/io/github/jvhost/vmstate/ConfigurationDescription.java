@@ -35,8 +35,13 @@ final class ConfigurationDescription {
   private static final Description<Model> CONFIGURATION =
       Description.<Model>named("configuration", 1)
           .u32("len", m -> m.machineLength, (m, v) -> m.machineLength = v)
-          .bytes("name", m -> m.machineLength, m -> m.machine, (m, v) -> m.machine = v)
+          .bytes(
+              "name",
+              new FieldType.Count<>("len", m -> m.machineLength),
+              m -> m.machine,
+              (m, v) -> m.machine = v)
           .subsection(
+              "the target's page size is not the usual one",
               Description.<Model>named("configuration/target-page-bits", 1)
                   .u32(
                       "target_page_bits",
@@ -45,19 +50,24 @@ final class ConfigurationDescription {
                   .build(),
               m -> m.targetPageBits != null)
           .subsection(
+              "a capability is on that both ends must have",
               Description.<Model>named("configuration/capabilities", 1)
                   .field(
                       "capabilities",
                       DescriptionBuilder.codec(
+                          FieldType.group(
+                              "u32 n, n names (length u8, bytes)",
+                              ConfigurationDescription::layoutOfNames),
                           ConfigurationDescription::writeNames,
                           ConfigurationDescription::readNames))
                   .build(),
               m -> m.capabilities != null)
           .subsection(
+              "both ends are to have the same",
               Description.<Model>named("configuration/uuid", 1)
                   .bytes(
                       "uuid",
-                      m -> UUID_BYTES,
+                      FieldType.Count.fixed(UUID_BYTES),
                       m -> m.uuid == null ? new byte[UUID_BYTES] : m.uuid,
                       (m, v) -> m.uuid = v)
                   .build(),
@@ -77,6 +87,15 @@ final class ConfigurationDescription {
   }
 
   static void write(VmWriter out, StreamRecord.Configuration configuration) {
+    CONFIGURATION.write(out, model(configuration), CONFIGURATION.version());
+  }
+
+  /** What {@link #write} writes, field by field. */
+  static Layout.Structure layout(StreamRecord.Configuration configuration) {
+    return CONFIGURATION.layout(model(configuration), CONFIGURATION.version());
+  }
+
+  private static Model model(StreamRecord.Configuration configuration) {
     Model model = new Model();
     model.machine = configuration.machine().getBytes(StandardCharsets.ISO_8859_1);
     model.machineLength = model.machine.length;
@@ -90,12 +109,23 @@ final class ConfigurationDescription {
                     .putLong(id.getMostSignificantBits())
                     .putLong(id.getLeastSignificantBits())
                     .array());
-    CONFIGURATION.write(out, model, CONFIGURATION.version());
+    return model;
   }
 
   private static UUID uuid(byte[] bytes) {
     ByteBuffer buffer = ByteBuffer.wrap(bytes);
     return new UUID(buffer.getLong(), buffer.getLong());
+  }
+
+  /** The type is one that readers of descriptions know: a length in one byte, then the name. */
+  private static List<Layout.Named> layoutOfNames(Model model) {
+    List<Layout.Named> fields = new ArrayList<>();
+    fields.add(new Layout.Named("caps_count", new Layout.Leaf("uint32", Integer.BYTES)));
+    for (String name : model.capabilities == null ? List.<String>of() : model.capabilities) {
+      fields.add(
+          new Layout.Named("capabilities", new Layout.Leaf("capability", 1 + name.length())));
+    }
+    return fields;
   }
 
   private static void writeNames(VmWriter out, Model model) {

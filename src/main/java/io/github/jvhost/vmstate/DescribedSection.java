@@ -7,6 +7,7 @@ import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A section in one piece that was written, as the description at the end of the stream is to have
@@ -18,10 +19,20 @@ import java.util.List;
  */
 record DescribedSection(SectionHeader header, SectionBody body, int size) {
 
-  /** The description of sections, with every field that is known. */
-  static String json(int pageSize, List<DescribedSection> sections) {
+  /**
+   * The description of a stream, with every field that is known.
+   *
+   * @param configuration how the configuration is laid out, where the stream has one
+   */
+  static String json(
+      Layout.@Nullable Structure configuration, int pageSize, List<DescribedSection> sections) {
     return text(json -> {
       json.writeStartObject();
+      if (configuration != null) {
+        json.writeObjectFieldStart("configuration");
+        LayoutJson.members(json, configuration);
+        json.writeEndObject();
+      }
       json.writeNumberField("page_size", pageSize);
       json.writeArrayFieldStart("devices");
       for (DescribedSection section : sections) {
@@ -87,14 +98,21 @@ record DescribedSection(SectionHeader header, SectionBody body, int size) {
     json.writeStartObject();
     json.writeStringField("name", header.idstr());
     json.writeNumberField("instance_id", header.instance());
-    json.writeNumberField("version", header.version());
-    json.writeArrayFieldStart("fields");
-    json.writeStartObject();
-    json.writeStringField("name", "data");
-    json.writeStringField("type", "buffer");
-    json.writeNumberField("size", size);
+    switch (body) {
+      case SectionBody.VirtioNet(var state) ->
+          LayoutJson.members(json, VirtioNetVmState.layout(kind(), state));
+      // Of a device that is not ours nothing but the length is known.
+      case SectionBody.Opaque _, SectionBody.Ram _ -> {
+        json.writeNumberField("version", header.version());
+        LayoutJson.fields(json, List.of(new Layout.Named("data", new Layout.Leaf("buffer", size))));
+      }
+    }
     json.writeEndObject();
-    json.writeEndArray();
-    json.writeEndObject();
+  }
+
+  private DeviceRecord.Kind kind() {
+    return NetSectionName.parse(header.idstr())
+        .map(NetSectionName::kind)
+        .orElse(DeviceRecord.Kind.FINAL);
   }
 }

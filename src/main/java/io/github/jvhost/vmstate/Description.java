@@ -1,13 +1,14 @@
 package io.github.jvhost.vmstate;
 
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Predicate;
 import java.util.function.ToIntFunction;
 
 /**
  * How a piece of state is laid out: fields in order, then subsections. One table for both
- * directions.
+ * directions, for the description at the end of a stream ({@link #layout}), and for people.
  *
  * <pre>
  *   field field field ...                               no tags, no length
@@ -33,11 +34,13 @@ record Description<M>(
    * A part that is only sent when it is needed; absent means the default.
    *
    * @param body what it consists of
+   * @param condition when it is needed, in words
    * @param needed whether it is sent
    * @param versionOf the version that is written: newer hosts may have fields that this one does
    *     not know
    */
-  record Subsection<M>(Description<M> body, Predicate<M> needed, ToIntFunction<M> versionOf) {}
+  record Subsection<M>(
+      Description<M> body, String condition, Predicate<M> needed, ToIntFunction<M> versionOf) {}
 
   static <M> DescriptionBuilder<M> named(String name, int version) {
     return new DescriptionBuilder<>(name, version);
@@ -57,6 +60,38 @@ record Description<M>(
     for (Field<M> field : fields) {
       field.read(in, model, readVersion);
     }
+  }
+
+  /** What {@link #writeFields} would write. */
+  Layout.Group group(M model) {
+    return new Layout.Group(fieldsOf(model, version));
+  }
+
+  /** What {@link #write} would write. */
+  Layout.Structure layout(M model, int writtenVersion) {
+    return new Layout.Structure(
+        name,
+        writtenVersion,
+        fieldsOf(model, writtenVersion),
+        subsections.stream()
+            .filter(s -> s.needed().test(model))
+            .map(s -> s.body().layout(model, s.versionOf().applyAsInt(model)))
+            .toList());
+  }
+
+  private List<Layout.Named> fieldsOf(M model, int writtenVersion) {
+    List<Layout.Named> all = new ArrayList<>();
+    for (Field<M> field : fields) {
+      if (field.isIn(model, writtenVersion)) {
+        Layout layout = field.codec().type().layout().apply(model);
+        if (layout instanceof Layout.Group group) {
+          all.addAll(group.fields());
+        } else {
+          all.add(new Layout.Named(field.name(), layout));
+        }
+      }
+    }
+    return all;
   }
 
   void write(VmWriter out, M model, int writtenVersion) {

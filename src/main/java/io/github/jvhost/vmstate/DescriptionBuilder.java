@@ -20,6 +20,7 @@ final class DescriptionBuilder<M> {
   private int minimumVersion;
   private boolean earlySetup;
   private int since;
+  private String condition = "";
   private Predicate<M> when = model -> true;
 
   DescriptionBuilder(String name, int version) {
@@ -39,11 +40,19 @@ final class DescriptionBuilder<M> {
     return this;
   }
 
-  /** The fields that are added in here are there only under a condition. */
-  DescriptionBuilder<M> onlyIf(Predicate<M> condition, Consumer<DescriptionBuilder<M>> group) {
+  /**
+   * The fields that are added in here are there only under a condition.
+   *
+   * @param words that say it to people: "with several queue pairs"
+   */
+  DescriptionBuilder<M> onlyIf(
+      String words, Predicate<M> holds, Consumer<DescriptionBuilder<M>> group) {
+    String outerWords = condition;
     Predicate<M> outer = when;
-    when = outer.and(condition);
+    condition = outerWords.isEmpty() ? words : outerWords + ", " + words;
+    when = outer.and(holds);
     group.accept(this);
+    condition = outerWords;
     when = outer;
     return this;
   }
@@ -58,7 +67,7 @@ final class DescriptionBuilder<M> {
   }
 
   DescriptionBuilder<M> field(String field, Field.Codec<M> codec) {
-    fields.add(new Field<>(field, since, when, codec));
+    fields.add(new Field<>(field, since, condition, when, codec));
     return this;
   }
 
@@ -71,31 +80,38 @@ final class DescriptionBuilder<M> {
   }
 
   private DescriptionBuilder<M> integer(
-      String field, WriteInt writer, ReadInt reader, ToIntFunction<M> get, ObjIntConsumer<M> set) {
+      String field,
+      FieldType<M> type,
+      WriteInt writer,
+      ReadInt reader,
+      ToIntFunction<M> get,
+      ObjIntConsumer<M> set) {
     return field(
         field,
         codec(
+            type,
             (out, model) -> writer.write(out, get.applyAsInt(model)),
             (in, model) -> set.accept(model, reader.read(in))));
   }
 
   DescriptionBuilder<M> u8(String field, ToIntFunction<M> get, ObjIntConsumer<M> set) {
-    return integer(field, VmWriter::u8, VmReader::u8, get, set);
+    return integer(field, FieldType.unsigned(1), VmWriter::u8, VmReader::u8, get, set);
   }
 
   DescriptionBuilder<M> u16(String field, ToIntFunction<M> get, ObjIntConsumer<M> set) {
-    return integer(field, VmWriter::u16, VmReader::u16, get, set);
+    return integer(field, FieldType.unsigned(2), VmWriter::u16, VmReader::u16, get, set);
   }
 
   /** All 32 bits; the model decides whether they are a sign. */
   DescriptionBuilder<M> u32(String field, ToIntFunction<M> get, ObjIntConsumer<M> set) {
-    return integer(field, VmWriter::u32, VmReader::u32, get, set);
+    return integer(field, FieldType.unsigned(4), VmWriter::u32, VmReader::u32, get, set);
   }
 
   DescriptionBuilder<M> u64(String field, ToLongFunction<M> get, ObjLongConsumer<M> set) {
     return field(
         field,
         codec(
+            FieldType.unsigned(8),
             (out, model) -> out.u64(get.applyAsLong(model)),
             (in, model) -> set.accept(model, in.u64())));
   }
@@ -105,6 +121,7 @@ final class DescriptionBuilder<M> {
     return field(
         field,
         codec(
+            FieldType.halves(),
             (out, model) -> {
               long value = get.applyAsLong(model);
               out.u32((int) value);
@@ -118,7 +135,13 @@ final class DescriptionBuilder<M> {
 
   /** One byte; what is not zero is true, as in QEMU, where a driver's own byte may be stored. */
   DescriptionBuilder<M> bool(String field, Predicate<M> get, BiConsumer<M, Boolean> set) {
-    return u8(field, model -> get.test(model) ? 1 : 0, (model, v) -> set.accept(model, v != 0));
+    return integer(
+        field,
+        FieldType.bool(),
+        VmWriter::u8,
+        VmReader::u8,
+        model -> get.test(model) ? 1 : 0,
+        (model, v) -> set.accept(model, v != 0));
   }
 
   /** A byte that nobody uses. */
@@ -128,29 +151,31 @@ final class DescriptionBuilder<M> {
 
   /** Raw bytes; how many is known from the fields in front of it. */
   DescriptionBuilder<M> bytes(
-      String field, ToIntFunction<M> size, Function<M, byte[]> get, BiConsumer<M, byte[]> set) {
+      String field, FieldType.Count<M> size, Function<M, byte[]> get, BiConsumer<M, byte[]> set) {
     return field(
         field,
         codec(
+            FieldType.bytes(size),
             (out, model) -> out.bytes(get.apply(model)),
             (in, model) ->
-                set.accept(model, in.bytes(Integer.toUnsignedLong(size.applyAsInt(model))))));
+                set.accept(model, in.bytes(Integer.toUnsignedLong(size.of().applyAsInt(model))))));
   }
 
   /** An array of groups of fields, as many as the fields in front of it say. */
   <E> DescriptionBuilder<M> array(
-      String field, ToIntFunction<M> count, Elements<M, E> elements, Description<E> element) {
+      String field, FieldType.Count<M> count, Elements<M, E> elements, Description<E> element) {
     return field(
         field,
         codec(
+            FieldType.array(count, model -> elements.get(model, 0), element),
             (out, model) -> {
-              int n = count.applyAsInt(model);
+              int n = count.of().applyAsInt(model);
               for (int i = 0; i < n; i++) {
                 element.writeFields(out, elements.get(model, i), element.version());
               }
             },
             (in, model) -> {
-              int n = count.applyAsInt(model);
+              int n = count.of().applyAsInt(model);
               for (int i = 0; i < n; i++) {
                 in.enter("[" + i + "]");
                 element.readFields(in, elements.get(model, i), element.version());
@@ -164,6 +189,7 @@ final class DescriptionBuilder<M> {
     return field(
         field,
         codec(
+            FieldType.inline(inner, get),
             (out, model) -> inner.writeFields(out, get.apply(model), inner.version()),
             (in, model) -> inner.readFields(in, get.apply(model), inner.version())));
   }
@@ -173,6 +199,7 @@ final class DescriptionBuilder<M> {
     return field(
         field,
         codec(
+            FieldType.struct(inner, get),
             (out, model) -> inner.write(out, get.apply(model), inner.version()),
             (in, model) -> inner.read(in, get.apply(model), inner.version())));
   }
@@ -183,6 +210,7 @@ final class DescriptionBuilder<M> {
     return field(
         of,
         codec(
+            FieldType.nothing(),
             (out, model) -> {},
             (in, model) -> {
               if (!holds.test(model)) {
@@ -191,13 +219,18 @@ final class DescriptionBuilder<M> {
             }));
   }
 
-  DescriptionBuilder<M> subsection(Description<M> body, Predicate<M> needed) {
-    return subsection(body, needed, model -> body.version());
+  /**
+   * A part that is only sent when it is needed.
+   *
+   * @param words that say to people when that is
+   */
+  DescriptionBuilder<M> subsection(String words, Description<M> body, Predicate<M> needed) {
+    return subsection(words, body, needed, model -> body.version());
   }
 
   DescriptionBuilder<M> subsection(
-      Description<M> body, Predicate<M> needed, ToIntFunction<M> versionOf) {
-    subsections.add(new Description.Subsection<>(body, needed, versionOf));
+      String words, Description<M> body, Predicate<M> needed, ToIntFunction<M> versionOf) {
+    subsections.add(new Description.Subsection<>(body, words, needed, versionOf));
     return this;
   }
 
@@ -211,8 +244,14 @@ final class DescriptionBuilder<M> {
     E get(M model, int index);
   }
 
-  static <M> Field.Codec<M> codec(BiConsumer<VmWriter, M> write, BiConsumer<VmReader, M> read) {
+  static <M> Field.Codec<M> codec(
+      FieldType<M> type, BiConsumer<VmWriter, M> write, BiConsumer<VmReader, M> read) {
     return new Field.Codec<>() {
+      @Override
+      public FieldType<M> type() {
+        return type;
+      }
+
       @Override
       public void write(VmWriter out, M model) {
         write.accept(out, model);

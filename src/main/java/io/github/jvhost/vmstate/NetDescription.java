@@ -21,6 +21,8 @@ import java.util.List;
  * </pre>
  */
 final class NetDescription {
+  private static final Layout CHUNK_SIZE = new Layout.Leaf("uint32", Integer.BYTES);
+
   private static final Description<NetModel> RSS =
       Description.<NetModel>named("virtio-net-device/rss", 2)
           .minimum(1)
@@ -42,7 +44,10 @@ final class NetDescription {
       Description.<NetModel>named("virtio-net-device/backend", 0)
           .field(
               "state",
-              DescriptionBuilder.codec(NetDescription::writeChunks, NetDescription::readChunks))
+              DescriptionBuilder.codec(
+                  FieldType.group("chunks of u32 n, n bytes; then u32 0", NetDescription::chunks),
+                  NetDescription::writeChunks,
+                  NetDescription::readChunks))
           .build();
 
   /** The whole. */
@@ -50,7 +55,7 @@ final class NetDescription {
       Description.<NetModel>named("virtio-net-device", 11)
           .bytes(
               "mac",
-              m -> MacAddress.SIZE,
+              FieldType.Count.fixed(MacAddress.SIZE),
               m -> m.mac.bytes(),
               (m, v) -> m.mac = MacAddress.of(v, 0))
           .u32("vqs[0].tx_waiting", m -> m.txWaiting.getFirst(), (m, v) -> m.txWaiting.add(v))
@@ -63,8 +68,16 @@ final class NetDescription {
           .u32("mac_table.in_use", m -> m.macCount, (m, v) -> m.macCount = v)
           .field(
               "mac_table.macs",
-              DescriptionBuilder.codec(NetDescription::writeMacs, NetDescription::readMacs))
-          .bytes("vlans", m -> FilterState.VLAN_BYTES, m -> m.vlans, (m, v) -> m.vlans = v)
+              DescriptionBuilder.codec(
+                  FieldType.bytes(
+                      new FieldType.Count<>("6 x in_use", m -> m.macs.size() * MacAddress.SIZE)),
+                  NetDescription::writeMacs,
+                  NetDescription::readMacs))
+          .bytes(
+              "vlans",
+              FieldType.Count.fixed(FilterState.VLAN_BYTES),
+              m -> m.vlans,
+              (m, v) -> m.vlans = v)
           .field("has_vnet_hdr", flag32(m -> m.vnetHeader, (m, v) -> m.vnetHeader = v))
           .bool(
               "mac_table.multi_overflow",
@@ -76,13 +89,14 @@ final class NetDescription {
           .bool("nouni", m -> m.noUnicast, (m, v) -> m.noUnicast = v)
           .bool("nobcast", m -> m.noBroadcast, (m, v) -> m.noBroadcast = v)
           .bool("has_ufo", m -> m.ufo, (m, v) -> m.ufo = v)
-          .onlyIf(NetModel::hasSeveralPairs, NetDescription::queuePairs)
+          .onlyIf("with several queue pairs", NetModel::hasSeveralPairs, NetDescription::queuePairs)
           .onlyIf(
+              "CTRL_GUEST_OFFLOADS acked",
               m -> NetFeature.CTRL_GUEST_OFFLOADS.in(m.featuresLow),
               g ->
                   g.u64("curr_guest_offloads", m -> m.guestOffloads, (m, v) -> m.guestOffloads = v))
-          .subsection(RSS, m -> m.rss != null, m -> m.rss().supportedSaved ? 2 : 1)
-          .subsection(BACK_END, m -> m.backEnd != null)
+          .subsection("RSS is on", RSS, m -> m.rss != null, m -> m.rss().supportedSaved ? 2 : 1)
+          .subsection("the back end has state of its own", BACK_END, m -> m.backEnd != null)
           .build();
 
   private NetDescription() {}
@@ -98,7 +112,9 @@ final class NetDescription {
   /** A flag that takes four bytes. */
   private static Field.Codec<NetModel> flag32(GetFlag get, SetFlag set) {
     return DescriptionBuilder.codec(
-        (out, m) -> out.u32(get.get(m) ? 1 : 0), (in, m) -> set.set(m, in.u32() != 0));
+        FieldType.unsigned(Integer.BYTES),
+        (out, m) -> out.u32(get.get(m) ? 1 : 0),
+        (in, m) -> set.set(m, in.u32() != 0));
   }
 
   private static void queuePairs(DescriptionBuilder<NetModel> builder) {
@@ -112,6 +128,9 @@ final class NetDescription {
         .field(
             "vqs[1..].tx_waiting",
             DescriptionBuilder.codec(
+                FieldType.numbers(
+                    new FieldType.Count<>("(curr_queue_pairs - 1)", m -> m.txWaiting.size() - 1),
+                    Integer.BYTES),
                 (out, m) -> {
                   for (int waiting : m.txWaiting.subList(1, m.txWaiting.size())) {
                     out.u32(waiting);
@@ -138,7 +157,7 @@ final class NetDescription {
   }
 
   private static Description<RssModel> rssHead() {
-    return Description.<RssModel>named("rss_data", 1)
+    return Description.<RssModel>named("rss_data.head", 1)
         .bool("enabled", r -> r.enabled, (r, v) -> r.enabled = v)
         .bool("redirect", r -> r.redirect, (r, v) -> r.redirect = v)
         .bool("populate_hash", r -> r.populateHash, (r, v) -> r.populateHash = v)
@@ -147,13 +166,16 @@ final class NetDescription {
   }
 
   private static Description<RssModel> rssTail() {
-    return Description.<RssModel>named("rss_data", 1)
+    return Description.<RssModel>named("rss_data.tail", 1)
         .u16("indirections_len", r -> r.tableLength, (r, v) -> r.tableLength = v)
+        .expect("a power of two of entries, or none", r -> RssState.isTableLength(r.tableLength))
         .u16("default_queue", r -> r.defaultQueue, (r, v) -> r.defaultQueue = v)
-        .bytes("key", r -> RssState.KEY_BYTES, r -> r.key, (r, v) -> r.key = v)
+        .bytes("key", FieldType.Count.fixed(RssState.KEY_BYTES), r -> r.key, (r, v) -> r.key = v)
         .field(
             "indirections_table",
             DescriptionBuilder.codec(
+                FieldType.numbers(
+                    new FieldType.Count<>("indirections_len", r -> r.table.size()), Short.BYTES),
                 (out, r) -> {
                   for (int queue : r.table) {
                     out.u16(queue);
@@ -167,6 +189,18 @@ final class NetDescription {
                   }
                 }))
         .build();
+  }
+
+  private static List<Layout.Named> chunks(NetModel model) {
+    List<Layout.Named> fields = new ArrayList<>();
+    List<Bytes> chunks = model.backEnd == null ? List.of() : model.backEnd;
+    for (int i = 0; i < chunks.size(); i++) {
+      fields.add(new Layout.Named("size[" + i + "]", CHUNK_SIZE));
+      fields.add(
+          new Layout.Named("chunk[" + i + "]", new Layout.Leaf("buffer", chunks.get(i).size())));
+    }
+    fields.add(new Layout.Named("end", CHUNK_SIZE));
+    return fields;
   }
 
   /** Chunks of a back end's state: | n u32 | n bytes | ... | 0 u32 |. */

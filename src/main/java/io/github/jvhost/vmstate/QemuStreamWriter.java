@@ -22,6 +22,7 @@ public final class QemuStreamWriter {
   private final VmWriter out = new VmWriter();
   private final List<DescribedSection> written = new ArrayList<>();
   private final RamSink ram = new RamWriter();
+  private Layout.@Nullable Structure configuration;
   private @Nullable SectionHeader partOfMemory;
 
   /** Writes the stream's header; records follow. */
@@ -59,15 +60,16 @@ public final class QemuStreamWriter {
    * @param pageSize bytes of a guest page
    */
   public void describe(int pageSize) {
-    put(out, new StreamRecord.Description(DescribedSection.json(pageSize, written)));
+    put(out, new StreamRecord.Description(DescribedSection.json(configuration, pageSize, written)));
     drain("description");
   }
 
   private void put(VmWriter to, StreamRecord record) {
     switch (record) {
-      case StreamRecord.Configuration configuration -> {
+      case StreamRecord.Configuration said -> {
         to.u8(QemuStreamReader.CONFIGURATION);
-        ConfigurationDescription.write(to, configuration);
+        ConfigurationDescription.write(to, said);
+        configuration = ConfigurationDescription.layout(said);
       }
       case StreamRecord.Command command -> command(to, command.command(), command.data().toArray());
       case StreamRecord.Packaged packaged -> {

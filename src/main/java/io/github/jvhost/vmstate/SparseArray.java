@@ -18,17 +18,25 @@ final class SparseArray implements Field.Codec<NetModel> {
   private final Description<QueueModel> element;
   private final int elementSize;
   private final byte[] unused;
+  private final FieldType<NetModel> type;
 
   SparseArray(Description<QueueModel> element) {
     this.element = element;
+    QueueModel unusedRing = new QueueModel(new NetModel(SectionShape.mmio(1)));
+    this.type = FieldType.array(FieldType.Count.fixed(PLACES), m -> unusedRing, element);
     VmWriter writer = new VmWriter();
-    element.write(writer, new QueueModel(new NetModel(SectionShape.mmio(1))), element.version());
+    element.write(writer, unusedRing, element.version());
     byte[] one = writer.toArray();
     this.elementSize = one.length;
     this.unused = new byte[PLACES * elementSize];
     for (int i = 0; i < PLACES; i++) {
       System.arraycopy(one, 0, unused, i * elementSize, elementSize);
     }
+  }
+
+  @Override
+  public FieldType<NetModel> type() {
+    return type;
   }
 
   @Override

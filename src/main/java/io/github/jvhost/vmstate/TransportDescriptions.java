@@ -26,7 +26,8 @@ final class TransportDescriptions {
           .expect("version 0 to 2 of the PCI device", m -> m.pciVersion >= 0 && m.pciVersion <= 2)
           .bytes(
               "config",
-              m -> m.shape.configSpace(),
+              new FieldType.Count<>(
+                  "256 (conventional) or 4096 (Express)", m -> m.shape.configSpace()),
               m -> m.configSpace,
               (m, v) -> {
                 m.configSpace = v;
@@ -35,6 +36,8 @@ final class TransportDescriptions {
           .field(
               "irq_state",
               DescriptionBuilder.codec(
+                  FieldType.numbers(
+                      FieldType.Count.fixed(TransportState.Pci.INTERRUPT_LINES), Integer.BYTES),
                   (out, m) -> {
                     for (int level : m.interruptLevels) {
                       out.u32(level);
@@ -51,11 +54,13 @@ final class TransportDescriptions {
   static final Description<NetModel> FRONT =
       Description.<NetModel>named("transport", 1)
           .onlyIf(
+              "pci",
               NetModel::pci,
               g ->
                   g.struct("pci", PCI_DEVICE, m -> m)
-                      .onlyIf(m -> m.msixVectors > 0, TransportDescriptions::msix))
+                      .onlyIf("with MSI-X", m -> m.msixVectors > 0, TransportDescriptions::msix))
           .onlyIf(
+              "mmio",
               m -> !m.pci(),
               g ->
                   g.u32(
@@ -89,7 +94,8 @@ final class TransportDescriptions {
           .u32("gfselect", m -> m.guestFeatureSelect, (m, v) -> m.guestFeatureSelect = v)
           .halves("guest_features", m -> m.proxyFeatures, TransportDescriptions::modern)
           .field("vqs", new SparseArray(proxyQueue(true)))
-          .subsection(FEATURES_128, m -> m.proxyFeaturesHighSaved)
+          .subsection(
+              "the driver acked features above bit 63", FEATURES_128, m -> m.proxyFeaturesHighSaved)
           .build();
 
   private static final Description<NetModel> MMIO_MODERN =
@@ -99,16 +105,20 @@ final class TransportDescriptions {
           .build();
 
   private static final Description<NetModel> VIRTIO_PCI =
-      Description.<NetModel>named("virtio_pci", 1).subsection(PCI_MODERN, m -> m.modern).build();
+      Description.<NetModel>named("virtio_pci", 1)
+          .subsection("modern", PCI_MODERN, m -> m.modern)
+          .build();
 
   private static final Description<NetModel> VIRTIO_MMIO =
-      Description.<NetModel>named("virtio_mmio", 1).subsection(MMIO_MODERN, m -> m.modern).build();
+      Description.<NetModel>named("virtio_mmio", 1)
+          .subsection("modern", MMIO_MODERN, m -> m.modern)
+          .build();
 
   /** Of what is modern. With PCI it is always there, if only as an empty shell. */
   static final Description<NetModel> EXTRA_STATE =
       Description.<NetModel>named("virtio/extra_state", 1)
-          .onlyIf(NetModel::pci, g -> g.struct("extra_state", VIRTIO_PCI, m -> m))
-          .onlyIf(m -> !m.pci(), g -> g.struct("extra_state", VIRTIO_MMIO, m -> m))
+          .onlyIf("pci", NetModel::pci, g -> g.struct("extra_state", VIRTIO_PCI, m -> m))
+          .onlyIf("mmio", m -> !m.pci(), g -> g.struct("extra_state", VIRTIO_MMIO, m -> m))
           .build();
 
   private TransportDescriptions() {}
@@ -122,12 +132,12 @@ final class TransportDescriptions {
     builder
         .bytes(
             "msix_table",
-            m -> m.msixVectors * TransportState.Msix.ENTRY,
+            new FieldType.Count<>("16 x vectors", m -> m.msixVectors * TransportState.Msix.ENTRY),
             m -> m.msixTable,
             (m, v) -> m.msixTable = v)
         .bytes(
             "msix_pba",
-            m -> (m.msixVectors + 7) / 8,
+            new FieldType.Count<>("(vectors + 7) / 8", m -> (m.msixVectors + 7) / 8),
             m -> m.msixPending,
             (m, v) -> m.msixPending = v)
         .u16("config_vector", m -> m.configVector, (m, v) -> m.configVector = v)
@@ -136,7 +146,8 @@ final class TransportDescriptions {
 
   private static Description<QueueModel> proxyQueue(boolean pci) {
     DescriptionBuilder<QueueModel> builder =
-        Description.<QueueModel>named("virtqueue_state", 1)
+        Description.<QueueModel>named(
+                pci ? "virtio_pci/modern_queue_state" : "virtio_mmio/modern_queue_state", 1)
             .u16("num", q -> q.proxySize, (q, v) -> q.proxySize = v);
     if (pci) {
       builder.unusedByte();

@@ -2,6 +2,7 @@ package io.github.jvhost.vmstate;
 
 import io.github.jvhost.virtio.SavedQueue;
 import io.github.jvhost.virtio.VirtioNetState;
+import java.util.function.ToIntFunction;
 
 /**
  * The body of a virtio-net section.
@@ -26,11 +27,15 @@ final class VirtioDescription {
           .expect(
               "a ring of 1 to " + SavedQueue.MAX_SIZE + " entries",
               q -> q.size >= 1 && q.size <= SavedQueue.MAX_SIZE)
-          .onlyIf(q -> !q.section.pci(), g -> g.u32("align", q -> q.align, (q, v) -> q.align = v))
+          .onlyIf(
+              "mmio",
+              q -> !q.section.pci(),
+              g -> g.u32("align", q -> q.align, (q, v) -> q.align = v))
           .u64("desc", q -> q.desc, (q, v) -> q.desc = v)
           .u16("last_avail_idx", q -> q.next, (q, v) -> q.next = v)
           .expect("index 0 in a ring that was never set up", q -> q.desc != 0 || q.next == 0)
           .onlyIf(
+              "with MSI-X",
               q -> q.section.msixVectors > 0,
               g ->
                   g.u16("vector", q -> q.vector, (q, v) -> q.vector = v)
@@ -142,23 +147,28 @@ final class VirtioDescription {
               "only features that this device offers",
               m -> m.shape.offers(Integer.toUnsignedLong(m.featuresLow)))
           .u32("config_len", m -> m.configLength, (m, v) -> m.configLength = v)
-          .bytes("config", m -> m.configLength, m -> m.config, (m, v) -> m.config = v)
+          .bytes(
+              "config",
+              count("config_len", m -> m.configLength),
+              m -> m.config,
+              (m, v) -> m.config = v)
           .u32("nvq", m -> m.queueCount, (m, v) -> m.queueCount = v)
           .expect(
               "at most " + VirtioNetState.MAX_QUEUES + " rings",
               m -> m.queueCount >= 0 && m.queueCount <= VirtioNetState.MAX_QUEUES)
-          .array("vq", m -> m.queueCount, NetModel::queue, QUEUE)
+          .array("vq", count("nvq", m -> m.queueCount), NetModel::queue, QUEUE)
           .struct("virtio-net-device", NetDescription.DEVICE, m -> m)
-          .subsection(ENDIAN, m -> m.endian != 0)
-          .subsection(FEATURES_128, m -> m.above63)
-          .subsection(FEATURES_64, m -> m.above31)
-          .subsection(VIRTQUEUES, m -> m.addressesSaved)
-          .subsection(RING_SIZE, m -> m.defaultSizesSaved)
-          .subsection(BROKEN, m -> m.broken)
-          .subsection(TransportDescriptions.EXTRA_STATE, m -> m.pci() || m.modern)
-          .subsection(STARTED, m -> m.started)
-          .subsection(PACKED, m -> m.packedSaved)
-          .subsection(DISABLED, m -> m.disabled)
+          .subsection("not the host's byte order", ENDIAN, m -> m.endian != 0)
+          .subsection("the host offers features above bit 63", FEATURES_128, m -> m.above63)
+          .subsection("the host offers features above bit 31", FEATURES_64, m -> m.above31)
+          .subsection("the host offers VERSION_1", VIRTQUEUES, m -> m.addressesSaved)
+          .subsection("a ring is smaller than it can be", RING_SIZE, m -> m.defaultSizesSaved)
+          .subsection("the driver broke the device", BROKEN, m -> m.broken)
+          .subsection(
+              "pci, or modern mmio", TransportDescriptions.EXTRA_STATE, m -> m.pci() || m.modern)
+          .subsection("the device runs", STARTED, m -> m.started)
+          .subsection("the host offers RING_PACKED", PACKED, m -> m.packedSaved)
+          .subsection("the device is disabled", DISABLED, m -> m.disabled)
           .build();
 
   private VirtioDescription() {}
@@ -167,12 +177,16 @@ final class VirtioDescription {
     return Description.named("virtio/" + name, 1);
   }
 
+  private static FieldType.Count<NetModel> count(String words, ToIntFunction<NetModel> of) {
+    return new FieldType.Count<>(words, of);
+  }
+
   private interface Mark {
     void on(NetModel model);
   }
 
   /** Takes no bytes: remembers that this part was there. */
   private static Field.Codec<NetModel> seen(Mark mark) {
-    return DescriptionBuilder.codec((out, m) -> {}, (in, m) -> mark.on(m));
+    return DescriptionBuilder.codec(FieldType.nothing(), (out, m) -> {}, (in, m) -> mark.on(m));
   }
 }

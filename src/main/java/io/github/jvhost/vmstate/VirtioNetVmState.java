@@ -79,7 +79,8 @@ public final class VirtioNetVmState {
     return decodeAll(description(deviceRecord.kind()), ByteBuffer.wrap(deviceRecord.body()), shape);
   }
 
-  private static Description<NetModel> description(DeviceRecord.Kind kind) {
+  /** How a section of a kind is laid out. */
+  static Description<NetModel> description(DeviceRecord.Kind kind) {
     return kind == kindOf(EARLY) ? EARLY : FINAL;
   }
 
@@ -108,6 +109,11 @@ public final class VirtioNetVmState {
     VirtioNetState state = read(reader, description, new NetModel(shape));
     in.position(in.position() + (int) reader.offset());
     return state;
+  }
+
+  /** What {@link #encode} writes, field by field; an early section has the same under its name. */
+  static Layout.Structure layout(DeviceRecord.Kind kind, VirtioNetState state) {
+    return description(kind).layout(NetModel.of(state), VERSION);
   }
 
   /** A state from its body in a stream. */

@@ -26,8 +26,11 @@ class DescriptionTest {
   private static final Description<Model> THING =
       Description.<Model>named("thing", 1)
           .u16("number", m -> m.number, (m, v) -> m.number = v)
-          .onlyIf(m -> m.number > 10, g -> g.halves("wide", m -> m.wide, (m, v) -> m.wide = v))
-          .subsection(EXTRA, m -> m.extra != 0)
+          .onlyIf(
+              "number > 10",
+              m -> m.number > 10,
+              g -> g.halves("wide", m -> m.wide, (m, v) -> m.wide = v))
+          .subsection("extra is not 0", EXTRA, m -> m.extra != 0)
           .build();
 
   @Test

@@ -134,7 +134,7 @@ final class RandomStates {
         random.nextBoolean() ? OptionalInt.of(random.nextInt()) : OptionalInt.empty(),
         random.nextInt(65536),
         bytes(40),
-        list(random.nextInt(129), () -> random.nextInt(65536)));
+        list(random.nextInt(9) == 0 ? 0 : 1 << random.nextInt(8), () -> random.nextInt(65536)));
   }
 
   private List<SavedQueue> queues(HostOffer offer, TransportState transport) {
