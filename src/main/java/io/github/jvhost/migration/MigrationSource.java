@@ -134,7 +134,9 @@ public final class MigrationSource {
 
   /**
    * The guest has changed something that presetup has told already: early records are sent once
-   * more, and the destination presets the difference. One that comes too late does no harm.
+   * more, and the destination presets the difference. The guest is stopped when that was answered,
+   * or after {@link MigrationOptions#presetupWithin} as ever. One that comes too late does no harm,
+   * nor one that never comes: what was not told early is told in the stop window.
    */
   public void refreshEarlyState() {
     refreshWanted = true;
@@ -293,6 +295,7 @@ public final class MigrationSource {
       if (refreshWanted && options.early()) {
         refreshWanted = false;
         sendEarly();
+        answersSeen = false; // those were of the state before
       }
       collectLog();
       long pages = ram.sendDirty(stream::sendPages);

@@ -5,11 +5,18 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.github.jvhost.Recovery;
+import io.github.jvhost.virtio.Bytes;
 import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.NetState;
+import io.github.jvhost.virtio.RssState;
+import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
@@ -142,6 +149,35 @@ class MalformedSectionTest {
         .hasMessage(
             "reading section virtio-net, field virtio/nvq, at byte 36: expected at most 1024"
                 + " rings");
+  }
+
+  @Test
+  void anIndirectionTableThatIsNoPowerOfTwo() {
+    NetState net = VirtioNet.builder("net0").build().snapshot().net();
+    byte[] body = rssOf(net, List.of(0, 1, 0, 1));
+    int length = find(body, "virtio-net-device/rss") + 4 + 3 + 4 + 4; // version, flags, hash types
+
+    for (int entries : new int[] {3, 5, 6, 127, 32769, 65535}) {
+      ByteBuffer.wrap(body).putShort(length, (short) entries);
+      VmStateException e =
+          catchThrowableOfType(
+              VmStateException.class, () -> VirtioNetVmState.decode(ByteBuffer.wrap(body), MMIO));
+      assertThat(e.path())
+          .isEqualTo(
+              "virtio/virtio-net-device/virtio-net-device/rss/rss_data.tail/indirections_len");
+      assertThat(e).hasMessageContaining("a power of two of entries, or none");
+    }
+  }
+
+  private static byte[] rssOf(NetState net, List<Integer> table) {
+    RssState rss = new RssState(true, true, false, 1, OptionalInt.of(1), 0, Bytes.zeros(40), table);
+    VirtioNetState state = VirtioNet.builder("net0").build().snapshot();
+    return VirtioNetVmState.encode(
+        state.withNet(RoundTripTest.with(net, Optional.of(rss), Optional.empty())));
+  }
+
+  private static int find(byte[] body, String name) {
+    return new String(body, StandardCharsets.ISO_8859_1).indexOf(name) + name.length();
   }
 
   @Test

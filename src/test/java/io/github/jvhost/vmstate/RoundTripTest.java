@@ -117,7 +117,7 @@ class RoundTripTest {
                 + "0515");
   }
 
-  private static NetState with(NetState n, Optional<RssState> rss, Optional<List<Bytes>> backEnd) {
+  static NetState with(NetState n, Optional<RssState> rss, Optional<List<Bytes>> backEnd) {
     return new NetState(
         n.mac(),
         n.txWaiting(),

@@ -3,6 +3,7 @@ package io.github.jvhost.testkit.scenario;
 import io.github.jvhost.migration.DestinationReport;
 import io.github.jvhost.migration.MigrationDestination;
 import io.github.jvhost.migration.MigrationLink;
+import io.github.jvhost.migration.MigrationListener;
 import io.github.jvhost.migration.MigrationOptions;
 import io.github.jvhost.migration.MigrationSource;
 import io.github.jvhost.migration.SourceReport;
@@ -101,14 +102,19 @@ final class StillHosts implements AutoCloseable {
 
   /** Migrates away from the source, on the caller's thread. */
   SourceReport leave(MigrationLink link, boolean early) {
+    return departure(link, early, _ -> {}).run();
+  }
+
+  /** A migration away from the source, not yet begun. */
+  MigrationSource departure(MigrationLink link, boolean early, MigrationListener listener) {
     return MigrationSource.builder(ledger)
         .devices(source.devices())
         .ram(new PreCopySource(source.memory(), 0, Runnable::run))
         .vm(sourceVm)
         .link(link)
         .options(options(early))
-        .build()
-        .run();
+        .listener(listener)
+        .build();
   }
 
   /** Migrates to a destination, on the caller's thread. */
