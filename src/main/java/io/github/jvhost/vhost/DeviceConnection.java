@@ -109,10 +109,7 @@ final class DeviceConnection implements AutoCloseable {
     if (!ProtocolFeature.STATUS.isIn(chosen)) {
       chosen &= ~dialect.presetupMask(); // without a status nothing holds the rings
     }
-    if (!ProtocolFeature.BACKEND_REQ.isIn(chosen) || !ProtocolFeature.REPLY_ACK.isIn(chosen)) {
-      chosen &= ~ProtocolFeature.INBAND_NOTIFICATIONS.mask(); // the back end would hang up
-    }
-    return chosen;
+    return FeatureRules.keep(chosen, dialect);
   }
 
   private static int inRange(

@@ -31,6 +31,21 @@ final class FeatureRules {
 
   private FeatureRules() {}
 
+  /** What is left of these bits when all that breaks the rules is dropped. */
+  static long keep(long chosen, Dialect dialect) {
+    long upstream = chosen & ~dialect.presetupMask() & ~ProtocolFeature.XEN_MMAP.mask();
+    // What is dropped may be what something else needs: until nothing more goes.
+    for (long before = 0; before != upstream; ) {
+      before = upstream;
+      for (Needs needs : NEEDS) {
+        if ((needs.others & ~upstream) != 0) {
+          upstream &= ~needs.feature.mask();
+        }
+      }
+    }
+    return upstream | (chosen & dialect.presetupMask());
+  }
+
   /** What is wrong with these bits; empty: nothing. */
   static String broken(long features, Dialect dialect) {
     long masked = features & dialect.maskedProtocolFeatures() & ~dialect.presetupMask();

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.ProtocolFeature;
+import java.util.List;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -36,5 +38,34 @@ class FeatureRulesTest {
         .isEqualTo("DEVICE_STATE is masked in the dialect RFC_2023");
     // Bit 20 is PRESETUP there, and so needs no in-flight region.
     assertThat(FeatureRules.broken(1L << 20, Dialect.NVIDIA_QEMU_8_2)).isEmpty();
+  }
+
+  @Test
+  void whatLosesWhatItNeedsIsDroppedToo() {
+    long skipDrain = ProtocolFeature.GET_VRING_BASE_SKIP_DRAIN.mask();
+    long both = skipDrain | ProtocolFeature.GET_VRING_BASE_INFLIGHT.mask();
+
+    assertThat(FeatureRules.keep(both | 1, Dialect.UPSTREAM)).isEqualTo(1);
+    assertThat(FeatureRules.keep(skipDrain, Dialect.UPSTREAM)).isZero();
+    long whole = both | ProtocolFeature.INFLIGHT_SHMFD.mask();
+    assertThat(FeatureRules.keep(whole, Dialect.UPSTREAM)).isEqualTo(whole);
+    assertThat(FeatureRules.keep(1L << 20, Dialect.NVIDIA_QEMU_8_2))
+        .as("PRESETUP there")
+        .isEqualTo(1L << 20);
+  }
+
+  @Test
+  void whatIsKeptBreaksNoRule() {
+    var random = new SplittableRandom(20);
+    for (Dialect dialect : List.of(Dialect.UPSTREAM, Dialect.RFC_2023, Dialect.NVIDIA_QEMU_8_2)) {
+      for (int i = 0; i < 10_000; i++) {
+        long wanted =
+            random.nextLong() & (~dialect.maskedProtocolFeatures() | dialect.presetupMask());
+        long kept = FeatureRules.keep(wanted, dialect);
+
+        assertThat(FeatureRules.broken(kept, dialect)).as("%x", wanted).isEmpty();
+        assertThat(kept & ~wanted).isZero();
+      }
+    }
   }
 }
