@@ -14,7 +14,12 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     version = "jvhost 0.1.0-SNAPSHOT",
     description = "A vhost-user front end for the JVM, and what shows what it does.",
-    subcommands = {DemoCommand.class, MockBackEndCommand.class})
+    subcommands = {
+      DemoCommand.class,
+      MockBackEndCommand.class,
+      PlanCommand.class,
+      VmStateCommand.class
+    })
 public final class Jvhost implements Runnable {
   @Spec private CommandSpec spec;
 
@@ -74,6 +79,7 @@ public final class Jvhost implements Runnable {
 
   @Override
   public void run() {
-    throw new ParameterException(spec.commandLine(), "Say what to do: demo, mock-back-end");
+    throw new ParameterException(
+        spec.commandLine(), "Say what to do: demo, mock-back-end, plan, vmstate");
   }
 }

@@ -1,7 +1,6 @@
 package io.github.jvhost.cli;
 
 import io.github.jvhost.channel.StaleSocket;
-import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.BackEndOffer;
@@ -16,11 +15,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -45,7 +41,6 @@ final class MockBackEndCommand implements Callable<Integer> {
   private static final int MIRROR_FRAMES = 4096;
 
   private static final Duration A_YEAR = Duration.ofDays(365);
-  private static final Pattern NUMBERS = Pattern.compile("([0-9]{1,2}):([0-9]{1,6})");
 
   @Spec private CommandSpec spec;
 
@@ -190,26 +185,9 @@ final class MockBackEndCommand implements Callable<Integer> {
     if (queuePairs < 1 || queuePairs > 64) {
       throw usage("--queue-pairs: 1 to 64, not " + queuePairs);
     }
-    BackEndOffer offer = BackEndOffer.of(who).withQueuePairs(queuePairs).withDialect(dialect());
+    BackEndOffer offer =
+        BackEndOffer.of(who).withQueuePairs(queuePairs).withDialect(Words.dialect(spec, dialect));
     return packed ? offer.withFeatures(offer.features() | NetFeature.RING_PACKED.mask()) : offer;
-  }
-
-  private Dialect dialect() {
-    Matcher numbers = NUMBERS.matcher(dialect);
-    if (!numbers.matches()) {
-      return Words.choose(
-          spec,
-          "--dialect",
-          dialect,
-          List.of(Dialect.UPSTREAM, Dialect.RFC_2023, Dialect.NVIDIA_QEMU_8_2),
-          d -> d.name().toLowerCase(Locale.ROOT).replace('_', '-'));
-    }
-    try {
-      return Dialect.custom(
-          dialect, Integer.parseInt(numbers.group(1)), Integer.parseInt(numbers.group(2)));
-    } catch (IllegalArgumentException e) {
-      throw usage("--dialect: " + Optional.ofNullable(e.getMessage()).orElse("no such numbers"));
-    }
   }
 
   private ParameterException usage(String message) {

@@ -1,15 +1,21 @@
 package io.github.jvhost.cli;
 
+import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.testkit.HardwareModel;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Function;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 
 /** Words on the command line that mean the same in every command. */
 final class Words {
+  private static final Pattern NUMBERS = Pattern.compile("([0-9]{1,2}):([0-9]{1,6})");
+
   private Words() {}
 
   /** An enum's constant as people write it: "libvhost-user". */
@@ -33,6 +39,40 @@ final class Words {
         spec.commandLine(),
         "%s: '%s' is none of %s"
             .formatted(option, word, String.join(", ", from.stream().map(label).toList())));
+  }
+
+  /**
+   * The dialect behind --dialect: one that is known, or BIT:ID.
+   *
+   * @throws ParameterException when it is neither
+   */
+  static Dialect dialect(CommandSpec spec, String word) {
+    Matcher numbers = NUMBERS.matcher(word);
+    if (!numbers.matches()) {
+      return choose(
+          spec,
+          "--dialect",
+          word,
+          List.of(Dialect.UPSTREAM, Dialect.RFC_2023, Dialect.NVIDIA_QEMU_8_2),
+          d -> d.name().toLowerCase(Locale.ROOT).replace('_', '-'));
+    }
+    try {
+      return Dialect.custom(
+          word, Integer.parseInt(numbers.group(1)), Integer.parseInt(numbers.group(2)));
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec.commandLine(), "--dialect: " + e.getMessage());
+    }
+  }
+
+  /**
+   * Standard input can be read once.
+   *
+   * @throws ParameterException when both files are "-"
+   */
+  static void onlyOneStandardInput(CommandSpec spec, String file, @Nullable String other) {
+    if (file.equals("-") && "-".equals(other)) {
+      throw new ParameterException(spec.commandLine(), "standard input (-) can be read only once");
+    }
   }
 
   /** The price list behind --hardware-model. */

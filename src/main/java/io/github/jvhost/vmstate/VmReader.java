@@ -75,11 +75,15 @@ final class VmReader {
   }
 
   VmStateException failure(String expected) {
+    return failure(expected, null);
+  }
+
+  private VmStateException failure(String expected, @Nullable IOException cause) {
     StringJoiner names = new StringJoiner("/");
     for (Iterator<String> i = path.descendingIterator(); i.hasNext(); ) {
       names.add(i.next());
     }
-    return new VmStateException(section, names.toString(), offset(), expected);
+    return new VmStateException(section, names.toString(), offset(), expected, cause);
   }
 
   /** Where it is, in bytes from the start of what is read. */
@@ -272,8 +276,6 @@ final class VmReader {
   }
 
   private VmStateException failed(IOException e) {
-    VmStateException failure = failure("more bytes, but reading them failed: " + e);
-    failure.initCause(e);
-    return failure;
+    return failure("more bytes, but reading them failed: " + e, e);
   }
 }

@@ -2,6 +2,7 @@ package io.github.jvhost.vmstate;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A saved device cannot be read: it says what was expected where. Trying again does not help:
@@ -24,6 +25,20 @@ public class VmStateException extends VhostException {
    * @param expected what should have been there
    */
   public VmStateException(String section, String path, long offset, String expected) {
+    this(section, path, offset, expected, null);
+  }
+
+  /**
+   * The same, because something else failed.
+   *
+   * @param section as above
+   * @param path as above
+   * @param offset as above
+   * @param expected as above
+   * @param cause what was thrown where the bytes come from
+   */
+  public VmStateException(
+      String section, String path, long offset, String expected, @Nullable Throwable cause) {
     super(
         "reading section "
             + section
@@ -32,7 +47,8 @@ public class VmStateException extends VhostException {
             + offset
             + ": expected "
             + expected,
-        Recovery.GIVE_UP);
+        Recovery.GIVE_UP,
+        cause);
     this.section = section;
     this.path = path;
     this.offset = offset;

@@ -1,0 +1,28 @@
+package io.github.jvhost.cli;
+
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** {@code jvhost vmstate}. */
+@Command(
+    name = "vmstate",
+    mixinStandardHelpOptions = true,
+    description = {
+      "What a migration stream of QEMU's says of its virtio-net devices. Files may be packed with"
+          + " gzip;",
+      "- is standard input."
+    },
+    subcommands = {ShowCommand.class, DiffCommand.class, RoundTripCommand.class})
+final class VmStateCommand implements Runnable {
+  @Spec private CommandSpec spec;
+
+  @SuppressWarnings("NullAway.Init") // picocli sets the field
+  VmStateCommand() {}
+
+  @Override
+  public void run() {
+    throw new ParameterException(spec.commandLine(), "Say what to do: show, diff, roundtrip");
+  }
+}

@@ -1,0 +1,106 @@
+package io.github.jvhost.vmstate;
+
+import io.github.jvhost.virtio.Bytes;
+import java.util.List;
+
+/**
+ * One field of a saved device with its value, for people and for scripts.
+ *
+ * @param group what it belongs to: "" for the device itself, "filters", "rss", "ring 3"
+ * @param name within the group, in lower-case words: "next", "guest offloads"
+ * @param value of it
+ */
+public record SavedField(String group, String name, Value value) {
+
+  /** What a field can be. */
+  public sealed interface Value {
+    /** Whether it is what an unused field has: nothing, zero, false. */
+    boolean isNothing();
+
+    /** On one line. */
+    String text();
+  }
+
+  /** A number that is counted with. */
+  public record Count(long number) implements Value {
+    @Override
+    public boolean isNothing() {
+      return number == 0;
+    }
+
+    @Override
+    public String text() {
+      return Long.toString(number);
+    }
+  }
+
+  /** An address, or bits. */
+  public record Hex(long bits) implements Value {
+    @Override
+    public boolean isNothing() {
+      return bits == 0;
+    }
+
+    @Override
+    public String text() {
+      return "0x" + Long.toHexString(bits);
+    }
+  }
+
+  /** Yes or no. */
+  public record Flag(boolean set) implements Value {
+    @Override
+    public boolean isNothing() {
+      return !set;
+    }
+
+    @Override
+    public String text() {
+      return set ? "yes" : "no";
+    }
+  }
+
+  /** A word or two. */
+  public record Text(String text) implements Value {
+    @Override
+    public boolean isNothing() {
+      return text.isEmpty();
+    }
+  }
+
+  /** Several of something: features by name, addresses, entries of a table. */
+  public record Names(List<String> names) implements Value {
+    /** Copies the list. */
+    public Names {
+      names = List.copyOf(names);
+    }
+
+    @Override
+    public boolean isNothing() {
+      return names.isEmpty();
+    }
+
+    @Override
+    public String text() {
+      return names.isEmpty() ? "none" : String.join(", ", names);
+    }
+  }
+
+  /** Bytes that are not taken apart here. */
+  public record Raw(Bytes bytes) implements Value {
+    @Override
+    public boolean isNothing() {
+      return bytes.equals(Bytes.zeros(bytes.size()));
+    }
+
+    @Override
+    public String text() {
+      return isNothing() ? bytes.size() + " bytes of zero" : bytes.size() + " bytes";
+    }
+  }
+
+  /** The group and the name: "ring 3 next". */
+  public String path() {
+    return group.isEmpty() ? name : group + " " + name;
+  }
+}

@@ -1,0 +1,140 @@
+package io.github.jvhost.cli;
+
+import io.github.jvhost.virtio.Bytes;
+import io.github.jvhost.virtio.MacAddress;
+import io.github.jvhost.virtio.NetState;
+import io.github.jvhost.virtio.VirtioNetState;
+import io.github.jvhost.vmstate.DeviceRecord;
+import io.github.jvhost.vmstate.QemuStreamWriter;
+import io.github.jvhost.vmstate.RamBlock;
+import io.github.jvhost.vmstate.RamRecord;
+import io.github.jvhost.vmstate.RamSink;
+import io.github.jvhost.vmstate.SectionBody;
+import io.github.jvhost.vmstate.SectionHeader;
+import io.github.jvhost.vmstate.SectionShape;
+import io.github.jvhost.vmstate.StreamRecord;
+import io.github.jvhost.vmstate.VirtioNetVmState;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.zip.GZIPInputStream;
+import java.util.zip.GZIPOutputStream;
+
+/** A small stream of a machine with one device that a real QEMU saved, or more like it. */
+final class SmallStream {
+  static final String PATH = "0000:00:03.0";
+
+  private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+  private final QemuStreamWriter writer = new QemuStreamWriter(out);
+  private int id = 1;
+
+  /** With the machine's memory, of which no page is sent. */
+  SmallStream() {
+    writer.write(
+        new StreamRecord.Configuration(
+            "pc-q35-7.2", OptionalInt.empty(), Optional.empty(), Optional.empty()));
+    RamSink ram = writer.ram();
+    var header = new SectionHeader(SectionHeader.Part.START, 0, "ram", 0, 4);
+    ram.begin(header);
+    ram.accept(
+        new RamRecord.Blocks(
+            List.of(
+                new RamBlock(
+                    "pc.ram",
+                    96 << 20,
+                    OptionalLong.empty(),
+                    OptionalLong.empty(),
+                    Optional.empty()),
+                new RamBlock(
+                    "pc.bios",
+                    1 << 18,
+                    OptionalLong.empty(),
+                    OptionalLong.empty(),
+                    Optional.empty()))));
+    ram.accept(new RamRecord.End());
+    writer.write(new StreamRecord.Section(header, new SectionBody.Ram()));
+  }
+
+  /** A running transitional device over virtio-pci, with VLANs and further addresses. */
+  static VirtioNetState running() {
+    try (InputStream in =
+        new GZIPInputStream(
+            SmallStream.class.getResourceAsStream("/vmstate/pci_transitional_running.bin.gz"))) {
+      return VirtioNetVmState.decode(ByteBuffer.wrap(in.readAllBytes()), SectionShape.pci(1, 256));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** The same with another MAC address. */
+  static VirtioNetState withMac(VirtioNetState state, String mac) {
+    NetState n = state.net();
+    return state.withNet(
+        new NetState(
+            MacAddress.parse(mac),
+            n.txWaiting(),
+            n.mergeableBuffers(),
+            n.status(),
+            n.filters(),
+            n.vnetHeader(),
+            n.ufo(),
+            n.maxQueuePairs(),
+            n.currentQueuePairs(),
+            n.guestOffloads(),
+            n.rss(),
+            n.backEnd()));
+  }
+
+  SmallStream device(String idstr, VirtioNetState state) {
+    writer.write(
+        new StreamRecord.Section(
+            SectionHeader.full(id++, idstr, 0, VirtioNetVmState.VERSION),
+            new SectionBody.VirtioNet(state)));
+    return this;
+  }
+
+  SmallStream device(VirtioNetState state) {
+    return device(PATH + "/" + VirtioNetVmState.sectionName(DeviceRecord.Kind.FINAL), state);
+  }
+
+  SmallStream other(String idstr) {
+    writer.write(
+        new StreamRecord.Section(
+            SectionHeader.full(id++, idstr, 0, 1),
+            new SectionBody.Opaque(Bytes.copyOf(new byte[] {1, 2, 3}))));
+    return this;
+  }
+
+  byte[] bytes() {
+    writer.write(new StreamRecord.EndOfStream());
+    writer.describe(4096);
+    return out.toByteArray();
+  }
+
+  /** Writes it to a file. */
+  Path at(Path file) {
+    try {
+      return Files.write(file, bytes());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Writes it to a file, packed. */
+  Path packedAt(Path file) {
+    try (var packed = new GZIPOutputStream(Files.newOutputStream(file))) {
+      packed.write(bytes());
+      return file;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}
