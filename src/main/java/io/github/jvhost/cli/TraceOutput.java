@@ -27,10 +27,11 @@ final class TraceOutput {
 
   /** Prints what is new: messages, then whatever else happened since the last call. */
   void catchUp() {
+    // Looked at first, so that nothing is printed of what happened behind a message not yet seen.
+    List<String> all = record.notes();
     List<RecordedMessage> told = record.since(messages);
     told.forEach(message -> out.println(MessageLine.of(message, start)));
     messages += told.size();
-    List<String> all = record.notes();
     all.subList(notes, all.size()).forEach(note -> out.println("### " + note));
     notes = all.size();
     out.flush();
