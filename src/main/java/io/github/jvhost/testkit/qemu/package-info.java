@@ -1,6 +1,9 @@
 /**
- * A real back end of libvhost-user's family for tests: QEMU's {@code qemu-storage-daemon} as a
- * child process, which exports a file as a vhost-user-blk disk.
+ * QEMU's programs for tests, as child processes.
+ *
+ * <p>{@link io.github.jvhost.testkit.qemu.StorageDaemon} is a back end of libvhost-user's family:
+ * {@code qemu-storage-daemon} exports a file as a vhost-user-blk disk. It serves one front end at a
+ * time, and goes on listening when one leaves.
  *
  * <pre>
  *     this JVM                            qemu-storage-daemon (its own process)
@@ -13,7 +16,19 @@
  *                                        +--------------------------------------+
  * </pre>
  *
- * <p>It serves one front end at a time, and goes on listening when one leaves.
+ * <p>{@link io.github.jvhost.testkit.qemu.QemuSystem} is a whole machine that does not run: it
+ * makes migration streams and takes them, and its monitor ({@link
+ * io.github.jvhost.testkit.qemu.QmpClient}) tells what arrived.
+ *
+ * <pre>
+ *     this JVM                            qemu-system-x86_64 (its own process)
+ *   +---------------+                    +--------------------------------------+
+ *   | mock back end |== AF_UNIX socket ==| virtio-net-pci over vhost-user       |
+ *   | QmpClient     |== AF_UNIX socket ==| monitor                              |
+ *   +---------------+     stream in a    | migrate, migrate-incoming            |
+ *                     &lt;------ file ------>|                                      |
+ *                                        +--------------------------------------+
+ * </pre>
  */
 @NullMarked
 package io.github.jvhost.testkit.qemu;
