@@ -100,6 +100,9 @@ final class RamReader {
 
   private List<RamBlock> blocks(VmReader in, long total) {
     in.enter("blocks");
+    if (total < 0) {
+      throw in.failure("a total of less than 8 EiB");
+    }
     List<RamBlock> listed = new ArrayList<>();
     blocks.clear();
     block = null;

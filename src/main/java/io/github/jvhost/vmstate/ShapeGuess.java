@@ -1,5 +1,7 @@
 package io.github.jvhost.vmstate;
 
+import io.github.jvhost.virtio.Bytes;
+import io.github.jvhost.virtio.PciCapabilities;
 import io.github.jvhost.virtio.TransportState.Pci;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.util.ArrayList;
@@ -17,30 +19,46 @@ final class ShapeGuess {
     NetModel model() {
       return new NetModel(shape, severalPairs);
     }
+
+    /**
+     * Whether the device may have this shape, by what could be read of it: an error that comes of a
+     * wrong guess tells people nothing.
+     */
+    boolean isPlausible(NetModel read, VmStateException failure) {
+      boolean express = shape.configSpace() == Pci.EXPRESS_CONFIG_SPACE;
+      boolean bus =
+          read.configSpace.length == 0
+              || PciCapabilities.isExpress(Bytes.copyOf(read.configSpace)) == express;
+      return bus && !(severalPairs && failure.path().endsWith("_queue_pairs"));
+    }
   }
 
   /**
    * Reads the body from the reader's mark; afterwards the reader stands behind it.
    *
    * @param footer of the section, which must follow
-   * @throws VmStateException of the shape that fits best, where none fits
+   * @throws VmStateException of the shape that fits furthest, where none fits
    */
   static VirtioNetState read(VmReader in, NetSectionName name, int footer) {
     VmStateException closest = null;
+    VmStateException implausible = null;
     for (Candidate candidate : candidates(name)) {
       in.rewind();
+      NetModel model = candidate.model();
       try {
-        VirtioNetState state = VirtioNetVmState.read(in, name.kind(), candidate.model());
+        VirtioNetState state = VirtioNetVmState.read(in, name.kind(), model);
         SectionFooter.check(in, footer);
         return state;
       } catch (VmStateException e) {
-        closest = furthest(closest, e);
+        if (candidate.isPlausible(model, e)) {
+          closest = furthest(closest, e);
+        } else {
+          implausible = furthest(implausible, e);
+        }
       }
     }
-    if (closest == null) {
-      throw in.failure("a device on virtio-pci or virtio-mmio");
-    }
-    throw closest;
+    VmStateException failure = closest == null ? implausible : closest;
+    throw failure == null ? in.failure("a device on virtio-pci or virtio-mmio") : failure;
   }
 
   private static VmStateException furthest(@Nullable VmStateException a, VmStateException b) {

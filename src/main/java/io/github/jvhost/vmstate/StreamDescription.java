@@ -81,8 +81,7 @@ record StreamDescription(String json, List<Entry> entries, int from) {
     try (JsonParser parser = new JsonFactory().createParser(json)) {
       expect(parser, parser.nextToken(), JsonToken.START_OBJECT);
       while (parser.nextToken() != JsonToken.END_OBJECT) {
-        String key = parser.currentName();
-        parser.nextToken();
+        String key = key(parser);
         if ("devices".equals(key)) {
           expect(parser, parser.currentToken(), JsonToken.START_ARRAY);
           from = (int) parser.currentTokenLocation().getCharOffset() + 1;
@@ -122,12 +121,14 @@ record StreamDescription(String json, List<Entry> entries, int from) {
     expect(parser, parser.currentToken(), JsonToken.START_OBJECT);
     Structure structure = new Structure();
     while (parser.nextToken() != JsonToken.END_OBJECT) {
-      String key = parser.currentName();
-      parser.nextToken();
+      String key = key(parser);
       switch (key) {
-        case "name" -> structure.name = parser.getValueAsString();
-        case "vmsd_name" -> structure.description = parser.getValueAsString("");
-        case "instance_id" -> structure.instance = (int) parser.getValueAsLong();
+        case "name" -> structure.name = text(parser);
+        case "vmsd_name" -> structure.description = text(parser);
+        case "instance_id" -> {
+          expect(parser, parser.currentToken(), JsonToken.VALUE_NUMBER_INT);
+          structure.instance = (int) parser.getLongValue();
+        }
         case "fields" -> {
           expect(parser, parser.currentToken(), JsonToken.START_ARRAY);
           while (parser.nextToken() != JsonToken.END_ARRAY) {
@@ -154,8 +155,7 @@ record StreamDescription(String json, List<Entry> entries, int from) {
     long size = 0;
     long count = 1;
     while (parser.nextToken() != JsonToken.END_OBJECT) {
-      String key = parser.currentName();
-      parser.nextToken();
+      String key = key(parser);
       switch (key) {
         case "size" -> size = length(parser);
         case "array_len" -> count = length(parser);
@@ -163,6 +163,19 @@ record StreamDescription(String json, List<Entry> entries, int from) {
       }
     }
     return Math.multiplyExact(size, count);
+  }
+
+  /** The name of a member, whose value is the current token afterwards. */
+  private static String key(JsonParser parser) throws IOException {
+    expect(parser, parser.currentToken(), JsonToken.FIELD_NAME);
+    String key = parser.currentName();
+    parser.nextToken();
+    return key;
+  }
+
+  private static String text(JsonParser parser) throws IOException {
+    expect(parser, parser.currentToken(), JsonToken.VALUE_STRING);
+    return parser.getText();
   }
 
   private static long length(JsonParser parser) throws IOException {
