@@ -67,7 +67,7 @@ final class SmallStream {
   static VirtioNetState running() {
     try (InputStream in =
         new GZIPInputStream(
-            SmallStream.class.getResourceAsStream("/vmstate/pci_transitional_running.bin.gz"))) {
+            SmallStream.class.getResourceAsStream("/vmstate/f_booted_q35_q1_vlan_mac.0.bin.gz"))) {
       return VirtioNetVmState.decode(ByteBuffer.wrap(in.readAllBytes()), SectionShape.pci(1, 256));
     } catch (IOException e) {
       throw new UncheckedIOException(e);

@@ -143,7 +143,7 @@ class PlanPreviewTest {
 
   @Test
   void aLegacyDevicesRingsFollowFromOneAddress() {
-    PlanPreview preview = preview(null, load("pci_legacy_intx_running.bin", PCI), DPDK);
+    PlanPreview preview = preview(null, load("f4_booted_pc_legacy_intx.0.bin.gz", PCI), DPDK);
 
     assertThat(preview.withoutPresetup().steps())
         .extracting(PlannedStep::after)
@@ -272,7 +272,7 @@ class PlanPreviewTest {
 
   @Test
   void ofAPausedDeviceNothingIsTold() {
-    VirtioNetState paused = load("mmio_legacy_paused.bin", SectionShape.mmio(1));
+    VirtioNetState paused = load("g_microvm_mmio.0.bin.gz", SectionShape.mmio(1));
 
     for (PlanPreviewBackEnd backEnd : List.of(EXPLICIT, DPDK, GENERIC)) {
       PlanPreview preview = preview(null, paused, backEnd);
@@ -395,7 +395,7 @@ class PlanPreviewTest {
   private static final SectionShape PCI = SectionShape.pci(1, 256);
 
   private static VirtioNetState transitional() {
-    return load("pci_transitional_running.bin.gz", PCI);
+    return load("f_booted_q35_q1_vlan_mac.0.bin.gz", PCI);
   }
 
   private static VirtioNetState load(String name, SectionShape shape) {

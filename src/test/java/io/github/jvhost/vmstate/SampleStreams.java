@@ -33,6 +33,11 @@ final class SampleStreams {
     }
   }
 
+  /** What an independent decoder found in its virtio-net sections. */
+  static Path values(String name) {
+    return DIRECTORY.resolve(name + ".virtio.json");
+  }
+
   /** A sample's bytes, unpacked. */
   static byte[] load(String name) {
     assumeTrue(Files.isDirectory(DIRECTORY), "no sample streams at " + DIRECTORY);
