@@ -1,12 +1,9 @@
 package io.github.jvhost.cli;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.github.jvhost.testkit.scenario.RunResult;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.io.StringWriter;
-import java.io.UncheckedIOException;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -16,20 +13,15 @@ final class DemoJson {
   private DemoJson() {}
 
   static void write(List<RunResult> results, PrintWriter out) {
-    var text = new StringWriter();
-    try (JsonGenerator json = new JsonFactory().createGenerator(text)) {
-      json.useDefaultPrettyPrinter();
-      json.writeStartObject();
-      json.writeArrayFieldStart("runs");
-      for (RunResult result : results) {
-        run(json, result);
-      }
-      json.writeEndArray();
-      json.writeEndObject();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e); // a StringWriter has none
-    }
-    out.println(text);
+    JsonText.print(
+        out,
+        json -> {
+          json.writeArrayFieldStart("runs");
+          for (RunResult result : results) {
+            run(json, result);
+          }
+          json.writeEndArray();
+        });
   }
 
   private static void run(JsonGenerator json, RunResult r) throws IOException {

@@ -1,6 +1,5 @@
 package io.github.jvhost.cli;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.github.jvhost.testkit.BackEndRecord;
 import io.github.jvhost.testkit.FrameDrop;
@@ -10,8 +9,6 @@ import io.github.jvhost.testkit.RuleBreach;
 import io.github.jvhost.testkit.net.ReflectingPort;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.io.StringWriter;
-import java.io.UncheckedIOException;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
@@ -50,18 +47,13 @@ final class MockSummary {
   }
 
   static void json(MockBackEnd backEnd, ReflectingPort mirror, PrintWriter out) {
-    var text = new StringWriter();
-    try (JsonGenerator json = new JsonFactory().createGenerator(text)) {
-      json.useDefaultPrettyPrinter();
-      json.writeStartObject();
-      json.writeStringField("socket", backEnd.socket().toString());
-      json.writeStringField("personality", Words.label(backEnd.offer().personality()));
-      write(backEnd.record(), mirror, json);
-      json.writeEndObject();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e); // a StringWriter has none
-    }
-    out.println(text);
+    JsonText.print(
+        out,
+        json -> {
+          json.writeStringField("socket", backEnd.socket().toString());
+          json.writeStringField("personality", Words.label(backEnd.offer().personality()));
+          write(backEnd.record(), mirror, json);
+        });
   }
 
   private static void write(BackEndRecord record, ReflectingPort mirror, JsonGenerator json)

@@ -1,5 +1,6 @@
 package io.github.jvhost.virtio;
 
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -78,16 +79,31 @@ public record NetState(
 
   /** The same with another status field. */
   public NetState withStatus(int newStatus) {
+    return with(mac, newStatus, txWaiting, currentQueuePairs);
+  }
+
+  /** The same with another MAC address. */
+  public NetState withMac(MacAddress newMac) {
+    return with(newMac, status, txWaiting, currentQueuePairs);
+  }
+
+  /** The same with so many queue pairs in use, 1 to the maximum; nothing is left to transmit. */
+  public NetState withQueuePairs(int inUse) {
+    return with(mac, status, Collections.nCopies(inUse, 0), inUse);
+  }
+
+  private NetState with(
+      MacAddress newMac, int newStatus, List<Integer> newTxWaiting, int newQueuePairs) {
     return new NetState(
-        mac,
-        txWaiting,
+        newMac,
+        newTxWaiting,
         mergeableBuffers,
         newStatus,
         filters,
         vnetHeader,
         ufo,
         maxQueuePairs,
-        currentQueuePairs,
+        newQueuePairs,
         guestOffloads,
         rss,
         backEnd);

@@ -59,6 +59,12 @@ public record SavedQueue(
     }
   }
 
+  /** The same ring that goes on elsewhere, 0 to 65535. */
+  public SavedQueue withNext(int newNext) {
+    return new SavedQueue(
+        size, defaultSize, align, desc, newNext, vector, avail, used, packed, proxy);
+  }
+
   /**
    * The indexes of a packed ring. QEMU keeps a split ring's next index in the same place, so that
    * where packed rings are offered but not used, {@code avail} is that one.

@@ -1,5 +1,6 @@
 package io.github.jvhost.virtio;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 
@@ -52,6 +53,22 @@ public record VirtioNetState(
   /** The same device with another virtio-net part. */
   public VirtioNetState withNet(NetState newNet) {
     return new VirtioNetState(offer, transport, common, newNet, queues);
+  }
+
+  /** The same device with another common part. */
+  public VirtioNetState withCommon(CommonState newCommon) {
+    return new VirtioNetState(offer, transport, newCommon, net, queues);
+  }
+
+  /** The same device with another ring at an index, 0 to 1023. */
+  public VirtioNetState withQueue(int index, SavedQueue queue) {
+    Objects.checkIndex(index, MAX_QUEUES);
+    List<SavedQueue> changed = new ArrayList<>(queues);
+    while (changed.size() <= index) {
+      changed.add(SavedQueue.ABSENT);
+    }
+    changed.set(index, queue);
+    return new VirtioNetState(offer, transport, common, net, changed);
   }
 
   /** How many rings the device has: the leading ones with a size. */

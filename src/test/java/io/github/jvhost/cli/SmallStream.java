@@ -2,7 +2,6 @@ package io.github.jvhost.cli;
 
 import io.github.jvhost.virtio.Bytes;
 import io.github.jvhost.virtio.MacAddress;
-import io.github.jvhost.virtio.NetState;
 import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.DeviceRecord;
 import io.github.jvhost.vmstate.QemuStreamWriter;
@@ -76,21 +75,7 @@ final class SmallStream {
 
   /** The same with another MAC address. */
   static VirtioNetState withMac(VirtioNetState state, String mac) {
-    NetState n = state.net();
-    return state.withNet(
-        new NetState(
-            MacAddress.parse(mac),
-            n.txWaiting(),
-            n.mergeableBuffers(),
-            n.status(),
-            n.filters(),
-            n.vnetHeader(),
-            n.ufo(),
-            n.maxQueuePairs(),
-            n.currentQueuePairs(),
-            n.guestOffloads(),
-            n.rss(),
-            n.backEnd()));
+    return state.withNet(state.net().withMac(MacAddress.parse(mac)));
   }
 
   SmallStream device(String idstr, VirtioNetState state) {

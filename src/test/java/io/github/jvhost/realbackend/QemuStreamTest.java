@@ -251,21 +251,7 @@ class QemuStreamTest {
             c.broken(),
             c.started(),
             c.disabled());
-    NetState n = fresh.net();
-    var net =
-        new NetState(
-            MacAddress.parse("52:54:00:ab:cd:ef"),
-            Collections.nCopies(3, 0),
-            true,
-            n.status(),
-            n.filters(),
-            n.vnetHeader(),
-            n.ufo(),
-            n.maxQueuePairs(),
-            3,
-            n.guestOffloads(),
-            n.rss(),
-            n.backEnd());
+    NetState net = fresh.net().withMac(MacAddress.parse("52:54:00:ab:cd:ef")).withQueuePairs(3);
     List<SavedQueue> queues = new ArrayList<>(Collections.nCopies(2 * PAIRS, fresh.queue(0)));
     queues.add(fresh.queue(2)); // the control ring stands behind the pairs now
     SavedQueue ring = fresh.queue(0);

@@ -13,8 +13,6 @@ import io.github.jvhost.virtio.CommonState;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
-import io.github.jvhost.virtio.NetState;
-import io.github.jvhost.virtio.SavedQueue;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetBuilder;
 import io.github.jvhost.virtio.VirtioNetState;
@@ -24,8 +22,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.zip.GZIPInputStream;
 import org.jspecify.annotations.Nullable;
@@ -177,7 +173,7 @@ class PlanPreviewTest {
   @Test
   void aRingThatWentOnIsToldWhereItIsNow() {
     VirtioNetState early = transitional();
-    VirtioNetState running = withNext(early, 1, 1234);
+    VirtioNetState running = early.withQueue(1, early.queue(1).withNext(1234));
 
     for (PlanPreviewBackEnd backEnd : List.of(EXPLICIT, DPDK, GENERIC)) {
       PlanPreview preview = preview(early, running, backEnd);
@@ -229,7 +225,8 @@ class PlanPreviewTest {
   @Test
   void anotherMacAddressIsNotTheBackEndsBusiness() {
     VirtioNetState early = transitional();
-    VirtioNetState running = early.withNet(withMac(early.net(), "02:00:00:00:00:77"));
+    VirtioNetState running =
+        early.withNet(early.net().withMac(MacAddress.parse("02:00:00:00:00:77")));
 
     PlanPreview preview = preview(early, running, EXPLICIT);
 
@@ -304,19 +301,19 @@ class PlanPreviewTest {
     PlanPreview preview =
         preview(
             null,
-            withCommon(
-                transitional(),
-                new CommonState(
-                    c.status(),
-                    c.isr(),
-                    c.queueSelect(),
-                    c.features(),
-                    c.featuresHigh(),
-                    c.config(),
-                    c.endian(),
-                    true,
-                    c.started(),
-                    c.disabled())),
+            transitional()
+                .withCommon(
+                    new CommonState(
+                        c.status(),
+                        c.isr(),
+                        c.queueSelect(),
+                        c.features(),
+                        c.featuresHigh(),
+                        c.config(),
+                        c.endian(),
+                        true,
+                        c.started(),
+                        c.disabled())),
             GENERIC);
 
     assertThat(preview.whyNotStarted()).isEqualTo("the driver has broken the device");
@@ -428,59 +425,13 @@ class PlanPreviewTest {
   }
 
   private static VirtioNetState withPairs(VirtioNetState state, int pairs) {
-    return state.withNet(net(state.net(), state.net().mac(), pairs));
-  }
-
-  private static NetState withMac(NetState n, String mac) {
-    return net(n, MacAddress.parse(mac), n.currentQueuePairs());
-  }
-
-  private static NetState net(NetState n, MacAddress mac, int pairs) {
-    return new NetState(
-        mac,
-        Collections.nCopies(pairs, 0),
-        n.mergeableBuffers(),
-        n.status(),
-        n.filters(),
-        n.vnetHeader(),
-        n.ufo(),
-        n.maxQueuePairs(),
-        pairs,
-        n.guestOffloads(),
-        n.rss(),
-        n.backEnd());
-  }
-
-  private static VirtioNetState withNext(VirtioNetState state, int ring, int next) {
-    SavedQueue q = state.queue(ring);
-    List<SavedQueue> queues = new ArrayList<>(state.queues());
-    queues.set(
-        ring,
-        new SavedQueue(
-            q.size(),
-            q.defaultSize(),
-            q.align(),
-            q.desc(),
-            next,
-            q.vector(),
-            q.avail(),
-            q.used(),
-            q.packed(),
-            q.proxy()));
-    return new VirtioNetState(
-        state.offer(), state.transport(), state.common(), state.net(), queues);
-  }
-
-  private static VirtioNetState withCommon(VirtioNetState state, CommonState common) {
-    return new VirtioNetState(
-        state.offer(), state.transport(), common, state.net(), state.queues());
+    return state.withNet(state.net().withQueuePairs(pairs));
   }
 
   /** The driver has acknowledged these, too. */
   private static VirtioNetState withFeatures(VirtioNetState state, long more) {
     CommonState c = state.common();
-    return withCommon(
-        state,
+    return state.withCommon(
         new CommonState(
             c.status(),
             c.isr(),

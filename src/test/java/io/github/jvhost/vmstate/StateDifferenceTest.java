@@ -7,10 +7,8 @@ import io.github.jvhost.virtio.CommonState;
 import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.NetState;
-import io.github.jvhost.virtio.SavedQueue;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -32,25 +30,7 @@ class StateDifferenceTest {
   @Test
   void aRingThatWentOn() {
     VirtioNetState before = running();
-    List<SavedQueue> queues = new ArrayList<>(before.queues());
-    SavedQueue q = queues.get(1);
-    queues.set(
-        1,
-        new SavedQueue(
-            q.size(),
-            q.defaultSize(),
-            q.align(),
-            q.desc(),
-            4711,
-            q.vector(),
-            q.avail(),
-            q.used(),
-            q.packed(),
-            q.proxy()));
-
-    VirtioNetState after =
-        new VirtioNetState(
-            before.offer(), before.transport(), before.common(), before.net(), queues);
+    VirtioNetState after = before.withQueue(1, before.queue(1).withNext(4711));
 
     assertThat(between(before, after)).containsExactly("ring 1 next 98 -> 4711");
   }

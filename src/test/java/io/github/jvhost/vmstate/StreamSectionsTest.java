@@ -36,22 +36,7 @@ class StreamSectionsTest {
   }
 
   private static VirtioNetState withMac(String mac) {
-    NetState n = state().net();
-    return state()
-        .withNet(
-            new NetState(
-                MacAddress.parse(mac),
-                n.txWaiting(),
-                n.mergeableBuffers(),
-                n.status(),
-                n.filters(),
-                n.vnetHeader(),
-                n.ufo(),
-                n.maxQueuePairs(),
-                n.currentQueuePairs(),
-                n.guestOffloads(),
-                n.rss(),
-                n.backEnd()));
+    return state().withNet(state().net().withMac(MacAddress.parse(mac)));
   }
 
   private static SectionBody bodyOf(List<StreamRecord> records, String idstr) {
