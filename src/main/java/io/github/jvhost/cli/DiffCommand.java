@@ -109,7 +109,8 @@ final class DiffCommand implements Callable<Integer> {
     out.println(
         differences.isEmpty()
             ? path + ": nothing changed"
-            : "%s: %d fields changed".formatted(path, differences.size()));
+            : "%s: %d field%s changed"
+                .formatted(path, differences.size(), differences.size() == 1 ? "" : "s"));
     differences.forEach(difference -> out.println("  " + difference.describe()));
     out.println("  messages in the stop window              A told early     nothing told early");
     for (Cost cost : costs) {

@@ -95,7 +95,9 @@ record SavedMachine(
     void take(StreamRecord record, QemuStreamReader reader) {
       switch (record) {
         case StreamRecord.Configuration configuration -> machine = configuration.machine();
-        case StreamRecord.Section(var header, var body) -> section(header, body, reader.lastBody());
+        case StreamRecord.Section(var header, SectionBody.VirtioNet body) ->
+            section(header, body, reader.lastBody());
+        case StreamRecord.Section(var header, var body) -> section(header, body, Bytes.EMPTY);
         // A package's sections are read like others, but their bytes are not kept.
         case StreamRecord.Packaged(var records) -> records.forEach(this::packaged);
         case StreamRecord.Command _, StreamRecord.EndOfStream _, StreamRecord.Description _ -> {}
@@ -181,7 +183,7 @@ record SavedMachine(
 
   /** On one line: "pc-q35-7.2, 128 MiB of RAM (pc.ram), 28 other sections of 34567 bytes". */
   String describe() {
-    return "%s: %s, %s, %d other sections of %d bytes"
+    return "%s: %s, %s, %d other section%s of %d bytes"
         .formatted(
             name,
             machine.isEmpty() ? "machine unknown" : machine,
@@ -189,6 +191,7 @@ record SavedMachine(
                 .map(block -> "%d MiB of RAM (%s)".formatted(block.length() >> 20, block.name()))
                 .orElse("no RAM"),
             others,
+            others == 1 ? "" : "s",
             otherBytes);
   }
 }

@@ -1,5 +1,6 @@
 package io.github.jvhost.virtio;
 
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.HexFormat;
 
@@ -21,6 +22,16 @@ public final class Bytes {
   /** A copy of the given bytes. */
   public static Bytes copyOf(byte[] source) {
     return source.length == 0 ? EMPTY : new Bytes(source.clone());
+  }
+
+  /** A copy of a buffer's bytes from its position to its limit, neither of which moves. */
+  public static Bytes copyOf(ByteBuffer source) {
+    if (!source.hasRemaining()) {
+      return EMPTY;
+    }
+    byte[] copy = new byte[source.remaining()];
+    source.get(source.position(), copy);
+    return new Bytes(copy);
   }
 
   /** That many zero bytes. */

@@ -251,7 +251,7 @@ public final class QemuStreamReader {
       handler.pass(header, new SectionInput(from));
       return new SectionBody.Opaque(Bytes.copyOf(from.sinceMark()));
     }
-    return new SectionBody.Opaque(Bytes.copyOf(from.bytes(describedSize(from, header))));
+    return new SectionBody.Opaque(Bytes.copyOf(from.view(describedSize(from, header))));
   }
 
   private long describedSize(VmReader from, SectionHeader header) {

@@ -34,6 +34,7 @@ public final class SectionInput {
 
   /** The byte so many bytes ahead, from 0, without taking it; -1 behind the end of the stream. */
   public int peek(int ahead) {
+    expect(ahead >= 0, "a place ahead, not " + ahead);
     return in.peek(ahead);
   }
 

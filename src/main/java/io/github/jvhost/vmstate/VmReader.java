@@ -107,11 +107,9 @@ final class VmReader {
     mark = NO_MARK;
   }
 
-  /** A copy of what was read since the mark. */
-  byte[] sinceMark() {
-    byte[] bytes = new byte[in.position() - mark];
-    in.get(mark, bytes);
-    return bytes;
+  /** What was read since the mark, without a copy; valid until something else is read. */
+  ByteBuffer sinceMark() {
+    return in.slice(mark, in.position() - mark).asReadOnlyBuffer();
   }
 
   int u8() {
@@ -152,10 +150,10 @@ final class VmReader {
   }
 
   /** The next bytes without a copy, read-only; valid until something else is read. */
-  ByteBuffer view(int count) {
+  ByteBuffer view(long count) {
     need(count);
-    ByteBuffer view = in.slice(in.position(), count).asReadOnlyBuffer();
-    in.position(in.position() + count);
+    ByteBuffer view = in.slice(in.position(), (int) count).asReadOnlyBuffer();
+    in.position(in.position() + (int) count);
     return view;
   }
 

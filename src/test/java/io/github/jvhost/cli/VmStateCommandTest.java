@@ -66,7 +66,7 @@ class VmStateCommandTest {
     Run run = run("vmstate", "show", running("a")).ok();
 
     assertThat(run.out())
-        .contains("pc-q35-7.2, 96 MiB of RAM (pc.ram), 1 other sections of 3 bytes")
+        .contains("pc-q35-7.2, 96 MiB of RAM (pc.ram), 1 other section of 3 bytes")
         .contains("0000:00:03.0/virtio-net (section 1, version 11)")
         .containsPattern("transport +transitional pci")
         .containsPattern("status +ACKNOWLEDGE, DRIVER, FEATURES_OK, DRIVER_OK")
@@ -228,7 +228,7 @@ class VmStateCommandTest {
             .at(directory.resolve("after"));
 
     assertThat(run("vmstate", "diff", before, after).ok().out())
-        .contains("0000:00:03.0: 1 fields changed")
+        .contains("0000:00:03.0: 1 field changed")
         .contains("  mac 02:00:00:00:00:01 -> 52:54:00:00:00:01")
         .containsPattern("explicit back end +8, +1 awaited +17, +5 awaited")
         .containsPattern("DPDK back end +4, +1 awaited +17, +5 awaited");
