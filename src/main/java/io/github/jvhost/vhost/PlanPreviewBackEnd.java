@@ -26,15 +26,11 @@ public record PlanPreviewBackEnd(String name, BackEndCapabilities capabilities, 
 
   /** What this library and DPDK 22.11 agree upon unless the embedder asks for something else. */
   private static final long PROTOCOL_FEATURES =
-      ProtocolFeature.maskOf(
-          ProtocolFeature.MQ,
-          ProtocolFeature.LOG_SHMFD,
-          ProtocolFeature.RARP,
-          ProtocolFeature.REPLY_ACK,
-          ProtocolFeature.MTU,
-          ProtocolFeature.BACKEND_REQ,
-          ProtocolFeature.BACKEND_SEND_FD,
-          ProtocolFeature.STATUS);
+      VhostDeviceOptions.DEFAULT_PROTOCOL_FEATURES
+          & ~ProtocolFeature.maskOf(
+              ProtocolFeature.INFLIGHT_SHMFD,
+              ProtocolFeature.RESET_DEVICE,
+              ProtocolFeature.CONFIGURE_MEM_SLOTS);
 
   /** Whatever a driver can use. */
   private static final long ALL_FEATURES =
