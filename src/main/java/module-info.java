@@ -11,6 +11,7 @@ module io.github.jvhost {
   requires com.kohlschutter.junixsocket.nativecommon;
   requires org.slf4j;
   requires static info.picocli;
+  requires static HdrHistogram;
   requires com.fasterxml.jackson.core;
 
   exports io.github.jvhost;

@@ -45,6 +45,7 @@ class ArchitectureTest {
     rooms.put(
         "migration", Set.of("sys", "protocol", "channel", "memory", "virtio", "vhost", "vmstate"));
     rooms.put("testkit", Set.copyOf(rooms.keySet()));
+    rooms.put("bench", Set.copyOf(rooms.keySet()));
     rooms.put("cli", Set.copyOf(rooms.keySet()));
     return Map.copyOf(rooms);
   }

@@ -15,6 +15,7 @@ import picocli.CommandLine.Spec;
     version = "jvhost 0.1.0-SNAPSHOT",
     description = "A vhost-user front end for the JVM, and what shows what it does.",
     subcommands = {
+      BenchCommand.class,
       DemoCommand.class,
       MockBackEndCommand.class,
       PlanCommand.class,
@@ -80,6 +81,6 @@ public final class Jvhost implements Runnable {
   @Override
   public void run() {
     throw new ParameterException(
-        spec.commandLine(), "Say what to do: demo, mock-back-end, plan, vmstate");
+        spec.commandLine(), "Say what to do: bench, demo, mock-back-end, plan, vmstate");
   }
 }
