@@ -14,9 +14,10 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.Poller;
 import io.github.jvhost.sys.SocketPair;
+import io.github.jvhost.sys.SystemCallException;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
-import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -52,8 +53,10 @@ public final class BackEndChannel implements AutoCloseable {
   private final Dialect dialect;
   private final BackEndRequestHandler handler;
   private final ByteBuffer bytes = ByteBuffer.allocateDirect(Header.SIZE + Header.MAX_PAYLOAD);
+  private final MemorySegment memory = MemorySegment.ofBuffer(bytes);
   private final ByteBuf view = Unpooled.wrappedBuffer(bytes.duplicate());
   private final ByteBuffer answer = ByteBuffer.allocateDirect(Header.SIZE + U64.SIZE);
+  private final MemorySegment answerMemory = MemorySegment.ofBuffer(answer);
   private final ByteBuf answerOut = Unpooled.wrappedBuffer(answer.duplicate());
   private final List<OwnedDescriptor> arrived = new ArrayList<>();
   private @Nullable Header header;
@@ -135,33 +138,34 @@ public final class BackEndChannel implements AutoCloseable {
     }
     serving = true;
     try {
-      for (int i = 0; i < READS_PER_TURN && !closed && stream.await(Poller.IN, 0) != 0; i++) {
-        if (readPart()) {
-          finishRequest();
-        }
+      boolean more = true;
+      for (int i = 0; i < READS_PER_TURN && !closed && more; i++) {
+        more = readPart();
       }
-    } catch (IOException e) {
+    } catch (SystemCallException e) {
       fail(gone(" (" + e.getMessage() + ")", e));
     } catch (VhostException e) {
       fail(e);
     } catch (IllegalStateException e) {
-      // An object's descriptor that the handler has closed, or a virtual thread.
+      // An object's descriptor that the handler has closed.
       fail(new VhostException("answering: " + e.getMessage(), Recovery.RECONNECT, e));
     } finally {
       serving = false;
     }
   }
 
-  /** Reads once; whether a request is complete. */
-  private boolean readPart() throws IOException {
-    boolean first = bytes.position() == 0;
+  /** Reads once, and serves the request if it is complete; whether anything was there. */
+  private boolean readPart() {
+    int have = bytes.position();
     Header known = header;
-    bytes.limit(known == null ? Header.SIZE : Header.SIZE + known.size());
+    int end = known == null ? Header.SIZE : Header.SIZE + known.size();
     int before = arrived.size();
-    if (bytes.hasRemaining() && stream.read(bytes, arrived) < 0) {
+    int count = end == have ? 0 : stream.read(memory, have, end - have, arrived);
+    if (count < 0) {
       throw gone("", null);
     }
-    if (!first && arrived.size() > before) {
+    bytes.position(have + count);
+    if (have > 0 && arrived.size() > before) {
       throw new ProtocolException("descriptors in the middle of a request");
     }
     if (known == null && bytes.position() == Header.SIZE) {
@@ -169,7 +173,11 @@ public final class BackEndChannel implements AutoCloseable {
       requireRequest(known);
       header = known;
     }
-    return known != null && bytes.position() == Header.SIZE + known.size();
+    boolean complete = known != null && bytes.position() == Header.SIZE + known.size();
+    if (complete) {
+      finishRequest();
+    }
+    return count > 0 || complete;
   }
 
   private BackEndGoneException gone(String why, @Nullable Throwable cause) {
@@ -198,7 +206,7 @@ public final class BackEndChannel implements AutoCloseable {
         .filter(request -> Gate.isOpen(dialect, protocolFeatures, features, request));
   }
 
-  private void finishRequest() throws IOException {
+  private void finishRequest() {
     Header received = header;
     if (received == null) {
       return;
@@ -253,18 +261,15 @@ public final class BackEndChannel implements AutoCloseable {
     }
   }
 
-  private void write(int request, Answer result) throws IOException {
-    if ((stream.await(Poller.OUT, 0) & Poller.OUT) == 0) {
-      throw new DeadlineException(
-          "answering request " + request + ": the back end does not read its answers");
-    }
+  private void write(int request, Answer result) {
     Header.encode(answerOut.clear(), request, Header.REPLY_FLAGS, U64.SIZE);
     new U64(result.result()).encode(answerOut);
     OwnedDescriptor object = result.descriptor();
-    if (stream.write(answer.clear(), object == null ? List.of() : List.of(object))
-        < answer.capacity()) {
-      throw new DeadlineException(
-          "answering request " + request + ": the back end takes half an answer");
+    int length = answer.capacity();
+    int count = stream.write(answerMemory, 0, length, object == null ? List.of() : List.of(object));
+    if (count < length) {
+      String how = count == 0 ? "does not read its answers" : "takes half an answer";
+      throw new DeadlineException("answering request " + request + ": the back end " + how);
     }
   }
 

@@ -6,8 +6,10 @@ import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.Poller;
+import io.github.jvhost.sys.SystemCallException;
+import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
-import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -30,8 +32,15 @@ import org.newsclub.net.unix.AFUNIXSocketChannel;
 public final class BackEndConnection implements AutoCloseable {
   private final SocketStream stream;
   private final String name;
-  private final ByteBuffer header = ByteBuffer.allocate(Header.SIZE);
-  private ByteBuffer payload = ByteBuffer.allocate(0);
+  private final ByteBuffer in = ByteBuffer.allocateDirect(Header.SIZE + Header.MAX_PAYLOAD);
+  private final MemorySegment memory = MemorySegment.ofBuffer(in);
+  private final ByteBuf view = Unpooled.wrappedBuffer(in.duplicate());
+  private final ByteBuffer out = ByteBuffer.allocateDirect(SocketStream.MAX_WRITE);
+  private final MemorySegment outMemory = MemorySegment.ofBuffer(out);
+
+  /** Bytes of the next message that are there. */
+  private int have;
+
   private final List<OwnedDescriptor> arrived = new ArrayList<>();
 
   private BackEndConnection(SocketStream stream, String name) {
@@ -49,6 +58,19 @@ public final class BackEndConnection implements AutoCloseable {
   public static BackEndConnection adopt(
       AFUNIXSocketChannel socket, String name, DescriptorLedger ledger) {
     return new BackEndConnection(new SocketStream(socket, name, ledger), name);
+  }
+
+  /**
+   * Takes over a connected socket that came as a descriptor.
+   *
+   * @param socket used up, whatever comes of it
+   * @param name for messages
+   * @param ledger where received descriptors are written down
+   * @throws io.github.jvhost.VhostException (GIVE_UP) if it is no connected AF_UNIX stream socket
+   */
+  public static BackEndConnection adopt(
+      OwnedDescriptor socket, String name, DescriptorLedger ledger) {
+    return adopt(AdoptedSocket.of(socket, name), name, ledger);
   }
 
   /**
@@ -83,40 +105,35 @@ public final class BackEndConnection implements AutoCloseable {
    *     first byte
    */
   public Received receive(Deadline deadline) {
-    fill(header, "header", true, deadline);
+    fill(Header.SIZE, "header", deadline);
     Header decoded = decode();
-    if (payload.capacity() != decoded.size() || payload.position() == 0) {
-      payload = ByteBuffer.allocate(decoded.size());
-    }
-    fill(payload, "payload of message " + decoded.request(), false, deadline);
-    Received received = new Received(decoded, payload.array(), List.copyOf(arrived));
+    fill(Header.SIZE + decoded.size(), "payload of message " + decoded.request(), deadline);
+    byte[] payload = new byte[decoded.size()];
+    in.get(Header.SIZE, payload);
+    Received received = new Received(decoded, payload, List.copyOf(arrived));
     arrived.clear();
-    header.clear();
-    payload = ByteBuffer.allocate(0);
+    have = 0;
     return received;
   }
 
   private Header decode() {
     try {
-      return Header.decode(Unpooled.wrappedBuffer(header.array()));
+      return Header.decode(view.setIndex(0, Header.SIZE));
     } catch (ProtocolException e) {
       closeArrived();
       throw e;
     }
   }
 
-  private void fill(ByteBuffer part, String what, boolean mayStartMessage, Deadline deadline) {
-    while (part.hasRemaining()) {
-      if (stream.await(Poller.IN, deadline.remainingNanos()) == 0) {
-        throw new DeadlineException(
-            name + ": receiving the " + what + ": nothing within " + deadline);
-      }
-      boolean first = mayStartMessage && part.position() == 0;
+  /** Reads until that much of the message is there. */
+  private void fill(int end, String what, Deadline deadline) {
+    while (have < end) {
+      boolean first = have == 0;
       int before = arrived.size();
       int count;
       try {
-        count = stream.read(part, arrived);
-      } catch (IOException e) {
+        count = stream.read(memory, have, end - have, arrived);
+      } catch (SystemCallException e) {
         closeArrived();
         throw new FrontEndGoneException(
             name + ": receiving the " + what + ": " + e.getMessage(), e);
@@ -133,6 +150,11 @@ public final class BackEndConnection implements AutoCloseable {
         closeArrived();
         throw new ProtocolException(
             name + ": receiving the " + what + ": descriptors in the middle of a message");
+      }
+      have += count;
+      if (count == 0 && stream.await(Poller.IN, deadline.remainingNanos()) == 0) {
+        throw new DeadlineException(
+            name + ": receiving the " + what + ": nothing within " + deadline);
       }
     }
   }
@@ -180,17 +202,21 @@ public final class BackEndConnection implements AutoCloseable {
     List<OwnedDescriptor> travelling = descriptors;
     int at = 0;
     while (at < bytes.length) {
-      if ((stream.await(Poller.OUT, deadline.remainingNanos()) & ~Poller.IN) == 0) {
-        throw new DeadlineException(
-            name + ": sending " + bytes.length + " bytes: the front end did not read them");
-      }
       int length = Math.min(stream.maxWrite(), bytes.length - at);
+      out.put(0, bytes, at, length);
+      int count;
       try {
-        at += stream.write(ByteBuffer.wrap(bytes, at, length), travelling);
-        travelling = List.of();
-      } catch (IOException e) {
+        count = stream.write(outMemory, 0, length, travelling);
+      } catch (SystemCallException e) {
         throw new FrontEndGoneException(
             name + ": sending " + bytes.length + " bytes: the front end is gone", e);
+      }
+      if (count > 0) {
+        at += count;
+        travelling = List.of();
+      } else if ((stream.await(Poller.OUT, deadline.remainingNanos()) & ~Poller.IN) == 0) {
+        throw new DeadlineException(
+            name + ": sending " + bytes.length + " bytes: the front end did not read them");
       }
     }
   }

@@ -3,6 +3,7 @@ package io.github.jvhost.channel;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.MessageClass;
 import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.PayloadKind;
 import io.github.jvhost.protocol.ProtocolException;
@@ -10,7 +11,8 @@ import io.github.jvhost.protocol.U64;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.Poller;
-import java.io.IOException;
+import io.github.jvhost.sys.SystemCallException;
+import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -39,6 +41,10 @@ final class Conversation implements AutoCloseable {
   private long messagesSent;
   private long waits;
   private boolean writing;
+
+  /** What begins the write that is under way, for messages. */
+  private @Nullable FrontEndRequest first;
+
   private boolean sentSinceWait;
 
   Conversation(SocketStream stream, String name) {
@@ -149,34 +155,115 @@ final class Conversation implements AutoCloseable {
     sentSinceWait = true;
   }
 
-  private void writeSegment(Deadline deadline) {
-    segment.startWriting();
-    while (!segment.isWritten()) {
-      int ready = await(Poller.IN | Poller.OUT, deadline.remainingNanos());
-      if (ready == 0) {
-        throw poison(
-            new DeadlineException(sending() + ": the back end did not read it within " + deadline));
+  /** Writes messages that were encoded ahead of time, behind what is still in the segment. */
+  void send(PreparedMessages prepared, Deadline deadline) {
+    flush(deadline);
+    prepared.restart();
+    writing = true;
+    try {
+      for (int i = 0; i < prepared.writes().size(); i++) {
+        PreparedMessages.Write one = prepared.writes().get(i);
+        for (int k = one.answersFrom(); k < one.answersTo(); k++) {
+          replies.queue(prepared.expected(k));
+        }
+        first = one.first();
+        boolean asks = one.answersTo() > one.answersFrom();
+        write(prepared.bytes(), one.from(), one.length(), one.descriptors(), asks, deadline);
+        replies.outstandingIsWritten();
       }
-      boolean over = (ready & (Poller.HUP | Poller.ERR)) != 0;
-      if (over || (ready & Poller.IN) != 0) {
-        receive(true);
-      }
-      if (!over && (ready & Poller.OUT) != 0) {
-        // Not after a hang-up: a failed write would close the socket, and what the back end said
-        // before it went would be lost.
-        write();
+    } finally {
+      writing = false;
+    }
+    messagesSent += prepared.messages();
+    sentSinceWait = true;
+  }
+
+  /** Reads what is there, without waiting; whether all answers to these messages have come. */
+  boolean receive(PreparedMessages prepared) {
+    health.requireUsable();
+    if (!prepared.complete()) {
+      receive(false);
+      if (!prepared.complete() && nanosToDeadline() == 0) {
+        throw poison(overdue());
       }
     }
+    return prepared.complete();
+  }
+
+  MessageClass slower(MessageClass one, MessageClass other) {
+    return replies.slower(one, other);
+  }
+
+  int maxWrite() {
+    return stream.maxWrite();
+  }
+
+  private void writeSegment(Deadline deadline) {
+    first = segment.first();
+    write(
+        segment.memory(),
+        0,
+        segment.length(),
+        segment.descriptors(),
+        replies.hasQueued(),
+        deadline);
     segment.clear();
     replies.outstandingIsWritten();
   }
 
-  private void write() {
-    // Only now may an answer come; one that is already here was for nobody.
-    replies.queuedAreSent();
+  /**
+   * Writes whole messages; waits only where there is no room for them.
+   *
+   * @param asks whether one of them will be answered
+   */
+  private void write(
+      MemorySegment bytes,
+      long from,
+      int length,
+      List<OwnedDescriptor> descriptors,
+      boolean asks,
+      Deadline deadline) {
+    if (asks) {
+      // Only now may an answer come; one that is already here was for nobody.
+      if (stream.await(Poller.IN, 0) != 0) {
+        receive(true);
+      }
+      replies.queuedAreSent();
+    }
+    List<OwnedDescriptor> travelling = descriptors;
+    int at = 0;
+    while (at < length) {
+      int count = writeOnce(bytes, from + at, length - at, travelling);
+      if (count > 0) {
+        at += count;
+        travelling = List.of();
+      } else {
+        awaitRoom(deadline);
+      }
+    }
+  }
+
+  /** While the back end does not read, what it says is read: two full buffers block nobody. */
+  private void awaitRoom(Deadline deadline) {
+    int ready = await(Poller.IN | Poller.OUT, deadline.remainingNanos());
+    if (ready == 0) {
+      throw poison(
+          new DeadlineException(sending() + ": the back end did not read it within " + deadline));
+    }
+    if ((ready & ~Poller.OUT) != 0) {
+      receive(true);
+    }
+  }
+
+  private int writeOnce(
+      MemorySegment bytes, long from, int length, List<OwnedDescriptor> descriptors) {
     try {
-      segment.writeTo(stream);
-    } catch (IOException e) {
+      return stream.write(bytes, from, length, descriptors);
+    } catch (SystemCallException e) {
+      // What it said before it went is worth more than that it is gone.
+      while (receive(true) > 0) {
+        health.requireUsable();
+      }
       throw poison(new BackEndGoneException(sending() + ": the back end is gone", e));
     } catch (IllegalStateException e) {
       throw poison(new VhostException(sending() + ": " + e.getMessage(), Recovery.RECONNECT, e));
@@ -184,7 +271,7 @@ final class Conversation implements AutoCloseable {
   }
 
   private String sending() {
-    return name + ": sending " + segment.first();
+    return name + ": sending " + first;
   }
 
   private String waiting() {
@@ -280,16 +367,19 @@ final class Conversation implements AutoCloseable {
   }
 
   /**
-   * Reads once.
+   * Reads once what is there; never waits.
    *
    * @param sending for messages: what was being done, to send or to wait
+   * @return bytes, 0: nothing was there
    */
-  private void receive(boolean sending) {
+  private int receive(boolean sending) {
     try {
-      if (!replies.readOnce(stream)) {
+      int count = replies.readOnce(stream);
+      if (count < 0) {
         throw poison(gone(sending, null));
       }
-    } catch (IOException e) {
+      return count;
+    } catch (SystemCallException e) {
       // A peer that closes without having read everything resets the connection.
       throw poison(gone(sending, e));
     } catch (ProtocolException e) {
@@ -305,7 +395,7 @@ final class Conversation implements AutoCloseable {
         : replies.awaitsAny() ? waiting() : name + ": waiting for " + replies.awaited();
   }
 
-  private BackEndGoneException gone(boolean sending, @Nullable IOException cause) {
+  private BackEndGoneException gone(boolean sending, @Nullable SystemCallException cause) {
     String where =
         replies.unfinished() == 0 ? "" : " " + replies.unfinished() + " bytes into a reply";
     String said = cause == null ? "" : " (" + cause.getMessage() + ")";

@@ -6,11 +6,13 @@ import io.github.jvhost.protocol.MessageClass;
 import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.PayloadKind;
 import io.github.jvhost.protocol.ProtocolException;
+import io.github.jvhost.protocol.U64;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
-import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -33,48 +35,16 @@ import org.jspecify.annotations.Nullable;
  * an answer with descriptors: nearly always) take all that is there.
  */
 final class ReplyReader {
+  private static final int NUMBER_REPLY = Header.SIZE + U64.SIZE;
   private static final int CAPACITY = 2 * (Header.SIZE + Header.MAX_PAYLOAD);
 
-  /** What will be answered. */
-  private static final class Expected {
-    final FrontEndRequest request;
-    final int id;
-    final PayloadKind layout;
-
-    /** Bytes of the request's own payload. */
-    final int asked;
-
-    /** Whether somebody will ask for the reply. */
-    final boolean collected;
-
-    /** What bounds it. */
-    final MessageClass slowest;
-
-    /** Whether it has left, and when. */
-    boolean written;
-
-    long writtenAt;
-
-    Expected(
-        FrontEndRequest request,
-        int id,
-        PayloadKind layout,
-        int asked,
-        boolean collected,
-        MessageClass slowest) {
-      this.request = request;
-      this.id = id;
-      this.layout = layout;
-      this.asked = asked;
-      this.collected = collected;
-      this.slowest = slowest;
-    }
-  }
-
-  private final ByteBuffer bytes = ByteBuffer.allocateDirect(CAPACITY);
+  private final ByteBuffer bytes =
+      ByteBuffer.allocateDirect(CAPACITY).order(ByteOrder.nativeOrder());
+  private final MemorySegment memory = MemorySegment.ofBuffer(bytes);
   private final ByteBuf view = Unpooled.wrappedBuffer(bytes.duplicate());
-  private final ArrayDeque<Expected> queued = new ArrayDeque<>();
-  private final ArrayDeque<Expected> outstanding = new ArrayDeque<>();
+  private final ArrayDeque<ExpectedReply> queued = new ArrayDeque<>();
+  private final ArrayDeque<ExpectedReply> outstanding = new ArrayDeque<>();
+  private final ArrayList<ExpectedReply> beingWritten = new ArrayList<>();
   private final ArrayDeque<Reply> ready = new ArrayDeque<>();
   private final List<OwnedDescriptor> arrived = new ArrayList<>();
   private final ReplyClock clock = new ReplyClock();
@@ -96,6 +66,11 @@ final class ReplyReader {
     clock.set(deadlines);
   }
 
+  /** Which of two classes may take longer. */
+  MessageClass slower(MessageClass one, MessageClass other) {
+    return clock.allowedNanos(other) > clock.allowedNanos(one) ? other : one;
+  }
+
   /** A request is encoded that will not be answered: its work is the next one's. */
   void skip(FrontEndRequest request) {
     clock.sent(request);
@@ -109,8 +84,15 @@ final class ReplyReader {
    */
   void queue(FrontEndRequest request, int id, PayloadKind layout, int asked, boolean collected) {
     clock.sent(request);
-    queued.add(new Expected(request, id, layout, asked, collected, clock.takeSlowest(request)));
+    MessageClass slowest = clock.takeSlowest(request);
+    queued.add(new ExpectedReply(request, id, layout, asked, collected, slowest, null));
     awaitedReplies += collected ? 1 : 0;
+  }
+
+  /** The same for one of {@link PreparedMessages}, which takes it as a number. */
+  void queue(ExpectedReply expected) {
+    queued.add(expected);
+    awaitedReplies++;
   }
 
   /**
@@ -118,31 +100,29 @@ final class ReplyReader {
    * asked for.
    */
   void queuedAreSent() {
-    for (Expected expected = queued.poll(); expected != null; expected = queued.poll()) {
+    for (ExpectedReply expected = queued.poll(); expected != null; expected = queued.poll()) {
       outstanding.add(expected);
+      beingWritten.add(expected);
       if (expected.request.maxReplyDescriptors() > 0) {
         outstandingWithDescriptors++;
       }
     }
   }
 
-  /** What is outstanding has left completely: its time runs. */
+  /** What was about to be written has left completely: its time runs. */
   void outstandingIsWritten() {
-    long now = 0;
-    for (var newest = outstanding.descendingIterator(); newest.hasNext(); ) {
-      Expected expected = newest.next();
-      if (expected.written) {
-        return;
-      }
-      now = now == 0 ? System.nanoTime() : now;
+    long now = beingWritten.isEmpty() ? 0 : System.nanoTime();
+    for (int i = 0; i < beingWritten.size(); i++) {
+      ExpectedReply expected = beingWritten.get(i);
       expected.written = true;
       expected.writtenAt = now;
     }
+    beingWritten.clear();
   }
 
   /** Nanoseconds until the oldest reply is overdue; not positive once it is. */
   long nanosToDeadline() {
-    Expected next = outstanding.peek();
+    ExpectedReply next = outstanding.peek();
     return next == null || !next.written
         ? Long.MAX_VALUE
         : clock.nanosLeft(next.slowest, next.writtenAt);
@@ -150,7 +130,7 @@ final class ReplyReader {
 
   /** How long the oldest reply was allowed, for messages: "30000 ms, the limit of STOP". */
   String allowed() {
-    Expected next = outstanding.element();
+    ExpectedReply next = outstanding.element();
     long millis = TimeUnit.NANOSECONDS.toMillis(clock.allowedNanos(next.slowest));
     return millis + " ms, the limit of " + next.slowest;
   }
@@ -158,6 +138,11 @@ final class ReplyReader {
   /** Replies that were asked for and not handed out. */
   int pending() {
     return awaitedReplies + ready.size();
+  }
+
+  /** Whether an answer was asked for by what is about to be written. */
+  boolean hasQueued() {
+    return !queued.isEmpty();
   }
 
   boolean hasReady() {
@@ -170,7 +155,7 @@ final class ReplyReader {
 
   /** The oldest request without an answer, for messages. */
   String awaited() {
-    Expected next = outstanding.peek();
+    ExpectedReply next = outstanding.peek();
     return next == null ? "nothing" : next.request.name();
   }
 
@@ -185,16 +170,16 @@ final class ReplyReader {
   }
 
   /**
-   * Reads once and matches every reply that is complete.
+   * Reads once what is there, and matches every reply that is complete; never waits.
    *
-   * @return false at the end of the stream
+   * @return bytes, 0 if nothing was there, -1 at the end of the stream
    * @throws ProtocolException if anything does not fit; what fitted before stays ready
    */
-  boolean readOnce(SocketStream stream) throws IOException {
+  int readOnce(SocketStream stream) {
     boolean startsMessage = tail == 0;
-    bytes.limit(outstandingWithDescriptors > 0 ? endOfPart() : CAPACITY).position(tail);
+    int limit = outstandingWithDescriptors > 0 ? endOfPart() : CAPACITY;
     int before = arrived.size();
-    int count = stream.read(bytes, arrived);
+    int count = stream.read(memory, tail, limit - tail, arrived);
     if (arrived.size() > before) {
       requireExpectedDescriptors(startsMessage);
     }
@@ -202,7 +187,7 @@ final class ReplyReader {
       tail += count;
       match();
     }
-    return count >= 0;
+    return count;
   }
 
   /** Where the header ends while it is not complete, else where its payload does. */
@@ -215,7 +200,7 @@ final class ReplyReader {
   }
 
   private void requireExpectedDescriptors(boolean startsMessage) {
-    Expected next = outstanding.peek();
+    ExpectedReply next = outstanding.peek();
     int most = next == null ? 0 : next.request.maxReplyDescriptors();
     if (!startsMessage) {
       throw new ProtocolException("descriptors in the middle of the reply to " + awaited());
@@ -226,8 +211,8 @@ final class ReplyReader {
     }
   }
 
-  private Expected askedFor(Header header) {
-    Expected expected = outstanding.peek();
+  private ExpectedReply askedFor(Header header) {
+    ExpectedReply expected = outstanding.peek();
     if (expected == null) {
       throw new ProtocolException(
           "message "
@@ -277,8 +262,16 @@ final class ReplyReader {
   private void match() {
     int head = 0;
     while (tail - head >= Header.SIZE) {
+      if (isNumberToTake(head)) {
+        if (tail - head < NUMBER_REPLY) {
+          break;
+        }
+        takeNumber(head);
+        head += NUMBER_REPLY;
+        continue;
+      }
       Header header = headerAt(head);
-      Expected expected = askedFor(header);
+      ExpectedReply expected = askedFor(header);
       if (tail - head < Header.SIZE + header.size()) {
         break;
       }
@@ -302,6 +295,29 @@ final class ReplyReader {
     bytes.limit(tail).position(head);
     bytes.compact();
     tail -= head;
+  }
+
+  /**
+   * Whether the reply at this place is, by its header, the number that {@link PreparedMessages}
+   * wait for next. Anything else goes the long way, which says what is wrong with it.
+   */
+  private boolean isNumberToTake(int head) {
+    ExpectedReply next = outstanding.peek();
+    return next != null
+        && next.taker != null
+        && bytes.getInt(head) == next.id
+        && bytes.getInt(head + 4) == Header.REPLY_FLAGS
+        && bytes.getInt(head + 8) == U64.SIZE
+        && arrived.isEmpty();
+  }
+
+  private void takeNumber(int head) {
+    PreparedMessages taker = outstanding.remove().taker;
+    clock.replyCame();
+    awaitedReplies--;
+    if (taker != null) {
+      taker.take(bytes.getLong(head + Header.SIZE));
+    }
   }
 
   /** Closes the descriptors of a reply that will never be complete. */

@@ -6,7 +6,7 @@ import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
-import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Segment {
   private final ByteBuffer bytes = ByteBuffer.allocateDirect(SocketStream.MAX_WRITE);
+  private final MemorySegment memory = MemorySegment.ofBuffer(bytes);
   private final ByteBuf out = Unpooled.wrappedBuffer(bytes.duplicate()).clear();
   private List<OwnedDescriptor> descriptors = List.of();
   private @Nullable FrontEndRequest first;
@@ -50,20 +51,19 @@ final class Segment {
     payload.encode(out);
   }
 
-  /** From here on it is written, from its beginning. */
-  void startWriting() {
-    bytes.clear().limit(out.writerIndex());
+  /** What is written. */
+  MemorySegment memory() {
+    return memory;
   }
 
-  boolean isWritten() {
-    return !bytes.hasRemaining();
+  /** How much of it, from the beginning. */
+  int length() {
+    return out.writerIndex();
   }
 
-  /** Writes once; descriptors leave with the first byte. */
-  void writeTo(SocketStream stream) throws IOException {
-    if (stream.write(bytes, descriptors) > 0) {
-      descriptors = List.of();
-    }
+  /** What travels with the first byte. */
+  List<OwnedDescriptor> descriptors() {
+    return descriptors;
   }
 
   void clear() {

@@ -6,32 +6,29 @@ import io.github.jvhost.protocol.ProtocolException;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.Poller;
+import io.github.jvhost.sys.SocketIo;
+import io.github.jvhost.sys.SystemCallException;
 import java.io.FileDescriptor;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.net.StandardSocketOptions;
-import java.nio.ByteBuffer;
-import java.util.ArrayList;
 import java.util.List;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
 import org.newsclub.net.unix.FileDescriptorCast;
 
 /**
- * A connected socket with everything that must be known about the library behind it. One thread at
- * a time.
+ * A connected socket. The socket library makes and closes it; messages go through {@link SocketIo}
+ * on the same descriptor, because the library's own way of sending loses descriptors (at EAGAIN,
+ * and on virtual threads), leaks some (more than fit), and makes a dozen objects for each.
  *
  * <pre>
- *   trap                                             what is done here
- *   a non-blocking write at EAGAIN drops descriptors  blocking mode, a poll before each write
- *   received descriptors die with the channel         duplicated at once, the originals closed
- *   they are not close-on-exec                        the duplicates are
- *   the default ancillary buffer is 0                 256 bytes, the library's most: 60 descriptors
- *   with more than 60 the read fails, and those that  the connection ends; the one leak that
- *   fitted stay open under unknown numbers            cannot be helped from here
- *   a read time-out looks like the end of the stream  deadlines by ppoll on the socket's number
- *   after an error the number is free for others      number() is -1 then
- *   a socket made from a number is not closed by      closed by hand, unless an error did it
- *   its close
+ *   what is left to be known about the library          what is done here
+ *   after an error the number is free for others        number() is -1 then
+ *   a socket made from a number is not closed by its    closed by hand, unless an error did it
+ *   close
  * </pre>
+ *
+ * <p>Nothing here waits but {@link #await}. One thread at a time.
  */
 final class SocketStream implements AutoCloseable {
   /** Descriptors that one message may carry; more end the connection. */
@@ -43,11 +40,12 @@ final class SocketStream implements AutoCloseable {
    */
   static final int MAX_WRITE = 32 * 1024;
 
-  private static final int ANCILLARY_BYTES = 256;
   private static final int SEND_BUFFER_SHARE = 4;
+  private static final int END = -1;
+  private static final int EPIPE = 32;
 
   private final AFUNIXSocketChannel socket;
-  private final String name;
+  private final SocketIo io;
   private final DescriptorLedger ledger;
   private final Poller poller = new Poller(2);
   private final FileDescriptor descriptor;
@@ -58,14 +56,12 @@ final class SocketStream implements AutoCloseable {
   /** Takes the socket over, also when it throws. */
   SocketStream(AFUNIXSocketChannel socket, String name, DescriptorLedger ledger) {
     this.socket = socket;
-    this.name = name;
+    this.io = new SocketIo(name);
     this.ledger = ledger;
     FileDescriptor own = new FileDescriptor();
     try {
       own = socket.getFileDescriptor();
       descriptor = own;
-      socket.configureBlocking(true);
-      socket.ensureAncillaryReceiveBufferSize(ANCILLARY_BYTES);
       number = numberOf(own);
       // A socket that was handed to us may have a small buffer; then so are the writes.
       int share = socket.getOption(StandardSocketOptions.SO_SNDBUF) / SEND_BUFFER_SHARE;
@@ -128,65 +124,49 @@ final class SocketStream implements AutoCloseable {
   }
 
   /**
-   * Reads once what is there; only after a poll said that there is something.
+   * Reads once what is there; never waits.
    *
-   * @param arrived takes duplicates of the descriptors that came with it; the caller's to close,
-   *     also on failure
-   * @return bytes, or -1 at the end of the stream
+   * @param into native memory
+   * @param from where in it, in bytes
+   * @param length 1 or more, in bytes
+   * @param arrived takes the descriptors that came with it; the caller's to close, also on failure
+   * @return bytes, 0 if nothing is there, or -1 at the end of the stream
    * @throws ProtocolException if more than eight descriptors came; none is kept then
+   * @throws SystemCallException the peer has reset the connection
    */
-  int read(ByteBuffer into, List<OwnedDescriptor> arrived) throws IOException {
-    int count = socket.read(into);
-    FileDescriptor[] received = socket.getReceivedFileDescriptors();
-    if (received != null && received.length > 0) {
-      take(received, arrived);
+  int read(MemorySegment into, long from, int length, List<OwnedDescriptor> arrived) {
+    if (!socket.isOpen()) {
+      return END;
     }
-    return count;
-  }
-
-  private void take(FileDescriptor[] received, List<OwnedDescriptor> arrived) throws IOException {
-    try {
-      if (received.length > MAX_DESCRIPTORS) {
-        throw new ProtocolException(
-            received.length + " descriptors with one message, at most " + MAX_DESCRIPTORS);
-      }
-      for (FileDescriptor one : received) {
-        arrived.add(
-            OwnedDescriptor.duplicateOf(ledger, numberOf(one), "descriptor received by " + name));
-      }
-    } finally {
-      for (FileDescriptor one : received) {
-        AdoptedSocket.close(one);
-      }
+    int before = arrived.size();
+    int count = io.receive(number, into, from, length, ledger, arrived);
+    int came = arrived.size() - before;
+    if (came > MAX_DESCRIPTORS) {
+      List<OwnedDescriptor> these = arrived.subList(before, arrived.size());
+      these.forEach(OwnedDescriptor::close);
+      these.clear();
+      throw new ProtocolException(
+          came + " descriptors with one message, at most " + MAX_DESCRIPTORS);
     }
+    return count == SocketIo.WOULD_BLOCK ? 0 : count == 0 ? END : count;
   }
 
   /**
-   * Writes once; only after a poll said {@link Poller#OUT}. Descriptors travel with the first byte.
+   * Writes once what there is room for; never waits. Descriptors travel with the first byte.
    *
+   * @param bytes native memory
+   * @param from where in it, in bytes
+   * @param length 1 or more, in bytes
    * @param descriptors borrowed; the numbers are taken now
-   * @return bytes written
-   * @throws IllegalStateException if a descriptor is closed, or if some are to travel and this is a
-   *     virtual thread: the library loses them there
+   * @return bytes written; 0 when there was no room, and nothing has left
+   * @throws SystemCallException the peer is gone
+   * @throws IllegalStateException if a descriptor is closed
    */
-  int write(ByteBuffer bytes, List<OwnedDescriptor> descriptors) throws IOException {
-    if (descriptors.isEmpty()) {
-      return socket.write(bytes);
+  int write(MemorySegment bytes, long from, int length, List<OwnedDescriptor> descriptors) {
+    if (!socket.isOpen()) {
+      throw new SystemCallException("sending on a closed socket", "sendmsg", EPIPE);
     }
-    requirePlatformThread();
-    List<FileDescriptor> outbound = new ArrayList<>(descriptors.size());
-    for (OwnedDescriptor one : descriptors) {
-      outbound.add(FileDescriptorCast.unsafeUsing(one.number()).getFileDescriptor());
-    }
-    socket.setOutboundFileDescriptors(outbound.toArray(FileDescriptor[]::new));
-    return socket.write(bytes);
-  }
-
-  static void requirePlatformThread() {
-    if (Thread.currentThread().isVirtual()) {
-      throw new IllegalStateException(
-          "descriptors are sent from platform threads only: on virtual ones they get lost");
-    }
+    return Math.max(0, io.send(number, bytes, from, length, descriptors));
   }
 
   /** Closes socket and poller; a second time does nothing. */

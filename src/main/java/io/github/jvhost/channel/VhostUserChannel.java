@@ -3,6 +3,7 @@ package io.github.jvhost.channel;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.MessageClass;
 import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.PayloadKind;
 import io.github.jvhost.protocol.ProtocolException;
@@ -209,7 +210,7 @@ public final class VhostUserChannel implements AutoCloseable {
    * @param deadline for writing
    * @throws IllegalArgumentException if the payload or the number of descriptors does not belong to
    *     the request
-   * @throws IllegalStateException on a virtual thread, if there are descriptors; or when closed
+   * @throws IllegalStateException when closed
    * @throws VhostException (GIVE_UP), and nothing is sent, if a feature is missing or the dialect
    *     lacks the request
    * @throws DeadlineException if the back end does not read; the channel is poisoned
@@ -223,9 +224,6 @@ public final class VhostUserChannel implements AutoCloseable {
       Deadline deadline) {
     health.requireUsable();
     conversation.requireNotWriting();
-    if (!descriptors.isEmpty()) {
-      SocketStream.requirePlatformThread();
-    }
     request.requireWellFormed(payload, descriptors.size());
     int id = Gate.requireOpen(name, dialect, protocolFeatures, features, request, needReply);
     encode(request, id, payload, descriptors, needReply, true, deadline);
@@ -286,6 +284,52 @@ public final class VhostUserChannel implements AutoCloseable {
     for (Later next = later.poll(); next != null; next = later.poll()) {
       sendUncollected(next.request, next.payload, deadline);
     }
+  }
+
+  /** Begins messages that are encoded now and sent later. */
+  public PreparedMessages.Builder prepare() {
+    return new PreparedMessages.Builder(this, conversation.maxWrite());
+  }
+
+  /**
+   * Sends messages that were encoded ahead of time, all of them, behind what is in the buffer.
+   * Where the back end reads them, this waits for nothing and allocates nothing.
+   *
+   * @param messages made by {@link #prepare} of this channel, their last answers taken
+   * @param deadline for writing
+   * @throws VhostException as {@link #flush} does; the channel is poisoned
+   */
+  public void send(PreparedMessages messages, Deadline deadline) {
+    if (messages.channel() != this) {
+      throw new IllegalArgumentException(name + ": messages of another connection");
+    }
+    health.requireUsable();
+    conversation.requireNotWriting();
+    conversation.send(messages, deadline);
+    flushLater(deadline);
+  }
+
+  /**
+   * Reads once what is there, without waiting; for the moment when {@link #number()} was reported.
+   *
+   * @return whether all answers to these messages have come
+   * @throws VhostException one that came does not fit or is overdue, or the back end is gone; the
+   *     channel is poisoned
+   */
+  public boolean receive(PreparedMessages messages) {
+    health.requireOpen();
+    return conversation.receive(messages);
+  }
+
+  /** The number of a request that may be sent as things are, with this payload. */
+  int checked(FrontEndRequest request, Payload payload, int descriptors) {
+    request.requireWellFormed(payload, descriptors);
+    return Gate.requireOpen(name, dialect, protocolFeatures, features, request, false);
+  }
+
+  /** Which of the two may take longer. */
+  MessageClass slower(MessageClass one, FrontEndRequest other) {
+    return conversation.slower(one, other.messageClass());
   }
 
   /** Answers that were asked for and not handed out by {@link #awaitReply}. */

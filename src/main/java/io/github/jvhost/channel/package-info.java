@@ -24,9 +24,10 @@
  * with and not with a message, so this is the one arrangement in which they cannot reach the wrong
  * one.
  *
- * <p>Sockets are in blocking mode but never block: every read and write comes after a poll that
- * ends at the caller's deadline. Socket time-outs are not used, because they cannot be told from
- * the end of the stream. Everything here is for platform threads, one at a time per connection.
+ * <p>Reads and writes never block, and a poll that ends at the caller's deadline comes only where
+ * there was nothing to read or no room to write. Socket time-outs are not used, because they cannot
+ * be told from the end of the stream. One thread at a time per connection; a virtual one pins its
+ * carrier while it waits.
  */
 @NullMarked
 package io.github.jvhost.channel;

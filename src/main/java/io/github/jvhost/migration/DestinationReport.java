@@ -17,6 +17,9 @@ import java.util.Map;
  * @param restoredNanos when the device models were restored
  * @param startedNanos when the last back end had answered its barrier
  * @param resumedNanos when the guest had been told to run
+ * @param expectedFinals final records that were as expected, so that they were compared and not
+ *     decoded
+ * @param rehearsal what the newest rehearsal of the window came to
  * @param announced devices of which somebody was asked to announce the guest
  */
 public record DestinationReport(
@@ -28,6 +31,8 @@ public record DestinationReport(
     long restoredNanos,
     long startedNanos,
     long resumedNanos,
+    int expectedFinals,
+    RehearsalReport rehearsal,
     int announced) {
 
   /** Copies the collections. */

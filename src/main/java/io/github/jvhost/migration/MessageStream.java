@@ -4,15 +4,26 @@ import io.github.jvhost.sys.Deadline;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 
-/** Messages over a link, one at a time, each within the same bound. */
+/**
+ * Messages over a link, one at a time, each within the same bound. One thread sends, one receives.
+ * What was received can be looked at as bytes, so that a stop window need not make objects of it.
+ */
 final class MessageStream {
+  /** Holds the record of a device with hundreds of rings. */
+  private static final int USUAL_BODY = 1 << 16;
+
   private final MigrationLink link;
   private final Duration within;
   private final ByteBuffer header = ByteBuffer.allocate(MigrationMessage.HEADER);
+  private final Deadline receiving;
+
+  /** The body of the message that was received last; grows, and is used again. */
+  private ByteBuffer body = ByteBuffer.allocateDirect(USUAL_BODY);
 
   MessageStream(MigrationLink link, Duration within) {
     this.link = link;
     this.within = within;
+    this.receiving = Deadline.after(within);
   }
 
   void send(MigrationMessage message) {
@@ -48,16 +59,46 @@ final class MessageStream {
     }
   }
 
-  MigrationMessage receive() {
+  /** Receives the next message, as bytes: {@link #type}, {@link #body}, {@link #decoded}. */
+  void next() {
     header.clear();
-    link.receive(header, deadline());
-    ByteBuffer body = ByteBuffer.allocate(MigrationMessage.bodyLength(header));
-    link.receive(body, deadline());
-    return MigrationMessage.decode(header.get(0) & 0xff, body.flip());
+    receiveBytes(header);
+    int length = MigrationMessage.bodyLength(header);
+    if (length > body.capacity()) {
+      body = ByteBuffer.allocateDirect(Math.max(length, 2 * body.capacity()));
+    }
+    body.clear().limit(length);
+    receiveBytes(body);
+    body.flip();
+  }
+
+  /** What kind of message it is. */
+  int type() {
+    return header.get(0) & 0xff;
+  }
+
+  /** Its body, until the next one is received. */
+  ByteBuffer body() {
+    return body;
+  }
+
+  /**
+   * The message itself.
+   *
+   * @throws MigrationException it is none
+   */
+  MigrationMessage decoded() {
+    return MigrationMessage.decode(type(), body);
+  }
+
+  MigrationMessage receive() {
+    next();
+    return decoded();
   }
 
   void receiveBytes(ByteBuffer into) {
-    link.receive(into, deadline());
+    receiving.restart();
+    link.receive(into, receiving);
   }
 
   boolean awaitReadable(Duration patience) {

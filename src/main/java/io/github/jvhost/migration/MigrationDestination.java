@@ -6,10 +6,11 @@ import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.vhost.PresetupMode;
 import io.github.jvhost.vhost.PresetupResult;
 import io.github.jvhost.vhost.StartResult;
+import io.github.jvhost.vhost.StopWindow;
 import io.github.jvhost.vhost.VhostNet;
-import io.github.jvhost.vhost.VhostNetGroup;
 import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.DeviceRecord;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -42,6 +43,11 @@ public final class MigrationDestination {
   private final Map<String, VirtioNetState> finals = new HashMap<>();
   private long finalAt;
   private boolean workerFinished;
+
+  /** The final records as they will probably be, in the devices' order; empty before the stop. */
+  private final List<ExpectedFinal> expected = new ArrayList<>();
+
+  private @Nullable StopWindow window;
   private boolean presetupAbandoned;
   private long endPresetupNanos;
 
@@ -143,11 +149,17 @@ public final class MigrationDestination {
       throw failed(e); // whatever it was, the source has to be told
     } finally {
       finishPresetup();
+      if (window != null) {
+        window.close();
+      }
     }
   }
 
   private MigrationException failed(RuntimeException cause) {
     finishPresetup();
+    if (window != null) {
+      window.close();
+    }
     devices.values().forEach(VhostNet::close);
     if (!(cause instanceof CancelledException)) {
       try {
@@ -184,27 +196,71 @@ public final class MigrationDestination {
 
   private void receiveUntilCommit() {
     while (true) {
-      switch (stream.receive()) {
-        case MigrationMessage.Pages(long guestAddress, int length) ->
-            stream.receiveBytes(ram.writable(guestAddress, length));
-        case MigrationMessage.Device(DeviceRecord content) -> record(content);
-        case MigrationMessage.EarlyEnd _ -> {
-          if (!early.isEmpty()) {
-            worker.preset(early);
-          }
-          early.clear();
-        }
-        case MigrationMessage.RegionAdded(MigrationMessage.Region region) ->
-            ram.addRegion(region.name(), region.guestAddress(), region.size());
-        case MigrationMessage.Stopping _ -> finishPresetup();
-        case MigrationMessage.Commit _ -> {
-          return;
-        }
-        case MigrationMessage.Cancel(String why) -> throw new CancelledException(why);
-        case MigrationMessage other ->
-            throw MigrationException.malformed(
-                "an unexpected " + other.getClass().getSimpleName() + " from the source");
+      stream.next();
+      if (stream.type() == MigrationMessage.COMMIT) {
+        return;
       }
+      if (stream.type() != MigrationMessage.DEVICE || !isExpected(stream.body())) {
+        take(stream.decoded());
+      }
+    }
+  }
+
+  private void take(MigrationMessage message) {
+    switch (message) {
+      case MigrationMessage.Pages(long guestAddress, int length) ->
+          stream.receiveBytes(ram.writable(guestAddress, length));
+      case MigrationMessage.Device(DeviceRecord content) -> record(content);
+      case MigrationMessage.EarlyEnd _ -> {
+        if (!early.isEmpty()) {
+          worker.preset(early);
+        }
+        early.clear();
+      }
+      case MigrationMessage.RegionAdded(MigrationMessage.Region region) ->
+          ram.addRegion(region.name(), region.guestAddress(), region.size());
+      case MigrationMessage.Stopping _ -> prepareWindow();
+      case MigrationMessage.Cancel(String why) -> throw new CancelledException(why);
+      case MigrationMessage other ->
+          throw MigrationException.malformed(
+              "an unexpected " + other.getClass().getSimpleName() + " from the source");
+    }
+  }
+
+  /** The guest stops any moment now: what the window needs is made before it opens. */
+  private void prepareWindow() {
+    listener.phase(Phase.STOP);
+    finishPresetup();
+    for (VhostNet device : devices.values()) {
+      ExpectedFinal last = worker.expected(device.name());
+      if (last != null) {
+        expected.add(last);
+      }
+    }
+    if (window == null && !devices.isEmpty()) {
+      window = new StopWindow(List.copyOf(devices.values()), options.order());
+    }
+  }
+
+  /**
+   * Whether a device's record is the one that was expected. They come in the devices' order, so the
+   * first that is still missing is looked at first.
+   */
+  private boolean isExpected(ByteBuffer bytes) {
+    for (int i = 0; i < expected.size(); i++) {
+      ExpectedFinal last = expected.get(i);
+      if (!last.matched() && last.matches(bytes)) {
+        firstFinal();
+        return !finals.containsKey(last.net().name());
+      }
+    }
+    return false;
+  }
+
+  private void firstFinal() {
+    if (finalAt == 0) {
+      finalAt = System.nanoTime();
+      listener.phase(Phase.HAND_OVER);
     }
   }
 
@@ -221,10 +277,9 @@ public final class MigrationDestination {
         early.add(new Rehearsal.Part(device, record));
       }
       case FINAL -> {
-        if (finals.isEmpty()) {
-          finalAt = System.nanoTime();
-        }
-        if (finals.put(device.name(), Rehearsal.decode(device, record)) != null) {
+        firstFinal();
+        if (hasMatched(device)
+            || finals.put(device.name(), Rehearsal.decode(device, record)) != null) {
           throw MigrationException.malformed("two final records of device " + record.device());
         }
       }
@@ -248,21 +303,26 @@ public final class MigrationDestination {
   // ---- after it ----
 
   private DestinationReport start() {
-    if (!finals.keySet().equals(devices.keySet())) {
-      throw MigrationException.malformed(
-          "handed over with final records of %s only".formatted(finals.keySet()));
-    }
+    requireAllFinals();
     finishPresetup();
-    List<VhostNet> all = List.copyOf(devices.values());
-    for (VhostNet device : all) {
-      device.restore(Objects.requireNonNull(finals.get(device.name())));
+    for (int i = 0; i < expected.size(); i++) {
+      if (expected.get(i).matched()) {
+        expected.get(i).restore();
+      }
+    }
+    if (!finals.isEmpty()) {
+      finals.forEach((name, state) -> Objects.requireNonNull(devices.get(name)).restore(state));
     }
     long restoredAt = System.nanoTime();
-    List<StartResult> starts = VhostNetGroup.start(all, options.order());
+    StopWindow opened = window;
+    if (opened != null) {
+      opened.start();
+    }
     long startedAt = System.nanoTime();
     vm.resume();
     long resumedAt = System.nanoTime();
-    int announced = announce(all);
+    List<StartResult> starts = opened == null ? List.of() : opened.results();
+    int announced = announce(List.copyOf(devices.values()));
     sayRunning();
     listener.phase(Phase.DONE);
     return new DestinationReport(
@@ -274,7 +334,27 @@ public final class MigrationDestination {
         restoredAt,
         startedAt,
         resumedAt,
+        devices.size() - finals.size(),
+        worker.rehearsal(),
         announced);
+  }
+
+  private void requireAllFinals() {
+    int there = finals.size();
+    for (int i = 0; i < expected.size(); i++) {
+      there += expected.get(i).matched() ? 1 : 0;
+    }
+    if (there != devices.size()) {
+      throw MigrationException.malformed(
+          "handed over with %d final records for %d devices".formatted(there, devices.size()));
+    }
+    if (window == null) {
+      prepareWindow(); // the source did not say that it stops
+    }
+  }
+
+  private boolean hasMatched(VhostNet device) {
+    return expected.stream().anyMatch(e -> e.matched() && e.net() == device);
   }
 
   /** A network that was not told finds the guest late; that is no reason to have none. */

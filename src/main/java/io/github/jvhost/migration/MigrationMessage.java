@@ -25,6 +25,12 @@ sealed interface MigrationMessage {
   /** The most bytes that a body may have. */
   int MAX_BODY = PageSink.MAX_BYTES + 1024;
 
+  /** The type of {@link Device} on the wire. */
+  int DEVICE = 2;
+
+  /** The type of {@link Commit}. */
+  int COMMIT = 6;
+
   /** Version of the conversation; a side that speaks another one is refused. */
   int VERSION = 1;
 
@@ -99,7 +105,7 @@ sealed interface MigrationMessage {
           }
           case Device m -> {
             m.content().write(out);
-            yield 2;
+            yield DEVICE;
           }
           case EarlyEnd m -> {
             out.putInt(m.generation());
@@ -113,7 +119,7 @@ sealed interface MigrationMessage {
             put(out, m.region());
             yield 5;
           }
-          case Commit _ -> 6;
+          case Commit _ -> COMMIT;
           case Stopping _ -> 8;
           case Cancel m -> {
             put(out, m.why());
@@ -181,11 +187,11 @@ sealed interface MigrationMessage {
       MigrationMessage message =
           switch (type) {
             case 1 -> hello(in);
-            case 2 -> new Device(DeviceRecord.read(in));
+            case DEVICE -> new Device(DeviceRecord.read(in));
             case 3 -> new EarlyEnd(in.getInt());
             case 4 -> pages(in);
             case 5 -> new RegionAdded(region(in));
-            case 6 -> new Commit();
+            case COMMIT -> new Commit();
             case 7 -> new Cancel(string(in));
             case 8 -> new Stopping();
             case 16 -> new Ready();

@@ -15,6 +15,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,6 +37,8 @@ final class PresetupWorker {
   private final AtomicBoolean ending = new AtomicBoolean();
   private final AtomicBoolean givenUp = new AtomicBoolean();
   private final Map<String, PresetupResult> newest = new HashMap<>();
+  private final Map<String, ExpectedFinal> expected = new HashMap<>();
+  private RehearsalReport rehearsal = RehearsalReport.NONE;
   private final Thread thread;
 
   /** Who is told of each result; called on the worker's thread. */
@@ -74,7 +77,10 @@ final class PresetupWorker {
     try {
       List<Rehearsal.Part> preset = presetAll(records);
       if (!preset.isEmpty()) {
-        Rehearsal.run(preset, ending::get);
+        RehearsalReport report = Rehearsal.run(mode, preset, ending::get);
+        synchronized (newest) {
+          rehearsal = report;
+        }
       }
     } catch (RuntimeException e) {
       log.warn("presetup ended early: {}", e.toString());
@@ -107,11 +113,23 @@ final class PresetupWorker {
     List<PresetupResult> results = VhostNetGroup.presetup(mode, states, givenUp::get);
     for (int i = 0; i < results.size(); i++) {
       keep(readable.get(i), results.get(i));
+      if (results.get(i).done()) {
+        expect(readable.get(i), states.get(i).state());
+      }
     }
     return IntStream.range(0, results.size())
         .filter(i -> results.get(i).done())
         .mapToObj(readable::get)
         .toList();
+  }
+
+  /** The guest will have moved its ring indexes, and with some luck nothing else. */
+  private void expect(Rehearsal.Part part, VirtioNetState state) {
+    part.net().prepareStart(state);
+    ExpectedFinal last = ExpectedFinal.of(part.net(), part.content(), state);
+    synchronized (newest) {
+      expected.put(part.net().name(), last);
+    }
   }
 
   private void keep(Rehearsal.Part part, PresetupResult result) {
@@ -175,6 +193,20 @@ final class PresetupWorker {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       return false;
+    }
+  }
+
+  /** What the final record of a device is expected to be; null: nobody knows. */
+  @Nullable ExpectedFinal expected(String device) {
+    synchronized (newest) {
+      return expected.get(device);
+    }
+  }
+
+  /** What the newest rehearsal came to. */
+  RehearsalReport rehearsal() {
+    synchronized (newest) {
+      return rehearsal;
     }
   }
 

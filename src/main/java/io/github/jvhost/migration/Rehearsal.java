@@ -2,42 +2,53 @@ package io.github.jvhost.migration;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
-import io.github.jvhost.vhost.RehearsalPeer;
+import io.github.jvhost.vhost.PresetupMode;
+import io.github.jvhost.vhost.RehearsalDevice;
+import io.github.jvhost.vhost.StartOrder;
+import io.github.jvhost.vhost.StopWindow;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.DeviceRecord;
 import io.github.jvhost.vmstate.SectionShape;
 import io.github.jvhost.vmstate.VirtioNetVmState;
+import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Walks the destination's stop window ahead of time, again and again: reads the record, restores it
- * into a separate model, plans, and tells the plan to a peer in this process. What the JVM loads
- * and compiles on the way is not left for the time when a guest is stopped.
+ * Walks the destination's stop window ahead of time, again and again, on devices that stand for the
+ * real ones: the final record is compared, the state put in place, the start told to a peer in this
+ * process. What the JVM loads and compiles on the way is not left for the time when a guest is
+ * stopped.
  *
- * <p>Bounded in rounds and in time, and ended at once when the guest is about to stop.
+ * <pre>
+ *   windows    0 ............... 200 ............................................. 2000
+ *              the long way: decode, plan    the short way: compare, patch
+ * </pre>
+ *
+ * <p>Bounded in windows and in time, and ended at once when the guest is about to stop.
  */
 final class Rehearsal {
   private static final Logger log = LoggerFactory.getLogger(Rehearsal.class);
 
-  /** Past the point at which the JVM compiles a method, with what it calls in loops. */
-  private static final int BURST = 400;
+  /** The long way is for what was not expected: until the first compiler has been at it. */
+  private static final int LONG_WAY = 200;
 
   /**
-   * The rounds after that are spread out: the JVM compiles on threads of its own, and they shall be
-   * done with it, not compete for a core with a back end while a guest is stopped.
+   * What a window does once is compiled by the first compiler after 200 calls
+   * (Tier3InvocationThreshold), what it does for each ring and message by the best one meanwhile.
+   * What is left over is for them to finish.
    */
-  private static final int ROUNDS = BURST + 150;
-
-  private static final long PAUSE_NANOS = 2_000_000;
+  private static final int WINDOWS = LONG_WAY + 1_800;
 
   private static final Duration BUDGET = Duration.ofSeconds(1);
+
+  /** More devices than this are not rehearsed: they would only take the same way more often. */
+  private static final int MOST_DEVICES = 4;
 
   private Rehearsal() {}
 
@@ -49,32 +60,72 @@ final class Rehearsal {
    */
   record Part(VhostNet net, DeviceRecord content) {}
 
+  /** A part on its stage. */
+  private record Actor(
+      RehearsalDevice device, DeviceRecord content, ExpectedFinal expected, ByteBuffer bytes) {
+    VhostNet net() {
+      return device.net();
+    }
+  }
+
   /** Rehearses until it is enough, or until there is no more time for it. */
-  static void run(List<Part> parts, BooleanSupplier noMoreTime) {
+  static RehearsalReport run(PresetupMode mode, List<Part> parts, BooleanSupplier noMoreTime) {
+    long from = System.nanoTime();
     Deadline deadline = Deadline.after(BUDGET);
-    int rounds = 0;
-    List<RehearsalPeer> peers = new ArrayList<>(parts.size());
+    int windows = 0;
+    List<Actor> actors = new ArrayList<>();
     try {
-      parts.forEach(p -> peers.add(p.net().rehearsalPeer()));
-      while (rounds < ROUNDS && !deadline.expired() && !noMoreTime.getAsBoolean()) {
-        for (int i = 0; i < parts.size(); i++) {
-          parts.get(i).net().rehearse(decode(parts.get(i)), peers.get(i));
-        }
-        rounds++;
-        if (rounds > BURST) {
-          LockSupport.parkNanos(PAUSE_NANOS);
-        }
+      for (Part part : parts.subList(0, Math.min(MOST_DEVICES, parts.size()))) {
+        actors.add(actor(mode, part));
+      }
+      List<VhostNet> nets = actors.stream().map(Actor::net).toList();
+      while (windows < WINDOWS && !deadline.expired() && !noMoreTime.getAsBoolean()) {
+        window(actors, nets, windows >= LONG_WAY);
+        windows++;
       }
     } catch (VhostException e) {
       log.debug("the rehearsal ended early: {}", e.getMessage());
     } finally {
-      peers.forEach(RehearsalPeer::close);
+      actors.forEach(a -> a.device().close());
     }
-    log.debug("rehearsed {} times", rounds);
+    log.debug("rehearsed {} windows", windows);
+    return new RehearsalReport(windows, System.nanoTime() - from);
   }
 
-  private static VirtioNetState decode(Part part) {
-    return decode(part.net(), part.content());
+  private static Actor actor(PresetupMode mode, Part part) {
+    RehearsalDevice device = part.net().rehearsal();
+    try {
+      DeviceRecord content = part.content();
+      VirtioNetState state = decode(device.net(), content);
+      device.preset(mode, state);
+      var last =
+          new DeviceRecord(
+              content.device(), DeviceRecord.Kind.FINAL, content.generation(), content.body());
+      ByteBuffer bytes = ByteBuffer.allocateDirect(last.size());
+      last.write(bytes);
+      return new Actor(
+          device, content, ExpectedFinal.of(device.net(), content, state), bytes.flip());
+    } catch (RuntimeException e) {
+      device.close();
+      throw e;
+    }
+  }
+
+  private static void window(List<Actor> actors, List<VhostNet> nets, boolean shortWay) {
+    for (Actor actor : actors) {
+      actor.device().rewind(shortWay);
+      actor.expected().rewind();
+    }
+    try (var window = new StopWindow(nets, StartOrder.PLANNED)) {
+      for (Actor actor : actors) {
+        if (shortWay && actor.expected().matches(actor.bytes())) {
+          actor.expected().restore();
+        } else {
+          actor.net().restore(decode(actor.net(), actor.content()));
+        }
+      }
+      window.start();
+    }
   }
 
   /** What the record says, for this device. */

@@ -97,13 +97,19 @@ public final class SocketLink implements MigrationLink {
   private static boolean select(Selector selector, Deadline deadline) throws IOException {
     try {
       long millis = deadline.remainingNanos() / 1_000_000;
-      int ready = millis <= 0 ? selector.selectNow() : selector.select(millis);
-      selector.selectedKeys().clear();
+      // With an action, because a set of selected keys would be an object more for each wait.
+      int ready =
+          millis <= 0
+              ? selector.selectNow(SocketLink::found)
+              : selector.select(SocketLink::found, millis);
       return ready > 0;
     } catch (ClosedSelectorException e) {
       throw new IOException("it was closed on this side", e);
     }
   }
+
+  /** That there is something is all that was to be found out. */
+  private static void found(SelectionKey key) {}
 
   private static MigrationException lost(String what, IOException e) {
     String why =

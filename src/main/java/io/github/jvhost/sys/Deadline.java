@@ -8,7 +8,7 @@ import java.util.concurrent.TimeUnit;
  * everything that waits, so that a step made of ten waits ends in time all the same. There is no
  * deadline that never comes.
  *
- * <p>Immutable.
+ * <p>Thread-safe. It never moves, unless its owner {@linkplain #restart restarts} it.
  */
 public final class Deadline {
   /**
@@ -17,8 +17,8 @@ public final class Deadline {
    */
   private static final long LONGEST_NANOS = TimeUnit.DAYS.toNanos(365);
 
-  private final long atNanos;
   private final long allowedNanos;
+  private volatile long atNanos;
 
   private Deadline(long allowedNanos) {
     if (allowedNanos < 0 || allowedNanos > LONGEST_NANOS) {
@@ -46,6 +46,14 @@ public final class Deadline {
    */
   public static Deadline in(long time, TimeUnit unit) {
     return new Deadline(unit.toNanos(time));
+  }
+
+  /**
+   * Lets its time begin anew: for one that was made ahead of time, because the moment from which it
+   * counts is not one for making objects.
+   */
+  public void restart() {
+    atNanos = System.nanoTime() + allowedNanos;
   }
 
   /** Nanoseconds that are left, 0 when it has passed. */

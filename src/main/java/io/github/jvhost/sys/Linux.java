@@ -12,6 +12,7 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemoryLayout.PathElement;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.lang.ref.Reference;
 
 /**
  * All downcall handles of the library, and one plain method for each.
@@ -22,6 +23,11 @@ import java.lang.invoke.MethodHandle;
  * again (poll, eventfd read and write) take the segment into which errno is captured from the
  * caller, so that they allocate nothing; the others bring their own.
  *
+ * <p>Calls of a stop window are made without capturing errno first, and with addresses as numbers:
+ * until the JVM's best compiler has been at work, a capture makes an object. Where one fails it is
+ * made again, now to learn why. All of them can be made again after a failure, and one that does
+ * not fail the second time was just luckier.
+ *
  * <p>The handles are made when this class is loaded and not when first called: a lazy one would
  * cost milliseconds in the stop window.
  */
@@ -30,6 +36,7 @@ final class Linux {
   static final int EINTR = 4;
   static final int EBADF = 9;
   static final int EAGAIN = 11;
+  static final int EEXIST = 17;
   static final int EINVAL = 22;
   static final int EPIPE = 32;
 
@@ -41,6 +48,8 @@ final class Linux {
   static final int F_GET_SEALS = 1034;
   static final int FD_CLOEXEC = 1;
   static final int O_NONBLOCK = 0x800;
+  static final int EPOLL_CTL_ADD = 1;
+  static final int EPOLL_CTL_MOD = 3;
   static final int F_SEAL_SEAL = 1;
   static final int F_SEAL_SHRINK = 2;
   static final int F_SEAL_GROW = 4;
@@ -91,6 +100,27 @@ final class Linux {
   private static final MethodHandle PREAD =
       call("pread", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle WRITE = call("write", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
+  private static final MethodHandle SENDMSG =
+      call("sendmsg", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT);
+  private static final MethodHandle RECVMSG =
+      call("recvmsg", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT);
+  private static final MethodHandle PLAIN_SENDMSG =
+      plainCall("sendmsg", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
+  private static final MethodHandle PLAIN_RECVMSG =
+      plainCall("recvmsg", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
+  private static final MethodHandle PLAIN_WRITE =
+      plainCall("write", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle PLAIN_PPOLL =
+      plainCall("ppoll", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle PLAIN_EPOLL_CTL =
+      plainCall("epoll_ctl", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
+  private static final MethodHandle PLAIN_EPOLL_WAIT =
+      plainCall("epoll_wait", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT);
+  private static final MethodHandle EPOLL_CREATE = call("epoll_create1", JAVA_INT, JAVA_INT);
+  private static final MethodHandle EPOLL_CTL =
+      call("epoll_ctl", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS);
+  private static final MethodHandle EPOLL_WAIT =
+      call("epoll_wait", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT);
   private static final MethodHandle PPOLL =
       call("ppoll", JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS);
   private static final MethodHandle MMAP =
@@ -227,9 +257,76 @@ final class Linux {
 
   static long write(MemorySegment state, int fd, MemorySegment from) {
     try {
-      return result((long) WRITE.invokeExact(state, fd, from, from.byteSize()), state);
+      long result = (long) PLAIN_WRITE.invokeExact(fd, from.address(), from.byteSize());
+      return result >= 0
+          ? result
+          : result((long) WRITE.invokeExact(state, fd, from, from.byteSize()), state);
     } catch (Throwable t) {
       throw unexpected(t);
+    } finally {
+      Reference.reachabilityFence(from);
+    }
+  }
+
+  static long sendmsg(MemorySegment state, int fd, MemorySegment message, int flags) {
+    try {
+      long result = (long) PLAIN_SENDMSG.invokeExact(fd, message.address(), flags);
+      return result >= 0
+          ? result
+          : result((long) SENDMSG.invokeExact(state, fd, message, flags), state);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    } finally {
+      Reference.reachabilityFence(message);
+    }
+  }
+
+  static long recvmsg(MemorySegment state, int fd, MemorySegment message, int flags) {
+    try {
+      long result = (long) PLAIN_RECVMSG.invokeExact(fd, message.address(), flags);
+      return result >= 0
+          ? result
+          : result((long) RECVMSG.invokeExact(state, fd, message, flags), state);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    } finally {
+      Reference.reachabilityFence(message);
+    }
+  }
+
+  /** An epoll instance that is close-on-exec. */
+  static int epollCreate() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CALL_STATE);
+      return result((int) EPOLL_CREATE.invokeExact(state, O_CLOEXEC), state);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  static int epollControl(MemorySegment state, int epoll, int what, int fd, MemorySegment event) {
+    try {
+      int result = (int) PLAIN_EPOLL_CTL.invokeExact(epoll, what, fd, event.address());
+      return result >= 0
+          ? result
+          : result((int) EPOLL_CTL.invokeExact(state, epoll, what, fd, event), state);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    } finally {
+      Reference.reachabilityFence(event);
+    }
+  }
+
+  static int epollWait(MemorySegment state, int epoll, MemorySegment events, int most, int millis) {
+    try {
+      int result = (int) PLAIN_EPOLL_WAIT.invokeExact(epoll, events.address(), most, millis);
+      return result >= 0
+          ? result
+          : result((int) EPOLL_WAIT.invokeExact(state, epoll, events, most, millis), state);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    } finally {
+      Reference.reachabilityFence(events);
     }
   }
 
@@ -239,9 +336,15 @@ final class Linux {
    */
   static int ppoll(MemorySegment state, MemorySegment fds, long count, MemorySegment timeout) {
     try {
-      return result((int) PPOLL.invokeExact(state, fds, count, timeout, MemorySegment.NULL), state);
+      int result = (int) PLAIN_PPOLL.invokeExact(fds.address(), count, timeout.address(), 0L);
+      return result >= 0
+          ? result
+          : result((int) PPOLL.invokeExact(state, fds, count, timeout, MemorySegment.NULL), state);
     } catch (Throwable t) {
       throw unexpected(t);
+    } finally {
+      Reference.reachabilityFence(fds);
+      Reference.reachabilityFence(timeout);
     }
   }
 
@@ -292,6 +395,12 @@ final class Linux {
         LINKER.defaultLookup().findOrThrow(name),
         FunctionDescriptor.of(result, arguments),
         Linker.Option.captureCallState("errno"));
+  }
+
+  private static MethodHandle plainCall(
+      String name, MemoryLayout result, MemoryLayout... arguments) {
+    return LINKER.downcallHandle(
+        LINKER.defaultLookup().findOrThrow(name), FunctionDescriptor.of(result, arguments));
   }
 
   private static int result(int returned, MemorySegment state) {

@@ -57,6 +57,11 @@ public final class OwnedDescriptor implements AutoCloseable {
     return new OwnedDescriptor(ledger, duplicateNumber(foreign, what), ledger.newIdentity(what));
   }
 
+  /** Takes over a descriptor that the kernel has just made, close-on-exec. */
+  static OwnedDescriptor received(DescriptorLedger ledger, int number, String what) {
+    return new OwnedDescriptor(ledger, number, ledger.newIdentity(what));
+  }
+
   /**
    * Another descriptor for the same file, close-on-exec, with the same identity and in the same
    * ledger. The caller owns it.

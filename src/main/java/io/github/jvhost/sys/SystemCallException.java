@@ -74,6 +74,7 @@ public class SystemCallException extends VhostException {
       case 27 -> "EFBIG (file too large)";
       case 28 -> "ENOSPC (no space left)";
       case 32 -> "EPIPE (nobody reads)";
+      case 104 -> "ECONNRESET (the other side closed without having read everything)";
       default -> "errno " + errno;
     };
   }

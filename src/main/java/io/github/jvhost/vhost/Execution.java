@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A plan on its way. Made for one thread that drives many devices: {@link #advance} sends what can
@@ -39,6 +40,9 @@ public interface Execution {
 
   /** Whatever is still missing will not come: the plan ends here, with this failure. */
   void abandon(VhostException failure);
+
+  /** Why it was not carried out whole; null: it was, or it is not finished. */
+  @Nullable VhostException failure();
 
   /** The plan of which this is the execution. */
   Plan plan();

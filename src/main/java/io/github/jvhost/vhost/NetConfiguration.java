@@ -76,8 +76,12 @@ record NetConfiguration(String name, GuestMemory memory, List<RingNotifiers> not
 
   /** Where guest memory says that the back end got to, 0 to 65535. Split rings only. */
   int usedIndex(VirtioNet model, QueueState queue) {
+    return usedIndex(memory, queue, bigEndianRings(model));
+  }
+
+  static int usedIndex(GuestMemory memory, QueueState queue, boolean bigEndian) {
     short index = memory.getShort(queue.used() + USED_INDEX);
-    return (bigEndianRings(model) ? Short.reverseBytes(index) : index) & 0xffff;
+    return (bigEndian ? Short.reverseBytes(index) : index) & 0xffff;
   }
 
   private RingConfig ring(

@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
@@ -29,6 +30,12 @@ final class NetTransitions {
   private boolean inflightUsed;
 
   private boolean running;
+
+  /** The next start, made ahead of time; null: it was not. */
+  private @Nullable PreparedStart preparedStart;
+
+  /** Whether it may be used; rehearsals walk the other way as well. */
+  private boolean armed = true;
 
   /** Whether the device is to run as soon as its driver, its link and its back end let it. */
   private boolean wanted;
@@ -102,6 +109,44 @@ final class NetTransitions {
     };
   }
 
+  /** Makes the next start ahead of time, if that can be done; whether it was. */
+  boolean prepareStart(VirtioNetState early, Deadline deadline) {
+    preparedStart = null;
+    DeviceConnection connection = device.connection();
+    VirtioNet like = model.twin();
+    like.restore(early);
+    if (connection != null && like.live() && like.linkUp()) {
+      preparedStart = preparedStart(like, connection.channel(), deadline);
+    }
+    return preparedStart != null;
+  }
+
+  private @Nullable PreparedStart preparedStart(
+      VirtioNet like, VhostUserChannel channel, Deadline deadline) {
+    Plan plan = device.plan(configuration.of(like, setting(0, false)));
+    return PreparedStart.of(
+        like, plan, channel, device.shadow(), memory.table(), inflight, deadline);
+  }
+
+  /** The start that was made ahead of time, begun; null: there is none that is still right. */
+  @Nullable Execution beginPrepared() {
+    PreparedStart prepared = preparedStart;
+    DeviceConnection connection = device.connection();
+    if (prepared == null || !armed || connection == null || dirtyLog != null || !shouldRun()) {
+      return null;
+    }
+    wanted = true;
+    if (!running) {
+      indexes.requireRecovered(inflight);
+    }
+    Execution execution =
+        prepared.completed(model, memory, device.shadow(), inflight, connection.channel());
+    if (execution != null) {
+      presence.planBegins();
+    }
+    return execution;
+  }
+
   /**
    * How a change at run time gets to the back end. Where a ring would have to go on in the same
    * plan in which it stops, and this back end leaves requests in flight there, the device is
@@ -142,17 +187,18 @@ final class NetTransitions {
   }
 
   /**
-   * Walks the way to a start on a peer that is no back end; answers how many rings it would have.
+   * For rehearsals: the device has not been started, and its back end holds this.
+   *
+   * @param prepared whether the start that was made ahead of time is there again, too
    */
-  int rehearse(VirtioNetState early, RehearsalPeer peer, Deadline deadline) {
-    VirtioNet scratch = model.twin();
-    scratch.restore(early);
-    DeviceConfig desired = configuration.of(scratch, setting(0, false));
-    Plan plan = device.plan(desired);
-    Execution execution = new VhostUserOps(peer.channel()).begin(plan, deadline);
-    SideBySide.run(List.of(execution), deadline);
-    Outcome outcome = execution.outcome().orThrow();
-    return device.shadow().after(plan, outcome).rings().size();
+  void rewind(Shadow held, boolean prepared) {
+    running = false;
+    indexes.fresh();
+    device.rewind(held);
+    armed = prepared;
+    if (preparedStart != null) {
+      preparedStart.rewind();
+    }
   }
 
   // ---- telling it ----

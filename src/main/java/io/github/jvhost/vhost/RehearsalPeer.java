@@ -2,76 +2,99 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndConnection;
-import io.github.jvhost.channel.LoopbackPair;
 import io.github.jvhost.channel.Received;
-import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.Inflight;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.SocketPair;
 import io.github.jvhost.virtio.DeviceStatus;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A back end in name only, in this process, on which the stop window is rehearsed: it takes every
- * message, closes what came with it, and answers what has to be answered. Its thread ends with it.
+ * A back end in name only, in this process, on which the stop window is rehearsed: it offers what
+ * another one was found to offer, takes every message, closes what came with it, and answers what
+ * has to be answered. It maps nothing and looks at no ring. Its thread ends with it.
  */
-public final class RehearsalPeer implements AutoCloseable {
+final class RehearsalPeer implements AutoCloseable {
   private static final Duration PATIENCE = Duration.ofSeconds(10);
-  private static final byte[] ACKNOWLEDGED = number(0);
-  private static final byte[] RUNNING =
-      number(
-          DeviceStatus.ACKNOWLEDGE
-              | DeviceStatus.DRIVER
-              | DeviceStatus.FEATURES_OK
-              | DeviceStatus.DRIVER_OK);
+  private static final int RUNNING =
+      DeviceStatus.ACKNOWLEDGE
+          | DeviceStatus.DRIVER
+          | DeviceStatus.FEATURES_OK
+          | DeviceStatus.DRIVER_OK;
 
-  private final LoopbackPair pair;
+  private final SocketPair pair;
+  private final BackEndConnection backEnd;
   private final BackEndCapabilities capabilities;
+
+  /** The back end's own channel, kept open: its end would be noticed. */
+  private final List<OwnedDescriptor> kept = new ArrayList<>();
+
   private final Thread thread;
 
-  /** For a device whose back end can do this. */
-  RehearsalPeer(VhostDeviceOptions options, BackEndCapabilities capabilities) {
+  RehearsalPeer(String name, DescriptorLedger ledger, BackEndCapabilities capabilities) {
     this.capabilities = capabilities;
-    pair = LoopbackPair.open(options.name() + " rehearsal", options.dialect(), options.ledger());
-    pair.frontEnd().negotiated(capabilities.protocolFeatures());
+    pair = SocketPair.open(ledger, name);
+    try {
+      backEnd = BackEndConnection.adopt(pair.other(), name, ledger);
+    } catch (RuntimeException e) {
+      pair.close();
+      throw e;
+    }
     thread = Thread.ofPlatform().name("jvhost-rehearsal").daemon().start(this::answerAll);
   }
 
-  VhostUserChannel channel() {
-    return pair.frontEnd();
+  /** The end that is to be connected to; it is closed with this, if nobody has taken it over. */
+  OwnedDescriptor frontEnd() {
+    return pair.one();
   }
 
   private void answerAll() {
-    try (BackEndConnection backEnd = pair.backEnd()) {
+    try {
       while (true) {
         Received received = backEnd.receive(Deadline.after(PATIENCE));
-        received.descriptors().forEach(OwnedDescriptor::close);
-        answer(backEnd, received);
+        boolean channel =
+            requestOf(received.header()) == FrontEndRequest.SET_BACKEND_REQ_FD && kept.isEmpty();
+        if (channel) {
+          kept.addAll(received.descriptors());
+        } else {
+          received.descriptors().forEach(OwnedDescriptor::close);
+        }
+        answer(received);
       }
     } catch (VhostException e) {
       // The front end's side was closed, which is how a rehearsal ends.
     }
   }
 
-  private void answer(BackEndConnection backEnd, Received received) {
+  private FrontEndRequest requestOf(Header header) {
+    return capabilities.dialect().requestOf(header.request()).orElse(FrontEndRequest.GET_FEATURES);
+  }
+
+  private void answer(Received received) {
     Header header = received.header();
-    FrontEndRequest request =
-        capabilities.dialect().requestOf(header.request()).orElse(FrontEndRequest.GET_FEATURES);
+    FrontEndRequest request = requestOf(header);
     boolean explicit = request.explicitReply(capabilities.protocolFeatures()).isPresent();
     if (!explicit && !header.needsReply()) {
       return;
     }
     byte[] payload =
         switch (request) {
+          case GET_FEATURES -> number(capabilities.features());
+          case GET_PROTOCOL_FEATURES -> number(capabilities.protocolFeatures());
+          case GET_QUEUE_NUM -> number(capabilities.maxQueuePairs());
+          case GET_MAX_MEM_SLOTS -> number(capabilities.memorySlots());
           case GET_VRING_BASE -> received.payload();
-          case GET_STATUS -> RUNNING;
+          case GET_STATUS -> number(RUNNING);
           case GET_INFLIGHT_FD -> new byte[Inflight.SIZE]; // of no bytes: there is none to share
-          default -> ACKNOWLEDGED;
+          default -> number(0);
         };
     backEnd.reply(
         header.request(), Header.REPLY_FLAGS, payload, List.of(), Deadline.after(PATIENCE));
@@ -81,15 +104,16 @@ public final class RehearsalPeer implements AutoCloseable {
     return ByteBuffer.allocate(Long.BYTES).order(ByteOrder.nativeOrder()).putLong(value).array();
   }
 
-  /** Ends the peer's thread and closes both sides. */
+  /** Ends the peer's thread, once the other side is closed, and closes this side. */
   @Override
   public void close() {
-    pair.frontEnd().close();
+    pair.one().close();
     try {
       thread.join(PATIENCE);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    pair.backEnd().close();
+    backEnd.close();
+    kept.forEach(OwnedDescriptor::close);
   }
 }

@@ -2,7 +2,8 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.sys.Deadline;
-import io.github.jvhost.sys.Poller;
+import io.github.jvhost.sys.Epoll;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
@@ -17,12 +18,32 @@ import org.jspecify.annotations.Nullable;
  *   device 1                          tell tell barrier ...... answer
  *                                                  (hardware works on both at once)
  * </pre>
+ *
+ * <p>What it costs grows with what is told and answered, not with devices that are only waited for.
+ * One that was made ahead of time runs without making an object, as long as its executions make
+ * none. For one thread at a time.
  */
-public final class SideBySide {
-  private SideBySide() {}
-
+public final class SideBySide implements AutoCloseable {
   /** How often a run that can be cancelled looks whether it was. */
   private static final long CANCEL_SLICE_NANOS = 10_000_000;
+
+  private final @Nullable Execution[] executions;
+  private final boolean[] done;
+  private final Epoll epoll = new Epoll();
+  private int left;
+
+  /** When the first answer may be overdue that is waited for. */
+  private long overdueAt;
+
+  /**
+   * For so many devices.
+   *
+   * @param devices 1 or more
+   */
+  public SideBySide(int devices) {
+    executions = new Execution[devices];
+    done = new boolean[devices];
+  }
 
   /** {@link #run(List, Deadline, BooleanSupplier)} for what nobody cancels. */
   public static void run(List<? extends Execution> executions, Deadline deadline) {
@@ -42,62 +63,156 @@ public final class SideBySide {
       List<? extends Execution> executions,
       Deadline deadline,
       @Nullable BooleanSupplier cancelled) {
-    boolean[] done = new boolean[executions.size()];
-    int left = 0;
-    for (int i = 0; i < done.length; i++) {
-      done[i] = executions.get(i).advance(false);
+    try (var all = new SideBySide(executions.size())) {
+      for (int i = 0; i < executions.size(); i++) {
+        all.take(i, executions.get(i));
+      }
+      all.run(deadline, cancelled);
+    }
+  }
+
+  /**
+   * Has an execution carried out by the next {@link #run(Deadline, BooleanSupplier)}.
+   *
+   * @param index below the number of devices
+   */
+  public void take(int index, Execution execution) {
+    executions[index] = execution;
+  }
+
+  /**
+   * Carries out what was taken; see {@link #run(List, Deadline, BooleanSupplier)}.
+   *
+   * @param deadline for all of them
+   * @param cancelled whether to abandon what is left; null: never
+   */
+  public void run(Deadline deadline, @Nullable BooleanSupplier cancelled) {
+    tellAll();
+    while (left > 0) {
+      long nanos = Math.min(deadline.remainingNanos(), overdueAt - System.nanoTime());
+      if (cancelled != null) {
+        nanos = Math.min(nanos, CANCEL_SLICE_NANOS);
+      }
+      int ready = epoll.await(nanos);
+      for (int i = 0; i < ready; i++) {
+        found(epoll.key(i));
+      }
+      if (left > 0 && System.nanoTime() - overdueAt >= 0) {
+        endWhatIsOverdue();
+      }
+      if (left > 0 && (deadline.expired() || (cancelled != null && cancelled.getAsBoolean()))) {
+        abandonAll(deadline);
+      }
+    }
+  }
+
+  private void tellAll() {
+    left = 0;
+    for (int i = 0; i < executions.length; i++) {
+      Execution execution = executions[i];
+      done[i] = execution == null || execution.advance(false);
       left += done[i] ? 0 : 1;
     }
-    if (left == 0) {
+    long now = System.nanoTime();
+    overdueAt = now + Long.MAX_VALUE / 2;
+    for (int i = 0; i < executions.length; i++) {
+      Execution execution = executions[i];
+      if (execution != null && !done[i]) {
+        watch(i, execution);
+        watchBackEnd(i, execution);
+        noteDeadline(execution, now);
+      }
+    }
+  }
+
+  // Two keys a device: its connection, and the back end's own channel.
+
+  private void watch(int index, Execution execution) {
+    int number = execution.number();
+    if (number < 0) {
+      progress(index, execution); // closed: there is nothing to wait for
+    } else {
+      epoll.watch(number, 2 * index);
+    }
+  }
+
+  private void watchBackEnd(int index, Execution execution) {
+    int number = execution.backEndNumber();
+    if (number >= 0 && !done[index]) {
+      epoll.watch(number, 2 * index + 1);
+    }
+  }
+
+  private void found(int key) {
+    int index = key / 2;
+    Execution execution = executions[index];
+    if (execution == null || done[index]) {
       return;
     }
-    try (var poller = new Poller(2 * executions.size())) {
-      int[] slots = new int[2 * done.length];
-      while (left > 0) {
-        long slice = cancelled == null ? Long.MAX_VALUE : CANCEL_SLICE_NANOS;
-        poller.clear();
-        for (int i = 0; i < done.length; i++) {
-          Execution e = executions.get(i);
-          int backEnd = done[i] ? -1 : e.backEndNumber();
-          slots[2 * i] = done[i] ? -1 : poller.add(e.number(), Poller.IN);
-          slots[2 * i + 1] = backEnd < 0 ? -1 : poller.add(backEnd, Poller.IN);
-          slice = done[i] ? slice : Math.min(slice, e.nanosToDeadline());
+    if ((key & 1) == 1) {
+      execution.serveBackEnd();
+      watchBackEnd(index, execution);
+    } else {
+      progress(index, execution);
+      if (!done[index]) {
+        watch(index, execution);
+        noteDeadline(execution, System.nanoTime());
+      }
+    }
+  }
+
+  private void progress(int index, Execution execution) {
+    if (execution.advance(true)) {
+      done[index] = true;
+      left--;
+    }
+  }
+
+  private void noteDeadline(Execution execution, long now) {
+    long nanos = execution.nanosToDeadline();
+    if (nanos < overdueAt - now) {
+      overdueAt = now + nanos;
+    }
+  }
+
+  private void endWhatIsOverdue() {
+    long now = System.nanoTime();
+    overdueAt = now + Long.MAX_VALUE / 2;
+    for (int i = 0; i < executions.length; i++) {
+      Execution execution = executions[i];
+      if (execution != null && !done[i]) {
+        if (execution.nanosToDeadline() <= 0) {
+          progress(i, execution);
         }
-        poller.await(Math.max(0, Math.min(slice, deadline.remainingNanos())));
-        for (int i = 0; i < done.length; i++) {
-          Execution e = executions.get(i);
-          if (slots[2 * i + 1] >= 0 && poller.ready(slots[2 * i + 1]) != 0) {
-            e.serveBackEnd();
-          }
-          boolean due = !done[i] && (poller.ready(slots[2 * i]) != 0 || e.nanosToDeadline() <= 0);
-          if (due && e.advance(true)) {
-            done[i] = true;
-            left--;
-          }
-        }
-        boolean over = deadline.expired() || (cancelled != null && cancelled.getAsBoolean());
-        if (left > 0 && over) {
-          abandon(executions, done, deadline);
-          return;
+        if (!done[i]) {
+          noteDeadline(execution, now);
         }
       }
     }
   }
 
-  private static void abandon(
-      List<? extends Execution> executions, boolean[] done, Deadline deadline) {
+  private void abandonAll(Deadline deadline) {
     String when =
         deadline.expired()
             ? "within %d ms".formatted(deadline.allowed().toMillis())
             : "before it was given up";
-    for (int i = 0; i < done.length; i++) {
-      if (!done[i]) {
-        Execution late = executions.get(i);
+    for (int i = 0; i < executions.length; i++) {
+      Execution late = executions[i];
+      if (late != null && !done[i]) {
         late.abandon(
             new DeadlineException(
                 "%d steps were told and not all were answered %s"
                     .formatted(late.plan().steps().size(), when)));
+        done[i] = true;
       }
     }
+    left = 0;
+  }
+
+  /** Forgets what was taken, and frees what it waits with. A second time does nothing. */
+  @Override
+  public void close() {
+    Arrays.fill(executions, null);
+    epoll.close();
   }
 }

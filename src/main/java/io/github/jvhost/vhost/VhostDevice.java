@@ -122,6 +122,11 @@ public final class VhostDevice implements AutoCloseable {
     return shadow;
   }
 
+  /** For rehearsals: whatever was told since, the back end is taken to hold this again. */
+  void rewind(Shadow held) {
+    shadow = held;
+  }
+
   /** Whether there is a connection on which something can still be said. */
   public boolean connected() {
     return connection != null && connection.usable();

@@ -110,6 +110,22 @@ public record VhostDeviceOptions(
     return withProtocolFeatures(protocolFeatures & ~feature.mask());
   }
 
+  /** The same device at another back end. */
+  public VhostDeviceOptions at(BackEndAddress elsewhere) {
+    return new VhostDeviceOptions(
+        name,
+        elsewhere,
+        dialect,
+        profile,
+        ledger,
+        protocolFeatures,
+        events,
+        replies,
+        connectWithin,
+        presetupWithin,
+        transitionWithin);
+  }
+
   /** The same with somebody who hears what the back end says. */
   public VhostDeviceOptions withEvents(BackEndEvents listener) {
     return new VhostDeviceOptions(

@@ -8,6 +8,7 @@ import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.virtio.DeviceChange;
 import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.Restoration;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.util.List;
@@ -137,22 +138,33 @@ public final class VhostNet implements AutoCloseable {
 
   // ---- presetup ----
 
-  /** A peer on which this device's stop window can be rehearsed; the caller closes it. */
-  public synchronized RehearsalPeer rehearsalPeer() {
-    return new RehearsalPeer(device.options(), device.capabilities());
+  /**
+   * A device like this one, at a back end that is none, on which the stop window can be rehearsed.
+   * This device, its back end and guest memory are not touched.
+   *
+   * @return the caller's to close
+   */
+  public synchronized RehearsalDevice rehearsal() {
+    return new RehearsalDevice(device.options(), device.capabilities(), model.twin(), memory);
   }
 
   /**
-   * Walks the code of the stop window once, against a peer that is no back end, so that none of it
-   * is loaded or compiled for the first time while a guest is stopped. Neither the back end, nor
-   * the device's model, nor guest memory is touched.
+   * Plans and encodes the start ahead of time, from a state that was saved while the guest still
+   * runs; after an early set-up, on the connection as it is. The start itself then only compares
+   * and patches, if nothing but ring indexes differs from that state. Where this cannot be done
+   * nothing is prepared, and the start is planned when it is due.
    *
-   * @param early a state of this device
-   * @param peer made by {@link #rehearsalPeer}
-   * @return rings that would have been started
+   * @param early of this device
+   * @return whether it was prepared
    */
-  public synchronized int rehearse(VirtioNetState early, RehearsalPeer peer) {
-    return transitions.rehearse(early, peer, transitionDeadline());
+  public synchronized boolean prepareStart(VirtioNetState early) {
+    awaitIdle();
+    return transitions.prepareStart(early, transitionDeadline());
+  }
+
+  /** For {@link RehearsalDevice}: see {@link NetTransitions#rewind}. */
+  synchronized void rewind(Shadow held, boolean prepared) {
+    transitions.rewind(held, prepared);
   }
 
   // ---- transitions, each begun and finished so that many devices can go side by side ----
@@ -162,9 +174,14 @@ public final class VhostNet implements AutoCloseable {
    * told. The plan goes on without the lock, side by side with other devices'; until {@link
    * #finish} the connection is that plan's alone, and whoever else wants it waits.
    */
-  synchronized Execution beginStart(StartOrder order, Deadline deadline) {
+  synchronized Execution beginStart(StartOrder order) {
     awaitIdle();
-    return begun(transitions.planStart(order), deadline);
+    Execution prepared = order == StartOrder.PLANNED ? transitions.beginPrepared() : null;
+    if (prepared != null) {
+      busy = true;
+      return prepared;
+    }
+    return begun(transitions.planStart(order), transitionDeadline());
   }
 
   /** The same for a stop. */
@@ -203,8 +220,8 @@ public final class VhostNet implements AutoCloseable {
    * Waiting lets go of the lock, so this comes before anything is looked at.
    */
   private void awaitIdle() {
-    Deadline deadline = presetupDeadline();
-    while (busy) {
+    Deadline deadline = busy ? presetupDeadline() : null; // nothing is made in a stop window
+    while (busy && deadline != null) {
       long millis = deadline.remainingNanos() / 1_000_000;
       if (millis <= 0) {
         throw new VhostException(
@@ -445,6 +462,15 @@ public final class VhostNet implements AutoCloseable {
    * @throws VhostException it does not fit this device
    */
   public synchronized void restore(VirtioNetState state) {
+    model.restore(state);
+    transitions.stateWasRestored();
+  }
+
+  /**
+   * The same for a state that was made ready ahead of time, {@link VirtioNet#prepareRestore}, and
+   * is still current. Allocates nothing.
+   */
+  public synchronized void restore(Restoration state) {
     model.restore(state);
     transitions.stateWasRestored();
   }

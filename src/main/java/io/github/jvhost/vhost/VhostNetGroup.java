@@ -98,24 +98,13 @@ public final class VhostNetGroup {
    * @throws VhostException a configuration cannot be told to any back end
    */
   public static List<StartResult> start(List<VhostNet> nets, StartOrder order) {
-    List<Execution> executions = run(nets, order, VhostNet::beginStart);
-    List<StartResult> results = new ArrayList<>(nets.size());
-    for (int i = 0; i < nets.size(); i++) {
-      results.add(finishStart(nets.get(i), executions.get(i)));
+    if (nets.isEmpty()) {
+      return List.of();
     }
-    return results;
-  }
-
-  private static StartResult finishStart(VhostNet net, Execution execution) {
-    Outcome outcome = net.finish(execution);
-    VhostException failure = outcome.failure();
-    if (failure == null) {
-      net.signalRings();
-      return new StartResult(execution.plan(), outcome, null, null);
+    try (var window = new StopWindow(nets, order)) {
+      window.start();
+      return window.results();
     }
-    log.warn("{}: start failed, once more from nothing: {}", net.name(), failure.getMessage());
-    Outcome second = net.reconnect().orThrow();
-    return new StartResult(execution.plan(), outcome, failure.getMessage(), second);
   }
 
   /**

@@ -3,7 +3,6 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.Reply;
 import io.github.jvhost.channel.VhostUserChannel;
-import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Inflight;
 import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.protocol.Payload;
@@ -128,7 +127,7 @@ final class VhostUserExecution implements Execution {
     }
     if (failure == null && next == steps.size() && !barrierSent && needsBarrier()) {
       barrierSent = true;
-      channel.send(barrier(), NoPayload.INSTANCE, List.of(), false, deadline);
+      channel.send(PreparedPlan.barrier(plan), NoPayload.INSTANCE, List.of(), false, deadline);
       expect(BARRIER);
       sentSinceWait = true;
     }
@@ -159,12 +158,6 @@ final class VhostUserExecution implements Execution {
     return !steps.isEmpty() && !plan.lifecycle().isStopped();
   }
 
-  private FrontEndRequest barrier() {
-    return plan.capabilities().hasStatus()
-        ? FrontEndRequest.GET_STATUS
-        : FrontEndRequest.GET_FEATURES;
-  }
-
   private void expect(int step) {
     pending[(pendingHead + pendingCount) % pending.length] = step;
     pendingCount++;
@@ -187,7 +180,9 @@ final class VhostUserExecution implements Execution {
         continue;
       }
       if (step == BARRIER) {
-        checkBarrier(reply.payload());
+        if (reply.payload() instanceof U64(long status)) {
+          failure = Answers.checkBarrier(channel.name(), plan, status);
+        }
         taken = steps.size();
       } else if (check(step, reply.payload())) {
         taken = step + 1;
@@ -249,23 +244,8 @@ final class VhostUserExecution implements Execution {
     return true;
   }
 
-  private void checkBarrier(Payload answer) {
-    if (!plan.readsStatusAtEnd() || !(answer instanceof U64(long status))) {
-      return;
-    }
-    boolean ready = (status & DeviceStatus.DRIVER_OK) != 0;
-    boolean broken = (status & (DeviceStatus.FAILED | DeviceStatus.NEEDS_RESET)) != 0;
-    if (!ready || broken) {
-      failure =
-          new BackEndRefusedException(
-              "%s: the device was started, and the back end's status is %s"
-                  .formatted(channel.name(), DeviceStatus.describe((int) status)));
-    }
-  }
-
   private BackEndRefusedException refused(PlannedStep planned, String how) {
-    return new BackEndRefusedException(
-        "%s: %s: the back end %s".formatted(channel.name(), planned.describe(), how));
+    return Answers.refused(channel.name(), planned, how);
   }
 
   /** The base that an earlier step of this plan read, for a step that tells it again. */
@@ -318,6 +298,11 @@ final class VhostUserExecution implements Execution {
   @Override
   public long nanosToDeadline() {
     return channel.nanosToDeadline();
+  }
+
+  @Override
+  public @Nullable VhostException failure() {
+    return failure;
   }
 
   @Override

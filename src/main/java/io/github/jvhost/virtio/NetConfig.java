@@ -45,9 +45,14 @@ final class NetConfig {
 
   /** The MTU in a config space, 0 where it has none. */
   static int mtu(Bytes config, ByteOrder order) {
-    return config.size() < MTU + 2
-        ? 0
-        : Short.toUnsignedInt(ByteBuffer.wrap(config.toArray()).order(order).getShort(MTU));
+    if (config.size() < MTU + 2) {
+      return 0;
+    }
+    // Byte by byte, because a buffer would be an object, and this is part of stop windows.
+    int little = config.littleEndian16(MTU);
+    return order == ByteOrder.LITTLE_ENDIAN
+        ? little
+        : Short.toUnsignedInt(Short.reverseBytes((short) little));
   }
 
   /** A part of a config space; what lies outside of it reads as zero. */

@@ -10,7 +10,7 @@ import java.util.Optional;
 final class NetPart {
   private final MacAddress configuredMac;
   private final int maxQueuePairs;
-  private final RxFilters filters = new RxFilters();
+  private RxFilters filters = new RxFilters();
   private MacAddress mac;
   private int mtu;
   private int status = NetState.LINK_UP;
@@ -110,12 +110,12 @@ final class NetPart {
         Optional.empty());
   }
 
-  void restore(CommonState common, ByteOrder order, NetState saved) {
+  void restore(CommonState common, ByteOrder order, NetState saved, RxFilters savedFilters) {
     mac = saved.mac();
     status = saved.status();
     currentQueuePairs = saved.currentQueuePairs();
     guestOffloads = saved.guestOffloads();
-    filters.restore(saved.filters());
+    filters = savedFilters;
     // The MTU that a driver goes by is the one that it has read, so that one counts where it
     // negotiated to. A saved config
     // space that it never read holds zero; then the device keeps its own.

@@ -12,13 +12,19 @@ final class Ring {
   private long avail;
   private long used;
   private boolean ready;
-  private RingIndex next = RingIndex.start(false);
+
+  /** Where the device goes on, in vhost's encoding: a number, so that a stop window makes none. */
+  private int base;
+
+  private boolean packed;
   private int vector;
   private int inUse;
   private SavedQueue.Proxy proxy;
 
   /** A ring after a reset. */
-  Ring(int defaultSize) {
+  Ring(int defaultSize, boolean packed) {
+    this.packed = packed;
+    this.base = RingIndex.start(packed).toVhostBase();
     this.defaultSize = defaultSize;
     this.size = defaultSize;
     this.align = USUAL_ALIGN;
@@ -44,14 +50,15 @@ final class Ring {
     }
     SavedQueue.Packed indexes = saved.packed();
     this.inUse = indexes.inUse();
-    this.next =
+    this.packed = packed;
+    next(
         packed
             ? RingIndex.packed(
                 indexes.avail() & 0x7FFF,
                 indexes.availWrap(),
                 indexes.used() & 0x7FFF,
                 indexes.usedWrap())
-            : RingIndex.split(saved.next());
+            : RingIndex.split(saved.next()));
   }
 
   private static long alignUp(long address, int align) {
@@ -73,13 +80,14 @@ final class Ring {
   }
 
   /** The driver resets this ring alone. The modern registers keep what was written, but enable. */
-  void reset(boolean packed) {
+  void reset(boolean packedNow) {
     size = defaultSize;
     desc = 0;
     avail = 0;
     used = 0;
     ready = false;
-    next = RingIndex.start(packed);
+    packed = packedNow;
+    base = RingIndex.start(packedNow).toVhostBase();
     vector = SavedQueue.NO_VECTOR;
     inUse = 0;
     proxy = new SavedQueue.Proxy(proxy.size(), false, proxy.desc(), proxy.avail(), proxy.used());
@@ -96,18 +104,40 @@ final class Ring {
   }
 
   void next(RingIndex index) {
-    next = index;
+    base = index.toVhostBase();
+  }
+
+  RingIndex next() {
+    return RingIndex.fromVhostBase(base, packed);
+  }
+
+  int base() {
+    return base;
+  }
+
+  void base(int vhostBase) {
+    base = vhostBase;
   }
 
   QueueState state() {
-    return new QueueState(size, desc, avail, used, ready, next);
+    return new QueueState(size, desc, avail, used, ready, next());
+  }
+
+  /** Whether the driver set it up like that, wherever it goes on. */
+  boolean isSetUpLike(QueueState other) {
+    return size == other.size()
+        && desc == other.desc()
+        && avail == other.avail()
+        && used == other.used()
+        && ready == other.ready();
   }
 
   /** What is saved of it; parts that this offer and transport cannot carry are left out. */
   SavedQueue save(HostOffer offer, TransportState transport) {
     // A ring that was never set up has no place to go on at.
+    RingIndex next = next();
     int index = desc == 0 ? 0 : next.avail();
-    SavedQueue.Packed packed =
+    SavedQueue.Packed indexes =
         !offer.ringPacked()
             ? SavedQueue.Packed.START
             : next.isPacked()
@@ -123,7 +153,7 @@ final class Ring {
         vector,
         offer.version1() ? avail : 0,
         offer.version1() ? used : 0,
-        packed,
+        indexes,
         proxy);
   }
 }

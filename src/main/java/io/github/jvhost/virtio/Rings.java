@@ -13,7 +13,7 @@ final class Rings {
   record Served(int completed, Optional<String> broke) {}
 
   private final int queueSize;
-  private final List<Ring> rings = new ArrayList<>();
+  private List<Ring> rings = new ArrayList<>();
 
   Rings(int queueSize) {
     this.queueSize = queueSize;
@@ -39,9 +39,7 @@ final class Rings {
   void make(int pairs, boolean packed) {
     rings.clear();
     for (int i = 0; i <= 2 * pairs; i++) {
-      Ring ring = new Ring(i < 2 * pairs ? queueSize : VirtioNet.CONTROL_QUEUE_SIZE);
-      ring.next(RingIndex.start(packed));
-      rings.add(ring);
+      rings.add(new Ring(i < 2 * pairs ? queueSize : VirtioNet.CONTROL_QUEUE_SIZE, packed));
     }
   }
 
@@ -69,10 +67,15 @@ final class Rings {
     return rings.stream().map(ring -> ring.save(offer, transport)).toList();
   }
 
-  void restore(VirtioNetState state, boolean packed, boolean modernDriver) {
-    rings.clear();
+  void restore(List<Ring> saved) {
+    rings = saved;
+  }
+
+  static List<Ring> of(VirtioNetState state, boolean packed, boolean modernDriver) {
+    List<Ring> rings = new ArrayList<>(state.queueCount());
     for (int i = 0; i < state.queueCount(); i++) {
       rings.add(new Ring(state.queue(i), packed, modernDriver));
     }
+    return rings;
   }
 }

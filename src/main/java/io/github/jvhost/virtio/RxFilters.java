@@ -96,21 +96,22 @@ final class RxFilters {
         modes.contains(Mode.NO_BROADCAST));
   }
 
-  void restore(FilterState saved) {
-    mode(Mode.PROMISCUOUS, saved.promiscuous());
-    mode(Mode.ALL_MULTICAST, saved.allMulticast());
-    mode(Mode.ALL_UNICAST, saved.allUnicast());
-    mode(Mode.NO_MULTICAST, saved.noMulticast());
-    mode(Mode.NO_UNICAST, saved.noUnicast());
-    mode(Mode.NO_BROADCAST, saved.noBroadcast());
-    multicastOverflow = saved.multicastOverflow();
-    unicastOverflow = saved.unicastOverflow();
-    table.clear();
+  static RxFilters of(FilterState saved) {
+    RxFilters filters = new RxFilters();
+    filters.mode(Mode.PROMISCUOUS, saved.promiscuous());
+    filters.mode(Mode.ALL_MULTICAST, saved.allMulticast());
+    filters.mode(Mode.ALL_UNICAST, saved.allUnicast());
+    filters.mode(Mode.NO_MULTICAST, saved.noMulticast());
+    filters.mode(Mode.NO_UNICAST, saved.noUnicast());
+    filters.mode(Mode.NO_BROADCAST, saved.noBroadcast());
+    filters.multicastOverflow = saved.multicastOverflow();
+    filters.unicastOverflow = saved.unicastOverflow();
     // A table larger than ours cannot be kept; the filter is only a hint, so the device goes on
     // without it.
     if (saved.table().size() <= TABLE_ENTRIES) {
-      table.addAll(saved.table());
+      filters.table.addAll(saved.table());
     }
-    System.arraycopy(saved.vlans().toArray(), 0, vlans, 0, vlans.length);
+    System.arraycopy(saved.vlans().toArray(), 0, filters.vlans, 0, filters.vlans.length);
+    return filters;
   }
 }

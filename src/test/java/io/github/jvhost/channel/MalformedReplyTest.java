@@ -19,6 +19,7 @@ import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.MemoryFile;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.SocketIo;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -185,9 +186,10 @@ class MalformedReplyTest {
       pair.answer(
           31,
           new byte[24],
-          Collections.nCopies(60, file.descriptor()).toArray(OwnedDescriptor[]::new));
+          Collections.nCopies(SocketIo.MOST_DESCRIPTORS, file.descriptor())
+              .toArray(OwnedDescriptor[]::new));
     }
-    poisonedBy(ProtocolException.class, "60 descriptors with one message, at most 8");
+    poisonedBy(ProtocolException.class, "253 descriptors with one message, at most 8");
     assertThat(pair.ledger.openCount()).isZero();
     assertThat(openFiles("memfd:")).isEqualTo(before);
   }

@@ -112,7 +112,7 @@ class VhostNetTest {
       rig.driveAll();
       VhostNet net = rig.net();
       int mark = rig.backEnd().record().mark();
-      Execution start = net.beginStart(StartOrder.PLANNED, Rig.soon());
+      Execution start = net.beginStart(StartOrder.PLANNED);
 
       Thread vcpu = Thread.ofPlatform().start(() -> net.access(() -> net.model().mtu(1400)));
       Deadline deadline = Rig.soon();

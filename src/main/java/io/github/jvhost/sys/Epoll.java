@@ -1,0 +1,127 @@
+package io.github.jvhost.sys;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Waits until one of many descriptors can be read, at a cost that depends on how many are ready and
+ * not on how many are watched. Each is reported once and has to be watched again after that
+ * (EPOLLONESHOT), so that one that is done with needs no removal. Neither {@link #watch} nor {@link
+ * #await} allocates.
+ *
+ * <pre>
+ *   struct epoll_event      x86-64, packed             arm64
+ *                           0        4      12         0        8      16
+ *                           | events | data |          | events | data |
+ * </pre>
+ *
+ * <p>Descriptors are borrowed; one that its owner closes is forgotten. For one thread at a time,
+ * though not always the same one. Its own descriptor never leaves this object, so no ledger has it.
+ */
+public final class Epoll implements AutoCloseable {
+  private static final int EPOLLIN = 0x1;
+  private static final int EPOLLONESHOT = 1 << 30;
+  private static final int CLOSED = -1;
+
+  /** Reported by one wait at most; the others by the next. */
+  private static final int BATCH = 64;
+
+  private static final boolean PACKED = System.getProperty("os.arch", "").equals("amd64");
+  private static final long EVENT_BYTES = PACKED ? 12 : 16;
+  private static final long DATA = PACKED ? 4 : 8;
+
+  private final MemorySegment event;
+  private final MemorySegment events;
+  private final MemorySegment state;
+  private int number;
+  private int count;
+
+  /**
+   * One that watches nothing.
+   *
+   * @throws SystemCallException no more descriptors are to be had
+   */
+  public Epoll() {
+    // The collector's: closing a shared arena stops all threads for a moment.
+    Arena arena = Arena.ofAuto();
+    event = arena.allocate(EVENT_BYTES, Long.BYTES);
+    events = arena.allocate(BATCH * EVENT_BYTES, Long.BYTES);
+    state = arena.allocate(Linux.CALL_STATE);
+    number = SystemCallException.check(Linux.epollCreate(), "watch descriptors", "epoll_create1");
+  }
+
+  /**
+   * Has a descriptor reported, once, when it can be read or its peer has hung up; also if that is
+   * so already.
+   *
+   * @param fd its number, borrowed
+   * @param key what {@link #key} answers then
+   * @throws SystemCallException it is not open, or cannot be polled
+   */
+  public void watch(int fd, int key) {
+    event.set(ValueLayout.JAVA_INT_UNALIGNED, 0, EPOLLIN | EPOLLONESHOT);
+    event.set(ValueLayout.JAVA_LONG_UNALIGNED, DATA, key);
+    int result = Linux.epollControl(state, open(), Linux.EPOLL_CTL_ADD, fd, event);
+    if (result == -Linux.EEXIST) {
+      result = Linux.epollControl(state, number, Linux.EPOLL_CTL_MOD, fd, event);
+    }
+    if (result < 0) { // not by check(), which would be given a new text each time
+      throw new SystemCallException("watch descriptor " + fd, "epoll_ctl", -result);
+    }
+  }
+
+  /**
+   * Waits until at least one descriptor is ready. Signals do not end the wait.
+   *
+   * @param timeoutNanos the longest wait, up to the next millisecond; 0 or less only looks
+   * @return how many are reported, at most 64; 0 when the time has passed
+   * @throws SystemCallException when the system refuses
+   */
+  public int await(long timeoutNanos) {
+    long start = System.nanoTime();
+    long left = Math.max(0, timeoutNanos);
+    while (true) {
+      long millis = (left + 999_999) / 1_000_000;
+      int wait = (int) Math.min(millis, TimeUnit.DAYS.toMillis(1));
+      int result = Linux.epollWait(state, open(), events, BATCH, wait);
+      if (result >= 0) {
+        count = result;
+        return result;
+      }
+      if (result != -Linux.EINTR) {
+        throw new SystemCallException("wait for descriptors", "epoll_wait", -result);
+      }
+      left = Math.max(0, timeoutNanos - (System.nanoTime() - start));
+    }
+  }
+
+  /**
+   * Which descriptor the last wait reported.
+   *
+   * @param index from 0 to what {@link #await} answered
+   * @return what was given to {@link #watch}
+   */
+  public int key(int index) {
+    Objects.checkIndex(index, count);
+    return events.get(ValueLayout.JAVA_INT_UNALIGNED, index * EVENT_BYTES + DATA);
+  }
+
+  private int open() {
+    if (number == CLOSED) {
+      throw new IllegalStateException("it is closed");
+    }
+    return number;
+  }
+
+  /** Stops watching; the descriptors are not touched. A second time does nothing. */
+  @Override
+  public void close() {
+    if (number != CLOSED) {
+      Linux.close(number);
+      number = CLOSED;
+    }
+  }
+}

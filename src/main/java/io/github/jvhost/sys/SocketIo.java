@@ -1,0 +1,186 @@
+package io.github.jvhost.sys;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
+import java.util.List;
+
+/**
+ * sendmsg and recvmsg on a connected stream socket, with descriptors (SCM_RIGHTS). Neither ever
+ * waits, whatever the socket's mode, and neither allocates, as long as no descriptor arrives.
+ *
+ * <pre>
+ *   struct msghdr                                 struct iovec
+ *   0      8         16    24        32        40           48      56    0      8        16
+ *   | name | namelen | iov | iovlen  | control | controllen | flags |     | base | length |
+ *
+ *   control: one struct cmsghdr
+ *   0               8            12           16
+ *   | 16 + 4n (u64) | SOL_SOCKET | SCM_RIGHTS | n numbers of 4 bytes |
+ * </pre>
+ *
+ * <p>What the kernel does not take (EAGAIN) it leaves alone: the descriptors can be sent again.
+ * Those that arrive are close-on-exec from the first moment, and there is room for as many as the
+ * kernel ever hands over at once, so that none is installed under a number that nobody learns.
+ *
+ * <p>The socket stays its owner's. For one thread at a time.
+ */
+public final class SocketIo {
+  /** The answer of {@link #send} and {@link #receive} when it would have had to wait. */
+  public static final int WOULD_BLOCK = -1;
+
+  /** Descriptors that the kernel hands over with one message at most (SCM_MAX_FD). */
+  public static final int MOST_DESCRIPTORS = 253;
+
+  private static final int SOL_SOCKET = 1;
+  private static final int SCM_RIGHTS = 1;
+  private static final int MSG_DONTWAIT = 0x40;
+  private static final int MSG_NOSIGNAL = 0x4000;
+  private static final int MSG_CMSG_CLOEXEC = 0x40000000;
+
+  private static final long MSGHDR_BYTES = 56;
+  private static final long IOV = 16;
+  private static final long IOV_LENGTH = 24;
+  private static final long CONTROL = 32;
+  private static final long CONTROL_LENGTH = 40;
+  private static final long IOVEC_BYTES = 16;
+  private static final long CMSG_HEADER = 16;
+  private static final long CONTROL_BYTES = CMSG_HEADER + 4 * (MOST_DESCRIPTORS + 1);
+
+  private final String name;
+  private final MemorySegment header;
+  private final MemorySegment vector;
+  private final MemorySegment control;
+  private final MemorySegment state;
+
+  /**
+   * For one socket.
+   *
+   * @param name of the connection, for messages
+   */
+  public SocketIo(String name) {
+    this.name = name;
+    // The collector's: closing a shared arena stops all threads for a moment.
+    Arena arena = Arena.ofAuto();
+    this.header = arena.allocate(MSGHDR_BYTES, Long.BYTES);
+    this.vector = arena.allocate(IOVEC_BYTES, Long.BYTES);
+    this.control = arena.allocate(CONTROL_BYTES, Long.BYTES);
+    this.state = arena.allocate(Linux.CALL_STATE);
+    header.set(JAVA_LONG, IOV, vector.address());
+    header.set(JAVA_LONG, IOV_LENGTH, 1);
+  }
+
+  /**
+   * Sends what fits of some bytes.
+   *
+   * @param socket its number, borrowed
+   * @param bytes native memory
+   * @param from where in it, in bytes
+   * @param length 1 or more, in bytes
+   * @param descriptors travel with the first byte; they stay the caller's
+   * @return bytes taken, and the descriptors with the first of them, or {@link #WOULD_BLOCK}, and
+   *     nothing was taken
+   * @throws SystemCallException the peer is gone (EPIPE, ECONNRESET), or it is no socket
+   * @throws IllegalStateException a descriptor is closed; nothing was sent
+   */
+  public int send(
+      int socket, MemorySegment bytes, long from, int length, List<OwnedDescriptor> descriptors) {
+    point(bytes, from, length);
+    int count = descriptors.size();
+    if (count > MOST_DESCRIPTORS) {
+      throw new IllegalArgumentException(count + " descriptors in one message");
+    }
+    for (int i = 0; i < count; i++) {
+      control.set(JAVA_INT, CMSG_HEADER + 4L * i, descriptors.get(i).number());
+    }
+    if (count > 0) {
+      control.set(JAVA_LONG, 0, CMSG_HEADER + 4L * count);
+      control.set(JAVA_INT, 8, SOL_SOCKET);
+      control.set(JAVA_INT, 12, SCM_RIGHTS);
+    }
+    header.set(JAVA_LONG, CONTROL, count == 0 ? 0 : control.address());
+    header.set(JAVA_LONG, CONTROL_LENGTH, count == 0 ? 0 : spaceOf(count));
+    long result;
+    try {
+      do {
+        result = Linux.sendmsg(state, socket, header, MSG_DONTWAIT | MSG_NOSIGNAL);
+      } while (result == -Linux.EINTR);
+    } finally {
+      Reference.reachabilityFence(bytes); // up to here the kernel had its address only
+    }
+    return outcome(result, "send %d bytes", length, "sendmsg");
+  }
+
+  /**
+   * Receives what is there, up to a length.
+   *
+   * @param socket its number, borrowed
+   * @param bytes native memory
+   * @param from where in it, in bytes
+   * @param length 1 or more, in bytes
+   * @param ledger where descriptors that arrive are written down
+   * @param arrived takes them; the caller's to close, also when this throws
+   * @return bytes, 0 at the end of the stream, or {@link #WOULD_BLOCK}
+   * @throws SystemCallException the peer has reset the connection, or it is no socket
+   */
+  public int receive(
+      int socket,
+      MemorySegment bytes,
+      long from,
+      int length,
+      DescriptorLedger ledger,
+      List<OwnedDescriptor> arrived) {
+    point(bytes, from, length);
+    header.set(JAVA_LONG, CONTROL, control.address());
+    header.set(JAVA_LONG, CONTROL_LENGTH, CONTROL_BYTES);
+    long result;
+    try {
+      do {
+        result = Linux.recvmsg(state, socket, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+      } while (result == -Linux.EINTR);
+    } finally {
+      Reference.reachabilityFence(bytes);
+    }
+    if (result > 0 && header.get(JAVA_LONG, CONTROL_LENGTH) >= CMSG_HEADER) {
+      take(ledger, arrived);
+    }
+    return outcome(result, "receive up to %d bytes", length, "recvmsg");
+  }
+
+  private void point(MemorySegment bytes, long from, int length) {
+    if (length < 1 || from < 0 || from + length > bytes.byteSize() || !bytes.isNative()) {
+      throw new IllegalArgumentException("%d bytes from %d of %s".formatted(length, from, bytes));
+    }
+    vector.set(JAVA_LONG, 0, bytes.address() + from);
+    vector.set(JAVA_LONG, Long.BYTES, length);
+  }
+
+  /** Only SCM_RIGHTS is asked for, so one control message is all that can come. */
+  private void take(DescriptorLedger ledger, List<OwnedDescriptor> arrived) {
+    boolean rights =
+        control.get(JAVA_INT, 8) == SOL_SOCKET && control.get(JAVA_INT, 12) == SCM_RIGHTS;
+    long count = rights ? (control.get(JAVA_LONG, 0) - CMSG_HEADER) / Integer.BYTES : 0;
+    for (int i = 0; i < count; i++) {
+      int number = control.get(JAVA_INT, CMSG_HEADER + 4L * i);
+      arrived.add(OwnedDescriptor.received(ledger, number, "descriptor received by " + name));
+    }
+  }
+
+  private int outcome(long result, String doing, int length, String call) {
+    if (result >= 0) {
+      return (int) result;
+    }
+    if (result == -Linux.EAGAIN) {
+      return WOULD_BLOCK;
+    }
+    throw new SystemCallException(name + ": " + doing.formatted(length), call, (int) -result);
+  }
+
+  /** CMSG_SPACE: the header and the numbers, up to the next multiple of 8. */
+  private static long spaceOf(int descriptors) {
+    return CMSG_HEADER + ((4L * descriptors + 7) & ~7L);
+  }
+}

@@ -1,0 +1,186 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.channel.PreparedMessages;
+import io.github.jvhost.channel.VhostUserChannel;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.NoPayload;
+import io.github.jvhost.vhost.PlannedStep.Answer;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A plan that was made and encoded ahead of time, of which only where rings go on is still open. It
+ * is told like any other, but without making an object: what the window would have made is here.
+ *
+ * <pre>
+ *   ring 0 base 0 -&gt; 17   kick   call   ring 1 base 0 -&gt; 4711 ...   status 0xf   barrier
+ *                   \ patched                         \ patched
+ * </pre>
+ *
+ * <p>It is possible for plans that wait for nothing but their end: what has to be acknowledged on
+ * the way, or depends on an answer, is told the usual way ({@link VhostUserExecution}).
+ */
+final class PreparedPlan {
+  /** For {@link #stepOfAnswer}: the answer behind the last step. */
+  static final int BARRIER = -1;
+
+  private static final int NOT_A_BASE = -1;
+
+  private final Plan plan;
+  private final VhostUserChannel channel;
+  private final PreparedMessages messages;
+
+  /** By step: the ring whose base it tells, or {@link #NOT_A_BASE}, and where that is patched. */
+  private final int[] ring;
+
+  private final int[] place;
+
+  /** By step: the base that was patched in. */
+  private final int[] told;
+
+  /** By answer: the step that it answers. */
+  private final int[] stepOfAnswer;
+
+  private PreparedPlan(
+      Plan plan, VhostUserChannel channel, PreparedMessages messages, int[] place, int[] answers) {
+    this.plan = plan;
+    this.channel = channel;
+    this.messages = messages;
+    this.place = place;
+    this.stepOfAnswer = answers;
+    int steps = plan.steps().size();
+    this.ring = new int[steps];
+    this.told = new int[steps];
+    for (int i = 0; i < steps; i++) {
+      boolean base = plan.steps().get(i).step() instanceof Step.SetRingBase;
+      ring[i] = base ? ((Step.SetRingBase) plan.steps().get(i).step()).ring() : NOT_A_BASE;
+    }
+  }
+
+  /**
+   * Encodes a plan.
+   *
+   * @return null: it cannot be told without waiting on the way
+   */
+  static @Nullable PreparedPlan of(Plan plan, VhostUserChannel channel) {
+    if (plan.isEmpty()) {
+      return null;
+    }
+    PreparedMessages.Builder builder = channel.prepare();
+    int[] place = new int[plan.steps().size()];
+    List<Integer> answers = new ArrayList<>();
+    for (int i = 0; i < place.length; i++) {
+      PlannedStep planned = plan.steps().get(i);
+      boolean stops = planned.step() instanceof Step.StopRing;
+      if (!isPlain(planned)) {
+        return null;
+      }
+      StepMessage message =
+          StepMessage.of(planned.step(), null, null, plan.capabilities().usesGuestAddresses());
+      place[i] = builder.add(message.request(), message.payload(), message.descriptors());
+      if (stops) {
+        answers.add(i);
+      }
+    }
+    if (!plan.lifecycle().isStopped()) {
+      builder.add(barrier(plan), NoPayload.INSTANCE, List.of());
+      answers.add(BARRIER);
+    }
+    int[] steps = answers.stream().mapToInt(Integer::intValue).toArray();
+    return new PreparedPlan(plan, channel, builder.build(), place, steps);
+  }
+
+  /** The request whose answer says that everything before it was handled. */
+  static FrontEndRequest barrier(Plan plan) {
+    return plan.capabilities().hasStatus()
+        ? FrontEndRequest.GET_STATUS
+        : FrontEndRequest.GET_FEATURES;
+  }
+
+  /** Whether nothing has to be awaited behind it, and nothing before it. */
+  private static boolean isPlain(PlannedStep planned) {
+    return switch (planned.step()) {
+      case Step.StopRing _ -> true;
+      case Step.SetRingBase s -> s.base() != null;
+      case Step.SetRingAddress _,
+          Step.SetRingSize _,
+          Step.SetRingKick _,
+          Step.SetRingCall _,
+          Step.SetRingErr _,
+          Step.SetStatus _ ->
+          planned.answer() == Answer.NONE;
+      // Of what is acknowledged, or makes another device of it, each refusal has to be told apart.
+      case Step.SetMtu _,
+          Step.SetFeatures _,
+          Step.ReadStatus _,
+          Step.SetMemory _,
+          Step.AddRegion _,
+          Step.RemoveRegion _,
+          Step.GetInflight _,
+          Step.SetInflight _,
+          Step.ResetDevice _,
+          Step.SetLog _,
+          Step.BeginPresetup _,
+          Step.EndPresetup _,
+          Step.SetRingOrder _,
+          Step.EnableRing _ ->
+          false;
+    };
+  }
+
+  VhostUserChannel channel() {
+    return channel;
+  }
+
+  PreparedMessages messages() {
+    return messages;
+  }
+
+  /** What the plan was when it was made. */
+  Plan asPlanned() {
+    return plan;
+  }
+
+  /** How many steps. */
+  int size() {
+    return place.length;
+  }
+
+  /** The ring whose base a step tells; negative: it tells none. */
+  int ringOf(int step) {
+    return ring[step];
+  }
+
+  /** Tells another base in that step. */
+  void base(int step, int base) {
+    told[step] = base;
+    messages.number(place[step], base);
+  }
+
+  /** The step that an answer belongs to, or {@link #BARRIER}. */
+  int stepOfAnswer(int answer) {
+    return stepOfAnswer[answer];
+  }
+
+  /** The plan as it was told. */
+  Plan asTold() {
+    List<PlannedStep> steps = new ArrayList<>(plan.steps());
+    for (int i = 0; i < steps.size(); i++) {
+      PlannedStep planned = steps.get(i);
+      if (ring[i] != NOT_A_BASE) {
+        steps.set(
+            i,
+            new PlannedStep(
+                new Step.SetRingBase(ring[i], told[i]),
+                planned.answer(),
+                planned.field(),
+                planned.before(),
+                told[i],
+                planned.why()));
+      }
+    }
+    return new Plan(
+        steps, plan.capabilities(), plan.lifecycle(), plan.generation(), plan.readsStatusAtEnd());
+  }
+}

@@ -1,0 +1,94 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.BackEndAddress;
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.virtio.VirtioNet;
+import io.github.jvhost.virtio.VirtioNetState;
+import java.util.Collections;
+import java.util.List;
+
+/**
+ * A device on which the stop window is rehearsed: like the one that it stands for, but its back end
+ * is a {@link RehearsalPeer} and its notifiers wake nobody. What is walked is the very code that
+ * the real window walks, through the very same calls.
+ *
+ * <pre>
+ *   VhostNet.rehearsal --&gt; preset --&gt; [ restore --&gt; StopWindow.start --&gt; rewind ] again and again
+ * </pre>
+ *
+ * <p>For one thread.
+ */
+public final class RehearsalDevice implements AutoCloseable {
+  private final RingNotifiers notifiers;
+  private final RehearsalPeer peer;
+  private final VhostNet net;
+  private Shadow early = Shadow.nothingTold();
+
+  RehearsalDevice(
+      VhostDeviceOptions original,
+      BackEndCapabilities capabilities,
+      VirtioNet model,
+      GuestMemory memory) {
+    DescriptorLedger ledger = original.ledger();
+    String name = original.name() + " rehearsal";
+    // One pair for all rings: nobody listens, and a device may have hundreds.
+    notifiers = RingNotifiers.create(ledger, name, 1).getFirst();
+    try {
+      peer = new RehearsalPeer(name, ledger, capabilities);
+    } catch (RuntimeException e) {
+      notifiers.close();
+      throw e;
+    }
+    VhostDeviceOptions options =
+        original
+            .at(new BackEndAddress.Connected(peer.frontEnd()))
+            .withEvents(BackEndEvents.NONE)
+            .withProtocolFeatures(capabilities.protocolFeatures());
+    List<RingNotifiers> all = Collections.nCopies(2 * model.maxQueuePairs(), notifiers);
+    try {
+      net = VhostNet.connect(model, memory, all, options);
+    } catch (RuntimeException e) {
+      peer.close();
+      notifiers.close();
+      throw e;
+    }
+  }
+
+  /** The device. */
+  public VhostNet net() {
+    return net;
+  }
+
+  /**
+   * Sets it up early, and prepares its start.
+   *
+   * @param mode how the real device was set up
+   * @param state the early one
+   * @throws VhostException it does not work, and cannot be rehearsed
+   */
+  public void preset(PresetupMode mode, VirtioNetState state) {
+    var wanted = List.of(new VhostNetGroup.EarlyState(net, state, 1));
+    VhostNetGroup.presetup(mode, wanted, () -> false);
+    early = net.shadow();
+    net.prepareStart(state);
+  }
+
+  /**
+   * Goes back to where {@link #preset} left it.
+   *
+   * @param prepared whether the next start may be the prepared one, or has to be planned when due
+   */
+  public void rewind(boolean prepared) {
+    net.rewind(early, prepared);
+  }
+
+  /** Ends its peer, and closes everything. */
+  @Override
+  public void close() {
+    net.close();
+    peer.close();
+    notifiers.close();
+  }
+}

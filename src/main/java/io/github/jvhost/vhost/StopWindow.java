@@ -1,0 +1,145 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Starts the devices of a VM side by side, with everything made ahead of time that can be: between
+ * {@link #start} and its return no object is made for a device whose start was {@linkplain
+ * VhostNet#prepareStart prepared} and that changed in nothing but ring indexes.
+ *
+ * <pre>
+ *   new                    guest runs on the source
+ *   start                  guest stopped: compare, patch, tell, one wait, wake the rings
+ *   (the guest resumes)
+ *   results                what was told, for reports; the devices can be used again
+ * </pre>
+ *
+ * <p>For one thread. Until {@link #results} or {@link #close} whoever else wants one of the devices
+ * waits.
+ */
+public final class StopWindow implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(StopWindow.class);
+
+  private final List<VhostNet> nets;
+  private final StartOrder order;
+  private final @Nullable Execution[] executions;
+  private final @Nullable StartResult[] results;
+  private final SideBySide sideBySide;
+  private final Deadline deadline;
+  private boolean begun;
+
+  /**
+   * For some devices.
+   *
+   * @param nets one or more, each once
+   * @param order the planner's, or the baseline
+   */
+  public StopWindow(List<VhostNet> nets, StartOrder order) {
+    this.nets = List.copyOf(nets);
+    this.order = order;
+    this.executions = new Execution[nets.size()];
+    this.results = new StartResult[nets.size()];
+    this.sideBySide = new SideBySide(nets.size());
+    this.deadline = this.nets.getFirst().transitionDeadline();
+  }
+
+  /**
+   * Starts the devices, whose models and guest memory are complete, and wakes their rings. A device
+   * that fails is started once more from nothing, on a new connection.
+   *
+   * @throws VhostException a configuration cannot be told to any back end, or the second start of a
+   *     device failed, too; none is left half begun
+   * @throws IllegalStateException it was called before
+   */
+  public void start() {
+    if (begun) {
+      throw new IllegalStateException("a stop window opens once");
+    }
+    begun = true;
+    deadline.restart();
+    begin();
+    if (order == StartOrder.PLANNED) {
+      sideBySide.run(deadline, null);
+    }
+    for (int i = 0; i < executions.length; i++) {
+      Execution execution = executions[i];
+      VhostException failure = execution == null ? null : execution.failure();
+      if (execution != null && failure != null) {
+        results[i] = startAgain(nets.get(i), execution, failure);
+        executions[i] = null;
+      } else {
+        nets.get(i).signalRings();
+      }
+    }
+  }
+
+  private void begin() {
+    try {
+      for (int i = 0; i < executions.length; i++) {
+        Execution execution = nets.get(i).beginStart(order);
+        executions[i] = execution;
+        if (order == StartOrder.QEMU) {
+          // As the baseline does: each only when the one before is done.
+          SideBySide.run(List.of(execution), nets.get(i).transitionDeadline());
+        } else {
+          sideBySide.take(i, execution);
+        }
+      }
+    } catch (VhostException e) {
+      // One that cannot even begin keeps the others from being told half of theirs.
+      for (int i = 0; i < executions.length; i++) {
+        Execution execution = executions[i];
+        if (execution != null) {
+          execution.abandon(e);
+          nets.get(i).finish(execution);
+          executions[i] = null;
+        }
+      }
+      throw e;
+    }
+  }
+
+  private static StartResult startAgain(VhostNet net, Execution execution, VhostException failure) {
+    Plan plan = execution.plan();
+    Outcome outcome = net.finish(execution);
+    log.warn("{}: start failed, once more from nothing: {}", net.name(), failure.getMessage());
+    Outcome second = net.reconnect().orThrow();
+    return new StartResult(plan, outcome, failure.getMessage(), second);
+  }
+
+  /**
+   * What became of it, one result a device, in order. From here on the devices can be used again.
+   */
+  public List<StartResult> results() {
+    List<StartResult> all = new ArrayList<>(results.length);
+    for (int i = 0; i < results.length; i++) {
+      StartResult result = results[i];
+      Execution execution = executions[i];
+      if (execution != null) {
+        executions[i] = null;
+        result = new StartResult(execution.plan(), nets.get(i).finish(execution), null, null);
+        results[i] = result;
+      }
+      if (result != null) {
+        all.add(result);
+      }
+    }
+    return all;
+  }
+
+  /** Frees what it waits with, and takes {@link #results} up if nobody has asked for them. */
+  @Override
+  public void close() {
+    try {
+      results();
+    } finally {
+      sideBySide.close();
+    }
+  }
+}
