@@ -1,7 +1,12 @@
 package io.github.jvhost.bench;
 
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.StartOrder;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,6 +20,11 @@ import org.HdrHistogram.Histogram;
 public final class ManyDevicesBench implements Bench {
   private static final int MANY = 1000;
   private static final int FEW = 64;
+  private static final Path LIMITS = Path.of("/proc/self/limits");
+  private static final String OPEN_FILES = "Max open files";
+
+  /** The back end has two sockets for each device, and there is room for what else is open. */
+  private static final long FILES = 2 * MANY + 200;
 
   /** A round of so many devices takes long: there are fewer. */
   private static final double LESS = 1.0 / 6;
@@ -37,8 +47,27 @@ public final class ManyDevicesBench implements Bench {
 
   @Override
   public List<BenchRow> run(Effort effort) {
-    return Questions.of(TIME, THREADS, MEMORY)
-        .askWithPeer(program -> measure(program, effort.times(LESS)));
+    Questions questions = Questions.of(TIME, THREADS, MEMORY);
+    long files = openFiles();
+    if (files < FILES) {
+      return questions.all(
+          new Measured.Not("%d open files allowed, %d needed".formatted(files, FILES)));
+    }
+    return questions.askWithPeer(program -> measure(program, effort.times(LESS)));
+  }
+
+  /** The hard limit, which the JVM and the C program take for theirs. */
+  private static long openFiles() {
+    try (var lines = Files.lines(LIMITS)) {
+      return lines
+          .filter(line -> line.startsWith(OPEN_FILES))
+          .map(line -> line.substring(OPEN_FILES.length()).strip().split(" +", -1)[1])
+          .mapToLong(hard -> hard.equals("unlimited") ? Long.MAX_VALUE : Long.parseLong(hard))
+          .findFirst()
+          .orElse(0);
+    } catch (IOException e) {
+      throw new VhostException("reading " + LIMITS + ": " + e.getMessage(), Recovery.GIVE_UP, e);
+    }
   }
 
   private static List<BenchRow> measure(PeerProgram program, Effort effort) {

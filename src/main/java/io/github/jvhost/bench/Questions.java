@@ -44,7 +44,8 @@ record Questions(List<Question> rows) {
     }
   }
 
-  private List<BenchRow> all(Measured same) {
+  /** The same answer for all rows. */
+  List<BenchRow> all(Measured same) {
     return rows.stream().map(row -> row.is(same)).toList();
   }
 }

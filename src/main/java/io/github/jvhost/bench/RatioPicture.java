@@ -25,12 +25,12 @@ public final class RatioPicture {
   private static final String STYLE =
       """
       <style>
-        .page { fill: #ffffff } .text { fill: #1f2328 } .quiet { fill: #59636e }
+        .page { fill: #ffffff } .dot { stroke: #ffffff; stroke-width: 2 } .text { fill: #1f2328 } .quiet { fill: #59636e }
         .grid { stroke: #d1d9e0 } .one { stroke: #59636e } .goal { stroke: #1f2328 }
         .holds { fill: #1a7f37 } .missed { fill: #cf222e } .open { fill: #818b98 }
         text { font: 12px sans-serif } .title { font-size: 16px; font-weight: bold }
         @media (prefers-color-scheme: dark) {
-          .page { fill: #0d1117 } .text { fill: #f0f6fc } .quiet { fill: #9198a1 }
+          .page { fill: #0d1117 } .dot { stroke: #0d1117 } .text { fill: #f0f6fc } .quiet { fill: #9198a1 }
           .grid { stroke: #3d444d } .one { stroke: #9198a1 } .goal { stroke: #f0f6fc }
           .holds { fill: #3fb950 } .missed { fill: #f85149 } .open { fill: #656c76 }
         }
@@ -132,7 +132,7 @@ public final class RatioPicture {
     put(
         String.format(
             Locale.ROOT,
-            "<circle class=\"%s\" cx=\"%.1f\" cy=\"%d\" r=\"4\"/>",
+            "<circle class=\"%s dot\" cx=\"%.1f\" cy=\"%d\" r=\"5\"/>",
             color,
             x(tail(ours, reference)),
             y + BAR / 2));

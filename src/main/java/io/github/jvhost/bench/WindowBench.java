@@ -15,6 +15,11 @@ public final class WindowBench implements Bench {
   /** How much more often than usual: a 99th percentile wants some hundred rounds. */
   private static final double MORE = 5;
 
+  /** The same where a round is short. */
+  private static final double MUCH_MORE = 15;
+
+  private static final int FEW_PAIRS = 4;
+
   /** Rounds of the smallest window before anything is timed, until all of it is compiled. */
   private static final int COMPILING_ROUNDS = 1500;
 
@@ -55,7 +60,7 @@ public final class WindowBench implements Bench {
 
   private static List<BenchRow> rows(PeerProgram program, int pairs, Effort effort) {
     try (var contest = new WindowContest(program, DEVICES, pairs)) {
-      List<Histogram> times = contest.run(effort.times(MORE));
+      List<Histogram> times = contest.run(effort.times(pairs > FEW_PAIRS ? MORE : MUCH_MORE));
       Questions questions = questions(pairs);
       return List.of(
           questions.rows().get(0).timed(times.get(0), times.get(1), contest.describe()),

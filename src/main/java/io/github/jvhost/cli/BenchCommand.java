@@ -57,12 +57,12 @@ final class BenchCommand implements Callable<Integer> {
   /** In the order of docs/performance.md. */
   private static List<Bench> benches() {
     return List.of(
+        new SavedStateBench(),
         new WindowBench(),
         new SourceStopBench(),
         new SlowHardwareBench(),
         new ManyDevicesBench(),
-        new PlannerBench(),
-        new SavedStateBench());
+        new PlannerBench());
   }
 
   @Override
