@@ -19,4 +19,15 @@ public record Effort(int warmUp, int rounds) {
       throw new IllegalArgumentException(warmUp + " rounds to warm up, " + rounds + " rounds");
     }
   }
+
+  /** The same for something of which one round is shorter or longer than usual. */
+  Effort times(double factor) {
+    return new Effort(
+        (int) Math.ceil(warmUp * factor), Math.max(1, (int) Math.ceil(rounds * factor)));
+  }
+
+  /** The same with this many rounds to warm up. */
+  Effort warmedUp(int rounds) {
+    return new Effort(rounds, this.rounds);
+  }
 }

@@ -1,17 +1,10 @@
 package io.github.jvhost.bench;
 
+import java.util.List;
 import org.HdrHistogram.Histogram;
 
-/**
- * Times two pieces of work in turn, so that what else the machine does meets both. Which of them
- * goes first changes with every round.
- */
+/** Times two pieces of work of this process against each other. */
 final class PairedTiming {
-  private static final int DIGITS = 3;
-
-  /** Far longer than a round of a benchmark takes. */
-  private static final long MOST_NANOS = 60_000_000_000L;
-
   private final int goes;
 
   /**
@@ -36,24 +29,8 @@ final class PairedTiming {
    * @param limit the goal
    */
   BenchRow compare(String name, double limit, Work ours, Work reference, Effort effort) {
-    Histogram oursTimes = new Histogram(MOST_NANOS, DIGITS);
-    Histogram referenceTimes = new Histogram(MOST_NANOS, DIGITS);
-    for (int round = -effort.warmUp(); round < effort.rounds(); round++) {
-      boolean oursFirst = (round & 1) == 0;
-      long first = time(oursFirst ? ours : reference);
-      long second = time(oursFirst ? reference : ours);
-      if (round >= 0) {
-        oursTimes.recordValue(oursFirst ? first : second);
-        referenceTimes.recordValue(oursFirst ? second : first);
-      }
-    }
-    return new BenchRow(
-        name,
-        limit,
-        oursTimes.getValueAtPercentile(50),
-        Math.max(1, referenceTimes.getValueAtPercentile(50)),
-        oursTimes.getValueAtPercentile(99),
-        Math.max(1, referenceTimes.getValueAtPercentile(99)));
+    List<Histogram> times = Rounds.run(effort, List.of(() -> time(ours), () -> time(reference)));
+    return new Question(name, new Goal.Within(limit, false)).timed(times.get(0), times.get(1));
   }
 
   /** Nanoseconds for one go. */
@@ -65,6 +42,6 @@ final class PairedTiming {
     }
     long nanos = System.nanoTime() - from;
     // Never so, which the compiler cannot know.
-    return Math.clamp(seen == Integer.MIN_VALUE ? 0 : nanos / goes, 1, MOST_NANOS);
+    return seen == Integer.MIN_VALUE ? 0 : nanos / goes;
   }
 }

@@ -36,7 +36,7 @@ import java.util.OptionalLong;
  * Saved devices: a virtio-net section of a modern PCI device against copying as many bytes, and
  * passing over guest memory in a stream against reading the file.
  */
-public final class SavedStateBench {
+public final class SavedStateBench implements Bench {
   private static final int PAIRS = 2;
   private static final int RAM_BYTES = 64 << 20;
   private static final int BUFFER = 1 << 16;
@@ -55,6 +55,7 @@ public final class SavedStateBench {
    * @return a row for reading, one for writing, one for a whole stream
    * @throws VhostException the stream could not be written to a file or read from it
    */
+  @Override
   public List<BenchRow> run(Effort effort) {
     byte[] body = VirtioNetVmState.encode(state);
     SectionShape shape = SectionShape.of(state);

@@ -1,76 +1,70 @@
 package io.github.jvhost.bench;
 
-import io.github.jvhost.testkit.scenario.MigrationScenario;
-import io.github.jvhost.testkit.scenario.RunResult;
-import io.github.jvhost.testkit.scenario.ScenarioOptions;
-import io.github.jvhost.testkit.scenario.ScenarioProgress;
-import io.github.jvhost.testkit.scenario.Variant;
 import java.util.ArrayList;
 import java.util.List;
 import org.HdrHistogram.Histogram;
 
 /**
- * The destination's stop window of whole migrations, with a back end that answers at once: explicit
- * presetup against QEMU's order of messages, which waits wherever QEMU waits, device after device.
- * Both run in turn, and in this one process.
- *
- * <p>So few migrations say nothing of a 99th percentile: it is that of what there was, which is the
- * longest.
+ * The destination's stop window, after presetup, at a back end that answers at once: against a C
+ * program that sends the very same, and against QEMU's order with nothing told early.
  */
-public final class WindowBench {
+public final class WindowBench implements Bench {
   private static final int DEVICES = 2;
-  private static final long MEMORY = 64L << 20;
-  private static final double LIMIT = 0.2;
+  private static final List<Integer> PAIRS = List.of(1, 4, 16, 64);
 
-  /** Rounds of {@link Effort} that one migration takes the place of. */
-  private static final int ROUNDS_EACH = 12;
+  /** How much more often than usual: a 99th percentile wants some hundred rounds. */
+  private static final double MORE = 5;
 
-  private static final int DIGITS = 3;
+  /** The same where a round is short. */
+  private static final double MUCH_MORE = 15;
+
+  private static final int FEW_PAIRS = 4;
+
+  /** Rounds of the smallest window before anything is timed, until all of it is compiled. */
+  private static final int COMPILING_ROUNDS = 1500;
 
   /** Benchmarks without state. */
   public WindowBench() {}
 
-  /**
-   * Runs all of it.
-   *
-   * @param progress hears of the migrations as they go
-   * @return a row for each number of queue pairs
-   */
-  public List<BenchRow> run(Effort effort, ScenarioProgress progress) {
-    List<BenchRow> rows = new ArrayList<>();
-    for (int pairs : new int[] {1, 4, 8}) {
-      rows.add(compare(pairs, effort, progress));
-    }
-    return rows;
+  @Override
+  public List<BenchRow> run(Effort effort) {
+    List<Question> all = new ArrayList<>();
+    PAIRS.forEach(pairs -> all.addAll(questions(pairs).rows()));
+    return new Questions(all)
+        .askWithPeer(program -> {
+          if (effort.warmUp() > 0) {
+            compile(program);
+          }
+          List<BenchRow> rows = new ArrayList<>();
+          for (int pairs : PAIRS) {
+            rows.addAll(questions(pairs).ask(() -> rows(program, pairs, effort)));
+          }
+          return rows;
+        });
   }
 
-  private static BenchRow compare(int pairs, Effort effort, ScenarioProgress progress) {
-    Histogram ours = new Histogram(DIGITS);
-    Histogram reference = new Histogram(DIGITS);
-    int warmUp = Math.max(1, effort.warmUp() / (2 * ROUNDS_EACH));
-    int counted = Math.max(1, effort.rounds() / ROUNDS_EACH);
-    for (int round = -warmUp; round < counted; round++) {
-      boolean oursFirst = (round & 1) == 0;
-      for (boolean turn : new boolean[] {oursFirst, !oursFirst}) {
-        long nanos = windowNanos(turn ? Variant.EXPLICIT : Variant.OFF, pairs, progress);
-        if (round >= 0) {
-          (turn ? ours : reference).recordValue(nanos);
-        }
+  private static Questions questions(int pairs) {
+    String window = "stop window, %d devices x %d queue pairs".formatted(DEVICES, pairs);
+    return Questions.of(
+        new Question(window + "; to C that sends the same", new Goal.Within(1.3, true)),
+        new Question(window + "; to off", new Goal.Shorter(5)));
+  }
+
+  private static void compile(PeerProgram program) {
+    try (var contest = new WindowContest(program, DEVICES, PAIRS.getFirst())) {
+      for (int i = 0; i < COMPILING_ROUNDS; i++) {
+        contest.planned();
       }
     }
-    return new BenchRow(
-        "stop window, %d devices, queue pairs of each: %d, %d migrations; to QEMU's order"
-            .formatted(DEVICES, pairs, counted),
-        LIMIT,
-        ours.getValueAtPercentile(50),
-        reference.getValueAtPercentile(50),
-        ours.getMaxValue(),
-        reference.getMaxValue());
   }
 
-  private static long windowNanos(Variant variant, int pairs, ScenarioProgress progress) {
-    ScenarioOptions options = ScenarioOptions.of(variant).sized(DEVICES, pairs, MEMORY);
-    RunResult result = new MigrationScenario(options, progress).run();
-    return Math.max(1, result.destinationMicros() * 1_000);
+  private static List<BenchRow> rows(PeerProgram program, int pairs, Effort effort) {
+    try (var contest = new WindowContest(program, DEVICES, pairs)) {
+      List<Histogram> times = contest.run(effort.times(pairs > FEW_PAIRS ? MORE : MUCH_MORE));
+      Questions questions = questions(pairs);
+      return List.of(
+          questions.rows().get(0).timed(times.get(0), times.get(1), contest.describe()),
+          questions.rows().get(1).timed(times.get(0), times.get(2)));
+    }
   }
 }

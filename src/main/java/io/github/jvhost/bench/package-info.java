@@ -7,6 +7,17 @@
  *                 \______ two histograms, nanoseconds for one go ______/
  * </pre>
  *
+ * <p>Stop windows are measured at a back end in C, and against a front end in C: both are peer.c,
+ * which is built where there is a compiler.
+ *
+ * <pre>
+ *   once:        library --- ConversationRecorder --- AnsweringPeer     what is said is recorded
+ *   each round:  library ---------------------------- AnsweringPeer     connect, presetup, window
+ *                TellingPeer ------------------------ AnsweringPeer     the same bytes, from C
+ *                library, nothing told early -------- AnsweringPeer     QEMU's order
+ *                                     what it heard of the first two is compared
+ * </pre>
+ *
  * <p>{@code ./jvhost bench} runs them; docs/performance.md says how to read the result.
  */
 @NullMarked

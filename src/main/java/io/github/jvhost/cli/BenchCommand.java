@@ -1,13 +1,27 @@
 package io.github.jvhost.cli;
 
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.bench.Bench;
 import io.github.jvhost.bench.BenchRow;
 import io.github.jvhost.bench.Effort;
+import io.github.jvhost.bench.Machine;
+import io.github.jvhost.bench.ManyDevicesBench;
+import io.github.jvhost.bench.PlannerBench;
+import io.github.jvhost.bench.RatioPicture;
 import io.github.jvhost.bench.SavedStateBench;
+import io.github.jvhost.bench.SlowHardwareBench;
+import io.github.jvhost.bench.SourceStopBench;
 import io.github.jvhost.bench.WindowBench;
+import java.io.IOException;
 import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -19,7 +33,7 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = {
       "Measures what this library costs, as ratios to something else that is timed in the same"
-          + " run.",
+          + " run. What a row needs and this machine lacks is said in it.",
       "Exit code 0, whether the goals are met or not."
     })
 final class BenchCommand implements Callable<Integer> {
@@ -31,44 +45,59 @@ final class BenchCommand implements Callable<Integer> {
   @Option(names = "--json", description = "Print one JSON object.")
   private boolean json;
 
+  @Option(
+      names = "--save",
+      paramLabel = "DIR",
+      description = "Write DIR/quick.json, or DIR/full.json, and a picture, DIR/ratios.svg.")
+  private @Nullable Path save;
+
   @SuppressWarnings("NullAway.Init") // picocli sets the fields
   BenchCommand() {}
+
+  /** In the order of docs/performance.md. */
+  private static List<Bench> benches() {
+    return List.of(
+        new SavedStateBench(),
+        new WindowBench(),
+        new SourceStopBench(),
+        new SlowHardwareBench(),
+        new ManyDevicesBench(),
+        new PlannerBench());
+  }
 
   @Override
   public Integer call() {
     Effort effort = quick ? Effort.QUICK : Effort.FULL;
-    List<BenchRow> rows = new ArrayList<>(new SavedStateBench().run(effort));
-    rows.addAll(new WindowBench().run(effort, (_, _) -> {}));
     PrintWriter out = spec.commandLine().getOut();
+    List<BenchRow> rows = new ArrayList<>();
+    for (Bench bench : benches()) {
+      List<BenchRow> more = bench.run(effort);
+      rows.addAll(more);
+      if (!json) {
+        more.forEach(row -> out.println(BenchText.line(row)));
+        out.flush();
+      }
+    }
+    Machine machine = Machine.thisOne();
     if (json) {
-      JsonText.print(
-          out,
-          members -> {
-            members.writeArrayFieldStart("rows");
-            for (BenchRow row : rows) {
-              members.writeStartObject();
-              members.writeStringField("name", row.name());
-              members.writeStringField("goal", row.goal());
-              members.writeStringField("measured", row.measured());
-              members.writeNumberField("ratio", row.ratio());
-              members.writeBooleanField("holds", row.holds());
-              members.writeEndObject();
-            }
-            members.writeEndArray();
-          });
-      return 0;
+      BenchText.json(out, machine, rows);
     }
-    for (BenchRow row : rows) {
-      out.println(
-          "%-70s %-14s %5.2f times  %-5s  (%s)"
-              .formatted(
-                  row.name(),
-                  row.goal(),
-                  row.ratio(),
-                  row.holds() ? "holds" : "MISS",
-                  row.measured()));
+    if (save != null) {
+      save(save, machine, rows);
     }
-    out.flush();
     return 0;
+  }
+
+  private void save(Path directory, Machine machine, List<BenchRow> rows) {
+    var text = new StringWriter();
+    BenchText.json(new PrintWriter(text), machine, rows);
+    try {
+      Files.createDirectories(directory);
+      Files.writeString(directory.resolve(quick ? "quick.json" : "full.json"), text.toString());
+      Files.writeString(directory.resolve("ratios.svg"), RatioPicture.of(rows));
+    } catch (IOException e) {
+      throw new VhostException(
+          "saving into " + directory + ": " + e.getMessage(), Recovery.GIVE_UP, e);
+    }
   }
 }

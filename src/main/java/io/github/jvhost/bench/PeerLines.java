@@ -1,0 +1,45 @@
+package io.github.jvhost.bench;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.testkit.process.ChildProcess;
+import java.time.Duration;
+
+/** What a running peer says, line by line. One thread at a time. */
+final class PeerLines implements AutoCloseable {
+  private static final Duration PATIENCE = Duration.ofSeconds(30);
+
+  private final ChildProcess process;
+  private long position;
+
+  /**
+   * Listens to a process.
+   *
+   * @param process from here on this object's
+   */
+  PeerLines(ChildProcess process) {
+    this.process = process;
+  }
+
+  void type(String line) {
+    process.type(line);
+  }
+
+  /**
+   * The next line.
+   *
+   * @param what what it is expected to be about, for messages
+   * @throws VhostException the process has ended, or says nothing
+   */
+  String next(String what) {
+    String line = process.transcript().awaitText("\n", position, Deadline.after(PATIENCE), what);
+    position += line.length() + 1;
+    return line;
+  }
+
+  /** Ends the process. */
+  @Override
+  public void close() {
+    process.close();
+  }
+}

@@ -1,0 +1,120 @@
+package io.github.jvhost.bench;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.bench.AnsweringPeer.Conversation;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.vhost.StartOrder;
+import io.github.jvhost.vhost.VhostNet;
+import java.time.Duration;
+import java.util.List;
+import org.HdrHistogram.Histogram;
+
+/**
+ * One stop window, gone through in three ways at the same back end: by the library after presetup,
+ * by a C program that sends the same bytes, and by the library in QEMU's order with nothing told
+ * early. One thread at a time.
+ *
+ * <p>What the back end heard of library and C program is compared after every round.
+ */
+final class WindowContest implements AutoCloseable {
+  private final Opened opened = new Opened();
+  private final int devices;
+  private final String cores;
+  private final AnsweringPeer backEnd;
+  private final Arrivals arrivals;
+  private final Recording recording;
+  private final TellingPeer c;
+
+  /** What the back end hears of everybody who sends the recorded window. */
+  private final List<Conversation> said;
+
+  WindowContest(PeerProgram program, int devices, int pairs) {
+    this.devices = devices;
+    this.cores = program.cores().describe();
+    DescriptorLedger ledger = DescriptorLedger.counting();
+    try {
+      backEnd = opened.add(AnsweringPeer.start(program, devices, Duration.ZERO));
+      arrivals = opened.add(new Arrivals(ledger, pairs, backEnd.sockets(1).getFirst()));
+      backEnd.awaitClosed(1);
+      recording = record(program, ledger);
+      said = backEnd.awaitClosed(devices);
+      c = opened.add(TellingPeer.start(program, recording, backEnd));
+    } catch (RuntimeException e) {
+      close();
+      throw e;
+    }
+  }
+
+  private Recording record(PeerProgram program, DescriptorLedger ledger) {
+    try (var recorder =
+        new ConversationRecorder(
+            backEnd.sockets(devices), program.newDirectory(), Arrivals.DIALECT, ledger)) {
+      List<VhostNet> nets = arrivals.connect(recorder.sockets());
+      try {
+        arrivals.presetup(nets);
+        var window = new StartWindow(nets, StartOrder.PLANNED);
+        arrivals.complete(nets);
+        recorder.windowBegins();
+        window.start();
+        window.check();
+      } finally {
+        Arrivals.leave(nets);
+      }
+      return recorder.finish();
+    }
+  }
+
+  /** What is sent, in words. */
+  String describe() {
+    return "%d messages in %d writes, %s"
+        .formatted(recording.windowMessages(), recording.windowWrites(), cores);
+  }
+
+  /** What the back end hears in one round of {@link #planned} or {@link #c}. */
+  List<Conversation> said() {
+    return said;
+  }
+
+  /**
+   * All three in turn.
+   *
+   * @return planned, C, off
+   */
+  List<Histogram> run(Effort effort) {
+    return Rounds.run(effort, List.of(this::planned, this::c, this::off));
+  }
+
+  /** Ours: after an explicit presetup, all devices side by side. Nanoseconds of the window. */
+  long planned() {
+    WindowRound round = WindowRound.go(arrivals, backEnd, devices, StartOrder.PLANNED);
+    requireTheSame("the library", round.heard());
+    return round.nanos();
+  }
+
+  /** The C program. Nanoseconds of the window. */
+  long c() {
+    long nanos = c.round();
+    requireTheSame("the C program", backEnd.awaitClosed(devices));
+    return nanos;
+  }
+
+  /** Ours, with nothing told early, as QEMU does it. Nanoseconds of the window. */
+  long off() {
+    return WindowRound.go(arrivals, backEnd, devices, StartOrder.QEMU).nanos();
+  }
+
+  private void requireTheSame(String who, List<Conversation> heard) {
+    if (!heard.equals(said)) {
+      throw new VhostException(
+          "the back end heard something else of %s than was recorded: %s, not %s"
+              .formatted(who, heard, said),
+          Recovery.GIVE_UP);
+    }
+  }
+
+  @Override
+  public void close() {
+    opened.close();
+  }
+}

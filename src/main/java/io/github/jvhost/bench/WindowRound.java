@@ -1,0 +1,47 @@
+package io.github.jvhost.bench;
+
+import io.github.jvhost.bench.AnsweringPeer.Conversation;
+import io.github.jvhost.vhost.StartOrder;
+import io.github.jvhost.vhost.VhostNet;
+import java.util.List;
+
+/**
+ * The library's stop window, once: devices connect anew, are set up early where the order says so,
+ * get their final states, and start.
+ *
+ * @param nanos of the window, up to the last barrier's answer
+ * @param messages in it
+ * @param heard what the back ends heard, from the first connection to the last close
+ */
+record WindowRound(long nanos, int messages, List<Conversation> heard) {
+  /**
+   * Goes through it.
+   *
+   * @param devices how many, the first ones of the back end
+   * @param order {@link StartOrder#PLANNED} after an explicit presetup; {@link StartOrder#QEMU}
+   *     with nothing told early
+   */
+  static WindowRound go(Arrivals arrivals, AnsweringPeer backEnd, int devices, StartOrder order) {
+    List<VhostNet> nets = arrivals.connect(backEnd.sockets(devices));
+    long nanos;
+    int messages;
+    try {
+      if (order == StartOrder.PLANNED) {
+        arrivals.presetup(nets);
+      }
+      var window = new StartWindow(nets, order);
+      arrivals.complete(nets);
+      nanos = window.start();
+      window.check();
+      messages = window.messages();
+    } finally {
+      Arrivals.leave(nets);
+    }
+    return new WindowRound(nanos, messages, backEnd.awaitClosed(devices));
+  }
+
+  /** Nanoseconds for each message. */
+  long nanosPerMessage() {
+    return nanos / messages;
+  }
+}
