@@ -133,7 +133,7 @@ final class Arrivals implements AutoCloseable {
   }
 
   /**
-   * Sets the back ends up early, with PRESETUP.
+   * Sets the back ends up early, with PRESETUP, and prepares the starts, as a migration does.
    *
    * @throws VhostException one of them was not
    */
@@ -142,6 +142,11 @@ final class Arrivals implements AutoCloseable {
         VhostNetGroup.presetup(PresetupMode.EXPLICIT, early(nets), () -> false)) {
       if (!result.done()) {
         throw new VhostException("presetup: " + result.note(), Recovery.GIVE_UP);
+      }
+    }
+    for (VhostNet net : nets) {
+      if (!net.prepareStart(early)) {
+        throw new VhostException(net.name() + ": its start was not prepared", Recovery.GIVE_UP);
       }
     }
   }

@@ -4,8 +4,8 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.vhost.StartOrder;
 import io.github.jvhost.vhost.StartResult;
+import io.github.jvhost.vhost.StopWindow;
 import io.github.jvhost.vhost.VhostNet;
-import io.github.jvhost.vhost.VhostNetGroup;
 import java.util.List;
 
 /**
@@ -17,16 +17,13 @@ import java.util.List;
  *                                                       \____ barrierNanos ____/
  * </pre>
  */
-final class StartWindow {
-  private final List<VhostNet> nets;
-  private final StartOrder order;
+final class StartWindow implements AutoCloseable {
+  private final StopWindow window;
   private List<StartResult> results = List.of();
-  private long from;
 
   /** Makes ready what can be made ready before the guest stops. */
   StartWindow(List<VhostNet> nets, StartOrder order) {
-    this.nets = nets;
-    this.order = order;
+    window = new StopWindow(nets, order);
   }
 
   /**
@@ -35,8 +32,9 @@ final class StartWindow {
    * @return nanoseconds until the last barrier was answered
    */
   long start() {
-    from = System.nanoTime();
-    results = VhostNetGroup.start(nets, order);
+    long from = System.nanoTime();
+    window.start();
+    results = window.results();
     long end = from;
     for (StartResult result : results) {
       end = Math.max(end, result.outcome().endNanos());
@@ -61,5 +59,10 @@ final class StartWindow {
   /** Messages to all devices, the barriers among them. */
   int messages() {
     return results.stream().mapToInt(StartResult::messages).sum();
+  }
+
+  @Override
+  public void close() {
+    window.close();
   }
 }

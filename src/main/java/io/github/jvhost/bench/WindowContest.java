@@ -53,11 +53,12 @@ final class WindowContest implements AutoCloseable {
       List<VhostNet> nets = arrivals.connect(recorder.sockets());
       try {
         arrivals.presetup(nets);
-        var window = new StartWindow(nets, StartOrder.PLANNED);
-        arrivals.complete(nets);
-        recorder.windowBegins();
-        window.start();
-        window.check();
+        try (var window = new StartWindow(nets, StartOrder.PLANNED)) {
+          arrivals.complete(nets);
+          recorder.windowBegins();
+          window.start();
+          window.check();
+        }
       } finally {
         Arrivals.leave(nets);
       }

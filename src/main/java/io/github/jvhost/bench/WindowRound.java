@@ -29,11 +29,12 @@ record WindowRound(long nanos, int messages, List<Conversation> heard) {
       if (order == StartOrder.PLANNED) {
         arrivals.presetup(nets);
       }
-      var window = new StartWindow(nets, order);
-      arrivals.complete(nets);
-      nanos = window.start();
-      window.check();
-      messages = window.messages();
+      try (var window = new StartWindow(nets, order)) {
+        arrivals.complete(nets);
+        nanos = window.start();
+        window.check();
+        messages = window.messages();
+      }
     } finally {
       Arrivals.leave(nets);
     }

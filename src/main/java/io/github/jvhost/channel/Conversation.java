@@ -78,7 +78,11 @@ final class Conversation implements AutoCloseable {
   }
 
   long nanosToDeadline() {
-    return Math.max(0, replies.nanosToDeadline());
+    return nanosToDeadline(System.nanoTime());
+  }
+
+  long nanosToDeadline(long now) {
+    return Math.max(0, replies.nanosToDeadline(now));
   }
 
   @Nullable BackEndChannel backEnd() {
@@ -225,9 +229,7 @@ final class Conversation implements AutoCloseable {
       Deadline deadline) {
     if (asks) {
       // Only now may an answer come; one that is already here was for nobody.
-      if (stream.await(Poller.IN, 0) != 0) {
-        receive(true);
-      }
+      receive(true, false);
       replies.queuedAreSent();
     }
     List<OwnedDescriptor> travelling = descriptors;
@@ -366,15 +368,20 @@ final class Conversation implements AutoCloseable {
     }
   }
 
+  private int receive(boolean sending) {
+    return receive(sending, true);
+  }
+
   /**
    * Reads once what is there; never waits.
    *
    * @param sending for messages: what was being done, to send or to wait
+   * @param expectsAny whether something is likely to be there
    * @return bytes, 0: nothing was there
    */
-  private int receive(boolean sending) {
+  private int receive(boolean sending, boolean expectsAny) {
     try {
-      int count = replies.readOnce(stream);
+      int count = replies.readOnce(stream, expectsAny);
       if (count < 0) {
         throw poison(gone(sending, null));
       }

@@ -122,10 +122,15 @@ final class ReplyReader {
 
   /** Nanoseconds until the oldest reply is overdue; not positive once it is. */
   long nanosToDeadline() {
+    return nanosToDeadline(System.nanoTime());
+  }
+
+  /** The same from this moment on. */
+  long nanosToDeadline(long now) {
     ExpectedReply next = outstanding.peek();
     return next == null || !next.written
         ? Long.MAX_VALUE
-        : clock.nanosLeft(next.slowest, next.writtenAt);
+        : clock.nanosLeft(next.slowest, next.writtenAt, now);
   }
 
   /** How long the oldest reply was allowed, for messages: "30000 ms, the limit of STOP". */
@@ -172,14 +177,18 @@ final class ReplyReader {
   /**
    * Reads once what is there, and matches every reply that is complete; never waits.
    *
+   * @param expectsAny whether something is likely to be there
    * @return bytes, 0 if nothing was there, -1 at the end of the stream
    * @throws ProtocolException if anything does not fit; what fitted before stays ready
    */
-  int readOnce(SocketStream stream) {
+  int readOnce(SocketStream stream, boolean expectsAny) {
     boolean startsMessage = tail == 0;
     int limit = outstandingWithDescriptors > 0 ? endOfPart() : CAPACITY;
     int before = arrived.size();
-    int count = stream.read(memory, tail, limit - tail, arrived);
+    int count =
+        expectsAny
+            ? stream.read(memory, tail, limit - tail, arrived)
+            : stream.readIfAny(memory, tail, limit - tail, arrived);
     if (arrived.size() > before) {
       requireExpectedDescriptors(startsMessage);
     }
@@ -313,7 +322,9 @@ final class ReplyReader {
 
   private void takeNumber(int head) {
     PreparedMessages taker = outstanding.remove().taker;
-    clock.replyCame();
+    if (!outstanding.isEmpty()) {
+      clock.replyCame(); // the time of the next one begins
+    }
     awaitedReplies--;
     if (taker != null) {
       taker.take(bytes.getLong(head + Header.SIZE));

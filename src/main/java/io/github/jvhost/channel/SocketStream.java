@@ -140,6 +140,22 @@ final class SocketStream implements AutoCloseable {
     }
     int before = arrived.size();
     int count = io.receive(number, into, from, length, ledger, arrived);
+    requireFew(arrived, before);
+    return count == SocketIo.WOULD_BLOCK ? 0 : count == 0 ? END : count;
+  }
+
+  /** The same, for when nothing is expected: an error is left to the next read. */
+  int readIfAny(MemorySegment into, long from, int length, List<OwnedDescriptor> arrived) {
+    if (!socket.isOpen()) {
+      return END;
+    }
+    int before = arrived.size();
+    int count = io.receiveIfAny(number, into, from, length, ledger, arrived);
+    requireFew(arrived, before);
+    return count == SocketIo.WOULD_BLOCK ? 0 : count == 0 ? END : count;
+  }
+
+  private static void requireFew(List<OwnedDescriptor> arrived, int before) {
     int came = arrived.size() - before;
     if (came > MAX_DESCRIPTORS) {
       List<OwnedDescriptor> these = arrived.subList(before, arrived.size());
@@ -148,7 +164,6 @@ final class SocketStream implements AutoCloseable {
       throw new ProtocolException(
           came + " descriptors with one message, at most " + MAX_DESCRIPTORS);
     }
-    return count == SocketIo.WOULD_BLOCK ? 0 : count == 0 ? END : count;
   }
 
   /**

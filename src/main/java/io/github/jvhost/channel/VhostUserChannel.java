@@ -363,6 +363,11 @@ public final class VhostUserChannel implements AutoCloseable {
     return conversation.nanosToDeadline();
   }
 
+  /** The same, from a moment of {@link System#nanoTime} on. */
+  public long nanosToDeadline(long now) {
+    return conversation.nanosToDeadline(now);
+  }
+
   /**
    * Reads once what is there, without waiting; for the moment when a {@link Poller} has reported
    * {@link #number()}. Writes nothing: call {@link #flush} before polling.

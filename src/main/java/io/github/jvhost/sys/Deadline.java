@@ -53,7 +53,17 @@ public final class Deadline {
    * counts is not one for making objects.
    */
   public void restart() {
-    atNanos = System.nanoTime() + allowedNanos;
+    restart(System.nanoTime());
+  }
+
+  /** The same, from a moment that was just read from {@link System#nanoTime}. */
+  public void restart(long now) {
+    atNanos = now + allowedNanos;
+  }
+
+  /** Nanoseconds that are left from a moment of {@link System#nanoTime} on, 0 when it has passed. */
+  public long remainingNanos(long now) {
+    return Math.max(0, atNanos - now);
   }
 
   /** Nanoseconds that are left, 0 when it has passed. */

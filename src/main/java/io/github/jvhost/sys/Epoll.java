@@ -74,28 +74,21 @@ public final class Epoll implements AutoCloseable {
   }
 
   /**
-   * Waits until at least one descriptor is ready. Signals do not end the wait.
+   * Waits until at least one descriptor is ready.
    *
    * @param timeoutNanos the longest wait, up to the next millisecond; 0 or less only looks
-   * @return how many are reported, at most 64; 0 when the time has passed
+   * @return how many are reported, at most 64; 0 when the time has passed, or a signal came before
    * @throws SystemCallException when the system refuses
    */
   public int await(long timeoutNanos) {
-    long start = System.nanoTime();
-    long left = Math.max(0, timeoutNanos);
-    while (true) {
-      long millis = (left + 999_999) / 1_000_000;
-      int wait = (int) Math.min(millis, TimeUnit.DAYS.toMillis(1));
-      int result = Linux.epollWait(state, open(), events, BATCH, wait);
-      if (result >= 0) {
-        count = result;
-        return result;
-      }
-      if (result != -Linux.EINTR) {
-        throw new SystemCallException("wait for descriptors", "epoll_wait", -result);
-      }
-      left = Math.max(0, timeoutNanos - (System.nanoTime() - start));
+    long millis = (Math.max(0, timeoutNanos) + 999_999) / 1_000_000;
+    int wait = (int) Math.min(millis, TimeUnit.DAYS.toMillis(1));
+    int result = Linux.epollWait(state, open(), events, BATCH, wait);
+    if (result < 0 && result != -Linux.EINTR) {
+      throw new SystemCallException("wait for descriptors", "epoll_wait", -result);
     }
+    count = Math.max(0, result);
+    return count;
   }
 
   /**

@@ -281,6 +281,17 @@ final class Linux {
     }
   }
 
+  /** The same as {@link #recvmsg}; -1 for whatever went wrong, which the next call will say. */
+  static long tryRecvmsg(int fd, MemorySegment message, int flags) {
+    try {
+      return (long) PLAIN_RECVMSG.invokeExact(fd, message.address(), flags);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    } finally {
+      Reference.reachabilityFence(message);
+    }
+  }
+
   static long recvmsg(MemorySegment state, int fd, MemorySegment message, int flags) {
     try {
       long result = (long) PLAIN_RECVMSG.invokeExact(fd, message.address(), flags);

@@ -97,7 +97,8 @@ public final class Poller implements AutoCloseable {
    */
   public int await(long timeoutNanos) {
     long remaining = Math.max(0, timeoutNanos);
-    long start = System.nanoTime();
+    // The clock costs as much as a call of the system, and who only looks does not wait.
+    long start = remaining == 0 ? 0 : System.nanoTime();
     while (true) {
       timeout.set(ValueLayout.JAVA_LONG, 0, remaining / NANOS_PER_SECOND);
       timeout.set(ValueLayout.JAVA_LONG, Long.BYTES, remaining % NANOS_PER_SECOND);
@@ -109,7 +110,8 @@ public final class Poller implements AutoCloseable {
         throw new SystemCallException(
             "wait for one of " + count + " descriptors", "ppoll", -result);
       }
-      remaining = Math.max(0, timeoutNanos - (System.nanoTime() - start));
+      remaining =
+          remaining == 0 ? 0 : Math.max(0, timeoutNanos - (System.nanoTime() - start));
     }
   }
 

@@ -133,9 +133,7 @@ public final class SocketIo {
       int length,
       DescriptorLedger ledger,
       List<OwnedDescriptor> arrived) {
-    point(bytes, from, length);
-    header.set(JAVA_LONG, CONTROL, control.address());
-    header.set(JAVA_LONG, CONTROL_LENGTH, CONTROL_BYTES);
+    aim(bytes, from, length);
     long result;
     try {
       do {
@@ -144,10 +142,44 @@ public final class SocketIo {
     } finally {
       Reference.reachabilityFence(bytes);
     }
+    arrived(result, ledger, arrived);
+    return outcome(result, "receive up to %d bytes", length, "recvmsg");
+  }
+
+  /**
+   * The same, for when nothing is expected to be there: an error counts as nothing, and comes back
+   * with the next call. It takes one call of the system where {@link #receive} takes two.
+   */
+  public int receiveIfAny(
+      int socket,
+      MemorySegment bytes,
+      long from,
+      int length,
+      DescriptorLedger ledger,
+      List<OwnedDescriptor> arrived) {
+    aim(bytes, from, length);
+    long result;
+    try {
+      result = Linux.tryRecvmsg(socket, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    } finally {
+      Reference.reachabilityFence(bytes);
+    }
+    return arrived(result, ledger, arrived) ? (int) result : WOULD_BLOCK;
+  }
+
+  /** Points the header at the bytes, and at all the room for descriptors. */
+  private void aim(MemorySegment bytes, long from, int length) {
+    point(bytes, from, length);
+    header.set(JAVA_LONG, CONTROL, control.address());
+    header.set(JAVA_LONG, CONTROL_LENGTH, CONTROL_BYTES);
+  }
+
+  /** Takes the descriptors that came with bytes; whether the call went well. */
+  private boolean arrived(long result, DescriptorLedger ledger, List<OwnedDescriptor> arrived) {
     if (result > 0 && header.get(JAVA_LONG, CONTROL_LENGTH) >= CMSG_HEADER) {
       take(ledger, arrived);
     }
-    return outcome(result, "receive up to %d bytes", length, "recvmsg");
+    return result >= 0;
   }
 
   private void point(MemorySegment bytes, long from, int length) {

@@ -33,8 +33,10 @@ public interface Execution {
   /**
    * How long the oldest outstanding answer may still take. After that {@link #advance} ends the
    * plan.
+   *
+   * @param now {@link System#nanoTime}
    */
-  default long nanosToDeadline() {
+  default long nanosToDeadline(long now) {
     return Long.MAX_VALUE;
   }
 

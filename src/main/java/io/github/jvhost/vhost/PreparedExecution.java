@@ -44,7 +44,7 @@ final class PreparedExecution implements Execution {
       if (!sent) {
         sent = true;
         startNanos = System.nanoTime();
-        deadline.restart();
+        deadline.restart(startNanos);
         channel.send(messages, deadline);
       }
       if (readable && channel.receive(messages)) {
@@ -118,8 +118,8 @@ final class PreparedExecution implements Execution {
   }
 
   @Override
-  public long nanosToDeadline() {
-    return channel.nanosToDeadline();
+  public long nanosToDeadline(long now) {
+    return channel.nanosToDeadline(now);
   }
 
   @Override

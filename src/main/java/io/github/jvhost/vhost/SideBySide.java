@@ -29,6 +29,10 @@ public final class SideBySide implements AutoCloseable {
 
   private final @Nullable Execution[] executions;
   private final boolean[] done;
+
+  /** Whether a device's connection is being watched, so that it need not be asked for. */
+  private final boolean[] watched;
+
   private final Epoll epoll = new Epoll();
   private int left;
 
@@ -43,6 +47,7 @@ public final class SideBySide implements AutoCloseable {
   public SideBySide(int devices) {
     executions = new Execution[devices];
     done = new boolean[devices];
+    watched = new boolean[devices];
   }
 
   /** {@link #run(List, Deadline, BooleanSupplier)} for what nobody cancels. */
@@ -81,6 +86,22 @@ public final class SideBySide implements AutoCloseable {
   }
 
   /**
+   * Watches a device's connection from now on, because the run will not have time for that.
+   *
+   * @param index below the number of devices
+   * @param number of the connection that its execution will be on: {@link Execution#number}
+   */
+  public void watchAhead(int index, int number) {
+    epoll.watch(number, 2 * index);
+    watched[index] = true;
+  }
+
+  /** The device's execution is on another connection than was watched ahead. */
+  public void watchAnew(int index) {
+    watched[index] = false;
+  }
+
+  /**
    * Carries out what was taken; see {@link #run(List, Deadline, BooleanSupplier)}.
    *
    * @param deadline for all of them
@@ -89,7 +110,8 @@ public final class SideBySide implements AutoCloseable {
   public void run(Deadline deadline, @Nullable BooleanSupplier cancelled) {
     tellAll();
     while (left > 0) {
-      long nanos = Math.min(deadline.remainingNanos(), overdueAt - System.nanoTime());
+      long now = System.nanoTime();
+      long nanos = Math.min(deadline.remainingNanos(now), overdueAt - now);
       if (cancelled != null) {
         nanos = Math.min(nanos, CANCEL_SLICE_NANOS);
       }
@@ -97,12 +119,20 @@ public final class SideBySide implements AutoCloseable {
       for (int i = 0; i < ready; i++) {
         found(epoll.key(i));
       }
-      if (left > 0 && System.nanoTime() - overdueAt >= 0) {
-        endWhatIsOverdue();
+      if (left > 0) {
+        endWhatIsLate(deadline, cancelled);
       }
-      if (left > 0 && (deadline.expired() || (cancelled != null && cancelled.getAsBoolean()))) {
-        abandonAll(deadline);
-      }
+    }
+  }
+
+  private void endWhatIsLate(Deadline deadline, @Nullable BooleanSupplier cancelled) {
+    long now = System.nanoTime();
+    if (now - overdueAt >= 0) {
+      endWhatIsOverdue(now);
+    }
+    boolean over = deadline.remainingNanos(now) == 0;
+    if (left > 0 && (over || (cancelled != null && cancelled.getAsBoolean()))) {
+      abandonAll(deadline);
     }
   }
 
@@ -131,8 +161,9 @@ public final class SideBySide implements AutoCloseable {
     int number = execution.number();
     if (number < 0) {
       progress(index, execution); // closed: there is nothing to wait for
-    } else {
+    } else if (!watched[index]) {
       epoll.watch(number, 2 * index);
+      watched[index] = true;
     }
   }
 
@@ -153,6 +184,7 @@ public final class SideBySide implements AutoCloseable {
       execution.serveBackEnd();
       watchBackEnd(index, execution);
     } else {
+      watched[index] = false;
       progress(index, execution);
       if (!done[index]) {
         watch(index, execution);
@@ -169,19 +201,18 @@ public final class SideBySide implements AutoCloseable {
   }
 
   private void noteDeadline(Execution execution, long now) {
-    long nanos = execution.nanosToDeadline();
+    long nanos = execution.nanosToDeadline(now);
     if (nanos < overdueAt - now) {
       overdueAt = now + nanos;
     }
   }
 
-  private void endWhatIsOverdue() {
-    long now = System.nanoTime();
+  private void endWhatIsOverdue(long now) {
     overdueAt = now + Long.MAX_VALUE / 2;
     for (int i = 0; i < executions.length; i++) {
       Execution execution = executions[i];
       if (execution != null && !done[i]) {
-        if (execution.nanosToDeadline() <= 0) {
+        if (execution.nanosToDeadline(now) <= 0) {
           progress(i, execution);
         }
         if (!done[i]) {

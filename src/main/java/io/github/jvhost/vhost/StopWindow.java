@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.sys.Deadline;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,6 +33,10 @@ public final class StopWindow implements AutoCloseable {
   private final @Nullable StartResult[] results;
   private final SideBySide sideBySide;
   private final Deadline deadline;
+
+  /** The connections that are watched already. */
+  private final @Nullable VhostUserChannel[] watched;
+
   private boolean begun;
 
   /**
@@ -47,6 +52,14 @@ public final class StopWindow implements AutoCloseable {
     this.results = new StartResult[nets.size()];
     this.sideBySide = new SideBySide(nets.size());
     this.deadline = this.nets.getFirst().transitionDeadline();
+    this.watched = new VhostUserChannel[nets.size()];
+    for (int i = 0; i < watched.length; i++) {
+      VhostUserChannel channel = nets.get(i).channel();
+      if (order == StartOrder.PLANNED && channel != null && channel.number() >= 0) {
+        sideBySide.watchAhead(i, channel.number());
+        watched[i] = channel;
+      }
+    }
   }
 
   /**
@@ -89,6 +102,9 @@ public final class StopWindow implements AutoCloseable {
           SideBySide.run(List.of(execution), nets.get(i).transitionDeadline());
         } else {
           sideBySide.take(i, execution);
+          if (nets.get(i).channel() != watched[i]) {
+            sideBySide.watchAnew(i);
+          }
         }
       }
     } catch (VhostException e) {

@@ -2,6 +2,7 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
@@ -340,6 +341,12 @@ public final class VhostNet implements AutoCloseable {
     awaitIdle();
     presence().embedderSets(up, device.connected());
     refreshOrWait();
+  }
+
+  /** The connection as it is now; null: there is none. */
+  synchronized @Nullable VhostUserChannel channel() {
+    DeviceConnection connection = device.connection();
+    return connection == null ? null : connection.channel();
   }
 
   /** Whether there is a connection on which something can still be said. */

@@ -296,8 +296,8 @@ final class VhostUserExecution implements Execution {
   }
 
   @Override
-  public long nanosToDeadline() {
-    return channel.nanosToDeadline();
+  public long nanosToDeadline(long now) {
+    return channel.nanosToDeadline(now);
   }
 
   @Override
