@@ -4,6 +4,7 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.bench.Bench;
 import io.github.jvhost.bench.BenchRow;
+import io.github.jvhost.bench.ColdStartBench;
 import io.github.jvhost.bench.Effort;
 import io.github.jvhost.bench.Machine;
 import io.github.jvhost.bench.ManyDevicesBench;
@@ -61,6 +62,7 @@ final class BenchCommand implements Callable<Integer> {
         new WindowBench(),
         new SourceStopBench(),
         new SlowHardwareBench(),
+        new ColdStartBench(),
         new ManyDevicesBench(),
         new PlannerBench());
   }
