@@ -5,6 +5,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.bench.Bench;
 import io.github.jvhost.bench.BenchRow;
 import io.github.jvhost.bench.ColdStartBench;
+import io.github.jvhost.bench.DpdkBench;
 import io.github.jvhost.bench.Effort;
 import io.github.jvhost.bench.Machine;
 import io.github.jvhost.bench.ManyDevicesBench;
@@ -62,6 +63,7 @@ final class BenchCommand implements Callable<Integer> {
         new WindowBench(),
         new SourceStopBench(),
         new SlowHardwareBench(),
+        new DpdkBench(),
         new ColdStartBench(),
         new ManyDevicesBench(),
         new PlannerBench());
