@@ -10,6 +10,7 @@ import io.github.jvhost.bench.Effort;
 import io.github.jvhost.bench.Machine;
 import io.github.jvhost.bench.ManyDevicesBench;
 import io.github.jvhost.bench.PlannerBench;
+import io.github.jvhost.bench.QemuBench;
 import io.github.jvhost.bench.RatioPicture;
 import io.github.jvhost.bench.SavedStateBench;
 import io.github.jvhost.bench.SlowHardwareBench;
@@ -64,6 +65,7 @@ final class BenchCommand implements Callable<Integer> {
         new SourceStopBench(),
         new SlowHardwareBench(),
         new DpdkBench(),
+        new QemuBench(),
         new ColdStartBench(),
         new ManyDevicesBench(),
         new PlannerBench());
