@@ -83,7 +83,7 @@ public final class ColdStartBench implements Bench {
   }
 
   private BenchRow measure(Effort effort) {
-    int samples = Math.max(3, effort.rounds() / ROUNDS_EACH);
+    int samples = Math.max(1, effort.rounds() / ROUNDS_EACH);
     Histogram first = new Histogram(3);
     Histogram warm = new Histogram(3);
     try (var opened = new Opened()) {

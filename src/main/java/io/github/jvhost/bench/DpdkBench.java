@@ -15,6 +15,8 @@ import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.VhostNetGroup;
 import io.github.jvhost.vhost.VhostNetGroup.EarlyState;
 import io.github.jvhost.virtio.VirtioNetState;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -38,6 +40,9 @@ public final class DpdkBench implements Bench {
   private static final int PAIRS = 1;
   private static final int SMALL_GIB = 1;
   private static final int LARGE_GIB = 4;
+  private static final int SPARE_GIB = 2;
+  private static final Path MEMORY = Path.of("/proc/meminfo");
+  private static final String AVAILABLE = "MemAvailable:";
 
   /** Rounds of {@link Effort} that one of these, of a second and more, takes the place of. */
   private static final int ROUNDS_EACH = 12;
@@ -72,11 +77,25 @@ public final class DpdkBench implements Bench {
   @Override
   public List<BenchRow> run(Effort effort) {
     var rows = new Questions(List.of(SHORTER, LARGER, FLAT));
-    Optional<String> missing = Testpmd.available();
+    Optional<String> missing = Testpmd.available().or(DpdkBench::tooLittleMemory);
     if (missing.isPresent()) {
       return rows.rows().stream().map(row -> row.is(new Measured.Not(missing.get()))).toList();
     }
-    return rows.ask(() -> measure(Math.max(3, effort.rounds() / ROUNDS_EACH)));
+    return rows.ask(() -> measure(Math.max(1, effort.rounds() / ROUNDS_EACH)));
+  }
+
+  /** All of both guests is written. A machine that has no room for them would kill somebody. */
+  private static Optional<String> tooLittleMemory() {
+    try (var lines = Files.lines(MEMORY)) {
+      return lines
+          .filter(line -> line.startsWith(AVAILABLE))
+          .map(line -> Long.parseLong(line.replaceAll("[^0-9]", "")) >> 20)
+          .filter(free -> free < SMALL_GIB + LARGE_GIB + SPARE_GIB)
+          .map("only %d GiB of memory are free"::formatted)
+          .findFirst();
+    } catch (IOException e) {
+      return Optional.of(MEMORY + ": " + e.getMessage());
+    }
   }
 
   private List<BenchRow> measure(int rounds) {
@@ -103,9 +122,13 @@ public final class DpdkBench implements Bench {
               List.of(() -> preset(large, testpmd), () -> off(large, testpmd)));
       return List.of(
           SHORTER.timed(both.get(0), both.get(1)),
-          LARGER.timed(larger.get(0), larger.get(1)),
+          LARGER.timed(larger.get(0), larger.get(1), shorter(larger)),
           FLAT.timed(both.get(2), both.get(0)));
     }
+  }
+
+  private static String shorter(List<Histogram> times) {
+    return Times.of(times.get(0)).shorterThan(Times.of(times.get(1)));
   }
 
   private StillMachine machine(int gibibytes) {

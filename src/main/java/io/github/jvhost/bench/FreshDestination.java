@@ -24,7 +24,7 @@ import java.util.List;
  * What {@link ColdStartBench} runs in a JVM of its own: the destination of one migration after the
  * other, the first of which is the first that this JVM has ever seen. Prints a line for each.
  */
-public final class FreshDestination {
+final class FreshDestination {
   static final Dialect DIALECT = Dialect.RFC_2023;
 
   /** Ends a line, so that half of one is not taken for a whole. */

@@ -83,6 +83,8 @@ public final class QemuBench implements Bench {
       MockBackEnd ours = opened.add(backEnd(directory.resolve("ours")));
       var machine =
           opened.add(new StillMachine(new StillMachine.Shape(1, PAIRS, 16 << 20), ledger));
+      // From here on: QEMU goes where this thread is, and the back ends are there already.
+      opened.add(Cores.split());
       QemuSystem qemu = opened.add(QemuArrival.start(qemus, directory));
       List<Histogram> times =
           Rounds.run(
@@ -92,7 +94,11 @@ public final class QemuBench implements Bench {
                   () -> baseline(machine, ours),
                   () -> started(qemu, qemus)));
       return List.of(
-          OURS.timed(times.get(0), times.get(2)), BASELINE.timed(times.get(1), times.get(2)));
+          OURS.timed(
+              times.get(0),
+              times.get(2),
+              Times.of(times.get(0)).shorterThan(Times.of(times.get(2)))),
+          BASELINE.timed(times.get(1), times.get(2)));
     }
   }
 
@@ -180,7 +186,12 @@ public final class QemuBench implements Bench {
     }
   }
 
-  private static boolean makesLive(RecordedMessage message) {
+  /** Whether the back end was told DRIVER_OK. */
+  static boolean isLive(BackEndRecord record) {
+    return record.messages().stream().anyMatch(QemuBench::makesLive);
+  }
+
+  static boolean makesLive(RecordedMessage message) {
     return message.request() == FrontEndRequest.SET_STATUS
         && message.payload() instanceof U64(long status)
         && (status & DeviceStatus.DRIVER_OK) != 0;

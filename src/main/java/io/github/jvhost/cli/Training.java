@@ -14,7 +14,7 @@ import java.nio.file.Path;
  * how methods behave while this walks a whole migration and reads a stream. What the commands print
  * is dropped, but for progress and what went wrong.
  */
-public final class Training {
+final class Training {
   private static final int QUEUE_PAIRS = 2;
   private static final long MEMORY = 32 << 20;
 
