@@ -4,10 +4,13 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.bench.Bench;
 import io.github.jvhost.bench.BenchRow;
+import io.github.jvhost.bench.ColdStartBench;
+import io.github.jvhost.bench.DpdkBench;
 import io.github.jvhost.bench.Effort;
 import io.github.jvhost.bench.Machine;
 import io.github.jvhost.bench.ManyDevicesBench;
 import io.github.jvhost.bench.PlannerBench;
+import io.github.jvhost.bench.QemuBench;
 import io.github.jvhost.bench.RatioPicture;
 import io.github.jvhost.bench.SavedStateBench;
 import io.github.jvhost.bench.SlowHardwareBench;
@@ -61,6 +64,9 @@ final class BenchCommand implements Callable<Integer> {
         new WindowBench(),
         new SourceStopBench(),
         new SlowHardwareBench(),
+        new DpdkBench(),
+        new QemuBench(),
+        new ColdStartBench(),
         new ManyDevicesBench(),
         new PlannerBench());
   }

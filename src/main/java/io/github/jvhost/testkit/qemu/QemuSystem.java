@@ -12,11 +12,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A real {@code qemu-system-x86_64} whose guest does not run: it makes migration streams, and takes
- * them. Its one network device is virtio-net-pci over vhost-user, served by whoever listens at a
- * socket.
+ * A real {@code qemu-system-x86_64} whose guest does not run until it is told to: it makes
+ * migration streams, and takes them. Its one network device is virtio-net-pci over vhost-user,
+ * served by whoever listens at a socket.
  *
  * <p>Without KVM, so that it runs anywhere. It lives as long as this object is open, and does not
  * outlive the JVM. One thread at a time.
@@ -75,15 +76,12 @@ public final class QemuSystem implements AutoCloseable {
     private int queuePairs = 1;
     private String mac = "52:54:00:12:34:56";
     private String deviceOptions = "";
+    private @Nullable Path firmware;
     private boolean incoming;
 
     private Builder(Path backEnd, Path monitor) {
-      // In its options two commas are one.
-      for (Path path : List.of(backEnd, monitor)) {
-        if (path.toString().indexOf(',') >= 0) {
-          throw new IllegalArgumentException("a path here has no comma: " + path);
-        }
-      }
+      requireNoComma(backEnd);
+      requireNoComma(monitor);
       this.backEnd = backEnd;
       this.monitor = monitor;
     }
@@ -115,6 +113,25 @@ public final class QemuSystem implements AutoCloseable {
     /** Further options of the device, as on QEMU's command line: "packed=on,disable-legacy=on". */
     public Builder deviceOptions(String options) {
       deviceOptions = options;
+      return this;
+    }
+
+    /** In its options two commas are one. */
+    private static void requireNoComma(Path path) {
+      if (path.toString().indexOf(',') >= 0) {
+        throw new IllegalArgumentException("a path here has no comma: " + path);
+      }
+    }
+
+    /**
+     * What the processor finds at its reset vector, in place of QEMU's firmware: of use where a
+     * machine is to run without that resetting its devices. A machine that waits for a stream needs
+     * the same as the one that made it.
+     *
+     * @param image a multiple of 64 KiB, which ends below 4 GiB
+     */
+    public Builder firmware(Path image) {
+      firmware = image.toAbsolutePath();
       return this;
     }
 
@@ -170,6 +187,9 @@ public final class QemuSystem implements AutoCloseable {
               "-device",
               "virtio-net-pci,id=%s,netdev=peer,addr=3,mac=%s%s%s"
                   .formatted(DEVICE, mac, multiqueue, options)));
+      if (firmware != null) {
+        command.addAll(List.of("-bios", firmware.toString()));
+      }
       if (incoming) {
         command.addAll(List.of("-incoming", "defer"));
       }
@@ -188,6 +208,20 @@ public final class QemuSystem implements AutoCloseable {
         }
       }
     }
+  }
+
+  /**
+   * Lets the guest run; returns when its devices were started.
+   *
+   * @throws VhostException it cannot
+   */
+  public void run(Deadline deadline) {
+    qmp.execute("cont", Map.of(), deadline);
+  }
+
+  /** Stops the guest; returns when its devices were stopped. */
+  public void pause(Deadline deadline) {
+    qmp.execute("stop", Map.of(), deadline);
   }
 
   private static VhostException failed(String what, String why, ChildProcess process) {

@@ -1,0 +1,177 @@
+package io.github.jvhost.bench;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.migration.MigrationLink;
+import io.github.jvhost.migration.MigrationOptions;
+import io.github.jvhost.migration.MigrationSource;
+import io.github.jvhost.migration.SocketLink;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.BackEndOffer;
+import io.github.jvhost.testkit.MockBackEnd;
+import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.testkit.process.ChildProcess;
+import io.github.jvhost.testkit.process.Transcript;
+import io.github.jvhost.testkit.ram.PreCopySource;
+import io.github.jvhost.vhost.BackEndProfile;
+import io.github.jvhost.vhost.VhostNet;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.HdrHistogram.Histogram;
+
+/**
+ * The first stop window that a JVM has ever seen, against those that follow in the same JVM. The
+ * destination is a process of its own, started anew for each sample; the source of its migrations
+ * and the back ends are in this one, so that nothing but the destination is cold.
+ *
+ * <pre>
+ *   this JVM                           a fresh JVM
+ *   source, its back ends  --stream--> destination: presetup, rehearsal | window 1
+ *   destination's back ends  <-------- presetup, window                 | window 2 ... n: warm
+ * </pre>
+ */
+public final class ColdStartBench implements Bench {
+  static final long MEMORY_BYTES = 4 << 20;
+  private static final int DEVICES = 2;
+  private static final int PAIRS = 1;
+
+  /** Rounds of {@link Effort} that one JVM takes the place of; and windows that it goes through. */
+  private static final int ROUNDS_EACH = 12;
+
+  private static final int WINDOWS = 20;
+
+  /** The last ones, which count as warm. */
+  private static final int WARM = 10;
+
+  private static final Duration PATIENCE = Duration.ofSeconds(30);
+
+  /**
+   * The first migration's source waits until the destination has rehearsed. The others need not:
+   * the longer a JVM has run, the less there is to rehearse.
+   */
+  private static final MigrationOptions FIRST = MigrationOptions.defaults();
+
+  private static final MigrationOptions FOLLOWING =
+      FIRST.patience(Duration.ofMillis(50), FIRST.lateWithin());
+
+  private static final Question ROW =
+      new Question(
+          "first stop window of a fresh JVM, %d devices; to a warm one".formatted(DEVICES),
+          new Goal.Within(2, false));
+
+  private final DescriptorLedger ledger = DescriptorLedger.counting();
+
+  /** A benchmark without state. */
+  public ColdStartBench() {}
+
+  static Path backEnd(Path directory, String end, int device) {
+    return directory.resolve(end + device);
+  }
+
+  static Path link(Path directory) {
+    return directory.resolve("link");
+  }
+
+  @Override
+  public List<BenchRow> run(Effort effort) {
+    return new Questions(List.of(ROW)).ask(() -> List.of(measure(effort)));
+  }
+
+  private BenchRow measure(Effort effort) {
+    int samples = Math.max(1, effort.rounds() / ROUNDS_EACH);
+    Histogram first = new Histogram(3);
+    Histogram warm = new Histogram(3);
+    try (var opened = new Opened()) {
+      Path directory = opened.add(TemporaryDirectory.make()).path();
+      List<Path> backEnds = new ArrayList<>();
+      for (int i = 0; i < DEVICES; i++) {
+        opened.add(mock(backEnd(directory, "to", i)));
+        backEnds.add(opened.add(mock(backEnd(directory, "from", i))).socket());
+      }
+      var machine =
+          opened.add(
+              new StillMachine(new StillMachine.Shape(DEVICES, PAIRS, MEMORY_BYTES), ledger));
+      // The first one is for the back ends and the source to become warm.
+      for (int i = -1; i < samples; i++) {
+        long[] nanos = sample(directory, machine, backEnds);
+        if (i >= 0) {
+          first.recordValue(nanos[0]);
+          warm.recordValue(median(Arrays.copyOfRange(nanos, WINDOWS - WARM, WINDOWS)));
+        }
+      }
+    }
+    return ROW.timed(first, warm, samples + " JVMs");
+  }
+
+  private MockBackEnd mock(Path socket) {
+    return MockBackEnd.builder(socket, ledger)
+        .offer(BackEndOffer.of(Personality.GENERIC).withDialect(FreshDestination.DIALECT))
+        .start();
+  }
+
+  private static long median(long[] nanos) {
+    Arrays.sort(nanos);
+    return nanos[nanos.length / 2];
+  }
+
+  /** The windows of one JVM, in order. */
+  private long[] sample(Path directory, StillMachine machine, List<Path> backEnds) {
+    List<String> arguments =
+        List.of(
+            directory.toString(),
+            Integer.toString(DEVICES),
+            Integer.toString(PAIRS),
+            Integer.toString(WINDOWS));
+    try (var caller = new OneCaller(link(directory));
+        var child =
+            ChildProcess.leashed(
+                "a fresh JVM", ThisJvm.command(FreshDestination.class, arguments), Map.of())) {
+      Transcript said = child.transcript();
+      try (var link = SocketLink.over(caller.accept(deadline()))) {
+        long[] nanos = new long[WINDOWS];
+        for (int i = 0; i < WINDOWS; i++) {
+          long from = said.position();
+          migrate(machine, backEnds, link, i == 0 ? FIRST : FOLLOWING);
+          String text = said.awaitText(FreshDestination.UNIT, from, deadline(), "a fresh JVM");
+          nanos[i] = Long.parseLong(text.strip());
+        }
+        return nanos;
+      } catch (VhostException | NumberFormatException e) {
+        throw new VhostException(
+            "a fresh JVM: %s; %s".formatted(e.getMessage(), said.lastLines()), Recovery.GIVE_UP, e);
+      }
+    }
+  }
+
+  private static Deadline deadline() {
+    return Deadline.after(PATIENCE);
+  }
+
+  /** Boots the devices at their back ends here, and lets the other side have them. */
+  private void migrate(
+      StillMachine machine, List<Path> backEnds, MigrationLink link, MigrationOptions options) {
+    List<VhostNet> nets =
+        machine.connect(backEnds, FreshDestination.DIALECT, BackEndProfile.GENERIC);
+    try {
+      for (int i = 0; i < nets.size(); i++) {
+        nets.get(i).restore(machine.live(nets.get(i), i));
+        nets.get(i).start();
+      }
+      MigrationSource.builder(ledger)
+          .devices(nets)
+          .ram(new PreCopySource(machine.memory(), 0, Runnable::run))
+          .vm(new FreshDestination.NobodyRuns())
+          .link(link)
+          .options(options)
+          .build()
+          .run();
+    } finally {
+      nets.forEach(VhostNet::close);
+    }
+  }
+}
