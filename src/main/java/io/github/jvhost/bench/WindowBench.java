@@ -60,11 +60,12 @@ public final class WindowBench implements Bench {
 
   private static List<BenchRow> rows(PeerProgram program, int pairs, Effort effort) {
     try (var contest = new WindowContest(program, DEVICES, pairs)) {
-      List<Histogram> times = contest.run(effort.times(pairs > FEW_PAIRS ? MORE : MUCH_MORE));
       Questions questions = questions(pairs);
+      List<Histogram> toC = contest.againstC(effort.times(pairs > FEW_PAIRS ? MORE : MUCH_MORE));
+      List<Histogram> toOff = contest.againstOff(effort);
       return List.of(
-          questions.rows().get(0).timed(times.get(0), times.get(1), contest.describe()),
-          questions.rows().get(1).timed(times.get(0), times.get(2)));
+          questions.rows().get(0).timed(toC.get(0), toC.get(1), contest.describe()),
+          questions.rows().get(1).timed(toOff.get(0), toOff.get(1)));
     }
   }
 }
