@@ -14,6 +14,8 @@ module io.github.jvhost {
   requires static java.management;
   requires static info.picocli;
   requires static HdrHistogram;
+  // The benchmarks count what a thread allocates.
+  requires static jdk.management;
   requires com.fasterxml.jackson.core;
 
   exports io.github.jvhost;

@@ -9,7 +9,7 @@ import io.github.jvhost.testkit.dpdk.Testpmd;
 import io.github.jvhost.vhost.BackEndProfile;
 import io.github.jvhost.vhost.PresetupMode;
 import io.github.jvhost.vhost.PresetupResult;
-import io.github.jvhost.vhost.RehearsalPeer;
+import io.github.jvhost.vhost.RehearsalDevice;
 import io.github.jvhost.vhost.StartOrder;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.VhostNetGroup;
@@ -142,8 +142,9 @@ public final class DpdkBench implements Bench {
   private static long off(StillMachine machine, Testpmd testpmd) {
     List<VhostNet> nets = connect(machine, testpmd);
     try {
-      var window = new StartWindow(nets, StartOrder.QEMU);
-      return nanos(window, nets, states(machine, nets));
+      try (var window = new StartWindow(nets, StartOrder.QEMU)) {
+        return nanos(window, nets, states(machine, nets));
+      }
     } finally {
       nets.forEach(VhostNet::close);
     }
@@ -165,8 +166,9 @@ public final class DpdkBench implements Bench {
         }
       }
       early.forEach(DpdkBench::rehearse);
-      var window = new StartWindow(nets, StartOrder.PLANNED);
-      return nanos(window, nets, states);
+      try (var window = new StartWindow(nets, StartOrder.PLANNED)) {
+        return nanos(window, nets, states);
+      }
     } finally {
       nets.forEach(VhostNet::close);
     }
@@ -174,9 +176,13 @@ public final class DpdkBench implements Bench {
 
   /** As a migration's destination does it. */
   private static void rehearse(EarlyState early) {
-    try (RehearsalPeer peer = early.net().rehearsalPeer()) {
+    early.net().prepareStart(early.state());
+    try (RehearsalDevice actor = early.net().rehearsal()) {
+      actor.preset(PresetupMode.IMPLICIT, early.state());
       for (int i = 0; i < REHEARSALS; i++) {
-        early.net().rehearse(early.state(), peer);
+        actor.rewind(true);
+        actor.net().restore(early.state());
+        VhostNetGroup.start(List.of(actor.net()), StartOrder.PLANNED);
       }
     }
   }

@@ -88,10 +88,11 @@ record IdleDevices(int threads, long heapBytes, long nativeBytes) {
   private static List<VhostNet> started(Arrivals arrivals, List<Path> sockets) {
     List<VhostNet> nets = arrivals.connect(sockets);
     arrivals.presetup(nets);
-    var window = new StartWindow(nets, StartOrder.PLANNED);
-    arrivals.complete(nets);
-    window.start();
-    window.check();
+    try (var window = new StartWindow(nets, StartOrder.PLANNED)) {
+      arrivals.complete(nets);
+      window.start();
+      window.check();
+    }
     return nets;
   }
 

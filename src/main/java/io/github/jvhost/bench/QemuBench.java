@@ -132,7 +132,8 @@ public final class QemuBench implements Bench {
       if (!result.done()) {
         throw new VhostException("presetup: " + result.note(), Recovery.GIVE_UP);
       }
-      return window(nets, new StartWindow(nets, StartOrder.PLANNED), machine, backEnd);
+      nets.getFirst().prepareStart(early);
+      return window(nets, StartOrder.PLANNED, machine, backEnd);
     } finally {
       nets.forEach(VhostNet::close);
     }
@@ -141,7 +142,7 @@ public final class QemuBench implements Bench {
   private static long baseline(StillMachine machine, MockBackEnd backEnd) {
     List<VhostNet> nets = connect(machine, backEnd);
     try {
-      return window(nets, new StartWindow(nets, StartOrder.QEMU), machine, backEnd);
+      return window(nets, StartOrder.QEMU, machine, backEnd);
     } finally {
       nets.forEach(VhostNet::close);
     }
@@ -152,11 +153,13 @@ public final class QemuBench implements Bench {
   }
 
   private static long window(
-      List<VhostNet> nets, StartWindow window, StillMachine machine, MockBackEnd backEnd) {
-    nets.getFirst().restore(machine.live(nets.getFirst(), 0));
-    backEnd.record().forget();
-    window.start();
-    window.check();
+      List<VhostNet> nets, StartOrder order, StillMachine machine, MockBackEnd backEnd) {
+    try (var window = new StartWindow(nets, order)) {
+      nets.getFirst().restore(machine.live(nets.getFirst(), 0));
+      backEnd.record().forget();
+      window.start();
+      window.check();
+    }
     return nanosToStart(backEnd.record());
   }
 

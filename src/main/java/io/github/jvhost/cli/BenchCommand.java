@@ -2,6 +2,7 @@ package io.github.jvhost.cli;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.bench.AllocationBench;
 import io.github.jvhost.bench.Bench;
 import io.github.jvhost.bench.BenchRow;
 import io.github.jvhost.bench.ColdStartBench;
@@ -63,6 +64,7 @@ final class BenchCommand implements Callable<Integer> {
         new SavedStateBench(),
         new WindowBench(),
         new SourceStopBench(),
+        new AllocationBench(),
         new SlowHardwareBench(),
         new DpdkBench(),
         new QemuBench(),

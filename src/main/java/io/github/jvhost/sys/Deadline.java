@@ -61,7 +61,9 @@ public final class Deadline {
     atNanos = now + allowedNanos;
   }
 
-  /** Nanoseconds that are left from a moment of {@link System#nanoTime} on, 0 when it has passed. */
+  /**
+   * Nanoseconds that are left from a moment of {@link System#nanoTime} on, 0 when it has passed.
+   */
   public long remainingNanos(long now) {
     return Math.max(0, atNanos - now);
   }

@@ -110,8 +110,7 @@ public final class Poller implements AutoCloseable {
         throw new SystemCallException(
             "wait for one of " + count + " descriptors", "ppoll", -result);
       }
-      remaining =
-          remaining == 0 ? 0 : Math.max(0, timeoutNanos - (System.nanoTime() - start));
+      remaining = remaining == 0 ? 0 : Math.max(0, timeoutNanos - (System.nanoTime() - start));
     }
   }
 

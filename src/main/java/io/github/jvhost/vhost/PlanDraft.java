@@ -2,6 +2,7 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.vhost.PlannedStep.Answer;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -15,6 +16,9 @@ final class PlanDraft {
   private final BackEndCapabilities capabilities;
   private final ShadowEditor now;
   private final List<PlannedStep> steps = new ArrayList<>();
+
+  /** The rings of {@link Step.StopRing} among them: asked for once for each ring. */
+  private final BitSet stopped = new BitSet();
 
   PlanDraft(Shadow before, DeviceConfig desired, BackEndCapabilities capabilities) {
     this.before = before;
@@ -86,12 +90,7 @@ final class PlanDraft {
 
   /** Whether the ring is stopped by one of the steps so far. */
   boolean stops(int index) {
-    for (PlannedStep step : steps) {
-      if (step.step() instanceof Step.StopRing(int ring) && ring == index) {
-        return true;
-      }
-    }
-    return false;
+    return stopped.get(index);
   }
 
   /** Adds a step behind all others. */
@@ -104,6 +103,9 @@ final class PlanDraft {
       Why why) {
     Answer possible = needsAck(step) && !capabilities.hasReplyAck() ? Answer.NONE : answer;
     steps.add(new PlannedStep(step, possible, field, before, after, why));
+    if (step instanceof Step.StopRing(int ring)) {
+      stopped.set(ring);
+    }
     now.apply(step, null);
   }
 
