@@ -2,10 +2,10 @@ package io.github.jvhost.bench;
 
 import com.sun.management.ThreadMXBean;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.vhost.DeviceStop;
 import io.github.jvhost.vhost.StartOrder;
 import io.github.jvhost.vhost.StopWindow;
 import io.github.jvhost.vhost.VhostNet;
-import io.github.jvhost.vhost.VhostNetGroup;
 import java.lang.management.ManagementFactory;
 import java.time.Duration;
 import java.util.List;
@@ -55,7 +55,9 @@ public final class AllocationBench implements Bench {
         try (var window = prepared(arrivals, nets)) {
           start = allocated(window::start);
           window.results();
-          stop = allocated(() -> VhostNetGroup.stop(nets, StartOrder.PLANNED));
+          try (var halt = new DeviceStop(nets, StartOrder.PLANNED)) {
+            stop = allocated(halt::stop);
+          }
         } finally {
           Arrivals.leave(nets);
         }
@@ -64,7 +66,7 @@ public final class AllocationBench implements Bench {
       return List.of(
           DESTINATION.is(new Measured.Counted(start, UNIT, "from complete models to woken rings")),
           SOURCE.is(
-              new Measured.Counted(stop, UNIT, "plan, answers, outcome, and where rings stopped")));
+              new Measured.Counted(stop, UNIT, "until it is in the models where rings stopped")));
     }
   }
 

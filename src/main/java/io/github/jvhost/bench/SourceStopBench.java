@@ -3,6 +3,7 @@ package io.github.jvhost.bench;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.vhost.DeviceStop;
 import io.github.jvhost.vhost.Outcome;
 import io.github.jvhost.vhost.StartOrder;
 import io.github.jvhost.vhost.StartResult;
@@ -64,11 +65,12 @@ public final class SourceStopBench implements Bench {
         throw new VhostException("the device does not start", Recovery.GIVE_UP);
       }
     }
-    Arrivals.beBusy(System.nanoTime());
-    long from = System.nanoTime();
-    Outcome outcome = VhostNetGroup.stop(List.of(net), order).getFirst();
-    long nanos = outcome.endNanos() - from;
-    outcome.orThrow();
-    return nanos;
+    try (var stop = new DeviceStop(List.of(net), order)) {
+      Arrivals.beBusy(System.nanoTime());
+      long from = System.nanoTime();
+      stop.stop();
+      Outcome outcome = stop.outcomes().getFirst().orThrow();
+      return outcome.endNanos() - from;
+    }
   }
 }

@@ -16,6 +16,7 @@ final class MessageStream {
   private final Duration within;
   private final ByteBuffer header = ByteBuffer.allocate(MigrationMessage.HEADER);
   private final Deadline receiving;
+  private final Deadline last;
 
   /** The body of the message that was received last; grows, and is used again. */
   private ByteBuffer body = ByteBuffer.allocateDirect(USUAL_BODY);
@@ -24,6 +25,7 @@ final class MessageStream {
     this.link = link;
     this.within = within;
     this.receiving = Deadline.after(within);
+    this.last = Deadline.after(within);
   }
 
   void send(MigrationMessage message) {
@@ -36,9 +38,19 @@ final class MessageStream {
    * once.
    */
   void send(ByteBuffer messages) {
+    send(messages, deadline());
+  }
+
+  /** The same for what a stop window ends with: it makes no object. */
+  void sendLast(ByteBuffer messages) {
+    last.restart();
+    send(messages, last);
+  }
+
+  private void send(ByteBuffer messages, Deadline deadline) {
     int all = messages.remaining();
     try {
-      link.send(messages, deadline());
+      link.send(messages, deadline);
     } finally {
       if (messages.hasRemaining() && messages.remaining() < all) {
         link.close();

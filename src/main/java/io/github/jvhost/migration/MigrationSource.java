@@ -6,9 +6,9 @@ import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.vhost.DeviceStop;
 import io.github.jvhost.vhost.Outcome;
 import io.github.jvhost.vhost.VhostNet;
-import io.github.jvhost.vhost.VhostNetGroup;
 import io.github.jvhost.vmstate.DeviceRecord;
 import io.github.jvhost.vmstate.VirtioNetVmState;
 import java.nio.ByteBuffer;
@@ -43,6 +43,13 @@ public final class MigrationSource {
   private volatile boolean refreshWanted;
 
   private final List<Long> rounds = new ArrayList<>();
+
+  /** Where pages go; one object for all rounds. */
+  private final PageSink pages;
+
+  /** The stop of the devices, from just before the guest is paused. */
+  private @Nullable DeviceStop stopping;
+
   private @Nullable DirtyLog dirtyLog;
   private MemoryTable announced;
   private int generation;
@@ -58,6 +65,7 @@ public final class MigrationSource {
     this.listener = builder.listener;
     this.stream =
         new MessageStream(Objects.requireNonNull(builder.link, "link"), options.linkWithin());
+    this.pages = stream::sendPages;
     this.answers = new PresetupAnswers(devices.stream().map(VhostNet::name).toList());
     this.announced = ram.table();
   }
@@ -185,6 +193,7 @@ public final class MigrationSource {
     } catch (RuntimeException e) {
       throw failed(e); // whatever it was, somebody has to run the guest
     } finally {
+      endStop();
       ram.end();
       if (dirtyLog != null) {
         devices.forEach(VhostNet::forgetLog);
@@ -204,19 +213,27 @@ public final class MigrationSource {
     enter(Phase.ITERATE);
     boolean late = iterate();
     enter(Phase.STOP);
+    FinalRecords records = new FinalRecords(devices, generation);
+    DeviceStop stop = devices.isEmpty() ? null : new DeviceStop(devices, options.order());
+    stopping = stop;
     stream.send(new MigrationMessage.Stopping());
     paused = true;
     vm.pause();
     long pausedAt = System.nanoTime();
-    List<Outcome> stops = VhostNetGroup.stop(devices, options.order());
+    boolean right = records.stillRight();
+    if (stop != null) {
+      stop.stop();
+    }
     long stoppedAt = System.nanoTime();
     collectLog();
-    rounds.add(ram.sendDirty(stream::sendPages));
-    handOver();
+    long lastPages = ram.sendDirty(pages);
+    handOver(right ? records.patched() : records.anew());
     long committedAt = System.nanoTime();
     listener.phase(Phase.HAND_OVER);
     awaitRunning();
     long runningAt = System.nanoTime();
+    rounds.add(lastPages);
+    List<Outcome> stops = stop == null ? List.of() : stop.outcomes();
     listener.phase(Phase.DONE);
     return new SourceReport(
         answers.notes(),
@@ -273,15 +290,16 @@ public final class MigrationSource {
   private void sendEarly() {
     generation++;
     for (VhostNet device : devices) {
-      stream.send(record(device, DeviceRecord.Kind.EARLY));
+      stream.send(early(device));
     }
     stream.send(new MigrationMessage.EarlyEnd(generation));
     answers.expect(generation);
   }
 
-  private MigrationMessage record(VhostNet device, DeviceRecord.Kind kind) {
+  private MigrationMessage early(VhostNet device) {
     byte[] body = VirtioNetVmState.encode(device.snapshot());
-    return new MigrationMessage.Device(new DeviceRecord(device.name(), kind, generation, body));
+    return new MigrationMessage.Device(
+        new DeviceRecord(device.name(), DeviceRecord.Kind.EARLY, generation, body));
   }
 
   /** Rounds until little is left and presetup was answered. Returns whether it was late. */
@@ -298,12 +316,12 @@ public final class MigrationSource {
         answersSeen = false; // those were of the state before
       }
       collectLog();
-      long pages = ram.sendDirty(stream::sendPages);
-      if (pages > 0) {
-        rounds.add(pages);
+      long pagesSent = ram.sendDirty(pages);
+      if (pagesSent > 0) {
+        rounds.add(pagesSent);
       }
-      sent += pages;
-      takeAnswers(pages < options.stopPages() ? IDLE : Duration.ZERO);
+      sent += pagesSent;
+      takeAnswers(pagesSent < options.stopPages() ? IDLE : Duration.ZERO);
       boolean late = System.nanoTime() > presetupUntil;
       collectLog();
       boolean little = ram.dirty().count() <= options.stopPages();
@@ -341,18 +359,10 @@ public final class MigrationSource {
    * The final records and COMMIT, in one piece: the destination wakes once for all of it. The
    * hand-over took place when the last byte was taken, and not before.
    */
-  private void handOver() {
-    List<ByteBuffer> messages = new ArrayList<>(devices.size() + 1);
-    for (VhostNet device : devices) {
-      messages.add(record(device, DeviceRecord.Kind.FINAL).encode());
-    }
-    messages.add(new MigrationMessage.Commit().encode());
-    ByteBuffer all = ByteBuffer.allocate(messages.stream().mapToInt(ByteBuffer::remaining).sum());
-    messages.forEach(all::put);
-    all.flip();
+  private void handOver(ByteBuffer all) {
     checkCancelled();
     try {
-      stream.send(all);
+      stream.sendLast(all);
     } finally {
       committed = !all.hasRemaining();
     }
@@ -372,6 +382,7 @@ public final class MigrationSource {
   }
 
   private MigrationException failed(RuntimeException cause) {
+    endStop();
     if (committed) {
       return new MigrationException(
           "%s; everything had been handed over, so the guest stays stopped here: it runs on the destination, or nowhere"
@@ -393,6 +404,14 @@ public final class MigrationSource {
                 .formatted(cause.getMessage(), String.join("; ", down)),
             Recovery.RECONNECT,
             cause);
+  }
+
+  /** The devices can be used again, or closed. */
+  private void endStop() {
+    if (stopping != null) {
+      stopping.close();
+      stopping = null;
+    }
   }
 
   /**

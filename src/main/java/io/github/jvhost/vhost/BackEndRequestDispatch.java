@@ -95,7 +95,7 @@ final class BackEndRequestDispatch implements BackEndRequestHandler {
 
   /** Withdraws the page of a ring that is about to stop, if it has one. */
   void dropDoorbell(int ring) {
-    if (doorbells.remove(Integer.valueOf(ring))) {
+    if (!doorbells.isEmpty() && doorbells.remove(Integer.valueOf(ring))) {
       events.hostNotifier(ring, null, 0, 0);
     }
   }

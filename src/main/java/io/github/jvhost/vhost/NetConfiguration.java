@@ -75,12 +75,12 @@ record NetConfiguration(String name, GuestMemory memory, List<RingNotifiers> not
   }
 
   /** Where guest memory says that the back end got to, 0 to 65535. Split rings only. */
-  int usedIndex(VirtioNet model, QueueState queue) {
-    return usedIndex(memory, queue, bigEndianRings(model));
+  int usedIndex(VirtioNet model, int ring) {
+    return usedIndex(memory, model.usedRing(ring), bigEndianRings(model));
   }
 
-  static int usedIndex(GuestMemory memory, QueueState queue, boolean bigEndian) {
-    short index = memory.getShort(queue.used() + USED_INDEX);
+  static int usedIndex(GuestMemory memory, long usedRing, boolean bigEndian) {
+    short index = memory.getShort(usedRing + USED_INDEX);
     return (bigEndian ? Short.reverseBytes(index) : index) & 0xffff;
   }
 
@@ -93,7 +93,7 @@ record NetConfiguration(String name, GuestMemory memory, List<RingNotifiers> not
     checkExtent(index, queue, packed);
     Integer usedIndex = null;
     if (setting.memoryComplete() && !packed) {
-      usedIndex = usedIndex(model, queue);
+      usedIndex = usedIndex(model, index);
     }
     RingNotifiers notifier = notifiers.get(index);
     boolean inBand = setting.capabilities().notifiesInBand();

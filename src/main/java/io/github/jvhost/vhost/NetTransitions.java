@@ -34,6 +34,11 @@ final class NetTransitions {
   /** The next start, made ahead of time; null: it was not. */
   private @Nullable PreparedStart preparedStart;
 
+  /** The next stop, made ahead of time, and from where; null: it was not. */
+  private @Nullable PreparedExecution preparedStop;
+
+  private @Nullable Shadow stopsFrom;
+
   /** Whether it may be used; rehearsals walk the other way as well. */
   private boolean armed = true;
 
@@ -126,6 +131,42 @@ final class NetTransitions {
     Plan plan = device.plan(configuration.of(like, setting(0, false)));
     return PreparedStart.of(
         like, plan, channel, device.shadow(), memory.table(), inflight, deadline);
+  }
+
+  /** Makes the next stop ahead of time, if that can be done. */
+  void prepareStop(Deadline deadline) {
+    preparedStop = null;
+    DeviceConnection connection = device.connection();
+    if (running && connection != null) {
+      PreparedPlan plan =
+          PreparedPlan.of(planStop(DeviceConfig.Lifecycle.STOPPED), connection.channel());
+      preparedStop = plan == null ? null : new PreparedExecution(plan, deadline);
+      stopsFrom = device.shadow();
+    }
+  }
+
+  /** The stop that was made ahead of time, begun; null: there is none that is still right. */
+  @SuppressWarnings("ReferenceEquality") // immutable, and compared without walking through them
+  @Nullable PreparedExecution beginPreparedStop() {
+    PreparedExecution stop = preparedStop;
+    DeviceConnection connection = device.connection();
+    preparedStop = null;
+    if (stop == null
+        || connection == null
+        || stop.channel() != connection.channel()
+        || stop.channel().poisoned()
+        || stopsFrom != device.shadow()) {
+      return null;
+    }
+    wanted = false;
+    device.dropDoorbells(stop.asPlanned());
+    presence.planBegins();
+    return stop;
+  }
+
+  /** Where the rings stopped goes into the model at once; the rest of it is {@link #finish}. */
+  void takeBases(PreparedExecution stopped) {
+    indexes.takeBases(stopped, device.capabilities().profile());
   }
 
   /** The start that was made ahead of time, begun; null: there is none that is still right. */

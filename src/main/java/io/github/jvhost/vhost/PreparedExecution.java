@@ -131,6 +131,30 @@ final class PreparedExecution implements Execution {
     }
   }
 
+  VhostUserChannel channel() {
+    return channel;
+  }
+
+  /** What the plan was when it was made. */
+  Plan asPlanned() {
+    return prepared.asPlanned();
+  }
+
+  /** How many answers have come, once it is finished. */
+  int answers() {
+    return messages.answered();
+  }
+
+  /** Of a stop: the ring that an answer is about. */
+  int ringOfAnswer(int answer) {
+    return (int) messages.answer(answer);
+  }
+
+  /** Of a stop: where that ring stopped, in the encoding of GET_VRING_BASE. */
+  int baseOfAnswer(int answer) {
+    return (int) (messages.answer(answer) >>> 32);
+  }
+
   @Override
   public Plan plan() {
     return prepared.asTold();

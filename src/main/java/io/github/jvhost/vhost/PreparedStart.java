@@ -148,7 +148,7 @@ final class PreparedStart {
   }
 
   private boolean isUsedIndex(int base, QueueState ring, GuestMemory guest) {
-    return !bigEndian && NetConfiguration.usedIndex(guest, ring, false) == (base & 0xffff);
+    return !bigEndian && NetConfiguration.usedIndex(guest, ring.used(), false) == (base & 0xffff);
   }
 
   /**

@@ -6,6 +6,7 @@ import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.virtio.QueueState;
 import io.github.jvhost.virtio.RingIndex;
 import io.github.jvhost.virtio.VirtioNet;
+import java.util.BitSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,6 +24,9 @@ final class RingIndexes {
   private final VirtioNet model;
   private final GuestMemory memory;
   private final NetConfiguration configuration;
+
+  /** The rings of which a back end that stopped has said where. */
+  private final BitSet told = new BitSet();
 
   /** Whether rings may have gone on since the model's indexes were right. */
   private boolean stale;
@@ -48,45 +52,61 @@ final class RingIndexes {
    * what it left behind. A driver that reset the device begins anew, wherever its rings stopped.
    */
   void takeBases(Plan plan, Outcome outcome, BackEndProfile profile) {
-    if (!model.packed()) {
-      recover(null);
-    }
-    // Where a split ring's back end leaves requests in flight, the used index stands.
-    boolean[] told = new boolean[2 * model.backEndQueuePairs()];
+    beginTaking();
     for (int i = 0; i < plan.steps().size(); i++) {
-      if (plan.steps().get(i).step() instanceof Step.StopRing(int ring) && isSetUp(ring)) {
+      if (plan.steps().get(i).step() instanceof Step.StopRing(int ring)) {
         Integer base = outcome.baseOf(i);
-        boolean again = profile.stopLeavesRequestsInFlight() && !model.packed();
-        RingIndex index = base == null || again ? null : indexOf(base, profile);
-        if (index != null && isWithin(index, model.queue(ring).size())) {
-          model.setNextIndex(ring, index);
-          told[ring] = true;
+        if (base != null) {
+          take(ring, base, profile);
         }
       }
     }
+    endTaking();
+  }
+
+  /** The same for what was made ahead of time, and without making an object of split rings. */
+  void takeBases(PreparedExecution stopped, BackEndProfile profile) {
+    beginTaking();
+    for (int i = 0; i < stopped.answers(); i++) {
+      take(stopped.ringOfAnswer(i), stopped.baseOfAnswer(i), profile);
+    }
+    endTaking();
+  }
+
+  private void beginTaking() {
+    told.clear();
+    if (!model.packed()) {
+      recover(null); // where a back end leaves requests in flight, the used index stands
+    }
+  }
+
+  private void take(int ring, int answered, BackEndProfile profile) {
+    boolean packed = model.packed();
+    boolean again = profile.stopLeavesRequestsInFlight() && !packed;
+    // A back end that drains a packed ring before it answers may leave the used half out.
+    boolean drained = packed && !profile.packedBaseCarriesUsed();
+    int base = drained ? (answered & 0xffff) | (answered << 16) : answered;
+    if (isSetUp(ring) && !again && isWithin(base, packed, model.ringSize(ring))) {
+      model.setRingBase(ring, base);
+      told.set(ring);
+    }
+  }
+
+  private void endTaking() {
     boolean all = true;
-    for (int ring = 0; ring < told.length; ring++) {
-      all &= told[ring] || !isSetUp(ring);
+    for (int ring = 0; ring < 2 * model.backEndQueuePairs(); ring++) {
+      all &= told.get(ring) || !isSetUp(ring);
     }
     stale &= !all;
   }
 
   /** A back end may answer anything; a base outside of the ring counts as no answer. */
-  private static boolean isWithin(RingIndex index, int size) {
-    return !index.isPacked() || (index.avail() < size && index.used() < size);
+  private static boolean isWithin(int base, boolean packed, int size) {
+    return !packed || ((base & 0x7fff) < size && (base >>> 16 & 0x7fff) < size);
   }
 
   private boolean isSetUp(int ring) {
-    return ring < 2 * model.backEndQueuePairs() && model.queue(ring).isSetUp();
-  }
-
-  private RingIndex indexOf(int base, BackEndProfile profile) {
-    RingIndex index = RingIndex.fromVhostBase(base, model.packed());
-    if (!index.isPacked() || profile.packedBaseCarriesUsed()) {
-      return index;
-    }
-    // This back end drains a ring before it answers, so both halves are the same.
-    return RingIndex.packed(index.avail(), index.availWrap(), index.avail(), index.availWrap());
+    return ring < 2 * model.backEndQueuePairs() && model.isSetUp(ring);
   }
 
   /**
@@ -98,14 +118,14 @@ final class RingIndexes {
   boolean recover(@Nullable InflightRegion inflight) {
     boolean known = true;
     for (int i = 0; stale && i < 2 * model.backEndQueuePairs(); i++) {
-      QueueState queue = model.queue(i);
-      if (!queue.isSetUp()) {
+      if (!model.isSetUp(i)) {
         continue;
       }
-      RingIndex index =
-          model.packed()
-              ? packedIndex(i, queue, inflight)
-              : RingIndex.split(configuration.usedIndex(model, queue));
+      if (!model.packed()) {
+        model.setRingBase(i, configuration.usedIndex(model, i));
+        continue;
+      }
+      RingIndex index = packedIndex(i, model.queue(i), inflight);
       if (index == null) {
         known = false;
       } else {

@@ -164,12 +164,17 @@ public final class VhostDevice implements AutoCloseable {
     if (connection == null) {
       return new FailedExecution(plan, notConnected());
     }
-    for (PlannedStep planned : plan.steps()) {
-      if (planned.step() instanceof Step.StopRing(int ring)) {
-        connection.dropDoorbell(ring); // vhost-user, "Host notifier": before the ring stops
+    dropDoorbells(plan);
+    return new VhostUserOps(connection.channel()).begin(plan, deadline);
+  }
+
+  /** Withdraws the pages of rings that are about to stop (vhost-user, "Host notifier"). */
+  void dropDoorbells(Plan plan) {
+    for (int i = 0; i < plan.steps().size(); i++) {
+      if (plan.steps().get(i).step() instanceof Step.StopRing(int ring) && connection != null) {
+        connection.dropDoorbell(ring);
       }
     }
-    return new VhostUserOps(connection.channel()).begin(plan, deadline);
   }
 
   private VhostException notConnected() {

@@ -185,6 +185,25 @@ public final class VhostNet implements AutoCloseable {
     return begun(transitions.planStart(order), transitionDeadline());
   }
 
+  /** Makes the next stop ahead of time, while the guest still runs, if that can be done. */
+  synchronized void prepareStop() {
+    awaitIdle();
+    transitions.prepareStop(transitionDeadline());
+  }
+
+  /** What was made by {@link #prepareStop}, begun; null: there is nothing that is still right. */
+  synchronized @Nullable PreparedExecution beginPreparedStop() {
+    awaitIdle();
+    PreparedExecution prepared = transitions.beginPreparedStop();
+    busy |= prepared != null;
+    return prepared;
+  }
+
+  /** See {@link NetTransitions#takeBases}; {@link #finish} still has to follow. */
+  synchronized void takeBases(PreparedExecution stopped) {
+    transitions.takeBases(stopped);
+  }
+
   /** The same for a stop. */
   synchronized Execution beginStop(StartOrder order, Deadline deadline) {
     awaitIdle();
@@ -456,6 +475,11 @@ public final class VhostNet implements AutoCloseable {
   /** The bitmap is about to be closed, and this device, stopped or given up, writes no more. */
   public synchronized void forgetLog() {
     transitions.logTo(null);
+  }
+
+  /** {@link VirtioNet#changes} of the model: the same value means the same {@link #snapshot}. */
+  public synchronized long changes() {
+    return model.changes();
   }
 
   /** Everything that a migration carries for the device, as it is now. */

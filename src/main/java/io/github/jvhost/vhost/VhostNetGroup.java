@@ -114,41 +114,12 @@ public final class VhostNetGroup {
    * @return one outcome a device, in order; a failure is in there, not thrown
    */
   public static List<Outcome> stop(List<VhostNet> nets, StartOrder order) {
-    List<Execution> executions = run(nets, order, VhostNet::beginStop);
-    List<Outcome> outcomes = new ArrayList<>(nets.size());
-    for (int i = 0; i < nets.size(); i++) {
-      outcomes.add(nets.get(i).finish(executions.get(i)));
+    if (nets.isEmpty()) {
+      return List.of();
     }
-    return outcomes;
-  }
-
-  /** How a device's transition begins. */
-  private interface Beginning {
-    Execution of(VhostNet net, StartOrder order, Deadline deadline);
-  }
-
-  /** All devices at once, or, as the baseline does, each only when the one before is done. */
-  private static List<Execution> run(List<VhostNet> nets, StartOrder order, Beginning begin) {
-    List<Execution> executions = new ArrayList<>(nets.size());
-    try {
-      for (VhostNet net : nets) {
-        Execution execution = begin.of(net, order, net.transitionDeadline());
-        executions.add(execution);
-        if (order == StartOrder.QEMU) {
-          SideBySide.run(List.of(execution), net.transitionDeadline());
-        }
-      }
-    } catch (VhostException e) {
-      // One that cannot even begin keeps the others from being told half of theirs.
-      for (int i = 0; i < executions.size(); i++) {
-        executions.get(i).abandon(e);
-        nets.get(i).finish(executions.get(i));
-      }
-      throw e;
+    try (var stop = new DeviceStop(nets, order)) {
+      stop.stop();
+      return stop.outcomes();
     }
-    if (order == StartOrder.PLANNED && !nets.isEmpty()) {
-      SideBySide.run(executions, nets.getFirst().transitionDeadline());
-    }
-    return executions;
   }
 }

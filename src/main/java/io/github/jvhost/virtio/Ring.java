@@ -115,6 +115,18 @@ final class Ring {
     return base;
   }
 
+  long desc() {
+    return desc;
+  }
+
+  long used() {
+    return used;
+  }
+
+  int size() {
+    return size;
+  }
+
   void base(int vhostBase) {
     base = vhostBase;
   }

@@ -403,9 +403,37 @@ public final class VirtioNet {
     return rings.get(ring).isSetUpLike(other);
   }
 
+  /** Whether the driver has set a ring up. As {@link #queue}, but allocates nothing. */
+  public boolean isSetUp(int ring) {
+    return rings.get(ring).desc() != 0;
+  }
+
+  /** Entries of a ring. As {@link #queue}, but allocates nothing. */
+  public int ringSize(int ring) {
+    return rings.get(ring).size();
+  }
+
+  /** Guest-physical address of a ring's used part. As {@link #queue}, but allocates nothing. */
+  public long usedRing(int ring) {
+    return rings.get(ring).used();
+  }
+
   /** Where the device goes on in a ring, in the encoding of SET_VRING_BASE. Allocates nothing. */
   public int ringBase(int ring) {
     return rings.get(ring).base();
+  }
+
+  /**
+   * Says where the device goes on in a ring, as {@link #setNextIndex} does, but allocates nothing.
+   *
+   * @param base in the encoding of SET_VRING_BASE; of a split ring the lower 16 bits count
+   */
+  public void setRingBase(int ring, int base) {
+    Ring target = rings.get(ring);
+    if (target.desc() != 0) {
+      target.base(packed() ? base : base & 0xffff);
+      changes++;
+    }
   }
 
   private byte[] config() {

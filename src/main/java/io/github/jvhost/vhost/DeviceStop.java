@@ -1,0 +1,136 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Stops the devices of a VM side by side, at the source of a migration: {@link StopWindow}'s other
+ * end, and made ahead of time like it. Between {@link #stop} and its return no object is made for a
+ * device that is as it was when this was made.
+ *
+ * <pre>
+ *   new          guest runs
+ *   stop         guest stopped: every GET_VRING_BASE out, one wait, where rings stopped into the models
+ *   (final state and hand-over)
+ *   outcomes     what was answered, for reports; the devices can be used again
+ * </pre>
+ *
+ * <p>For one thread. Until {@link #outcomes} or {@link #close} whoever else wants one of the devices
+ * waits.
+ */
+public final class DeviceStop implements AutoCloseable {
+  private final List<VhostNet> nets;
+  private final StartOrder order;
+  private final @Nullable Execution[] executions;
+  private final @Nullable Outcome[] outcomes;
+  private final SideBySide sideBySide;
+  private final Deadline deadline;
+  private boolean stopped;
+
+  /**
+   * For devices that run.
+   *
+   * @param nets one or more, each once
+   * @param order the planner's, or the baseline, in which each base is waited for
+   */
+  public DeviceStop(List<VhostNet> nets, StartOrder order) {
+    this.nets = List.copyOf(nets);
+    this.order = order;
+    this.executions = new Execution[nets.size()];
+    this.outcomes = new Outcome[nets.size()];
+    this.sideBySide = new SideBySide(nets.size());
+    this.deadline = this.nets.getFirst().transitionDeadline();
+    if (order == StartOrder.PLANNED) {
+      this.nets.forEach(VhostNet::prepareStop);
+    }
+  }
+
+  /**
+   * Stops the devices; where their rings stopped is in their models then, also of those that did not
+   * answer, as far as guest memory says it. What failed is in the {@link #outcomes}, and not thrown.
+   *
+   * @throws VhostException a device is kept by somebody else; the others' plans are given up
+   * @throws IllegalStateException it was called before
+   */
+  public void stop() {
+    if (stopped) {
+      throw new IllegalStateException("devices are stopped once");
+    }
+    stopped = true;
+    deadline.restart();
+    try {
+      for (int i = 0; i < executions.length; i++) {
+        executions[i] = begin(i, nets.get(i));
+      }
+    } catch (VhostException e) {
+      // One that cannot even begin keeps the others from being told half of theirs.
+      for (Execution begun : executions) {
+        if (begun != null) {
+          begun.abandon(e);
+        }
+      }
+      throw e;
+    }
+    if (order == StartOrder.PLANNED) {
+      sideBySide.run(deadline, null);
+    }
+    takeBases();
+  }
+
+  private Execution begin(int index, VhostNet net) {
+    if (order == StartOrder.QEMU) {
+      // As the baseline does: each only when the one before is done.
+      Execution execution = net.beginStop(order, net.transitionDeadline());
+      SideBySide.run(List.of(execution), net.transitionDeadline());
+      return execution;
+    }
+    Execution prepared = net.beginPreparedStop();
+    Execution execution =
+        prepared != null ? prepared : net.beginStop(order, net.transitionDeadline());
+    sideBySide.take(index, execution);
+    return execution;
+  }
+
+  private void takeBases() {
+    for (int i = 0; i < executions.length; i++) {
+      Execution execution = executions[i];
+      if (execution instanceof PreparedExecution ready && ready.failure() == null) {
+        nets.get(i).takeBases(ready);
+      } else if (execution != null) {
+        outcomes[i] = nets.get(i).finish(execution);
+        executions[i] = null;
+      }
+    }
+  }
+
+  /** What was answered, one outcome a device, in order. The devices can be used again. */
+  public List<Outcome> outcomes() {
+    List<Outcome> all = new ArrayList<>(outcomes.length);
+    for (int i = 0; i < outcomes.length; i++) {
+      Execution execution = executions[i];
+      Outcome outcome = outcomes[i];
+      if (execution != null) {
+        executions[i] = null;
+        outcome = nets.get(i).finish(execution);
+        outcomes[i] = outcome;
+      }
+      if (outcome != null) {
+        all.add(outcome);
+      }
+    }
+    return all;
+  }
+
+  /** Frees what it waits with, and takes {@link #outcomes} up if nobody has asked for them. */
+  @Override
+  public void close() {
+    try {
+      outcomes();
+    } finally {
+      sideBySide.close();
+    }
+  }
+}
