@@ -37,6 +37,7 @@ public final class MigrationSource {
   private final DescriptorLedger ledger;
   private final MigrationOptions options;
   private final MigrationListener listener;
+  private final PhaseClock clock = new PhaseClock("source");
   private final MessageStream stream;
   private final PresetupAnswers answers;
   private final AtomicReference<@Nullable String> cancelled = new AtomicReference<>();
@@ -181,8 +182,11 @@ public final class MigrationSource {
    */
   public SourceReport run() {
     try {
-      return migrate();
+      SourceReport report = migrate();
+      clock.end(null);
+      return report;
     } catch (RuntimeException e) {
+      clock.end(String.valueOf(e.getMessage()));
       throw failed(e); // whatever it was, somebody has to run the guest
     } finally {
       ram.end();
@@ -207,16 +211,17 @@ public final class MigrationSource {
     stream.send(new MigrationMessage.Stopping());
     paused = true;
     vm.pause();
-    long pausedAt = System.nanoTime();
+    long pausedAt = clock.endPart("pause");
     List<Outcome> stops = VhostNetGroup.stop(devices, options.order());
-    long stoppedAt = System.nanoTime();
+    long stoppedAt = clock.endPart("stop rings");
     collectLog();
     rounds.add(ram.sendDirty(stream::sendPages));
     handOver();
-    long committedAt = System.nanoTime();
+    long committedAt = clock.endPart("last pages and states");
+    clock.enter(Phase.HAND_OVER, committedAt);
     listener.phase(Phase.HAND_OVER);
     awaitRunning();
-    long runningAt = System.nanoTime();
+    long runningAt = clock.enter(Phase.DONE);
     listener.phase(Phase.DONE);
     return new SourceReport(
         answers.notes(),
@@ -232,6 +237,7 @@ public final class MigrationSource {
 
   private void enter(Phase phase) {
     log.debug("source: {}", phase);
+    clock.enter(phase);
     listener.phase(phase);
     checkCancelled();
   }
