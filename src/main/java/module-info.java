@@ -10,6 +10,7 @@ module io.github.jvhost {
   // Without it junixsocket silently does not find its native library on the module path.
   requires com.kohlschutter.junixsocket.nativecommon;
   requires org.slf4j;
+  requires jdk.jfr;
   // What a JVM was started with: benchmarks start another one like it.
   requires static java.management;
   requires static info.picocli;

@@ -52,6 +52,7 @@ public final class BackEndChannel implements AutoCloseable {
   private final String name;
   private final Dialect dialect;
   private final BackEndRequestHandler handler;
+  private final MessageEvents events;
   private final ByteBuffer bytes = ByteBuffer.allocateDirect(Header.SIZE + Header.MAX_PAYLOAD);
   private final MemorySegment memory = MemorySegment.ofBuffer(bytes);
   private final ByteBuf view = Unpooled.wrappedBuffer(bytes.duplicate());
@@ -68,11 +69,16 @@ public final class BackEndChannel implements AutoCloseable {
   private @Nullable VhostException failure;
 
   private BackEndChannel(
-      SocketStream stream, String name, Dialect dialect, BackEndRequestHandler handler) {
+      SocketStream stream,
+      String name,
+      Dialect dialect,
+      BackEndRequestHandler handler,
+      MessageEvents events) {
     this.stream = stream;
     this.name = name;
     this.dialect = dialect;
     this.handler = handler;
+    this.events = events;
   }
 
   /**
@@ -99,7 +105,8 @@ public final class BackEndChannel implements AutoCloseable {
     SocketPair pair = SocketPair.open(ledger, ours);
     try {
       SocketStream stream = new SocketStream(AdoptedSocket.of(pair.one(), ours), ours, ledger);
-      return new Opened(new BackEndChannel(stream, ours, dialect, handler), pair.other());
+      var channel = new BackEndChannel(stream, ours, dialect, handler, new MessageEvents(name));
+      return new Opened(channel, pair.other());
     } catch (RuntimeException e) {
       pair.close();
       throw e;
@@ -213,6 +220,13 @@ public final class BackEndChannel implements AutoCloseable {
     }
     List<OwnedDescriptor> descriptors = new ArrayList<>(arrived);
     arrived.clear();
+    boolean recorded = events.on();
+    if (recorded) {
+      MessageEvent event =
+          events.event(nameOf(received.request()), received.size(), descriptors.size());
+      event.needReply = received.needsReply();
+      events.passed(event, false, false, System.nanoTime());
+    }
     try {
       Answer result = handle(received, descriptors);
       served++;
@@ -225,10 +239,21 @@ public final class BackEndChannel implements AutoCloseable {
           BackEndRequest.of(received.request()).map(BackEndRequest::alwaysAnswered).orElse(false);
       if (always || received.needsReply()) {
         write(received.request(), result);
+        if (recorded) {
+          int files = result.descriptor() == null ? 0 : 1;
+          MessageEvent event = events.event(nameOf(received.request()), U64.SIZE, files);
+          events.passed(event, true, true, System.nanoTime());
+        }
       }
     } finally {
       descriptors.forEach(OwnedDescriptor::close);
     }
+  }
+
+  private static String nameOf(int request) {
+    return BackEndRequest.of(request)
+        .map(BackEndRequest::name)
+        .orElse("request " + Integer.toUnsignedString(request));
   }
 
   private Answer handle(Header received, List<OwnedDescriptor> descriptors) {

@@ -34,7 +34,8 @@ final class Conversation implements AutoCloseable {
 
   private final SocketStream stream;
   private final String name;
-  private final ReplyReader replies = new ReplyReader(this::discard);
+  private final MessageEvents events;
+  private final ReplyReader replies;
   private final Segment segment = new Segment();
   private final Health health;
   private @Nullable BackEndChannel backEnd;
@@ -50,11 +51,17 @@ final class Conversation implements AutoCloseable {
   Conversation(SocketStream stream, String name) {
     this.stream = stream;
     this.name = name;
+    this.events = new MessageEvents(name);
+    this.replies = new ReplyReader(this::discard, events);
     this.health = new Health(name);
   }
 
   Health health() {
     return health;
+  }
+
+  MessageEvents events() {
+    return events;
   }
 
   int number() {
@@ -129,6 +136,7 @@ final class Conversation implements AutoCloseable {
       flush(deadline);
     }
     segment.add(request, id, payload, descriptors, needReply);
+    events.encoded(request.name(), payload.size(), descriptors.size(), needReply);
     messagesSent++;
     if (answer.isPresent()) {
       replies.queue(request, id, answer.get(), payload.size(), collected);
@@ -162,7 +170,7 @@ final class Conversation implements AutoCloseable {
   /** Writes messages that were encoded ahead of time, behind what is still in the segment. */
   void send(PreparedMessages prepared, Deadline deadline) {
     flush(deadline);
-    prepared.restart();
+    prepared.restart(events);
     writing = true;
     try {
       for (int i = 0; i < prepared.writes().size(); i++) {
@@ -173,7 +181,7 @@ final class Conversation implements AutoCloseable {
         first = one.first();
         boolean asks = one.answersTo() > one.answersFrom();
         write(prepared.bytes(), one.from(), one.length(), one.descriptors(), asks, deadline);
-        replies.outstandingIsWritten();
+        prepared.written(i, isWritten(prepared.recorded()));
       }
     } finally {
       writing = false;
@@ -212,7 +220,19 @@ final class Conversation implements AutoCloseable {
         replies.hasQueued(),
         deadline);
     segment.clear();
-    replies.outstandingIsWritten();
+    events.written(isWritten(events.hasUnwritten()));
+  }
+
+  /**
+   * What was about to be written has left: the time of answers runs.
+   *
+   * @param wanted whether a recording wants to know the time, too
+   * @return now, or 0 if nobody wants to know
+   */
+  private long isWritten(boolean wanted) {
+    long now = wanted || replies.hasBeingWritten() ? System.nanoTime() : 0;
+    replies.outstandingIsWritten(now);
+    return now;
   }
 
   /**

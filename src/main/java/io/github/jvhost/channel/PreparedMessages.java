@@ -45,6 +45,11 @@ public final class PreparedMessages {
   private final int messages;
   private int answered;
 
+  /** What a recording gets to hear; null: there was none when it was last looked. */
+  private @Nullable PreparedEvents events;
+
+  private boolean recorded;
+
   /**
    * One write.
    *
@@ -78,6 +83,10 @@ public final class PreparedMessages {
               one.request, one.id, one.layout, one.payloadBytes, true, one.slowest, this));
     }
     this.expected = List.copyOf(replies);
+    MessageEvents recording = channel.events();
+    if (recording.on()) {
+      events = new PreparedEvents(this, recording);
+    }
   }
 
   /** How many messages. */
@@ -135,16 +144,49 @@ public final class PreparedMessages {
     return expected.get(index);
   }
 
-  /** Before they are sent, once more or for the first time. */
-  void restart() {
+  /**
+   * Records what was sent and answered, with the times taken then; nothing where no flight
+   * recording runs. For a moment in which nobody waits.
+   */
+  public void record() {
+    if (events != null) {
+      events.commit();
+    }
+  }
+
+  /**
+   * Before they are sent, once more or for the first time.
+   *
+   * @param recording of the connection
+   */
+  void restart(MessageEvents recording) {
+    recorded = recording.on();
+    if (recorded && events == null) {
+      events = new PreparedEvents(this, recording); // a recording that began in between
+    }
     answered = 0;
     for (int i = 0; i < expected.size(); i++) {
       expected.get(i).written = false;
     }
   }
 
-  void take(long answer) {
+  void take(long answer, long now) {
     answers[answered++] = answer;
+    if (recorded && events != null) {
+      events.answered(now);
+    }
+  }
+
+  /** Whether {@link #written} wants to be told. */
+  boolean recorded() {
+    return recorded;
+  }
+
+  /** A write has returned. */
+  void written(int write, long now) {
+    if (recorded && events != null) {
+      events.written(write, now);
+    }
   }
 
   /** Collects messages in their order. */

@@ -33,6 +33,11 @@ final class ReplyClock {
     lastReply = System.nanoTime();
   }
 
+  /** When the newest reply came ({@link System#nanoTime}). */
+  long lastReply() {
+    return lastReply;
+  }
+
   long allowedNanos(MessageClass messageClass) {
     return deadlines.of(messageClass).toNanos();
   }

@@ -49,6 +49,7 @@ final class ReplyReader {
   private final List<OwnedDescriptor> arrived = new ArrayList<>();
   private final ReplyClock clock = new ReplyClock();
   private final Consumer<Reply> uncollected;
+  private final MessageEvents events;
   private int outstandingWithDescriptors;
   private int awaitedReplies;
   private int tail;
@@ -57,9 +58,11 @@ final class ReplyReader {
    * A reader of an empty stream.
    *
    * @param uncollected takes the replies that nobody will ask for
+   * @param events where a recording hears of replies
    */
-  ReplyReader(Consumer<Reply> uncollected) {
+  ReplyReader(Consumer<Reply> uncollected, MessageEvents events) {
     this.uncollected = uncollected;
+    this.events = events;
   }
 
   void deadlines(ReplyDeadlines deadlines) {
@@ -109,9 +112,17 @@ final class ReplyReader {
     }
   }
 
-  /** What was about to be written has left completely: its time runs. */
-  void outstandingIsWritten() {
-    long now = beingWritten.isEmpty() ? 0 : System.nanoTime();
+  /** Whether anything that is being written will be answered. */
+  boolean hasBeingWritten() {
+    return !beingWritten.isEmpty();
+  }
+
+  /**
+   * What was about to be written has left completely: its time runs.
+   *
+   * @param now {@link System#nanoTime}
+   */
+  void outstandingIsWritten(long now) {
     for (int i = 0; i < beingWritten.size(); i++) {
       ExpectedReply expected = beingWritten.get(i);
       expected.written = true;
@@ -292,6 +303,11 @@ final class ReplyReader {
       if (expected.request.maxReplyDescriptors() > 0) {
         outstandingWithDescriptors--;
       }
+      if (events.on()) {
+        String name = expected.request.name();
+        MessageEvent event = events.event(name, header.size(), arrived.size());
+        events.passed(event, false, true, clock.lastReply());
+      }
       Reply reply = new Reply(expected.request, payload, List.copyOf(arrived));
       arrived.clear();
       if (expected.collected) {
@@ -322,12 +338,12 @@ final class ReplyReader {
 
   private void takeNumber(int head) {
     PreparedMessages taker = outstanding.remove().taker;
-    if (!outstanding.isEmpty()) {
-      clock.replyCame(); // the time of the next one begins
-    }
     awaitedReplies--;
     if (taker != null) {
-      taker.take(bytes.getLong(head + Header.SIZE));
+      if (!outstanding.isEmpty() || taker.recorded()) {
+        clock.replyCame(); // the time of the next one begins
+      }
+      taker.take(bytes.getLong(head + Header.SIZE), clock.lastReply());
     }
   }
 

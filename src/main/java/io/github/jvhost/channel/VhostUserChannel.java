@@ -109,6 +109,23 @@ public final class VhostUserChannel implements AutoCloseable {
     return new VhostUserChannel(new SocketStream(socket, name, ledger), name, dialect);
   }
 
+  /**
+   * From now on no flight recording hears of this connection: for what is not meant, such as a
+   * rehearsal.
+   */
+  public void unrecorded() {
+    conversation.events().silence();
+  }
+
+  /** Whether a flight recording that runs would hear of this connection. */
+  public boolean isRecorded() {
+    return !conversation.events().isSilenced();
+  }
+
+  MessageEvents events() {
+    return conversation.events();
+  }
+
   /** The device's name, as it appears in messages. */
   public String name() {
     return name;

@@ -36,6 +36,7 @@ public final class MigrationDestination {
   private final PresetupMode mode;
   private final MigrationOptions options;
   private final MigrationListener listener;
+  private final PhaseClock clock = new PhaseClock("destination");
   private final MessageStream stream;
   private final PresetupWorker worker;
 
@@ -139,13 +140,16 @@ public final class MigrationDestination {
    */
   public DestinationReport run() {
     try {
-      listener.phase(Phase.SETUP);
+      enter(Phase.SETUP);
       hello();
       stream.send(new MigrationMessage.Ready());
-      listener.phase(Phase.ITERATE);
+      enter(Phase.ITERATE);
       receiveUntilCommit();
-      return start();
+      DestinationReport report = start();
+      clock.end(null);
+      return report;
     } catch (RuntimeException e) {
+      clock.end(String.valueOf(e.getMessage()));
       throw failed(e); // whatever it was, the source has to be told
     } finally {
       finishPresetup();
@@ -153,6 +157,12 @@ public final class MigrationDestination {
         window.close();
       }
     }
+  }
+
+  private void enter(Phase phase) {
+    log.debug("destination: {}", phase);
+    clock.enter(phase);
+    listener.phase(phase);
   }
 
   private MigrationException failed(RuntimeException cause) {
@@ -229,7 +239,7 @@ public final class MigrationDestination {
 
   /** The guest stops any moment now: what the window needs is made before it opens. */
   private void prepareWindow() {
-    listener.phase(Phase.STOP);
+    enter(Phase.STOP);
     finishPresetup();
     for (VhostNet device : devices.values()) {
       ExpectedFinal last = worker.expected(device.name());
@@ -259,7 +269,7 @@ public final class MigrationDestination {
 
   private void firstFinal() {
     if (finalAt == 0) {
-      finalAt = System.nanoTime();
+      finalAt = clock.enter(Phase.HAND_OVER);
       listener.phase(Phase.HAND_OVER);
     }
   }
@@ -313,18 +323,18 @@ public final class MigrationDestination {
     if (!finals.isEmpty()) {
       finals.forEach((name, state) -> Objects.requireNonNull(devices.get(name)).restore(state));
     }
-    long restoredAt = System.nanoTime();
+    long restoredAt = clock.endPart("restore");
     StopWindow opened = window;
     if (opened != null) {
       opened.start();
     }
-    long startedAt = System.nanoTime();
+    long startedAt = clock.endPart("start");
     vm.resume();
-    long resumedAt = System.nanoTime();
+    long resumedAt = clock.endPart("resume");
     List<StartResult> starts = opened == null ? List.of() : opened.results();
     int announced = announce(List.copyOf(devices.values()));
     sayRunning();
-    listener.phase(Phase.DONE);
+    enter(Phase.DONE);
     return new DestinationReport(
         worker.results(),
         presetupAbandoned,

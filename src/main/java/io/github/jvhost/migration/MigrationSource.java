@@ -37,6 +37,7 @@ public final class MigrationSource {
   private final DescriptorLedger ledger;
   private final MigrationOptions options;
   private final MigrationListener listener;
+  private final PhaseClock clock = new PhaseClock("source");
   private final MessageStream stream;
   private final PresetupAnswers answers;
   private final AtomicReference<@Nullable String> cancelled = new AtomicReference<>();
@@ -189,8 +190,11 @@ public final class MigrationSource {
    */
   public SourceReport run() {
     try {
-      return migrate();
+      SourceReport report = migrate();
+      clock.end(null);
+      return report;
     } catch (RuntimeException e) {
+      clock.end(String.valueOf(e.getMessage()));
       throw failed(e); // whatever it was, somebody has to run the guest
     } finally {
       endStop();
@@ -219,19 +223,20 @@ public final class MigrationSource {
     stream.send(new MigrationMessage.Stopping());
     paused = true;
     vm.pause();
-    long pausedAt = System.nanoTime();
+    long pausedAt = clock.endPart("pause");
     boolean right = records.stillRight();
     if (stop != null) {
       stop.stop();
     }
-    long stoppedAt = System.nanoTime();
+    long stoppedAt = clock.endPart("stop rings");
     collectLog();
     long lastPages = ram.sendDirty(pages);
     handOver(right ? records.patched() : records.anew());
-    long committedAt = System.nanoTime();
+    long committedAt = clock.endPart("last pages and states");
+    clock.enter(Phase.HAND_OVER, committedAt);
     listener.phase(Phase.HAND_OVER);
     awaitRunning();
-    long runningAt = System.nanoTime();
+    long runningAt = clock.enter(Phase.DONE);
     rounds.add(lastPages);
     List<Outcome> stops = stop == null ? List.of() : stop.outcomes();
     listener.phase(Phase.DONE);
@@ -249,6 +254,7 @@ public final class MigrationSource {
 
   private void enter(Phase phase) {
     log.debug("source: {}", phase);
+    clock.enter(phase);
     listener.phase(phase);
     checkCancelled();
   }

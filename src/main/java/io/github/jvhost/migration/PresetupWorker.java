@@ -83,10 +83,9 @@ final class PresetupWorker {
         }
       }
     } catch (RuntimeException e) {
-      log.warn("presetup ended early: {}", e.toString());
       for (Rehearsal.Part part : records) {
-        int generation = part.content().generation();
-        keepFirst(part, new PresetupResult(generation, false, e.toString(), null, 0));
+        log.warn("{}: presetup ended early: {}", part.net().name(), e.toString());
+        keepFirst(part, e.toString());
       }
     } finally {
       // Only now: the source stops its guest upon this answer, and what is not warm yet would be
@@ -108,6 +107,7 @@ final class PresetupWorker {
         // Only the final record has to be right.
         String why = String.valueOf(e.getMessage());
         keep(part, new PresetupResult(part.content().generation(), false, why, null, 0));
+        part.net().fellBack(why);
       }
     }
     List<PresetupResult> results = VhostNetGroup.presetup(mode, states, givenUp::get);
@@ -139,13 +139,16 @@ final class PresetupWorker {
   }
 
   /** Keeps a result where there is none of this generation yet. */
-  private void keepFirst(Rehearsal.Part part, PresetupResult result) {
+  private void keepFirst(Rehearsal.Part part, String why) {
+    int generation = part.content().generation();
     synchronized (newest) {
       PresetupResult before = newest.get(part.net().name());
-      if (before == null || before.generation() < result.generation()) {
-        newest.put(part.net().name(), result);
+      if (before != null && before.generation() >= generation) {
+        return;
       }
+      newest.put(part.net().name(), new PresetupResult(generation, false, why, null, 0));
     }
+    part.net().fellBack(why);
   }
 
   private void tell(String device) {
@@ -156,7 +159,7 @@ final class PresetupWorker {
     try {
       answer.result(device, result);
     } catch (VhostException e) {
-      log.debug("the source could not be told of {}'s presetup: {}", device, e.getMessage());
+      log.debug("{}: the source could not be told of presetup: {}", device, e.getMessage());
     }
   }
 

@@ -54,6 +54,9 @@ final class DeviceConnection implements AutoCloseable {
         VhostUserChannel.connect(
             options.address(), options.name(), options.dialect(), options.ledger(), deadline);
     try {
+      if (options.observer() == Rehearsed.SILENTLY) {
+        channel.unrecorded();
+      }
       channel.replyDeadlines(options.replies());
       return handshake(channel, options, call);
     } catch (RuntimeException e) {

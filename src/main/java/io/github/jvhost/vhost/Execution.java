@@ -51,4 +51,12 @@ public interface Execution {
 
   /** What became of it. Only once it is finished. */
   Outcome outcome();
+
+  /**
+   * Writes to a flight recording what became of it; nothing where none runs. Once, after a stop
+   * window.
+   *
+   * @param outcome of this execution
+   */
+  default void record(Outcome outcome) {}
 }

@@ -42,6 +42,9 @@ final class NetTransitions {
   /** Whether it may be used; rehearsals walk the other way as well. */
   private boolean armed = true;
 
+  /** Whether the observer knows that the connection is lost, or need not be told. */
+  private boolean lossTold;
+
   /** Whether the device is to run as soon as its driver, its link and its back end let it. */
   private boolean wanted;
 
@@ -341,16 +344,29 @@ final class NetTransitions {
     }
   }
 
+  private void tellLoss(VhostException why) {
+    if (!lossTold) {
+      lossTold = true;
+      device.observation().lost(why);
+    }
+  }
+
   /** Something failed that may have cost the connection; a device that is watched is lost then. */
   void noteLoss(@Nullable VhostException why) {
-    if (why != null && presence.isWatched() && !device.connected()) {
+    if (why == null || device.connected()) {
+      return;
+    }
+    if (presence.isWatched()) {
       lose(why);
+    } else {
+      tellLoss(why);
     }
   }
 
   /** The connection is over: the guest sees its link down until there is another one. */
   void lose(VhostException why) {
     dropConnection();
+    tellLoss(why);
     presence.lost(why);
   }
 
@@ -367,16 +383,29 @@ final class NetTransitions {
   /**
    * Another connection, in place of what is left of the old one; the back end is told nothing yet.
    *
-   * @param opened ours from here on; null: to be made now
+   * @param why the old one is of no use any more
    * @throws VhostException it cannot be made, or its back end can less than before
    */
-  void connectAnew(@Nullable DeviceConnection opened) {
+  void connectAnew(String why) {
     dropConnection();
-    if (opened == null) {
-      device.reconnect();
-    } else {
-      device.take(opened);
-    }
+    device.reconnect(why);
+    isConnected();
+  }
+
+  /**
+   * The same with a connection that is made already.
+   *
+   * @param opened ours from here on
+   * @throws VhostException its back end can less than before
+   */
+  void goOnWith(DeviceConnection opened) {
+    dropConnection();
+    device.take(opened);
+    isConnected();
+  }
+
+  private void isConnected() {
+    lossTold = false;
     presence.connected(device.connection());
   }
 
@@ -399,6 +428,7 @@ final class NetTransitions {
   /** The end. */
   void close() {
     dropConnection();
+    lossTold = true; // it was not lost
     wanted = false;
     closeInflight();
   }

@@ -16,6 +16,7 @@ final class PreparedExecution implements Execution {
   private final PreparedMessages messages;
   private final VhostUserChannel channel;
   private final Deadline deadline;
+  private final @Nullable PlanEvent event;
   private boolean sent;
   private boolean finished;
   private int taken;
@@ -33,6 +34,7 @@ final class PreparedExecution implements Execution {
     this.messages = prepared.messages();
     this.channel = prepared.channel();
     this.deadline = deadline;
+    this.event = Observation.ofPlan(channel);
   }
 
   @Override
@@ -44,13 +46,15 @@ final class PreparedExecution implements Execution {
       if (!sent) {
         sent = true;
         startNanos = System.nanoTime();
+        if (event != null) {
+          event.begin();
+        }
         deadline.restart(startNanos);
         channel.send(messages, deadline);
       }
       if (readable && channel.receive(messages)) {
-        endNanos = System.nanoTime();
+        ended();
         check();
-        finished = true;
       }
     } catch (VhostException e) {
       abandon(e);
@@ -126,8 +130,7 @@ final class PreparedExecution implements Execution {
   public void abandon(VhostException reason) {
     if (!finished) {
       failure = failure == null ? reason : failure;
-      endNanos = System.nanoTime();
-      finished = true;
+      ended();
     }
   }
 
@@ -155,9 +158,23 @@ final class PreparedExecution implements Execution {
     return (int) (messages.answer(answer) >>> 32);
   }
 
+  private void ended() {
+    endNanos = System.nanoTime();
+    if (event != null) {
+      event.end();
+    }
+    finished = true;
+  }
+
   @Override
   public Plan plan() {
     return prepared.asTold();
+  }
+
+  @Override
+  public void record(Outcome outcome) {
+    messages.record();
+    Observation.record(event, channel, prepared.asPlanned(), true, outcome);
   }
 
   @Override

@@ -45,6 +45,7 @@ public final class RehearsalDevice implements AutoCloseable {
         original
             .at(new BackEndAddress.Connected(peer.frontEnd()))
             .withEvents(BackEndEvents.NONE)
+            .withObserver(Rehearsed.SILENTLY)
             .withProtocolFeatures(capabilities.protocolFeatures());
     List<RingNotifiers> all = Collections.nCopies(2 * model.maxQueuePairs(), notifiers);
     try {

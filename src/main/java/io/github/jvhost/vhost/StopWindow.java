@@ -125,8 +125,10 @@ public final class StopWindow implements AutoCloseable {
     Plan plan = execution.plan();
     Outcome outcome = net.finish(execution);
     log.warn("{}: start failed, once more from nothing: {}", net.name(), failure.getMessage());
-    Outcome second = net.reconnect().orThrow();
-    return new StartResult(plan, outcome, failure.getMessage(), second);
+    String why = String.valueOf(failure.getMessage());
+    net.observation().fallback(why);
+    Outcome second = net.reconnect(why).orThrow();
+    return new StartResult(plan, outcome, why, second);
   }
 
   /**

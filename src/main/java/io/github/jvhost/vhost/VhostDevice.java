@@ -19,6 +19,7 @@ public final class VhostDevice implements AutoCloseable {
 
   private final VhostDeviceOptions options;
   private final IntConsumer call;
+  private final Observation observation;
   private @Nullable DeviceConnection connection;
   private BackEndCapabilities capabilities;
   private Shadow shadow = Shadow.nothingTold();
@@ -26,6 +27,7 @@ public final class VhostDevice implements AutoCloseable {
   private VhostDevice(VhostDeviceOptions options, IntConsumer call) {
     this.options = options;
     this.call = call;
+    this.observation = new Observation(options);
     DeviceConnection opened = DeviceConnection.open(options, call);
     this.capabilities = opened.capabilities();
     this.connection = opened;
@@ -56,8 +58,29 @@ public final class VhostDevice implements AutoCloseable {
    * @throws VhostException it is not there (RETRY), or it can less than before (GIVE_UP)
    */
   public void reconnect() {
+    reconnect("it was asked for");
+  }
+
+  /**
+   * The same.
+   *
+   * @param why the connection before is of no use any more
+   */
+  void reconnect(String why) {
+    ReconnectEvent attempt = observation.attempt();
     disconnect();
-    take(open());
+    try {
+      take(open());
+    } catch (VhostException e) {
+      observation.attempted(attempt, 1, why, e);
+      throw e;
+    }
+    observation.attempted(attempt, 1, why, null);
+  }
+
+  /** Who hears what becomes of the device. */
+  Observation observation() {
+    return observation;
   }
 
   /** Another connection, of which this device knows nothing until {@link #take}. */
@@ -200,6 +223,7 @@ public final class VhostDevice implements AutoCloseable {
     if (log.isDebugEnabled()) {
       log.debug("{}: {}", options.name(), outcome);
     }
+    observation.finished(execution, outcome);
     return outcome;
   }
 

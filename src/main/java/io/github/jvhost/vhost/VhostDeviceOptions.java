@@ -19,6 +19,7 @@ import java.time.Duration;
  * @param protocolFeatures bits that are negotiated where the back end has them; PRESETUP's comes
  *     from the dialect
  * @param events who hears what the back end asks or says by itself
+ * @param observer who hears what becomes of the device, for metrics
  * @param replies how long each kind of message may take to be answered
  * @param connectWithin how long connecting and the first questions may take; a loaded DPDK was seen
  *     to take half a second for the first answer
@@ -33,6 +34,7 @@ public record VhostDeviceOptions(
     DescriptorLedger ledger,
     long protocolFeatures,
     BackEndEvents events,
+    Observer observer,
     ReplyDeadlines replies,
     Duration connectWithin,
     Duration presetupWithin,
@@ -72,6 +74,7 @@ public record VhostDeviceOptions(
         ledger,
         DEFAULT_PROTOCOL_FEATURES,
         BackEndEvents.NONE,
+        Observer.NONE,
         ReplyDeadlines.DEFAULTS,
         Duration.ofSeconds(5),
         Duration.ofSeconds(30),
@@ -94,6 +97,7 @@ public record VhostDeviceOptions(
         ledger,
         bits,
         events,
+        observer,
         replies,
         connectWithin,
         presetupWithin,
@@ -120,6 +124,7 @@ public record VhostDeviceOptions(
         ledger,
         protocolFeatures,
         events,
+        observer,
         replies,
         connectWithin,
         presetupWithin,
@@ -135,6 +140,24 @@ public record VhostDeviceOptions(
         profile,
         ledger,
         protocolFeatures,
+        listener,
+        observer,
+        replies,
+        connectWithin,
+        presetupWithin,
+        transitionWithin);
+  }
+
+  /** The same with somebody who hears what becomes of the device. */
+  public VhostDeviceOptions withObserver(Observer listener) {
+    return new VhostDeviceOptions(
+        name,
+        address,
+        dialect,
+        profile,
+        ledger,
+        protocolFeatures,
+        events,
         listener,
         replies,
         connectWithin,
@@ -152,6 +175,7 @@ public record VhostDeviceOptions(
         ledger,
         protocolFeatures,
         events,
+        observer,
         bounds,
         connectWithin,
         presetupWithin,
@@ -168,6 +192,7 @@ public record VhostDeviceOptions(
         ledger,
         protocolFeatures,
         events,
+        observer,
         replies,
         connect,
         presetup,

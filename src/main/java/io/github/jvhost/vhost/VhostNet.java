@@ -272,18 +272,40 @@ public final class VhostNet implements AutoCloseable {
    *
    * @throws VhostException it cannot be reached
    */
-  public synchronized Outcome reconnect() {
+  public Outcome reconnect() {
+    return reconnect("it was asked for");
+  }
+
+  /**
+   * The same.
+   *
+   * @param why the connection before is of no use any more
+   */
+  synchronized Outcome reconnect(String why) {
     awaitIdle();
     boolean linkWasLost = presence().linkLost();
-    transitions.connectAnew(null);
+    transitions.connectAnew(why);
     Outcome outcome = transitions.startAnew(linkWasLost);
     signalRings();
     return outcome;
   }
 
   /** A new connection of which nothing is asked yet, in place of one that is of no use any more. */
-  synchronized void reconnectOnly() {
-    transitions.connectAnew(null);
+  synchronized void reconnectOnly(String why) {
+    transitions.connectAnew(why);
+  }
+
+  /** Who hears what becomes of the device. */
+  Observation observation() {
+    return device.observation();
+  }
+
+  /**
+   * A migration has decided, for a reason of its own, that the device goes on another way than was
+   * asked for. The device's {@link Observer} hears of it, and a flight recording.
+   */
+  public void fellBack(String why) {
+    observation().fallback(why);
   }
 
   /** Another connection to the back end, for {@link #recover}. Takes its time, without the lock. */
@@ -313,7 +335,7 @@ public final class VhostNet implements AutoCloseable {
         opened.close();
       }
     }
-    transitions.connectAnew(opened);
+    transitions.goOnWith(opened);
     if (!transitions.waitsForBackEnd()) {
       return false;
     }
@@ -380,8 +402,10 @@ public final class VhostNet implements AutoCloseable {
    */
   synchronized void watchedBy(@Nullable Runnable told) {
     presence().watcher(told);
-    transitions.noteLoss(
-        new VhostException(name() + ": there was no connection to watch", Recovery.RECONNECT));
+    if (told != null) {
+      transitions.noteLoss(
+          new VhostException(name() + ": there was no connection to watch", Recovery.RECONNECT));
+    }
   }
 
   /** What a watch needs to know. */
@@ -461,14 +485,14 @@ public final class VhostNet implements AutoCloseable {
     awaitIdle();
     transitions.logTo(null);
     if (!device.connected()) {
-      reconnect().orThrow();
+      reconnect("there was none").orThrow();
       return;
     }
     try {
       refresh();
     } catch (VhostException e) {
       log.warn("{}: connecting anew: {}", name(), e.getMessage());
-      reconnect().orThrow();
+      reconnect(String.valueOf(e.getMessage())).orThrow();
     }
   }
 

@@ -55,6 +55,9 @@ public final class VhostNetGroup {
       executions.add(execution);
       if (execution == null) {
         results.add(PresetupResult.skipped(early.generation(), beginning.why()));
+        if (mode != PresetupMode.OFF) {
+          net.observation().fallback(beginning.why());
+        }
       } else {
         results.add(new PresetupResult(early.generation(), true, null, execution.plan(), 0));
         begun.add(execution);
@@ -79,10 +82,11 @@ public final class VhostNetGroup {
       return new PresetupResult(early.generation(), true, null, execution.plan(), outcome.micros());
     }
     // Half told is worse than not told: a new connection, and everything in the stop window.
-    String note = failure.getMessage();
+    String note = String.valueOf(failure.getMessage());
+    early.net().observation().fallback(note);
     log.info("{}: presetup failed, going on without: {}", early.net().name(), note);
     try {
-      early.net().reconnectOnly();
+      early.net().reconnectOnly(note);
     } catch (VhostException e) {
       note = note + "; and again: " + e.getMessage();
     }

@@ -29,6 +29,7 @@ final class VhostUserExecution implements Execution {
   private final Plan plan;
   private final List<PlannedStep> steps;
   private final Deadline deadline;
+  private final @Nullable PlanEvent event;
 
   /** The steps whose answers are still to come, oldest first: a ring buffer of step indexes. */
   private final int[] pending;
@@ -54,6 +55,7 @@ final class VhostUserExecution implements Execution {
     this.plan = plan;
     this.steps = plan.steps();
     this.deadline = deadline;
+    this.event = Observation.ofPlan(channel);
     this.pending = new int[steps.size() + 1];
     this.bases = new Integer[steps.size()];
   }
@@ -68,6 +70,9 @@ final class VhostUserExecution implements Execution {
         started = true;
         messagesBefore = channel.messagesSent();
         startNanos = System.nanoTime();
+        if (event != null) {
+          event.begin();
+        }
       }
       if (readable) {
         receive();
@@ -267,6 +272,9 @@ final class VhostUserExecution implements Execution {
     }
     finished = true;
     endNanos = System.nanoTime();
+    if (event != null) {
+      event.end();
+    }
   }
 
   @Override
@@ -308,6 +316,11 @@ final class VhostUserExecution implements Execution {
   @Override
   public Plan plan() {
     return plan;
+  }
+
+  @Override
+  public void record(Outcome outcome) {
+    Observation.record(event, channel, plan, false, outcome);
   }
 
   @Override

@@ -34,6 +34,7 @@ final class WatchedDevice {
   private final Condition changed = lock.newCondition();
   private @Nullable Thread attempts;
   private boolean cancelled;
+  private String lostBecause = "";
 
   /** Whether the device was lost once more while its thread was at it. */
   private boolean lostAgain;
@@ -82,6 +83,7 @@ final class WatchedDevice {
     listener.lost(net, why);
     lock.lock();
     try {
+      lostBecause = String.valueOf(why.getMessage());
       if (attempts != null) {
         lostAgain = true;
       } else if (!cancelled) {
@@ -114,19 +116,31 @@ final class WatchedDevice {
       if (!waited(pause.get()) || net.connected()) {
         return; // cancelled, or somebody else has brought it back
       }
+      ReconnectEvent event = net.observation().attempt();
       try {
         boolean running = net.recover(net.openConnection());
         log.info("{}: a back end again, attempt {}", net.name(), attempt);
+        net.observation().attempted(event, attempt, whyLost(), null);
         listener.recovered(net, attempt, running);
         return;
       } catch (VhostException e) {
         log.debug("{}: attempt {}: {}", net.name(), attempt, e.getMessage());
+        net.observation().attempted(event, attempt, whyLost(), e);
         if (e.recovery() == Recovery.GIVE_UP) {
           giveUp(e);
           return;
         }
         last = e;
       }
+    }
+  }
+
+  private String whyLost() {
+    lock.lock();
+    try {
+      return lostBecause;
+    } finally {
+      lock.unlock();
     }
   }
 

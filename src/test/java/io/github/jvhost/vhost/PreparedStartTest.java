@@ -129,7 +129,7 @@ class PreparedStartTest {
   void aConnectionThatWasMadeAnewIsToldEverything() throws Exception {
     try (Rig rig = new Rig(dir, 1, PRESETUP, BackEndProfile.GENERIC)) {
       preset(rig, PresetupMode.EXPLICIT, true);
-      rig.net().reconnectOnly();
+      rig.net().reconnectOnly("a test wants it");
       assertThat(started(rig).get(0)).contains("SET_MEM_TABLE");
     }
   }

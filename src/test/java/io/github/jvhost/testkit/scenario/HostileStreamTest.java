@@ -292,7 +292,7 @@ class HostileStreamTest {
         new Nonsense(
             "COMMIT without final records",
             f -> f.remove(indexOf(f, Frame::isFinalRecord)),
-            "handed over with final records of [] only"),
+            "handed over with 0 final records for 1 devices"),
         new Nonsense(
             "pages outside of memory",
             f -> {

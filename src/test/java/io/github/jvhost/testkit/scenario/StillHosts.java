@@ -95,6 +95,11 @@ final class StillHosts implements AutoCloseable {
     return host(OPTIONS.sized(1, 1, bytes), BackEnds.Side.DESTINATION);
   }
 
+  /** The names of all messages that the destination's back end was told. */
+  List<String> toldToTarget() {
+    return backEnds.of(BackEnds.Side.DESTINATION, 0).record().names();
+  }
+
   static MigrationOptions options(boolean early) {
     MigrationOptions defaults = MigrationOptions.defaults();
     return early ? defaults : defaults.withoutEarly(Variant.OFF_PIPELINED.order());

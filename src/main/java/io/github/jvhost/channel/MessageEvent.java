@@ -1,0 +1,60 @@
+package io.github.jvhost.channel;
+
+import jdk.jfr.Category;
+import jdk.jfr.Description;
+import jdk.jfr.Event;
+import jdk.jfr.Label;
+import jdk.jfr.Name;
+import jdk.jfr.StackTrace;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One message of a connection, as a flight recording has it. A sent message's time is when the
+ * write that carried it, and maybe others, had returned; a received one's is when it was complete.
+ * That of {@link PreparedMessages} is taken then, too, though they are recorded later.
+ */
+@Name("io.github.jvhost.Message")
+@Label("vhost-user message")
+@Category("jvhost")
+@Description(
+    "A message between front end and back end: when its write had returned, or it was read")
+@StackTrace(false)
+final class MessageEvent extends Event {
+  @Label("Device")
+  @Nullable String device;
+
+  @Label("Request")
+  @Description("The message's name; an answer has that of what it answers")
+  @Nullable String request;
+
+  @Label("Direction")
+  @Description("sent or received, as the front end sees it")
+  @Nullable String direction;
+
+  @Label("Reply")
+  @Description("Answers on the main connection are received, those on the back end's own are sent")
+  boolean reply;
+
+  @Label("Bytes")
+  @Description("Header and payload")
+  int bytes;
+
+  @Label("Descriptors")
+  int descriptors;
+
+  @Label("Need Reply")
+  @Description("NEED_REPLY: an acknowledgement is asked for")
+  boolean needReply;
+
+  @Label("Nanos")
+  @Description("The same time on the clock of all reports, System.nanoTime()")
+  long nanos;
+
+  /** It happened just now. Events have to have a duration; what it says is nothing. */
+  void happened(boolean sent, long now) {
+    begin();
+    end();
+    direction = sent ? "sent" : "received";
+    nanos = now;
+  }
+}

@@ -1,0 +1,23 @@
+package io.github.jvhost.vhost;
+
+import jdk.jfr.Category;
+import jdk.jfr.Description;
+import jdk.jfr.Event;
+import jdk.jfr.Label;
+import jdk.jfr.Name;
+import jdk.jfr.StackTrace;
+import org.jspecify.annotations.Nullable;
+
+/** A device goes on another way than was asked for, as a flight recording has it. */
+@Name("io.github.jvhost.Fallback")
+@Label("Fallback")
+@Category("jvhost")
+@Description("A device goes on without presetup, or was started once more from nothing")
+@StackTrace(false)
+final class FallbackEvent extends Event {
+  @Label("Device")
+  @Nullable String device;
+
+  @Label("Why")
+  @Nullable String why;
+}

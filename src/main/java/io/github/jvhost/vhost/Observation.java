@@ -1,0 +1,135 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.VhostUserChannel;
+import java.util.function.Consumer;
+import jdk.jfr.FlightRecorder;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Who hears what becomes of one device: the embedder's {@link Observer}, and a flight recording.
+ *
+ * <p>Events are only made where the recorder is there. Their classes are not touched before: the
+ * first that a JVM initializes has the recorder read its catalogue, which takes longer than many a
+ * migration's window.
+ */
+final class Observation {
+  private static final Logger log = LoggerFactory.getLogger(Observation.class);
+
+  private final String device;
+  private final Observer observer;
+  private final boolean recorded;
+
+  Observation(VhostDeviceOptions options) {
+    this.device = options.name();
+    this.observer = options.observer();
+    this.recorded = observer != Rehearsed.SILENTLY;
+  }
+
+  /** The event of a plan on this connection; null: nobody records. */
+  static @Nullable PlanEvent ofPlan(VhostUserChannel channel) {
+    if (!channel.isRecorded() || !FlightRecorder.isInitialized()) {
+      return null;
+    }
+    var event = new PlanEvent();
+    return event.isEnabled() ? event : null;
+  }
+
+  /**
+   * Records a plan.
+   *
+   * @param begun with the plan and ended with it; null: no recording ran then
+   * @param plan as it was planned
+   */
+  static void record(
+      @Nullable PlanEvent begun,
+      VhostUserChannel channel,
+      Plan plan,
+      boolean prepared,
+      Outcome outcome) {
+    PlanEvent event = begun == null ? ofPlan(channel) : begun;
+    if (event != null) {
+      event.device = channel.name();
+      event.lifecycle = plan.lifecycle().name();
+      event.steps = plan.steps().size();
+      event.stepsTaken = outcome.stepsTaken();
+      event.messages = outcome.messages();
+      event.waits = outcome.waits();
+      event.prepared = prepared;
+      event.startNanos = outcome.startNanos();
+      event.endNanos = outcome.endNanos();
+      event.failure = messageOf(outcome.failure());
+      event.commit();
+    }
+  }
+
+  private static @Nullable String messageOf(@Nullable VhostException failure) {
+    return failure == null ? null : String.valueOf(failure.getMessage());
+  }
+
+  /** A plan has ended. */
+  void finished(Execution execution, Outcome outcome) {
+    execution.record(outcome);
+    if (!Observer.NONE.equals(observer)) { // the plan as it was told is made when it is asked for
+      tell(o -> o.planFinished(device, execution.plan(), outcome));
+    }
+  }
+
+  /** The device goes on another way than was asked for. */
+  void fallback(String why) {
+    if (recorded && FlightRecorder.isInitialized()) {
+      var event = new FallbackEvent();
+      event.device = device;
+      event.why = why;
+      event.commit();
+    }
+    tell(o -> o.fallback(device, why));
+  }
+
+  /** The connection is lost. */
+  void lost(VhostException why) {
+    tell(o -> o.lost(device, why));
+  }
+
+  /** An attempt to connect anew begins; null: nobody records. */
+  @Nullable ReconnectEvent attempt() {
+    if (!recorded || !FlightRecorder.isInitialized()) {
+      return null;
+    }
+    var event = new ReconnectEvent();
+    event.begin();
+    return event;
+  }
+
+  /**
+   * It has ended.
+   *
+   * @param number from 1
+   * @param why the connection before is of no use any more
+   * @param failure null: the device is connected
+   */
+  void attempted(
+      @Nullable ReconnectEvent event, int number, String why, @Nullable VhostException failure) {
+    if (event != null) {
+      event.device = device;
+      event.attempt = number;
+      event.why = why;
+      event.failure = messageOf(failure);
+      event.commit();
+    }
+    if (failure == null) {
+      tell(o -> o.reconnected(device, number));
+    }
+  }
+
+  /** Whatever an observer does, the device goes on. */
+  private void tell(Consumer<Observer> event) {
+    try {
+      event.accept(observer);
+    } catch (RuntimeException e) {
+      log.warn("{}: the observer failed", device, e);
+    }
+  }
+}

@@ -1,0 +1,59 @@
+package io.github.jvhost.vhost;
+
+import jdk.jfr.Category;
+import jdk.jfr.Description;
+import jdk.jfr.Event;
+import jdk.jfr.Label;
+import jdk.jfr.Name;
+import jdk.jfr.StackTrace;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A plan that was carried out, as a flight recording has it. Its duration begins when the first
+ * byte is about to be sent and ends when the last answer has come, as in its {@link Outcome}; it is
+ * recorded once the device is finished with it, after a stop window.
+ */
+@Name("io.github.jvhost.Plan")
+@Label("Plan")
+@Category("jvhost")
+@Description("What a back end was told in one go, from the first byte to the last answer")
+@StackTrace(false)
+final class PlanEvent extends Event {
+  @Label("Device")
+  @Nullable String device;
+
+  @Label("Lifecycle")
+  @Description("Of the configuration that it leads to")
+  @Nullable String lifecycle;
+
+  @Label("Steps")
+  int steps;
+
+  @Label("Steps Taken")
+  @Description("How many, from the first, the back end surely took")
+  int stepsTaken;
+
+  @Label("Messages")
+  @Description("Sent, the barrier among them")
+  int messages;
+
+  @Label("Waits")
+  @Description("How often nothing was left to do but to wait for the back end")
+  int waits;
+
+  @Label("Prepared")
+  @Description("Planned and encoded ahead of time; otherwise when it was due")
+  boolean prepared;
+
+  @Label("Start Nanos")
+  @Description("Outcome.startNanos(), of System.nanoTime()")
+  long startNanos;
+
+  @Label("End Nanos")
+  @Description("Outcome.endNanos(), of System.nanoTime()")
+  long endNanos;
+
+  @Label("Failure")
+  @Description("Why it was not carried out whole")
+  @Nullable String failure;
+}
