@@ -20,6 +20,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
+import jdk.jfr.Event;
+import jdk.jfr.FlightRecorder;
 import org.jspecify.annotations.NullMarked;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -157,6 +159,28 @@ class ArchitectureTest {
                     && Stream.of("forName", "getDeclared", "getMethod", "getField")
                         .anyMatch(c.getName()::startsWith)))
         .isEmpty();
+  }
+
+  /** The first class of events that is initialized costs the JVM a quarter of a second. */
+  @Test
+  void eventsAreMadeOnlyWhereTheRecorderIsThere() {
+    Predicate<JavaClass> asks =
+        c ->
+            c.getMethodCallsFromSelf().stream()
+                .anyMatch(m ->
+                    m.getTargetOwner().isEquivalentTo(FlightRecorder.class)
+                        && m.getName().equals("isInitialized"));
+
+    assertThat(
+            classes()
+                .filter(asks.negate())
+                .flatMap(c -> c.getConstructorCallsFromSelf().stream())
+                .filter(c -> ours(c.getTargetOwner()))
+                .filter(c -> c.getTargetOwner().isAssignableTo(Event.class))
+                .map(c -> c.getDescription()))
+        .isEmpty();
+    assertThat(classes().filter(asks).map(JavaClass::getSimpleName))
+        .contains("MessageEvents", "Observation", "PhaseClock");
   }
 
   @Test

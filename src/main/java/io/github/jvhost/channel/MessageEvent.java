@@ -50,17 +50,7 @@ final class MessageEvent extends Event {
   @Description("The same time on the clock of all reports, System.nanoTime()")
   long nanos;
 
-  /** One of a message that was not sent, or received, yet. */
-  static MessageEvent of(String device, String request, int bytes, int descriptors) {
-    var event = new MessageEvent();
-    event.device = device;
-    event.request = request;
-    event.bytes = bytes;
-    event.descriptors = descriptors;
-    return event;
-  }
-
-  /** It happened just now. */
+  /** It happened just now. Events have to have a duration; what it says is nothing. */
   void happened(boolean sent, long now) {
     begin();
     end();

@@ -51,9 +51,18 @@ final class MessageEvents {
     return asked.isEnabled();
   }
 
-  /** The same for what is not sent yet, with the whole message's size. */
+  /**
+   * The event of a message that was not sent or received yet; only while {@link #on}.
+   *
+   * @param payload in bytes
+   */
   MessageEvent event(String request, int payload, int descriptors) {
-    return MessageEvent.of(device, request, Header.SIZE + payload, descriptors);
+    var event = new MessageEvent();
+    event.device = device;
+    event.request = request;
+    event.bytes = Header.SIZE + payload;
+    event.descriptors = descriptors;
+    return event;
   }
 
   /** A message is encoded behind others that are not written yet. */

@@ -83,8 +83,8 @@ final class PresetupWorker {
         }
       }
     } catch (RuntimeException e) {
-      log.warn("presetup ended early: {}", e.toString());
       for (Rehearsal.Part part : records) {
+        log.warn("{}: presetup ended early: {}", part.net().name(), e.toString());
         keepFirst(part, e.toString());
       }
     } finally {
@@ -159,7 +159,7 @@ final class PresetupWorker {
     try {
       answer.result(device, result);
     } catch (VhostException e) {
-      log.debug("the source could not be told of {}'s presetup: {}", device, e.getMessage());
+      log.debug("{}: the source could not be told of presetup: {}", device, e.getMessage());
     }
   }
 
