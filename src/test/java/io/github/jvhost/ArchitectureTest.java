@@ -165,10 +165,11 @@ class ArchitectureTest {
   @Test
   void eventsAreMadeOnlyWhereTheRecorderIsThere() {
     Predicate<JavaClass> asks =
-        c -> c.getMethodCallsFromSelf().stream()
-            .anyMatch(m ->
-                m.getTargetOwner().isEquivalentTo(FlightRecorder.class)
-                    && m.getName().equals("isInitialized"));
+        c ->
+            c.getMethodCallsFromSelf().stream()
+                .anyMatch(m ->
+                    m.getTargetOwner().isEquivalentTo(FlightRecorder.class)
+                        && m.getName().equals("isInitialized"));
 
     assertThat(
             classes()

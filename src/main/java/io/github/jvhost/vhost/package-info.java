@@ -24,8 +24,8 @@
  * turns them into vhost-user messages; vhost-vdpa and the kernel's vhost could execute the same
  * plan with ioctls.
  *
- * <p>An embedder's metrics hear of transitions through {@link io.github.jvhost.vhost.Observer}, flight
- * recordings through events of the JVM's: docs/observability.md.
+ * <p>An embedder's metrics hear of transitions through {@link io.github.jvhost.vhost.Observer},
+ * flight recordings through events of the JVM's: docs/observability.md.
  *
  * <p>A device has one serial owner: no type here may be used by two threads at once, except the
  * immutable ones (configurations, shadows, plans, outcomes).
