@@ -81,10 +81,52 @@ public record VhostDeviceOptions(
         Duration.ofSeconds(10));
   }
 
+  /**
+   * For a back end of which nothing is known but that it listens on a socket: {@link
+   * Dialect#UPSTREAM}, {@link BackEndProfile#GENERIC}, and the usual bounds.
+   */
+  public static VhostDeviceOptions of(String name, Path socket, DescriptorLedger ledger) {
+    return of(name, socket, Dialect.UPSTREAM, BackEndProfile.GENERIC, ledger);
+  }
+
   /** The same for a back end that listens on a socket. */
   public static VhostDeviceOptions of(
       String name, Path socket, Dialect dialect, BackEndProfile profile, DescriptorLedger ledger) {
     return of(name, new BackEndAddress.Socket(socket), dialect, profile, ledger);
+  }
+
+  /** The same, spoken to in another dialect: one with PRESETUP, for a back end that has it. */
+  public VhostDeviceOptions withDialect(Dialect other) {
+    return new VhostDeviceOptions(
+        name,
+        address,
+        other,
+        profile,
+        ledger,
+        protocolFeatures,
+        events,
+        observer,
+        replies,
+        connectWithin,
+        presetupWithin,
+        transitionWithin);
+  }
+
+  /** The same for a back end of which more is known. */
+  public VhostDeviceOptions withProfile(BackEndProfile known) {
+    return new VhostDeviceOptions(
+        name,
+        address,
+        dialect,
+        known,
+        ledger,
+        protocolFeatures,
+        events,
+        observer,
+        replies,
+        connectWithin,
+        presetupWithin,
+        transitionWithin);
   }
 
   /** The same with other protocol features. */
