@@ -113,6 +113,26 @@ public final class EventFd implements AutoCloseable {
     return counter.get(ValueLayout.JAVA_LONG, 0);
   }
 
+  /**
+   * Waits until it is signalled, and sets it to 0 then. For a thread that waits for this one alone;
+   * one that waits for several has a {@link Poller}.
+   *
+   * @return how often it was signalled, 0 when the deadline has passed
+   * @throws IllegalStateException when closed
+   * @throws SystemCallException when the descriptor is none of an eventfd
+   */
+  public long await(Deadline deadline) {
+    try (Poller poller = new Poller(1)) {
+      poller.add(descriptor.number(), Poller.IN);
+      long signals = drain();
+      // Somebody else may drain it between the wait and the look.
+      while (signals == 0 && poller.await(deadline.remainingNanos()) > 0) {
+        signals = drain();
+      }
+      return signals;
+    }
+  }
+
   /** Closes the descriptor; a second time does nothing. */
   @Override
   public synchronized void close() {

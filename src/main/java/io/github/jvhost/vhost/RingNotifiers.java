@@ -2,13 +2,14 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.sys.OwnedDescriptor;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The eventfds of a vring. An embedder on KVM gives its ioeventfd and irqfd here. They stay the
- * embedder's, and have to stay open as long as the device.
+ * The eventfds of a vring. An embedder on KVM gives its ioeventfd and irqfd here, {@link
+ * #duplicateOf}. They stay the embedder's, and have to stay open as long as the device.
  *
  * @param kick guest to back end
  * @param call back end to guest
@@ -42,6 +43,32 @@ public record RingNotifiers(EventFd kick, EventFd call, @Nullable EventFd err) {
               EventFd.create(ledger, device + " ring " + i + " call")));
     }
     return all;
+  }
+
+  /**
+   * Those that a VMM has made already: KVM's ioeventfd and irqfd of a ring. They stay the VMM's;
+   * what this has, and closes, are duplicates. Should they block, they are made non-blocking, which
+   * the VMM sees too: see {@link EventFd#adopt}.
+   *
+   * @param ledger where the duplicates are written down
+   * @param what the ring, for messages: "net0 ring 3"
+   * @param kick an open eventfd, guest to back end (ioeventfd)
+   * @param call an open eventfd, back end to guest (irqfd)
+   * @throws io.github.jvhost.sys.SystemCallException when one is not open, or no more descriptors
+   *     are to be had
+   */
+  public static RingNotifiers duplicateOf(
+      DescriptorLedger ledger, String what, int kick, int call) {
+    EventFd first =
+        EventFd.adopt(OwnedDescriptor.duplicateOf(ledger, kick, "eventfd " + what + " kick"));
+    try {
+      return new RingNotifiers(
+          first,
+          EventFd.adopt(OwnedDescriptor.duplicateOf(ledger, call, "eventfd " + what + " call")));
+    } catch (RuntimeException e) {
+      first.close();
+      throw e;
+    }
   }
 
   /** Closes all of them. */

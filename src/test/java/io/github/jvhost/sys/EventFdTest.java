@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -108,6 +109,17 @@ class EventFdTest {
       MemorySegment value = arena.allocateFrom(ValueLayout.JAVA_LONG, FULL);
       MemorySegment state = arena.allocate(Linux.CALL_STATE);
       assertThat(Linux.write(state, e.descriptor().number(), value)).isEqualTo(Long.BYTES);
+    }
+  }
+
+  @Test
+  void whoAwaitsItIsWokenAndFindsItCleared() {
+    try (EventFd e = EventFd.create(ledger, "test");
+        EventFd theirs = EventFd.adopt(e.descriptor().duplicate())) {
+      assertThat(e.await(Deadline.after(Duration.ZERO))).isZero();
+      Thread.startVirtualThread(theirs::signal);
+      assertThat(e.await(Deadline.after(Duration.ofSeconds(30)))).isEqualTo(1);
+      assertThat(e.drain()).isZero();
     }
   }
 }
