@@ -543,6 +543,14 @@ public final class VhostNet implements AutoCloseable {
     refreshOrWait();
   }
 
+  /**
+   * Looks at the model as the device's one owner: what the driver reads from a register. The back
+   * end is told nothing, so whatever is asked has to leave the model as it is.
+   */
+  public synchronized <T> T read(Function<VirtioNet, T> question) {
+    return question.apply(model);
+  }
+
   /** A back end that is gone and watched for is no reason to fail what the guest does. */
   private void refreshOrWait() {
     try {

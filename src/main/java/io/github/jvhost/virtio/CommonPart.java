@@ -35,6 +35,41 @@ final class CommonPart {
     return transport;
   }
 
+  /** What the driver wrote there; whether it is something else than before. */
+  boolean transport(TransportState written) {
+    if (!RestoreCheck.fits(written, transport)) {
+      throw new IllegalArgumentException(
+          written.describe() + ", this device is " + transport.describe());
+    }
+    TransportState before = transport;
+    transport = written.withProxyFeatures(before.proxyFeatures());
+    return !transport.equals(before);
+  }
+
+  int queueSelect() {
+    return queueSelect;
+  }
+
+  /** The driver selects a ring; whether that is another one. */
+  boolean queueSelect(int ring) {
+    int before = queueSelect;
+    if (ring >= 0 && ring < VirtioNetState.MAX_QUEUES) {
+      queueSelect = ring;
+    }
+    return queueSelect != before;
+  }
+
+  int isr() {
+    return isr;
+  }
+
+  /** Whether these are other bits. */
+  boolean isr(int bits) {
+    int before = isr;
+    isr = bits & 0xFF;
+    return isr != before;
+  }
+
   boolean legacyBigEndian() {
     return legacyBigEndian;
   }

@@ -56,19 +56,22 @@ final class RestoreCheck {
   }
 
   private void checkTransport(TransportState saved, TransportState own) {
-    boolean fits =
-        switch (saved) {
-          case TransportState.Mmio mmio ->
-              own instanceof TransportState.Mmio mine && mine.modern() == mmio.modern();
-          case TransportState.Pci pci ->
-              own instanceof TransportState.Pci mine
-                  && mine.modern() == pci.modern()
-                  && mine.configSpace().size() == pci.configSpace().size()
-                  && vectors(mine) == vectors(pci);
-        };
-    if (!fits) {
+    if (!fits(saved, own)) {
       refuse(saved.describe() + ", this device is " + own.describe());
     }
+  }
+
+  /** Whether one is of the other's kind, and has as much to hold. */
+  static boolean fits(TransportState saved, TransportState own) {
+    return switch (saved) {
+      case TransportState.Mmio mmio ->
+          own instanceof TransportState.Mmio mine && mine.modern() == mmio.modern();
+      case TransportState.Pci pci ->
+          own instanceof TransportState.Pci mine
+              && mine.modern() == pci.modern()
+              && mine.configSpace().size() == pci.configSpace().size()
+              && vectors(mine) == vectors(pci);
+    };
   }
 
   private static int vectors(TransportState.Pci pci) {

@@ -196,6 +196,40 @@ public final class VirtioNet {
     return common.transport();
   }
 
+  /**
+   * Keeps what the driver wrote to registers that mean nothing to this model (feature selects, PCI
+   * config space, MSI-X table), so that a snapshot carries it. The features in it are not looked
+   * at: {@link #setDriverFeatures} says them.
+   *
+   * @throws IllegalArgumentException when it is another kind of transport than the device has
+   */
+  public void transport(TransportState written) {
+    changes += common.transport(written) ? 1 : 0;
+  }
+
+  /** The ring that the driver selected last. */
+  public int selectedQueue() {
+    return common.queueSelect();
+  }
+
+  /** The driver selects a ring; one that no device can have is ignored. */
+  public void selectQueue(int ring) {
+    changes += common.queueSelect(ring) ? 1 : 0;
+  }
+
+  /** The interrupt status register, as {@link #interruptStatus(int)} left it. */
+  public int interruptStatus() {
+    return common.isr();
+  }
+
+  /**
+   * Keeps the interrupt status register, 8 bits: bit 1 is a config space that changed. Bit 0, a
+   * ring that was used, is seen by nobody where calls are irqfds, and best left out.
+   */
+  public void interruptStatus(int bits) {
+    changes += common.isr(bits) ? 1 : 0;
+  }
+
   /** Whether a driver without VERSION_1 is big-endian, which a back end has to be told. */
   public boolean legacyBigEndian() {
     return common.legacyBigEndian();

@@ -322,4 +322,29 @@ class VirtioNetTest {
     assertThatThrownBy(() -> VirtioNet.builder("x").mtu(67))
         .isInstanceOf(IllegalArgumentException.class);
   }
+
+  @Test
+  void whatTheDriverWroteToTheTransportTravels() {
+    VirtioNet source = VirtioNet.builder("net0").build();
+    long before = source.changes();
+    source.transport(new TransportState.Mmio(true, 1, 1, 0, 99));
+    source.selectQueue(2);
+    source.selectQueue(5000);
+    source.interruptStatus(0x102);
+    assertThat(source.changes()).isEqualTo(before + 3);
+    assertThat(source.transport().proxyFeatures()).isZero();
+
+    VirtioNet target = VirtioNet.builder("net0").build();
+    target.restore(source.snapshot());
+    assertThat(target.transport()).isEqualTo(new TransportState.Mmio(true, 1, 1, 0, 0));
+    assertThat(target.selectedQueue()).isEqualTo(2);
+    assertThat(target.interruptStatus()).isEqualTo(2);
+
+    target.setStatus(0);
+    assertThat(target.transport()).isEqualTo(TransportState.Mmio.create(true));
+    assertThat(target.selectedQueue()).isZero();
+    assertThat(target.interruptStatus()).isZero();
+    TransportState legacy = TransportState.Mmio.create(false);
+    assertThatThrownBy(() -> target.transport(legacy)).hasMessageContaining("legacy mmio");
+  }
 }
