@@ -78,6 +78,30 @@ public final class DirtyBitmap {
     }
   }
 
+  /**
+   * Marks what a bitmap of one stretch of memory says, as KVM_GET_DIRTY_LOG fills it in: page
+   * {@code i} of the stretch is bit {@code i % 64} of word {@code i / 64}.
+   *
+   * @param gpa of the stretch's first page, a multiple of 4096
+   * @param pages the bitmap; bits behind the stretch's end have to be clear
+   * @throws IllegalArgumentException when {@code gpa} is not aligned, or a marked page lies beyond
+   *     {@link #highestAddress()}
+   */
+  public void markPages(long gpa, long[] pages) {
+    if (gpa % MemoryRegion.PAGE != 0) {
+      throw new IllegalArgumentException("pages marked from 0x" + Long.toHexString(gpa) + " on");
+    }
+    for (int w = 0; w < pages.length; w++) {
+      long at = gpa + w * BYTES_PER_WORD;
+      for (long left = pages[w]; left != 0; ) {
+        int first = Long.numberOfTrailingZeros(left);
+        int run = Math.min(Long.numberOfTrailingZeros(~(left >>> first)), Long.SIZE - first);
+        mark(at + first * MemoryRegion.PAGE, run * MemoryRegion.PAGE);
+        left &= first + run == Long.SIZE ? 0 : -1L << (first + run);
+      }
+    }
+  }
+
   /** Whether the page at {@code gpa} is marked; false beyond the end. */
   public boolean isMarked(long gpa) {
     if (gpa < 0 || gpa > highestAddress()) {

@@ -3,7 +3,15 @@ package io.github.jvhost.migration;
 import io.github.jvhost.memory.DirtyBitmap;
 import io.github.jvhost.memory.MemoryTable;
 
-/** Guest memory as the source's embedder transfers it. Called from the migration's thread. */
+/**
+ * Guest memory as the source's embedder transfers it. Called from the migration's thread.
+ *
+ * <p>An embedder with a transfer of its own need not use the {@link PageSink}. What counts is the
+ * order: whatever {@link #sendDirty} sent has to be in the destination's memory before the
+ * destination reads what is sent on the {@link MigrationLink} afterwards. Where both travel in one
+ * stream that is so by itself; where pages have connections of their own, {@link #sendDirty}
+ * returns when the other side has confirmed them.
+ */
 public interface RamSource {
   /** The regions; what the migration's HELLO tells. */
   MemoryTable table();

@@ -152,4 +152,29 @@ class DirtyBitmapTest {
     bitmap.forEachDirtyPage(gpa -> set.set((int) (gpa / PAGE)));
     return set;
   }
+
+  @Test
+  void aBitmapAsKvmGivesItIsMarkedWhereItsMemoryLies() {
+    var random = new SplittableRandom(5);
+    for (int round = 0; round < 50; round++) {
+      long first = random.nextInt(130);
+      long[] slot = {random.nextLong(), 0, -1L, 0x5555_0000_ffff_aaaaL, 1L << 63, 1};
+      DirtyBitmap dirty = new DirtyBitmap(PAGES * PAGE - 1);
+      dirty.markPages(first * PAGE, slot);
+      BitSet expected = BitSet.valueOf(slot);
+      for (int page = 0; page < PAGES; page++) {
+        assertThat(dirty.isMarked(page * PAGE))
+            .isEqualTo(page >= first && expected.get((int) (page - first)));
+      }
+    }
+  }
+
+  @Test
+  void pagesThatAreNoneOrLieBeyondAreRefused() {
+    DirtyBitmap dirty = new DirtyBitmap(64 * PAGE - 1);
+    assertThatThrownBy(() -> dirty.markPages(1, new long[] {1}))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> dirty.markPages(PAGE, new long[] {1L << 63}))
+        .isInstanceOf(IllegalArgumentException.class);
+  }
 }
