@@ -56,13 +56,15 @@ public final class MigrationDestination {
     for (VhostNet device : builder.devices) {
       devices.put(device.name(), device);
     }
-    this.ram = Objects.requireNonNull(builder.ram, "ram");
-    this.vm = Objects.requireNonNull(builder.vm, "vm");
+    this.ram = Objects.requireNonNull(builder.ram, "a migration's destination needs ram(...)");
+    this.vm = Objects.requireNonNull(builder.vm, "a migration's destination needs vm(...)");
     this.mode = builder.mode;
     this.options = builder.options;
     this.listener = builder.listener;
     this.stream =
-        new MessageStream(Objects.requireNonNull(builder.link, "link"), options.linkWithin());
+        new MessageStream(
+            Objects.requireNonNull(builder.link, "a migration's destination needs link(...)"),
+            options.linkWithin());
     this.worker = new PresetupWorker(mode, this::answer);
   }
 

@@ -25,6 +25,24 @@ public record MigrationOptions(
     long stopPages,
     int maxRounds) {
 
+  /** Checks the ranges. */
+  public MigrationOptions {
+    requireNotNegative("presetupWithin", presetupWithin);
+    requireNotNegative("lateWithin", lateWithin);
+    requireNotNegative("linkWithin", linkWithin);
+    if (linkWithin.isZero() || stopPages < 0 || maxRounds < 1) {
+      throw new IllegalArgumentException(
+          "a migration with linkWithin %s, stopPages %d, maxRounds %d"
+              .formatted(linkWithin, stopPages, maxRounds));
+    }
+  }
+
+  private static void requireNotNegative(String what, Duration time) {
+    if (time.isNegative()) {
+      throw new IllegalArgumentException("a migration with %s %s".formatted(what, time));
+    }
+  }
+
   /** Early records, planned order, 5 s for presetup, 1 s for a late one, 30 s of quiet. */
   public static MigrationOptions defaults() {
     return new MigrationOptions(
@@ -47,5 +65,22 @@ public record MigrationOptions(
   public MigrationOptions patience(Duration newPresetupWithin, Duration newLateWithin) {
     return new MigrationOptions(
         early, order, newPresetupWithin, newLateWithin, linkWithin, stopPages, maxRounds);
+  }
+
+  /** The same with another patience for the other side. */
+  public MigrationOptions linkWithin(Duration newLinkWithin) {
+    return new MigrationOptions(
+        early, order, presetupWithin, lateWithin, newLinkWithin, stopPages, maxRounds);
+  }
+
+  /**
+   * The same with another moment to stop the guest.
+   *
+   * @param pages when no more than these are left; a fast link can take more in the same time
+   * @param rounds or after so many rounds, however many are left
+   */
+  public MigrationOptions stopAt(long pages, int rounds) {
+    return new MigrationOptions(
+        early, order, presetupWithin, lateWithin, linkWithin, pages, rounds);
   }
 }

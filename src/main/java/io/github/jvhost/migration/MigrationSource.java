@@ -59,13 +59,15 @@ public final class MigrationSource {
 
   private MigrationSource(Builder builder) {
     this.devices = List.copyOf(builder.devices);
-    this.ram = Objects.requireNonNull(builder.ram, "ram");
-    this.vm = Objects.requireNonNull(builder.vm, "vm");
+    this.ram = Objects.requireNonNull(builder.ram, "a migration's source needs ram(...)");
+    this.vm = Objects.requireNonNull(builder.vm, "a migration's source needs vm(...)");
     this.ledger = builder.ledger;
     this.options = builder.options;
     this.listener = builder.listener;
     this.stream =
-        new MessageStream(Objects.requireNonNull(builder.link, "link"), options.linkWithin());
+        new MessageStream(
+            Objects.requireNonNull(builder.link, "a migration's source needs link(...)"),
+            options.linkWithin());
     this.pages = stream::sendPages;
     this.answers = new PresetupAnswers(devices.stream().map(VhostNet::name).toList());
     this.announced = ram.table();
