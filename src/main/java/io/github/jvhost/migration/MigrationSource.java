@@ -231,6 +231,9 @@ public final class MigrationSource {
       stop.stop();
     }
     long stoppedAt = clock.endPart("stop rings");
+    if (stop != null) {
+      stop.requirePositions(); // the final state says where rings go on, and must not guess
+    }
     collectLog();
     long lastPages = ram.sendDirty(pages);
     handOver(right ? records.patched() : records.anew());

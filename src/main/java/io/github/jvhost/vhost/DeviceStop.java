@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
  *   outcomes     what was answered, for reports; the devices can be used again
  * </pre>
  *
- * <p>For one thread. Until {@link #outcomes} or {@link #close} whoever else wants one of the devices
- * waits.
+ * <p>For one thread. Until {@link #outcomes} or {@link #close} whoever else wants one of the
+ * devices waits.
  */
 public final class DeviceStop implements AutoCloseable {
   private final List<VhostNet> nets;
@@ -49,8 +49,9 @@ public final class DeviceStop implements AutoCloseable {
   }
 
   /**
-   * Stops the devices; where their rings stopped is in their models then, also of those that did not
-   * answer, as far as guest memory says it. What failed is in the {@link #outcomes}, and not thrown.
+   * Stops the devices; where their rings stopped is in their models then, also of those that did
+   * not answer, as far as guest memory says it. What failed is in the {@link #outcomes}, and not
+   * thrown.
    *
    * @throws VhostException a device is kept by somebody else; the others' plans are given up
    * @throws IllegalStateException it was called before
@@ -103,6 +104,19 @@ public final class DeviceStop implements AutoCloseable {
         outcomes[i] = nets.get(i).finish(execution);
         executions[i] = null;
       }
+    }
+  }
+
+  /**
+   * Makes sure that the models say where every ring goes on. Where a back end did not, that is read
+   * from what it left behind in guest memory or its in-flight region.
+   *
+   * @throws VhostException (GIVE_UP) of a packed ring that is known to nobody: to go on at a guess
+   *     would let a back end write into memory that the guest uses for something else
+   */
+  public void requirePositions() {
+    for (int i = 0; i < nets.size(); i++) { // without an iterator: a guest is stopped
+      nets.get(i).requireRingPositions();
     }
   }
 

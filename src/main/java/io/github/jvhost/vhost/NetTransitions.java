@@ -224,6 +224,15 @@ final class NetTransitions {
     return device.plan(new DeviceConfig(lifecycle, 0, null, memory.table(), null, List.of(), 0));
   }
 
+  /**
+   * The model is made right, if a stop that failed has left it behind.
+   *
+   * @throws VhostException that is not possible
+   */
+  void requireRingPositions() {
+    indexes.requireRecovered(inflight);
+  }
+
   /** How its back end is set up early, or why it is not. */
   PresetupPlanner.EarlyPlan planPresetup(PresetupMode mode, VirtioNetState early, int generation) {
     return PresetupPlanner.plan(

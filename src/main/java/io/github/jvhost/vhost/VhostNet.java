@@ -204,6 +204,17 @@ public final class VhostNet implements AutoCloseable {
     transitions.takeBases(stopped);
   }
 
+  /**
+   * Makes sure that the model says where the device goes on in each ring, after a stop that may
+   * have failed; for whoever stopped it. Makes no object where the back end has said it.
+   *
+   * @throws VhostException (GIVE_UP) of packed rings that is not known; nobody may serve them then
+   *     until the driver has reset the device
+   */
+  synchronized void requireRingPositions() {
+    transitions.requireRingPositions();
+  }
+
   /** The same for a stop. */
   synchronized Execution beginStop(StartOrder order, Deadline deadline) {
     awaitIdle();

@@ -1,0 +1,162 @@
+package io.github.jvhost.vhost;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.migration.MigrationDestination;
+import io.github.jvhost.migration.MigrationException;
+import io.github.jvhost.migration.MigrationSource;
+import io.github.jvhost.migration.SourceReport;
+import io.github.jvhost.migration.VmControl;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.testkit.BackEndOffer;
+import io.github.jvhost.testkit.Faults;
+import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.testkit.ram.InPlaceTarget;
+import io.github.jvhost.testkit.ram.PreCopySource;
+import io.github.jvhost.testkit.scenario.Links;
+import io.github.jvhost.virtio.NetFeature;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A back end hangs up instead of saying where its rings stopped. */
+class StopWithoutAnswerTest {
+  @TempDir private Path dir;
+
+  /** Whether its guest runs. */
+  private static final class Vm implements VmControl {
+    private volatile boolean runs;
+
+    Vm(boolean runs) {
+      this.runs = runs;
+    }
+
+    @Override
+    public void pause() {
+      runs = false;
+    }
+
+    @Override
+    public void resume() {
+      runs = true;
+    }
+  }
+
+  private Rig rig(long features) {
+    BackEndOffer offer =
+        BackEndOffer.of(Personality.GENERIC).withFeatures(BackEndOffer.DEFAULT_FEATURES | features);
+    return new Rig(dir, 2, offer, BackEndProfile.GENERIC);
+  }
+
+  /** Runs the first device, whose back end will not answer the first GET_VRING_BASE. */
+  private static VhostNet running(Rig rig) {
+    VhostNet net = rig.nets.getFirst();
+    Rig.drive(net, 0);
+    net.start();
+    rig.backEnds
+        .getFirst()
+        .arm(Faults.none().at(FrontEndRequest.GET_VRING_BASE, 1, new Faults.Wrong.HangUpBefore()));
+    return net;
+  }
+
+  @Test
+  void ofASplitRingGuestMemorySaysIt() {
+    try (Rig rig = rig(0)) {
+      VhostNet net = running(rig);
+      assertThat(net.stop().complete()).isFalse();
+      net.requireRingPositions();
+      assertThat(net.model().queue(0).next().avail()).isZero();
+    }
+  }
+
+  @Test
+  void ofAPackedRingNobodyDoes() {
+    try (Rig rig = rig(NetFeature.RING_PACKED.mask())) {
+      VhostNet net = running(rig);
+      rig.packedUsed(0, 0);
+      assertThat(net.stop().complete()).isFalse();
+      assertThatThrownBy(net::requireRingPositions)
+          .isInstanceOf(VhostException.class)
+          .hasMessageContaining("the driver has to reset the device");
+    }
+  }
+
+  @Test
+  void suchAGuestIsNotMigratedAtAGuess() throws Exception {
+    try (Rig rig = rig(NetFeature.RING_PACKED.mask())) {
+      running(rig);
+      rig.packedUsed(0, 0);
+      Vm source = new Vm(true);
+      Vm target = new Vm(false);
+      MigrationException stayed =
+          catchThrowableOfType(MigrationException.class, () -> migrate(rig, source, target));
+
+      assertThat(stayed).hasMessageContaining("the driver has to reset the device");
+      assertThat(stayed.recovery())
+          .as("it is the device that stays behind")
+          .isEqualTo(Recovery.RECONNECT);
+      assertThat(source.runs).isTrue();
+      assertThat(target.runs).isFalse();
+    }
+  }
+
+  @Test
+  void oneWithSplitRingsIs() throws Exception {
+    try (Rig rig = rig(0)) {
+      running(rig);
+      Vm source = new Vm(true);
+      Vm target = new Vm(false);
+      SourceReport left = migrate(rig, source, target);
+
+      assertThat(left.stops().getFirst().complete()).isFalse();
+      assertThat(source.runs).isFalse();
+      assertThat(target.runs).isTrue();
+    }
+  }
+
+  /** From the first device's back end to the second one's; memory is the same. */
+  private SourceReport migrate(Rig rig, Vm source, Vm target) throws Exception {
+    VhostDeviceOptions there = VhostDeviceOptions.of("net0", dir.resolve("net1"), rig.ledger);
+    rig.nets.get(1).close();
+    try (Links links = Links.connect(dir.resolve("m"));
+        VhostNet net = rig.connect(1, Rig.model(0).build(), there)) {
+      MigrationDestination arrival =
+          MigrationDestination.builder()
+              .devices(List.of(net))
+              .ram(new InPlaceTarget(rig.memory))
+              .vm(target)
+              .link(links.destination())
+              .presetup(PresetupMode.IMPLICIT)
+              .build();
+      CompletableFuture<Void> arriving =
+          CompletableFuture.runAsync(
+              () -> {
+                try {
+                  arrival.run();
+                } catch (MigrationException e) {
+                  assertThat(target.runs).isFalse();
+                }
+              },
+              task -> Thread.ofPlatform().daemon().start(task));
+      try {
+        return MigrationSource.builder(rig.ledger)
+            .devices(List.of(rig.nets.getFirst()))
+            .ram(new PreCopySource(rig.memory, 0, Runnable::run))
+            .vm(source)
+            .link(links.source())
+            .build()
+            .run();
+      } finally {
+        arriving.get(Duration.ofMinutes(1).toSeconds(), TimeUnit.SECONDS);
+      }
+    }
+  }
+}
