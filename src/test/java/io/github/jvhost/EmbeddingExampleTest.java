@@ -3,11 +3,9 @@ package io.github.jvhost;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.memory.GuestMemory;
-import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.MockBackEnd;
-import io.github.jvhost.vhost.BackEndProfile;
 import io.github.jvhost.vhost.RingNotifiers;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
@@ -29,8 +27,7 @@ class EmbeddingExampleTest {
     // README: begin
     VirtioNet nic = VirtioNet.builder("net0").mac(MacAddress.parse("52:54:00:12:34:56")).build();
     List<RingNotifiers> rings = RingNotifiers.create(ledger, "net0", 2 * nic.maxQueuePairs());
-    VhostDeviceOptions backEnd =
-        VhostDeviceOptions.of("net0", socket, Dialect.UPSTREAM, BackEndProfile.GENERIC, ledger);
+    VhostDeviceOptions backEnd = VhostDeviceOptions.of("net0", socket, ledger);
     try (GuestMemory memory = GuestMemory.builder(ledger).region("ram", 0, 64L << 20).build();
         VhostNet net = VhostNet.connect(nic, memory, rings, backEnd)) {
       int ready = DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER | DeviceStatus.FEATURES_OK;

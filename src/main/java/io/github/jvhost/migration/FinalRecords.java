@@ -1,10 +1,10 @@
 package io.github.jvhost.migration;
 
 import io.github.jvhost.vhost.VhostNet;
+import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.DeviceRecord;
 import io.github.jvhost.vmstate.RingIndexPlaces;
 import io.github.jvhost.vmstate.VirtioNetVmState;
-import io.github.jvhost.virtio.VirtioNetState;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,7 +1,6 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
-import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.util.ArrayList;
 import java.util.List;

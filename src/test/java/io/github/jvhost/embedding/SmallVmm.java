@@ -1,0 +1,72 @@
+package io.github.jvhost.embedding;
+
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.vhost.RingNotifiers;
+import io.github.jvhost.vhost.VhostDeviceOptions;
+import io.github.jvhost.vhost.VhostNet;
+import io.github.jvhost.virtio.MacAddress;
+import io.github.jvhost.virtio.VirtioNet;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The guide's VMM, on one host: what it has of its own, and what this library makes of it. */
+final class SmallVmm implements AutoCloseable {
+  static final long HIGH = 4L << 30;
+  static final int HALF = OwnVm.RAM_BYTES / 2;
+
+  final DescriptorLedger ledger = DescriptorLedger.tracing();
+  final GuestMemory memory;
+  final List<RingNotifiers> rings;
+  final VhostNet net;
+  final MmioRegisters registers;
+
+  SmallVmm(OwnVm vm, Path socket) {
+    memory = guestMemory(ledger, vm.ramFd());
+    rings = notifiers(ledger, vm);
+    net = connect(ledger, socket, memory, rings);
+    registers = new MmioRegisters(net, vm.line());
+  }
+
+  private static GuestMemory guestMemory(DescriptorLedger ledger, int ramFd) {
+    // guide: memory
+    try (OwnedDescriptor ram = OwnedDescriptor.duplicateOf(ledger, ramFd, "guest RAM")) {
+      return GuestMemory.builder(ledger)
+          .region("below 4 GiB", 0, HALF, ram, 0)
+          .region("above 4 GiB", HIGH, HALF, ram, HALF)
+          .build();
+    }
+    // guide: end
+  }
+
+  private static List<RingNotifiers> notifiers(DescriptorLedger ledger, OwnVm vm) {
+    // guide: notifiers
+    List<RingNotifiers> rings = new ArrayList<>();
+    for (int i = 0; i < 2; i++) {
+      rings.add(RingNotifiers.duplicateOf(ledger, "net0 ring " + i, vm.ioEventFd(i), vm.irqFd(i)));
+    }
+    // guide: end
+    return rings;
+  }
+
+  private static VhostNet connect(
+      DescriptorLedger ledger, Path socket, GuestMemory memory, List<RingNotifiers> rings) {
+    // guide: connect
+    VirtioNet nic = VirtioNet.builder("net0").mac(MacAddress.parse("52:54:00:12:34:56")).build();
+    VhostDeviceOptions backEnd = VhostDeviceOptions.of("net0", socket, ledger);
+    VhostNet net = VhostNet.connect(nic, memory, rings, backEnd);
+    // guide: end
+    return net;
+  }
+
+  @Override
+  public void close() {
+    // guide: close
+    net.close(); // first: then the back end maps and signals nothing any more
+    rings.forEach(RingNotifiers::close);
+    memory.close();
+    // guide: end
+  }
+}
