@@ -16,7 +16,7 @@
  *                         (or both are parts of one: "ram" at 0, "ram" at 1 GiB)
  *                         mapping                        mapping        GuestMemory's accessors
  *
- *   a put through GuestMemory --mark--> DirtyBitmap <--collectInto-- DirtyLog <--OR-- back end
+ *   a put through GuestMemory --mark--> DirtyBitmap &lt;--collectInto-- DirtyLog &lt;--OR-- back end
  *   (the part of KVM's dirty log)       (this process)               (a shared file)
  * </pre>
  *

@@ -4,7 +4,7 @@
  *
  * <pre>
  *   VirtioNetState  --NetModel.of-->  NetModel  --Description.write-->  bytes
- *   VirtioNetState  <--toState------  NetModel  <--Description.read---  bytes        (all big-endian)
+ *   VirtioNetState  &lt;--toState------  NetModel  &lt;--Description.read---  bytes        (all big-endian)
  *
  *   Description "virtio-net-device" version 11
  *     fields       mac | tx_waiting | ... | [max_queue_pairs, only if more than 1] | ...     no tags: the table says what is there
