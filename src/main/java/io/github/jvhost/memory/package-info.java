@@ -22,6 +22,8 @@
  *
  * <p>Addresses come from a guest, and a guest is not trusted: an access that does not lie within
  * one region throws {@link io.github.jvhost.memory.GuestAddressException} and touches nothing.
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="memory"}
  */
 @NullMarked
 package io.github.jvhost.memory;

@@ -29,6 +29,8 @@
  * <p>RAM, the stream and the VM are the embedder's: {@link io.github.jvhost.migration.RamSource},
  * {@link io.github.jvhost.migration.RamTarget}, {@link io.github.jvhost.migration.MigrationLink},
  * {@link io.github.jvhost.migration.VmControl}.
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="migration"}
  */
 @NullMarked
 package io.github.jvhost.migration;

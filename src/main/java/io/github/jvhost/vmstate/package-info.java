@@ -32,6 +32,8 @@
  * <p>A section's length is known of virtio-net devices because they are understood, of others from
  * the description or from a handler of the embedder's. {@link
  * io.github.jvhost.vmstate.StreamRewriter} copies a stream and changes what is asked for.
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="vmstate"}
  */
 @NullMarked
 package io.github.jvhost.vmstate;
