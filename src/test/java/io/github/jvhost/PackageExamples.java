@@ -115,7 +115,7 @@ final class PackageExamples {
 
   static long channel(Path socket, DescriptorLedger ledger) {
     // @start region="channel"
-    Deadline soon = Deadline.after(Duration.ofSeconds(10));
+    Deadline soon = Deadline.after(Duration.ofSeconds(30));
     try (var channel = VhostUserChannel.connect(socket, "net0", Dialect.UPSTREAM, ledger, soon)) {
       channel.send(FrontEndRequest.SET_OWNER, NoPayload.INSTANCE, List.of(), false, soon);
       channel.send(FrontEndRequest.GET_FEATURES, NoPayload.INSTANCE, List.of(), false, soon);
@@ -143,8 +143,7 @@ final class PackageExamples {
 
   static VirtioNet virtio() {
     // @start region="virtio"
-    VirtioNet nic =
-        VirtioNet.builder("net0").mac(MacAddress.parse("52:54:00:12:34:56")).build();
+    VirtioNet nic = VirtioNet.builder("net0").mac(MacAddress.parse("52:54:00:12:34:56")).build();
     nic.setDriverFeatures(nic.deviceFeatures()); // what the driver writes
     nic.linkUp(false); // what the owner does; the driver sees it in the configuration space
 
@@ -213,8 +212,7 @@ final class PackageExamples {
 
   static List<String> testkit(Path socket, DescriptorLedger ledger) {
     // @start region="testkit"
-    Faults faults =
-        Faults.none().at(FrontEndRequest.SET_MEM_TABLE, 1, new Faults.Wrong.Refuse());
+    Faults faults = Faults.none().at(FrontEndRequest.SET_MEM_TABLE, 1, new Faults.Wrong.Refuse());
     try (MockBackEnd backEnd = MockBackEnd.builder(socket, ledger).faults(faults).start()) {
       // ... the front end that is to be tested connects to backEnd.socket() ...
       return backEnd.record().names(); // what it was told, in order

@@ -49,8 +49,7 @@ public final class BackEndConnection implements AutoCloseable {
   }
 
   /** Takes over a connected socket. */
-  static BackEndConnection adopt(
-      AFUNIXSocketChannel socket, String name, DescriptorLedger ledger) {
+  static BackEndConnection adopt(AFUNIXSocketChannel socket, String name, DescriptorLedger ledger) {
     return new BackEndConnection(new SocketStream(socket, name, ledger), name);
   }
 

@@ -52,6 +52,7 @@ public final class FrontEndListener implements AutoCloseable {
   /**
    * The next back end that connects; the caller closes the socket. From outside, {@link
    * VhostUserChannel#connect} with {@link BackEndAddress.Listening} does this.
+   *
    * @throws DeadlineException if none came in time
    * @throws VhostException (GIVE_UP) if the socket fails or was closed
    */
