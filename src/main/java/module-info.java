@@ -6,7 +6,7 @@
 module io.github.jvhost {
   requires static transitive org.jspecify;
   requires transitive io.netty.buffer;
-  requires transitive org.newsclub.net.unix;
+  requires org.newsclub.net.unix;
   // Without it junixsocket silently does not find its native library on the module path.
   requires com.kohlschutter.junixsocket.nativecommon;
   requires org.slf4j;

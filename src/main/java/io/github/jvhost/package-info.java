@@ -5,6 +5,8 @@
  * <p>This package holds only what every room of the house shares: the one family of exceptions and
  * the verdict that each of them carries. Start reading at {@link io.github.jvhost.vhost}; {@code
  * docs/architecture.md} has the map.
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="root"}
  */
 @NullMarked
 package io.github.jvhost;

@@ -7,6 +7,7 @@ import com.tngtech.archunit.core.domain.Dependency;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.domain.JavaField;
+import com.tngtech.archunit.core.domain.JavaMember;
 import com.tngtech.archunit.core.domain.JavaMethodCall;
 import com.tngtech.archunit.core.domain.JavaModifier;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
@@ -276,6 +277,26 @@ class ArchitectureTest {
                 .filter(m -> m.getThrowsClause().containsType(IOException.class))
                 .map(m -> m.getFullName()))
         .as("throws a bare IOException")
+        .isEmpty();
+  }
+
+  /** The payloads of the wire are read from buffers of Netty's, and say so in their package. */
+  @Test
+  void signaturesNameNoLibraryThatTheCodeStandsOn() {
+    Predicate<JavaClass> library = of("io.netty", "org.newsclub", "com.fasterxml", "org.slf4j");
+    var visible =
+        classes()
+            .filter(c -> !Set.of("protocol", "cli", "bench").contains(room(c)))
+            .filter(c -> c.getModifiers().contains(JavaModifier.PUBLIC))
+            .flatMap(c -> c.getMembers().stream())
+            .filter(m ->
+                m.getModifiers().contains(JavaModifier.PUBLIC)
+                    || m.getModifiers().contains(JavaModifier.PROTECTED));
+
+    assertThat(
+            visible
+                .filter(m -> m.getAllInvolvedRawTypes().stream().anyMatch(library))
+                .map(JavaMember::getFullName))
         .isEmpty();
   }
 

@@ -48,15 +48,8 @@ public final class BackEndConnection implements AutoCloseable {
     this.name = name;
   }
 
-  /**
-   * Takes over a connected socket.
-   *
-   * @param socket from here on this object's
-   * @param name for messages
-   * @param ledger where received descriptors are written down
-   */
-  public static BackEndConnection adopt(
-      AFUNIXSocketChannel socket, String name, DescriptorLedger ledger) {
+  /** Takes over a connected socket. */
+  static BackEndConnection adopt(AFUNIXSocketChannel socket, String name, DescriptorLedger ledger) {
     return new BackEndConnection(new SocketStream(socket, name, ledger), name);
   }
 

@@ -50,14 +50,13 @@ public final class FrontEndListener implements AutoCloseable {
   }
 
   /**
-   * The next back end that connects.
+   * The next back end that connects; the caller closes the socket. From outside, {@link
+   * VhostUserChannel#connect} with {@link BackEndAddress.Listening} does this.
    *
-   * @param name of the device, for messages
-   * @return the caller closes it
    * @throws DeadlineException if none came in time
    * @throws VhostException (GIVE_UP) if the socket fails or was closed
    */
-  public AFUNIXSocketChannel accept(String name, Deadline deadline) {
+  AFUNIXSocketChannel accept(String name, Deadline deadline) {
     AFUNIXSocketChannel accepted = socket.accept(deadline);
     if (accepted == null) {
       throw new DeadlineException(

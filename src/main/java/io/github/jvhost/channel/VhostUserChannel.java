@@ -99,12 +99,8 @@ public final class VhostUserChannel implements AutoCloseable {
     return adopt(socket, name, dialect, ledger);
   }
 
-  /**
-   * Takes over a connected socket, such as one end of a pair.
-   *
-   * @param socket from here on this object's
-   */
-  public static VhostUserChannel adopt(
+  /** Takes over a connected socket, such as one end of a pair. */
+  static VhostUserChannel adopt(
       AFUNIXSocketChannel socket, String name, Dialect dialect, DescriptorLedger ledger) {
     return new VhostUserChannel(new SocketStream(socket, name, ledger), name, dialect);
   }

@@ -28,6 +28,8 @@
  * there was nothing to read or no room to write. Socket time-outs are not used, because they cannot
  * be told from the end of the stream. One thread at a time per connection; a virtual one pins its
  * carrier while it waits.
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="channel"}
  */
 @NullMarked
 package io.github.jvhost.channel;

@@ -16,12 +16,14 @@
  *                         (or both are parts of one: "ram" at 0, "ram" at 1 GiB)
  *                         mapping                        mapping        GuestMemory's accessors
  *
- *   a put through GuestMemory --mark--> DirtyBitmap <--collectInto-- DirtyLog <--OR-- back end
+ *   a put through GuestMemory --mark--> DirtyBitmap &lt;--collectInto-- DirtyLog &lt;--OR-- back end
  *   (the part of KVM's dirty log)       (this process)               (a shared file)
  * </pre>
  *
  * <p>Addresses come from a guest, and a guest is not trusted: an access that does not lie within
  * one region throws {@link io.github.jvhost.memory.GuestAddressException} and touches nothing.
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="memory"}
  */
 @NullMarked
 package io.github.jvhost.memory;

@@ -6,18 +6,18 @@
  *   source                                   destination
  *   ------                                   -----------
  *   HELLO  ------------------------------->  same memory, same devices?
- *          <-------------------------------  READY
+ *          &lt;-------------------------------  READY
  *   dirty logs on
  *   EARLY per device, EARLY_END  --------->  presets its back ends (a thread of its own)
  *   PAGES ... PAGES  --------------------->  guest memory
- *          <-------------------------------  PRESET per device: done, or why not
+ *          &lt;-------------------------------  PRESET per device: done, or why not
  *   PAGES (what was written meanwhile)  -->
  *   STOPPING  ---------------------------->  ends what goes on beside the stream
  *   -- guest stopped --
  *   GET_VRING_BASE of all rings
  *   PAGES (the last ones)  --------------->
  *   FINAL per device, COMMIT  ------------>  restores, tells the difference, awaits the barrier
- *          <-------------------------------  RUNNING (or ABORT: the source runs on)
+ *          &lt;-------------------------------  RUNNING (or ABORT: the source runs on)
  * </pre>
  *
  * <p>COMMIT is the hand-over. Before it, whatever goes wrong, the source runs on; after it the
@@ -29,6 +29,8 @@
  * <p>RAM, the stream and the VM are the embedder's: {@link io.github.jvhost.migration.RamSource},
  * {@link io.github.jvhost.migration.RamTarget}, {@link io.github.jvhost.migration.MigrationLink},
  * {@link io.github.jvhost.migration.VmControl}.
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="migration"}
  */
 @NullMarked
 package io.github.jvhost.migration;

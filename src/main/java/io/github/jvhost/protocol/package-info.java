@@ -20,6 +20,12 @@
  * <p>Two kinds of failure are kept apart: bytes of a peer that make no sense raise {@link
  * io.github.jvhost.protocol.ProtocolException}; a record that our own code builds out of range
  * raises {@link java.lang.IllegalArgumentException}.
+ *
+ * <p>Payloads are read from and written to Netty's {@code ByteBuf}, on purpose, and this is the one
+ * exported package whose signatures name a type of another library: it does no input and output, so
+ * somebody who has a channel of his own needs just these, and bytes without a copy.
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="protocol"}
  */
 @NullMarked
 package io.github.jvhost.protocol;

@@ -25,6 +25,8 @@
  *
  * <p>Needs {@code --enable-native-access} for this module, and Linux on a 64-bit little-endian
  * machine.
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="sys"}
  */
 @NullMarked
 package io.github.jvhost.sys;

@@ -31,7 +31,7 @@ import java.util.List;
  *        v
  *   FrontEndRules (written down, never refused) -> the message's own effect -> which rings run now?
  *                                                                                    |
- *   Outcome: answer + effects (map, start, stop, configure ...)  <--------------------+
+ *   Outcome: answer + effects (map, start, stop, configure ...)  &lt;--------------------+
  * </pre>
  *
  * <p>Whether a ring runs is not remembered but derived after each message, so that the order in

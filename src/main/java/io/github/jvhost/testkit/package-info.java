@@ -22,6 +22,8 @@
  *
  * <p>{@link io.github.jvhost.testkit.BackEndDevice} is what a test fills in: configuration space,
  * state, shared objects.
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="testkit"}
  */
 @NullMarked
 package io.github.jvhost.testkit;

@@ -29,6 +29,8 @@
  *
  * <p>A device has one serial owner: no type here may be used by two threads at once, except the
  * immutable ones (configurations, shadows, plans, outcomes).
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="vhost"}
  */
 @NullMarked
 package io.github.jvhost.vhost;

@@ -24,6 +24,8 @@
  *
  * <p>The guest is not trusted: whatever it puts into a ring or a register leads at worst to a
  * device that needs a reset, never to an exception.
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="virtio"}
  */
 @NullMarked
 package io.github.jvhost.virtio;

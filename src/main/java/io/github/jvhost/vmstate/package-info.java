@@ -4,7 +4,7 @@
  *
  * <pre>
  *   VirtioNetState  --NetModel.of-->  NetModel  --Description.write-->  bytes
- *   VirtioNetState  <--toState------  NetModel  <--Description.read---  bytes        (all big-endian)
+ *   VirtioNetState  &lt;--toState------  NetModel  &lt;--Description.read---  bytes        (all big-endian)
  *
  *   Description "virtio-net-device" version 11
  *     fields       mac | tx_waiting | ... | [max_queue_pairs, only if more than 1] | ...     no tags: the table says what is there
@@ -32,6 +32,8 @@
  * <p>A section's length is known of virtio-net devices because they are understood, of others from
  * the description or from a handler of the embedder's. {@link
  * io.github.jvhost.vmstate.StreamRewriter} copies a stream and changes what is asked for.
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="vmstate"}
  */
 @NullMarked
 package io.github.jvhost.vmstate;

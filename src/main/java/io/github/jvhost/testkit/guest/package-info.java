@@ -22,6 +22,8 @@
  * the back end writes are shared with nothing that the guest writes, so that a migration which
  * ignores the back end's dirty log cannot be right by accident. (The descriptors of a packed ring
  * are the exception: both sides write them.)
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="guest"}
  */
 @NullMarked
 package io.github.jvhost.testkit.guest;

@@ -12,6 +12,8 @@
  * <p>The switch pins a station to the port where it was first seen, until the station is announced
  * elsewhere (RARP or gratuitous ARP). After a migration an inbound ping therefore arrives only when
  * the announcement did its work.
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="net"}
  */
 @NullMarked
 package io.github.jvhost.testkit.net;

@@ -15,6 +15,8 @@
  * <p>No huge pages and no network card are needed, but root's rights, because the switch makes
  * interfaces of the kernel's too (in the namespace, with which they vanish), and two processor
  * cores.
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="ovs"}
  */
 @NullMarked
 package io.github.jvhost.testkit.ovs;

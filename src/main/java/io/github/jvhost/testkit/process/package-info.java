@@ -13,6 +13,8 @@
  * </pre>
  *
  * <p>A child is only ever ended through the handle by which it was started.
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="process"}
  */
 @NullMarked
 package io.github.jvhost.testkit.process;

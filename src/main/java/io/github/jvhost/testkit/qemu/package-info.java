@@ -29,6 +29,8 @@
  *                     &lt;------ file ------>|                                      |
  *                                        +--------------------------------------+
  * </pre>
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="qemu"}
  */
 @NullMarked
 package io.github.jvhost.testkit.qemu;

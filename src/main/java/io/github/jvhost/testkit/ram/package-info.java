@@ -7,6 +7,8 @@
  *                                              +--> DirtyBitmap --> runs of pages --> the stream
  *   back ends' writes (DirtyLog) --------------+
  * </pre>
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="ram"}
  */
 @NullMarked
 package io.github.jvhost.testkit.ram;

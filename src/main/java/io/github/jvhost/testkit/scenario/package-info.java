@@ -15,6 +15,8 @@
  * </pre>
  *
  * <p>Nothing but the link is shared between the hosts, so that they could be two processes.
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="scenario"}
  */
 @NullMarked
 package io.github.jvhost.testkit.scenario;

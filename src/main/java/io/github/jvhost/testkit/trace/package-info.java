@@ -8,6 +8,8 @@
  *                              direction   name              flags  payload  descriptors, payload decoded
  *                                                                   bytes
  * </pre>
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="trace"}
  */
 @NullMarked
 package io.github.jvhost.testkit.trace;

@@ -1,0 +1,135 @@
+package io.github.jvhost;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.VringState;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.MockBackEnd;
+import io.github.jvhost.vhost.BackEndProfile;
+import io.github.jvhost.vhost.RingNotifiers;
+import io.github.jvhost.vhost.VhostDeviceOptions;
+import io.github.jvhost.vhost.VhostNet;
+import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.VirtioNet;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The examples of the packages' pages do what they say, and each exported package has one. */
+class PackageExamplesTest {
+  private static final Path MODULE = Path.of("src/main/java/module-info.java");
+  private static final Path EXAMPLES =
+      Path.of("src/test/java/io/github/jvhost/PackageExamples.java");
+
+  @TempDir private Path directory;
+
+  private final DescriptorLedger ledger = DescriptorLedger.tracing();
+
+  @AfterEach
+  void nothingIsLeftOpen() {
+    assertThat(ledger.describeOpen()).isEmpty();
+  }
+
+  @Test
+  void systemAndWire() {
+    assertThat(PackageExamples.sys(ledger)).isEqualTo(1);
+    assertThat(PackageExamples.protocol()).isEqualTo(new VringState(3, 4711));
+    assertThat(PackageExamples.trace()).isEqualTo("vq=3 num=4711");
+  }
+
+  @Test
+  void aConnection() {
+    try (MockBackEnd backEnd = MockBackEnd.builder(directory.resolve("s"), ledger).start()) {
+      assertThat(PackageExamples.channel(backEnd.socket(), ledger))
+          .isEqualTo(backEnd.offer().features());
+    }
+    assertThat(PackageExamples.testkit(directory.resolve("t"), ledger)).isEmpty();
+  }
+
+  @Test
+  void memoryAndItsWay() {
+    assertThat(PackageExamples.memory(ledger)).isEqualTo(1);
+    try (GuestMemory here = GuestMemory.builder(ledger).region("ram", 0, 1 << 20).build();
+        GuestMemory there = GuestMemory.builder(ledger).region("ram", 0, 1 << 20).build()) {
+      here.putLong(0x5008, 0x1122334455667788L);
+      PackageExamples.ram(here, there);
+
+      assertThat(there.getLong(0x5008)).isEqualTo(0x1122334455667788L);
+    }
+  }
+
+  @Test
+  void aDevice() {
+    VirtioNet nic = PackageExamples.virtio();
+
+    assertThat(nic.linkUp()).isFalse();
+    assertThat(NetFeature.VERSION_1.in(nic.driverFeatures())).isTrue();
+  }
+
+  @Test
+  void aDeviceAtABackEnd() {
+    VirtioNet nic = VirtioNet.builder("net0").build();
+    try (MockBackEnd backEnd = MockBackEnd.builder(directory.resolve("s"), ledger).start();
+        GuestMemory memory = GuestMemory.builder(ledger).region("ram", 0, 1 << 20).build()) {
+      PackageExamples.vhost(nic, memory, backEnd.socket(), ledger);
+
+      assertThat(backEnd.record().names()).startsWith("GET_FEATURES");
+      assertThat(backEnd.record().violations()).isEmpty();
+    }
+  }
+
+  @Test
+  void aFailureSaysWhatMayHelp() {
+    VirtioNet nic = VirtioNet.builder("net0").build();
+    List<RingNotifiers> rings = RingNotifiers.create(ledger, "net0", 2);
+    try (MockBackEnd backEnd = MockBackEnd.builder(directory.resolve("s"), ledger).start();
+        GuestMemory memory = GuestMemory.builder(ledger).region("ram", 0, 1 << 20).build();
+        VhostNet net =
+            VhostNet.connect(
+                nic,
+                memory,
+                rings,
+                VhostDeviceOptions.of(
+                    "net0", backEnd.socket(), Dialect.UPSTREAM, BackEndProfile.GENERIC, ledger))) {
+      backEnd.crash();
+
+      assertThat(PackageExamples.root(net)).isEqualTo("net.reconnect() may help");
+    }
+    rings.forEach(RingNotifiers::close);
+  }
+
+  @Test
+  void aNetworkAndAChild() {
+    assertThat(PackageExamples.net()).isZero();
+    assertThat(PackageExamples.process()).contains("hello");
+  }
+
+  @Test
+  void everyExportedPackageShowsOne() throws IOException {
+    String examples = Files.readString(EXAMPLES);
+    var without = new ArrayList<String>();
+    try (Stream<String> lines = Files.lines(MODULE)) {
+      for (String line : lines.filter(l -> l.startsWith("  exports ")).toList()) {
+        String name = line.substring("  exports ".length(), line.indexOf(';'));
+        String region = name.equals("io.github.jvhost") ? "root" : name.replaceAll(".*\\.", "");
+        Path page = MODULE.resolveSibling(name.replace('.', '/')).resolve("package-info.java");
+        boolean shown =
+            Files.readString(page).replaceAll("\\s+\\* ", " ").contains("region=\"" + region + "\"")
+                && examples.contains("// @start region=\"" + region + "\"");
+        if (!shown) {
+          without.add(name);
+        }
+      }
+    }
+
+    assertThat(without).isEmpty();
+  }
+}
