@@ -11,6 +11,7 @@ import io.github.jvhost.testkit.scenario.RunResult;
 import io.github.jvhost.testkit.scenario.ScenarioOptions;
 import io.github.jvhost.testkit.scenario.Variant;
 import io.github.jvhost.vhost.BackEndProfile;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -118,6 +119,12 @@ final class DemoCommand implements Callable<Integer> {
   @Option(names = "--json", description = "Print one JSON object instead of a table.")
   private boolean json;
 
+  @Option(
+      names = "--report",
+      paramLabel = "FILE",
+      description = "Also write a page for a browser, see 'jvhost report --help'.")
+  private @Nullable Path report;
+
   @SuppressWarnings("NullAway.Init") // picocli sets the field
   DemoCommand() {}
 
@@ -130,6 +137,9 @@ final class DemoCommand implements Callable<Integer> {
           .ifPresent(why -> {
             throw new VhostException("--back-end=dpdk: " + why, Recovery.GIVE_UP);
           });
+    }
+    if (report != null) {
+      ReportFile.requireWritable(report);
     }
     List<RunResult> results = new ArrayList<>();
     try (var progress = DemoProgress.to(spec.commandLine().getErr())) {
@@ -144,6 +154,9 @@ final class DemoCommand implements Callable<Integer> {
       DemoTable.write(results, out);
     }
     out.flush();
+    if (report != null) {
+      ReportFile.write(results, report);
+    }
     return results.stream().allMatch(DemoCommand::wentWell) ? 0 : 1;
   }
 

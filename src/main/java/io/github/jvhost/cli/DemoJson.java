@@ -2,6 +2,8 @@ package io.github.jvhost.cli;
 
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.github.jvhost.testkit.scenario.RunResult;
+import io.github.jvhost.testkit.scenario.ScenarioOptions;
+import io.github.jvhost.testkit.scenario.TimeLine;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.List;
@@ -29,6 +31,7 @@ final class DemoJson {
     json.writeStringField("presetup", r.options().variant().label());
     json.writeNumberField("devices", r.options().devices());
     json.writeNumberField("queuePairs", r.options().queuePairs());
+    options(json, r.options());
     json.writeStringField("ranOn", r.ranOn());
     json.writeObjectFieldStart("stopWindow");
     json.writeNumberField("sourceMicros", r.sourceMicros());
@@ -64,10 +67,67 @@ final class DemoJson {
       json.writeEndObject();
     }
     json.writeEndArray();
+    timeLine(json, r.timeLine());
     nullable(json, "fallback", r.fallback());
     json.writeArrayFieldStart("problems");
     for (String problem : r.problems()) {
       json.writeString(problem);
+    }
+    json.writeEndArray();
+    json.writeEndObject();
+  }
+
+  private static void options(JsonGenerator json, ScenarioOptions o) throws IOException {
+    json.writeNumberField("memoryBytes", o.memoryBytes());
+    json.writeStringField("backEnd", o.dpdk() ? "dpdk-testpmd" : "mock");
+    // Both are the mock's alone.
+    nullable(json, "personality", o.dpdk() ? null : Words.label(o.personality()));
+    nullable(json, "hardwareModel", o.dpdk() ? null : o.hardware().name());
+    json.writeStringField("change", Words.label(o.change()));
+    json.writeStringField("fail", Words.label(o.failure()));
+  }
+
+  private static void timeLine(JsonGenerator json, TimeLine line) throws IOException {
+    json.writeObjectFieldStart("timeLine");
+    json.writeArrayFieldStart("moments");
+    for (TimeLine.Moment moment : line.moments()) {
+      json.writeStartObject();
+      json.writeStringField("name", moment.name());
+      json.writeNumberField("nanos", moment.nanos());
+      json.writeEndObject();
+    }
+    json.writeEndArray();
+    json.writeArrayFieldStart("lanes");
+    for (TimeLine.Lane lane : line.lanes()) {
+      lane(json, lane);
+    }
+    json.writeEndArray();
+    json.writeEndObject();
+  }
+
+  private static void lane(JsonGenerator json, TimeLine.Lane lane) throws IOException {
+    json.writeStartObject();
+    json.writeStringField("side", lane.side());
+    json.writeStringField("device", lane.device());
+    json.writeArrayFieldStart("messages");
+    for (TimeLine.Told told : lane.messages()) {
+      json.writeStartObject();
+      json.writeNumberField("nanos", told.nanos());
+      json.writeStringField("name", told.name());
+      json.writeStringField("payload", told.payload());
+      json.writeBooleanField("answered", told.answered());
+      json.writeNumberField("descriptors", told.descriptors());
+      json.writeNumberField("connection", told.connection());
+      json.writeEndObject();
+    }
+    json.writeEndArray();
+    json.writeArrayFieldStart("modelledWork");
+    for (TimeLine.Charge charge : lane.charges()) {
+      json.writeStartObject();
+      json.writeNumberField("nanos", charge.nanos());
+      json.writeNumberField("micros", charge.micros());
+      json.writeStringField("what", charge.what());
+      json.writeEndObject();
     }
     json.writeEndArray();
     json.writeEndObject();

@@ -19,6 +19,7 @@ import picocli.CommandLine.Spec;
       DemoCommand.class,
       MockBackEndCommand.class,
       PlanCommand.class,
+      ReportCommand.class,
       VmStateCommand.class
     })
 public final class Jvhost implements Runnable {
@@ -81,6 +82,6 @@ public final class Jvhost implements Runnable {
   @Override
   public void run() {
     throw new ParameterException(
-        spec.commandLine(), "Say what to do: bench, demo, mock-back-end, plan, vmstate");
+        spec.commandLine(), "Say what to do: bench, demo, mock-back-end, plan, report, vmstate");
   }
 }

@@ -7,6 +7,8 @@
  *     DemoCommand     options of "demo" -> MigrationScenario, one run a variant
  *       DemoTable     for people
  *       DemoJson      for programs
+ *       ReportFile    for a browser: the JSON through report.ReportPage
+ *     ReportCommand   a file with such JSON -> the page
  *     MockBackEndCommand    options of "mock-back-end" -> MockBackEnd, until a signal ends it
  *       FaultWords          what it shall do wrong
  *       MockSummary         for people and for programs

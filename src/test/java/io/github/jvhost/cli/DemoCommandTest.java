@@ -128,7 +128,7 @@ class DemoCommandTest {
 
   @Test
   void nothingToDo() {
-    Ran.of().assertRefused(2, "Say what to do: bench, demo, mock-back-end, plan, vmstate");
+    Ran.of().assertRefused(2, "Say what to do: bench, demo, mock-back-end, plan, report, vmstate");
     Ran.of("fly").assertRefused(2, "fly");
   }
 

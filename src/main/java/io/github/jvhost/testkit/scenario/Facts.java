@@ -11,6 +11,7 @@ import io.github.jvhost.vhost.Outcome;
 import io.github.jvhost.vhost.PlannedStep;
 import io.github.jvhost.vhost.PresetupResult;
 import io.github.jvhost.vhost.StartResult;
+import io.github.jvhost.vhost.VhostNet;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -24,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  * @param left what the source says; null: it did not get rid of the guest
  * @param arrived what the destination says; null: it did not get one
  * @param stayed why the source did not get rid of it
+ * @param watch when it all began
  */
 record Facts(
     ScenarioOptions options,
@@ -33,7 +35,8 @@ record Facts(
     TestGuest runner,
     Traffic traffic,
     BackEnds backEnds,
-    Host target) {
+    Host target,
+    Watch watch) {
   private static final Duration PATIENCE = Duration.ofSeconds(10);
 
   RunResult toResult(boolean recovered, double residentShare) {
@@ -66,7 +69,9 @@ record Facts(
         recovered,
         plan(),
         fallback(),
-        phases());
+        phases(),
+        watch.timeLine(
+            left, arrived, target.devices().stream().map(VhostNet::name).toList(), backEnds));
   }
 
   private interface Count {

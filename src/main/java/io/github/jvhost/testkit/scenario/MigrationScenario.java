@@ -213,6 +213,7 @@ public final class MigrationScenario {
               .options(how)
               .build();
       traffic.mark();
+      var watch = new Watch(System.nanoTime());
       CompletableFuture<DestinationReport> arriving = new CompletableFuture<>();
       Thread.ofPlatform()
           .name("migration destination")
@@ -226,7 +227,7 @@ public final class MigrationScenario {
         stayed = e;
       }
       DestinationReport arrived = join(arriving);
-      return finish(left, arrived, stayed);
+      return finish(left, arrived, stayed, watch);
     }
 
     private RamSource ramOfSource() {
@@ -266,7 +267,8 @@ public final class MigrationScenario {
     private RunResult finish(
         @Nullable SourceReport left,
         @Nullable DestinationReport arrived,
-        @Nullable MigrationException stayed) {
+        @Nullable MigrationException stayed,
+        Watch watch) {
       TestGuest moved = arrival.guest();
       // A guest that was told to go on does so when its thread gets round to it.
       if (!Traffic.await(() -> guest.paused() == (moved != null), PATIENCE)) {
@@ -280,7 +282,8 @@ public final class MigrationScenario {
       boolean recovered = traffic.awaitRecovered(PATIENCE);
       // What did not come back in all that time will not come in more of it.
       traffic.drain(runner, recovered ? PATIENCE : Duration.ofSeconds(1));
-      var facts = new Facts(options, left, arrived, stayed, runner, traffic, backEnds, target);
+      var facts =
+          new Facts(options, left, arrived, stayed, runner, traffic, backEnds, target, watch);
       return facts.toResult(recovered, hooks.residentShare());
     }
   }

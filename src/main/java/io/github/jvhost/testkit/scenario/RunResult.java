@@ -31,6 +31,7 @@ import org.jspecify.annotations.Nullable;
  * @param plan the destination's stop-window steps, by device
  * @param fallback why it was not done as asked; null: it was
  * @param phases microseconds by phase
+ * @param timeLine when what was, and what back ends were told when
  */
 public record RunResult(
     ScenarioOptions options,
@@ -56,7 +57,8 @@ public record RunResult(
     boolean recovered,
     List<DeviceStep> plan,
     @Nullable String fallback,
-    Map<String, Long> phases) {
+    Map<String, Long> phases,
+    TimeLine timeLine) {
 
   /** Copies the lists. */
   public RunResult {

@@ -1,0 +1,183 @@
+package io.github.jvhost.report;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import java.io.IOException;
+import java.io.Reader;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A value in a JSON text that knows where it stands, so that what is missing or odd is said with
+ * its place: "runs[1].stopWindow.messages is missing". Immutable.
+ */
+final class Json {
+  /** More than any run has; a file that goes deeper is none. */
+  private static final int MAX_DEPTH = 32;
+
+  private static final JsonFactory FACTORY =
+      JsonFactory.builder()
+          .streamReadConstraints(StreamReadConstraints.builder().maxNestingDepth(MAX_DEPTH).build())
+          .build();
+
+  private final String place;
+  private final @Nullable Object value;
+
+  private Json(String place, @Nullable Object value) {
+    this.place = place;
+    this.value = value;
+  }
+
+  /**
+   * Reads one value and nothing behind it.
+   *
+   * @throws IOException it cannot be read, or is no JSON
+   */
+  static Json read(Reader text) throws IOException {
+    try (JsonParser parser = FACTORY.createParser(text)) {
+      parser.nextToken();
+      var top = new Json("", value(parser));
+      if (parser.nextToken() != null) {
+        throw new IOException("something follows the JSON object");
+      }
+      return top;
+    }
+  }
+
+  private static @Nullable Object value(JsonParser parser) throws IOException {
+    JsonToken token = parser.currentToken();
+    if (token == null) {
+      throw new IOException("the JSON text is empty or cut off");
+    }
+    return switch (token) {
+      case START_OBJECT -> {
+        Map<String, @Nullable Object> members = new LinkedHashMap<>();
+        while (parser.nextToken() != JsonToken.END_OBJECT) {
+          String name = parser.currentName();
+          parser.nextToken();
+          members.put(name, value(parser));
+        }
+        yield members;
+      }
+      case START_ARRAY -> {
+        List<@Nullable Object> elements = new ArrayList<>();
+        while (parser.nextToken() != JsonToken.END_ARRAY) {
+          elements.add(value(parser));
+        }
+        yield elements;
+      }
+      case VALUE_STRING -> parser.getText();
+      case VALUE_NUMBER_INT -> parser.getLongValue();
+      case VALUE_NUMBER_FLOAT -> parser.getDoubleValue();
+      case VALUE_TRUE -> true;
+      case VALUE_FALSE -> false;
+      case VALUE_NULL -> null;
+      default -> throw new IOException("a value is missing");
+    };
+  }
+
+  /** A member of an object; it must be there, and may be null. */
+  Json at(String name) {
+    String there = place.isEmpty() ? name : place + "." + name;
+    if (!(value instanceof Map<?, ?> members)) {
+      throw wrong("an object");
+    }
+    if (!members.containsKey(name)) {
+      throw new VhostException(there + " is missing", Recovery.GIVE_UP);
+    }
+    return new Json(there, members.get(name));
+  }
+
+  /** Whether an object has this member. */
+  boolean has(String name) {
+    return value instanceof Map<?, ?> members && members.containsKey(name);
+  }
+
+  boolean isNull() {
+    return value == null;
+  }
+
+  /** An object's members, in order. */
+  Map<String, Json> members() {
+    if (!(value instanceof Map<?, ?> members)) {
+      throw wrong("an object");
+    }
+    Map<String, Json> all = new LinkedHashMap<>();
+    members.keySet().forEach(name -> all.put(String.valueOf(name), at(String.valueOf(name))));
+    return all;
+  }
+
+  /** An array's elements. */
+  List<Json> elements() {
+    if (!(value instanceof List<?> elements)) {
+      throw wrong("an array");
+    }
+    List<Json> all = new ArrayList<>();
+    for (Object element : elements) {
+      all.add(new Json("%s[%d]".formatted(place, all.size()), element));
+    }
+    return all;
+  }
+
+  String text() {
+    if (value instanceof String text) {
+      return text;
+    }
+    throw wrong("a text");
+  }
+
+  @Nullable String textOrNull() {
+    return isNull() ? null : text();
+  }
+
+  boolean truth() {
+    if (value instanceof Boolean truth) {
+      return truth;
+    }
+    throw wrong("true or false");
+  }
+
+  /** A whole number. */
+  long number() {
+    if (value instanceof Long number) {
+      return number;
+    }
+    throw wrong("a whole number");
+  }
+
+  /** A number of things. */
+  long count() {
+    long number = number();
+    if (number < 0) {
+      throw wrong("a number of 0 or more");
+    }
+    return number;
+  }
+
+  @Nullable Long countOrNull() {
+    return isNull() ? null : count();
+  }
+
+  /** A share, 0 to 1. */
+  double share() {
+    double share =
+        value instanceof Double d ? d : value instanceof Long l ? (double) (long) l : Double.NaN;
+    if (share >= 0 && share <= 1) {
+      return share;
+    }
+    throw wrong("a number from 0 to 1");
+  }
+
+  private VhostException wrong(String wanted) {
+    return new VhostException(
+        "%s is not %s".formatted(place.isEmpty() ? "what stands there" : place, wanted),
+        Recovery.GIVE_UP);
+  }
+}

@@ -1,0 +1,103 @@
+package io.github.jvhost.report;
+
+import java.math.BigDecimal;
+import java.math.RoundingMode;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** What a run has too much of to be seen at once: folded up, and open without a script. */
+final class ReportTables {
+  private ReportTables() {}
+
+  /** The steps of the stop window, with their reasons. */
+  static void plan(Html html, Run run) {
+    if (run.plan().isEmpty()) {
+      return;
+    }
+    html.open("details")
+        .element(
+            "summary",
+            "The plan of the stop window: "
+                + Figures.counted(run.plan().size(), "step")
+                + ", and why each");
+    begin(html, "plan of " + run.presetup(), "device", "what", "back end held", "is told", "why");
+    for (Run.Step step : run.plan()) {
+      html.open("tr", "class", "step");
+      html.element("td", step.device());
+      html.element("td", step.field());
+      html.element("td", or(step.from()));
+      html.element("td", or(step.to()));
+      html.element("td", step.reason(), "class", "words").close();
+    }
+    html.close().close().close().close();
+  }
+
+  private static String or(@Nullable String value) {
+    return value == null ? "\u2013" : value;
+  }
+
+  private record Line(Run.Lane lane, Run.Message message) {}
+
+  /** Every message, in the order of time. */
+  static void messages(Html html, Run run) {
+    List<Line> lines = new ArrayList<>();
+    for (Run.Lane lane : run.timeLine().lanes()) {
+      lane.messages().forEach(m -> lines.add(new Line(lane, m)));
+    }
+    if (lines.isEmpty()) {
+      return;
+    }
+    lines.sort(Comparator.comparingLong(line -> line.message().nanos()));
+    DownTime time = DownTime.of(run);
+    long zero = time == null ? 0 : time.pausedNanos();
+    html.open("details").element("summary", "Every message, with its payload: " + lines.size());
+    String since = time == null ? "ms since it began" : "ms from the pause";
+    begin(
+        html,
+        "messages of " + run.presetup(),
+        since,
+        "when",
+        "back end",
+        "message",
+        "payload",
+        "descriptors",
+        "answered");
+    for (Line line : lines) {
+      Run.Message m = line.message();
+      String when = when(m, time);
+      html.open("tr", "class", when.equals("stop window") ? "message now" : "message");
+      html.element("td", exact(m.nanos() - zero), "class", "number");
+      html.element("td", when);
+      html.element("td", line.lane().name());
+      html.element("td", m.name(), "class", "code");
+      html.element("td", m.payload(), "class", "code words");
+      html.element("td", m.descriptors() == 0 ? "" : m.descriptors(), "class", "number");
+      html.element("td", m.answered() ? "yes" : "").close();
+    }
+    html.close().close().close().close();
+  }
+
+  private static String when(Run.Message message, @Nullable DownTime time) {
+    if (time == null) {
+      return "";
+    }
+    return message.within(time.pausedNanos(), time.resumedNanos())
+        ? "stop window"
+        : message.nanos() < time.pausedNanos() ? "before" : "after";
+  }
+
+  private static String exact(long nanos) {
+    return BigDecimal.valueOf(nanos, 6).setScale(3, RoundingMode.HALF_UP).toPlainString();
+  }
+
+  private static void begin(Html html, String label, String... columns) {
+    html.open("div", "class", "wide", "role", "region", "aria-label", label, "tabindex", 0);
+    html.open("table").open("thead").open("tr");
+    for (String column : columns) {
+      html.element("th", column, "scope", "col");
+    }
+    html.close().close().open("tbody");
+  }
+}

@@ -1,0 +1,112 @@
+package io.github.jvhost.report;
+
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One migration, as the JSON has it. Times in {@code ...Micros} are microseconds, in {@code
+ * ...Nanos} nanoseconds from the moment that the migration began.
+ *
+ * @param presetup which way: "explicit"
+ * @param setting what was migrated
+ * @param ranOn where the guest ran in the end
+ * @param window the stop window
+ * @param ram guest memory
+ * @param ping the guest's pings and those to it
+ * @param phases microseconds by phase
+ * @param plan the stop-window steps
+ * @param timeLine what was told when
+ * @param fallback why it was not done as asked; null: it was
+ * @param problems that the guest saw
+ */
+record Run(
+    String presetup,
+    Setting setting,
+    String ranOn,
+    Window window,
+    Ram ram,
+    Ping ping,
+    Map<String, Long> phases,
+    List<Step> plan,
+    TimeLine timeLine,
+    @Nullable String fallback,
+    List<String> problems) {
+
+  /** What was migrated, and between what. */
+  record Setting(
+      long devices,
+      long queuePairs,
+      long memoryBytes,
+      String backEnd,
+      @Nullable String personality,
+      @Nullable String hardwareModel,
+      String change,
+      String fail) {}
+
+  /** The stop window in figures; what back ends spent configuring in it may be modelled. */
+  record Window(
+      long sourceMicros,
+      long destinationMicros,
+      long messages,
+      long waits,
+      long sourceMessages,
+      long sourceWaits,
+      long configMicros,
+      boolean configIsModelled) {}
+
+  /** Guest memory. */
+  record Ram(long totalPages, long finalRoundPages, double residentShare, boolean intact) {}
+
+  /** Pings; null where nobody pings the guest. */
+  record Ping(
+      long sent,
+      long answered,
+      @Nullable Long inboundSent,
+      @Nullable Long inboundAnswered,
+      long dropped,
+      long lost,
+      long longestGapMicros,
+      @Nullable Long inboundLongestGapMicros,
+      boolean recovered) {}
+
+  /** A step of a plan. */
+  record Step(
+      String device, String field, @Nullable String from, @Nullable String to, String reason) {}
+
+  /** Moments by name, in order, and a lane for each back end. */
+  record TimeLine(Map<String, Long> moments, List<Lane> lanes) {
+    /** When a moment was; null: it never came. */
+    @Nullable Long at(String moment) {
+      return moments.get(moment);
+    }
+  }
+
+  /** What one back end was told. */
+  record Lane(String side, String device, List<Message> messages, List<Work> work) {
+    String name() {
+      return side + " " + device;
+    }
+
+    /** How many messages came in a span, both ends included. */
+    long messagesWithin(long fromNanos, long toNanos) {
+      return messages.stream().filter(m -> m.within(fromNanos, toNanos)).count();
+    }
+  }
+
+  /** A message as the back end got it. */
+  record Message(
+      long nanos,
+      String name,
+      String payload,
+      boolean answered,
+      long descriptors,
+      long connection) {
+    boolean within(long fromNanos, long toNanos) {
+      return nanos >= fromNanos && nanos <= toNanos;
+    }
+  }
+
+  /** Time that a back end spent configuring (modelled). */
+  record Work(long nanos, long micros, String what) {}
+}

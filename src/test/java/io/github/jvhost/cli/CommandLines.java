@@ -1,0 +1,23 @@
+package io.github.jvhost.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.util.stream.Stream;
+
+/** The command for tests of other packages. */
+public final class CommandLines {
+  private CommandLines() {}
+
+  /** What {@code demo --json} prints with these options. */
+  public static String demoJson(String... options) {
+    var out = new StringWriter();
+    var err = new StringWriter();
+    String[] args =
+        Stream.concat(Stream.of("demo", "--json"), Stream.of(options)).toArray(String[]::new);
+    int code = Jvhost.execute(new PrintWriter(out), new PrintWriter(err), args);
+    assertThat(code).as(err.toString()).isZero();
+    return out.toString();
+  }
+}

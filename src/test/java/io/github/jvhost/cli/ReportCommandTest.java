@@ -1,0 +1,102 @@
+package io.github.jvhost.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code jvhost report} and {@code demo --report}. */
+@Timeout(60)
+class ReportCommandTest {
+  private static final String[] SMALL = {
+    "--memory=32M", "--presetup=implicit", "--hardware-model=none"
+  };
+
+  @TempDir private Path files;
+  private final StringWriter out = new StringWriter();
+  private final StringWriter err = new StringWriter();
+
+  private int jvhost(String... args) {
+    return Jvhost.execute(new PrintWriter(out), new PrintWriter(err), args);
+  }
+
+  private void assertRefused(int code, String says, String... args) {
+    assertThat(jvhost(args)).isEqualTo(code);
+    assertThat(out.toString()).isEmpty();
+    assertThat(err.toString().lines())
+        .singleElement()
+        .asString()
+        .startsWith("jvhost: ")
+        .contains(says);
+    err.getBuffer().setLength(0);
+  }
+
+  @Test
+  void aFileBecomesAPage() throws IOException {
+    Path run = Files.writeString(files.resolve("run.json"), CommandLines.demoJson(SMALL));
+    Path page = files.resolve("report.html");
+
+    assertThat(jvhost("report", run.toString(), "-o", page.toString())).as(err.toString()).isZero();
+    assertThat(jvhost("report", run.toString(), "-o", "-")).isZero();
+
+    assertThat(err.toString()).isEmpty();
+    assertThat(Files.readString(page))
+        .startsWith("<!DOCTYPE html>")
+        .contains("implicit")
+        .isEqualTo(out.toString());
+  }
+
+  @Test
+  void aDemoWritesItsPageItself() throws IOException {
+    Path page = files.resolve("demo.html");
+
+    int code = jvhost("demo", "--report=" + page, SMALL[0], SMALL[1], SMALL[2]);
+
+    assertThat(code).as(err.toString()).isZero();
+    assertThat(out.toString()).as("the table is printed all the same").contains("guest runs on");
+    assertThat(Files.readString(page))
+        .startsWith("<!DOCTYPE html>")
+        .contains("In figures", "Every message");
+  }
+
+  @Test
+  void aMigrationThatDidNotTakePlaceHasAPageToo() throws IOException {
+    Path page = files.resolve("cancelled.html");
+
+    int code =
+        jvhost(
+            "demo", "--report=" + page, "--fail=cancel-in-iterate", SMALL[0], SMALL[1], SMALL[2]);
+
+    assertThat(code).as(err.toString()).isZero();
+    assertThat(Files.readString(page))
+        .contains("no downtime: the guest runs on the source", "All messages");
+  }
+
+  @Test
+  void whatDoesNotWorkIsSaidInOneLine() throws IOException {
+    Path page = files.resolve("no.html");
+    Path other = Files.writeString(files.resolve("other.json"), "{\"rows\": []}");
+    Path binary = Files.write(files.resolve("binary"), new byte[] {(byte) 0xff, 0, 1, 2});
+
+    assertRefused(2, "--output", "report", other.toString());
+    assertRefused(
+        1, "there is no such file", "report", files + "/none.json", "-o", page.toString());
+    assertRefused(1, "runs is missing", "report", other.toString(), "-o", page.toString());
+    assertRefused(1, "is no JSON", "report", binary.toString(), "-o", page.toString());
+    assertRefused(
+        1, "no file can be written", "report", other.toString(), "-o", files + "/none/no.html");
+    assertThat(page).doesNotExist();
+  }
+
+  @Test
+  void aDemoHearsOfABadPlaceBeforeItMigratesAnything() {
+    assertRefused(1, "no file can be written", "demo", "--report=" + files + "/none/no.html");
+    assertRefused(1, "is no file that can be written", "demo", "--report=" + files);
+  }
+}
