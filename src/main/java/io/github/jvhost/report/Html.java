@@ -85,7 +85,7 @@ final class Html {
    */
   private static boolean isFit(int c) {
     boolean control = Character.isISOControl(c) && c != '\n' && c != '\t';
-    boolean turnsAround = c >= 0x202A && c <= 0x202E || c >= 0x2066 && c <= 0x2069;
+    boolean turnsAround = (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
     return !control && !turnsAround && Character.getType(c) != Character.SURROGATE;
   }
 
