@@ -8,6 +8,17 @@
  *                              direction   name              flags  payload  descriptors, payload decoded
  *                                                                   bytes
  * </pre>
+ *
+ * <p>A capture is what a {@link io.github.jvhost.channel.Relay} between a front end and a back end
+ * saw, written down while it grows, and looked at afterwards:
+ *
+ * <pre>
+ *   Relay --RelayedMessage--&gt; CaptureQueue --CaptureEntry--&gt; CaptureLine     a line for people
+ *             (RelayCounts)   MessageDecoder            \--&gt; CaptureWriter   a file
+ *
+ *   CaptureReader --Capture--&gt; TracedSession: PhaseTracker, replies paired   what each phase cost
+ *                                   \--&gt; WhatIf                              with presetup: modelled
+ * </pre>
  */
 @NullMarked
 package io.github.jvhost.testkit.trace;
