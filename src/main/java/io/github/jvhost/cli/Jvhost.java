@@ -19,6 +19,9 @@ import picocli.CommandLine.Spec;
       DemoCommand.class,
       MockBackEndCommand.class,
       PlanCommand.class,
+      ProbeCommand.class,
+      ProxyCommand.class,
+      TraceCommand.class,
       VmStateCommand.class
     })
 public final class Jvhost implements Runnable {
@@ -81,6 +84,7 @@ public final class Jvhost implements Runnable {
   @Override
   public void run() {
     throw new ParameterException(
-        spec.commandLine(), "Say what to do: bench, demo, mock-back-end, plan, vmstate");
+        spec.commandLine(),
+        "Say what to do: bench, demo, mock-back-end, plan, probe, proxy, trace, vmstate");
   }
 }
