@@ -33,6 +33,7 @@ module io.github.jvhost {
   exports io.github.jvhost.testkit.guest;
   exports io.github.jvhost.testkit.net;
   exports io.github.jvhost.testkit.ovs;
+  exports io.github.jvhost.testkit.probe;
   exports io.github.jvhost.testkit.process;
   exports io.github.jvhost.testkit.qemu;
   exports io.github.jvhost.testkit.ram;

@@ -19,6 +19,9 @@
  * <p>A back end may wait for an answer on its own channel before it answers on the main one, so
  * every wait is for both sockets.
  *
+ * <p>A {@link io.github.jvhost.channel.Relay} has one socket of each kind and passes on what comes,
+ * for whoever wants to see it.
+ *
  * <p>A segment is what one write carries: at most 32 KiB, cut between messages, with descriptors
  * only for the message that begins it. The kernel hands descriptors over with the write they came
  * with and not with a message, so this is the one arrangement in which they cannot reach the wrong

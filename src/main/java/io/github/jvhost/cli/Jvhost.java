@@ -19,7 +19,10 @@ import picocli.CommandLine.Spec;
       DemoCommand.class,
       MockBackEndCommand.class,
       PlanCommand.class,
+      ProbeCommand.class,
+      ProxyCommand.class,
       ReportCommand.class,
+      TraceCommand.class,
       VmStateCommand.class
     })
 public final class Jvhost implements Runnable {
@@ -82,6 +85,7 @@ public final class Jvhost implements Runnable {
   @Override
   public void run() {
     throw new ParameterException(
-        spec.commandLine(), "Say what to do: bench, demo, mock-back-end, plan, report, vmstate");
+        spec.commandLine(),
+        "Say what to do: bench, demo, mock-back-end, plan, probe, proxy, report, trace, vmstate");
   }
 }

@@ -12,6 +12,11 @@
  *     MockBackEndCommand    options of "mock-back-end" -> MockBackEnd, until a signal ends it
  *       FaultWords          what it shall do wrong
  *       MockSummary         for people and for programs
+ *     ProbeCommand          -> BackEndProbe, once
+ *     ProxyCommand          -> Relay, until a signal ends it; CaptureQueue -> lines, CaptureWriter
+ *       ProxySummary        for people and for programs
+ *     TraceCommand          CaptureReader -> TracedSession, WhatIf
+ *       TraceText, TraceJson
  * </pre>
  */
 @NullMarked

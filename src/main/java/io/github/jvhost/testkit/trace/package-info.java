@@ -9,6 +9,17 @@
  *                                                                   bytes
  * </pre>
  *
+ * <p>A capture is what a {@link io.github.jvhost.channel.Relay} between a front end and a back end
+ * saw, written down while it grows, and looked at afterwards:
+ *
+ * <pre>
+ *   Relay --RelayedMessage--&gt; CaptureQueue --CaptureEntry--&gt; CaptureLine     a line for people
+ *             (RelayCounts)   MessageDecoder            \--&gt; CaptureWriter   a file
+ *
+ *   CaptureReader --Capture--&gt; TracedSession: PhaseTracker, replies paired   what each phase cost
+ *                                   \--&gt; WhatIf                              with presetup: modelled
+ * </pre>
+ *
  * {@snippet file="io/github/jvhost/PackageExamples.java" region="trace"}
  */
 @NullMarked

@@ -1,0 +1,187 @@
+package io.github.jvhost.channel;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.sys.Poller;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.newsclub.net.unix.AFUNIXSocketChannel;
+
+/**
+ * Sits between a front end and a back end: listens where the one connects, connects where the other
+ * listens, and passes every message on, unchanged, with its descriptors, while somebody watches.
+ * The one descriptor that is exchanged is SET_BACKEND_REQ_FD's, so that the back end's own channel
+ * is seen as well.
+ *
+ * <pre>
+ *   front end ---> [listen]  Relay  [connect] ---> back end
+ *                              |
+ *                              +--> RelayObserver
+ * </pre>
+ *
+ * <p>One front end at a time; others wait in the listener's queue. A front end that comes while
+ * nobody serves the back end's socket is hung up on. When either side closes its connection, or
+ * shuts one half of it down, the session ends and the next front end may come.
+ *
+ * <p>It judges nothing: messages that make no sense go on as they came. After a header whose
+ * payload would be larger than {@link io.github.jvhost.protocol.Header#MAX_PAYLOAD}, all that
+ * follows in that direction goes on as bytes without borders. No message stays: a peer that sends
+ * half of one holds up its own direction and nothing else.
+ *
+ * <p>All of it is done by one platform thread of its own, from {@link #start} to {@link #close}.
+ * The methods are for any thread.
+ */
+public final class Relay implements AutoCloseable {
+  private static final Duration CONNECTING = Duration.ofSeconds(2);
+  private static final Duration ENDING = Duration.ofSeconds(10);
+  private static final long A_DAY_NANOS = TimeUnit.DAYS.toNanos(1);
+
+  private final ListeningSocket listener;
+  private final Path backEnd;
+  private final DescriptorLedger ledger;
+  private final RelayObserver observer;
+  private final EventFd wakeUp;
+  private final Thread thread;
+  private volatile boolean closing;
+  private volatile @Nullable RuntimeException failure;
+
+  private Relay(
+      ListeningSocket listener,
+      Path backEnd,
+      DescriptorLedger ledger,
+      RelayObserver observer,
+      EventFd wakeUp) {
+    this.listener = listener;
+    this.backEnd = backEnd;
+    this.ledger = ledger;
+    this.observer = observer;
+    this.wakeUp = wakeUp;
+    this.thread = Thread.ofPlatform().name("relay to " + backEnd).daemon().unstarted(this::run);
+  }
+
+  /**
+   * Listens, and relays from here on.
+   *
+   * @param listen where front ends connect, at most 107 bytes; nothing may be there but a socket
+   *     that nobody listens on
+   * @param backEnd where it listens; needed when the first front end comes, and not before
+   * @param ledger where descriptors are written down while they are here
+   * @param observer is told what goes on
+   * @throws VhostException (GIVE_UP) if it cannot listen there
+   */
+  public static Relay start(
+      Path listen, Path backEnd, DescriptorLedger ledger, RelayObserver observer) {
+    Connector.requireThatItFits(backEnd, "connecting to " + backEnd + ": ");
+    StaleSocket.removeAt(listen);
+    RelayRehearsal.run(ledger);
+    EventFd wakeUp = EventFd.create(ledger, "relay wake-up");
+    ListeningSocket listener;
+    try {
+      listener = ListeningSocket.open(listen);
+    } catch (RuntimeException e) {
+      wakeUp.close();
+      throw e;
+    }
+    var relay = new Relay(listener, backEnd, ledger, observer, wakeUp);
+    relay.thread.start();
+    return relay;
+  }
+
+  /** Whether it still relays; otherwise {@link #close} says why not. */
+  public boolean isAlive() {
+    return thread.isAlive();
+  }
+
+  private void run() {
+    int session = 0;
+    try (Poller poller = new Poller(2)) {
+      while (!closing) {
+        poller.clear();
+        poller.add(wakeUp.descriptor().number(), Poller.IN);
+        int waiting = poller.add(listener.number(), Poller.IN);
+        poller.await(A_DAY_NANOS);
+        if (!closing && poller.ready(waiting) != 0) {
+          AFUNIXSocketChannel accepted = listener.accept(Deadline.after(Duration.ofMillis(1)));
+          if (accepted != null) {
+            session++;
+            String why = serve(session, accepted);
+            observer.ended(session, System.nanoTime(), why);
+          }
+        }
+      }
+    } catch (RuntimeException e) {
+      failure = e;
+    }
+  }
+
+  /** Answers why the session is over. */
+  private String serve(int session, AFUNIXSocketChannel accepted) {
+    RelayEnd front;
+    RelayEnd back;
+    try {
+      front = RelayEnd.of(accepted, "the front end", ledger);
+    } catch (VhostException e) {
+      return String.valueOf(e.getMessage());
+    }
+    try {
+      AFUNIXSocketChannel connected =
+          Connector.connect(backEnd, "relay", "back end", Deadline.after(CONNECTING));
+      back = RelayEnd.of(connected, "the back end", ledger);
+    } catch (VhostException e) {
+      front.close();
+      return String.valueOf(e.getMessage());
+    }
+    try (var relayed = new RelaySession(session, front, back, ledger, observer)) {
+      observer.connected(session, System.nanoTime());
+      return relayed.run(wakeUp.descriptor().number(), () -> closing);
+    }
+  }
+
+  /** Waits for the thread, also when interrupted: what it uses is closed next. */
+  private boolean ended(Deadline deadline) {
+    boolean interrupted = false;
+    try {
+      while (true) {
+        try {
+          return thread.join(Duration.ofNanos(deadline.remainingNanos()));
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  /**
+   * Ends the session, if there is one, and stops listening; removes the socket. A second time does
+   * nothing.
+   *
+   * @throws VhostException (GIVE_UP) if it had ended by itself: its listening socket failed, or the
+   *     observer threw something
+   */
+  @Override
+  public void close() {
+    if (closing) {
+      return;
+    }
+    closing = true;
+    wakeUp.signal();
+    if (!ended(Deadline.after(ENDING))) {
+      throw new VhostException("closing the relay: its observer does not return", Recovery.GIVE_UP);
+    }
+    listener.close();
+    wakeUp.close();
+    RuntimeException why = failure;
+    if (why != null) {
+      throw new VhostException("the relay had ended: " + why.getMessage(), Recovery.GIVE_UP, why);
+    }
+  }
+}

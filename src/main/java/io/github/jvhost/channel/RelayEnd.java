@@ -1,0 +1,72 @@
+package io.github.jvhost.channel;
+
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.SocketIo;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import org.newsclub.net.unix.AFUNIXSocketChannel;
+
+/**
+ * One socket that a relay reads and writes. Unlike a {@link SocketStream} it takes as many
+ * descriptors as the kernel hands over: whether they make sense is for the peers to say.
+ *
+ * <p>It owns the socket. One thread at a time; nothing here waits.
+ */
+final class RelayEnd implements AutoCloseable {
+  private static final int CLOSED = -1;
+
+  private final String name;
+  private final AutoCloseable owner;
+  private final SocketIo io;
+  private final DescriptorLedger ledger;
+  private int number;
+
+  private RelayEnd(String name, AutoCloseable owner, int number, DescriptorLedger ledger) {
+    this.name = name;
+    this.owner = owner;
+    this.number = number;
+    this.io = new SocketIo(name);
+    this.ledger = ledger;
+  }
+
+  /** Takes a connected socket over, also when it throws. */
+  static RelayEnd of(AFUNIXSocketChannel socket, String name, DescriptorLedger ledger) {
+    var stream = new SocketStream(socket, name, ledger);
+    return new RelayEnd(name, stream, stream.number(), ledger);
+  }
+
+  /** Takes over what may be a socket; if it is none, the first read says so. */
+  static RelayEnd of(OwnedDescriptor socket, String name, DescriptorLedger ledger) {
+    return new RelayEnd(name, socket, socket.number(), ledger);
+  }
+
+  /** For messages. */
+  String name() {
+    return name;
+  }
+
+  /** Its number, or -1 once it is closed. */
+  int number() {
+    return number;
+  }
+
+  /** See {@link SocketIo#receive}. */
+  int receive(MemorySegment into, int from, int length, List<OwnedDescriptor> arrived) {
+    return io.receive(number, into, from, length, ledger, arrived);
+  }
+
+  /** See {@link SocketIo#send}. */
+  int send(MemorySegment bytes, int from, int length, List<OwnedDescriptor> descriptors) {
+    return io.send(number, bytes, from, length, descriptors);
+  }
+
+  /** A second time does nothing. */
+  @Override
+  public void close() {
+    if (number != CLOSED) {
+      number = CLOSED;
+      SocketStream.closeQuietly(owner);
+    }
+  }
+}

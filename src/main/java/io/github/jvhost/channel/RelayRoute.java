@@ -1,0 +1,23 @@
+package io.github.jvhost.channel;
+
+/**
+ * Which way a relayed message went.
+ *
+ * <pre>
+ *   front end                            back end
+ *             ---- TO_BACK_END ---->
+ *             <--- TO_FRONT_END ----                 the main socket
+ *             <------ ASKED --------
+ *             ----- ANSWERED ------>                 the back end's own channel
+ * </pre>
+ */
+public enum RelayRoute {
+  /** A request of the front end's. */
+  TO_BACK_END,
+  /** A reply of the back end's. */
+  TO_FRONT_END,
+  /** A request of the back end's, on its own channel. */
+  ASKED,
+  /** The front end's answer to such a one. */
+  ANSWERED
+}

@@ -1,0 +1,25 @@
+package io.github.jvhost.channel;
+
+import io.github.jvhost.protocol.Bytes;
+
+/**
+ * One message that was passed on.
+ *
+ * @param arrived when its last byte was there, on the clock of {@link System#nanoTime()}
+ * @param passed when its last byte was handed to the kernel for the other side, on the same clock
+ * @param session which one, counted from 1
+ * @param route which way it went
+ * @param raw whether these are only bytes: the end of a stream that came in the middle of a
+ *     message, or what followed a header that announced more than {@link
+ *     io.github.jvhost.protocol.Header#MAX_PAYLOAD} bytes
+ * @param bytes as they were on the wire: the header and the payload, or whatever came
+ * @param descriptors how many went along
+ */
+public record RelayedMessage(
+    long arrived,
+    long passed,
+    int session,
+    RelayRoute route,
+    boolean raw,
+    Bytes bytes,
+    int descriptors) {}

@@ -1,0 +1,67 @@
+package io.github.jvhost.cli;
+
+import io.github.jvhost.protocol.VhostFeature;
+import io.github.jvhost.virtio.NetFeature;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/** Feature bits by name, of what GET_FEATURES answers. */
+final class FeatureWords {
+  private static final int WIDTH = 90;
+
+  /** Bits 0 to 23 and from 50 on mean something else for each kind of device (virtio 1.2, 2.2). */
+  private static final int FIRST_COMMON = 24;
+
+  private static final int LAST_COMMON = 49;
+
+  private FeatureWords() {}
+
+  /**
+   * The names.
+   *
+   * @param net whether it is a network device; otherwise bits of the device's own stay numbers
+   */
+  static List<String> names(long bits, boolean net) {
+    List<String> names = new ArrayList<>();
+    for (int bit = 0; bit < Long.SIZE; bit++) {
+      if ((bits >>> bit & 1) != 0) {
+        names.add(name(bit, net));
+      }
+    }
+    return names;
+  }
+
+  private static String name(int bit, boolean net) {
+    long mask = 1L << bit;
+    if (mask == VhostFeature.LOG_ALL) {
+      return "LOG_ALL";
+    }
+    if (mask == VhostFeature.PROTOCOL_FEATURES) {
+      return "PROTOCOL_FEATURES";
+    }
+    boolean common = bit >= FIRST_COMMON && bit <= LAST_COMMON;
+    return net || common ? NetFeature.describe(mask) : "bit " + bit;
+  }
+
+  /** The same in lines. */
+  static List<String> of(long bits, boolean net) {
+    List<String> names = names(bits, net);
+    return wrapped(names.isEmpty() ? "none" : String.join("|", names));
+  }
+
+  /** Names between bars, in lines. */
+  static List<String> wrapped(String names) {
+    List<String> lines = new ArrayList<>();
+    var line = new StringBuilder();
+    for (String name : Arrays.asList(names.split("\\|", -1))) {
+      if (!line.isEmpty() && line.length() + name.length() + 1 > WIDTH) {
+        lines.add(line.toString());
+        line.setLength(0);
+      }
+      line.append(line.isEmpty() ? "" : " ").append(name);
+    }
+    lines.add(line.toString());
+    return lines;
+  }
+}

@@ -1,0 +1,204 @@
+package io.github.jvhost.cli;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.Relay;
+import io.github.jvhost.channel.RelayObserver;
+import io.github.jvhost.channel.RelayedMessage;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.trace.CaptureEntry;
+import io.github.jvhost.testkit.trace.CaptureLine;
+import io.github.jvhost.testkit.trace.CaptureQueue;
+import io.github.jvhost.testkit.trace.CaptureWriter;
+import io.github.jvhost.testkit.trace.RelayCounts;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code jvhost proxy}. */
+@Command(
+    name = "proxy",
+    mixinStandardHelpOptions = true,
+    sortOptions = false,
+    description = {
+      "Sits between a front end and a back end, passes every message on with its descriptors, and"
+          + " shows it:",
+      "  -> front end to back end     <= a request on the back end's own channel",
+      "  <- back end to front end     => the front end's answer to it",
+      "Start it, then point the front end at LISTEN instead of CONNECT. One front end is served at"
+          + " a time,",
+      "as many in turn as come. It runs until it is interrupted; then it says what it saw."
+    },
+    footer = {
+      "",
+      "Messages go on unchanged, sensible or not. After a header that announces more than 4096"
+          + " bytes, what",
+      "follows in that direction goes on as raw bytes. Guest memory and eventfds never pass"
+          + " through here:",
+      "traffic between guest and back end is as fast as without.",
+      "",
+      "Exit code 0 when it was ended, 1 when it could not listen or save, 2 for a wrong command"
+          + " line."
+    })
+final class ProxyCommand implements Callable<Integer> {
+  private static final Duration A_YEAR = Duration.ofDays(365);
+  private static final Duration LOOK = Duration.ofMillis(200);
+
+  @Spec private CommandSpec spec;
+
+  @Parameters(
+      index = "0",
+      paramLabel = "LISTEN",
+      description =
+          "Where front ends shall connect; a socket that nobody serves any more is replaced.")
+  private Path listen;
+
+  @Parameters(index = "1", paramLabel = "CONNECT", description = "The back end's socket.")
+  private Path connect;
+
+  @Option(
+      names = "--save",
+      paramLabel = "FILE",
+      description = {
+        "Write a capture too, for `jvhost trace`: a JSON object a line, payloads in hex,"
+            + " descriptors only",
+        "counted, nothing of guest memory. An existing file is replaced."
+      })
+  private @Nullable Path save;
+
+  @Option(names = "--quiet", description = "Show no messages; only what was seen, in the end.")
+  private boolean quiet;
+
+  @Option(
+      names = "--dialect",
+      paramLabel = "NAME",
+      description = {
+        "What numbers mean: upstream, rfc-2023, nvidia-qemu-8-2, or BIT:ID for PRESETUP with"
+            + " numbers of your",
+        "own (default: upstream). It changes what is shown, not what is passed on."
+      })
+  private String dialectName = "upstream";
+
+  @Option(
+      names = "--for",
+      paramLabel = "TIME",
+      converter = TimeSpan.Converter.class,
+      description = "End by itself after 200ms, 10s, 5m.")
+  private @Nullable TimeSpan bound;
+
+  @Option(
+      names = "--json",
+      description = "Print one JSON object in the end; messages go to standard error then.")
+  private boolean json;
+
+  @SuppressWarnings("NullAway.Init") // picocli sets the fields
+  ProxyCommand() {}
+
+  /** For --quiet without --save: nobody is told. */
+  private record Nobody() implements RelayObserver {
+    @Override
+    public void connected(int session, long nanos) {}
+
+    @Override
+    public void passed(RelayedMessage message) {}
+
+    @Override
+    public void ended(int session, long nanos, String why) {}
+  }
+
+  @Override
+  public Integer call() {
+    Dialect dialect = Words.dialect(spec, dialectName);
+    DescriptorLedger ledger = DescriptorLedger.counting();
+    try (var queue = new CaptureQueue(dialect);
+        var signals = new EndOnSignal();
+        @Nullable CaptureWriter writer = writer(dialect)) {
+      var counts = new RelayCounts(quiet && writer == null ? new Nobody() : queue);
+      var relay = Relay.start(listen, connect, ledger, counts);
+      try {
+        announce();
+        watch(relay, queue, writer, dialect);
+      } finally {
+        // Asked to end once more, it still ends in good order.
+        var _ = Thread.interrupted();
+        queue.close(); // should saving have failed, the relay waits for nobody
+        relay.close();
+      }
+      handle(queue.rest(), writer, dialect);
+      PrintWriter out = spec.commandLine().getOut();
+      if (json) {
+        ProxySummary.json(listen, connect, counts, out);
+      } else {
+        ProxySummary.text(counts, out);
+      }
+      out.flush();
+      signals.exitCode(0);
+    }
+    return 0;
+  }
+
+  private @Nullable CaptureWriter writer(Dialect dialect) {
+    Path file = save;
+    if (file == null) {
+      return null;
+    }
+    try {
+      return CaptureWriter.begin(
+          Files.newBufferedWriter(file),
+          listen.toString(),
+          connect.toString(),
+          Instant.now(),
+          dialect);
+    } catch (IOException e) {
+      throw new VhostException("writing " + file + ": " + e.getMessage(), Recovery.GIVE_UP, e);
+    }
+  }
+
+  private void announce() {
+    PrintWriter err = spec.commandLine().getErr();
+    err.println("listening at " + listen + ", for the back end at " + connect);
+    err.flush();
+  }
+
+  private void watch(
+      Relay relay, CaptureQueue queue, @Nullable CaptureWriter writer, Dialect dialect) {
+    Deadline end = Deadline.after(bound == null ? A_YEAR : bound.duration());
+    try {
+      while (!end.expired() && relay.isAlive()) {
+        Duration left = Duration.ofNanos(end.remainingNanos());
+        handle(queue.take(left.compareTo(LOOK) < 0 ? left : LOOK), writer, dialect);
+      }
+    } catch (InterruptedException e) {
+      // This is how it is ended.
+    }
+  }
+
+  private void handle(List<CaptureEntry> entries, @Nullable CaptureWriter writer, Dialect dialect) {
+    if (entries.isEmpty()) {
+      return;
+    }
+    if (writer != null) {
+      entries.forEach(writer::write);
+      writer.flush();
+    }
+    if (!quiet) {
+      // A summary in JSON has standard output to itself.
+      PrintWriter to = json ? spec.commandLine().getErr() : spec.commandLine().getOut();
+      entries.forEach(entry -> to.println(CaptureLine.of(entry, dialect)));
+      to.flush();
+    }
+  }
+}

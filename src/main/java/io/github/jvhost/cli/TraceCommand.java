@@ -1,0 +1,221 @@
+package io.github.jvhost.cli;
+
+import io.github.jvhost.testkit.trace.Capture;
+import io.github.jvhost.testkit.trace.CaptureEntry;
+import io.github.jvhost.testkit.trace.CaptureEvent;
+import io.github.jvhost.testkit.trace.CaptureLine;
+import io.github.jvhost.testkit.trace.CaptureReader;
+import io.github.jvhost.testkit.trace.CapturedMessage;
+import io.github.jvhost.testkit.trace.SessionPhase;
+import io.github.jvhost.testkit.trace.TracedSession;
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code jvhost trace}. */
+@Command(
+    name = "trace",
+    mixinStandardHelpOptions = true,
+    sortOptions = false,
+    description = {
+      "Shows a capture that `jvhost proxy --save` wrote: the messages, or some of them, and what"
+          + " each session cost:",
+      "",
+      "negotiate  features and limits are asked for",
+      "configure  features, memory, rings are told",
+      "start      from the first kick descriptor or DRIVER_OK until every ring that was set up"
+          + " runs",
+      "run        the guest uses it",
+      "stop       rings are disabled or read back, or the device is reset"
+    },
+    footer = {
+      "",
+      "A reply's time counts from the moment when its request was passed on, or when the reply"
+          + " before it had come,",
+      "whichever was later. Work of a message that is not answered is in the next reply that is.",
+      "",
+      "Exit code 0 when it was shown, 1 when the file is no capture, 2 for a wrong command line."
+    })
+final class TraceCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Parameters(
+      paramLabel = "FILE",
+      description = "The capture, packed with gzip or not; - is standard input.")
+  private String file;
+
+  @Option(
+      names = "--request",
+      paramLabel = "NAME",
+      split = ",",
+      description = "Only these requests and their replies: set-mem-table, get-vring-base.")
+  private List<String> requests = List.of();
+
+  @Option(
+      names = "--direction",
+      paramLabel = "WAY",
+      description =
+          "Only to-back-end, to-front-end, or channel (the back end's own, both directions).")
+  private @Nullable String direction;
+
+  @Option(
+      names = "--phase",
+      paramLabel = "PHASE",
+      description = "Only negotiate, configure, start, run or stop.")
+  private @Nullable String phase;
+
+  @Option(names = "--session", paramLabel = "N", description = "Only this one, counted from 1.")
+  private @Nullable Integer session;
+
+  @Option(
+      names = "--from",
+      paramLabel = "TIME",
+      converter = TimeSpan.Converter.class,
+      description = "Only what was later than this after the capture began: 200ms, 10s, 5m.")
+  private @Nullable TimeSpan from;
+
+  @Option(
+      names = "--to",
+      paramLabel = "TIME",
+      converter = TimeSpan.Converter.class,
+      description = "Only what was not.")
+  private @Nullable TimeSpan to;
+
+  @Option(names = "--summary", description = "No messages, only what each session cost.")
+  private boolean summary;
+
+  @Option(
+      names = "--what-if",
+      description = {
+        "Say what setting the device up would have cost with pipelining, and with presetup before"
+            + " the stop window:",
+        "an estimate, out of the reply times of the messages that would remain. Implies --summary."
+      })
+  private boolean whatIf;
+
+  @Option(names = "--json", description = "Print one JSON object.")
+  private boolean json;
+
+  @SuppressWarnings("NullAway.Init") // picocli sets the fields
+  TraceCommand() {}
+
+  @Override
+  public Integer call() {
+    Filter filter = filter();
+    Capture capture =
+        StreamFile.use(
+            file,
+            System.in,
+            stream ->
+                CaptureReader.read(
+                    new BufferedReader(new InputStreamReader(stream, StandardCharsets.UTF_8))));
+    List<TracedSession> sessions =
+        TracedSession.of(capture).stream()
+            .filter(each -> session == null || each.session() == session)
+            .toList();
+    List<CaptureEntry> shown = shown(capture, sessions, filter);
+    boolean messages = !summary && !whatIf;
+    PrintWriter out = spec.commandLine().getOut();
+    if (json) {
+      TraceJson.print(out, file, capture, messages ? shown : List.of(), sessions, whatIf);
+      return 0;
+    }
+    out.println(
+        "%s: from %s to %s, %s, dialect %s"
+            .formatted(
+                file,
+                capture.listen(),
+                capture.connect(),
+                capture.started(),
+                capture.dialect().name()));
+    if (messages) {
+      shown.forEach(entry -> out.println(CaptureLine.of(entry, capture.dialect())));
+    }
+    sessions.forEach(each -> TraceText.print(out, each, whatIf));
+    if (sessions.isEmpty()) {
+      out.println("no sessions");
+    }
+    out.flush();
+    return 0;
+  }
+
+  /** What is asked for; null and empty: all. */
+  private record Filter(
+      List<String> names, @Nullable String direction, @Nullable SessionPhase phase) {
+    boolean wantsAll() {
+      return names.isEmpty() && direction == null && phase == null;
+    }
+
+    boolean wants(CapturedMessage message, @Nullable SessionPhase in) {
+      return (names.isEmpty() || names.contains(message.name()))
+          && (direction == null || direction.equals(direction(message)))
+          && (phase == null || phase == in);
+    }
+
+    private static String direction(CapturedMessage message) {
+      return switch (message.route()) {
+        case TO_BACK_END -> "to-back-end";
+        case TO_FRONT_END -> "to-front-end";
+        case ASKED, ANSWERED -> "channel";
+      };
+    }
+  }
+
+  private Filter filter() {
+    if (direction != null) {
+      String _ =
+          Words.choose(
+              spec,
+              "--direction",
+              direction,
+              List.of("to-back-end", "to-front-end", "channel"),
+              word -> word);
+    }
+    SessionPhase wanted =
+        phase == null
+            ? null
+            : Words.choose(
+                spec, "--phase", phase, Arrays.asList(SessionPhase.values()), Words::label);
+    return new Filter(
+        requests.stream().map(name -> name.toUpperCase(Locale.ROOT).replace('-', '_')).toList(),
+        direction == null ? null : direction.toLowerCase(Locale.ROOT),
+        wanted);
+  }
+
+  private List<CaptureEntry> shown(Capture capture, List<TracedSession> sessions, Filter filter) {
+    long least = from == null ? 0 : from.duration().toNanos();
+    long most = to == null ? Long.MAX_VALUE : to.duration().toNanos();
+    List<CaptureEntry> shown = new ArrayList<>();
+    for (CaptureEntry entry : capture.entries()) {
+      TracedSession of =
+          sessions.stream()
+              .filter(each -> each.session() == entry.session())
+              .findFirst()
+              .orElse(null);
+      if (of == null || entry.nanos() < least || entry.nanos() > most) {
+        continue;
+      }
+      boolean wanted =
+          switch (entry) {
+            case CaptureEvent _ -> filter.wantsAll();
+            case CapturedMessage message -> filter.wants(message, of.phases().get(message));
+          };
+      if (wanted) {
+        shown.add(entry);
+      }
+    }
+    return shown;
+  }
+}

@@ -1,0 +1,99 @@
+package io.github.jvhost.testkit.probe;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.VhostUserChannel;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.NoPayload;
+import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.protocol.VhostFeature;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.trace.SortedTimes;
+import io.github.jvhost.vhost.VhostUserFrontEnd;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+
+/**
+ * Asks a back end what it is. Nothing is started and nothing configured: no SET_OWNER, no features
+ * acknowledged, no memory, no ring, no status. The one thing that is set is what the specification
+ * demands before the last three questions may be asked: the protocol features MQ,
+ * CONFIGURE_MEM_SLOTS and STATUS, as far as they are offered. The connection ends with the probe,
+ * and with it that setting.
+ *
+ * <p>A back end that serves one front end at a time is busy meanwhile; one that has a front end
+ * already lets the probe wait, or hangs up. Stateless: thread-safe.
+ */
+public final class BackEndProbe {
+  /** Everything that only asking needs. */
+  private static final long ASKING =
+      ProtocolFeature.maskOf(
+          ProtocolFeature.MQ, ProtocolFeature.CONFIGURE_MEM_SLOTS, ProtocolFeature.STATUS);
+
+  /** Round trips before any counts: the code has to be warm for the times to be the back end's. */
+  private static final int WARM_UP = 500;
+
+  private BackEndProbe() {}
+
+  /**
+   * Connects, asks, and disconnects.
+   *
+   * @param socket where the back end listens
+   * @param dialect what numbers mean; features that it masks are not asked about
+   * @param roundTrips of GET_FEATURES that are timed, 0 or more
+   * @param within how long connecting and each answer may take
+   * @throws VhostException if nobody listens, or an answer is missing or makes no sense
+   */
+  public static ProbeResult probe(Path socket, Dialect dialect, int roundTrips, Duration within) {
+    DescriptorLedger ledger = DescriptorLedger.counting();
+    try (VhostUserChannel channel =
+        VhostUserChannel.connect(socket, "probe", dialect, ledger, Deadline.after(within))) {
+      var frontEnd = new VhostUserFrontEnd(channel, within);
+      long features = frontEnd.getFeatures();
+      OptionalLong offered = OptionalLong.empty();
+      OptionalLong queues = OptionalLong.empty();
+      OptionalLong slots = OptionalLong.empty();
+      OptionalInt status = OptionalInt.empty();
+      long acknowledged = 0;
+      if ((features & VhostFeature.PROTOCOL_FEATURES) != 0) {
+        long protocol = frontEnd.getProtocolFeatures();
+        offered = OptionalLong.of(protocol);
+        acknowledged = protocol & ASKING & ~dialect.maskedProtocolFeatures();
+        if (acknowledged != 0) {
+          frontEnd.setProtocolFeatures(acknowledged);
+        }
+        if (ProtocolFeature.MQ.isIn(acknowledged)) {
+          queues = OptionalLong.of(frontEnd.getQueueNum());
+        }
+        if (ProtocolFeature.CONFIGURE_MEM_SLOTS.isIn(acknowledged)) {
+          slots = OptionalLong.of(frontEnd.getMaxMemSlots());
+        }
+        if (ProtocolFeature.STATUS.isIn(acknowledged)) {
+          status = OptionalInt.of(frontEnd.getStatus());
+        }
+      }
+      SortedTimes replies = times(channel, roundTrips, within);
+      return new ProbeResult(
+          features, offered, acknowledged, queues, slots, status, replies, dialect);
+    }
+  }
+
+  private static SortedTimes times(VhostUserChannel channel, int roundTrips, Duration within) {
+    int warmUp = roundTrips == 0 ? 0 : WARM_UP;
+    long[] nanos = new long[roundTrips];
+    for (int i = -warmUp; i < roundTrips; i++) {
+      Deadline deadline = Deadline.after(within);
+      long start = System.nanoTime();
+      channel.send(FrontEndRequest.GET_FEATURES, NoPayload.INSTANCE, List.of(), false, deadline);
+      channel.awaitReply(deadline);
+      long took = System.nanoTime() - start;
+      if (i >= 0) {
+        nanos[i] = took;
+      }
+    }
+    return SortedTimes.of(nanos, roundTrips);
+  }
+}

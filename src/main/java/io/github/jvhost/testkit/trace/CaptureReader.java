@@ -1,0 +1,209 @@
+package io.github.jvhost.testkit.trace;
+
+import com.fasterxml.jackson.core.JacksonException;
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.RelayRoute;
+import io.github.jvhost.protocol.Bytes;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.Header;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.time.Instant;
+import java.time.format.DateTimeParseException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+
+/**
+ * Reads what {@link CaptureWriter} wrote, and trusts none of it. A last line that was cut off, as a
+ * crash leaves it, is passed over. Pure functions: thread-safe.
+ */
+public final class CaptureReader {
+  private static final int LONGEST_LINE = 1 << 16;
+  private static final int MOST_ENTRIES = 1 << 22;
+
+  private final JsonFactory factory = new JsonFactory();
+  private final BufferedReader in;
+  private int number;
+
+  private CaptureReader(BufferedReader in) {
+    this.in = in;
+  }
+
+  /**
+   * Reads a capture to its end.
+   *
+   * @param in stays the caller's
+   * @throws VhostException (GIVE_UP) if it is none, or cannot be read; the message names the line
+   */
+  public static Capture read(BufferedReader in) {
+    var reader = new CaptureReader(in);
+    try {
+      return reader.read();
+    } catch (IOException e) {
+      throw new VhostException(
+          "behind line %d: %s".formatted(reader.number, e.getMessage()), Recovery.GIVE_UP, e);
+    }
+  }
+
+  private Capture read() throws IOException {
+    String first = in.readLine();
+    number = 1;
+    Map<String, String> head = first == null ? Map.of() : members(first);
+    if (!"1".equals(head.get("jvhostCapture"))) {
+      throw wrong("it is no capture of this version");
+    }
+    Dialect dialect = dialect(head);
+    var decoder = new MessageDecoder(dialect);
+    List<CaptureEntry> entries = new ArrayList<>();
+    String line = in.readLine();
+    while (line != null) {
+      number++;
+      String next = in.readLine();
+      // Cut off in the middle: the program that wrote it was killed.
+      boolean torn = next == null && !line.endsWith("}");
+      if (!line.isBlank() && !torn) {
+        entries.add(entry(members(line), decoder));
+      }
+      if (entries.size() > MOST_ENTRIES) {
+        throw wrong("more than " + MOST_ENTRIES + " entries");
+      }
+      line = next;
+    }
+    try {
+      return new Capture(
+          head.getOrDefault("listen", ""),
+          head.getOrDefault("connect", ""),
+          Instant.parse(required(head, "started")),
+          dialect,
+          entries);
+    } catch (DateTimeParseException e) {
+      throw wrong("'started' is no time");
+    }
+  }
+
+  private Dialect dialect(Map<String, String> head) {
+    String name = required(head, "dialect");
+    String numbers = head.get("presetup");
+    for (Dialect known : List.of(Dialect.UPSTREAM, Dialect.RFC_2023, Dialect.NVIDIA_QEMU_8_2)) {
+      if (known.name().equals(name)) {
+        return known;
+      }
+    }
+    String[] parts = numbers == null ? new String[0] : numbers.split(",", -1);
+    if (parts.length != 2) {
+      throw wrong("the dialect '%s' is not known and has no numbers".formatted(name));
+    }
+    try {
+      return Dialect.custom(name, Integer.parseInt(parts[0]), Integer.parseInt(parts[1]));
+    } catch (IllegalArgumentException e) {
+      throw wrong("its dialect: " + e.getMessage());
+    }
+  }
+
+  private CaptureEntry entry(Map<String, String> members, MessageDecoder decoder) {
+    long nanos = number(members, "ns", Long.MAX_VALUE);
+    int session = (int) number(members, "session", Integer.MAX_VALUE);
+    String event = members.get("event");
+    if (event != null) {
+      return new CaptureEvent(
+          nanos, session, event.equals("connected"), members.getOrDefault("why", ""));
+    }
+    RelayRoute route = route(required(members, "way"));
+    long held = number(members, "held", Long.MAX_VALUE - nanos);
+    int size = (int) number(members, "size", Header.SIZE + Header.MAX_PAYLOAD);
+    int descriptors = (int) number(members, "fds", Integer.MAX_VALUE);
+    if ("true".equals(members.get("raw"))) {
+      return decoder.raw(nanos, held, session, route, size, descriptors);
+    }
+    Bytes content;
+    try {
+      content = Bytes.of(HexFormat.of().parseHex(members.getOrDefault("payload", "")));
+    } catch (IllegalArgumentException e) {
+      throw wrong("'payload' is not in hex");
+    }
+    if (content.length() != 0 && content.length() != size) {
+      throw wrong("a payload of %d bytes, announced as %d".formatted(content.length(), size));
+    }
+    return decoder.message(
+        nanos,
+        held,
+        session,
+        route,
+        (int) number(members, "id", 0xFFFF_FFFFL),
+        (int) number(members, "flags", 0xFFFF_FFFFL),
+        size,
+        descriptors,
+        content);
+  }
+
+  private RelayRoute route(String name) {
+    return Stream.of(RelayRoute.values())
+        .filter(route -> route.name().equals(name))
+        .findFirst()
+        .orElseThrow(() -> wrong("no such way: '" + name + "'"));
+  }
+
+  private String required(Map<String, String> members, String name) {
+    String value = members.get(name);
+    if (value == null) {
+      throw wrong("'" + name + "' is missing");
+    }
+    return value;
+  }
+
+  private long number(Map<String, String> members, String name, long most) {
+    String text = required(members, name);
+    try {
+      long value = Long.parseLong(text);
+      if (value >= 0 && value <= most) {
+        return value;
+      }
+    } catch (NumberFormatException e) {
+      // Said below.
+    }
+    throw wrong("'%s' is %s, expected 0 to %d".formatted(name, text, most));
+  }
+
+  /** One flat object; the elements of an array are joined with commas. */
+  private Map<String, String> members(String line) throws IOException {
+    if (line.length() > LONGEST_LINE) {
+      throw wrong("it has more than " + LONGEST_LINE + " characters");
+    }
+    Map<String, String> members = new HashMap<>();
+    try (JsonParser json = factory.createParser(line)) {
+      if (json.nextToken() != JsonToken.START_OBJECT) {
+        throw wrong("it is no JSON object");
+      }
+      while (json.nextToken() == JsonToken.FIELD_NAME) {
+        String name = json.currentName();
+        JsonToken token = json.nextToken();
+        if (token == JsonToken.START_ARRAY) {
+          List<String> elements = new ArrayList<>();
+          while (json.nextToken() != null && json.currentToken().isScalarValue()) {
+            elements.add(json.getText());
+          }
+          members.put(name, String.join(",", elements));
+        } else if (token != null && token.isScalarValue()) {
+          members.put(name, json.getText());
+        } else {
+          throw wrong("'" + name + "' is no plain value");
+        }
+      }
+      return members;
+    } catch (JacksonException e) {
+      throw wrong("it is no JSON: " + e.getOriginalMessage());
+    }
+  }
+
+  private VhostException wrong(String what) {
+    return new VhostException("line %d: %s".formatted(number, what), Recovery.GIVE_UP);
+  }
+}

@@ -1,0 +1,168 @@
+package io.github.jvhost.testkit.trace;
+
+import io.github.jvhost.channel.RelayRoute;
+import io.github.jvhost.channel.RelayedMessage;
+import io.github.jvhost.protocol.BackEndRequest;
+import io.github.jvhost.protocol.Bytes;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.Header;
+import io.github.jvhost.protocol.NoPayload;
+import io.github.jvhost.protocol.OpaquePayload;
+import io.github.jvhost.protocol.Payload;
+import io.github.jvhost.protocol.PayloadKind;
+import io.github.jvhost.protocol.ProtocolException;
+import io.github.jvhost.protocol.U64;
+import io.netty.buffer.Unpooled;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Finds out what a message says. What does not fit its layout stays bytes: a proxy shows what was
+ * sent and not what should have been.
+ *
+ * <p>Immutable, and so thread-safe.
+ */
+final class MessageDecoder {
+  private static final Bytes NOTHING = Bytes.of();
+
+  private final Dialect dialect;
+
+  /** Numbers mean what they mean in this dialect. */
+  MessageDecoder(Dialect dialect) {
+    this.dialect = dialect;
+  }
+
+  /**
+   * A message as it came from a relay.
+   *
+   * @param start when the capture began, on the clock of {@link System#nanoTime()}
+   */
+  CapturedMessage decode(RelayedMessage message, long start) {
+    byte[] bytes = message.bytes().toArray();
+    long nanos = Math.max(0, message.arrived() - start);
+    long held = Math.max(0, message.passed() - message.arrived());
+    if (message.raw()) {
+      return raw(
+          nanos, held, message.session(), message.route(), bytes.length, message.descriptors());
+    }
+    ByteBuffer header = ByteBuffer.wrap(bytes).order(ByteOrder.nativeOrder());
+    return message(
+        nanos,
+        held,
+        message.session(),
+        message.route(),
+        header.getInt(0),
+        header.getInt(4),
+        bytes.length - Header.SIZE,
+        message.descriptors(),
+        Bytes.of(Arrays.copyOfRange(bytes, Header.SIZE, bytes.length)));
+  }
+
+  /** Bytes that are no message. */
+  CapturedMessage raw(
+      long nanos, long held, int session, RelayRoute route, int size, int descriptors) {
+    return new CapturedMessage(
+        nanos,
+        held,
+        session,
+        route,
+        true,
+        0,
+        0,
+        size,
+        descriptors,
+        NOTHING,
+        null,
+        "raw bytes",
+        NoPayload.INSTANCE);
+  }
+
+  /**
+   * A message.
+   *
+   * @param content the payload; empty where it was not kept
+   */
+  CapturedMessage message(
+      long nanos,
+      long held,
+      int session,
+      RelayRoute route,
+      int id,
+      int flags,
+      int size,
+      int descriptors,
+      Bytes content) {
+    boolean main = route == RelayRoute.TO_BACK_END || route == RelayRoute.TO_FRONT_END;
+    FrontEndRequest request = main ? dialect.requestOf(id).orElse(null) : null;
+    String name =
+        request != null
+            ? request.name()
+            : main || BackEndRequest.of(id).isEmpty()
+                ? "request " + Integer.toUnsignedString(id)
+                : BackEndRequest.of(id).get().name();
+    boolean secret =
+        request == FrontEndRequest.CREATE_CRYPTO_SESSION
+            || request == FrontEndRequest.CLOSE_CRYPTO_SESSION;
+    Bytes kept = secret ? NOTHING : content;
+    return new CapturedMessage(
+        nanos,
+        held,
+        session,
+        route,
+        false,
+        id,
+        flags,
+        size,
+        descriptors,
+        kept,
+        request,
+        name,
+        payload(route, request, id, kept));
+  }
+
+  private static Payload payload(
+      RelayRoute route, @Nullable FrontEndRequest request, int id, Bytes content) {
+    List<PayloadKind> layouts =
+        switch (route) {
+          case TO_BACK_END -> request == null ? List.of() : List.of(request.payload());
+          case TO_FRONT_END -> request == null ? List.of() : replies(request);
+          case ASKED ->
+              BackEndRequest.of(id).map(BackEndRequest::payload).map(List::of).orElse(List.of());
+          case ANSWERED -> List.of(PayloadKind.U64);
+        };
+    for (PayloadKind layout : layouts) {
+      if (layout.accepts(content.length())) {
+        try {
+          return layout.decode(Unpooled.wrappedBuffer(content.toArray()), content.length());
+        } catch (ProtocolException e) {
+          // The size fits and the content does not: shown as bytes.
+        }
+      }
+    }
+    return content.length() == 0 ? NoPayload.INSTANCE : new OpaquePayload(content);
+  }
+
+  /** Layouts of an answer, the explicit one first; an acknowledgement can come for all. */
+  private static List<PayloadKind> replies(FrontEndRequest request) {
+    Optional<PayloadKind> explicit =
+        switch (request) {
+          // In postcopy the regions come back.
+          case SET_MEM_TABLE -> Optional.of(PayloadKind.U64);
+          case ADD_MEM_REG -> Optional.of(PayloadKind.SINGLE_REGION);
+          default -> request.explicitReply(0);
+        };
+    PayloadKind second =
+        request == FrontEndRequest.SET_MEM_TABLE ? PayloadKind.MEMORY_TABLE : PayloadKind.U64;
+    return explicit.map(first -> List.of(first, second)).orElse(List.of(second));
+  }
+
+  /** The number in a payload that is one; 0 otherwise. */
+  static long number(CapturedMessage message) {
+    return message.payload() instanceof U64(long value) ? value : 0;
+  }
+}

@@ -1,0 +1,88 @@
+package io.github.jvhost.testkit.trace;
+
+import io.github.jvhost.channel.RelayObserver;
+import io.github.jvhost.channel.RelayRoute;
+import io.github.jvhost.channel.RelayedMessage;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.Map;
+
+/**
+ * Counts what a relay does, and passes it on. What a message costs is kept for the last million of
+ * them. Thread-safe.
+ */
+public final class RelayCounts implements RelayObserver {
+  private static final int MOST_TIMES = 1 << 20;
+
+  private final RelayObserver next;
+  private final Map<RelayRoute, Long> messages = new EnumMap<>(RelayRoute.class);
+  private long sessions;
+  private long descriptors;
+  private long raw;
+  private long[] held = new long[1024];
+  private long timed;
+
+  /**
+   * New counts, all 0.
+   *
+   * @param next is told everything as well
+   */
+  public RelayCounts(RelayObserver next) {
+    this.next = next;
+  }
+
+  @Override
+  public void connected(int session, long nanos) {
+    synchronized (this) {
+      sessions++;
+    }
+    next.connected(session, nanos);
+  }
+
+  @Override
+  public void passed(RelayedMessage message) {
+    count(message);
+    next.passed(message);
+  }
+
+  private synchronized void count(RelayedMessage message) {
+    messages.merge(message.route(), 1L, Long::sum);
+    descriptors += message.descriptors();
+    raw += message.raw() ? 1 : 0;
+    if (timed == held.length && held.length < MOST_TIMES) {
+      held = Arrays.copyOf(held, held.length * 2);
+    }
+    held[(int) (timed % held.length)] = message.passed() - message.arrived();
+    timed++;
+  }
+
+  @Override
+  public void ended(int session, long nanos, String why) {
+    next.ended(session, nanos, why);
+  }
+
+  /** Sessions for which the back end was reached. */
+  public synchronized long sessions() {
+    return sessions;
+  }
+
+  /** Messages that went this way. */
+  public synchronized long messages(RelayRoute route) {
+    return messages.getOrDefault(route, 0L);
+  }
+
+  /** Descriptors that went along, both ways. */
+  public synchronized long descriptors() {
+    return descriptors;
+  }
+
+  /** How often bytes went on that were no message. */
+  public synchronized long raw() {
+    return raw;
+  }
+
+  /** How long messages were held: from their last byte's arrival to their leaving. */
+  public synchronized SortedTimes held() {
+    return SortedTimes.of(held, (int) Math.min(timed, held.length));
+  }
+}

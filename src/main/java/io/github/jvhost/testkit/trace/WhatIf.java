@@ -1,0 +1,187 @@
+package io.github.jvhost.testkit.trace;
+
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.vhost.BackEndCapabilities;
+import io.github.jvhost.vhost.BackEndProfile;
+import io.github.jvhost.vhost.EarlyParts;
+import io.github.jvhost.virtio.DeviceStatus;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * What the set-up in a capture would have cost with pipelining, and with presetup as well: an
+ * estimate out of what was measured.
+ *
+ * <pre>
+ *   the set-up      the requests of CONFIGURE and START up to the first RUN
+ *   a round trip    the quickest reply of the session
+ *   work            of a reply: the time that it took, less a round trip; of requests that were not
+ *                   answered it is in the next reply that was
+ *   pipelined       all requests sent at once: one round trip, and the work of all
+ *   presetup        the same of those requests alone that have to wait for the stop window
+ * </pre>
+ *
+ * <p>Which requests have to wait is {@link EarlyParts}: what is true of a ring's parts there. Work
+ * of early requests that is hidden in the reply of one that has to wait counts as the latter's. So
+ * the estimate is too high rather than too low, except that it knows nothing of what a back end
+ * does after its reply.
+ *
+ * @param recorded what the session had
+ * @param variants what it would have had
+ */
+public record WhatIf(Cost recorded, List<Variant> variants) {
+  /**
+   * What a set-up costs.
+   *
+   * @param messages that are sent
+   * @param waits how often the front end waits
+   * @param nanos waiting for replies; measured in {@link WhatIf#recorded}, otherwise modelled
+   */
+  public record Cost(int messages, int waits, long nanos) {}
+
+  /**
+   * One way in which it could have been done.
+   *
+   * @param name of it
+   * @param early messages that go out before the window
+   * @param window what is left for it
+   * @param note what is assumed, or why it is not possible there
+   */
+  public record Variant(String name, int early, Cost window, String note) {}
+
+  /** Copies. */
+  public WhatIf {
+    variants = List.copyOf(variants);
+  }
+
+  /** Estimates for one session; empty variants where it never set up anything. */
+  public static WhatIf of(TracedSession session) {
+    List<TracedRequest> setUp = setUp(session);
+    long floor =
+        session.requests().stream()
+            .filter(TracedRequest::answered)
+            .mapToLong(TracedRequest::replyNanos)
+            .min()
+            .orElse(0);
+    long waited = setUp.stream().mapToLong(TracedRequest::replyNanos).sum();
+    var recorded = new Cost(setUp.size(), waits(setUp), waited);
+    if (setUp.isEmpty()) {
+      return new WhatIf(recorded, List.of());
+    }
+    long protocol = protocolFeatures(session);
+    boolean status = ProtocolFeature.STATUS.isIn(protocol);
+    List<Variant> variants = new ArrayList<>();
+    variants.add(
+        new Variant("pipelined", 0, modelled(setUp, floor), "everything late, sent at once"));
+    variants.add(
+        variant(
+            "explicit",
+            setUp,
+            floor,
+            EarlyParts.explicit(),
+            status
+                ? "if the back end knew PRESETUP"
+                : "STATUS was not negotiated; it would have to be, and PRESETUP too"));
+    variants.add(
+        variant(
+            "implicit, any back end",
+            setUp,
+            floor,
+            EarlyParts.implicit(capabilities(protocol, BackEndProfile.GENERIC)),
+            "unmodified"));
+    variants.add(
+        variant(
+            "implicit, DPDK",
+            setUp,
+            floor,
+            EarlyParts.implicit(capabilities(protocol, BackEndProfile.DPDK)),
+            status
+                ? "if it is DPDK, and no ring's base differs from its used index"
+                : "without STATUS as any other"));
+    return new WhatIf(recorded, variants);
+  }
+
+  /** Replies before which the front end sent nothing more. */
+  private static int waits(List<TracedRequest> requests) {
+    int waits = 0;
+    for (int i = 0; i < requests.size(); i++) {
+      CapturedMessage reply = requests.get(i).reply();
+      boolean nothingMore =
+          i + 1 == requests.size()
+              || (reply != null && requests.get(i + 1).request().nanos() >= reply.nanos());
+      waits += reply != null && nothingMore ? 1 : 0;
+    }
+    return waits;
+  }
+
+  private static BackEndCapabilities capabilities(long protocol, BackEndProfile profile) {
+    return new BackEndCapabilities(0, protocol, 1, Dialect.UPSTREAM, profile);
+  }
+
+  private static long protocolFeatures(TracedSession session) {
+    long acknowledged = 0;
+    for (TracedRequest request : session.requests()) {
+      if (request.request().request() == FrontEndRequest.SET_PROTOCOL_FEATURES) {
+        acknowledged = MessageDecoder.number(request.request());
+      }
+    }
+    return acknowledged;
+  }
+
+  private static List<TracedRequest> setUp(TracedSession session) {
+    List<TracedRequest> setUp = new ArrayList<>();
+    for (TracedRequest request : session.requests()) {
+      switch (request.phase()) {
+        case CONFIGURE, START -> setUp.add(request);
+        case NEGOTIATE -> {
+          // Done when the back end is connected, with or without any of this.
+        }
+        case RUN, STOP -> {
+          return setUp;
+        }
+      }
+    }
+    return setUp;
+  }
+
+  private static Variant variant(
+      String name, List<TracedRequest> setUp, long floor, EarlyParts parts, String note) {
+    List<TracedRequest> late = new ArrayList<>();
+    boolean started = false;
+    for (TracedRequest request : setUp) {
+      boolean barrier = started && request.request().request() == FrontEndRequest.GET_STATUS;
+      if (barrier || hasToWait(request.request(), parts)) {
+        late.add(request);
+        started |= request.request().request() == FrontEndRequest.SET_STATUS;
+      }
+    }
+    return new Variant(name, setUp.size() - late.size(), modelled(late, floor), note);
+  }
+
+  private static boolean hasToWait(CapturedMessage message, EarlyParts parts) {
+    FrontEndRequest request = message.request();
+    if (request == null) {
+      return true;
+    }
+    return switch (request) {
+      case SET_VRING_BASE -> true;
+      case SET_VRING_NUM -> !parts.size();
+      case SET_VRING_ADDR -> !parts.address();
+      case SET_VRING_KICK -> !parts.kick();
+      case SET_VRING_CALL -> !parts.call();
+      case SET_STATUS -> (MessageDecoder.number(message) & DeviceStatus.DRIVER_OK) != 0;
+      default -> false;
+    };
+  }
+
+  /** One wait: the last reply, or a barrier's where none of these is answered. */
+  private static Cost modelled(List<TracedRequest> requests, long floor) {
+    long nanos = floor;
+    for (TracedRequest request : requests) {
+      nanos += request.answered() ? Math.max(0, request.replyNanos() - floor) : 0;
+    }
+    return new Cost(requests.size(), requests.isEmpty() ? 0 : 1, requests.isEmpty() ? 0 : nanos);
+  }
+}
