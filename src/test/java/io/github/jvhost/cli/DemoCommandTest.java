@@ -128,7 +128,11 @@ class DemoCommandTest {
 
   @Test
   void nothingToDo() {
-    Ran.of().assertRefused(2, "Say what to do: bench, demo, mock-back-end, plan, report, vmstate");
+    Ran.of()
+        .assertRefused(
+            2,
+            "Say what to do: bench, demo, mock-back-end, plan, probe, proxy, report, trace,"
+                + " vmstate");
     Ran.of("fly").assertRefused(2, "fly");
   }
 
