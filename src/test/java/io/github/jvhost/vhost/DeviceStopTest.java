@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.sun.management.ThreadMXBean;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Personality;
-import io.github.jvhost.protocol.FrontEndRequest;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.List;
@@ -78,8 +78,7 @@ class DeviceStopTest {
         var stop = new DeviceStop(rig.nets, StartOrder.PLANNED)) {
       rig.backEnd()
           .arm(
-              Faults.none()
-                  .at(FrontEndRequest.GET_VRING_BASE, 1, new Faults.Wrong.HangUpBefore()));
+              Faults.none().at(FrontEndRequest.GET_VRING_BASE, 1, new Faults.Wrong.HangUpBefore()));
 
       stop.stop();
 
