@@ -1,5 +1,6 @@
 package io.github.jvhost.embedding;
 
+import static java.util.stream.Collectors.joining;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.sys.DescriptorLedger;
@@ -8,6 +9,7 @@ import java.io.File;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -28,7 +30,10 @@ class GuideTest {
     Files.writeString(directory.resolve("FirstNic.java"), program);
     DescriptorLedger ledger = DescriptorLedger.tracing();
     try (MockBackEnd backEnd = Mirror.start(directory.resolve("s"), ledger)) {
-      String jars = System.getProperty("java.class.path");
+      String jars =
+          Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator, -1))
+              .map(entry -> Path.of(entry).toAbsolutePath().toString())
+              .collect(joining(File.pathSeparator));
       run("javac", "-proc:none", "-cp", jars, "FirstNic.java");
       String printed =
           run(
