@@ -134,7 +134,7 @@ final class ProxyCommand implements Callable<Integer> {
       } finally {
         // Asked to end once more, it still ends in good order.
         var _ = Thread.interrupted();
-        queue.close(); // should saving have failed, the relay waits for nobody
+        queue.stopTaking(); // should saving have failed, the relay waits for nobody
         relay.close();
       }
       handle(queue.rest(), writer, dialect);

@@ -108,8 +108,12 @@ public final class CaptureQueue implements RelayObserver, AutoCloseable {
   }
 
   /** Nobody takes any more: what comes from here on may be lost, so that no relay waits. */
+  public void stopTaking() {
+    closed = true;
+  }
+
   @Override
   public void close() {
-    closed = true;
+    stopTaking();
   }
 }
