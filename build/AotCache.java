@@ -1,3 +1,4 @@
+import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -5,6 +6,8 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Makes the ahead-of-time cache with which {@code ./jvhost} starts: {@code target/jvhost.aot}, and
@@ -27,6 +30,17 @@ final class AotCache {
     }
   }
 
+  /** The jar and its libraries by name, as ./jvhost has them: another order is another class path. */
+  private static String classPath(Path target) throws IOException {
+    try (Stream<Path> files = Files.list(target.resolve("lib"))) {
+      return Stream.concat(
+              Stream.of(target.resolve("jvhost.jar")),
+              files.filter(f -> f.toString().endsWith(".jar")).sorted())
+          .map(Path::toString)
+          .collect(Collectors.joining(File.pathSeparator));
+    }
+  }
+
   private static void make(Path target, List<String> options)
       throws IOException, InterruptedException {
     Path cache = target.resolve("jvhost.aot");
@@ -38,7 +52,7 @@ final class AotCache {
     command.add(jdk.resolve("bin/java").toString());
     command.addAll(options);
     command.add("-XX:AOTCacheOutput=" + made);
-    command.addAll(List.of("-cp", target.resolve("jvhost.jar").toString()));
+    command.addAll(List.of("-cp", classPath(target)));
     command.add("io.github.jvhost.cli.Training");
     var builder = new ProcessBuilder(command).redirectErrorStream(true);
     builder.redirectOutput(output.toFile());
