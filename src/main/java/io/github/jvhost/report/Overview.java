@@ -298,7 +298,7 @@ final class Overview {
     for (Run off : runs) {
       boolean comparable =
           off.window().destinationMicros() > 0 && run.window().destinationMicros() > 0;
-      if (off.presetup().equals("off") && off != run && comparable) {
+      if (off.presetup().equals("off") && !off.equals(run) && comparable) {
         return String.format(
             Locale.ROOT,
             "%.1f",

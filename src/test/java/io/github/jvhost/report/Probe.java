@@ -17,14 +17,6 @@ import java.util.stream.Stream;
  */
 record Probe(List<List<String>> lines) {
 
-  /** A frame in a window, as high as anything, so that no bar for scrolling takes width. */
-  private static final String FRAME =
-      """
-      <!DOCTYPE html><meta charset="utf-8"><meta name="color-scheme" content="light dark">
-      <body style="margin: 0"><iframe style="border: 0" width="%d" height="50000" srcdoc="%s">
-      </iframe></body>
-      """;
-
   /**
    * Makes a copy of a page with the probe in it; the page's policy would not let it run. The page
    * is in a frame of the width that is asked for: a browser's window cannot be made that narrow.
@@ -38,7 +30,15 @@ record Probe(List<List<String>> lines) {
     }
     String probed = open.replace("</body>", "<script>" + script + "</script></body>");
     String quoted = probed.replace("&", "&amp;").replace("\"", "&quot;");
-    return Files.writeString(copy, FRAME.formatted(width, quoted));
+    // As high as anything, so that no bar for scrolling takes width.
+    return Files.writeString(
+        copy,
+        """
+        <!DOCTYPE html><meta charset="utf-8"><meta name="color-scheme" content="light dark">
+        <body style="margin: 0"><iframe style="border: 0" width="%d" height="50000" srcdoc="%s">
+        </iframe></body>
+        """
+            .formatted(width, quoted));
   }
 
   static Probe of(String dom) {

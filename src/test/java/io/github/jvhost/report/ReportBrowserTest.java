@@ -21,6 +21,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import javax.imageio.ImageIO;
@@ -69,13 +70,17 @@ class ReportBrowserTest {
     return values;
   }
 
+  private static <V> V of(Map<String, V> map, String key) {
+    return Objects.requireNonNull(map.get(key), key);
+  }
+
   /** Members of an array of objects in the JSON, as far as they go. */
   private static List<Map<String, String>> elements(String array, String... members) {
     List<Map<String, String>> all = new ArrayList<>();
     while (json.containsKey(array + "[" + all.size() + "]." + members[0])) {
       Map<String, String> one = new HashMap<>();
       for (String member : members) {
-        one.put(member, json.get(array + "[" + all.size() + "]." + member));
+        one.put(member, of(json, array + "[" + all.size() + "]." + member));
       }
       all.add(one);
     }
@@ -143,10 +148,10 @@ class ReportBrowserTest {
     for (int run = 0; run < 3; run++) {
       List<Told> told = told("runs[" + run + "].timeLine");
       assertThat(told).hasSizeGreaterThan(40);
-      assertThat(rows.get("run-" + run).stream().map(row -> row.subList(1, row.size())))
+      assertThat(of(rows, "run-" + run).stream().map(row -> row.subList(1, row.size())))
           .containsExactlyElementsOf(told.stream().map(Told::cells).toList());
       // One picture for what came before the pause, one for the window; what came later is in none.
-      List<List<String>> pictures = charts.get("run-" + run);
+      List<List<String>> pictures = of(charts, "run-" + run);
       assertThat(pictures).hasSize(2);
       assertBlocks(pictures.get(0), told, "before");
       assertBlocks(pictures.get(1), told, "stop window");
@@ -162,7 +167,7 @@ class ReportBrowserTest {
   private static List<Told> told(String line) {
     Map<String, Long> moments = new HashMap<>();
     for (Map<String, String> moment : elements(line + ".moments", "name", "nanos")) {
-      moments.put(moment.get("name"), Long.parseLong(moment.get("nanos")));
+      moments.put(of(moment, "name"), Long.parseLong(of(moment, "nanos")));
     }
     List<Told> told = new ArrayList<>();
     for (int lane = 0; lane < 4; lane++) {
@@ -170,13 +175,13 @@ class ReportBrowserTest {
       String name = json.get(place + ".side") + " " + json.get(place + ".device");
       for (Map<String, String> m :
           elements(place + ".messages", "nanos", "name", "payload", "descriptors", "answered")) {
-        long nanos = Long.parseLong(m.get("nanos"));
+        long nanos = Long.parseLong(of(m, "nanos"));
         String when =
-            nanos < moments.get("paused")
+            nanos < of(moments, "paused")
                 ? "before"
-                : nanos > moments.get("resumed") ? "after" : "stop window";
+                : nanos > of(moments, "resumed") ? "after" : "stop window";
         String millis =
-            BigDecimal.valueOf(nanos - moments.get("paused"), 6)
+            BigDecimal.valueOf(nanos - of(moments, "paused"), 6)
                 .setScale(3, RoundingMode.HALF_UP)
                 .toPlainString();
         told.add(
@@ -186,10 +191,10 @@ class ReportBrowserTest {
                     millis,
                     when,
                     name,
-                    m.get("name"),
-                    m.get("payload"),
-                    m.get("descriptors").equals("0") ? "" : m.get("descriptors"),
-                    m.get("answered").equals("true") ? "yes" : "")));
+                    of(m, "name"),
+                    of(m, "payload"),
+                    of(m, "descriptors").equals("0") ? "" : of(m, "descriptors"),
+                    of(m, "answered").equals("true") ? "yes" : "")));
       }
     }
     told.sort(Comparator.comparingLong(Told::nanos));
@@ -203,16 +208,16 @@ class ReportBrowserTest {
     for (int run = 0; run < 3; run++) {
       var steps = elements("runs[" + run + "].plan", "device", "field", "from", "to", "reason");
       assertThat(steps).isNotEmpty();
-      assertThat(rows.get("run-" + run).stream().map(row -> row.subList(1, row.size())))
+      assertThat(of(rows, "run-" + run).stream().map(row -> row.subList(1, row.size())))
           .containsExactlyElementsOf(
               steps.stream()
                   .map(s ->
                       List.of(
-                          s.get("device"),
-                          s.get("field"),
-                          orDash(s.get("from")),
-                          orDash(s.get("to")),
-                          s.get("reason")))
+                          of(s, "device"),
+                          of(s, "field"),
+                          orDash(of(s, "from")),
+                          orDash(of(s, "to")),
+                          of(s, "reason")))
                   .toList());
     }
   }

@@ -4,8 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.testkit.HardwareModel;
 import java.util.List;
-import java.util.Map;
-import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -21,9 +19,12 @@ class TimeLineTest {
     return new MigrationScenario(options, (_, _) -> {}).run();
   }
 
-  private static Map<String, Long> moments(RunResult result) {
+  private static long moment(RunResult result, String name) {
     return result.timeLine().moments().stream()
-        .collect(Collectors.toMap(TimeLine.Moment::name, TimeLine.Moment::nanos));
+        .filter(m -> m.name().equals(name))
+        .mapToLong(TimeLine.Moment::nanos)
+        .findFirst()
+        .orElseThrow();
   }
 
   private static List<TimeLine.Lane> lanes(RunResult result, String side) {
@@ -43,23 +44,24 @@ class TimeLineTest {
       names = {"OFF", "OFF_PIPELINED", "EXPLICIT", "IMPLICIT"})
   void whatBackEndsGotInTheWindowIsWhatTheyWereTold(Variant variant) {
     RunResult result = run(ScenarioOptions.of(variant).with(HARDWARE, null, null));
-    Map<String, Long> at = moments(result);
 
     assertThat(result.timeLine().moments().stream().map(TimeLine.Moment::name))
         .containsExactly("paused", "stopped", "final", "restored", "started", "resumed");
     assertThat(result.timeLine().moments().stream().map(TimeLine.Moment::nanos)).isSorted();
     assertThat(lanes(result, "destination").stream().map(TimeLine.Lane::device))
         .containsExactly("net0", "net1");
-    assertThat(told(lanes(result, "destination"), at.get("final"), at.get("started")))
+    assertThat(
+            told(lanes(result, "destination"), moment(result, "final"), moment(result, "started")))
         .isEqualTo(result.messages());
-    assertThat(told(lanes(result, "source"), at.get("paused"), at.get("resumed")))
+    assertThat(told(lanes(result, "source"), moment(result, "paused"), moment(result, "resumed")))
         .isEqualTo(result.sourceMessages());
-    assertThat((at.get("resumed") - at.get("paused")) / 1_000)
+    assertThat((moment(result, "resumed") - moment(result, "paused")) / 1_000)
         .isEqualTo(result.phases().get("downtime"));
     long charged =
         lanes(result, "destination").stream()
             .flatMap(l -> l.charges().stream())
-            .filter(c -> c.nanos() >= at.get("final") && c.nanos() <= at.get("started"))
+            .filter(
+                c -> c.nanos() >= moment(result, "final") && c.nanos() <= moment(result, "started"))
             .mapToLong(TimeLine.Charge::micros)
             .sum();
     assertThat(charged).isPositive().isEqualTo(result.backEndConfigMicros());
@@ -68,7 +70,7 @@ class TimeLineTest {
   @Test
   void whatIsToldEarlyIsBeforeThePause() {
     RunResult result = run(ScenarioOptions.of(Variant.EXPLICIT));
-    long paused = moments(result).get("paused");
+    long paused = moment(result, "paused");
 
     for (TimeLine.Lane lane : lanes(result, "destination")) {
       assertThat(lane.messages().stream().filter(m -> m.name().equals("PRESETUP")))
