@@ -30,7 +30,9 @@ final class AotCache {
     }
   }
 
-  /** The jar and its libraries by name, as ./jvhost has them: another order is another class path. */
+  /**
+   * The jar and its libraries by name, as ./jvhost has them: another order is another class path.
+   */
   private static String classPath(Path target) throws IOException {
     try (Stream<Path> files = Files.list(target.resolve("lib"))) {
       return Stream.concat(

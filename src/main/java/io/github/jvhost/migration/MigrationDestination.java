@@ -45,6 +45,9 @@ public final class MigrationDestination {
   private long finalAt;
   private boolean workerFinished;
 
+  /** Whether the source has said that its guest stops. */
+  private boolean stopping;
+
   /** The final records as they will probably be, in the devices' order; empty before the stop. */
   private final List<ExpectedFinal> expected = new ArrayList<>();
 
@@ -224,6 +227,7 @@ public final class MigrationDestination {
           stream.receiveBytes(ram.writable(guestAddress, length));
       case MigrationMessage.Device(DeviceRecord content) -> record(content);
       case MigrationMessage.EarlyEnd _ -> {
+        requireNotStopping("the end of early records");
         if (!early.isEmpty()) {
           worker.preset(early);
         }
@@ -231,7 +235,12 @@ public final class MigrationDestination {
       }
       case MigrationMessage.RegionAdded(MigrationMessage.Region region) ->
           ram.addRegion(region.name(), region.guestAddress(), region.size());
-      case MigrationMessage.Stopping _ -> prepareWindow();
+      case MigrationMessage.Stopping _ -> {
+        requireNotStopping("STOPPING");
+        stopping = true;
+        enter(Phase.STOP);
+        prepareWindow();
+      }
       case MigrationMessage.Cancel(String why) -> throw new CancelledException(why);
       case MigrationMessage other ->
           throw MigrationException.malformed(
@@ -239,9 +248,14 @@ public final class MigrationDestination {
     }
   }
 
+  private void requireNotStopping(String what) {
+    if (stopping) {
+      throw MigrationException.malformed(what + " behind STOPPING");
+    }
+  }
+
   /** The guest stops any moment now: what the window needs is made before it opens. */
   private void prepareWindow() {
-    enter(Phase.STOP);
     finishPresetup();
     for (VhostNet device : devices.values()) {
       ExpectedFinal last = worker.expected(device.name());
@@ -283,6 +297,7 @@ public final class MigrationDestination {
     }
     switch (record.kind()) {
       case EARLY -> {
+        requireNotStopping("an early record");
         if (early.stream().anyMatch(p -> p.net() == device)) {
           throw MigrationException.malformed("two early records of device " + record.device());
         }
@@ -333,10 +348,14 @@ public final class MigrationDestination {
     long startedAt = clock.endPart("start");
     vm.resume();
     long resumedAt = clock.endPart("resume");
-    List<StartResult> starts = opened == null ? List.of() : opened.results();
+    // The guest runs here from now on, and nobody may be told anything else whatever happens.
+    afterwards("telling the source that the guest runs", this::sayRunning);
+    List<StartResult> starts = new ArrayList<>();
+    afterwards(
+        "taking up how the devices started",
+        () -> starts.addAll(opened == null ? List.of() : opened.results()));
     int announced = announce(List.copyOf(devices.values()));
-    sayRunning();
-    enter(Phase.DONE);
+    afterwards("the listener", () -> enter(Phase.DONE));
     return new DestinationReport(
         worker.results(),
         presetupAbandoned,
@@ -369,13 +388,21 @@ public final class MigrationDestination {
     return expected.stream().anyMatch(e -> e.matched() && e.net() == device);
   }
 
+  private static void afterwards(String what, Runnable work) {
+    try {
+      work.run();
+    } catch (RuntimeException e) {
+      log.warn("the guest runs, and {} failed: {}", what, e.toString());
+    }
+  }
+
   /** A network that was not told finds the guest late; that is no reason to have none. */
   private static int announce(List<VhostNet> devices) {
     int announced = 0;
     for (VhostNet device : devices) {
       try {
         announced += device.announce() ? 1 : 0;
-      } catch (VhostException e) {
+      } catch (RuntimeException e) {
         log.warn("{}: could not be announced: {}", device.name(), e.getMessage());
       }
     }

@@ -54,6 +54,9 @@ final class PresetupWorker {
   }
 
   void preset(List<Rehearsal.Part> records) {
+    if (ending.get()) {
+      throw new IllegalStateException("presetup is over");
+    }
     wanted.add(List.copyOf(records));
     if (thread.getState() == Thread.State.NEW) {
       thread.start();
@@ -77,10 +80,7 @@ final class PresetupWorker {
     try {
       List<Rehearsal.Part> preset = presetAll(records);
       if (!preset.isEmpty()) {
-        RehearsalReport report = Rehearsal.run(mode, preset, ending::get);
-        synchronized (newest) {
-          rehearsal = report;
-        }
+        rehearse(preset);
       }
     } catch (RuntimeException e) {
       for (Rehearsal.Part part : records) {
@@ -91,6 +91,16 @@ final class PresetupWorker {
       // Only now: the source stops its guest upon this answer, and what is not warm yet would be
       // cold in the stop window.
       records.forEach(part -> tell(part.net().name()));
+    }
+  }
+
+  /** Once is enough: what another generation differs in is not what has to be warm. */
+  private void rehearse(List<Rehearsal.Part> preset) {
+    if (!Rehearsal.isWhole(rehearsal())) {
+      RehearsalReport report = Rehearsal.run(mode, preset, ending::get);
+      synchronized (newest) {
+        rehearsal = report;
+      }
     }
   }
 

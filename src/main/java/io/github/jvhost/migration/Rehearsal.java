@@ -26,7 +26,7 @@ import org.slf4j.LoggerFactory;
  * stopped.
  *
  * <pre>
- *   windows    0 ............... 200 ............................................. 2000
+ *   windows    0 ............... 100 ............................................. 1000
  *              the long way: decode, plan    the short way: compare, patch
  * </pre>
  *
@@ -36,14 +36,14 @@ final class Rehearsal {
   private static final Logger log = LoggerFactory.getLogger(Rehearsal.class);
 
   /** The long way is for what was not expected: until the first compiler has been at it. */
-  private static final int LONG_WAY = 200;
+  private static final int LONG_WAY = 100;
 
   /**
    * What a window does once is compiled by the first compiler after 200 calls
    * (Tier3InvocationThreshold), what it does for each ring and message by the best one meanwhile.
    * What is left over is for them to finish.
    */
-  private static final int WINDOWS = LONG_WAY + 1_800;
+  private static final int WINDOWS = LONG_WAY + 900;
 
   private static final Duration BUDGET = Duration.ofSeconds(1);
 
@@ -66,6 +66,11 @@ final class Rehearsal {
     VhostNet net() {
       return device.net();
     }
+  }
+
+  /** Whether a rehearsal was walked to its end. */
+  static boolean isWhole(RehearsalReport report) {
+    return report.windows() >= WINDOWS;
   }
 
   /** Rehearses until it is enough, or until there is no more time for it. */

@@ -17,7 +17,7 @@ import java.util.List;
  *   0      8         16    24        32        40           48      56    0      8        16
  *   | name | namelen | iov | iovlen  | control | controllen | flags |     | base | length |
  *
- *   control: one struct cmsghdr
+ *   control: struct cmsghdr, one of them
  *   0               8            12           16
  *   | 16 + 4n (u64) | SOL_SOCKET | SCM_RIGHTS | n numbers of 4 bytes |
  * </pre>
@@ -48,7 +48,11 @@ public final class SocketIo {
   private static final long CONTROL_LENGTH = 40;
   private static final long IOVEC_BYTES = 16;
   private static final long CMSG_HEADER = 16;
-  private static final long CONTROL_BYTES = CMSG_HEADER + 4 * (MOST_DESCRIPTORS + 1);
+
+  /** Room for what a socket may be set to tell besides: credentials, a security label. */
+  private static final long OTHERS = 256;
+
+  private static final long CONTROL_BYTES = CMSG_HEADER + 4 * (MOST_DESCRIPTORS + 1) + OTHERS;
 
   private final String name;
   private final MemorySegment header;
@@ -190,14 +194,24 @@ public final class SocketIo {
     vector.set(JAVA_LONG, Long.BYTES, length);
   }
 
-  /** Only SCM_RIGHTS is asked for, so one control message is all that can come. */
+  /**
+   * A socket that was handed to us may be set to tell credentials as well: those are passed over.
+   */
   private void take(DescriptorLedger ledger, List<OwnedDescriptor> arrived) {
-    boolean rights =
-        control.get(JAVA_INT, 8) == SOL_SOCKET && control.get(JAVA_INT, 12) == SCM_RIGHTS;
-    long count = rights ? (control.get(JAVA_LONG, 0) - CMSG_HEADER) / Integer.BYTES : 0;
-    for (int i = 0; i < count; i++) {
-      int number = control.get(JAVA_INT, CMSG_HEADER + 4L * i);
-      arrived.add(OwnedDescriptor.received(ledger, number, "descriptor received by " + name));
+    long end = header.get(JAVA_LONG, CONTROL_LENGTH);
+    long at = 0;
+    while (at + CMSG_HEADER <= end) {
+      long length = control.get(JAVA_LONG, at);
+      if (control.get(JAVA_INT, at + 8) == SOL_SOCKET
+          && control.get(JAVA_INT, at + 12) == SCM_RIGHTS) {
+        for (long one = at + CMSG_HEADER;
+            one + Integer.BYTES <= at + length;
+            one += Integer.BYTES) {
+          int number = control.get(JAVA_INT, one);
+          arrived.add(OwnedDescriptor.received(ledger, number, "descriptor received by " + name));
+        }
+      }
+      at += Math.max(CMSG_HEADER, (length + 7) & ~7L);
     }
   }
 

@@ -1,5 +1,6 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
 import java.util.ArrayList;
@@ -30,6 +31,9 @@ public final class DeviceStop implements AutoCloseable {
   private final Deadline deadline;
   private boolean stopped;
 
+  /** Whether every execution is finished. */
+  private boolean answered;
+
   /**
    * For devices that run.
    *
@@ -41,11 +45,11 @@ public final class DeviceStop implements AutoCloseable {
     this.order = order;
     this.executions = new Execution[nets.size()];
     this.outcomes = new Outcome[nets.size()];
-    this.sideBySide = new SideBySide(nets.size());
-    this.deadline = this.nets.getFirst().transitionDeadline();
+    this.deadline = SideBySide.longestDeadline(this.nets);
     if (order == StartOrder.PLANNED) {
       this.nets.forEach(VhostNet::prepareStop);
     }
+    this.sideBySide = new SideBySide(nets.size());
   }
 
   /**
@@ -78,6 +82,7 @@ public final class DeviceStop implements AutoCloseable {
     if (order == StartOrder.PLANNED) {
       sideBySide.run(deadline, null);
     }
+    answered = true;
     takeBases();
   }
 
@@ -128,6 +133,9 @@ public final class DeviceStop implements AutoCloseable {
       Outcome outcome = outcomes[i];
       if (execution != null) {
         executions[i] = null;
+        if (!answered) {
+          execution.abandon(new VhostException("the stop was given up", Recovery.RECONNECT));
+        }
         outcome = nets.get(i).finish(execution);
         outcomes[i] = outcome;
       }

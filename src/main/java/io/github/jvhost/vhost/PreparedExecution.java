@@ -57,14 +57,24 @@ final class PreparedExecution implements Execution {
         check();
       }
     } catch (VhostException e) {
-      abandon(e);
+      failed(e);
     }
     return finished;
   }
 
+  /** What was answered before counts; with all of it there, what came behind it is of no matter. */
+  private void failed(VhostException e) {
+    check();
+    if (sent && messages.complete() && failure == null) {
+      ended();
+    } else {
+      abandon(e);
+    }
+  }
+
   /** Looks at the answers in order; the first that is a refusal ends it. */
   private void check() {
-    for (int i = 0; i < messages.answers(); i++) {
+    for (int i = 0; i < messages.answered(); i++) {
       int step = prepared.stepOfAnswer(i);
       failure =
           step == PreparedPlan.BARRIER
@@ -75,7 +85,7 @@ final class PreparedExecution implements Execution {
       }
       taken = step == PreparedPlan.BARRIER ? prepared.size() : step + 1;
     }
-    if (failure == null) {
+    if (failure == null && messages.complete()) {
       taken = prepared.size();
     }
   }

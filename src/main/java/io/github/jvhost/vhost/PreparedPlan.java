@@ -87,6 +87,9 @@ final class PreparedPlan {
       builder.add(barrier(plan), NoPayload.INSTANCE, List.of());
       answers.add(BARRIER);
     }
+    if (answers.isEmpty()) {
+      return null; // it is told and done: there is nothing to wait for, and to be found readable
+    }
     int[] steps = answers.stream().mapToInt(Integer::intValue).toArray();
     return new PreparedPlan(plan, channel, builder.build(), place, steps);
   }

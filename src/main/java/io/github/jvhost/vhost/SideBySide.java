@@ -1,5 +1,7 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.Epoll;
@@ -48,6 +50,16 @@ public final class SideBySide implements AutoCloseable {
     executions = new Execution[devices];
     done = new boolean[devices];
     watched = new boolean[devices];
+  }
+
+  /** The bound of a transition that devices make together: the longest of their own. */
+  static Deadline longestDeadline(List<VhostNet> nets) {
+    Deadline longest = nets.getFirst().transitionDeadline();
+    for (VhostNet net : nets) {
+      Deadline own = net.transitionDeadline();
+      longest = own.allowed().compareTo(longest.allowed()) > 0 ? own : longest;
+    }
+    return longest;
   }
 
   /** {@link #run(List, Deadline, BooleanSupplier)} for what nobody cancels. */
@@ -160,7 +172,7 @@ public final class SideBySide implements AutoCloseable {
   private void watch(int index, Execution execution) {
     int number = execution.number();
     if (number < 0) {
-      progress(index, execution); // closed: there is nothing to wait for
+      closed(index, execution); // there is nothing to wait for
     } else if (!watched[index]) {
       epoll.watch(number, 2 * index);
       watched[index] = true;
@@ -182,7 +194,11 @@ public final class SideBySide implements AutoCloseable {
     }
     if ((key & 1) == 1) {
       execution.serveBackEnd();
-      watchBackEnd(index, execution);
+      if (execution.number() < 0) {
+        closed(index, execution); // by what the back end's request led to
+      } else {
+        watchBackEnd(index, execution);
+      }
     } else {
       watched[index] = false;
       progress(index, execution);
@@ -198,6 +214,13 @@ public final class SideBySide implements AutoCloseable {
       done[index] = true;
       left--;
     }
+  }
+
+  private void closed(int index, Execution execution) {
+    execution.abandon(
+        new VhostException("the connection was closed on this side", Recovery.RECONNECT));
+    done[index] = true;
+    left--;
   }
 
   private void noteDeadline(Execution execution, long now) {

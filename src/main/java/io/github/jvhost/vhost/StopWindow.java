@@ -1,5 +1,6 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.sys.Deadline;
@@ -39,6 +40,9 @@ public final class StopWindow implements AutoCloseable {
 
   private boolean begun;
 
+  /** Whether every execution is finished. */
+  private boolean told;
+
   /**
    * For some devices.
    *
@@ -50,9 +54,18 @@ public final class StopWindow implements AutoCloseable {
     this.order = order;
     this.executions = new Execution[nets.size()];
     this.results = new StartResult[nets.size()];
-    this.sideBySide = new SideBySide(nets.size());
-    this.deadline = this.nets.getFirst().transitionDeadline();
+    this.deadline = SideBySide.longestDeadline(this.nets);
     this.watched = new VhostUserChannel[nets.size()];
+    this.sideBySide = new SideBySide(nets.size());
+    try {
+      watch();
+    } catch (RuntimeException e) {
+      sideBySide.close();
+      throw e;
+    }
+  }
+
+  private void watch() {
     for (int i = 0; i < watched.length; i++) {
       VhostUserChannel channel = nets.get(i).channel();
       if (order == StartOrder.PLANNED && channel != null && channel.number() >= 0) {
@@ -67,7 +80,7 @@ public final class StopWindow implements AutoCloseable {
    * that fails is started once more from nothing, on a new connection.
    *
    * @throws VhostException a configuration cannot be told to any back end, or the second start of a
-   *     device failed, too; none is left half begun
+   *     device failed, too; the others run then
    * @throws IllegalStateException it was called before
    */
   public void start() {
@@ -80,15 +93,61 @@ public final class StopWindow implements AutoCloseable {
     if (order == StartOrder.PLANNED) {
       sideBySide.run(deadline, null);
     }
+    told = true;
+    boolean allWell = true;
+    for (int i = 0; i < executions.length; i++) {
+      Execution execution = executions[i];
+      if (execution != null && execution.failure() != null) {
+        allWell = false;
+      } else {
+        wake(i, nets.get(i));
+      }
+    }
+    if (!allWell) {
+      startAgain();
+    }
+  }
+
+  private void wake(int index, VhostNet net) {
+    if (net.capabilities().notifiesInBand()) {
+      fold(index); // its kicks are messages, for which the plan has to be over
+    }
+    net.signalRings();
+  }
+
+  /** Those that failed, each from nothing; what becomes of one does not keep the others. */
+  private void startAgain() {
+    VhostException thrown = null;
     for (int i = 0; i < executions.length; i++) {
       Execution execution = executions[i];
       VhostException failure = execution == null ? null : execution.failure();
       if (execution != null && failure != null) {
-        results[i] = startAgain(nets.get(i), execution, failure);
         executions[i] = null;
-      } else {
-        nets.get(i).signalRings();
+        try {
+          results[i] = startAgain(nets.get(i), execution, failure);
+        } catch (VhostException e) {
+          if (thrown == null) {
+            thrown = e;
+          } else {
+            thrown.addSuppressed(e);
+          }
+        }
       }
+    }
+    if (thrown != null) {
+      throw thrown;
+    }
+  }
+
+  private void fold(int index) {
+    Execution execution = executions[index];
+    if (execution != null) {
+      executions[index] = null;
+      if (!told) {
+        execution.abandon(new VhostException("the window was given up", Recovery.RECONNECT));
+      }
+      results[index] =
+          new StartResult(execution.plan(), nets.get(index).finish(execution), null, null);
     }
   }
 
@@ -137,13 +196,8 @@ public final class StopWindow implements AutoCloseable {
   public List<StartResult> results() {
     List<StartResult> all = new ArrayList<>(results.length);
     for (int i = 0; i < results.length; i++) {
+      fold(i);
       StartResult result = results[i];
-      Execution execution = executions[i];
-      if (execution != null) {
-        executions[i] = null;
-        result = new StartResult(execution.plan(), nets.get(i).finish(execution), null, null);
-        results[i] = result;
-      }
       if (result != null) {
         all.add(result);
       }

@@ -512,9 +512,9 @@ public final class VhostNet implements AutoCloseable {
     transitions.logTo(null);
   }
 
-  /** {@link VirtioNet#changes} of the model: the same value means the same {@link #snapshot}. */
+  /** Another value with every change to what {@link #snapshot} would hold. */
   public synchronized long changes() {
-    return model.changes();
+    return 2 * model.changes() + (presence().linkLost() ? 1 : 0);
   }
 
   /** Everything that a migration carries for the device, as it is now. */

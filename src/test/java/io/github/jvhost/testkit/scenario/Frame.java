@@ -22,6 +22,7 @@ record Frame(int type, byte[] body, byte[] pages) {
   static final int PAGES = 4;
   static final int REGION_ADDED = 5;
   static final int COMMIT = 6;
+  static final int STOPPING = 8;
   static final int READY = 16;
   static final int PRESET = 17;
   static final int RUNNING = 18;

@@ -9,6 +9,7 @@ import io.github.jvhost.migration.MigrationLink;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.PresetupMode;
+import io.github.jvhost.virtio.DeviceChange;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -217,6 +218,31 @@ class HostileStreamTest {
     }
   }
 
+  /** Once the guest runs here, whatever else fails is no reason to have it run elsewhere, too. */
+  @Test
+  void anEmbedderThatThrowsAfterTheGuestRunsIsNoReasonToAbort() {
+    byte[] stream = Frame.stream(record(true));
+    try (Host target = hosts.target()) {
+      target
+          .devices()
+          .getFirst()
+          .model()
+          .onChange(change -> {
+            if (change == DeviceChange.CONFIG_INTERRUPT) {
+              throw new IllegalStateException("the embedder's interrupt");
+            }
+          });
+
+      Fate fate = arrive(stream, PresetupMode.IMPLICIT, target);
+
+      assertThat(fate.failure()).isNull();
+      assertThat(fate.runs()).isTrue();
+      assertThat(fate.answers()).extracting(Frame::type).contains(Frame.RUNNING);
+      assertThat(fate.answers()).extracting(Frame::type).doesNotContain(Frame.ABORT);
+      assertThat(target.devices().getFirst().running()).isTrue();
+    }
+  }
+
   private interface Which {
     boolean is(Frame frame);
   }
@@ -289,6 +315,27 @@ class HostileStreamTest {
               f.add(at, f.get(at));
             },
             "two early records of device net0"),
+        new Nonsense(
+            "STOPPING twice",
+            f -> {
+              int at = indexOf(f, x -> x.type() == Frame.STOPPING);
+              f.add(at, f.get(at));
+            },
+            "STOPPING behind STOPPING"),
+        new Nonsense(
+            "an early record behind STOPPING",
+            f -> {
+              Frame early = f.get(indexOf(f, Frame::isEarlyRecord));
+              f.add(indexOf(f, x -> x.type() == Frame.STOPPING) + 1, early);
+            },
+            "an early record behind STOPPING"),
+        new Nonsense(
+            "the end of early records behind STOPPING",
+            f -> {
+              Frame end = f.get(indexOf(f, x -> x.type() == Frame.EARLY_END));
+              f.add(indexOf(f, x -> x.type() == Frame.STOPPING) + 1, end);
+            },
+            "the end of early records behind STOPPING"),
         new Nonsense(
             "COMMIT without final records",
             f -> f.remove(indexOf(f, Frame::isFinalRecord)),
