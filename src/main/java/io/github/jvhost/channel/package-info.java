@@ -27,6 +27,10 @@
  * with and not with a message, so this is the one arrangement in which they cannot reach the wrong
  * one.
  *
+ * <p>Messages of a stop window are encoded ahead of it ({@link
+ * io.github.jvhost.channel.PreparedMessages}), cut into writes by the same rule, and sent without
+ * making an object.
+ *
  * <p>Reads and writes never block, and a poll that ends at the caller's deadline comes only where
  * there was nothing to read or no room to write. Socket time-outs are not used, because they cannot
  * be told from the end of the stream. One thread at a time per connection; a virtual one pins its

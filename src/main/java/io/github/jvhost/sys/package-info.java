@@ -1,6 +1,6 @@
 /**
  * The only room that talks to the operating system through foreign functions: descriptors,
- * eventfds, pipes, socket pairs, shared memory files, mappings and a poll.
+ * eventfds, pipes, socket pairs, shared memory files, mappings, poll and epoll, sendmsg and recvmsg.
  *
  * <p>Everything that a vhost-user front end shares with its back end is a file descriptor, and a
  * descriptor is the one thing that the JVM does not look after. So each has exactly one owner here,
@@ -15,6 +15,7 @@
  *   MemoryFile -owns--+       ^ number
  *       | map                 |
  *       v                  Poller   (borrows numbers for one wait)   Pipe: two; PipeReader, PipeWriter
+ *       |                  Epoll    (for many, and for longer)       SocketIo: bytes with descriptors
  *   Mapping --- MemorySegment, gone after close
  *
  *   ------------------------------ Linux: every downcall handle ------------------------------ libc

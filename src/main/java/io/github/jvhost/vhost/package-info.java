@@ -27,8 +27,13 @@
  * <p>An embedder's metrics hear of transitions through {@link io.github.jvhost.vhost.Observer},
  * flight recordings through events of the JVM's: docs/observability.md.
  *
+ * <p>What a stop window tells is planned and encoded ahead of it ({@link
+ * io.github.jvhost.vhost.VhostNet#prepareStart}); {@link io.github.jvhost.vhost.StopWindow} and
+ * {@link io.github.jvhost.vhost.DeviceStop} then compare and patch, and make no object.
+ *
  * <p>A device has one serial owner: no type here may be used by two threads at once, except the
- * immutable ones (configurations, shadows, plans, outcomes).
+ * immutable ones (configurations, shadows, plans, outcomes), and {@link
+ * io.github.jvhost.vhost.VhostNet} and its group, which hold the device's lock.
  *
  * {@snippet file="io/github/jvhost/PackageExamples.java" region="vhost"}
  */
