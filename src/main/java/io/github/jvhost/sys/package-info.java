@@ -1,6 +1,7 @@
 /**
  * The only room that talks to the operating system through foreign functions: descriptors,
- * eventfds, pipes, socket pairs, shared memory files, mappings, poll and epoll, sendmsg and recvmsg.
+ * eventfds, pipes, socket pairs, shared memory files, mappings, poll and epoll, sendmsg and
+ * recvmsg.
  *
  * <p>Everything that a vhost-user front end shares with its back end is a file descriptor, and a
  * descriptor is the one thing that the JVM does not look after. So each has exactly one owner here,

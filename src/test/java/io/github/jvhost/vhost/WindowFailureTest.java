@@ -103,17 +103,15 @@ class WindowFailureTest {
 
   @Test
   void whatWasTakenUpOnceIsNotTakenUpAgainAtTheClose() {
-    try (Rig rig = new Rig(dir, 1, BackEndOffer.of(Personality.GENERIC), BackEndProfile.GENERIC);
-        var window = new StopWindow(rig.nets, StartOrder.PLANNED)) {
+    try (Rig rig = new Rig(dir, 1, BackEndOffer.of(Personality.GENERIC), BackEndProfile.GENERIC)) {
       rig.driveAll();
       rig.ringsAreAtSomeIndex();
       rig.backEnd().arm(hangsUpAtBases(1, 2));
-      assertThatThrownBy(window::start).isInstanceOf(VhostException.class);
-      rig.backEnd().arm(Faults.none());
-      rig.net().reconnect().orThrow();
-
-      window.close();
-
+      try (var window = new StopWindow(rig.nets, StartOrder.PLANNED)) {
+        assertThatThrownBy(window::start).isInstanceOf(VhostException.class);
+        rig.backEnd().arm(Faults.none());
+        rig.net().reconnect().orThrow();
+      }
       assertThat(rig.net().running()).isTrue();
       assertThat(rig.net().shadow().anyRingMayRun()).isTrue();
     }
