@@ -34,6 +34,8 @@ import io.github.jvhost.testkit.net.AnsweringHost;
 import io.github.jvhost.testkit.net.Ipv4Address;
 import io.github.jvhost.testkit.net.LearningSwitch;
 import io.github.jvhost.testkit.ovs.OpenVswitch;
+import io.github.jvhost.testkit.probe.BackEndProbe;
+import io.github.jvhost.testkit.probe.ProbeResult;
 import io.github.jvhost.testkit.process.ChildProcess;
 import io.github.jvhost.testkit.qemu.StorageDaemon;
 import io.github.jvhost.testkit.ram.InPlaceTarget;
@@ -309,6 +311,13 @@ final class PackageExamples {
   static String trace() {
     // @start region="trace"
     return MessageLine.of(new VringState(3, 4711)); // "vq=3 num=4711"
+    // @end
+  }
+
+  static boolean probe(Path socket) {
+    // @start region="probe"
+    ProbeResult backEnd = BackEndProbe.probe(socket, Dialect.UPSTREAM, 100, Duration.ofSeconds(5));
+    return backEnd.canLog(); // whether its guest can be migrated
     // @end
   }
 }

@@ -107,6 +107,14 @@ class PackageExamplesTest {
   }
 
   @Test
+  void aBackEndThatIsAsked() {
+    try (MockBackEnd backEnd = MockBackEnd.builder(directory.resolve("s"), ledger).start()) {
+      assertThat(PackageExamples.probe(backEnd.socket())).isTrue();
+      assertThat(backEnd.record().violations()).isEmpty();
+    }
+  }
+
+  @Test
   void aNetworkAndAChild() {
     assertThat(PackageExamples.net()).isZero();
     assertThat(PackageExamples.process()).contains("hello");

@@ -8,6 +8,8 @@
  *        v
  *   ProbeResult --&gt; PresetupVerdict, one for each way of early set-up
  * </pre>
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="probe"}
  */
 @NullMarked
 package io.github.jvhost.testkit.probe;
