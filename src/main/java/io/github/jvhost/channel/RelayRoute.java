@@ -6,8 +6,8 @@ package io.github.jvhost.channel;
  * <pre>
  *   front end                            back end
  *             ---- TO_BACK_END ---->
- *             <--- TO_FRONT_END ----                 the main socket
- *             <------ ASKED --------
+ *             &lt;--- TO_FRONT_END ----                 the main socket
+ *             &lt;------ ASKED --------
  *             ----- ANSWERED ------>                 the back end's own channel
  * </pre>
  */

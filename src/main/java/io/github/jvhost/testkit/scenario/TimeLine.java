@@ -10,7 +10,7 @@ import java.util.List;
  * <pre>
  *    connected    begun      paused  stopped  final  restored  started  resumed
  *   -----+----------+----------+--------+-------+-------+---------+--------+----->
- *     (negative)    0          |<----------------- downtime -------------->|
+ *     (negative)    0          |&lt;----------------- downtime --------------&gt;|
  * </pre>
  *
  * @param moments in order; those that a migration did not come to are missing
