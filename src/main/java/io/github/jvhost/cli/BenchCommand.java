@@ -35,10 +35,16 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "bench",
     mixinStandardHelpOptions = true,
-    description = {
-      "Measures what this library costs, as ratios to something else that is timed in the same"
-          + " run. What a row needs and this machine lacks is said in it.",
-      "Exit code 0, whether the goals are met or not."
+    description =
+        """
+        Measures what this library costs, as ratios to something else that is timed in the same \
+        run. What a row needs and this machine lacks is said in it.\
+        """,
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:it measured, whether the goals are met or not",
+      "1:something could not be measured or saved",
+      "2:the command line is wrong"
     })
 final class BenchCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;

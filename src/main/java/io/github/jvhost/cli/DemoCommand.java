@@ -2,6 +2,7 @@ package io.github.jvhost.cli;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.testkit.HardwareModel;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.dpdk.Testpmd;
 import io.github.jvhost.testkit.scenario.Change;
@@ -37,37 +38,55 @@ import picocli.CommandLine.Spec;
       "off-pipelined  nothing early, but pipelined and side by side",
       "explicit       set up early with VHOST_USER_PRESETUP",
       "implicit       set up early, at a back end that knows nothing of it",
-      "implicit-dpdk  the same with what is known of DPDK"
+      "implicit-dpdk  the same with what is known of DPDK",
+      ""
+    },
+    footer = {
+      "",
+      "  jvhost demo --report report.html",
+      "  jvhost demo --back-end=dpdk --memory=1G",
+      "  jvhost demo --presetup=explicit --fail=back-end-lost-in-window"
+    },
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:every guest runs on, with all its memory, and every lost ping was counted",
+      "1:one does not, or something that is needed is not here",
+      "2:the command line is wrong"
     })
 final class DemoCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
-  @Option(names = "--devices", paramLabel = "N", description = "NICs of the guest (default: 2).")
+  @Option(
+      names = "--devices",
+      paramLabel = "N",
+      description = "NICs of the guest, 1 to 16 (default: 2).")
   private int devices = 2;
 
   @Option(
       names = "--queue-pairs",
       paramLabel = "N",
-      description = "Queue pairs of each NIC (default: 1).")
+      description = "Queue pairs of each NIC, 1 to 8 (default: 1).")
   private int queuePairs = 1;
 
   @Option(
       names = "--memory",
       paramLabel = "SIZE",
       converter = ByteSize.Converter.class,
-      description = "Guest memory, 256M or 1G (default: 256M).")
+      description = "Guest memory, 16M or more, as in 512M or 1G (default: 256M).")
   private ByteSize memory = new ByteSize(256L << 20);
 
   @Option(
       names = "--presetup",
       paramLabel = "WAY",
+      completionCandidates = Candidates.Variants.class,
       split = ",",
       description = "One of the above, several with commas, or all (default: all).")
   private List<String> presetup = List.of("all");
 
   @Option(
       names = "--profile",
-      paramLabel = "NAME",
+      paramLabel = "PROFILE",
+      completionCandidates = Candidates.Profiles.class,
       description =
           "What the front end takes the back end for: generic, dpdk, vfe, libvhost-user, rust-vmm.")
   private @Nullable String profile;
@@ -75,6 +94,7 @@ final class DemoCommand implements Callable<Integer> {
   @Option(
       names = "--hardware-model",
       paramLabel = "MODEL",
+      completionCandidates = Candidates.HardwareModels.class,
       description =
           "What configuring the mock back end costs (modelled): rfc, locked-memory, none, or a"
               + " file (default: rfc).")
@@ -83,12 +103,14 @@ final class DemoCommand implements Callable<Integer> {
   @Option(
       names = "--back-end",
       paramLabel = "KIND",
+      completionCandidates = Candidates.DemoBackEnds.class,
       description = "mock, or dpdk: a real dpdk-testpmd (default: mock).")
   private String backEnd = "mock";
 
   @Option(
       names = "--personality",
-      paramLabel = "NAME",
+      paramLabel = "WHO",
+      completionCandidates = Candidates.Personalities.class,
       description =
           "Whose behaviour the mock back end has: generic, dpdk, libvhost-user, rust-vmm, vfe.")
   private @Nullable String personality;
@@ -102,6 +124,7 @@ final class DemoCommand implements Callable<Integer> {
   @Option(
       names = "--change",
       paramLabel = "WHAT",
+      completionCandidates = Candidates.Changes.class,
       description =
           "What changes between presetup and the stop: none, queue-pairs, mtu, mac, memory, reset.")
   private String change = "none";
@@ -109,11 +132,13 @@ final class DemoCommand implements Callable<Integer> {
   @Option(
       names = "--fail",
       paramLabel = "HOW",
-      description = {
-        "What goes wrong: presetup-refused, presetup-late, presetup-disconnect,",
-        "back-end-lost-in-window, source-back-end-lost, cancel-in-setup, cancel-in-iterate,",
-        "cancel-after-stop."
-      })
+      completionCandidates = Candidates.Failures.class,
+      description =
+          """
+          What goes wrong: presetup-refused, presetup-late, presetup-disconnect, \
+          back-end-lost-in-window, source-back-end-lost, cancel-in-setup, cancel-in-iterate, \
+          cancel-after-stop.\
+          """)
   private String fail = "none";
 
   @Option(names = "--json", description = "Print one JSON object instead of a table.")
@@ -189,18 +214,25 @@ final class DemoCommand implements Callable<Integer> {
     if (dpdk && variant == Variant.EXPLICIT) {
       throw usage("a stock dpdk-testpmd has no PRESETUP: --presetup=implicit");
     }
-    return new ScenarioOptions(
-        variant,
-        devices,
-        queuePairs,
-        memory.bytes(),
-        known,
-        Words.hardware(hardwareModel),
-        who,
-        dpdk,
-        packed,
-        choose("--change", change, Arrays.asList(Change.values()), Words::label),
-        choose("--fail", fail, Arrays.asList(Failure.values()), Words::label));
+    HardwareModel hardware = Words.hardware(hardwareModel);
+    Change changed = choose("--change", change, Arrays.asList(Change.values()), Words::label);
+    Failure failure = choose("--fail", fail, Arrays.asList(Failure.values()), Words::label);
+    try {
+      return new ScenarioOptions(
+          variant,
+          devices,
+          queuePairs,
+          memory.bytes(),
+          known,
+          hardware,
+          who,
+          dpdk,
+          packed,
+          changed,
+          failure);
+    } catch (VhostException e) { // there is no such scenario
+      throw usage(String.valueOf(e.getMessage()));
+    }
   }
 
   private BackEndProfile profileOr(BackEndProfile usual) {

@@ -25,12 +25,17 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "diff",
     mixinStandardHelpOptions = true,
-    description = {
-      "Shows what changed in the virtio-net devices between two migration streams, by field, and"
-          + " what",
-      "telling a back end would cost in the stop window: messages, and replies that are waited"
-          + " for, if A",
-      "was told early and the guest goes on with B. Exit code 0, whether something changed or not."
+    description =
+        """
+        Shows what changed in the virtio-net devices between two migration streams, by field, and \
+        what telling a back end would cost in the stop window if A was told early and the guest \
+        goes on with B: messages, and replies that are waited for.\
+        """,
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:both could be read, whether something changed or not",
+      "1:one could not be read",
+      "2:the command line is wrong"
     })
 final class DiffCommand implements Callable<Integer> {
   private static final List<PlanPreviewBackEnd> BACK_ENDS =

@@ -14,8 +14,16 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     version = "jvhost 0.1.0-SNAPSHOT",
     description = "A vhost-user front end for the JVM, and what shows what it does.",
+    footer = {
+      "",
+      "'jvhost COMMAND --help' explains one.",
+      "For completion in bash or zsh: source <(jvhost completion)"
+    },
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {"0:done", "1:it did not work", "2:the command line is wrong"},
     subcommands = {
       BenchCommand.class,
+      CompletionCommand.class,
       DemoCommand.class,
       MockBackEndCommand.class,
       PlanCommand.class,
@@ -85,7 +93,6 @@ public final class Jvhost implements Runnable {
   @Override
   public void run() {
     throw new ParameterException(
-        spec.commandLine(),
-        "Say what to do: bench, demo, mock-back-end, plan, probe, proxy, report, trace, vmstate");
+        spec.commandLine(), "Say what to do: " + String.join(", ", spec.subcommands().keySet()));
   }
 }

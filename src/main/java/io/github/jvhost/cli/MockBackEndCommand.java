@@ -31,10 +31,24 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     sortOptions = false,
     description = {
-      "A vhost-user back end for a network device, for trying a front end on: it listens at"
-          + " SOCKET,",
-      "checks everything that it is told, and returns every frame to its sender with the Ethernet",
-      "addresses exchanged. It runs until it is interrupted; then it says what it saw."
+      "A vhost-user back end for a network device, for trying a front end on.",
+      """
+      It listens at SOCKET, checks everything that it is told, and returns every frame to its \
+      sender with the Ethernet addresses exchanged. It runs until it is interrupted; then it says \
+      what it saw.\
+      """,
+      ""
+    },
+    footer = {
+      "",
+      "  jvhost mock-back-end /tmp/vhost0 --personality=dpdk --trace",
+      "  jvhost mock-back-end /tmp/vhost0 --fault=set-mem-table=refuse --for=1m --json"
+    },
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:it was ended, by a signal or --for, whatever a front end did wrong",
+      "1:it could not listen there",
+      "2:the command line is wrong"
     })
 final class MockBackEndCommand implements Callable<Integer> {
   /** Frames on their way back; more than one turn of all rings brings. */
@@ -51,7 +65,8 @@ final class MockBackEndCommand implements Callable<Integer> {
 
   @Option(
       names = "--personality",
-      paramLabel = "NAME",
+      paramLabel = "WHO",
+      completionCandidates = Candidates.Personalities.class,
       description =
           "Whose behaviour it has: generic, dpdk, libvhost-user, rust-vmm, vfe (default: generic).")
   private String personality = "generic";
@@ -64,16 +79,19 @@ final class MockBackEndCommand implements Callable<Integer> {
 
   @Option(
       names = "--dialect",
-      paramLabel = "NAME",
-      description = {
-        "Whose message numbers it understands: upstream, rfc-2023, nvidia-qemu-8-2, or BIT:ID for",
-        "PRESETUP with numbers of your own (default: upstream)."
-      })
+      paramLabel = "DIALECT",
+      completionCandidates = Candidates.Dialects.class,
+      description =
+          """
+          Whose message numbers it understands: upstream, rfc-2023, nvidia-qemu-8-2, or BIT:ID \
+          for PRESETUP with numbers of your own (default: upstream).\
+          """)
   private String dialect = "upstream";
 
   @Option(
       names = "--hardware-model",
       paramLabel = "MODEL",
+      completionCandidates = Candidates.HardwareModels.class,
       description =
           "What configuring it costs (modelled): rfc, locked-memory, none, or a file (default:"
               + " none).")
@@ -86,15 +104,15 @@ final class MockBackEndCommand implements Callable<Integer> {
       names = "--fault",
       paramLabel = "MESSAGE[#N]=WHAT",
       converter = FaultWords.class,
-      description = {
-        "Do something wrong at the first (N-th) such message, at the N-th of all (12=WHAT), or at"
-            + " a",
-        "new connection (connection#2=hang-up-before). WHAT is refuse, delay:TIME, short-reply,",
-        "wrong-size, wrong-id, reply-flags:BITS, never-read, no-answer, never-answers,"
-            + " answer-twice,",
-        "trailing-bytes:N, extra-descriptors:N, no-descriptors, or hang-up- and before, after,",
-        "unread, in-header, in-payload, before-answer, in-answer:BYTES. More than one can be given."
-      })
+      description =
+          """
+          Do something wrong at the first (N-th) such message, at the N-th of all (12=WHAT), or at \
+          a new connection (connection#2=hang-up-before). WHAT is refuse, delay:TIME, \
+          short-reply, wrong-size, wrong-id, reply-flags:BITS, never-read, no-answer, \
+          never-answers, answer-twice, trailing-bytes:N, extra-descriptors:N, no-descriptors, or \
+          hang-up- and before, after, unread, in-header, in-payload, before-answer, \
+          in-answer:BYTES. More than one can be given.\
+          """)
   private List<Faults.Fault> faults = List.of();
 
   @Option(names = "--trace", description = "Print every message as it comes in.")

@@ -27,18 +27,28 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     sortOptions = false,
     description = {
-      "Shows what a back end would be told if the virtio-net devices of a migration stream arrived"
-          + " here:",
-      "early, while the guest still runs, and in the stop window. Nothing is connected and nothing"
-          + " sent."
+      """
+      Shows what a back end would be told, early and in the stop window, if the virtio-net devices \
+      of a migration stream arrived here. Nothing is connected and nothing sent.\
+      """,
+      ""
     },
     footer = {
       "",
-      "Assumed, because no stream says it: the back end; that it takes what it is told; that"
-          + " nothing is in",
-      "flight (each split ring's used index is its next index); that no dirty log is on before the"
-          + " window is",
-      "over; where guest memory lies, which is taken from the machine's name."
+      """
+      Assumed, because no stream says it: the back end; that it takes what it is told; that \
+      nothing is in flight (each split ring's used index is its next index); that no dirty log is \
+      on before the window is over; where guest memory lies, which is taken from the machine's \
+      name.\
+      """,
+      "",
+      "  jvhost plan stream.gz --back-end=dpdk"
+    },
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:planned",
+      "1:the stream could not be read, or there is no such plan",
+      "2:the command line is wrong"
     })
 final class PlanCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
@@ -49,17 +59,18 @@ final class PlanCommand implements Callable<Integer> {
   @Option(
       names = "--early",
       paramLabel = "FILE2",
-      description = {
-        "An earlier stream of the same machine, from which back ends are set up early. Without it"
-            + " that is",
-        "done from the early section that FILE itself has of a device, or else from the same"
-            + " state."
-      })
+      description =
+          """
+          An earlier stream of the same machine, from which back ends are set up early. \
+          Without it that is done from the early section that FILE itself has of a device, or \
+          else from the same state.\
+          """)
   private @Nullable String early;
 
   @Option(
       names = "--back-end",
       paramLabel = "KIND",
+      completionCandidates = Candidates.PlanBackEnds.class,
       description =
           "Which back end is assumed: explicit (it knows PRESETUP), dpdk, generic (default:"
               + " explicit).")
@@ -67,7 +78,8 @@ final class PlanCommand implements Callable<Integer> {
 
   @Option(
       names = "--dialect",
-      paramLabel = "NAME",
+      paramLabel = "DIALECT",
+      completionCandidates = Candidates.ExplicitDialects.class,
       description =
           "Which numbers PRESETUP has at an explicit one: rfc-2023, nvidia-qemu-8-2, BIT:ID"
               + " (default: rfc-2023).")

@@ -27,20 +27,18 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     sortOptions = false,
     description = {
-      "Connects to a vhost-user back end, asks what it is, and says so. Nothing is started, and no"
-          + " memory, ring,",
-      "feature or status is set. To be allowed to ask for queues, memory slots and status, the"
-          + " protocol features",
-      "MQ, CONFIGURE_MEM_SLOTS and STATUS are acknowledged where they are offered"
-          + " (SET_PROTOCOL_FEATURES); that",
-      "ends with the connection."
+      "Connects to a vhost-user back end, asks what it is, and says so.",
+      """
+      Nothing is started, and no memory, ring, feature or status is set. To be allowed to ask for \
+      queues, memory slots and status, the protocol features MQ, CONFIGURE_MEM_SLOTS and STATUS \
+      are acknowledged where they are offered (SET_PROTOCOL_FEATURES); that ends with the \
+      connection. A back end that serves one front end at a time is busy meanwhile.\
+      """,
+      ""
     },
-    footer = {
-      "",
-      "A back end that serves one front end at a time is busy meanwhile.",
-      "",
-      "Exit code 0 when it answered, 1 when it did not, 2 for a wrong command line."
-    })
+    footer = {"", "  jvhost probe /run/vhost0"},
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {"0:it answered", "1:it did not", "2:the command line is wrong"})
 final class ProbeCommand implements Callable<Integer> {
   private static final int MOST_ROUND_TRIPS = 1_000_000;
 
@@ -52,21 +50,24 @@ final class ProbeCommand implements Callable<Integer> {
   @Option(
       names = "--device",
       paramLabel = "KIND",
-      description = {
-        "What it is a back end of: net, or other, for which feature bits of the device's own have"
-            + " numbers and no",
-        "names (default: net)."
-      })
+      completionCandidates = Candidates.DeviceKinds.class,
+      description =
+          """
+          What it is a back end of: net, or other, for which feature bits of the device's own \
+          have numbers and no names (default: net).\
+          """)
   private String device = "net";
 
   @Option(
       names = "--dialect",
-      paramLabel = "NAME",
-      description = {
-        "What numbers mean at this back end, which the wire does not tell: upstream, rfc-2023,"
-            + " nvidia-qemu-8-2, or",
-        "BIT:ID for PRESETUP with numbers of your own (default: upstream)."
-      })
+      paramLabel = "DIALECT",
+      completionCandidates = Candidates.Dialects.class,
+      description =
+          """
+          What numbers mean at this back end, which the wire does not tell: upstream, \
+          rfc-2023, nvidia-qemu-8-2, or BIT:ID for PRESETUP with numbers of your own (default: \
+          upstream).\
+          """)
   private String dialectName = "upstream";
 
   @Option(

@@ -34,24 +34,31 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     sortOptions = false,
     description = {
-      "Sits between a front end and a back end, passes every message on with its descriptors, and"
-          + " shows it:",
+      "Sits between a front end and a back end, and shows every message that it passes on.",
       "  -> front end to back end     <= a request on the back end's own channel",
       "  <- back end to front end     => the front end's answer to it",
-      "Start it, then point the front end at LISTEN instead of CONNECT. One front end is served at"
-          + " a time,",
-      "as many in turn as come. It runs until it is interrupted; then it says what it saw."
+      """
+      Start it, then point the front end at LISTEN instead of CONNECT. One front end is served at \
+      a time, as many in turn as come. It runs until it is interrupted; then it says what it saw.\
+      """,
+      ""
     },
     footer = {
       "",
-      "Messages go on unchanged, sensible or not. After a header that announces more than 4096"
-          + " bytes, what",
-      "follows in that direction goes on as raw bytes. Guest memory and eventfds never pass"
-          + " through here:",
-      "traffic between guest and back end is as fast as without.",
+      """
+      Messages go on unchanged with their descriptors, sensible or not. After a header that \
+      announces more than 4096 bytes, what follows in that direction goes on as raw bytes. Guest \
+      memory and eventfds never pass through here: traffic between guest and back end is as fast \
+      as without.\
+      """,
       "",
-      "Exit code 0 when it was ended, 1 when it could not listen or save, 2 for a wrong command"
-          + " line."
+      "  jvhost proxy /run/proxy /run/vhost0 --save session.jsonl"
+    },
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:it was ended, by a signal or --for",
+      "1:it could not listen or save",
+      "2:the command line is wrong"
     })
 final class ProxyCommand implements Callable<Integer> {
   private static final Duration A_YEAR = Duration.ofDays(365);
@@ -72,11 +79,11 @@ final class ProxyCommand implements Callable<Integer> {
   @Option(
       names = "--save",
       paramLabel = "FILE",
-      description = {
-        "Write a capture too, for `jvhost trace`: a JSON object a line, payloads in hex,"
-            + " descriptors only",
-        "counted, nothing of guest memory. An existing file is replaced."
-      })
+      description =
+          """
+          Write a capture too, for `jvhost trace`: a JSON object a line, payloads in hex, \
+          descriptors only counted, nothing of guest memory. An existing file is replaced.\
+          """)
   private @Nullable Path save;
 
   @Option(names = "--quiet", description = "Show no messages; only what was seen, in the end.")
@@ -84,12 +91,14 @@ final class ProxyCommand implements Callable<Integer> {
 
   @Option(
       names = "--dialect",
-      paramLabel = "NAME",
-      description = {
-        "What numbers mean: upstream, rfc-2023, nvidia-qemu-8-2, or BIT:ID for PRESETUP with"
-            + " numbers of your",
-        "own (default: upstream). It changes what is shown, not what is passed on."
-      })
+      paramLabel = "DIALECT",
+      completionCandidates = Candidates.Dialects.class,
+      description =
+          """
+          What numbers mean: upstream, rfc-2023, nvidia-qemu-8-2, or BIT:ID for PRESETUP with \
+          numbers of your own (default: upstream). It changes what is shown, not what is \
+          passed on.\
+          """)
   private String dialectName = "upstream";
 
   @Option(
@@ -123,19 +132,18 @@ final class ProxyCommand implements Callable<Integer> {
   public Integer call() {
     Dialect dialect = Words.dialect(spec, dialectName);
     DescriptorLedger ledger = DescriptorLedger.counting();
-    try (var queue = new CaptureQueue(dialect);
+    var queue = new CaptureQueue(dialect);
+    var counts = new RelayCounts(quiet && save == null ? new Nobody() : queue);
+    // It listens before the file is opened: an earlier capture is not replaced by one of nothing.
+    try (queue;
         var signals = new EndOnSignal();
+        var relay = Relay.start(listen, connect, ledger, counts);
         @Nullable CaptureWriter writer = writer(dialect)) {
-      var counts = new RelayCounts(quiet && writer == null ? new Nobody() : queue);
-      var relay = Relay.start(listen, connect, ledger, counts);
+      announce();
       try {
-        announce();
         watch(relay, queue, writer, dialect);
       } finally {
-        // Asked to end once more, it still ends in good order.
-        var _ = Thread.interrupted();
-        queue.stopTaking(); // should saving have failed, the relay waits for nobody
-        relay.close();
+        end(relay, queue);
       }
       handle(queue.rest(), writer, dialect);
       PrintWriter out = spec.commandLine().getOut();
@@ -148,6 +156,14 @@ final class ProxyCommand implements Callable<Integer> {
       signals.exitCode(0);
     }
     return 0;
+  }
+
+  /** No message comes from here on; those that are still in the queue stay there. */
+  private static void end(Relay relay, CaptureQueue queue) {
+    // Asked to end once more, it still ends in good order.
+    var _ = Thread.interrupted();
+    queue.stopTaking(); // should saving have failed, the relay waits for nobody
+    relay.close();
   }
 
   private @Nullable CaptureWriter writer(Dialect dialect) {

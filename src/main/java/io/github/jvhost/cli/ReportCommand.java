@@ -1,11 +1,13 @@
 package io.github.jvhost.cli;
 
 import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -15,14 +17,23 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     sortOptions = false,
     description = {
-      "Makes a page for a browser of what 'jvhost demo --json' printed: the downtime of each way,",
-      "a time line of every message on both hosts, the plans with their reasons, the pings' gaps.",
-      "The page is one file that needs no network.",
+      "Makes a page for a browser of what 'jvhost demo --json' printed.",
+      """
+      It shows the downtime of each way, a time line of every message on both hosts, the plans \
+      with their reasons, the pings' gaps. The page is one file that needs no network.\
+      """,
       "",
       "  jvhost demo --json > run.json",
       "  jvhost report run.json -o report.html",
       "",
-      "'jvhost demo --report report.html' does both."
+      "'jvhost demo --report report.html' does both.",
+      ""
+    },
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:the page is written",
+      "1:RUN.json is no run, or FILE cannot be written",
+      "2:the command line is wrong"
     })
 final class ReportCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
@@ -37,22 +48,38 @@ final class ReportCommand implements Callable<Integer> {
       description = "Where the page goes; - is standard output.")
   private String output;
 
+  @Option(names = "--json", description = "Print what was written as one JSON object.")
+  private boolean json;
+
   @SuppressWarnings("NullAway.Init") // picocli sets the fields
   ReportCommand() {}
 
   @Override
   public Integer call() {
     boolean toFile = !output.equals("-");
+    if (json && !toFile) {
+      throw new ParameterException(
+          spec.commandLine(), "--json: standard output is the page's already (-o -)");
+    }
     if (toFile) {
       ReportFile.requireWritable(Path.of(output));
     }
     String page = ReportFile.page(run);
+    PrintWriter out = spec.commandLine().getOut();
     if (!toFile) {
-      PrintWriter out = spec.commandLine().getOut();
       out.print(page);
       out.flush();
-    } else {
-      ReportFile.write(page, Path.of(output));
+      return 0;
+    }
+    ReportFile.write(page, Path.of(output));
+    if (json) {
+      JsonText.print(
+          out,
+          members -> {
+            members.writeStringField("run", run);
+            members.writeStringField("report", output);
+            members.writeNumberField("bytes", page.getBytes(StandardCharsets.UTF_8).length);
+          });
     }
     return 0;
   }

@@ -19,9 +19,16 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "show",
     mixinStandardHelpOptions = true,
-    description = {
-      "Shows the virtio-net devices of a migration stream: features by name, rings, MAC address,",
-      "queue pairs, RSS, filters. What an unused device has too is left out, except in JSON."
+    description =
+        """
+        Shows the virtio-net devices of a migration stream: features by name, rings, MAC address, \
+        queue pairs, RSS, filters. What an unused device has too is left out, except in JSON.\
+        """,
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:shown",
+      "1:the stream could not be read, or has no such device",
+      "2:the command line is wrong"
     })
 final class ShowCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;

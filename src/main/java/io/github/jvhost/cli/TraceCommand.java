@@ -1,5 +1,7 @@
 package io.github.jvhost.cli;
 
+import io.github.jvhost.protocol.BackEndRequest;
+import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.testkit.trace.Capture;
 import io.github.jvhost.testkit.trace.CaptureEntry;
 import io.github.jvhost.testkit.trace.CaptureEvent;
@@ -17,10 +19,13 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -30,25 +35,35 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     sortOptions = false,
     description = {
-      "Shows a capture that `jvhost proxy --save` wrote: the messages, or some of them, and what"
-          + " each session cost:",
+      """
+      Shows a capture that 'jvhost proxy --save' wrote: the messages, or some of them, and what \
+      each session cost.\
+      """,
       "",
       "negotiate  features and limits are asked for",
       "configure  features, memory, rings are told",
-      "start      from the first kick descriptor or DRIVER_OK until every ring that was set up"
-          + " runs",
+      "start      from the first kick descriptor or DRIVER_OK until every",
+      "           ring that was set up runs",
       "run        the guest uses it",
-      "stop       rings are disabled or read back, or the device is reset"
+      "stop       rings are disabled or read back, or the device is reset",
+      ""
     },
     footer = {
       "",
-      "A reply's time counts from the moment when its request was passed on, or when the reply"
-          + " before it had come,",
-      "whichever was later. Work of a message that is not answered is in the next reply that is.",
+      """
+      A reply's time counts from the moment when its request was passed on, or when the reply \
+      before it had come, whichever was later. Work of a message that is not answered is in the \
+      next reply that is.\
+      """,
       "",
-      "Exit code 0 when it was shown, 1 when the file is no capture, 2 for a wrong command line."
-    })
+      "  jvhost trace session.jsonl --what-if",
+      "  jvhost trace session.jsonl --phase=stop --request=get-vring-base"
+    },
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {"0:shown", "1:the file is no capture", "2:the command line is wrong"})
 final class TraceCommand implements Callable<Integer> {
+  private static final Pattern NUMBER = Pattern.compile("[0-9]{1,10}");
+
   @Spec private CommandSpec spec;
 
   @Parameters(
@@ -59,13 +74,15 @@ final class TraceCommand implements Callable<Integer> {
   @Option(
       names = "--request",
       paramLabel = "NAME",
+      completionCandidates = Candidates.Requests.class,
       split = ",",
-      description = "Only these requests and their replies: set-mem-table, get-vring-base.")
+      description = "Only these requests and their replies, by name or number: set-mem-table, 11.")
   private List<String> requests = List.of();
 
   @Option(
       names = "--direction",
       paramLabel = "WAY",
+      completionCandidates = Candidates.Directions.class,
       description =
           "Only to-back-end, to-front-end, or channel (the back end's own, both directions).")
   private @Nullable String direction;
@@ -73,6 +90,7 @@ final class TraceCommand implements Callable<Integer> {
   @Option(
       names = "--phase",
       paramLabel = "PHASE",
+      completionCandidates = Candidates.Phases.class,
       description = "Only negotiate, configure, start, run or stop.")
   private @Nullable String phase;
 
@@ -98,11 +116,12 @@ final class TraceCommand implements Callable<Integer> {
 
   @Option(
       names = "--what-if",
-      description = {
-        "Say what setting the device up would have cost with pipelining, and with presetup before"
-            + " the stop window:",
-        "an estimate, out of the reply times of the messages that would remain. Implies --summary."
-      })
+      description =
+          """
+          Say what setting the device up would have cost with pipelining, and with presetup \
+          before the stop window: an estimate, out of the reply times of the messages that \
+          would remain. Implies --summary.\
+          """)
   private boolean whatIf;
 
   @Option(names = "--json", description = "Print one JSON object.")
@@ -159,9 +178,14 @@ final class TraceCommand implements Callable<Integer> {
     }
 
     boolean wants(CapturedMessage message, @Nullable SessionPhase in) {
-      return (names.isEmpty() || names.contains(message.name()))
+      return (names.isEmpty() || names(message))
           && (direction == null || direction.equals(direction(message)))
           && (phase == null || phase == in);
+    }
+
+    private boolean names(CapturedMessage message) {
+      return names.contains(message.name())
+          || (!message.raw() && names.contains(Integer.toUnsignedString(message.id())));
     }
 
     private static String direction(CapturedMessage message) {
@@ -189,9 +213,26 @@ final class TraceCommand implements Callable<Integer> {
             : Words.choose(
                 spec, "--phase", phase, Arrays.asList(SessionPhase.values()), Words::label);
     return new Filter(
-        requests.stream().map(name -> name.toUpperCase(Locale.ROOT).replace('-', '_')).toList(),
+        requests.stream().map(this::request).toList(),
         direction == null ? null : direction.toLowerCase(Locale.ROOT),
         wanted);
+  }
+
+  /** A name as in a capture, or a number. */
+  private String request(String word) {
+    if (NUMBER.matcher(word).matches()) {
+      return word;
+    }
+    String name = word.toUpperCase(Locale.ROOT).replace('-', '_');
+    boolean known =
+        Stream.<Enum<?>[]>of(FrontEndRequest.values(), BackEndRequest.values())
+            .flatMap(Arrays::stream)
+            .anyMatch(request -> request.name().equals(name));
+    if (!known) {
+      throw new ParameterException(
+          spec.commandLine(), "--request: '%s' is no request".formatted(word));
+    }
+    return name;
   }
 
   private List<CaptureEntry> shown(Capture capture, List<TracedSession> sessions, Filter filter) {

@@ -9,12 +9,18 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "vmstate",
     mixinStandardHelpOptions = true,
-    description = {
-      "What a migration stream of QEMU's says of its virtio-net devices. Files may be packed with"
-          + " gzip;",
-      "- is standard input."
-    },
-    subcommands = {ShowCommand.class, DiffCommand.class, RoundTripCommand.class})
+    description =
+        """
+        What a migration stream of QEMU's says of its virtio-net devices. Files may be packed with \
+        gzip; - is standard input.\
+        """,
+    subcommands = {ShowCommand.class, DiffCommand.class, RoundTripCommand.class},
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:done",
+      "1:it did not work; roundtrip: something differs",
+      "2:the command line is wrong"
+    })
 final class VmStateCommand implements Runnable {
   @Spec private CommandSpec spec;
 

@@ -136,6 +136,30 @@ class ProxyCommandTest {
   }
 
   @Test
+  void requestsAreFoundByNumberToo() throws Exception {
+    Path capture = directory.resolve("capture");
+    try (MockBackEnd _ = backEnd()) {
+      proxied(this::probe, "--save", capture.toString());
+    }
+
+    assertThat(run("trace", capture.toString(), "--request=17").out().lines())
+        .filteredOn(line -> line.contains("fl="))
+        .hasSize(2)
+        .allMatch(line -> line.contains("GET_QUEUE_NUM"));
+  }
+
+  @Test
+  void anEarlierCaptureIsNotReplacedByOneOfNothing() throws IOException {
+    Path capture = Files.writeString(directory.resolve("capture"), "of yesterday");
+
+    Printed proxy =
+        run("proxy", "/nowhere/a", back.toString(), "--save", capture.toString(), "--for=10s");
+
+    assertThat(proxy.code()).isEqualTo(1);
+    assertThat(Files.readString(capture)).isEqualTo("of yesterday");
+  }
+
+  @Test
   void quietlyItOnlyCounts() throws Exception {
     Printed proxy;
     try (MockBackEnd _ = backEnd()) {
@@ -175,6 +199,7 @@ class ProxyCommandTest {
     "1, trace /nowhere",
     "2, trace a --phase=lunch",
     "2, trace a --direction=up",
+    "2, trace a --request=get-lunch",
   })
   void whatCannotBeDoneIsSaidOnOneLine(int code, String command) {
     Printed printed = run(command.split(" ", -1));

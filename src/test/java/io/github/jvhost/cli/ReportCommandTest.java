@@ -53,6 +53,20 @@ class ReportCommandTest {
   }
 
   @Test
+  void whatWasWrittenAsJson() throws IOException {
+    Path run = Files.writeString(files.resolve("run.json"), CommandLines.demoJson(SMALL));
+    Path page = files.resolve("report.html");
+
+    assertThat(jvhost("report", run.toString(), "-o", page.toString(), "--json")).isZero();
+
+    assertThat(out.toString())
+        .startsWith("{")
+        .contains("\"report\" : \"" + page + "\"", "\"bytes\" : " + Files.size(page));
+    out.getBuffer().setLength(0);
+    assertRefused(2, "standard output is the page's", "report", "x", "-o", "-", "--json");
+  }
+
+  @Test
   void aDemoWritesItsPageItself() throws IOException {
     Path page = files.resolve("demo.html");
 

@@ -211,6 +211,7 @@ class VmStateCommandTest {
       for (Path file : files.filter(f -> f.toString().endsWith(".gz")).toList()) {
         assertThat(run("vmstate", "roundtrip", file).ok().out())
             .containsPattern(": ([12]) of \\1 virtio-net sections written back byte-identically");
+        run("vmstate", "roundtrip", file, "--json").ok().json();
         run("vmstate", "show", file, "--json").ok().json();
         run("vmstate", "diff", file, file, "--json").ok().json();
         run("plan", file, "--json").ok().json();

@@ -1,0 +1,62 @@
+package io.github.jvhost.cli;
+
+import java.io.PrintWriter;
+import java.util.concurrent.Callable;
+import picocli.AutoComplete;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/** {@code jvhost completion}. */
+@Command(
+    name = "completion",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Prints a script that makes bash, or zsh, complete this command.",
+      "",
+      "  source <(jvhost completion)",
+      ""
+    },
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {"0:printed", "2:the command line is wrong"})
+final class CompletionCommand implements Callable<Integer> {
+  private static final String BEGIN = "function _complete_jvhost() {\n";
+
+  /**
+   * To bash an equals sign is a word, and picocli's script knows none: behind {@code --option=}
+   * nothing would be offered. So it gets the words without it, by shadowing.
+   */
+  private static final String WITHOUT_EQUALS =
+      """
+        local -a words=()
+        local i current=${COMP_CWORD}
+        for ((i = 0; i < ${#COMP_WORDS[@]}; i++)); do
+          if [ "${COMP_WORDS[i]}" != "=" ]; then
+            words+=("${COMP_WORDS[i]}")
+          elif [ "${i}" -eq "${COMP_CWORD}" ]; then
+            words+=("")
+          elif [ "${i}" -lt "${COMP_CWORD}" ]; then
+            current=$((current - 1))
+          fi
+        done
+        local COMP_CWORD=${current}
+        local -a COMP_WORDS=("${words[@]}")
+
+      """;
+
+  @Spec private CommandSpec spec;
+
+  @SuppressWarnings("NullAway.Init") // picocli sets the field
+  CompletionCommand() {}
+
+  @Override
+  public Integer call() {
+    CommandLine whole = spec.root().commandLine();
+    String script = AutoComplete.bash(spec.root().name(), whole);
+    PrintWriter out = spec.commandLine().getOut();
+    out.println(script.replace(BEGIN, BEGIN + WITHOUT_EQUALS));
+    out.flush();
+    return 0;
+  }
+}
