@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
 public class VhostException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
+  /** What the caller can soundly do now. */
   private final Recovery recovery;
 
   /**
@@ -38,7 +39,7 @@ public class VhostException extends RuntimeException {
     this.recovery = Objects.requireNonNull(recovery, "recovery");
   }
 
-  /** What the caller can soundly do now. */
+  /** {@return what the caller can soundly do now} */
   public final Recovery recovery() {
     return recovery;
   }

@@ -23,7 +23,15 @@ public record BackEndCapabilities(
     Dialect dialect,
     BackEndProfile profile) {
 
-  /** One that is told its memory as a table. */
+  /**
+   * One that is told its memory as a table.
+   *
+   * @param features that it offered (virtio's and vhost's)
+   * @param protocolFeatures that were acknowledged, without CONFIGURE_MEM_SLOTS
+   * @param maxQueuePairs that it serves
+   * @param dialect in which it is spoken to
+   * @param profile what is known of it beyond the wire
+   */
   public BackEndCapabilities(
       long features,
       long protocolFeatures,
@@ -33,59 +41,64 @@ public record BackEndCapabilities(
     this(features, protocolFeatures, maxQueuePairs, 0, dialect, profile);
   }
 
-  /** Whether a protocol feature was negotiated. */
+  /**
+   * {@return whether a protocol feature was negotiated}
+   *
+   * @param feature one that the dialect does not mask: PRESETUP may have the bit of one that it
+   *     does
+   */
   public boolean has(ProtocolFeature feature) {
     return (protocolFeatures & feature.mask()) != 0;
   }
 
-  /** Whether the back end knows of the virtio status byte. */
+  /** {@return whether the back end knows of the virtio status byte} */
   public boolean hasStatus() {
     return has(ProtocolFeature.STATUS);
   }
 
-  /** Whether single requests can be acknowledged. */
+  /** {@return whether single requests can be acknowledged} */
   public boolean hasReplyAck() {
     return has(ProtocolFeature.REPLY_ACK);
   }
 
-  /** Whether rings are switched one by one; without it SET_FEATURES enables them all. */
+  /** {@return whether rings are switched one by one; without it SET_FEATURES enables them all} */
   public boolean hasRingEnable() {
     return (features & VhostFeature.PROTOCOL_FEATURES) != 0;
   }
 
-  /** Whether the back end can log the pages that it writes. */
+  /** {@return whether the back end can log the pages that it writes} */
   public boolean canLog() {
     return (features & VhostFeature.LOG_ALL) != 0 && has(ProtocolFeature.LOG_SHMFD);
   }
 
-  /** Whether memory is told region by region and not as a table. */
+  /** {@return whether memory is told region by region and not as a table} */
   public boolean hasMemorySlots() {
     return has(ProtocolFeature.CONFIGURE_MEM_SLOTS);
   }
 
-  /** How many memory regions it takes. */
+  /** {@return how many memory regions it takes} */
   public int maxMemoryRegions() {
     return hasMemorySlots() ? memorySlots : MemoryTablePayload.MAX_REGIONS;
   }
 
-  /** Whether kicks and calls go as messages. */
+  /** {@return whether kicks and calls go as messages} */
   public boolean notifiesInBand() {
     return has(ProtocolFeature.INBAND_NOTIFICATIONS);
   }
 
-  /** Whether ring and user addresses are told as guest addresses. */
+  /** {@return whether ring and user addresses are told as guest addresses} */
   public boolean usesGuestAddresses() {
     return has(ProtocolFeature.GPA_ADDRESSES);
   }
 
-  /** Whether an explicit early set-up was negotiated. It needs the status byte too. */
+  /** {@return whether an explicit early set-up was negotiated} It needs the status byte too. */
   public boolean hasPresetup() {
     return hasStatus() && dialect.hasPresetup() && (protocolFeatures & dialect.presetupMask()) != 0;
   }
 
   /**
-   * Whether no ring is touched before DRIVER_OK. A back end with PRESETUP holds them by that
-   * message's definition; any other needs a profile that knows.
+   * {@return whether no ring is touched before DRIVER_OK} A back end with PRESETUP holds them by
+   * that message's definition; any other needs a profile that knows.
    */
   public boolean holdsRingsUntilDriverOk() {
     return hasStatus() && (hasPresetup() || profile.holdsRingsUntilDriverOk());

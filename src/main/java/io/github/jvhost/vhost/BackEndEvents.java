@@ -46,24 +46,43 @@ public interface BackEndEvents {
    * A translation is missing (IOTLB_MSG). What is answered here is told the back end on the main
    * connection. Only with a virtual IOMMU.
    *
+   * @param miss the address that the back end wants to reach, and how
    * @return the translation; empty: there is none, and nothing is told
    */
   default Optional<Iotlb> iotlbMiss(Iotlb miss) {
     return Optional.empty();
   }
 
-  /** The back end could not access memory as translated (IOTLB_MSG, access fail). */
+  /**
+   * The back end could not access memory as translated (IOTLB_MSG, access fail).
+   *
+   * @param access what it wanted to reach, and how
+   */
   default void iotlbAccessFailed(Iotlb access) {}
 
-  /** The back end gives a ring up: its err eventfd, or VRING_ERR in band. */
+  /**
+   * The back end gives a ring up: its err eventfd, or VRING_ERR in band.
+   *
+   * @param ring vring index
+   */
   default void ringFailed(int ring) {}
 
-  /** An object is offered to others (SHARED_OBJECT_ADD). */
+  /**
+   * An object is offered to others (SHARED_OBJECT_ADD).
+   *
+   * @param object which one
+   * @return whether it is known from now on; otherwise the back end is refused
+   */
   default boolean sharedObjectAdded(SharedObject object) {
     return false;
   }
 
-  /** It is not any more (SHARED_OBJECT_REMOVE). */
+  /**
+   * An object is not offered any more (SHARED_OBJECT_REMOVE).
+   *
+   * @param object which one
+   * @return whether it is forgotten now; otherwise the back end is refused
+   */
   default boolean sharedObjectRemoved(SharedObject object) {
     return false;
   }
@@ -71,19 +90,31 @@ public interface BackEndEvents {
   /**
    * The back end asks for an object of another device (SHARED_OBJECT_LOOKUP).
    *
+   * @param object which one
    * @return its descriptor, which stays its owner's; empty: there is no such object
    */
   default Optional<OwnedDescriptor> sharedObject(SharedObject object) {
     return Optional.empty();
   }
 
-  /** Map a file into a shared memory region (SHMEM_MAP). */
+  /**
+   * Maps a file into a shared memory region (SHMEM_MAP).
+   *
+   * @param request which part of the file, where in which region, and whether for writing
+   * @param file what to map
+   * @return whether that was done; otherwise the back end is refused
+   */
   default boolean shmemMap(MmapRequest request, OwnedDescriptor file) {
     file.close();
     return false;
   }
 
-  /** Undo just such a mapping (SHMEM_UNMAP). */
+  /**
+   * Undoes just such a mapping (SHMEM_UNMAP).
+   *
+   * @param request where in which region, as it was mapped
+   * @return whether that was done; otherwise the back end is refused
+   */
   default boolean shmemUnmap(MmapRequest request) {
     return false;
   }

@@ -53,7 +53,7 @@ public enum BackEndProfile {
     this.stopLeavesRequestsInFlight = stopLeavesRequestsInFlight;
   }
 
-  /** Whether the claims of this profile were tried against the real back end. */
+  /** {@return whether the claims of this profile were tried against the real back end} */
   public boolean verified() {
     return verified;
   }
@@ -64,49 +64,54 @@ public enum BackEndProfile {
   }
 
   /**
-   * Whether no ring is touched before DRIVER_OK where STATUS was negotiated, so that addresses and
-   * kick may be told while guest memory is not complete.
+   * {@return whether no ring is touched before DRIVER_OK where STATUS was negotiated, so that
+   * addresses and kick may be told while guest memory is not complete}
    */
   public boolean holdsRingsUntilDriverOk() {
     return effective().holdsRingsUntilDriverOk;
   }
 
   /**
-   * Whether the base is overwritten by the used index in guest memory when addresses are
-   * translated.
+   * {@return whether the base is overwritten by the used index in guest memory when addresses are
+   * translated}
    */
   public boolean takesUsedIndexAtTranslation() {
     return effective().takesUsedIndexAtTranslation;
   }
 
-  /** Whether GET_VRING_BASE of any ring may stop all of them. */
+  /** {@return whether GET_VRING_BASE of any ring may stop all of them} */
   public boolean stopsWholeDevice() {
     return effective().stopsWholeDevice;
   }
 
-  /** Whether GET_VRING_BASE may take DRIVER_OK away. */
+  /** {@return whether GET_VRING_BASE may take DRIVER_OK away} */
   public boolean stopClearsStatus() {
     return effective().stopClearsStatus;
   }
 
   /**
-   * Whether the answer to GET_VRING_BASE of a packed ring tells the used half truly. Of a back end
-   * that is not known it is taken at its word.
+   * {@return whether the answer to GET_VRING_BASE of a packed ring tells the used half truly} A
+   * back end that is not known is taken at its word.
    */
   public boolean packedBaseCarriesUsed() {
     return effective().packedBaseCarriesUsed;
   }
 
   /**
-   * Whether GET_VRING_BASE is answered while requests are still in flight, which then are never
-   * completed: a split ring goes on at its used index, so that they are done again, and not at the
-   * base.
+   * {@return whether GET_VRING_BASE is answered while requests are still in flight, which then are
+   * never completed} A split ring then goes on at its used index, so that they are done again, and
+   * not at the base.
    */
   public boolean stopLeavesRequestsInFlight() {
     return effective().stopLeavesRequestsInFlight;
   }
 
-  /** By the name that people type: "generic", "dpdk", "vfe", "libvhost-user", "rust-vmm". */
+  /**
+   * {@return the profile of the name that people type: "generic", "dpdk", "vfe", "libvhost-user",
+   * "rust-vmm"; empty: there is none}
+   *
+   * @param name in upper or lower case; the constant's own name will do, too
+   */
   public static Optional<BackEndProfile> named(String name) {
     String wanted = name.toLowerCase(Locale.ROOT).replace('-', '_');
     return Arrays.stream(values())

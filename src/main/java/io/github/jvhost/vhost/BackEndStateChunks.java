@@ -28,7 +28,8 @@ public final class BackEndStateChunks {
   private BackEndStateChunks() {}
 
   /**
-   * Frames what is written to it. Its close writes the end mark and leaves the stream open.
+   * {@return a channel that frames what is written to it} Its close writes the end mark and leaves
+   * the stream open.
    *
    * @param out stays the caller's
    */
@@ -37,8 +38,8 @@ public final class BackEndStateChunks {
   }
 
   /**
-   * The content of the frames, up to the end mark and not a byte further. Closing it leaves the
-   * stream open.
+   * {@return the content of the frames, up to the end mark and not a byte further} Closing it
+   * leaves the stream open.
    *
    * <p>Reading throws a {@link VhostException} (GIVE_UP) when a chunk is too long, or the stream
    * ends before the end mark.

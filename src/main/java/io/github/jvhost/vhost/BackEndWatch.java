@@ -42,12 +42,18 @@ public final class BackEndWatch implements AutoCloseable {
     /** An implementation that does nothing. */
     Listener NONE = new Listener() {};
 
-    /** The back end is gone; the guest sees its link down. */
+    /**
+     * The back end is gone; the guest sees its link down.
+     *
+     * @param net the device
+     * @param why how the loss showed
+     */
     default void lost(VhostNet net, VhostException why) {}
 
     /**
      * There is a back end again.
      *
+     * @param net the device
      * @param attempts it took
      * @param running whether the device was started there; one without a driver is only connected
      */
@@ -56,6 +62,9 @@ public final class BackEndWatch implements AutoCloseable {
     /**
      * No more attempts are made: the policy ends, or what came back cannot be used. The link stays
      * down until the driver resets the device, or the embedder calls {@link VhostNet#reconnect}.
+     *
+     * @param net the device
+     * @param why the last failure
      */
     default void givenUp(VhostNet net, VhostException why) {}
   }
@@ -71,6 +80,7 @@ public final class BackEndWatch implements AutoCloseable {
    *
    * @param ledger where its descriptor is written down
    * @param listener hears what becomes of devices
+   * @return the watch, the caller's to close
    */
   public static BackEndWatch start(DescriptorLedger ledger, Listener listener) {
     var watch = new BackEndWatch(ledger, listener);
@@ -101,7 +111,11 @@ public final class BackEndWatch implements AutoCloseable {
     wake();
   }
 
-  /** Ends that; an attempt to bring the device back that is under way is cancelled. */
+  /**
+   * Ends the watch over a device; an attempt to bring it back that is under way is cancelled.
+   *
+   * @param net stays as it is; one that is not watched is left alone
+   */
   public void unwatch(VhostNet net) {
     WatchedDevice found = null;
     synchronized (this) {

@@ -46,12 +46,12 @@ public record DeviceConfig(
     /** Rings run. */
     RUNNING;
 
-    /** Whether no ring is to run. */
+    /** {@return whether no ring is to run} */
     public boolean isStopped() {
       return this == STOPPED || this == RESET;
     }
 
-    /** Whether this is one of the two forms of presetup. */
+    /** {@return whether this is one of the two forms of presetup} */
     public boolean isEarly() {
       return this == EARLY || this == EARLY_EXPLICIT;
     }
@@ -62,7 +62,17 @@ public record DeviceConfig(
     rings = List.copyOf(rings);
   }
 
-  /** A configuration without in-flight region, of rings in this host's byte order. */
+  /**
+   * A configuration without in-flight region, of rings in this host's byte order.
+   *
+   * @param lifecycle what the device is to do with it
+   * @param features what SET_FEATURES is to carry
+   * @param mtu in bytes; null: the driver did not acknowledge VIRTIO_NET_F_MTU
+   * @param memory the regions of guest memory
+   * @param log where dirty pages are logged; null: logging is off
+   * @param rings by vring index; the control queue is not among them
+   * @param generation of an early configuration; 0 where it does not matter
+   */
   public DeviceConfig(
       Lifecycle lifecycle,
       long features,
@@ -74,12 +84,17 @@ public record DeviceConfig(
     this(lifecycle, features, mtu, memory, log, rings, null, null, generation);
   }
 
-  /** The same configuration for a device that is to stop. */
+  /** {@return the same configuration for a device that is to stop} */
   public DeviceConfig stopped() {
     return with(Lifecycle.STOPPED, rings);
   }
 
-  /** The same configuration with another purpose and other rings. */
+  /**
+   * {@return the same configuration with another purpose and other rings}
+   *
+   * @param newLifecycle what the device is to do with it instead
+   * @param newRings by vring index; copied
+   */
   public DeviceConfig with(Lifecycle newLifecycle, List<RingConfig> newRings) {
     return new DeviceConfig(
         newLifecycle, features, mtu, memory, log, newRings, inflight, ringOrder, generation);

@@ -125,7 +125,10 @@ public final class DeviceStop implements AutoCloseable {
     }
   }
 
-  /** What was answered, one outcome a device, in order. The devices can be used again. */
+  /**
+   * {@return what was answered, one outcome a device, in order; devices whose stop was not begun
+   * are left out} The devices can be used again.
+   */
   public List<Outcome> outcomes() {
     List<Outcome> all = new ArrayList<>(outcomes.length);
     for (int i = 0; i < outcomes.length; i++) {

@@ -24,13 +24,23 @@ public final class EarlyConfiguration {
 
   private EarlyConfiguration() {}
 
-  /** For a back end with PRESETUP: everything, with notifiers that wake nobody. */
+  /**
+   * {@return what a back end with PRESETUP is told early: everything, with notifiers that wake
+   * nobody}
+   *
+   * @param running what it is to know once the device runs
+   */
   public static DeviceConfig explicit(DeviceConfig running) {
     return early(
         running, DeviceConfig.Lifecycle.EARLY_EXPLICIT, ring -> ring.withNotifiers(NONE, NONE));
   }
 
-  /** For a back end that knows nothing of presetup. */
+  /**
+   * {@return what a back end is told early that knows nothing of presetup}
+   *
+   * @param running what it is to know once the device runs
+   * @param capabilities of that back end: whether it holds its rings decides how much it is told
+   */
   public static DeviceConfig implicit(DeviceConfig running, BackEndCapabilities capabilities) {
     boolean held = capabilities.hasStatus() && capabilities.profile().holdsRingsUntilDriverOk();
     return early(

@@ -21,14 +21,18 @@ import java.util.StringJoiner;
  */
 public record EarlyParts(boolean size, boolean address, boolean kick, boolean call) {
 
-  /** With the PRESETUP message. */
+  /** {@return what is told early with the PRESETUP message} */
   public static EarlyParts explicit() {
     try (EventFd event = EventFd.create(DescriptorLedger.counting(), "example")) {
       return of(EarlyConfiguration.explicit(complete(new Notifier.Eventfd(event.descriptor()))));
     }
   }
 
-  /** Without it, at a back end that can this. */
+  /**
+   * {@return what is told early without the PRESETUP message}
+   *
+   * @param capabilities of the back end: whether it holds its rings decides how much it is told
+   */
   public static EarlyParts implicit(BackEndCapabilities capabilities) {
     try (EventFd event = EventFd.create(DescriptorLedger.counting(), "example")) {
       return of(
@@ -53,7 +57,7 @@ public record EarlyParts(boolean size, boolean address, boolean kick, boolean ca
         ring.call() instanceof Notifier.Eventfd);
   }
 
-  /** What is told early of a ring, in words: "size, call, enable". */
+  /** {@return what is told early of a ring, in words: "size, call, enable"} */
   public String describe() {
     var words = new StringJoiner(", ");
     word(words, size, "size");

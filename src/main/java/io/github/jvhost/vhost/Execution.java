@@ -16,12 +16,14 @@ public interface Execution {
    */
   boolean advance(boolean readable);
 
-  /** What to poll for input while {@link #advance} says that it is not finished. */
+  /**
+   * {@return the descriptor to poll for input while {@link #advance} says that it is not finished}
+   */
   int number();
 
   /**
-   * The back end's own channel, to poll for input as well: it may be waiting for us before it
-   * answers. -1: there is none.
+   * {@return the descriptor of the back end's own channel, to poll for input as well; -1: there is
+   * none} The back end may be waiting for us before it answers.
    */
   default int backEndNumber() {
     return -1;
@@ -31,7 +33,8 @@ public interface Execution {
   default void serveBackEnd() {}
 
   /**
-   * How long the oldest outstanding answer may still take. After that {@link #advance} ends the
+   * {@return how long the oldest outstanding answer may still take, in nanoseconds; 0 once it is
+   * overdue, {@link Long#MAX_VALUE} when none is awaited} After that {@link #advance} ends the
    * plan.
    *
    * @param now {@link System#nanoTime}
@@ -40,16 +43,20 @@ public interface Execution {
     return Long.MAX_VALUE;
   }
 
-  /** Whatever is still missing will not come: the plan ends here, with this failure. */
+  /**
+   * Whatever is still missing will not come: the plan ends here, with this failure.
+   *
+   * @param failure why; one that came before it counts instead
+   */
   void abandon(VhostException failure);
 
-  /** Why it was not carried out whole; null: it was, or it is not finished. */
+  /** {@return why it was not carried out whole; null: it was, or it is not finished} */
   @Nullable VhostException failure();
 
-  /** The plan of which this is the execution. */
+  /** {@return the plan of which this is the execution} */
   Plan plan();
 
-  /** What became of it. Only once it is finished. */
+  /** {@return what became of it} Only once it is finished. */
   Outcome outcome();
 
   /**

@@ -13,7 +13,12 @@ import io.github.jvhost.sys.OwnedDescriptor;
  */
 public record InflightRegion(OwnedDescriptor file, Inflight layout) {
 
-  /** Whether it is large enough for so many rings of at most this size. */
+  /**
+   * {@return whether it is large enough for so many rings of at most this size}
+   *
+   * @param queues how many rings
+   * @param queueSize entries of the largest of them
+   */
   public boolean fits(int queues, int queueSize) {
     return layout.queues() >= queues && layout.queueSize() >= queueSize;
   }

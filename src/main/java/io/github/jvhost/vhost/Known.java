@@ -11,7 +11,11 @@ import org.jspecify.annotations.Nullable;
  */
 public sealed interface Known<T> {
 
-  /** The back end was never told. */
+  /**
+   * The back end was never told.
+   *
+   * @param <T> the thing
+   */
   record NotTold<T>() implements Known<T> {
     @Override
     public String toString() {
@@ -22,6 +26,7 @@ public sealed interface Known<T> {
   /**
    * The back end was told and has taken it.
    *
+   * @param <T> the thing
    * @param value what it was told
    */
   record Told<T>(T value) implements Known<T> {
@@ -31,7 +36,11 @@ public sealed interface Known<T> {
     }
   }
 
-  /** The back end may hold anything: it forgot, or it did not answer. */
+  /**
+   * The back end may hold anything: it forgot, or it did not answer.
+   *
+   * @param <T> the thing
+   */
   record Unknown<T>() implements Known<T> {
     @Override
     public String toString() {
@@ -39,37 +48,57 @@ public sealed interface Known<T> {
     }
   }
 
-  /** Nothing was told yet. */
+  /**
+   * {@return that nothing was told yet}
+   *
+   * @param <T> the thing
+   */
   static <T> Known<T> notTold() {
     return new NotTold<>();
   }
 
-  /** This was told and taken. */
+  /**
+   * {@return that this was told and taken}
+   *
+   * @param <T> the thing
+   * @param value what the back end was told
+   */
   static <T> Known<T> told(T value) {
     return new Told<>(value);
   }
 
-  /** Nobody can say. */
+  /**
+   * {@return that nobody can say}
+   *
+   * @param <T> the thing
+   */
   static <T> Known<T> unknown() {
     return new Unknown<>();
   }
 
-  /** What was told may have gone; what was never told still was not. */
+  /** {@return what is known once what was told may have gone; what was never told still was not} */
   default Known<T> noLonger() {
     return this instanceof NotTold ? this : unknown();
   }
 
-  /** Whether the back end surely holds just this. */
+  /**
+   * {@return whether the back end surely holds just this}
+   *
+   * @param value compared by {@code equals}; null is never held
+   */
   default boolean is(@Nullable T value) {
     return this instanceof Told<T>(T told) && told.equals(value);
   }
 
-  /** Whether the back end surely holds some value. */
+  /** {@return whether the back end surely holds some value} */
   default boolean isTold() {
     return this instanceof Told;
   }
 
-  /** What the back end surely holds, or null. */
+  /**
+   * {@return what the back end surely holds; null: it was told nothing, or nobody can say what it
+   * holds}
+   */
   default @Nullable T orNull() {
     return this instanceof Told<T>(T told) ? told : null;
   }

@@ -29,18 +29,25 @@ public interface Observer {
   /**
    * The device goes on another way than was asked for: without presetup, or started once more from
    * nothing.
+   *
+   * @param device its name
+   * @param why in words
    */
   default void fallback(String device, String why) {}
 
   /**
    * The connection to the back end is lost. With a {@link BackEndWatch} somebody tries to get
    * another one.
+   *
+   * @param device its name
+   * @param why how the loss showed
    */
   default void lost(String device, VhostException why) {}
 
   /**
    * There is a connection again, in place of one that was lost or of no use any more.
    *
+   * @param device its name
    * @param attempts that it took, 1 or more
    */
   default void reconnected(String device, int attempts) {}

@@ -28,7 +28,18 @@ public record Outcome(
     long endNanos,
     @Nullable VhostException failure) {
 
-  /** An outcome without an in-flight region. */
+  /**
+   * An outcome without an in-flight region.
+   *
+   * @param stepsTaken how many steps, from the first, the back end surely took
+   * @param bases one entry a step: the base that came back or was told again; null for all other
+   *     steps
+   * @param messages that were sent, the barrier among them
+   * @param waits how often the executor had nothing left to do but wait for this back end
+   * @param startNanos when the first byte was about to be sent ({@link System#nanoTime})
+   * @param endNanos when the last answer had come
+   * @param failure why the plan was not carried out whole; null: it was
+   */
   public Outcome(
       int stepsTaken,
       List<@Nullable Integer> bases,
@@ -40,17 +51,26 @@ public record Outcome(
     this(stepsTaken, bases, null, messages, waits, startNanos, endNanos, failure);
   }
 
-  /** Whether every step was taken. */
+  /** {@return whether every step was taken} */
   public boolean complete() {
     return failure == null;
   }
 
-  /** The base that belongs to a step, or null. */
+  /**
+   * {@return the base that belongs to a step, in the encoding of SET_VRING_BASE; null: none does,
+   * or it did not come}
+   *
+   * @param step its place in the plan, from 0
+   */
   public @Nullable Integer baseOf(int step) {
     return step < bases.size() ? bases.get(step) : null;
   }
 
-  /** Throws the failure, if there was one. */
+  /**
+   * Throws the failure, if there was one.
+   *
+   * @return this outcome, of which every step was taken
+   */
   public Outcome orThrow() {
     if (failure != null) {
       throw failure;
@@ -58,7 +78,7 @@ public record Outcome(
     return this;
   }
 
-  /** How long it took in microseconds. */
+  /** {@return how long it took, in microseconds} */
   public long micros() {
     return (endNanos - startNanos) / 1_000;
   }

@@ -24,12 +24,12 @@ public record Plan(
     steps = List.copyOf(steps);
   }
 
-  /** Whether there is nothing to tell. */
+  /** {@return whether there is nothing to tell} */
   public boolean isEmpty() {
     return steps.isEmpty();
   }
 
-  /** One line a step. */
+  /** {@return the plan for people, one line a step, each with its line end} */
   public String describe() {
     var text = new StringBuilder();
     for (PlannedStep step : steps) {

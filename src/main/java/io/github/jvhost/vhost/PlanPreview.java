@@ -66,6 +66,7 @@ public record PlanPreview(
    * @param backEnd that is assumed
    * @param memory where the guest's is assumed to be
    * @param ledger that counts descriptors
+   * @return the plans, and the reasons why one is missing or the device is not started
    * @throws VhostException (GIVE_UP) the running state fits no device of this library, not this
    *     back end, or not this memory. Where only the early state does not fit, that is the reason
    *     why there is no presetup

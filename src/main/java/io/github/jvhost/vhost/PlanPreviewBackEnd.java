@@ -48,8 +48,10 @@ public record PlanPreviewBackEnd(String name, BackEndCapabilities capabilities, 
   }
 
   /**
-   * One with the PRESETUP message and the status byte, which takes whatever a driver uses.
+   * {@return a back end with the PRESETUP message and the status byte, which takes whatever a
+   * driver uses}
    *
+   * @param dialect with numbers for PRESETUP
    * @throws IllegalArgumentException the dialect has no PRESETUP
    */
   public static PlanPreviewBackEnd explicit(Dialect dialect) {
@@ -62,14 +64,17 @@ public record PlanPreviewBackEnd(String name, BackEndCapabilities capabilities, 
         PresetupMode.EXPLICIT);
   }
 
-  /** DPDK's vhost library as Debian has it (22.11), which holds its rings until DRIVER_OK. */
+  /**
+   * {@return DPDK's vhost library as Debian has it (22.11), which holds its rings until DRIVER_OK}
+   */
   public static PlanPreviewBackEnd dpdk() {
     return implicit("DPDK", DPDK_FEATURES, DPDK_QUEUE_PAIRS, BackEndProfile.DPDK);
   }
 
   /**
-   * Any back end, which takes whatever a driver uses, and of which nothing is known but what it
-   * would say: as much as DPDK's, so that the plans for both can be compared.
+   * {@return a back end of no particular kind, which takes whatever a driver uses, and of which
+   * nothing is known but what it would say} That is as much as DPDK's says, so that the plans for
+   * both can be compared.
    */
   public static PlanPreviewBackEnd generic() {
     return implicit("generic", ALL_FEATURES, NetState.MAX_PAIRS, BackEndProfile.GENERIC);

@@ -99,33 +99,48 @@ public record PlanPreviewMemory(List<Region> regions) {
   }
 
   /**
-   * All of it from address 0 on.
+   * {@return memory that lies in one piece from address 0 on}
    *
-   * @param bytes a multiple of 4096
-   * @throws VhostException (GIVE_UP) it is none
+   * @param bytes all RAM, a multiple of 4096, not 0
+   * @throws VhostException (GIVE_UP) it is no such number
    */
   public static PlanPreviewMemory of(long bytes) {
     return new PlanPreviewMemory(List.of(new Region(0, bytes)));
   }
 
-  /** QEMU's machine pc, also known as i440fx. */
+  /**
+   * {@return memory as QEMU's machine pc, also known as i440fx, lays it out}
+   *
+   * @param bytes all RAM, a multiple of 4096, not 0
+   */
   public static PlanPreviewMemory pc(long bytes) {
     return bytes >= 7 * GIB / 2 ? split(bytes, 3 * GIB) : of(bytes);
   }
 
-  /** QEMU's machine q35. */
+  /**
+   * {@return memory as QEMU's machine q35 lays it out}
+   *
+   * @param bytes all RAM, a multiple of 4096, not 0
+   */
   public static PlanPreviewMemory q35(long bytes) {
     return bytes >= 11 * GIB / 4 ? split(bytes, 2 * GIB) : of(bytes);
   }
 
-  /** QEMU's machine microvm. */
+  /**
+   * {@return memory as QEMU's machine microvm lays it out}
+   *
+   * @param bytes all RAM, a multiple of 4096, not 0
+   */
   public static PlanPreviewMemory microvm(long bytes) {
     return bytes > 3 * GIB ? split(bytes, 3 * GIB) : of(bytes);
   }
 
   /**
-   * By the machine's name, as the configuration section of a stream has it: "pc-q35-7.2". All RAM
-   * of a machine that is none of the three is taken to lie from address 0 on.
+   * {@return memory as the machine of that name lays it out} All RAM of a machine that is none of
+   * the three is taken to lie from address 0 on.
+   *
+   * @param machine its name, as the configuration section of a stream has it: "pc-q35-7.2"
+   * @param bytes all RAM, a multiple of 4096, not 0
    */
   public static PlanPreviewMemory ofMachine(String machine, long bytes) {
     if (machine.startsWith("microvm")) {
@@ -141,12 +156,12 @@ public record PlanPreviewMemory(List<Region> regions) {
     return new PlanPreviewMemory(List.of(new Region(0, low), new Region(ABOVE, bytes - low)));
   }
 
-  /** The sum of all regions, in bytes. */
+  /** {@return the sum of all regions, in bytes} */
   public long totalBytes() {
     return regions.stream().mapToLong(Region::size).sum();
   }
 
-  /** For people: "3072 MiB at 0x0..0xbfffffff, 0x100000000..0x13fffffff". */
+  /** {@return the layout for people: "3072 MiB at 0x0..0xbfffffff, 0x100000000..0x13fffffff"} */
   public String describe() {
     return "%d MiB at %s"
         .formatted(

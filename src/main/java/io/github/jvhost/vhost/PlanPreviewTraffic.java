@@ -15,8 +15,10 @@ import io.github.jvhost.vhost.PlannedStep.Answer;
 public record PlanPreviewTraffic(int messages, int replies) {
 
   /**
-   * Counts. A back end that is asked for an in-flight region is taken to have one. The plan's
-   * descriptors need not be open any more.
+   * Counts. A back end that is asked for an in-flight region is taken to have one.
+   *
+   * @param plan its descriptors need not be open any more
+   * @return what it costs; nothing where the plan is empty
    */
   public static PlanPreviewTraffic of(Plan plan) {
     // An empty plan needs no barrier; a stop ends with the answers that bring the bases.

@@ -30,7 +30,7 @@ public record PlannedStep(
     AWAITED
   }
 
-  /** One line, "ring 3 base 0 -> 4711 (a ring's base is only known once it stopped)". */
+  /** {@return one line, "ring 3 base 0 -> 4711 (a ring's base is only known once it stopped)"} */
   public String describe() {
     var text = new StringBuilder(field);
     if (before != null) {

@@ -47,7 +47,7 @@ public final class Planner {
   }
 
   /**
-   * The plan that leads from one to the other.
+   * {@return the plan that leads from one to the other}
    *
    * @param shadow what the back end is known to hold
    * @param desired what it should hold

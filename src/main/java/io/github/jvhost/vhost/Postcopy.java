@@ -74,7 +74,7 @@ public final class Postcopy {
     this.frontEnd = frontEnd;
   }
 
-  /** How far it has come. */
+  /** {@return how far it has come} */
   public State state() {
     return state;
   }

@@ -68,9 +68,10 @@ public record PostcopyBases(List<Base> regions) {
   }
 
   /**
-   * What the guest calls an address of the back end's, such as that of a fault.
+   * Finds what the guest calls an address of the back end's, such as that of a fault.
    *
-   * @return empty: it is in no region
+   * @param backEndAddress where the back end sees it, unsigned
+   * @return where the guest sees it; empty: it is in no region
    */
   public OptionalLong guestAddress(long backEndAddress) {
     for (Base base : regions) {
@@ -82,9 +83,10 @@ public record PostcopyBases(List<Base> regions) {
   }
 
   /**
-   * What the back end calls an address of the guest's, for the page that arrived there.
+   * Finds what the back end calls an address of the guest's, for the page that arrived there.
    *
-   * @return empty: it is in no region
+   * @param guestAddress where the guest sees it, unsigned
+   * @return where the back end sees it; empty: it is in no region
    */
   public OptionalLong backEndAddress(long guestAddress) {
     for (Base base : regions) {

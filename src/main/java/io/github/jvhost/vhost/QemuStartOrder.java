@@ -34,7 +34,7 @@ public final class QemuStartOrder {
   }
 
   /**
-   * The start of a device of which the back end was told nothing.
+   * {@return the start of a device of which the back end was told nothing}
    *
    * @param desired a running configuration
    * @param capabilities what the back end can do

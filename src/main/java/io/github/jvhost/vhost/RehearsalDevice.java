@@ -57,7 +57,7 @@ public final class RehearsalDevice implements AutoCloseable {
     }
   }
 
-  /** The device. */
+  /** {@return the device, which is closed with this} */
   public VhostNet net() {
     return net;
   }

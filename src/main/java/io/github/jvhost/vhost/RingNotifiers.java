@@ -17,22 +17,32 @@ import org.jspecify.annotations.Nullable;
  */
 public record RingNotifiers(EventFd kick, EventFd call, @Nullable EventFd err) {
 
-  /** A pair without a notifier for errors. */
+  /**
+   * A pair without a notifier for errors.
+   *
+   * @param kick guest to back end
+   * @param call back end to guest
+   */
   public RingNotifiers(EventFd kick, EventFd call) {
     this(kick, call, null);
   }
 
-  /** The same, and an eventfd by which the back end says that it gives the ring up. */
+  /**
+   * {@return the same, and an eventfd by which the back end says that it gives the ring up}
+   *
+   * @param newErr an open eventfd; {@link #close} closes it with the others
+   */
   public RingNotifiers withErr(EventFd newErr) {
     return new RingNotifiers(kick, call, newErr);
   }
 
   /**
-   * A fresh pair for each of a device's rings.
+   * Makes a fresh pair for each of a device's rings.
    *
    * @param ledger that counts the descriptors
    * @param device its name, for the descriptors' names
    * @param rings how many, the control queue left out
+   * @return one pair a ring, by vring index; the caller's to close
    */
   public static List<RingNotifiers> create(DescriptorLedger ledger, String device, int rings) {
     List<RingNotifiers> all = new ArrayList<>(rings);
@@ -46,14 +56,15 @@ public record RingNotifiers(EventFd kick, EventFd call, @Nullable EventFd err) {
   }
 
   /**
-   * Those that a VMM has made already: KVM's ioeventfd and irqfd of a ring. They stay the VMM's;
-   * what this has, and closes, are duplicates. Should they block, they are made non-blocking, which
-   * the VMM sees too: see {@link EventFd#adopt}.
+   * Takes those that a VMM has made already: KVM's ioeventfd and irqfd of a ring. They stay the
+   * VMM's; what this has, and closes, are duplicates. Should they block, they are made
+   * non-blocking, which the VMM sees too: see {@link EventFd#adopt}.
    *
    * @param ledger where the duplicates are written down
    * @param what the ring, for messages: "net0 ring 3"
    * @param kick an open eventfd, guest to back end (ioeventfd)
    * @param call an open eventfd, back end to guest (irqfd)
+   * @return the duplicates, the caller's to close
    * @throws io.github.jvhost.sys.SystemCallException when one is not open, or no more descriptors
    *     are to be had
    */

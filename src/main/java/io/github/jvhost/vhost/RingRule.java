@@ -55,12 +55,12 @@ public enum RingRule {
     this.needsCompleteMemory = needsCompleteMemory;
   }
 
-  /** What a changed value means for a ring that is served. */
+  /** {@return what a changed value means for a ring that is served} */
   public WhileStarted whileStarted() {
     return whileStarted;
   }
 
-  /** Whether an unknown back end may look into guest memory when it is told. */
+  /** {@return whether an unknown back end may look into guest memory when it is told} */
   public boolean needsCompleteMemory() {
     return needsCompleteMemory;
   }

@@ -33,7 +33,7 @@ public record Shadow(
     rings = List.copyOf(rings);
   }
 
-  /** A back end that was just connected. */
+  /** {@return the shadow of a back end that was just connected} */
   public static Shadow nothingTold() {
     return new Shadow(
         Known.notTold(),
@@ -46,12 +46,16 @@ public record Shadow(
         0);
   }
 
-  /** What is known of a vring; rings of which nothing was told yet included. */
+  /**
+   * {@return what is known of a vring; rings of which nothing was told yet included}
+   *
+   * @param index vring index, 0 or more
+   */
   public RingShadow ring(int index) {
     return index < rings.size() ? rings.get(index) : RingShadow.NOTHING_TOLD;
   }
 
-  /** Whether any ring is, or may be, served. */
+  /** {@return whether any ring is, or may be, served} */
   public boolean anyRingMayRun() {
     for (RingShadow ring : rings) {
       if (ring.run() != RingShadow.Run.STOPPED) {
@@ -62,8 +66,11 @@ public record Shadow(
   }
 
   /**
-   * The shadow after a plan was executed, step by step: what was taken is told, what was refused or
-   * not answered is unknown, and so is all that came behind it.
+   * {@return the shadow after a plan was executed, step by step: what was taken is told, what was
+   * refused or not answered is unknown, and so is all that came behind it}
+   *
+   * @param plan as it was told
+   * @param outcome of that plan
    */
   public Shadow after(Plan plan, Outcome outcome) {
     var editor = new ShadowEditor(this, plan.capabilities());

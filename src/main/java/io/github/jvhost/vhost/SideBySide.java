@@ -62,7 +62,12 @@ public final class SideBySide implements AutoCloseable {
     return longest;
   }
 
-  /** {@link #run(List, Deadline, BooleanSupplier)} for what nobody cancels. */
+  /**
+   * Does what {@link #run(List, Deadline, BooleanSupplier)} does, for what nobody cancels.
+   *
+   * @param executions begun, one a connection
+   * @param deadline for all of them
+   */
   public static void run(List<? extends Execution> executions, Deadline deadline) {
     run(executions, deadline, null);
   }
@@ -92,6 +97,7 @@ public final class SideBySide implements AutoCloseable {
    * Has an execution carried out by the next {@link #run(Deadline, BooleanSupplier)}.
    *
    * @param index below the number of devices
+   * @param execution begun, on a connection of its own
    */
   public void take(int index, Execution execution) {
     executions[index] = execution;
@@ -108,7 +114,11 @@ public final class SideBySide implements AutoCloseable {
     watched[index] = true;
   }
 
-  /** The device's execution is on another connection than was watched ahead. */
+  /**
+   * The device's execution is on another connection than was watched ahead.
+   *
+   * @param index below the number of devices
+   */
   public void watchAnew(int index) {
     watched[index] = false;
   }

@@ -13,17 +13,17 @@ import org.jspecify.annotations.Nullable;
 public record StartResult(
     Plan plan, Outcome outcome, @Nullable String fallback, @Nullable Outcome second) {
 
-  /** Messages sent, a second start's among them. */
+  /** {@return how many messages were sent, a second start's among them} */
   public int messages() {
     return outcome.messages() + (second == null ? 0 : second.messages());
   }
 
-  /** Waits, a second start's among them. */
+  /** {@return how often the back end was waited for, a second start's waits among them} */
   public int waits() {
     return outcome.waits() + (second == null ? 0 : second.waits());
   }
 
-  /** Whether the device runs. */
+  /** {@return whether the device runs} */
   public boolean running() {
     return second == null ? outcome.complete() : second.complete();
   }

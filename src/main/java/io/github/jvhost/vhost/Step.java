@@ -12,13 +12,25 @@ import org.jspecify.annotations.Nullable;
  */
 public sealed interface Step {
 
-  /** NET_SET_MTU. */
+  /**
+   * NET_SET_MTU.
+   *
+   * @param mtu in bytes
+   */
   record SetMtu(int mtu) implements Step {}
 
-  /** SET_FEATURES. */
+  /**
+   * SET_FEATURES.
+   *
+   * @param features those that are used, virtio's and vhost's
+   */
   record SetFeatures(long features) implements Step {}
 
-  /** SET_STATUS. */
+  /**
+   * SET_STATUS.
+   *
+   * @param status the virtio status byte
+   */
   record SetStatus(int status) implements Step {}
 
   /**
@@ -28,13 +40,25 @@ public sealed interface Step {
    */
   record ReadStatus(int required) implements Step {}
 
-  /** SET_MEM_TABLE: the whole table, in place of the one before. */
+  /**
+   * SET_MEM_TABLE: the whole table, in place of the one before.
+   *
+   * @param table all regions
+   */
   record SetMemory(MemoryTable table) implements Step {}
 
-  /** ADD_MEM_REG: one region more, where memory is told by slots. */
+  /**
+   * ADD_MEM_REG: one region more, where memory is told by slots.
+   *
+   * @param region that is added; its file goes with the message
+   */
   record AddRegion(MemoryRegion region) implements Step {}
 
-  /** REM_MEM_REG: one region less, where memory is told by slots. */
+  /**
+   * REM_MEM_REG: one region less, where memory is told by slots.
+   *
+   * @param region that goes, known by its addresses and size
+   */
   record RemoveRegion(MemoryRegion region) implements Step {}
 
   /**
@@ -56,7 +80,11 @@ public sealed interface Step {
   /** RESET_DEVICE: rings and virtio state to their beginnings; memory and ownership stay. */
   record ResetDevice() implements Step {}
 
-  /** SET_LOG_BASE. */
+  /**
+   * SET_LOG_BASE.
+   *
+   * @param log the bitmap, which goes with the message
+   */
   record SetLog(LogTarget log) implements Step {}
 
   /** PRESETUP start. */
@@ -67,16 +95,22 @@ public sealed interface Step {
 
   /** The steps that belong to one vring. */
   sealed interface OfRing extends Step {
-    /** The vring index. */
+    /** {@return the vring index} */
     int ring();
   }
 
-  /** SET_VRING_NUM. */
+  /**
+   * SET_VRING_NUM.
+   *
+   * @param ring vring index
+   * @param size entries
+   */
   record SetRingSize(int ring, int size) implements OfRing {}
 
   /**
    * SET_VRING_BASE.
    *
+   * @param ring vring index
    * @param base in the wire's encoding; null: where {@link StopRing} of the same plan says that the
    *     ring stopped
    */
@@ -85,6 +119,10 @@ public sealed interface Step {
   /**
    * SET_VRING_ADDR, with the flag that asks for the used ring's writes to be logged.
    *
+   * @param ring vring index
+   * @param addresses guest addresses of its parts
+   * @param memory the table that gives the user addresses for them
+   * @param logUsed whether writes to the used ring are to be logged
    * @param logAddress guest address to which the writes of used entries are logged: the used
    *     ring's; of a packed ring the descriptor ring's, where they are (DPDK logs them at this
    *     address and the slot's offset)
@@ -93,21 +131,50 @@ public sealed interface Step {
       int ring, RingAddresses addresses, MemoryTable memory, boolean logUsed, long logAddress)
       implements OfRing {}
 
-  /** SET_VRING_KICK. */
+  /**
+   * SET_VRING_KICK.
+   *
+   * @param ring vring index
+   * @param kick guest to back end
+   */
   record SetRingKick(int ring, Notifier kick) implements OfRing {}
 
-  /** SET_VRING_CALL. */
+  /**
+   * SET_VRING_CALL.
+   *
+   * @param ring vring index
+   * @param call back end to guest
+   */
   record SetRingCall(int ring, Notifier call) implements OfRing {}
 
-  /** SET_VRING_ERR. */
+  /**
+   * SET_VRING_ERR.
+   *
+   * @param ring vring index
+   * @param err back end to front end
+   */
   record SetRingErr(int ring, Notifier err) implements OfRing {}
 
-  /** SET_VRING_ENDIAN: the byte order of a legacy ring. */
+  /**
+   * SET_VRING_ENDIAN: the byte order of a legacy ring.
+   *
+   * @param ring vring index
+   * @param order of the numbers in it
+   */
   record SetRingOrder(int ring, ByteOrder order) implements OfRing {}
 
-  /** SET_VRING_ENABLE. */
+  /**
+   * SET_VRING_ENABLE.
+   *
+   * @param ring vring index
+   * @param enabled whether the queue is in use
+   */
   record EnableRing(int ring, boolean enabled) implements OfRing {}
 
-  /** GET_VRING_BASE: stops the ring and reads where. */
+  /**
+   * GET_VRING_BASE: stops the ring and reads where.
+   *
+   * @param ring vring index
+   */
   record StopRing(int ring) implements OfRing {}
 }

@@ -191,7 +191,8 @@ public final class StopWindow implements AutoCloseable {
   }
 
   /**
-   * What became of it, one result a device, in order. From here on the devices can be used again.
+   * {@return what became of it, one result a device, in order; a device that {@link #start} could
+   * not start is left out} From here on the devices can be used again.
    */
   public List<StartResult> results() {
     List<StartResult> all = new ArrayList<>(results.length);

@@ -37,6 +37,8 @@ public final class VhostDevice implements AutoCloseable {
   /**
    * Connects and asks the back end what it can do. Nothing is told yet that belongs to a guest.
    *
+   * @param options where the back end is, and what is made use of there
+   * @return the device, of which the back end knows nothing yet; the caller's to close
    * @throws VhostException there is no such socket (RETRY), or what answers is no back end
    */
   public static VhostDevice connect(VhostDeviceOptions options) {
@@ -44,9 +46,13 @@ public final class VhostDevice implements AutoCloseable {
   }
 
   /**
-   * The same.
+   * Connects, as {@link #connect(VhostDeviceOptions)} does, to a back end that may notify by
+   * messages.
    *
+   * @param options where the back end is, and what is made use of there
    * @param call told the index of a ring whose call comes as a message (INBAND_NOTIFICATIONS)
+   * @return the device, of which the back end knows nothing yet; the caller's to close
+   * @throws VhostException there is no such socket (RETRY), or what answers is no back end
    */
   public static VhostDevice connect(VhostDeviceOptions options, IntConsumer call) {
     return new VhostDevice(options, call);
@@ -125,22 +131,22 @@ public final class VhostDevice implements AutoCloseable {
         : null;
   }
 
-  /** The device's name. */
+  /** {@return the device's name} */
   public String name() {
     return options.name();
   }
 
-  /** The options that it was made with. */
+  /** {@return the options that it was made with} */
   public VhostDeviceOptions options() {
     return options;
   }
 
-  /** What was negotiated on the newest connection. */
+  /** {@return what was negotiated on the newest connection} */
   public BackEndCapabilities capabilities() {
     return capabilities;
   }
 
-  /** What the back end is known to hold. */
+  /** {@return what the back end is known to hold} */
   public Shadow shadow() {
     return shadow;
   }
@@ -150,15 +156,15 @@ public final class VhostDevice implements AutoCloseable {
     shadow = held;
   }
 
-  /** Whether there is a connection on which something can still be said. */
+  /** {@return whether there is a connection on which something can still be said} */
   public boolean connected() {
     return connection != null && connection.usable();
   }
 
   /**
-   * Every request as a method, for what is no part of a plan: configuration space, state transfer,
-   * shared objects, tools. What it tells does not show in the shadow, so it is not for what plans
-   * tell.
+   * {@return every request as a method, for what is no part of a plan: configuration space, state
+   * transfer, shared objects, tools} What it tells does not show in the shadow, so it is not for
+   * what plans tell. Good for the connection as it is now.
    *
    * @throws VhostException (RECONNECT) there is no connection
    */
@@ -173,7 +179,11 @@ public final class VhostDevice implements AutoCloseable {
     return connection;
   }
 
-  /** How the back end gets from what it holds to this. */
+  /**
+   * {@return how the back end gets from what it holds to this}
+   *
+   * @param desired what it is to hold
+   */
   public Plan plan(DeviceConfig desired) {
     return Planner.plan(shadow, desired, capabilities);
   }
@@ -181,7 +191,9 @@ public final class VhostDevice implements AutoCloseable {
   /**
    * Begins a plan that was made for this device; {@link #finish} has to follow.
    *
+   * @param plan as {@link #plan} made it, with nothing told since
    * @param deadline for all of it
+   * @return the plan on its way; one that has failed already where there is no connection
    */
   public Execution begin(Plan plan, Deadline deadline) {
     if (connection == null) {
@@ -210,6 +222,9 @@ public final class VhostDevice implements AutoCloseable {
    * Folds what became of a plan into the shadow. A connection on which an answer is still to come
    * is closed: it would be taken for the answer to a later request. So is one of which nobody can
    * say any more which memory slots are in use.
+   *
+   * @param execution of this device, finished
+   * @return what became of it
    */
   public Outcome finish(Execution execution) {
     Outcome outcome = execution.outcome();
@@ -227,7 +242,13 @@ public final class VhostDevice implements AutoCloseable {
     return outcome;
   }
 
-  /** Carries out a plan, alone. The outcome tells of a failure; this does not throw it. */
+  /**
+   * Carries out a plan, alone. A failure is not thrown.
+   *
+   * @param plan as {@link #plan} made it, with nothing told since
+   * @param deadline for all of it
+   * @return what became of it, a failure included
+   */
   public Outcome execute(Plan plan, Deadline deadline) {
     Execution execution = begin(plan, deadline);
     SideBySide.run(List.of(execution), deadline);
@@ -237,6 +258,7 @@ public final class VhostDevice implements AutoCloseable {
   /**
    * Has the back end announce a MAC address (SEND_RARP), without waiting.
    *
+   * @param mac six bytes, in wire order
    * @return whether it can; otherwise nothing was sent
    */
   public boolean sendRarp(byte[] mac) {

@@ -59,7 +59,16 @@ public record VhostDeviceOptions(
           ProtocolFeature.CONFIGURE_MEM_SLOTS,
           ProtocolFeature.STATUS);
 
-  /** The usual bounds: 5 s to connect, 30 s for presetup, 10 s for a transition. */
+  /**
+   * {@return options with {@link #DEFAULT_PROTOCOL_FEATURES}, for an embedder that listens to
+   * nothing, with the usual bounds: 5 s to connect, 30 s for presetup, 10 s for a transition}
+   *
+   * @param name of the device, in every message and error
+   * @param address where the back end is, or where it comes to
+   * @param dialect in which it is spoken to; {@link Dialect#UPSTREAM} has no PRESETUP
+   * @param profile what is known of it
+   * @param ledger that counts descriptors
+   */
   public static VhostDeviceOptions of(
       String name,
       BackEndAddress address,
@@ -82,20 +91,36 @@ public record VhostDeviceOptions(
   }
 
   /**
-   * For a back end of which nothing is known but that it listens on a socket: {@link
-   * Dialect#UPSTREAM}, {@link BackEndProfile#GENERIC}, and the usual bounds.
+   * {@return options for a back end of which nothing is known but that it listens on a socket:
+   * {@link Dialect#UPSTREAM}, {@link BackEndProfile#GENERIC}, and the usual bounds}
+   *
+   * @param name of the device, in every message and error
+   * @param socket its path, at most 107 bytes
+   * @param ledger that counts descriptors
    */
   public static VhostDeviceOptions of(String name, Path socket, DescriptorLedger ledger) {
     return of(name, socket, Dialect.UPSTREAM, BackEndProfile.GENERIC, ledger);
   }
 
-  /** The same for a back end that listens on a socket. */
+  /**
+   * {@return the usual options for a back end that listens on a socket}
+   *
+   * @param name of the device, in every message and error
+   * @param socket its path, at most 107 bytes
+   * @param dialect in which it is spoken to; {@link Dialect#UPSTREAM} has no PRESETUP
+   * @param profile what is known of it
+   * @param ledger that counts descriptors
+   */
   public static VhostDeviceOptions of(
       String name, Path socket, Dialect dialect, BackEndProfile profile, DescriptorLedger ledger) {
     return of(name, new BackEndAddress.Socket(socket), dialect, profile, ledger);
   }
 
-  /** The same, spoken to in another dialect: one with PRESETUP, for a back end that has it. */
+  /**
+   * {@return the same, spoken to in another dialect}
+   *
+   * @param other one with PRESETUP, for a back end that has it
+   */
   public VhostDeviceOptions withDialect(Dialect other) {
     return new VhostDeviceOptions(
         name,
@@ -112,7 +137,11 @@ public record VhostDeviceOptions(
         transitionWithin);
   }
 
-  /** The same for a back end of which more is known. */
+  /**
+   * {@return the same for a back end of which more is known}
+   *
+   * @param known what is known of it
+   */
   public VhostDeviceOptions withProfile(BackEndProfile known) {
     return new VhostDeviceOptions(
         name,
@@ -129,7 +158,12 @@ public record VhostDeviceOptions(
         transitionWithin);
   }
 
-  /** The same with other protocol features. */
+  /**
+   * {@return the same with other protocol features}
+   *
+   * @param bits all that are negotiated where the back end has them; PRESETUP's comes from the
+   *     dialect
+   */
   public VhostDeviceOptions withProtocolFeatures(long bits) {
     return new VhostDeviceOptions(
         name,
@@ -146,17 +180,29 @@ public record VhostDeviceOptions(
         transitionWithin);
   }
 
-  /** The same and one protocol feature more. */
+  /**
+   * {@return the same and one protocol feature more}
+   *
+   * @param feature negotiated where the back end has it
+   */
   public VhostDeviceOptions with(ProtocolFeature feature) {
     return withProtocolFeatures(protocolFeatures | feature.mask());
   }
 
-  /** The same and one protocol feature less. */
+  /**
+   * {@return the same and one protocol feature less}
+   *
+   * @param feature not negotiated, even where the back end has it
+   */
   public VhostDeviceOptions without(ProtocolFeature feature) {
     return withProtocolFeatures(protocolFeatures & ~feature.mask());
   }
 
-  /** The same device at another back end. */
+  /**
+   * {@return the same device at another back end}
+   *
+   * @param elsewhere where that one is, or where it comes to
+   */
   public VhostDeviceOptions at(BackEndAddress elsewhere) {
     return new VhostDeviceOptions(
         name,
@@ -173,7 +219,11 @@ public record VhostDeviceOptions(
         transitionWithin);
   }
 
-  /** The same with somebody who hears what the back end says. */
+  /**
+   * {@return the same with somebody who hears what the back end says}
+   *
+   * @param listener in place of the one before; {@link BackEndEvents#NONE}: nobody
+   */
   public VhostDeviceOptions withEvents(BackEndEvents listener) {
     return new VhostDeviceOptions(
         name,
@@ -190,7 +240,11 @@ public record VhostDeviceOptions(
         transitionWithin);
   }
 
-  /** The same with somebody who hears what becomes of the device. */
+  /**
+   * {@return the same with somebody who hears what becomes of the device}
+   *
+   * @param listener in place of the one before; {@link Observer#NONE}: nobody
+   */
   public VhostDeviceOptions withObserver(Observer listener) {
     return new VhostDeviceOptions(
         name,
@@ -207,7 +261,11 @@ public record VhostDeviceOptions(
         transitionWithin);
   }
 
-  /** The same with other bounds for single answers. */
+  /**
+   * {@return the same with other bounds for single answers}
+   *
+   * @param bounds how long each kind of message may take to be answered
+   */
   public VhostDeviceOptions withReplies(ReplyDeadlines bounds) {
     return new VhostDeviceOptions(
         name,
@@ -224,7 +282,13 @@ public record VhostDeviceOptions(
         transitionWithin);
   }
 
-  /** The same with other bounds for whole transitions. */
+  /**
+   * {@return the same with other bounds for whole transitions}
+   *
+   * @param connect how long connecting and the first questions may take
+   * @param presetup how long an early set-up may take
+   * @param transition how long any other change may take, a stop window included
+   */
   public VhostDeviceOptions withBounds(Duration connect, Duration presetup, Duration transition) {
     return new VhostDeviceOptions(
         name,

@@ -55,6 +55,9 @@ public final class VhostNet implements AutoCloseable {
    * @param memory the guest's; stays the embedder's
    * @param notifiers of each ring, the control queue left out; they stay the embedder's
    * @param options where the back end is
+   * @return the device, connected and not started; the caller's to close
+   * @throws VhostException there is no such socket (RETRY), or the back end cannot serve the device
+   *     (GIVE_UP)
    */
   public static VhostNet connect(
       VirtioNet model,
@@ -103,34 +106,36 @@ public final class VhostNet implements AutoCloseable {
     }
   }
 
-  /** The device's name. */
+  /** {@return the device's name} */
   public String name() {
     return device.name();
   }
 
-  /** The device model. Only to be used by whoever owns the device at that time. */
+  /** {@return the device model} Only to be used by whoever owns the device at that time. */
   public VirtioNet model() {
     return model;
   }
 
-  /** What the back end can do. */
+  /** {@return what the back end can do} */
   public synchronized BackEndCapabilities capabilities() {
     return device.capabilities();
   }
 
-  /** What the back end is known to hold. */
+  /** {@return what the back end is known to hold} */
   public synchronized Shadow shadow() {
     return device.shadow();
   }
 
-  /** Whether the back end serves the rings, as far as this side knows. */
+  /** {@return whether the back end serves the rings, as far as this side knows} */
   public synchronized boolean running() {
     return transitions.running();
   }
 
   /**
-   * What the back end is to know while the guest runs, from the model as it is.
+   * {@return what the back end is to know while the guest runs, from the model as it is}
    *
+   * @param memoryComplete whether guest memory may be looked at, for the used indexes of split
+   *     rings
    * @throws VhostException a ring lies outside of guest memory
    */
   public synchronized DeviceConfig running(boolean memoryComplete) {
@@ -281,6 +286,7 @@ public final class VhostNet implements AutoCloseable {
    * device there as its model says: everything is told, in one go. A device that should not run is
    * only connected.
    *
+   * @return what became of telling the back end; a failure of that is in there, not thrown
    * @throws VhostException it cannot be reached
    */
   public Outcome reconnect() {
@@ -314,6 +320,8 @@ public final class VhostNet implements AutoCloseable {
   /**
    * A migration has decided, for a reason of its own, that the device goes on another way than was
    * asked for. The device's {@link Observer} hears of it, and a flight recording.
+   *
+   * @param why in words
    */
   public void fellBack(String why) {
     observation().fallback(why);
@@ -387,6 +395,7 @@ public final class VhostNet implements AutoCloseable {
    * Pulls the guest's link, or puts it in again, and tells the back end. While the back end is gone
    * and watched for the guest sees it down in any case.
    *
+   * @param up whether the link is to be up
    * @throws VhostException the back end did not take it
    */
   public synchronized void linkUp(boolean up) {
@@ -401,7 +410,7 @@ public final class VhostNet implements AutoCloseable {
     return connection == null ? null : connection.channel();
   }
 
-  /** Whether there is a connection on which something can still be said. */
+  /** {@return whether there is a connection on which something can still be said} */
   public synchronized boolean connected() {
     return device.connected();
   }
@@ -429,6 +438,7 @@ public final class VhostNet implements AutoCloseable {
   /**
    * Starts the device as the model says, and signals its rings.
    *
+   * @return the outcome, in which every step was taken
    * @throws VhostException the back end did not take it
    */
   public synchronized Outcome start() {
@@ -438,7 +448,11 @@ public final class VhostNet implements AutoCloseable {
     return outcome;
   }
 
-  /** Stops the device; where its rings stopped is in the model then. */
+  /**
+   * Stops the device; where its rings stopped is in the model then.
+   *
+   * @return what became of it; a failure is in there, not thrown
+   */
   public synchronized Outcome stop() {
     awaitIdle();
     return transitions.carryOut(transitions.planStopForGood());
@@ -512,12 +526,14 @@ public final class VhostNet implements AutoCloseable {
     transitions.logTo(null);
   }
 
-  /** Another value with every change to what {@link #snapshot} would hold. */
+  /**
+   * {@return a number that is another one with every change to what {@link #snapshot} would hold}
+   */
   public synchronized long changes() {
     return 2 * model.changes() + (presence().linkLost() ? 1 : 0);
   }
 
-  /** Everything that a migration carries for the device, as it is now. */
+  /** {@return everything that a migration carries for the device, as it is now} */
   public synchronized VirtioNetState snapshot() {
     return presence().asIfPresent(model.snapshot());
   }
@@ -525,6 +541,7 @@ public final class VhostNet implements AutoCloseable {
   /**
    * Takes a saved state in place of everything that the driver did; the back end is told nothing.
    *
+   * @param state of a device described alike
    * @throws VhostException it does not fit this device
    */
   public synchronized void restore(VirtioNetState state) {
@@ -533,8 +550,10 @@ public final class VhostNet implements AutoCloseable {
   }
 
   /**
-   * The same for a state that was made ready ahead of time, {@link VirtioNet#prepareRestore}, and
-   * is still current. Allocates nothing.
+   * Takes a state that was made ready ahead of time, {@link VirtioNet#prepareRestore}, in place of
+   * everything that the driver did; the back end is told nothing. Allocates nothing.
+   *
+   * @param state made ready by this device's model, and still current
    */
   public synchronized void restore(Restoration state) {
     model.restore(state);
@@ -546,6 +565,7 @@ public final class VhostNet implements AutoCloseable {
    * owner, then tells the back end what they change: a device is started as its driver sets
    * DRIVER_OK, and stopped as it resets it.
    *
+   * @param accesses run on the calling thread, with the device's lock held
    * @throws VhostException the back end did not take it
    */
   public synchronized void access(Runnable accesses) {
@@ -557,6 +577,10 @@ public final class VhostNet implements AutoCloseable {
   /**
    * Looks at the model as the device's one owner: what the driver reads from a register. The back
    * end is told nothing, so whatever is asked has to leave the model as it is.
+   *
+   * @param <T> of the answer
+   * @param question run on the calling thread, with the device's lock held
+   * @return what the question answered
    */
   public synchronized <T> T read(Function<VirtioNet, T> question) {
     return question.apply(model);
@@ -608,6 +632,8 @@ public final class VhostNet implements AutoCloseable {
   /**
    * The guest has kicked a ring, and no ioeventfd has told the back end: it is told now, by eventfd
    * or, with INBAND_NOTIFICATIONS, by a message.
+   *
+   * @param ring vring index; not the control queue's
    */
   public void kick(int ring) {
     if (capabilities().notifiesInBand()) {
@@ -635,6 +661,9 @@ public final class VhostNet implements AutoCloseable {
    * Lets the embedder ask its back end what is no part of a plan (configuration space, shared
    * objects, state transfer), as the device's one owner.
    *
+   * @param <T> of the answer
+   * @param question run on the calling thread, with the device's lock held
+   * @return what the question answered
    * @throws VhostException (RECONNECT) there is no connection, or whatever the asking throws
    */
   public synchronized <T> T ask(Function<VhostUserFrontEnd, T> question) {

@@ -96,6 +96,7 @@ public final class VhostNetGroup {
    * Starts devices whose models and guest memory are complete, and wakes their rings. A device that
    * fails is started once more from nothing, on a new connection.
    *
+   * @param nets each once; an empty list does nothing
    * @param order the planner's, or the baseline
    * @return one result a device, in order
    * @throws VhostException a configuration cannot be told to any back end
@@ -114,6 +115,8 @@ public final class VhostNetGroup {
    * Stops devices; where their rings stopped is in their models then. Planned, all GET_VRING_BASE
    * are on their way before the first answer is read; in QEMU's order each is waited for.
    *
+   * @param nets each once; an empty list does nothing
+   * @param order the planner's, or the baseline
    * @return one outcome a device, in order; a failure is in there, not thrown
    */
   public static List<Outcome> stop(List<VhostNet> nets, StartOrder order) {

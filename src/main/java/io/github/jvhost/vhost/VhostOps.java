@@ -12,6 +12,7 @@ public interface VhostOps {
    *
    * @param plan made for this back end
    * @param deadline for all of it, the last answer included
+   * @return the plan on its way; {@link Execution#advance} sends its first message
    */
   Execution begin(Plan plan, Deadline deadline);
 }

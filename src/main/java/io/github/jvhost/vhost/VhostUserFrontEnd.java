@@ -74,18 +74,22 @@ public final class VhostUserFrontEnd {
     this.exchange = new RequestExchange(channel, within);
   }
 
-  /** The connection that it speaks on. */
+  /** {@return the connection that it speaks on} */
   public VhostUserChannel channel() {
     return exchange.channel();
   }
 
-  /** The features that there are; virtio's and {@link VhostFeature}. */
+  /** {@return the features that the back end offers; virtio's and {@link VhostFeature}} */
   public long getFeatures() {
     offered = exchange.number(GET_FEATURES);
     return offered;
   }
 
-  /** Those of them that are used. Without PROTOCOL_FEATURES, all rings are enabled at once. */
+  /**
+   * Says which features are used. Without PROTOCOL_FEATURES, all rings are enabled at once.
+   *
+   * @param features among those that {@link #getFeatures} answered
+   */
   public void setFeatures(long features) {
     exchange.confirm(SET_FEATURES, new U64(features));
     acknowledged = features;
@@ -101,15 +105,17 @@ public final class VhostUserFrontEnd {
     exchange.tell(RESET_OWNER, NoPayload.INSTANCE);
   }
 
-  /** The protocol features that there are. */
+  /** {@return the protocol features that the back end offers} */
   public long getProtocolFeatures() {
     requireProtocolFeatures(GET_PROTOCOL_FEATURES, offered);
     return exchange.number(GET_PROTOCOL_FEATURES);
   }
 
   /**
-   * Those of them that are used; from here on the channel lets the requests through that need them.
+   * Says which protocol features are used; from here on the channel lets the requests through that
+   * need them.
    *
+   * @param features among those that {@link #getProtocolFeatures} answered
    * @throws io.github.jvhost.VhostException (GIVE_UP) if a bit is masked in the channel's dialect,
    *     stands without those that it needs, or is XEN_MMAP, whose memory regions are not spoken
    */
@@ -123,12 +129,12 @@ public final class VhostUserFrontEnd {
     channel().negotiated(features);
   }
 
-  /** How many queue pairs (network) or queues (all else) there can be. */
+  /** {@return how many queue pairs (network) or queues (all else) there can be} */
   public long getQueueNum() {
     return exchange.number(GET_QUEUE_NUM);
   }
 
-  /** How many memory regions there can be. */
+  /** {@return how many memory regions there can be} */
   public long getMaxMemSlots() {
     return exchange.number(GET_MAX_MEM_SLOTS);
   }
@@ -143,17 +149,33 @@ public final class VhostUserFrontEnd {
     exchange.confirm(SET_MEM_TABLE, new MemoryTablePayload(regions), files);
   }
 
-  /** One region more. */
+  /**
+   * One region more.
+   *
+   * @param region where it lies for the guest and in its file, and the label of ring addresses in
+   *     it
+   * @param file which the back end maps
+   */
   public void addMemReg(MemoryRegionPayload region, OwnedDescriptor file) {
     exchange.confirm(ADD_MEM_REG, new SingleRegion(region), List.of(file));
   }
 
-  /** One region less: the one with these addresses and this size. */
+  /**
+   * One region less.
+   *
+   * @param region the one with these addresses and this size; where it begins in its file does not
+   *     matter
+   */
   public void remMemReg(MemoryRegionPayload region) {
     exchange.confirm(REM_MEM_REG, new SingleRegion(region));
   }
 
-  /** Where dirty pages are logged. Refused without LOG_SHMFD: nobody could see such a log. */
+  /**
+   * Where dirty pages are logged. Refused without LOG_SHMFD: nobody could see such a log.
+   *
+   * @param log which part of the file is the bitmap
+   * @param file shared memory
+   */
   public void setLogBase(LogRegion log, OwnedDescriptor file) {
     if (!exchange.has(ProtocolFeature.LOG_SHMFD)) {
       throw exchange.unavailable(SET_LOG_BASE, "protocol feature LOG_SHMFD is not negotiated");
@@ -161,73 +183,138 @@ public final class VhostUserFrontEnd {
     exchange.ask(SET_LOG_BASE, log, List.of(file));
   }
 
-  /** An eventfd that is signalled when the log changes. */
+  /**
+   * An eventfd that is signalled when the log changes.
+   *
+   * @param event signalled by the back end, read by the caller
+   */
   public void setLogFd(OwnedDescriptor event) {
     exchange.tell(SET_LOG_FD, NoPayload.INSTANCE, List.of(event));
   }
 
-  /** How many entries a ring has. */
+  /**
+   * How many entries a ring has.
+   *
+   * @param ring vring index, 0 to 255
+   * @param size entries, 1 to 32768
+   */
   public void setVringNum(int ring, int size) {
     exchange.confirm(SET_VRING_NUM, new VringState(ring, size));
   }
 
-  /** Where a ring is. */
+  /**
+   * Where a ring is.
+   *
+   * @param address for one ring, with user addresses as the memory table gives them
+   */
   public void setVringAddr(VringAddress address) {
     exchange.confirm(SET_VRING_ADDR, address);
   }
 
-  /** Where a ring goes on, in the encoding of {@link VringState}. */
+  /**
+   * Where a ring goes on.
+   *
+   * @param ring vring index, 0 to 255
+   * @param base in the encoding of {@link VringState}
+   */
   public void setVringBase(int ring, int base) {
     exchange.confirm(SET_VRING_BASE, new VringState(ring, base));
   }
 
-  /** Stops a ring; where it was, in the encoding of {@link VringState}. */
+  /**
+   * Stops a ring.
+   *
+   * @param ring vring index, 0 to 255
+   * @return where it was, in the encoding of {@link VringState}
+   */
   public int getVringBase(int ring) {
     return exchange.stop(GET_VRING_BASE, ring);
   }
 
-  /** Stops a ring without waiting for what is in flight, which stays in the in-flight region. */
+  /**
+   * Stops a ring without waiting for what is in flight, which stays in the in-flight region.
+   *
+   * @param ring vring index, 0 to 255
+   * @return where it was, in the encoding of {@link VringState}
+   */
   public int getVringBaseSkipDrain(int ring) {
     return exchange.stop(GET_VRING_BASE_SKIP_DRAIN, ring);
   }
 
-  /** How kicks arrive; null: the ring is polled. */
+  /**
+   * How kicks arrive.
+   *
+   * @param ring vring index, 0 to 255
+   * @param event an eventfd; null: the ring is polled
+   */
   public void setVringKick(int ring, @Nullable OwnedDescriptor event) {
     exchange.setEvent(SET_VRING_KICK, ring, event);
   }
 
-  /** How the guest is notified; null: it is not. */
+  /**
+   * How the guest is notified.
+   *
+   * @param ring vring index, 0 to 255
+   * @param event an eventfd; null: it is not notified
+   */
   public void setVringCall(int ring, @Nullable OwnedDescriptor event) {
     exchange.setEvent(SET_VRING_CALL, ring, event);
   }
 
-  /** How errors of a ring are told; null: they are not. */
+  /**
+   * How errors of a ring are told.
+   *
+   * @param ring vring index, 0 to 255
+   * @param event an eventfd; null: they are not told
+   */
   public void setVringErr(int ring, @Nullable OwnedDescriptor event) {
     exchange.setEvent(SET_VRING_ERR, ring, event);
   }
 
-  /** Enables or disables a ring. */
+  /**
+   * Enables or disables a ring.
+   *
+   * @param ring vring index, 0 to 255
+   * @param enabled whether the queue is in use
+   */
   public void setVringEnable(int ring, boolean enabled) {
     requireProtocolFeatures(SET_VRING_ENABLE, acknowledged);
     exchange.confirm(SET_VRING_ENABLE, new VringState(ring, enabled ? 1 : 0));
   }
 
-  /** The byte order of a legacy device's ring. */
+  /**
+   * The byte order of a legacy device's ring.
+   *
+   * @param ring vring index, 0 to 255
+   * @param bigEndian otherwise it is little-endian
+   */
   public void setVringEndian(int ring, boolean bigEndian) {
     exchange.confirm(SET_VRING_ENDIAN, new VringState(ring, bigEndian ? 1 : 0));
   }
 
-  /** A kick as a message. */
+  /**
+   * A kick as a message.
+   *
+   * @param ring vring index, 0 to 255
+   */
   public void vringKick(int ring) {
     exchange.tell(VRING_KICK, new VringState(ring, 0));
   }
 
-  /** Has the guest's MAC address, six bytes, announced. */
+  /**
+   * Has the guest's MAC address announced.
+   *
+   * @param mac six bytes, in wire order
+   */
   public void sendRarp(byte[] mac) {
     exchange.tell(SEND_RARP, U64.ofMac(mac));
   }
 
-  /** The guest's MTU. */
+  /**
+   * The guest's MTU.
+   *
+   * @param mtu in bytes
+   */
   public void setMtu(int mtu) {
     exchange.confirm(NET_SET_MTU, new U64(mtu));
   }
@@ -235,17 +322,30 @@ public final class VhostUserFrontEnd {
   /**
    * The socket on which the back end asks. The channel's other end should be served already: a back
    * end may ask before it answers this.
+   *
+   * @param socket the back end's end of the channel, connected
    */
   public void setBackendReqFd(OwnedDescriptor socket) {
     exchange.confirm(SET_BACKEND_REQ_FD, NoPayload.INSTANCE, List.of(socket));
   }
 
-  /** Gives or takes back a translation; whether the back end took it. */
+  /**
+   * Gives or takes back a translation.
+   *
+   * @param message an {@link Iotlb#UPDATE} or an {@link Iotlb#INVALIDATE}
+   * @return whether the back end took it
+   */
   public boolean iotlb(Iotlb message) {
     return RequestExchange.value(exchange.ask(IOTLB_MSG, message)) == 0;
   }
 
-  /** A piece of the configuration space, at most 256 bytes from its start. */
+  /**
+   * Reads a piece of the configuration space, which has at most 256 bytes.
+   *
+   * @param offset where the piece begins, in bytes
+   * @param size of the piece, in bytes
+   * @return so many bytes
+   */
   public byte[] getConfig(int offset, int size) {
     var piece = new ConfigSpace(offset, ConfigSpace.DRIVER_WRITABLE, Bytes.of(new byte[size]));
     if (!(exchange.ask(GET_CONFIG, piece) instanceof ConfigSpace answer)) {
@@ -263,13 +363,19 @@ public final class VhostUserFrontEnd {
   /**
    * Writes a piece of the configuration space.
    *
+   * @param offset where the piece begins, in bytes
+   * @param bytes the piece; it ends at 256 or before
    * @param flags {@link ConfigSpace#DRIVER_WRITABLE} or {@link ConfigSpace#LIVE_MIGRATION}
    */
   public void setConfig(int offset, byte[] bytes, int flags) {
     exchange.confirm(SET_CONFIG, new ConfigSpace(offset, flags, Bytes.of(bytes)));
   }
 
-  /** Says that postcopy may come; the answer is a userfaultfd of the back end's address space. */
+  /**
+   * Says that postcopy may come.
+   *
+   * @return a userfaultfd of the back end's address space
+   */
   public OwnedDescriptor postcopyAdvise() {
     return exchange.descriptor(
         exchange.reply(POSTCOPY_ADVISE, NoPayload.INSTANCE, List.of()), "a userfaultfd");
@@ -281,6 +387,7 @@ public final class VhostUserFrontEnd {
    *
    * @param regions 1 to 8
    * @param files one for each, in the same order
+   * @return the regions as they came back; nobody has compared them with those that were told
    */
   public List<MemoryRegionPayload> setMemTableInPostcopy(
       List<MemoryRegionPayload> regions, List<OwnedDescriptor> files) {
@@ -306,7 +413,13 @@ public final class VhostUserFrontEnd {
     requireZero(POSTCOPY_END, answer);
   }
 
-  /** Has the back end make a region for requests in flight. */
+  /**
+   * Has the back end make a region for requests in flight.
+   *
+   * @param queues how many rings it is for, 0 to 65535
+   * @param queueSize entries of the largest of them, 0 to 65535
+   * @return the region, or that there is nothing to share
+   */
   public InflightAnswer getInflightFd(int queues, int queueSize) {
     var wanted = new Inflight(0, 0, queues, queueSize);
     Reply reply = exchange.reply(GET_INFLIGHT_FD, wanted, List.of());
@@ -318,7 +431,12 @@ public final class VhostUserFrontEnd {
     return new InflightAnswer(layout, exchange.descriptor(reply, "a region"));
   }
 
-  /** Gives a back end the region that it, or one before it, had made. */
+  /**
+   * Gives a back end the region that it, or one before it, had made.
+   *
+   * @param layout as the back end answered it
+   * @param region its file
+   */
   public void setInflightFd(Inflight layout, OwnedDescriptor region) {
     exchange.confirm(SET_INFLIGHT_FD, layout, List.of(region));
   }
@@ -328,12 +446,16 @@ public final class VhostUserFrontEnd {
     exchange.confirm(RESET_DEVICE, NoPayload.INSTANCE);
   }
 
-  /** The virtio status byte. */
+  /**
+   * The virtio status byte.
+   *
+   * @param status 0 to 255
+   */
   public void setStatus(int status) {
     exchange.confirm(SET_STATUS, new U64(status));
   }
 
-  /** The virtio status byte, 0 to 255. */
+  /** {@return the virtio status byte, 0 to 255} */
   public int getStatus() {
     long status = exchange.number(GET_STATUS);
     if (status < 0 || status > 0xFF) {
@@ -342,7 +464,11 @@ public final class VhostUserFrontEnd {
     return (int) status;
   }
 
-  /** An object of another device's; null: the back end does not have it. */
+  /**
+   * {@return an object of another device's; null: the back end does not have it}
+   *
+   * @param object which one
+   */
   public @Nullable OwnedDescriptor getSharedObject(SharedObject object) {
     Reply reply = exchange.reply(GET_SHARED_OBJECT, object, List.of());
     return reply.descriptors().isEmpty() ? null : reply.descriptors().getFirst();
@@ -352,6 +478,7 @@ public final class VhostUserFrontEnd {
    * Has the back end move its own state through a pipe; see {@link BackEndStateTransfer}, which
    * does all of it. All rings must be stopped.
    *
+   * @param transfer which way it moves
    * @param theirs the end that the back end writes (save) or reads (load)
    * @return the back end's own descriptor, which takes the place of our end; empty: ours is used
    */
@@ -370,17 +497,21 @@ public final class VhostUserFrontEnd {
     return reply.descriptors().stream().findFirst();
   }
 
-  /** Whether the state has arrived whole. */
+  /** Makes sure that the state has arrived whole. */
   public void checkDeviceState() {
     requireZero(CHECK_DEVICE_STATE, exchange.number(CHECK_DEVICE_STATE));
   }
 
-  /** The sizes of the shared memory regions. */
+  /** {@return the sizes of the shared memory regions} */
   public ShmemConfig getShmemConfig() {
     return (ShmemConfig) exchange.ask(GET_SHMEM_CONFIG, NoPayload.INSTANCE);
   }
 
-  /** An early configuration begins (true) or ends (false). */
+  /**
+   * An early configuration begins or ends.
+   *
+   * @param start whether it begins
+   */
   public void presetup(boolean start) {
     exchange.tell(PRESETUP, new U64(start ? PRESETUP_START : PRESETUP_END));
   }

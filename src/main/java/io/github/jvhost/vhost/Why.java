@@ -51,7 +51,7 @@ public enum Why {
     this.text = text;
   }
 
-  /** In words. */
+  /** {@return the reason in words, as plans print it} */
   public String text() {
     return text;
   }

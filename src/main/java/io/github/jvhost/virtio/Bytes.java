@@ -19,12 +19,20 @@ public final class Bytes {
     this.content = content;
   }
 
-  /** A copy of the given bytes. */
+  /**
+   * {@return a copy of the given bytes}
+   *
+   * @param source any array, which the caller may go on changing
+   */
   public static Bytes copyOf(byte[] source) {
     return source.length == 0 ? EMPTY : new Bytes(source.clone());
   }
 
-  /** A copy of a buffer's bytes from its position to its limit, neither of which moves. */
+  /**
+   * {@return a copy of a buffer's bytes from its position to its limit, neither of which moves}
+   *
+   * @param source any buffer, which the caller may go on changing
+   */
   public static Bytes copyOf(ByteBuffer source) {
     if (!source.hasRemaining()) {
       return EMPTY;
@@ -34,27 +42,40 @@ public final class Bytes {
     return new Bytes(copy);
   }
 
-  /** That many zero bytes. */
+  /**
+   * {@return that many zero bytes}
+   *
+   * @param size how many, not negative
+   */
   public static Bytes zeros(int size) {
     return new Bytes(new byte[size]);
   }
 
-  /** How many bytes there are. */
+  /** {@return how many bytes there are} */
   public int size() {
     return content.length;
   }
 
-  /** The byte at an index, 0 to 255. */
+  /**
+   * {@return the byte at an index, 0 to 255}
+   *
+   * @param index from 0, below {@link #size()}
+   */
   public int at(int index) {
     return content[index] & 0xFF;
   }
 
-  /** A copy of the bytes. */
+  /** {@return a copy of the bytes, the caller's own} */
   public byte[] toArray() {
     return content.clone();
   }
 
-  /** The 16-bit little-endian value at an index: how PCI and virtio write their registers. */
+  /**
+   * {@return the 16-bit little-endian value at an index, 0 to 65535} This is how PCI and virtio
+   * write their registers.
+   *
+   * @param index of its lower byte; the higher one is behind it and must be there too
+   */
   public int littleEndian16(int index) {
     return at(index) | at(index + 1) << 8;
   }

@@ -24,7 +24,12 @@ public final class DeviceStatus {
 
   private DeviceStatus() {}
 
-  /** The bits by name: {@code ACKNOWLEDGE|DRIVER}; {@code 0} when there are none. */
+  /**
+   * {@return the bits by name: {@code ACKNOWLEDGE|DRIVER}; {@code 0} when there are none}
+   *
+   * @param status the register's value; bits without a name here are written as one hexadecimal
+   *     number
+   */
   public static String describe(int status) {
     if (status == 0) {
       return "0";

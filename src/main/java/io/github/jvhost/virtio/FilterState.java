@@ -40,7 +40,11 @@ public record FilterState(
     }
   }
 
-  /** Whether packets of a VLAN, 0 to 4095, are let through. */
+  /**
+   * {@return whether packets of a VLAN are let through}
+   *
+   * @param vlan the VLAN's number, 0 to 4095
+   */
   public boolean passesVlan(int vlan) {
     return (vlans.at(vlan >>> 3) >>> (vlan & 7) & 1) != 0;
   }

@@ -19,7 +19,11 @@ public record HostOffer(boolean above31, boolean above63, boolean version1, bool
     }
   }
 
-  /** What shows of these features, bits 0 to 63. */
+  /**
+   * {@return what shows of these features; bits above 63 are never among them}
+   *
+   * @param features what the host offers, bits 0 to 63
+   */
   public static HostOffer of(long features) {
     return new HostOffer(
         features >>> 32 != 0,

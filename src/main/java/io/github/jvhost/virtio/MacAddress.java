@@ -26,7 +26,13 @@ public record MacAddress(long value) {
     }
   }
 
-  /** Reads six bytes of an array, from an offset. */
+  /**
+   * Reads six bytes of an array.
+   *
+   * @param bytes holds the address in wire order
+   * @param offset where its first byte is; five more have to follow
+   * @return the address
+   */
   public static MacAddress of(byte[] bytes, int offset) {
     long value = 0;
     for (int i = 0; i < SIZE; i++) {
@@ -36,8 +42,10 @@ public record MacAddress(long value) {
   }
 
   /**
-   * Reads the usual notation, {@code 02:00:00:00:00:01}.
+   * Reads the usual notation.
    *
+   * @param text six pairs of hexadecimal digits with colons between them, {@code 02:00:00:00:00:01}
+   * @return the address
    * @throws IllegalArgumentException when it is anything else
    */
   public static MacAddress parse(String text) {
@@ -51,7 +59,7 @@ public record MacAddress(long value) {
     }
   }
 
-  /** The six bytes, in wire order. */
+  /** {@return the six bytes, in wire order, as an array of the caller's own} */
   public byte[] bytes() {
     byte[] bytes = new byte[SIZE];
     for (int i = 0; i < SIZE; i++) {
@@ -60,7 +68,7 @@ public record MacAddress(long value) {
     return bytes;
   }
 
-  /** Whether it addresses a group (the lowest bit of the first byte). */
+  /** {@return whether it addresses a group (the lowest bit of the first byte)} */
   public boolean multicast() {
     return (value >>> 40 & 1) != 0;
   }

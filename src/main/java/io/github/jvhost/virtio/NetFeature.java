@@ -199,22 +199,30 @@ public enum NetFeature {
     this.bit = bit;
   }
 
-  /** The number of the bit, 0 to 63. */
+  /** {@return the number of the bit, 0 to 63} */
   public int bit() {
     return bit;
   }
 
-  /** The bit alone. */
+  /** {@return the bit alone: a mask in which nothing else is set} */
   public long mask() {
     return 1L << bit;
   }
 
-  /** Whether the bit is among the given ones. */
+  /**
+   * {@return whether the bit is among the given ones}
+   *
+   * @param features feature bits 0 to 63
+   */
   public boolean in(long features) {
     return (features & mask()) != 0;
   }
 
-  /** The bits of several features together. */
+  /**
+   * {@return the bits of several features together}
+   *
+   * @param features in any order; none make 0
+   */
   public static long maskOf(NetFeature... features) {
     long mask = 0;
     for (NetFeature feature : features) {
@@ -223,7 +231,11 @@ public enum NetFeature {
     return mask;
   }
 
-  /** Feature bits by name: {@code MAC|MQ|bit 30}; {@code none} when there are none. */
+  /**
+   * {@return feature bits by name: {@code MAC|MQ|bit 30}; {@code none} when there are none}
+   *
+   * @param features feature bits 0 to 63; those without a name here are called by their number
+   */
   public static String describe(long features) {
     if (features == 0) {
       return "none";

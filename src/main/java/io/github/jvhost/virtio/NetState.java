@@ -77,17 +77,29 @@ public record NetState(
     }
   }
 
-  /** The same with another status field. */
+  /**
+   * {@return the same with another status field}
+   *
+   * @param newStatus 16 bits: {@link #LINK_UP}, {@link #ANNOUNCE}
+   */
   public NetState withStatus(int newStatus) {
     return with(mac, newStatus, txWaiting, currentQueuePairs);
   }
 
-  /** The same with another MAC address. */
+  /**
+   * {@return the same with another MAC address}
+   *
+   * @param newMac takes the place of the current address
+   */
   public NetState withMac(MacAddress newMac) {
     return with(newMac, status, txWaiting, currentQueuePairs);
   }
 
-  /** The same with so many queue pairs in use, 1 to the maximum; nothing is left to transmit. */
+  /**
+   * {@return the same with so many queue pairs in use; nothing is left to transmit}
+   *
+   * @param inUse 1 to the maximum
+   */
   public NetState withQueuePairs(int inUse) {
     return with(mac, status, Collections.nCopies(inUse, 0), inUse);
   }

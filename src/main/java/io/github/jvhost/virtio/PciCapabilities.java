@@ -23,15 +23,21 @@ public final class PciCapabilities {
   private PciCapabilities() {}
 
   /**
-   * How many MSI-X vectors the device has, 0 to 2048; 0 when it has no MSI-X. A list that is broken
-   * ends where it is.
+   * {@return how many MSI-X vectors the device has, 0 to 2048; 0 when it has no MSI-X} A list that
+   * is broken ends where it is.
+   *
+   * @param configSpace all of it, 256 or 4096 bytes
    */
   public static int msixVectors(Bytes configSpace) {
     int at = find(configSpace, MSIX);
     return at < 0 ? 0 : (configSpace.littleEndian16(at + 2) & 0x7FF) + 1;
   }
 
-  /** Whether the device has the capability of PCI Express devices. */
+  /**
+   * {@return whether the device has the capability of PCI Express devices}
+   *
+   * @param configSpace all of it, 256 or 4096 bytes
+   */
   public static boolean isExpress(Bytes configSpace) {
     return find(configSpace, EXPRESS) >= 0;
   }

@@ -15,7 +15,9 @@ package io.github.jvhost.virtio;
  */
 public record QueueState(
     int size, long desc, long avail, long used, boolean ready, RingIndex next) {
-  /** Whether the driver has set the ring up: a ring that it has not is told to no back end. */
+  /**
+   * {@return whether the driver has set the ring up} A ring that it has not is told to no back end.
+   */
   public boolean isSetUp() {
     return desc != 0;
   }

@@ -32,12 +32,12 @@ public final class Restoration {
     this.changes = device.changes();
   }
 
-  /** Whether the device is as it was when this was made, so that it can still be used. */
+  /** {@return whether the device is as it was when this was made, so that it can still be used} */
   public boolean isCurrent() {
     return device.changes() == changes;
   }
 
-  /** How many rings the saved device has, the control ring being the last. */
+  /** {@return how many rings the saved device has, the control ring being the last} */
   public int rings() {
     return rings.size();
   }

@@ -42,22 +42,40 @@ public record RingIndex(
     }
   }
 
-  /** The index of a split ring, 0 to 65535. */
+  /**
+   * {@return the index of a split ring}
+   *
+   * @param avail next available entry, 0 to 65535
+   */
   public static RingIndex split(int avail) {
     return new RingIndex(false, avail, false, 0, false);
   }
 
-  /** The indexes of a packed ring, each 0 to 32767. */
+  /**
+   * {@return the indexes of a packed ring}
+   *
+   * @param avail next available entry, 0 to 32767
+   * @param availWrap its wrap counter
+   * @param used next used entry, 0 to 32767
+   * @param usedWrap its wrap counter
+   */
   public static RingIndex packed(int avail, boolean availWrap, int used, boolean usedWrap) {
     return new RingIndex(true, avail, availWrap, used, usedWrap);
   }
 
-  /** Where every ring starts after a reset. Packed: index 0 with both wrap counters set. */
+  /**
+   * {@return where every ring starts after a reset} Packed: index 0 with both wrap counters set.
+   *
+   * @param packed whether the ring is a packed one
+   */
   public static RingIndex start(boolean packed) {
     return packed ? PACKED_START : SPLIT_START;
   }
 
-  /** The value of SET_VRING_BASE and GET_VRING_BASE. */
+  /**
+   * {@return the value of SET_VRING_BASE and GET_VRING_BASE, all 32 bits; those of a packed ring
+   * may make it negative}
+   */
   public int toVhostBase() {
     return isPacked
         ? avail | (availWrap ? 1 << 15 : 0) | used << 16 | (usedWrap ? 1 << 31 : 0)
@@ -65,8 +83,8 @@ public record RingIndex(
   }
 
   /**
-   * The index that a vhost base stands for. Of a split base only the lower 16 bits count, as the
-   * back ends treat it.
+   * {@return the index that a vhost base stands for} Of a split base only the lower 16 bits count,
+   * as the back ends treat it.
    *
    * @param base the value, all 32 bits
    * @param packed what kind of ring it belongs to

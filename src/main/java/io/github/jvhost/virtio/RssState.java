@@ -50,8 +50,11 @@ public record RssState(
   }
 
   /**
-   * Whether an indirection table can have so many entries: its index is the lower bits of the hash
-   * (virtio 1.2, 5.1.6.5.7.1). None are there before the driver has given a table.
+   * {@return whether an indirection table can have so many entries: none, or a power of two up to
+   * {@link #MAX_TABLE}} Its index is the lower bits of the hash (virtio 1.2, 5.1.6.5.7.1). None are
+   * there before the driver has given a table.
+   *
+   * @param entries how many, not negative
    */
   public static boolean isTableLength(int entries) {
     return entries == 0 || (entries <= MAX_TABLE && Integer.bitCount(entries) == 1);

@@ -59,7 +59,11 @@ public record SavedQueue(
     }
   }
 
-  /** The same ring that goes on elsewhere, 0 to 65535. */
+  /**
+   * {@return the same ring that goes on elsewhere}
+   *
+   * @param newNext next available index, 0 to 65535; only 0 for a ring that was never set up
+   */
   public SavedQueue withNext(int newNext) {
     return new SavedQueue(
         size, defaultSize, align, desc, newNext, vector, avail, used, packed, proxy);

@@ -12,22 +12,27 @@ import java.util.OptionalLong;
  * <p>Immutable, and so thread-safe.
  */
 public sealed interface TransportState {
-  /** Whether the modern register layout is there (a transitional PCI device has both). */
+  /** {@return whether the modern register layout is there (a transitional PCI device has both)} */
   boolean modern();
 
   /**
-   * The driver's features as they were written through the modern registers, bits 0 to 63; they
-   * become the device's at FEATURES_OK. 0 without modern registers.
+   * {@return the driver's features as they were written through the modern registers, bits 0 to 63;
+   * they become the device's at FEATURES_OK} 0 without modern registers.
    */
   long proxyFeatures();
 
-  /** The same transport with other features in its modern registers; unchanged when it has none. */
+  /**
+   * {@return the same transport with other features in its modern registers; unchanged when it has
+   * none}
+   *
+   * @param features bits 0 to 63
+   */
   TransportState withProxyFeatures(long features);
 
-  /** The same transport as a device reset leaves it. */
+  /** {@return the same transport as a device reset leaves it} */
   TransportState reset();
 
-  /** What it is, for messages: {@code modern mmio}. */
+  /** {@return what it is, for messages: {@code modern mmio}} */
   String describe();
 
   /**
@@ -55,7 +60,11 @@ public sealed interface TransportState {
       }
     }
 
-    /** A fresh transport. */
+    /**
+     * {@return a fresh transport, in which the driver has written nothing}
+     *
+     * @param modern whether it has the register layout of version 2
+     */
     public static Mmio create(boolean modern) {
       return new Mmio(modern, 0, 0, 0, 0);
     }
@@ -192,7 +201,7 @@ public sealed interface TransportState {
       Ranges.checkVector(configVector, vectors);
     }
 
-    /** How many vectors there are, 1 to 2048. */
+    /** {@return how many vectors there are, 1 to 2048} */
     public int vectors() {
       return table.size() / ENTRY;
     }

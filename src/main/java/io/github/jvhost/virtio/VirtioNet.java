@@ -48,35 +48,41 @@ public final class VirtioNet {
    * Describes a device.
    *
    * @param name what it is called in messages and in a migration: the same at both ends, and unique
+   * @return a builder of a device with one queue pair, {@link VirtioNetBuilder#DEFAULT_FEATURES}
+   *     and modern virtio-mmio
    */
   public static VirtioNetBuilder builder(String name) {
     return new VirtioNetBuilder(name);
   }
 
   /**
-   * A fresh device with this one's configuration, and the limits of its back end; nothing of the
-   * driver's.
+   * {@return a fresh device with this one's configuration, and the limits of its back end; nothing
+   * of the driver's} Its link is up.
    */
   public VirtioNet twin() {
     return new VirtioNet(name, net.fresh(), rings.queueSize(), common.fresh());
   }
 
-  /** What it is called. */
+  /** {@return what the device is called in messages and in a migration} */
   public String name() {
     return name;
   }
 
-  /** The MAC address in use: the configured one, or what the driver changed it to. */
+  /** {@return the MAC address in use: the configured one, or what the driver changed it to} */
   public MacAddress mac() {
     return net.mac();
   }
 
-  /** The MTU that the device tells its driver, in bytes. */
+  /** {@return the MTU that the device tells its driver, in bytes} */
   public int mtu() {
     return net.mtu();
   }
 
-  /** Changes the MTU, 68 to 65535 bytes. */
+  /**
+   * Changes the MTU.
+   *
+   * @param bytes 68 to 65535; listeners hear of it only if it was not so before
+   */
   public void mtu(int bytes) {
     VirtioNetBuilder.checkMtu(bytes);
     if (bytes != net.mtu()) {
@@ -86,41 +92,49 @@ public final class VirtioNet {
     }
   }
 
-  /** The most queue pairs that a driver can use, 1 to 511. */
+  /** {@return the most queue pairs that a driver can use, 1 to 511} */
   public int maxQueuePairs() {
     return net.maxQueuePairs();
   }
 
-  /** The queue pairs that the driver uses now, 1 to the maximum. */
+  /** {@return the queue pairs that the driver uses now, 1 to the maximum} */
   public int currentQueuePairs() {
     return net.currentQueuePairs();
   }
 
   /**
-   * The queue pairs that a back end is told: with MQ negotiated all of them, used or not; else one.
+   * {@return the queue pairs that a back end is told} With MQ negotiated these are all of them,
+   * used or not; else one.
    */
   public int backEndQueuePairs() {
     return negotiation.has(NetFeature.MQ) ? net.maxQueuePairs() : 1;
   }
 
   /**
-   * Rings of the device, the control ring being the last: 2 * max + 1 with MQ negotiated, else 3.
+   * {@return how many rings the device has, the control ring being the last: 2 * max + 1 with MQ
+   * negotiated, else 3}
    */
   public int queueCount() {
     return rings.count();
   }
 
-  /** Index of the control ring. */
+  /**
+   * {@return the index of the control ring: the last one, so that it moves when MQ is negotiated}
+   */
   public int controlQueue() {
     return rings.control();
   }
 
-  /** Whether the link is up. */
+  /** {@return whether the link is up} */
   public boolean linkUp() {
     return net.statusBit(NetState.LINK_UP);
   }
 
-  /** Pulls the link, or puts it in again. */
+  /**
+   * Pulls the link, or puts it in again.
+   *
+   * @param up whether the link is to be up; listeners hear of it only if it was not so before
+   */
   public void linkUp(boolean up) {
     if (up != linkUp()) {
       net.statusBit(NetState.LINK_UP, up);
@@ -129,7 +143,10 @@ public final class VirtioNet {
     }
   }
 
-  /** What the device offers. */
+  /**
+   * {@return what the device offers, bits 0 to 63: what was configured, less what was withheld and
+   * what the back end lacks}
+   */
   public long deviceFeatures() {
     return negotiation.offered();
   }
@@ -150,48 +167,57 @@ public final class VirtioNet {
    * Takes features out of what the device offers, whatever its back ends have, in addition to those
    * that were withheld before. To be called before the driver looks.
    *
+   * @param mask feature bits 0 to 63; those that are not offered anyway do no harm
    * @throws VhostException GIVE_UP, and nothing changes, when the driver has acknowledged one
    */
   public void withholdFeatures(long mask) {
     changes += negotiation.withhold(name, mask) ? 1 : 0;
   }
 
-  /** What the driver acknowledged, among what is offered. */
+  /** {@return what the driver acknowledged, among what is offered, bits 0 to 63} */
   public long driverFeatures() {
     return negotiation.agreed();
   }
 
-  /** Those of the acknowledged features that the back end is told. */
+  /**
+   * {@return those of the acknowledged features that the back end is told, see {@link
+   * NetFeature#BACK_END}}
+   */
   public long backEndFeatures() {
     return driverFeatures() & NetFeature.BACK_END;
   }
 
-  /** Whether the driver uses packed rings. */
+  /** {@return whether the driver uses packed rings} */
   public boolean packed() {
     return negotiation.has(NetFeature.RING_PACKED);
   }
 
-  /** The device status, see {@link DeviceStatus}. */
+  /** {@return the device status, see {@link DeviceStatus}} */
   public int status() {
     return negotiation.status();
   }
 
-  /** Whether the driver has made the device live and nothing has broken it. */
+  /** {@return whether the driver has made the device live and nothing has broken it} */
   public boolean live() {
     return (status() & DeviceStatus.DRIVER_OK) != 0 && !broken();
   }
 
-  /** Whether the device needs a reset, because the driver did what it must not. */
+  /** {@return whether the device needs a reset, because the driver did what it must not} */
   public boolean broken() {
     return common.broken() != null;
   }
 
-  /** What the driver did that it must not, for messages; empty when the device is not broken. */
+  /**
+   * {@return what the driver did that it must not, for messages; empty when the device is not
+   * broken}
+   */
   public Optional<String> whyBroken() {
     return Optional.ofNullable(common.broken());
   }
 
-  /** How the device is attached. */
+  /**
+   * {@return how the device is attached, with what the driver wrote to the transport's registers}
+   */
   public TransportState transport() {
     return common.transport();
   }
@@ -201,48 +227,67 @@ public final class VirtioNet {
    * config space, MSI-X table), so that a snapshot carries it. The features in it are not looked
    * at: {@link #setDriverFeatures} says them.
    *
+   * @param written a transport of the same kind and size, as its registers are now
    * @throws IllegalArgumentException when it is another kind of transport than the device has
    */
   public void transport(TransportState written) {
     changes += common.transport(written) ? 1 : 0;
   }
 
-  /** The ring that the driver selected last. */
+  /**
+   * {@return the ring that the driver selected last, 0 to 1023; 0 after a reset} The device need
+   * not have it.
+   */
   public int selectedQueue() {
     return common.queueSelect();
   }
 
-  /** The driver selects a ring; one that no device can have is ignored. */
+  /**
+   * The driver selects a ring; one that no device can have is ignored.
+   *
+   * @param ring index, 0 to 1023
+   */
   public void selectQueue(int ring) {
     changes += common.queueSelect(ring) ? 1 : 0;
   }
 
-  /** The interrupt status register, as {@link #interruptStatus(int)} left it. */
+  /**
+   * {@return the interrupt status register, 8 bits, as {@link #interruptStatus(int)} left it; 0
+   * after a reset}
+   */
   public int interruptStatus() {
     return common.isr();
   }
 
   /**
-   * Keeps the interrupt status register, 8 bits: bit 1 is a config space that changed. Bit 0, a
-   * ring that was used, is seen by nobody where calls are irqfds, and best left out.
+   * Keeps the interrupt status register.
+   *
+   * @param bits 8 bits: bit 1 is a config space that changed. Bit 0, a ring that was used, is seen
+   *     by nobody where calls are irqfds, and best left out.
    */
   public void interruptStatus(int bits) {
     changes += common.isr(bits) ? 1 : 0;
   }
 
-  /** Whether a driver without VERSION_1 is big-endian, which a back end has to be told. */
+  /** {@return whether a driver without VERSION_1 is big-endian, which a back end has to be told} */
   public boolean legacyBigEndian() {
     return common.legacyBigEndian();
   }
 
   /**
-   * Grows with every change to what a snapshot would hold: the same value means the same snapshot.
+   * {@return a number that grows with every change to what a snapshot would hold: the same value
+   * means the same snapshot}
    */
   public long changes() {
     return changes;
   }
 
-  /** Asks to be called after each change, on the owner's thread. */
+  /**
+   * Asks to be called after each change, on the owner's thread. There is no way to take this back.
+   *
+   * @param listener called before the change's method returns; what it throws goes to that method's
+   *     caller
+   */
   public void onChange(Consumer<DeviceChange> listener) {
     listeners.add(Objects.requireNonNull(listener, "listener"));
   }
@@ -250,6 +295,9 @@ public final class VirtioNet {
   /**
    * The driver acknowledges features. Ignored once they are agreed upon (FEATURES_OK) or the device
    * is live.
+   *
+   * @param features all that the driver acknowledges, bits 0 to 63, in place of what it
+   *     acknowledged before
    */
   public void setDriverFeatures(long features) {
     if (common.acknowledge(features)) {
@@ -263,6 +311,9 @@ public final class VirtioNet {
    * The driver writes the status register. 0 resets the device. FEATURES_OK stays clear when the
    * driver acknowledged what was not offered or what needs another feature; DRIVER_OK stays clear
    * when a modern driver has not got there.
+   *
+   * @param value what the driver writes, 8 bits, see {@link DeviceStatus}; NEEDS_RESET among them
+   *     does not count
    */
   public void setStatus(int value) {
     if (value == 0) {
@@ -316,7 +367,11 @@ public final class VirtioNet {
     return true;
   }
 
-  /** A ring as it is now. */
+  /**
+   * {@return a ring as it is now}
+   *
+   * @param ring index, below {@link #queueCount()}
+   */
   public QueueState queue(int ring) {
     return rings.get(ring).state();
   }
@@ -325,6 +380,8 @@ public final class VirtioNet {
    * Says where the device goes on in a ring, as the back end told when it stopped. Of a ring that
    * is not set up, or not any more, nothing is kept.
    *
+   * @param ring index, below {@link #queueCount()}
+   * @param index where it goes on, of the kind of ring that the driver negotiated
    * @throws IllegalArgumentException for the index of the other kind of ring
    */
   public void setNextIndex(int ring, RingIndex index) {
@@ -339,7 +396,13 @@ public final class VirtioNet {
     }
   }
 
-  /** The driver reads the config space; what lies outside of it reads as zero. */
+  /**
+   * The driver reads the config space; what lies outside of it reads as zero.
+   *
+   * @param offset in bytes, from the start of the config space
+   * @param length how many bytes, not negative
+   * @return so many bytes, in an array of the caller's own
+   */
   public byte[] readConfig(int offset, int length) {
     return NetConfig.read(config(), offset, length);
   }
@@ -347,6 +410,9 @@ public final class VirtioNet {
   /**
    * The driver writes the config space. Only a legacy driver's MAC address is taken, and only
    * without CTRL_MAC_ADDR.
+   *
+   * @param offset in bytes, from the start of the config space
+   * @param bytes what the driver writes; what lies outside of the MAC address is ignored
    */
   public void writeConfig(int offset, byte[] bytes) {
     if (!negotiation.has(NetFeature.CTRL_MAC_ADDR) && !negotiation.has(NetFeature.VERSION_1)) {
@@ -358,6 +424,7 @@ public final class VirtioNet {
    * Executes the commands that wait in the control ring. The caller signals the ring's call eventfd
    * when there were any.
    *
+   * @param memory the guest's, in which the ring and its buffers are
    * @return how many were completed, at most 4096 (then there may be more); 0 when the device is
    *     not live or has no control ring
    */
@@ -387,7 +454,7 @@ public final class VirtioNet {
     return true;
   }
 
-  /** Everything that a migration carries for the device. */
+  /** {@return everything that a migration carries for the device} */
   public VirtioNetState snapshot() {
     HostOffer offer = HostOffer.of(deviceFeatures());
     return new VirtioNetState(
@@ -401,6 +468,7 @@ public final class VirtioNet {
   /**
    * Takes a saved state in place of everything that the driver did.
    *
+   * @param state of a device described alike, as {@link #snapshot} gave it
    * @throws VhostException GIVE_UP, and nothing changes, when the state does not fit this device:
    *     it says what differs
    */
@@ -411,6 +479,8 @@ public final class VirtioNet {
   /**
    * Makes a saved state ready, so that putting it in place takes no time; nothing changes yet.
    *
+   * @param state of a device described alike, as {@link #snapshot} gave it
+   * @return what {@link #restore(Restoration)} takes, good until this device changes
    * @throws VhostException GIVE_UP, when the state does not fit this device: it says what differs
    */
   public Restoration prepareRestore(VirtioNetState state) {
@@ -430,29 +500,50 @@ public final class VirtioNet {
   }
 
   /**
-   * Whether a ring is set up like this, wherever the device goes on in it. As {@link #queue}, but
-   * allocates nothing.
+   * {@return whether a ring is set up like this, wherever the device goes on in it} As {@link
+   * #queue}, but allocates nothing.
+   *
+   * @param ring index, below {@link #queueCount()}
+   * @param other what its size, addresses and readiness are compared with
    */
   public boolean isSetUpLike(int ring, QueueState other) {
     return rings.get(ring).isSetUpLike(other);
   }
 
-  /** Whether the driver has set a ring up. As {@link #queue}, but allocates nothing. */
+  /**
+   * {@return whether the driver has set a ring up} As {@link #queue}, but allocates nothing.
+   *
+   * @param ring index, below {@link #queueCount()}
+   */
   public boolean isSetUp(int ring) {
     return rings.get(ring).desc() != 0;
   }
 
-  /** Entries of a ring. As {@link #queue}, but allocates nothing. */
+  /**
+   * {@return how many entries a ring has} As {@link #queue}, but allocates nothing.
+   *
+   * @param ring index, below {@link #queueCount()}
+   */
   public int ringSize(int ring) {
     return rings.get(ring).size();
   }
 
-  /** Guest-physical address of a ring's used part. As {@link #queue}, but allocates nothing. */
+  /**
+   * {@return the guest-physical address of a ring's used part, which means something where the ring
+   * is set up} As {@link #queue}, but allocates nothing.
+   *
+   * @param ring index, below {@link #queueCount()}
+   */
   public long usedRing(int ring) {
     return rings.get(ring).used();
   }
 
-  /** Where the device goes on in a ring, in the encoding of SET_VRING_BASE. Allocates nothing. */
+  /**
+   * {@return where the device goes on in a ring, in the encoding of SET_VRING_BASE} Allocates
+   * nothing.
+   *
+   * @param ring index, below {@link #queueCount()}
+   */
   public int ringBase(int ring) {
     return rings.get(ring).base();
   }
@@ -460,6 +551,7 @@ public final class VirtioNet {
   /**
    * Says where the device goes on in a ring, as {@link #setNextIndex} does, but allocates nothing.
    *
+   * @param ring index, below {@link #queueCount()}
    * @param base in the encoding of SET_VRING_BASE; of a split ring the lower 16 bits count
    */
   public void setRingBase(int ring, int base) {

@@ -53,20 +53,35 @@ public final class VirtioNetBuilder {
     }
   }
 
-  /** The MAC address; 02:00:00:00:00:01 if not said. */
+  /**
+   * Sets the MAC address; 02:00:00:00:00:01 if not said.
+   *
+   * @param address the configured address, which every reset brings back
+   * @return this builder
+   */
   public VirtioNetBuilder mac(MacAddress address) {
     this.mac = Objects.requireNonNull(address, "address");
     return this;
   }
 
-  /** The MTU, 68 to 65535 bytes; 1500 if not said. */
+  /**
+   * Sets the MTU that the device tells its driver; 1500 if not said.
+   *
+   * @param bytes 68 to 65535
+   * @return this builder
+   */
   public VirtioNetBuilder mtu(int bytes) {
     checkMtu(bytes);
     this.mtu = bytes;
     return this;
   }
 
-  /** The most queue pairs that the driver can use, 1 to 511; 1 if not said. */
+  /**
+   * Sets the most queue pairs that the driver can use; 1 if not said.
+   *
+   * @param pairs 1 to 511; more than one adds MQ to what is offered, one takes it out
+   * @return this builder
+   */
   public VirtioNetBuilder maxQueuePairs(int pairs) {
     if (pairs < 1 || pairs > NetState.MAX_PAIRS) {
       throw new IllegalArgumentException(
@@ -77,7 +92,10 @@ public final class VirtioNetBuilder {
   }
 
   /**
-   * Entries of a data ring unless the driver chooses; a power of two up to 1024; 256 if not said.
+   * Sets the entries of a data ring unless the driver chooses; 256 if not said.
+   *
+   * @param entries a power of two up to 1024
+   * @return this builder
    */
   public VirtioNetBuilder queueSize(int entries) {
     if (entries < 1 || entries > VirtioNet.MAX_QUEUE_SIZE || Integer.bitCount(entries) != 1) {
@@ -88,7 +106,12 @@ public final class VirtioNetBuilder {
   }
 
   /**
-   * What the device offers before the back end limits it; {@link #DEFAULT_FEATURES} if not said.
+   * Sets what the device offers before the back end limits it; {@link #DEFAULT_FEATURES} if not
+   * said.
+   *
+   * @param bits feature bits 0 to 63. MQ among them does not count, see {@link #maxQueuePairs}.
+   * @return this builder
+   * @throws IllegalArgumentException when the device cannot do what is offered, such as RSS
    */
   public VirtioNetBuilder deviceFeatures(long bits) {
     if ((bits & NOT_EMULATED) != 0) {
@@ -99,18 +122,27 @@ public final class VirtioNetBuilder {
     return this;
   }
 
-  /** How the device is attached; modern virtio-mmio if not said. */
+  /**
+   * Sets how the device is attached; modern virtio-mmio if not said.
+   *
+   * @param state the transport as the driver first finds it
+   * @return this builder
+   */
   public VirtioNetBuilder transport(TransportState state) {
     this.transport = Objects.requireNonNull(state, "state");
     return this;
   }
 
   /**
-   * Whether legacy drivers of this guest are big-endian; not so if not said. A driver that does not
-   * acknowledge VERSION_1 reads and writes rings, commands and config space in its own order, which
-   * no register tells. Only for a legacy transport: a driver of a modern one is little-endian.
+   * Says whether legacy drivers of this guest are big-endian; not so if not said. A driver that
+   * does not acknowledge VERSION_1 reads and writes rings, commands and config space in its own
+   * order, which no register tells. Only for a legacy transport: a driver of a modern one is
+   * little-endian.
    *
    * <p>A back end has to be told of the order (SET_VRING_ENDIAN, where it has CROSS_ENDIAN).
+   *
+   * @param big whether they are
+   * @return this builder
    */
   public VirtioNetBuilder legacyBigEndian(boolean big) {
     this.legacyBigEndian = big;
@@ -118,7 +150,7 @@ public final class VirtioNetBuilder {
   }
 
   /**
-   * The device, reset, with its link up.
+   * {@return the device, reset, with its link up; a new one with each call}
    *
    * @throws IllegalArgumentException when a modern transport is to have big-endian legacy drivers
    */

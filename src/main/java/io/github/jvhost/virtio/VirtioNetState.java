@@ -50,17 +50,30 @@ public record VirtioNetState(
     }
   }
 
-  /** The same device with another virtio-net part. */
+  /**
+   * {@return the same device with another virtio-net part}
+   *
+   * @param newNet has to fit the offer and the acknowledged features
+   */
   public VirtioNetState withNet(NetState newNet) {
     return new VirtioNetState(offer, transport, common, newNet, queues);
   }
 
-  /** The same device with another common part. */
+  /**
+   * {@return the same device with another common part}
+   *
+   * @param newCommon has to fit the offer and the virtio-net part
+   */
   public VirtioNetState withCommon(CommonState newCommon) {
     return new VirtioNetState(offer, transport, newCommon, net, queues);
   }
 
-  /** The same device with another ring at an index, 0 to 1023. */
+  /**
+   * {@return the same device with another ring at an index}
+   *
+   * @param index 0 to 1023; rings between it and the last one so far are absent
+   * @param queue takes the place of the one there; has to fit the offer and the transport
+   */
   public VirtioNetState withQueue(int index, SavedQueue queue) {
     Objects.checkIndex(index, MAX_QUEUES);
     List<SavedQueue> changed = new ArrayList<>(queues);
@@ -71,12 +84,16 @@ public record VirtioNetState(
     return new VirtioNetState(offer, transport, common, net, changed);
   }
 
-  /** How many rings the device has: the leading ones with a size. */
+  /** {@return how many rings the device has: the leading ones with a size} */
   public int queueCount() {
     return countLeading(queues);
   }
 
-  /** The ring at an index, 0 to 1023. */
+  /**
+   * {@return the ring at an index; {@link SavedQueue#ABSENT} behind the last one}
+   *
+   * @param index 0 to 1023
+   */
   public SavedQueue queue(int index) {
     Objects.checkIndex(index, MAX_QUEUES);
     return index < queues.size() ? queues.get(index) : SavedQueue.ABSENT;
