@@ -96,6 +96,7 @@ public final class BackEndChannel implements AutoCloseable {
    * @param dialect what the numbers mean
    * @param ledger where descriptors are written down
    * @param handler what becomes of requests
+   * @return both ends, each for the caller to close
    * @throws VhostException (RETRY) if no more descriptors are to be had
    */
   public static Opened open(
@@ -115,17 +116,26 @@ public final class BackEndChannel implements AutoCloseable {
 
   /**
    * Tells which protocol features were acknowledged. Requests of others are answered with failure.
+   *
+   * @param protocolFeatures as bits, in the dialect's meaning; none before the first call
    */
   public void negotiated(long protocolFeatures) {
     this.protocolFeatures = protocolFeatures;
   }
 
-  /** Tells which features were acknowledged; IOTLB messages need one of them. */
+  /**
+   * Tells which features were acknowledged; IOTLB messages need one of them.
+   *
+   * @param features as bits, of GET_FEATURES; none before the first call
+   */
   public void negotiatedFeatures(long features) {
     this.features = features;
   }
 
-  /** The socket's number, for a {@link Poller}; stays this object's. -1 once it is closed. */
+  /**
+   * {@return the socket's number, for a {@link Poller}; -1 once it is closed} It stays this
+   * object's.
+   */
   public int number() {
     return closed ? -1 : stream.number();
   }
@@ -311,17 +321,17 @@ public final class BackEndChannel implements AutoCloseable {
     close();
   }
 
-  /** Why the channel closed; null while it is open, and when we closed it. */
+  /** {@return why the channel closed; null while it is open, and when we closed it} */
   public @Nullable VhostException failure() {
     return failure;
   }
 
-  /** Whether requests can still come. */
+  /** {@return whether requests can still come} */
   public boolean isOpen() {
     return !closed;
   }
 
-  /** Requests that were answered, or did not want to be, from the beginning. */
+  /** {@return how many requests were answered, or did not want to be, from the beginning} */
   public long served() {
     return served;
   }

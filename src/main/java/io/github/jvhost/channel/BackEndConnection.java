@@ -59,6 +59,7 @@ public final class BackEndConnection implements AutoCloseable {
    * @param socket used up, whatever comes of it
    * @param name for messages
    * @param ledger where received descriptors are written down
+   * @return the connection, which the caller closes
    * @throws io.github.jvhost.VhostException (GIVE_UP) if it is no connected AF_UNIX stream socket
    */
   public static BackEndConnection adopt(
@@ -73,6 +74,7 @@ public final class BackEndConnection implements AutoCloseable {
    * @param name for messages
    * @param ledger where received descriptors are written down
    * @param deadline for the front end to make room for one connection more
+   * @return the connection, which the caller closes
    * @throws io.github.jvhost.VhostException (RETRY) if there is no such socket or nobody listens,
    *     (GIVE_UP) if it can never work
    * @throws DeadlineException if there was no room in time
@@ -82,15 +84,18 @@ public final class BackEndConnection implements AutoCloseable {
     return adopt(Connector.connect(path, name, "front end", deadline), name, ledger);
   }
 
-  /** The socket's number, for a {@link Poller}; stays this object's. -1 once it is closed. */
+  /**
+   * {@return the socket's number, for a {@link Poller}; -1 once it is closed} It stays this
+   * object's.
+   */
   public int number() {
     return stream.number();
   }
 
   /**
-   * The next request.
+   * {@return the next request; its descriptors are the caller's to close}
    *
-   * @return never null; its descriptors are the caller's to close
+   * @param deadline for the whole message to be there
    * @throws FrontEndGoneException when the front end has closed, between messages or inside one
    * @throws DeadlineException when no whole message came in time; what came is kept, and the call
    *     can be made again
@@ -164,6 +169,7 @@ public final class BackEndConnection implements AutoCloseable {
    * @param flags as on the wire; {@link Header#REPLY_FLAGS} is right
    * @param payload as on the wire
    * @param descriptors stay the caller's; they travel with the first byte
+   * @param deadline for the front end to make room
    * @throws DeadlineException if the front end does not read
    * @throws FrontEndGoneException if it is gone
    */
@@ -185,6 +191,7 @@ public final class BackEndConnection implements AutoCloseable {
    *
    * @param bytes as they go on the wire
    * @param descriptors stay the caller's; they travel with the first byte, so there must be one
+   * @param deadline for the front end to make room
    * @throws DeadlineException if the front end does not read
    * @throws FrontEndGoneException if it is gone
    */

@@ -24,26 +24,27 @@ public final class BackEndListener implements AutoCloseable {
    *
    * @param path where; must not exist, and has at most 107 bytes
    * @param ledger where descriptors that connections receive are written down
+   * @return the listener, which the caller closes
    * @throws VhostException (GIVE_UP) if that is not possible
    */
   public static BackEndListener listen(Path path, DescriptorLedger ledger) {
     return new BackEndListener(ListeningSocket.open(path), ledger);
   }
 
-  /** Where it listens. */
+  /** {@return where it listens} */
   public Path path() {
     return socket.path();
   }
 
-  /** The listening socket's number, for a {@link Poller}; stays this object's. */
+  /** {@return the listening socket's number, for a {@link Poller}; stays this object's} */
   public int number() {
     return socket.number();
   }
 
   /**
-   * The next connection; the caller closes it.
+   * {@return the next connection, which the caller closes; null when none came in time}
    *
-   * @return null when none came in time
+   * @param deadline for a front end to connect
    * @throws VhostException ({@link Recovery#GIVE_UP}) if the socket fails or is closed
    */
   public @Nullable BackEndConnection accept(Deadline deadline) {

@@ -38,6 +38,7 @@ public final class BackEndRequester implements AutoCloseable {
    * @param socket closed with this object
    * @param name for messages
    * @param ledger where descriptors that answers bring are written down
+   * @return the requester, which the caller closes
    * @throws io.github.jvhost.VhostException (GIVE_UP) if it is no connected socket; it is closed
    */
   public static BackEndRequester adopt(
@@ -46,12 +47,20 @@ public final class BackEndRequester implements AutoCloseable {
         BackEndConnection.adopt(AdoptedSocket.of(socket, name), name, ledger), name);
   }
 
-  /** The socket's number, for a poll; stays this object's. -1 once it is closed. */
+  /** {@return the socket's number, for a poll; -1 once it is closed} It stays this object's. */
   public int number() {
     return connection.number();
   }
 
-  /** {@link #send(int, byte[], List, boolean, Deadline)} of a request by name. */
+  /**
+   * Asks, in one write: {@link #send(int, byte[], List, boolean, Deadline)} of a request by name.
+   *
+   * @param request its number is sent; whether it was negotiated is not checked
+   * @param payload as on the wire
+   * @param descriptors stay the caller's
+   * @param needReply whether an answer is asked for
+   * @param deadline for the front end to make room
+   */
   public void send(
       BackEndRequest request,
       byte[] payload,
@@ -68,6 +77,7 @@ public final class BackEndRequester implements AutoCloseable {
    * @param payload as on the wire
    * @param descriptors stay the caller's
    * @param needReply whether an answer is asked for
+   * @param deadline for the front end to make room
    * @throws DeadlineException if the front end does not read
    * @throws FrontEndGoneException if it is gone
    */
@@ -81,14 +91,21 @@ public final class BackEndRequester implements AutoCloseable {
     connection.reply(id, flags, payload, descriptors, deadline);
   }
 
-  /** Writes any bytes, sensible or not; see {@link BackEndConnection#writeRaw}. */
+  /**
+   * Writes any bytes, sensible or not; see {@link BackEndConnection#writeRaw}.
+   *
+   * @param bytes as they go on the wire
+   * @param descriptors stay the caller's; they travel with the first byte, so there must be one
+   * @param deadline for the front end to make room
+   */
   public void writeRaw(byte[] bytes, List<OwnedDescriptor> descriptors, Deadline deadline) {
     connection.writeRaw(bytes, descriptors, deadline);
   }
 
   /**
-   * The next answer.
+   * {@return the next answer; its descriptors are the caller's to close}
    *
+   * @param deadline for the whole answer to be there
    * @throws DeadlineException if none came in time; the call can be made again
    * @throws FrontEndGoneException if the front end has closed the channel
    * @throws ProtocolException if what came is no answer

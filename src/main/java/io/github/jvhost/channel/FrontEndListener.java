@@ -27,6 +27,7 @@ public final class FrontEndListener implements AutoCloseable {
    *
    * @param path where, at most 107 bytes; nothing may be there but a socket that nobody listens on
    * @param ledger where descriptors that connections receive are written down
+   * @return the listener, which the caller closes
    * @throws VhostException (GIVE_UP) if that is not possible
    */
   public static FrontEndListener listen(Path path, DescriptorLedger ledger) {
@@ -34,17 +35,17 @@ public final class FrontEndListener implements AutoCloseable {
     return new FrontEndListener(ListeningSocket.open(path), ledger);
   }
 
-  /** Where it listens. */
+  /** {@return where it listens} */
   public Path path() {
     return socket.path();
   }
 
-  /** The listening socket's number, for a poll; stays this object's. */
+  /** {@return the listening socket's number, for a poll; stays this object's} */
   public int number() {
     return socket.number();
   }
 
-  /** Where descriptors that connections receive are written down. */
+  /** {@return where descriptors that connections receive are written down} */
   public DescriptorLedger ledger() {
     return ledger;
   }

@@ -20,6 +20,7 @@ public record LoopbackPair(VhostUserChannel frontEnd, BackEndConnection backEnd)
    * @param name in messages
    * @param dialect that the front end speaks
    * @param ledger that counts the descriptors that arrive
+   * @return both sides, which the caller closes, together or one by one
    */
   public static LoopbackPair open(String name, Dialect dialect, DescriptorLedger ledger) {
     // Not by the socket library, whose pairs leave two more sockets open.

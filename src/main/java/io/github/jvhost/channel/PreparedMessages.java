@@ -89,30 +89,30 @@ public final class PreparedMessages {
     }
   }
 
-  /** How many messages. */
+  /** {@return how many messages there are} */
   public int messages() {
     return messages;
   }
 
-  /** How many answers they have. */
+  /** {@return how many answers the messages have} */
   public int answers() {
     return answers.length;
   }
 
-  /** Whether all of them are there. */
+  /** {@return whether all answers are there} */
   public boolean complete() {
     return answered == answers.length;
   }
 
-  /** How many of them are there. */
+  /** {@return how many answers are there} */
   public int answered() {
     return answered;
   }
 
   /**
-   * The payload of an answer that is there, as one number.
+   * {@return the payload of an answer that is there, as one number}
    *
-   * @param index in the order of the requests
+   * @param index in the order of the requests that are answered, below {@link #answered()}
    */
   public long answer(int index) {
     return answers[Objects.checkIndex(index, answered)];
@@ -265,7 +265,7 @@ public final class PreparedMessages {
       }
     }
 
-    /** The messages. */
+    /** {@return the messages, in the order in which they were added} */
     public PreparedMessages build() {
       endWrite();
       return new PreparedMessages(this);

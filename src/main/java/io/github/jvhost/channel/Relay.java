@@ -72,6 +72,7 @@ public final class Relay implements AutoCloseable {
    * @param backEnd where it listens; needed when the first front end comes, and not before
    * @param ledger where descriptors are written down while they are here
    * @param observer is told what goes on
+   * @return the relay, which the caller closes
    * @throws VhostException (GIVE_UP) if it cannot listen there
    */
   public static Relay start(
@@ -92,7 +93,7 @@ public final class Relay implements AutoCloseable {
     return relay;
   }
 
-  /** Whether it still relays; otherwise {@link #close} says why not. */
+  /** {@return whether it still relays; otherwise {@link #close} says why not} */
   public boolean isAlive() {
     return thread.isAlive();
   }

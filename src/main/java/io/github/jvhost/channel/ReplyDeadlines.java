@@ -57,12 +57,20 @@ public record ReplyDeadlines(
     }
   }
 
-  /** The same for every class. */
+  /**
+   * {@return the same limit for every class}
+   *
+   * @param time more than zero, at most 365 days
+   */
   public static ReplyDeadlines all(Duration time) {
     return new ReplyDeadlines(time, time, time, time, time, time);
   }
 
-  /** The limit of a class. */
+  /**
+   * {@return the limit of a class}
+   *
+   * @param messageClass what the answer stands for
+   */
   public Duration of(MessageClass messageClass) {
     return switch (messageClass) {
       case QUESTION -> question;
@@ -74,32 +82,56 @@ public record ReplyDeadlines(
     };
   }
 
-  /** These, with another limit for what only reads. */
+  /**
+   * {@return these limits, with another one for what only reads}
+   *
+   * @param time more than zero, at most 365 days
+   */
   public ReplyDeadlines withQuestion(Duration time) {
     return new ReplyDeadlines(time, setting, memory, stop, start, transfer);
   }
 
-  /** These, with another limit for what is written down. */
+  /**
+   * {@return these limits, with another one for what is written down}
+   *
+   * @param time more than zero, at most 365 days
+   */
   public ReplyDeadlines withSetting(Duration time) {
     return new ReplyDeadlines(question, time, memory, stop, start, transfer);
   }
 
-  /** These, with another limit for memory. */
+  /**
+   * {@return these limits, with another one for memory}
+   *
+   * @param time more than zero, at most 365 days
+   */
   public ReplyDeadlines withMemory(Duration time) {
     return new ReplyDeadlines(question, setting, time, stop, start, transfer);
   }
 
-  /** These, with another limit for stopping. */
+  /**
+   * {@return these limits, with another one for stopping}
+   *
+   * @param time more than zero, at most 365 days
+   */
   public ReplyDeadlines withStop(Duration time) {
     return new ReplyDeadlines(question, setting, memory, time, start, transfer);
   }
 
-  /** These, with another limit for starting. */
+  /**
+   * {@return these limits, with another one for starting}
+   *
+   * @param time more than zero, at most 365 days
+   */
   public ReplyDeadlines withStart(Duration time) {
     return new ReplyDeadlines(question, setting, memory, stop, time, transfer);
   }
 
-  /** These, with another limit for transfers. */
+  /**
+   * {@return these limits, with another one for transfers}
+   *
+   * @param time more than zero, at most 365 days
+   */
   public ReplyDeadlines withTransfer(Duration time) {
     return new ReplyDeadlines(question, setting, memory, stop, start, time);
   }

@@ -21,6 +21,7 @@ public final class StaleSocket {
   /**
    * Removes a socket file if nobody listens on it; does nothing where there is no file.
    *
+   * @param path where the socket file may be; a symbolic link there is not followed
    * @throws VhostException (GIVE_UP) if there is something else, or somebody listens
    */
   public static void removeAt(Path path) {

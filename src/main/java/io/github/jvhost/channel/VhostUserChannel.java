@@ -61,6 +61,7 @@ public final class VhostUserChannel implements AutoCloseable {
    * @param dialect what the numbers mean
    * @param ledger where received descriptors are written down
    * @param deadline for the back end to make room for one connection more
+   * @return the channel, which the caller closes
    * @throws VhostException (RETRY) if there is no such socket or nobody listens, (GIVE_UP) if it
    *     can never work
    * @throws DeadlineException if there was no room in time
@@ -78,6 +79,7 @@ public final class VhostUserChannel implements AutoCloseable {
    * @param dialect what the numbers mean
    * @param ledger where received descriptors are written down
    * @param deadline for the connection to be there
+   * @return the channel, which the caller closes
    * @throws VhostException (RETRY) if there is no such socket or nobody listens, (GIVE_UP) if it
    *     can never work
    * @throws DeadlineException if it was not there in time
@@ -113,7 +115,7 @@ public final class VhostUserChannel implements AutoCloseable {
     conversation.events().silence();
   }
 
-  /** Whether a flight recording that runs would hear of this connection. */
+  /** {@return whether a flight recording that runs would hear of this connection} */
   public boolean isRecorded() {
     return !conversation.events().isSilenced();
   }
@@ -122,29 +124,34 @@ public final class VhostUserChannel implements AutoCloseable {
     return conversation.events();
   }
 
-  /** The device's name, as it appears in messages. */
+  /** {@return the device's name, as it appears in messages} */
   public String name() {
     return name;
   }
 
-  /** What the numbers mean on this connection. */
+  /** {@return what the numbers mean on this connection} */
   public Dialect dialect() {
     return dialect;
   }
 
-  /** Whether the connection is of no use any more. */
+  /** {@return whether the connection is of no use any more} */
   public boolean poisoned() {
     return health.poisoned();
   }
 
   /**
-   * The socket's number, for a {@link Poller}; stays this object's. -1 once the socket is closed.
+   * {@return the socket's number, for a {@link Poller}; -1 once the socket is closed} It stays this
+   * object's.
    */
   public int number() {
     return conversation.number();
   }
 
-  /** Tells which protocol features were acknowledged; before this, none is taken to be. */
+  /**
+   * Tells which protocol features were acknowledged; before this, none is taken to be.
+   *
+   * @param protocolFeatures as bits, in the dialect's meaning
+   */
   public void negotiated(long protocolFeatures) {
     this.protocolFeatures = protocolFeatures;
     tellBackEndChannel();
@@ -153,6 +160,8 @@ public final class VhostUserChannel implements AutoCloseable {
   /**
    * Tells which features were acknowledged, for the messages that need one of them. Each
    * SET_FEATURES that is sent tells it too.
+   *
+   * @param features as bits, of GET_FEATURES
    */
   public void negotiatedFeatures(long features) {
     this.features = features;
@@ -170,12 +179,18 @@ public final class VhostUserChannel implements AutoCloseable {
   /**
    * Tells that POSTCOPY_LISTEN was acknowledged, or POSTCOPY_END answered: in between, memory
    * messages are answered differently.
+   *
+   * @param listening true from POSTCOPY_LISTEN on, false again from POSTCOPY_END on
    */
   public void postcopyListening(boolean listening) {
     postcopy = listening;
   }
 
-  /** Sets how long replies may take; {@link ReplyDeadlines#DEFAULTS} before. */
+  /**
+   * Sets how long replies may take; {@link ReplyDeadlines#DEFAULTS} before.
+   *
+   * @param deadlines count at once, also for replies that are awaited already
+   */
   public void replyDeadlines(ReplyDeadlines deadlines) {
     conversation.deadlines(deadlines);
   }
@@ -192,7 +207,10 @@ public final class VhostUserChannel implements AutoCloseable {
     tellBackEndChannel();
   }
 
-  /** The number of the socket of {@link #serve}, for a {@link Poller}; -1: there is none. */
+  /**
+   * {@return the number of the socket of {@link #serve}, for a {@link Poller}; -1 when there is
+   * none}
+   */
   public int backEndNumber() {
     BackEndChannel backEnd = conversation.backEnd();
     return backEnd == null ? -1 : backEnd.number();
@@ -206,7 +224,7 @@ public final class VhostUserChannel implements AutoCloseable {
     }
   }
 
-  /** The protocol features that were acknowledged, in the dialect's meaning. */
+  /** {@return the protocol features that were acknowledged, as bits in the dialect's meaning} */
   public long protocolFeatures() {
     return protocolFeatures;
   }
@@ -284,6 +302,7 @@ public final class VhostUserChannel implements AutoCloseable {
    * Writes everything that is encoded. While the back end does not read, its replies are: two full
    * buffers cannot block each other.
    *
+   * @param deadline for writing
    * @throws DeadlineException if the back end does not read; the channel is poisoned
    * @throws BackEndGoneException if it is gone; the channel is poisoned
    * @throws ProtocolException if what it said meanwhile does not fit; the channel is poisoned
@@ -299,7 +318,7 @@ public final class VhostUserChannel implements AutoCloseable {
     }
   }
 
-  /** Begins messages that are encoded now and sent later. */
+  /** {@return a builder of messages that are encoded now and sent later} */
   public PreparedMessages.Builder prepare() {
     return new PreparedMessages.Builder(this, conversation.maxWrite());
   }
@@ -325,6 +344,7 @@ public final class VhostUserChannel implements AutoCloseable {
   /**
    * Reads once what is there, without waiting; for the moment when {@link #number()} was reported.
    *
+   * @param messages sent by {@link #send(PreparedMessages, Deadline)} before
    * @return whether all answers to these messages have come
    * @throws VhostException one that came does not fit or is overdue, or the back end is gone; the
    *     channel is poisoned
@@ -345,15 +365,16 @@ public final class VhostUserChannel implements AutoCloseable {
     return conversation.slower(one, other.messageClass());
   }
 
-  /** Answers that were asked for and not handed out by {@link #awaitReply}. */
+  /** {@return how many answers were asked for and not handed out by {@link #awaitReply}} */
   public int outstandingReplies() {
     return conversation.outstandingReplies();
   }
 
   /**
-   * The answer to the oldest request that has one coming; writes first what is still in the buffer.
+   * {@return the answer to the oldest request that has one coming; the caller closes its
+   * descriptors} Writes first what is still in the buffer.
    *
-   * @return the caller closes its descriptors
+   * @param deadline for writing and for the answer; the limit of the message counts besides
    * @throws IllegalStateException if nothing was asked, or when closed
    * @throws DeadlineException if it did not come in time; the channel is poisoned
    * @throws BackEndGoneException if the back end went away; the channel is poisoned
@@ -368,15 +389,20 @@ public final class VhostUserChannel implements AutoCloseable {
   }
 
   /**
-   * Nanoseconds until the oldest awaited reply is overdue, 0 once it is, {@link Long#MAX_VALUE}
-   * when none is awaited. {@link #receiveAvailable} after that poisons the channel with a {@link
-   * DeadlineException} that names the message and the time.
+   * {@return how many nanoseconds are left until the oldest awaited reply is overdue, 0 once it is,
+   * {@link Long#MAX_VALUE} when none is awaited} {@link #receiveAvailable} after that poisons the
+   * channel with a {@link DeadlineException} that names the message and the time.
    */
   public long nanosToDeadline() {
     return conversation.nanosToDeadline();
   }
 
-  /** The same, from a moment of {@link System#nanoTime} on. */
+  /**
+   * {@return how many nanoseconds are left until the oldest awaited reply is overdue, from a moment
+   * on; otherwise as {@link #nanosToDeadline()}}
+   *
+   * @param now that moment, as {@link System#nanoTime} told it
+   */
   public long nanosToDeadline(long now) {
     return conversation.nanosToDeadline(now);
   }
@@ -392,14 +418,14 @@ public final class VhostUserChannel implements AutoCloseable {
     return conversation.receiveAvailable();
   }
 
-  /** Messages that were encoded for sending, from the beginning. */
+  /** {@return how many messages were encoded for sending, from the beginning} */
   public long messagesSent() {
     return conversation.messagesSent();
   }
 
   /**
-   * Times that the caller stopped sending and asked for a reply: round trips, however many replies
-   * each brought.
+   * {@return how many times the caller stopped sending and asked for a reply: round trips, however
+   * many replies each brought}
    */
   public long waits() {
     return conversation.waits();

@@ -43,7 +43,7 @@ public final class DirtyBitmap {
     this.words = new long[Math.toIntExact(highestAddress / BYTES_PER_WORD + 1)];
   }
 
-  /** The last guest address that can be marked. */
+  /** {@return the last guest address that can be marked} */
   public long highestAddress() {
     return words.length * BYTES_PER_WORD - 1;
   }
@@ -51,6 +51,7 @@ public final class DirtyBitmap {
   /**
    * Marks every page that {@code [gpa, +length)} touches. To be called after the write.
    *
+   * @param gpa guest address of the first byte, not negative
    * @param length in bytes; 0 or less marks nothing
    * @throws IllegalArgumentException when a page lies beyond {@link #highestAddress()}
    */
@@ -102,7 +103,11 @@ public final class DirtyBitmap {
     }
   }
 
-  /** Whether the page at {@code gpa} is marked; false beyond the end. */
+  /**
+   * {@return whether the page at {@code gpa} is marked; false beyond the end}
+   *
+   * @param gpa guest address of any byte of the page
+   */
   public boolean isMarked(long gpa) {
     if (gpa < 0 || gpa > highestAddress()) {
       return false;
@@ -114,6 +119,7 @@ public final class DirtyBitmap {
   /**
    * Marks here what is marked in {@code other}, which stays as it is.
    *
+   * @param other may be marked by others meanwhile
    * @throws IllegalArgumentException when {@code other} covers more than this one
    */
   public void merge(DirtyBitmap other) {
@@ -129,6 +135,7 @@ public final class DirtyBitmap {
   /**
    * Moves all marks to {@code target}.
    *
+   * @param target where they are added; what it has marked stays
    * @return how many pages were marked here, whether or not they were in {@code target} already
    * @throws IllegalArgumentException when this one covers more than {@code target}
    */
@@ -150,6 +157,7 @@ public final class DirtyBitmap {
    * A page that is marked again while {@code action} looks at it is there again for the next time.
    * A back end can mark pages where no memory is: check with {@link MemoryTable#contains}.
    *
+   * @param action called on this thread, once for each page
    * @return how many pages there were
    */
   public long drain(LongConsumer action) {
@@ -163,6 +171,8 @@ public final class DirtyBitmap {
   /**
    * Hands the guest address of each marked page to {@code action}, in ascending order, and leaves
    * the marks.
+   *
+   * @param action called on this thread, once for each page
    */
   public void forEachDirtyPage(LongConsumer action) {
     for (int w = 0; w < words.length; w++) {
@@ -170,7 +180,7 @@ public final class DirtyBitmap {
     }
   }
 
-  /** How many pages are marked. */
+  /** {@return how many pages are marked} */
   public long count() {
     long pages = 0;
     for (int w = 0; w < words.length; w++) {

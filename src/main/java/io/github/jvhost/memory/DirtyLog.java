@@ -55,8 +55,9 @@ public final class DirtyLog implements AutoCloseable {
   }
 
   /**
-   * An empty log, large enough for a table. When memory is added beyond its end, make a new one,
-   * tell the back end, and collect the old one after the back end's reply.
+   * {@return an empty log, large enough for a table; the caller closes it} When memory is added
+   * beyond its end, make a new one, tell the back end, and collect the old one after the back end's
+   * reply.
    *
    * @param ledger where its descriptor is written down
    * @param table the memory that it has to cover
@@ -72,23 +73,25 @@ public final class DirtyLog implements AutoCloseable {
   }
 
   /**
-   * The file's descriptor, still owned by this object: to be sent with SET_LOG_BASE. The bitmap
-   * begins at offset 0.
+   * {@return the file's descriptor, still owned by this object: to be sent with SET_LOG_BASE} The
+   * bitmap begins at offset 0.
    */
   public OwnedDescriptor descriptor() {
     return file.descriptor();
   }
 
-  /** The bitmap's size in bytes, as told with SET_LOG_BASE. */
+  /** {@return the bitmap's size in bytes, as told with SET_LOG_BASE} */
   public long size() {
     return file.size();
   }
 
   /**
-   * The log for another table: this one when it has the size that the table needs, otherwise a new
-   * and empty one with the same ledger, which the caller owns like this one. This one stays open:
-   * once the back end has acknowledged the new one it is to be {@linkplain #retireInto retired}.
+   * {@return the log for another table: this one when it has the size that the table needs,
+   * otherwise a new and empty one with the same ledger, which the caller owns like this one} This
+   * one stays open: once the back end has acknowledged the new one it is to be {@linkplain
+   * #retireInto retired}.
    *
+   * @param table the memory that the result has to cover
    * @throws IllegalStateException when closed
    */
   public DirtyLog resizedFor(MemoryTable table) {
@@ -98,7 +101,11 @@ public final class DirtyLog implements AutoCloseable {
     return sizeFor(table) == size() ? this : create(file.descriptor().ledger(), table);
   }
 
-  /** Whether every page of {@code table} has its bit in this log. */
+  /**
+   * {@return whether every page of {@code table} has its bit in this log}
+   *
+   * @param table the memory that is to be logged
+   */
   public boolean covers(MemoryTable table) {
     return sizeFor(table) <= size();
   }

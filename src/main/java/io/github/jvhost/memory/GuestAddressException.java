@@ -10,7 +10,10 @@ import io.github.jvhost.VhostException;
 public class GuestAddressException extends VhostException {
   private static final long serialVersionUID = 1L;
 
+  /** The guest-physical address where the access began. */
   private final long guestAddress;
+
+  /** How many bytes the access was for. */
   private final long length;
 
   /**
@@ -32,12 +35,12 @@ public class GuestAddressException extends VhostException {
     return new GuestAddressException(guestAddress, length, "is not within one memory region");
   }
 
-  /** The guest-physical address where the access began. */
+  /** {@return the guest-physical address where the access began} */
   public long guestAddress() {
     return guestAddress;
   }
 
-  /** How many bytes the access was for. */
+  /** {@return how many bytes the access was for} */
   public long length() {
     return length;
   }

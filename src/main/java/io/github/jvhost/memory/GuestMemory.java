@@ -50,7 +50,11 @@ public final class GuestMemory implements AutoCloseable {
     this.ledger = ledger;
   }
 
-  /** Begins a guest memory whose files are written down in {@code ledger}. */
+  /**
+   * {@return a builder of a guest memory, which has no regions yet}
+   *
+   * @param ledger where the descriptors of its files are written down
+   */
   public static Builder builder(DescriptorLedger ledger) {
     return new Builder(new GuestMemory(ledger));
   }
@@ -70,6 +74,9 @@ public final class GuestMemory implements AutoCloseable {
     /**
      * One region more, in a file of its own; see {@link GuestMemory#addRegion(String, long, long)}.
      *
+     * @param name not yet used in this memory
+     * @param gpa its guest address, a multiple of 4096
+     * @param size in bytes, a multiple of 4096
      * @return this
      */
     public Builder region(String name, long gpa, long size) {
@@ -96,6 +103,9 @@ public final class GuestMemory implements AutoCloseable {
     /**
      * One region more, a part of a file of this builder.
      *
+     * @param name not yet used in this memory
+     * @param gpa its guest address, a multiple of 4096
+     * @param size in bytes, a multiple of 4096
      * @param file a name that {@link #file} was given
      * @param offset where it begins in the file, in bytes, a multiple of 4096
      * @return this
@@ -114,13 +124,18 @@ public final class GuestMemory implements AutoCloseable {
      * One region more, a part of a file that the caller has; see {@link
      * GuestMemory#addRegion(String, long, long, OwnedDescriptor, long)}.
      *
+     * @param name not yet used in this memory
+     * @param gpa its guest address, a multiple of 4096
+     * @param size in bytes, a multiple of 4096
+     * @param file lent, and sealed against shrinking; the memory keeps a duplicate
+     * @param offset where the region begins in the file, in bytes, a multiple of 4096
      * @return this
      */
     public Builder region(String name, long gpa, long size, OwnedDescriptor file, long offset) {
       return orNothing(() -> memory.addRegion(name, gpa, size, file, offset));
     }
 
-    /** The memory, which the caller closes. */
+    /** {@return the memory, which the caller closes} */
     public GuestMemory build() {
       closeFiles();
       return memory;
@@ -143,7 +158,7 @@ public final class GuestMemory implements AutoCloseable {
     }
   }
 
-  /** The regions as of now. Their descriptors stay this object's. */
+  /** {@return the regions as of now} Their descriptors stay this object's. */
   public MemoryTable table() {
     return layout.table();
   }
@@ -203,6 +218,7 @@ public final class GuestMemory implements AutoCloseable {
    * that were given out become invalid: they throw {@link IllegalStateException}. A back end has
    * its own mapping: where there is one, use {@link #retireRegion}.
    *
+   * @param name of the region
    * @throws IllegalArgumentException when there is no such region
    */
   public synchronized void removeRegion(String name) {
@@ -220,6 +236,8 @@ public final class GuestMemory implements AutoCloseable {
    *   }
    * </pre>
    *
+   * @param name of the region
+   * @return the region, still mapped; the caller closes it
    * @throws IllegalArgumentException when there is no such region
    */
   public synchronized RetiredRegion retireRegion(String name) {
@@ -228,12 +246,12 @@ public final class GuestMemory implements AutoCloseable {
     return new RetiredRegion(removed);
   }
 
-  /** The sum of all regions' sizes, in bytes. */
+  /** {@return the sum of all regions' sizes, in bytes} */
   public long totalBytes() {
     return layout.table().totalBytes();
   }
 
-  /** How many 4 KiB pages of guest memory are in memory, whoever touched them. */
+  /** {@return how many 4 KiB pages of guest memory are in memory, whoever touched them} */
   public long residentPages() {
     return layout.backed().stream().mapToLong(b -> b.mapping().residentPages()).sum();
   }
@@ -254,6 +272,9 @@ public final class GuestMemory implements AutoCloseable {
 
   /**
    * Marks what was written through a slice, if writes are tracked. To be called after the write.
+   *
+   * @param gpa guest address of the first byte that was written
+   * @param length in bytes; 0 or less marks nothing
    */
   public void written(long gpa, long length) {
     DirtyBitmap bitmap = writes;
@@ -263,9 +284,11 @@ public final class GuestMemory implements AutoCloseable {
   }
 
   /**
-   * The bytes themselves, valid until their region is removed or this memory closed. Writes to them
-   * are not tracked.
+   * {@return the bytes themselves, valid until their region is removed or this memory closed}
+   * Writes to them are not tracked.
    *
+   * @param gpa guest address of the first byte
+   * @param length in bytes, not negative
    * @throws GuestAddressException when {@code [gpa, +length)} is not within one region
    */
   public MemorySegment slice(long gpa, long length) {
@@ -273,90 +296,156 @@ public final class GuestMemory implements AutoCloseable {
     return b.bytes().asSlice(gpa - b.region().guestAddress(), length);
   }
 
-  /** One byte. */
+  /**
+   * {@return the byte at a guest address}
+   *
+   * @param gpa the guest address
+   */
   public byte getByte(long gpa) {
     BackedRegion b = layout.find(gpa, Byte.BYTES);
     return b.bytes().get(ValueLayout.JAVA_BYTE, gpa - b.region().guestAddress());
   }
 
-  /** Two bytes, little-endian. */
+  /**
+   * {@return two bytes, little-endian}
+   *
+   * @param gpa guest address of the first byte
+   */
   public short getShort(long gpa) {
     BackedRegion b = layout.find(gpa, Short.BYTES);
     return b.bytes().get(SHORT, gpa - b.region().guestAddress());
   }
 
-  /** Four bytes, little-endian. */
+  /**
+   * {@return four bytes, little-endian}
+   *
+   * @param gpa guest address of the first byte
+   */
   public int getInt(long gpa) {
     BackedRegion b = layout.find(gpa, Integer.BYTES);
     return b.bytes().get(INT, gpa - b.region().guestAddress());
   }
 
-  /** Eight bytes, little-endian. */
+  /**
+   * {@return eight bytes, little-endian}
+   *
+   * @param gpa guest address of the first byte
+   */
   public long getLong(long gpa) {
     BackedRegion b = layout.find(gpa, Long.BYTES);
     return b.bytes().get(LONG, gpa - b.region().guestAddress());
   }
 
-  /** Two aligned bytes; what their writer wrote before its release is seen after this. */
+  /**
+   * {@return two aligned bytes; what their writer wrote before its release is seen after this}
+   *
+   * @param gpa guest address of the first byte, a multiple of 2
+   */
   public short getShortAcquire(long gpa) {
     BackedRegion b = findAligned(gpa, Short.BYTES);
     return (short) ORDERED_SHORT.getAcquire(b.bytes(), gpa - b.region().guestAddress());
   }
 
-  /** Four aligned bytes; what their writer wrote before its release is seen after this. */
+  /**
+   * {@return four aligned bytes; what their writer wrote before its release is seen after this}
+   *
+   * @param gpa guest address of the first byte, a multiple of 4
+   */
   public int getIntAcquire(long gpa) {
     BackedRegion b = findAligned(gpa, Integer.BYTES);
     return (int) ORDERED_INT.getAcquire(b.bytes(), gpa - b.region().guestAddress());
   }
 
-  /** One byte. */
+  /**
+   * Writes one byte.
+   *
+   * @param gpa its guest address
+   * @param value what is written
+   */
   public void putByte(long gpa, byte value) {
     BackedRegion b = layout.find(gpa, Byte.BYTES);
     b.bytes().set(ValueLayout.JAVA_BYTE, gpa - b.region().guestAddress(), value);
     written(gpa, Byte.BYTES);
   }
 
-  /** Two bytes, little-endian. */
+  /**
+   * Writes two bytes, little-endian.
+   *
+   * @param gpa guest address of the first byte
+   * @param value what is written
+   */
   public void putShort(long gpa, short value) {
     BackedRegion b = layout.find(gpa, Short.BYTES);
     b.bytes().set(SHORT, gpa - b.region().guestAddress(), value);
     written(gpa, Short.BYTES);
   }
 
-  /** Four bytes, little-endian. */
+  /**
+   * Writes four bytes, little-endian.
+   *
+   * @param gpa guest address of the first byte
+   * @param value what is written
+   */
   public void putInt(long gpa, int value) {
     BackedRegion b = layout.find(gpa, Integer.BYTES);
     b.bytes().set(INT, gpa - b.region().guestAddress(), value);
     written(gpa, Integer.BYTES);
   }
 
-  /** Eight bytes, little-endian. */
+  /**
+   * Writes eight bytes, little-endian.
+   *
+   * @param gpa guest address of the first byte
+   * @param value what is written
+   */
   public void putLong(long gpa, long value) {
     BackedRegion b = layout.find(gpa, Long.BYTES);
     b.bytes().set(LONG, gpa - b.region().guestAddress(), value);
     written(gpa, Long.BYTES);
   }
 
-  /** Two aligned bytes; whoever acquires them sees what was written before. */
+  /**
+   * Writes two aligned bytes; whoever acquires them sees what was written before.
+   *
+   * @param gpa guest address of the first byte, a multiple of 2
+   * @param value what is written
+   */
   public void putShortRelease(long gpa, short value) {
     BackedRegion b = findAligned(gpa, Short.BYTES);
     ORDERED_SHORT.setRelease(b.bytes(), gpa - b.region().guestAddress(), value);
     written(gpa, Short.BYTES);
   }
 
-  /** Four aligned bytes; whoever acquires them sees what was written before. */
+  /**
+   * Writes four aligned bytes; whoever acquires them sees what was written before.
+   *
+   * @param gpa guest address of the first byte, a multiple of 4
+   * @param value what is written
+   */
   public void putIntRelease(long gpa, int value) {
     BackedRegion b = findAligned(gpa, Integer.BYTES);
     ORDERED_INT.setRelease(b.bytes(), gpa - b.region().guestAddress(), value);
     written(gpa, Integer.BYTES);
   }
 
-  /** Copies all of {@code from} into the guest. */
+  /**
+   * Copies all of {@code from} into the guest.
+   *
+   * @param gpa guest address of the first byte that is written
+   * @param from stays the caller's; as many bytes are written as it has
+   */
   public void copyIn(long gpa, byte[] from) {
     copyIn(gpa, from, 0, from.length);
   }
 
-  /** Copies a part of {@code from} into the guest. */
+  /**
+   * Copies a part of {@code from} into the guest.
+   *
+   * @param gpa guest address of the first byte that is written
+   * @param from stays the caller's
+   * @param offset where the part begins in {@code from}
+   * @param length of the part, in bytes
+   */
   public void copyIn(long gpa, byte[] from, int offset, int length) {
     BackedRegion b = layout.find(gpa, length);
     long at = gpa - b.region().guestAddress();
@@ -364,12 +453,24 @@ public final class GuestMemory implements AutoCloseable {
     written(gpa, length);
   }
 
-  /** Fills {@code into} from the guest. */
+  /**
+   * Fills {@code into} from the guest.
+   *
+   * @param gpa guest address of the first byte that is read
+   * @param into as many bytes are read as it has
+   */
   public void copyOut(long gpa, byte[] into) {
     copyOut(gpa, into, 0, into.length);
   }
 
-  /** Fills a part of {@code into} from the guest. */
+  /**
+   * Fills a part of {@code into} from the guest.
+   *
+   * @param gpa guest address of the first byte that is read
+   * @param into the rest of it stays as it is
+   * @param offset where the part begins in {@code into}
+   * @param length of the part, in bytes
+   */
   public void copyOut(long gpa, byte[] into, int offset, int length) {
     BackedRegion b = layout.find(gpa, length);
     long at = gpa - b.region().guestAddress();

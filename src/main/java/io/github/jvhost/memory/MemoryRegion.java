@@ -56,12 +56,18 @@ public record MemoryRegion(
     }
   }
 
-  /** The first guest address after it. */
+  /** {@return the first guest address after it} */
   public long end() {
     return guestAddress + size;
   }
 
-  /** Whether {@code [gpa, +length)} lies within it; an empty stretch may also begin at its end. */
+  /**
+   * {@return whether {@code [gpa, +length)} lies within it; an empty stretch may also begin at its
+   * end}
+   *
+   * @param gpa guest address of the first byte
+   * @param length in bytes; a negative one lies nowhere
+   */
   public boolean contains(long gpa, long length) {
     // Overflow: gpa - guestAddress wraps only for a negative gpa, and then to a value far beyond
     // any size.

@@ -60,8 +60,10 @@ public record MemoryTable(List<MemoryRegion> regions) {
   }
 
   /**
-   * The region in which {@code [gpa, +length)} lies.
+   * {@return the region in which {@code [gpa, +length)} lies}
    *
+   * @param gpa guest address of the first byte
+   * @param length in bytes, not negative
    * @throws GuestAddressException when it does not lie within one
    */
   public MemoryRegion regionOf(long gpa, long length) {
@@ -72,7 +74,12 @@ public record MemoryTable(List<MemoryRegion> regions) {
     return regions.get(index);
   }
 
-  /** Whether {@code [gpa, +length)} lies within one region. */
+  /**
+   * {@return whether {@code [gpa, +length)} lies within one region}
+   *
+   * @param gpa guest address of the first byte
+   * @param length in bytes; a negative one lies nowhere
+   */
   public boolean contains(long gpa, long length) {
     return indexOf(gpa, length) >= 0;
   }
@@ -94,8 +101,11 @@ public record MemoryTable(List<MemoryRegion> regions) {
   }
 
   /**
-   * The user address by which a back end is told of {@code [gpa, +length)}, as in SET_VRING_ADDR.
+   * {@return the user address by which a back end is told of {@code [gpa, +length)}, as in
+   * SET_VRING_ADDR}
    *
+   * @param gpa guest address of the first byte
+   * @param length in bytes, not negative
    * @throws GuestAddressException when that does not lie within one region
    */
   public long userAddressOf(long gpa, long length) {
@@ -104,31 +114,43 @@ public record MemoryTable(List<MemoryRegion> regions) {
   }
 
   /**
-   * The last guest address that belongs to a region (not the first one after it); -1 when there is
-   * none.
+   * {@return the last guest address that belongs to a region (not the first one after it); -1 when
+   * there is none}
    */
   public long highestAddress() {
     return regions.isEmpty() ? -1 : regions.getLast().end() - 1;
   }
 
-  /** The sum of all regions' sizes, in bytes. */
+  /** {@return the sum of all regions' sizes, in bytes} */
   public long totalBytes() {
     return regions.stream().mapToLong(MemoryRegion::size).sum();
   }
 
-  /** The region of that name, if there is one. */
+  /**
+   * {@return the region of that name; empty when there is none}
+   *
+   * @param name as {@link MemoryRegion#name} has it
+   */
   public Optional<MemoryRegion> region(String name) {
     return regions.stream().filter(region -> region.name().equals(name)).findFirst();
   }
 
-  /** This table and one region more. */
+  /**
+   * {@return this table and one region more}
+   *
+   * @param region overlaps no other, and has a name that is not there yet
+   */
   public MemoryTable with(MemoryRegion region) {
     List<MemoryRegion> more = new ArrayList<>(regions);
     more.add(region);
     return new MemoryTable(more);
   }
 
-  /** This table without the region of that name; the same when there is none. */
+  /**
+   * {@return this table without the region of that name; the same when there is none}
+   *
+   * @param name of the region that is left out
+   */
   public MemoryTable without(String name) {
     return new MemoryTable(regions.stream().filter(region -> !region.name().equals(name)).toList());
   }

@@ -12,7 +12,7 @@ public final class RetiredRegion implements AutoCloseable {
     this.region = region;
   }
 
-  /** What it was in the table. */
+  /** {@return what it was in the table} */
   public MemoryRegion region() {
     return region.region();
   }

@@ -42,8 +42,8 @@ public record DestinationReport(
   }
 
   /**
-   * The destination's stop window in microseconds: from the first final record to the last barrier,
-   * and before that what a late presetup kept everybody waiting.
+   * {@return the destination's stop window in microseconds: from the first final record to the last
+   * barrier, and before that what a late presetup kept everybody waiting}
    */
   public long windowMicros() {
     long late = presetupsAbandoned ? endPresetupNanos : 0;

@@ -71,7 +71,7 @@ public final class MigrationDestination {
     this.worker = new PresetupWorker(mode, this::answer);
   }
 
-  /** Begins to describe where a migration arrives. */
+  /** {@return a builder that describes where a migration arrives} */
   public static Builder builder() {
     return new Builder();
   }
@@ -88,49 +88,84 @@ public final class MigrationDestination {
 
     private Builder() {}
 
-    /** The devices, connected to their back ends and told nothing, named as the source's are. */
+    /**
+     * Sets the devices.
+     *
+     * @param newDevices connected to their back ends and told nothing, named as the source's are
+     * @return this
+     */
     public Builder devices(List<VhostNet> newDevices) {
       devices = newDevices;
       return this;
     }
 
-    /** Guest memory; its mapping stays where it is from now on. */
+    /**
+     * Sets guest memory.
+     *
+     * @param newRam its mapping stays where it is from now on
+     * @return this
+     */
     public Builder ram(RamTarget newRam) {
       ram = newRam;
       return this;
     }
 
-    /** The VM; only its resume is called. */
+    /**
+     * Sets the VM.
+     *
+     * @param newVm only its resume is called
+     * @return this
+     */
     public Builder vm(VmControl newVm) {
       vm = newVm;
       return this;
     }
 
-    /** The connection to the source; stays the caller's. */
+    /**
+     * Sets the connection to the source.
+     *
+     * @param newLink stays the caller's to close
+     * @return this
+     */
     public Builder link(MigrationLink newLink) {
       link = newLink;
       return this;
     }
 
-    /** How back ends are set up early. */
+    /**
+     * Sets how back ends are set up early; {@link PresetupMode#OFF} where nothing is said.
+     *
+     * @param newMode counts for all devices
+     * @return this
+     */
     public Builder presetup(PresetupMode newMode) {
       mode = newMode;
       return this;
     }
 
-    /** Bounds and order. */
+    /**
+     * Sets bounds and order; {@link MigrationOptions#defaults} where nothing is said.
+     *
+     * @param newOptions of which the destination needs order, lateWithin and linkWithin
+     * @return this
+     */
     public Builder options(MigrationOptions newOptions) {
       options = newOptions;
       return this;
     }
 
-    /** Told as it goes. */
+    /**
+     * Sets who is told as it goes.
+     *
+     * @param newListener called on the thread of {@link MigrationDestination#run}
+     * @return this
+     */
     public Builder listener(MigrationListener newListener) {
       listener = newListener;
       return this;
     }
 
-    /** The destination. */
+    /** {@return the destination, for one migration} */
     public MigrationDestination build() {
       return new MigrationDestination(this);
     }
@@ -139,6 +174,7 @@ public final class MigrationDestination {
   /**
    * Receives a migration. When this returns, the guest runs here.
    *
+   * @return what was done, and when
    * @throws MigrationException it did not come to that: the guest does not run here, the source was
    *     told so where it could be, and the devices are disconnected, because their back ends may
    *     have been set up early and there is no message that undoes that

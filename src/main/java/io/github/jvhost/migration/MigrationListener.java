@@ -6,7 +6,11 @@ package io.github.jvhost.migration;
  */
 @FunctionalInterface
 public interface MigrationListener {
-  /** A phase begins. */
+  /**
+   * A phase begins.
+   *
+   * @param phase which one; they come in the order of their declaration
+   */
   void phase(Phase phase);
 
   /**

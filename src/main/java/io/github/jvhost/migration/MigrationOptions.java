@@ -13,7 +13,7 @@ import java.time.Duration;
  * @param lateWithin how long the destination, with the guest stopped, still waits for a presetup
  *     that is under way before it gives it up and connects anew
  * @param linkWithin how long the other side may keep quiet, or not take what is sent
- * @param stopPages the source stops the guest when fewer pages than this are left
+ * @param stopPages the source stops the guest when no more pages than this are left
  * @param maxRounds or after so many rounds
  */
 public record MigrationOptions(
@@ -43,7 +43,10 @@ public record MigrationOptions(
     }
   }
 
-  /** Early records, planned order, 5 s for presetup, 1 s for a late one, 30 s of quiet. */
+  /**
+   * {@return early records, planned order, 5 s for presetup, 1 s for a late one, 30 s of quiet, and
+   * a guest that is stopped at 256 pages or after 8 rounds}
+   */
   public static MigrationOptions defaults() {
     return new MigrationOptions(
         true,
@@ -55,26 +58,39 @@ public record MigrationOptions(
         8);
   }
 
-  /** The same without early records and in this order. */
+  /**
+   * {@return the same without early records and in another order}
+   *
+   * @param newOrder in which devices stop and start
+   */
   public MigrationOptions withoutEarly(StartOrder newOrder) {
     return new MigrationOptions(
         false, newOrder, presetupWithin, lateWithin, linkWithin, stopPages, maxRounds);
   }
 
-  /** The same with another patience for presetup. */
+  /**
+   * {@return the same with another patience for presetup}
+   *
+   * @param newPresetupWithin how long the source waits for presetup, not negative
+   * @param newLateWithin how long the destination still waits for a late one, not negative
+   */
   public MigrationOptions patience(Duration newPresetupWithin, Duration newLateWithin) {
     return new MigrationOptions(
         early, order, newPresetupWithin, newLateWithin, linkWithin, stopPages, maxRounds);
   }
 
-  /** The same with another patience for the other side. */
+  /**
+   * {@return the same with another patience for the other side}
+   *
+   * @param newLinkWithin how long it may keep quiet, or not take what is sent; more than zero
+   */
   public MigrationOptions linkWithin(Duration newLinkWithin) {
     return new MigrationOptions(
         early, order, presetupWithin, lateWithin, newLinkWithin, stopPages, maxRounds);
   }
 
   /**
-   * The same with another moment to stop the guest.
+   * {@return the same with another moment to stop the guest}
    *
    * @param pages when no more than these are left; a fast link can take more in the same time
    * @param rounds or after so many rounds, however many are left

@@ -74,7 +74,7 @@ public final class MigrationSource {
   }
 
   /**
-   * Begins to describe a migration.
+   * {@return a builder that describes a migration}
    *
    * @param ledger that counts the descriptors of the dirty log
    */
@@ -96,49 +96,83 @@ public final class MigrationSource {
       this.ledger = ledger;
     }
 
-    /** The devices, running; their names are what the destination finds its own by. */
+    /**
+     * Sets the devices.
+     *
+     * @param newDevices running; their names are what the destination finds its own by
+     * @return this
+     */
     public Builder devices(List<VhostNet> newDevices) {
       devices = newDevices;
       return this;
     }
 
-    /** Guest memory. */
+    /**
+     * Sets guest memory.
+     *
+     * @param newRam begun and ended by {@link MigrationSource#run}
+     * @return this
+     */
     public Builder ram(RamSource newRam) {
       ram = newRam;
       return this;
     }
 
-    /** The VM. */
+    /**
+     * Sets the VM.
+     *
+     * @param newVm paused for the hand-over, and resumed where that fails
+     * @return this
+     */
     public Builder vm(VmControl newVm) {
       vm = newVm;
       return this;
     }
 
-    /** The connection to the destination; stays the caller's. */
+    /**
+     * Sets the connection to the destination.
+     *
+     * @param newLink stays the caller's to close
+     * @return this
+     */
     public Builder link(MigrationLink newLink) {
       link = newLink;
       return this;
     }
 
-    /** Bounds and order. */
+    /**
+     * Sets bounds and order; {@link MigrationOptions#defaults} where nothing is said.
+     *
+     * @param newOptions of which the source needs all but lateWithin
+     * @return this
+     */
     public Builder options(MigrationOptions newOptions) {
       options = newOptions;
       return this;
     }
 
-    /** Told as it goes. */
+    /**
+     * Sets who is told as it goes.
+     *
+     * @param newListener called on the thread of {@link MigrationSource#run}
+     * @return this
+     */
     public Builder listener(MigrationListener newListener) {
       listener = newListener;
       return this;
     }
 
-    /** The source. */
+    /** {@return the source, for one migration} */
     public MigrationSource build() {
       return new MigrationSource(this);
     }
   }
 
-  /** Gives the migration up as soon as possible; without effect once everything was handed over. */
+  /**
+   * Gives the migration up as soon as possible; without effect once everything was handed over.
+   *
+   * @param why in a few words, for the messages on both sides; the first one counts
+   */
   public void cancel(String why) {
     cancelled.compareAndSet(null, why);
   }
@@ -187,6 +221,7 @@ public final class MigrationSource {
   /**
    * Migrates. When this returns, the guest runs on the destination.
    *
+   * @return what was done, and when
    * @throws MigrationException it did not come to that; the message says who runs. Where it could,
    *     the source has its devices and its guest running again
    */

@@ -13,19 +13,23 @@ import io.github.jvhost.memory.MemoryTable;
  * returns when the other side has confirmed them.
  */
 public interface RamSource {
-  /** The regions; what the migration's HELLO tells. */
+  /** {@return the regions; what the migration's HELLO tells} */
   MemoryTable table();
 
   /** From now on the guest's own writes are followed; every page is still to be sent. */
   void begin();
 
-  /** Where the pages are marked that have to be sent; back ends' dirty logs are merged into it. */
+  /**
+   * {@return the bitmap in which the pages are marked that have to be sent; back ends' dirty logs
+   * are merged into it}
+   */
   DirtyBitmap dirty();
 
   /**
    * Sends every page that is marked now, and takes the marks away first, so that a page that is
    * written meanwhile is marked again.
    *
+   * @param sink takes pages for the migration's own stream; it need not be used
    * @return pages sent
    */
   long sendDirty(PageSink sink);

@@ -10,7 +10,7 @@ import java.nio.ByteBuffer;
  * <p>Called on the thread that reads the migration, one call after the other.
  */
 public interface RamTarget {
-  /** The regions, to be compared with the source's. */
+  /** {@return the regions, to be compared with the source's} */
   MemoryTable table();
 
   /**
@@ -19,6 +19,7 @@ public interface RamTarget {
    *
    * @param guestAddress of the first byte
    * @param length in bytes
+   * @return the memory itself, with just these bytes between position and limit
    * @throws io.github.jvhost.VhostException there is no such memory
    */
   ByteBuffer writable(long guestAddress, int length);
@@ -26,6 +27,9 @@ public interface RamTarget {
   /**
    * The source has got another region.
    *
+   * @param name of the region, which is not yet in {@link #table}
+   * @param guestAddress of its first byte, as the source has it
+   * @param size in bytes
    * @throws io.github.jvhost.VhostException there cannot be one like that here
    */
   void addRegion(String name, long guestAddress, long size);

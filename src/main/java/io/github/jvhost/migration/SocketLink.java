@@ -29,8 +29,9 @@ public final class SocketLink implements MigrationLink {
   }
 
   /**
-   * Over a connected channel, which it owns from now on.
+   * {@return a link over a connected channel, which the caller closes}
    *
+   * @param channel belongs to the link from now on, and is made non-blocking
    * @throws MigrationException the channel is not usable
    */
   public static SocketLink over(SocketChannel channel) {

@@ -28,12 +28,15 @@ public record SourceReport(
     long committedNanos,
     long runningNanos) {
 
-  /** Pages of the last round, which the guest had to wait for. */
+  /** {@return how many pages the last round sent, which the guest had to wait for} */
   public long finalRoundPages() {
     return roundPages.isEmpty() ? 0 : roundPages.getLast();
   }
 
-  /** Why presetup was not what was asked for, in one line; null: it was, as far as is known. */
+  /**
+   * {@return why presetup was not what was asked for, in one line; null: it was, as far as is
+   * known}
+   */
   public @Nullable String fallback() {
     if (presetupLate) {
       return "presetup was late: the guest was stopped before it was done";

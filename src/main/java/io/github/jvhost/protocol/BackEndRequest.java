@@ -57,17 +57,17 @@ public enum BackEndRequest {
     this.gate = gate;
   }
 
-  /** The number. */
+  /** {@return the request's number on the wire, in the back end's own number space} */
   public int id() {
     return id;
   }
 
-  /** The layout that is received. */
+  /** {@return the layout that is received with it} */
   public PayloadKind payload() {
     return payload;
   }
 
-  /** Most descriptors that travel with it. */
+  /** {@return how many descriptors may travel with it at most, 0 or 1} */
   public int maxDescriptors() {
     return maxDescriptors;
   }
@@ -75,6 +75,7 @@ public enum BackEndRequest {
   /**
    * Refuses a size that the layout cannot have, before its bytes are there.
    *
+   * @param size bytes of the payload, as the header says
    * @throws ProtocolException naming both sizes
    */
   public void requireFittingSize(int size) {
@@ -87,9 +88,10 @@ public enum BackEndRequest {
   /**
    * Reads and checks what a back end asked.
    *
-   * @param in the payload
-   * @param size of it
+   * @param in holds the payload from its reader index on; the index moves past it
+   * @param size bytes of the payload, as its header says
    * @param descriptors how many came along
+   * @return the payload, in this request's layout
    * @throws ProtocolException if the layout, a value or the number of descriptors does not fit
    */
   public Payload decode(ByteBuf in, int size, int descriptors) {
@@ -123,22 +125,32 @@ public enum BackEndRequest {
     return decoded;
   }
 
-  /** The feature bits, of those in {@link VhostFeature}, that must be acknowledged as well. */
+  /**
+   * {@return the feature bits, of those in {@link VhostFeature}, that must be acknowledged as well;
+   * 0 for most}
+   */
   public long featureMask() {
     return this == IOTLB_MSG ? VhostFeature.IOMMU_PLATFORM : 0;
   }
 
-  /** Whether it is answered (u64) also when NEED_REPLY is not set. */
+  /** {@return whether it is answered (u64) also when NEED_REPLY is not set} */
   public boolean alwaysAnswered() {
     return alwaysAnswered;
   }
 
-  /** The protocol features, as bits, that must be negotiated besides BACKEND_REQ. */
+  /**
+   * {@return the protocol features, as bits, that must be negotiated besides BACKEND_REQ; 0 for
+   * none}
+   */
   public long gateMask() {
     return gate;
   }
 
-  /** The request with a number; empty when there is none. */
+  /**
+   * {@return the request with a number; empty when there is none}
+   *
+   * @param id as a header has it
+   */
   public static Optional<BackEndRequest> of(int id) {
     return id < 1 || id > ALL.length ? Optional.empty() : Optional.of(ALL[id - 1]);
   }

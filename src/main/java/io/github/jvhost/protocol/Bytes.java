@@ -15,7 +15,11 @@ public final class Bytes {
     this.content = content;
   }
 
-  /** A copy of an array. */
+  /**
+   * {@return the bytes of an array}
+   *
+   * @param content copied; may be empty
+   */
   public static Bytes of(byte... content) {
     return new Bytes(content.clone());
   }
@@ -26,12 +30,12 @@ public final class Bytes {
     return new Bytes(content);
   }
 
-  /** How many there are. */
+  /** {@return how many bytes there are} */
   public int length() {
     return content.length;
   }
 
-  /** A copy. */
+  /** {@return a copy of the bytes, the caller's to change} */
   public byte[] toArray() {
     return content.clone();
   }

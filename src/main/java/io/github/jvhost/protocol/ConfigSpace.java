@@ -63,6 +63,9 @@ public record ConfigSpace(int offset, int flags, Bytes content) implements Paylo
   /**
    * Reads a peer's bytes.
    *
+   * @param in holds the payload from its reader index on; the index moves past it
+   * @param size bytes of the payload, as its header says; 12 to 268
+   * @return the piece of the configuration space
    * @throws ProtocolException if the size word is not what is there, the piece lies outside the
    *     space or a flag is unknown
    */

@@ -51,6 +51,9 @@ public record DeviceStateTransfer(Direction direction) implements Payload {
   /**
    * Reads a peer's bytes.
    *
+   * @param in holds the payload from its reader index on; the index moves past it
+   * @param size bytes of the payload, as its header says; {@link #SIZE} is expected
+   * @return which way the state is to move
    * @throws ProtocolException if the size is another or a value is unknown
    */
   public static DeviceStateTransfer decode(ByteBuf in, int size) {

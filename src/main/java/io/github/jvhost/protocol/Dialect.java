@@ -84,23 +84,28 @@ public record Dialect(String name, Optional<PresetupCode> presetup, long maskedP
    * @param name for messages
    * @param bit of the protocol features, 0 to 63, without an upstream meaning
    * @param id of the request, without an upstream meaning
+   * @return the dialect, which masks no upstream feature
    * @throws IllegalArgumentException if either has one
    */
   public static Dialect custom(String name, int bit, int id) {
     return new Dialect(name, Optional.of(new PresetupCode(bit, id)), 0);
   }
 
-  /** Whether there is a PRESETUP. */
+  /** {@return whether this dialect has a PRESETUP} */
   public boolean hasPresetup() {
     return presetup.isPresent();
   }
 
-  /** The protocol feature bit of PRESETUP, or 0. */
+  /** {@return the protocol feature bit of PRESETUP as a mask, or 0 when there is no PRESETUP} */
   public long presetupMask() {
     return presetup.isPresent() ? presetup.get().mask() : 0;
   }
 
-  /** The number of a request; empty: it cannot be sent in this dialect. */
+  /**
+   * {@return the number of a request on the wire; empty: it cannot be sent in this dialect}
+   *
+   * @param request any, PRESETUP too
+   */
   public OptionalInt idOf(FrontEndRequest request) {
     if (request == FrontEndRequest.PRESETUP) {
       return presetup.isPresent() ? OptionalInt.of(presetup.get().id()) : OptionalInt.empty();
@@ -110,7 +115,11 @@ public record Dialect(String name, Optional<PresetupCode> presetup, long maskedP
         : OptionalInt.empty();
   }
 
-  /** What a number means; empty: nothing in this dialect. */
+  /**
+   * {@return what a number means; empty: nothing in this dialect}
+   *
+   * @param id as a header has it
+   */
   public Optional<FrontEndRequest> requestOf(int id) {
     if (presetup.isPresent() && presetup.get().id() == id) {
       return Optional.of(FrontEndRequest.PRESETUP);
@@ -120,13 +129,21 @@ public record Dialect(String name, Optional<PresetupCode> presetup, long maskedP
   }
 
   /**
-   * The protocol feature bits, in this dialect's meaning, without which a request must not be sent.
+   * {@return the protocol feature bits, in this dialect's meaning, without which a request must not
+   * be sent; 0 for none}
+   *
+   * @param request one that this dialect has
    */
   public long gateOf(FrontEndRequest request) {
     return request == FrontEndRequest.PRESETUP ? presetupMask() : request.gateMask();
   }
 
-  /** Protocol feature bits by name, in this dialect's meaning. */
+  /**
+   * {@return protocol feature bits by name, in this dialect's meaning: "MQ|REPLY_ACK|PRESETUP", or
+   * "none"}
+   *
+   * @param bits any; one without a name appears by its number
+   */
   public String describe(long bits) {
     if ((bits & presetupMask()) == 0) {
       return ProtocolFeature.describe(bits);

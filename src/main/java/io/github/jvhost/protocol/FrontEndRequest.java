@@ -285,19 +285,21 @@ public enum FrontEndRequest {
     return Optional.empty();
   }
 
-  /** The upstream number; empty for PRESETUP, which has none. */
+  /** {@return the number upstream; empty for PRESETUP, which has none} */
   public OptionalInt fixedId() {
     return fixedId;
   }
 
-  /** The layout that is sent. */
+  /** {@return the layout that is sent} */
   public PayloadKind payload() {
     return payload;
   }
 
   /**
-   * The layout that always comes back with these protocol features; empty: at most an
-   * acknowledgement.
+   * {@return the layout that always comes back with these protocol features; empty: at most an
+   * acknowledgement}
+   *
+   * @param protocolFeatures those that are negotiated, as bits
    */
   public Optional<PayloadKind> explicitReply(long protocolFeatures) {
     if (this == SET_LOG_BASE && ProtocolFeature.LOG_SHMFD.isIn(protocolFeatures)) {
@@ -308,7 +310,7 @@ public enum FrontEndRequest {
   }
 
   /**
-   * The layout in which one message is answered; empty: not at all.
+   * {@return the layout in which one message is answered; empty: not at all}
    *
    * <p>While postcopy is on, a memory table comes back with the back end's addresses for ours; the
    * go-ahead behind it, eight zero bytes, is the table without regions and is not answered.
@@ -331,37 +333,37 @@ public enum FrontEndRequest {
     return explicit.isEmpty() && needReply ? ACKNOWLEDGEMENT : explicit;
   }
 
-  /** How much work its answer may stand for. */
+  /** {@return how much work its answer may stand for} */
   public MessageClass messageClass() {
     return messageClass;
   }
 
   /**
-   * The feature bits, of those in {@link VhostFeature}, that must be acknowledged besides the
-   * protocol features.
+   * {@return the feature bits, of those in {@link VhostFeature}, that must be acknowledged besides
+   * the protocol features; 0 for most}
    */
   public long featureMask() {
     return this == IOTLB_MSG ? VhostFeature.IOMMU_PLATFORM : 0;
   }
 
-  /** Descriptors that the answer may carry. */
+  /** {@return how many descriptors the answer may carry at most, 0 or 1} */
   public int maxReplyDescriptors() {
     return maxReplyDescriptors;
   }
 
-  /** Fewest descriptors that travel with the request. */
+  /** {@return how many descriptors must travel with the request at least} */
   public int minDescriptors() {
     return minDescriptors;
   }
 
-  /** Most descriptors that travel with the request. */
+  /** {@return how many descriptors may travel with the request at most} */
   public int maxDescriptors() {
     return maxDescriptors;
   }
 
   /**
-   * The protocol features that must all be negotiated, as bits; for PRESETUP the {@link Dialect}
-   * knows it.
+   * {@return the protocol features that must all be negotiated, as bits; 0 for PRESETUP, whose
+   * {@link Dialect} knows it}
    */
   public long gateMask() {
     return gate;
@@ -371,6 +373,8 @@ public enum FrontEndRequest {
    * Refuses a message that the specification does not have: wrong layout, a number that must be
    * another, or descriptors that do not match what the payload announces.
    *
+   * @param message what is to be sent
+   * @param descriptors how many go with it
    * @throws IllegalArgumentException naming what does not fit
    */
   public void requireWellFormed(Payload message, int descriptors) {

@@ -49,22 +49,33 @@ public record Header(int request, int flags, int size) {
     }
   }
 
-  /** The header of a request. */
+  /**
+   * {@return the header of a request}
+   *
+   * @param id in the id space of the socket on which it is sent
+   * @param size bytes of the payload, 0 to {@link #MAX_PAYLOAD}
+   * @param needReply whether the sender wants an answer: sets {@link #NEED_REPLY}
+   */
   public static Header request(int id, int size, boolean needReply) {
     return new Header(id, needReply ? VERSION | NEED_REPLY : VERSION, size);
   }
 
-  /** The header of a reply. */
+  /**
+   * {@return the header of a reply}
+   *
+   * @param id that of the request which is answered
+   * @param size bytes of the payload, 0 to {@link #MAX_PAYLOAD}
+   */
   public static Header reply(int id, int size) {
     return new Header(id, REPLY_FLAGS, size);
   }
 
-  /** Whether the reply flag is set. */
+  /** {@return whether this message answers another} */
   public boolean isReply() {
     return (flags & REPLY) != 0;
   }
 
-  /** Whether the sender wants an answer. */
+  /** {@return whether the sender wants an answer} */
   public boolean needsReply() {
     return (flags & NEED_REPLY) != 0;
   }
@@ -72,6 +83,8 @@ public record Header(int request, int flags, int size) {
   /**
    * Reads 12 bytes.
    *
+   * @param in holds the header from its reader index on; the index moves past it
+   * @return the header, its ranges checked
    * @throws ProtocolException if the version, a reserved flag or the size is wrong, or bytes are
    *     missing
    */
@@ -85,12 +98,23 @@ public record Header(int request, int flags, int size) {
         () -> new Header(request, flags, size));
   }
 
-  /** Writes 12 bytes. */
+  /**
+   * Writes 12 bytes.
+   *
+   * @param out takes the bytes at its writer index, which moves; stays the caller's
+   */
   public void encode(ByteBuf out) {
     encode(out, request, flags, size);
   }
 
-  /** Writes 12 bytes without a record in between; the values are taken as they are. */
+  /**
+   * Writes 12 bytes without a record in between; the values are taken as they are.
+   *
+   * @param out takes the bytes at its writer index, which moves; stays the caller's
+   * @param request the id
+   * @param flags the version among them
+   * @param size bytes of the payload alone
+   */
   public static void encode(ByteBuf out, int request, int flags, int size) {
     Wire.putInt(out, request);
     Wire.putInt(out, flags);

@@ -58,6 +58,9 @@ public record Inflight(long mmapSize, long mmapOffset, int queues, int queueSize
   /**
    * Reads a peer's bytes.
    *
+   * @param in holds the payload from its reader index on; the index moves past it
+   * @param size bytes of the payload, as its header says; 20, or more with padding that is skipped
+   * @return where the region lies, and for how many rings
    * @throws ProtocolException if there are fewer than 20 bytes or the region goes around the end of
    *     the file
    */

@@ -71,6 +71,9 @@ public record Iotlb(long iova, long length, long userAddress, int permission, in
   /**
    * Reads a peer's bytes.
    *
+   * @param in holds the payload from its reader index on; the index moves past it
+   * @param size bytes of the payload, as its header says; 26, or more with padding that is skipped
+   * @return the entry
    * @throws ProtocolException if there are fewer than 26 bytes or the permission or type is unknown
    */
   public static Iotlb decode(ByteBuf in, int size) {

@@ -46,6 +46,9 @@ public record LogRegion(long bytes, long offset) implements Payload {
   /**
    * Reads a peer's bytes.
    *
+   * @param in holds the payload from its reader index on; the index moves past it
+   * @param size bytes of the payload, as its header says; {@link #SIZE} is expected
+   * @return where the log lies
    * @throws ProtocolException if the size is another, the log is empty or it goes around the end of
    *     the file
    */

@@ -61,6 +61,9 @@ public record MemoryTablePayload(List<MemoryRegionPayload> regions) implements P
   /**
    * Reads a table.
    *
+   * @param in holds the payload from its reader index on; the index moves past it
+   * @param size bytes of the payload, as its header says; 8, and 32 more for each region
+   * @return the table; it may be empty
    * @throws ProtocolException if there are more than eight regions, the size is not that of their
    *     number, or a region is refused
    */

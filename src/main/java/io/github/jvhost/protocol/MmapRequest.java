@@ -58,6 +58,9 @@ public record MmapRequest(
   /**
    * Reads a peer's bytes.
    *
+   * @param in holds the payload from its reader index on; the index moves past it
+   * @param size bytes of the payload, as its header says; {@link #SIZE} is expected
+   * @return what is to be mapped or unmapped
    * @throws ProtocolException if the size is another, a reserved flag is set or a range goes around
    */
   public static MmapRequest decode(ByteBuf in, int size) {

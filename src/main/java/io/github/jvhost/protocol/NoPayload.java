@@ -25,6 +25,9 @@ public enum NoPayload implements Payload {
   /**
    * Reads nothing.
    *
+   * @param in is left as it is
+   * @param size bytes of the payload, as its header says; must be 0
+   * @return {@link #INSTANCE}
    * @throws ProtocolException if {@code size} is not 0
    */
   public static NoPayload decode(ByteBuf in, int size) {

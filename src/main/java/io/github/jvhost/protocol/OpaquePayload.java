@@ -33,6 +33,9 @@ public record OpaquePayload(Bytes content) implements Payload {
   /**
    * Reads {@code size} bytes.
    *
+   * @param in holds the payload from its reader index on; the index moves past it
+   * @param size bytes of the payload, as its header says; 0 to {@link Header#MAX_PAYLOAD}
+   * @return a copy of the bytes
    * @throws ProtocolException if there are too many or some are missing
    */
   public static OpaquePayload decode(ByteBuf in, int size) {

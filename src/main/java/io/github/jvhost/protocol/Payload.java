@@ -25,12 +25,16 @@ public sealed interface Payload
         ShmemConfig,
         OpaquePayload {
 
-  /** Bytes that {@link #encode} writes. */
+  /** {@return how many bytes {@link #encode} writes} */
   int size();
 
-  /** Writes exactly {@link #size()} bytes; the buffer stays the caller's. */
+  /**
+   * Writes exactly {@link #size()} bytes.
+   *
+   * @param out takes the bytes at its writer index, which moves; stays the caller's
+   */
   void encode(ByteBuf out);
 
-  /** Which layout this is. */
+  /** {@return which layout this is} */
   PayloadKind kind();
 }

@@ -49,24 +49,27 @@ public enum PayloadKind {
     this.maxSize = maxSize;
   }
 
-  /** Fewest bytes that are accepted. */
+  /** {@return the fewest bytes that are accepted} */
   public int minSize() {
     return minSize;
   }
 
-  /** Most bytes that are accepted. */
+  /** {@return the most bytes that are accepted} */
   public int maxSize() {
     return maxSize;
   }
 
   /**
-   * Whether a peer's payload of this size can be of this layout; the content may still be refused.
+   * {@return whether a peer's payload of this size can be of this layout; the content may still be
+   * refused}
+   *
+   * @param size in bytes, as a header says
    */
   public boolean accepts(int size) {
     return size >= minSize && size <= maxSize;
   }
 
-  /** The sizes that are accepted, for messages: "8" or "26 to 4096". */
+  /** {@return the sizes in bytes that are accepted, for messages: "8" or "26 to 4096"} */
   public String describeSizes() {
     return minSize == maxSize ? Integer.toString(minSize) : minSize + " to " + maxSize;
   }
@@ -74,6 +77,10 @@ public enum PayloadKind {
   /**
    * Reads {@code size} bytes.
    *
+   * @param in holds the payload from its reader index on; the index moves past it
+   * @param size bytes of the payload, as its header says
+   * @return the payload; {@link NoPayload#INSTANCE} for {@link #IGNORED}, and for a {@link #CONFIG}
+   *     of 0 bytes
    * @throws ProtocolException if the size does not fit, bytes are missing or a value is out of
    *     range
    */

@@ -17,7 +17,7 @@ public record PresetupCode(int bit, int id) {
     }
   }
 
-  /** The bit as a mask. */
+  /** {@return the bit as a mask, with that bit alone set} */
   public long mask() {
     return 1L << bit;
   }

@@ -60,22 +60,30 @@ public enum ProtocolFeature {
     this.bit = bit;
   }
 
-  /** The bit's number, 0 to 63. */
+  /** {@return the bit's number, 0 to 63} */
   public int bit() {
     return bit;
   }
 
-  /** The bit. */
+  /** {@return the bit as a mask, with that bit alone set} */
   public long mask() {
     return 1L << bit;
   }
 
-  /** Whether the bit is among these. */
+  /**
+   * {@return whether this feature's bit is set}
+   *
+   * @param bits protocol features that are offered or acknowledged
+   */
   public boolean isIn(long bits) {
     return (bits & mask()) != 0;
   }
 
-  /** The union of some bits. */
+  /**
+   * {@return the bits of some features, in one mask}
+   *
+   * @param features none gives 0
+   */
   public static long maskOf(ProtocolFeature... features) {
     long mask = 0;
     for (ProtocolFeature feature : features) {
@@ -84,7 +92,11 @@ public enum ProtocolFeature {
     return mask;
   }
 
-  /** The bits by name, "MQ|REPLY_ACK|bit 40", or "none". */
+  /**
+   * {@return the bits by name, "MQ|REPLY_ACK|bit 40", or "none"}
+   *
+   * @param bits any; one without a name appears by its number
+   */
   public static String describe(long bits) {
     StringBuilder text = new StringBuilder();
     for (int bit = 0; bit < Long.SIZE; bit++) {

@@ -39,6 +39,9 @@ public record SharedObject(UUID uuid) implements Payload {
   /**
    * Reads a peer's bytes.
    *
+   * @param in holds the payload from its reader index on; the index moves past it
+   * @param size bytes of the payload, as its header says; {@link #SIZE} is expected
+   * @return which object is meant
    * @throws ProtocolException if the size is another
    */
   public static SharedObject decode(ByteBuf in, int size) {

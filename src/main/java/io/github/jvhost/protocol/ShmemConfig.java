@@ -63,6 +63,9 @@ public record ShmemConfig(List<Long> sizes) implements Payload {
   /**
    * Reads a peer's bytes.
    *
+   * @param in holds the payload from its reader index on; the index moves past it
+   * @param size bytes of the payload, as its header says; {@link #SIZE} is expected
+   * @return the sizes of all 256 entries
    * @throws ProtocolException if the size is another or the count is not that of the sizes
    */
   public static ShmemConfig decode(ByteBuf in, int size) {

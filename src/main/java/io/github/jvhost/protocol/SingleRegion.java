@@ -37,6 +37,9 @@ public record SingleRegion(MemoryRegionPayload region) implements Payload {
   /**
    * Reads a peer's bytes.
    *
+   * @param in holds the payload from its reader index on; the index moves past it
+   * @param size bytes of the payload, as its header says; {@link #SIZE} is expected
+   * @return the region; the padding before it is skipped
    * @throws ProtocolException if the size is another or the region is refused
    */
   public static SingleRegion decode(ByteBuf in, int size) {

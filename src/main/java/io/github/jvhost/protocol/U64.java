@@ -22,8 +22,8 @@ public record U64(long value) implements Payload {
   public static final int SIZE = 8;
 
   /**
-   * The payload of SEND_RARP: the address in the first six bytes, in memory order, whatever the
-   * host's byte order.
+   * {@return the payload of SEND_RARP: the address in the first six bytes, in memory order,
+   * whatever the host's byte order}
    *
    * @param mac six bytes
    */
@@ -54,6 +54,9 @@ public record U64(long value) implements Payload {
   /**
    * Reads 8 bytes.
    *
+   * @param in holds the payload from its reader index on; the index moves past it
+   * @param size bytes of the payload, as its header says; {@link #SIZE} is expected
+   * @return the number, whatever it means
    * @throws ProtocolException if the size is another
    */
   public static U64 decode(ByteBuf in, int size) {

@@ -59,6 +59,9 @@ public record VringAddress(
   /**
    * Reads 40 bytes.
    *
+   * @param in holds the payload from its reader index on; the index moves past it
+   * @param size bytes of the payload, as its header says; {@link #SIZE} is expected
+   * @return the addresses, as the peer wrote them
    * @throws ProtocolException if the size is another, the index is above 255 or a reserved flag is
    *     set
    */

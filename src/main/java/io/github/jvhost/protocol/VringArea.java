@@ -50,6 +50,9 @@ public record VringArea(int index, boolean withoutDescriptor, long length, long 
   /**
    * Reads a peer's bytes.
    *
+   * @param in holds the payload from its reader index on; the index moves past it
+   * @param size bytes of the payload, as its header says; {@link #SIZE} is expected
+   * @return the doorbell page, or its withdrawal
    * @throws ProtocolException if the size is another, a reserved bit is set or the area goes around
    *     the end of the file
    */

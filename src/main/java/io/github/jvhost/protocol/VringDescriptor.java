@@ -56,6 +56,9 @@ public record VringDescriptor(int index, boolean withoutDescriptor) implements P
   /**
    * Reads 8 bytes.
    *
+   * @param in holds the payload from its reader index on; the index moves past it
+   * @param size bytes of the payload, as its header says; {@link #SIZE} is expected
+   * @return the ring, and whether a descriptor comes along
    * @throws ProtocolException if the size is another or a reserved bit is set
    */
   public static VringDescriptor decode(ByteBuf in, int size) {

@@ -44,6 +44,9 @@ public record VringState(int index, int num) implements Payload {
   /**
    * Reads 8 bytes.
    *
+   * @param in holds the payload from its reader index on; the index moves past it
+   * @param size bytes of the payload, as its header says; {@link #SIZE} is expected
+   * @return the ring and the number
    * @throws ProtocolException if the size is another or the index is above 255
    */
   public static VringState decode(ByteBuf in, int size) {

@@ -29,7 +29,7 @@ public final class Deadline {
   }
 
   /**
-   * A deadline this long from now.
+   * {@return a deadline this long from now}
    *
    * @param allowed from zero to 365 days
    */
@@ -39,7 +39,7 @@ public final class Deadline {
   }
 
   /**
-   * A deadline this long from now.
+   * {@return a deadline this long from now}
    *
    * @param time from zero to 365 days
    * @param unit of {@code time}
@@ -56,29 +56,36 @@ public final class Deadline {
     restart(System.nanoTime());
   }
 
-  /** The same, from a moment that was just read from {@link System#nanoTime}. */
+  /**
+   * The same, from a moment that was just read from {@link System#nanoTime}.
+   *
+   * @param now that moment, in nanoseconds
+   */
   public void restart(long now) {
     atNanos = now + allowedNanos;
   }
 
   /**
-   * Nanoseconds that are left from a moment of {@link System#nanoTime} on, 0 when it has passed.
+   * {@return how many nanoseconds are left from a moment on, 0 when the deadline has passed by
+   * then}
+   *
+   * @param now that moment, as {@link System#nanoTime} tells it
    */
   public long remainingNanos(long now) {
     return Math.max(0, atNanos - now);
   }
 
-  /** Nanoseconds that are left, 0 when it has passed. */
+  /** {@return how many nanoseconds are left now, 0 when the deadline has passed} */
   public long remainingNanos() {
     return Math.max(0, atNanos - System.nanoTime());
   }
 
-  /** Whether it has passed. */
+  /** {@return whether it has passed} */
   public boolean expired() {
     return remainingNanos() == 0;
   }
 
-  /** How long was allowed when it was made, for messages. */
+  /** {@return how long was allowed when the deadline was made, for messages} */
   public Duration allowed() {
     return Duration.ofNanos(allowedNanos);
   }

@@ -39,27 +39,27 @@ public final class DescriptorLedger {
         new AtomicLong((new SplittableRandom().nextLong() << FileIdentity.COUNTER_BITS) + 1);
   }
 
-  /** A ledger that knows what is open, and what for. Cheap. */
+  /** {@return a new ledger that knows what is open, and what for} Cheap. */
   public static DescriptorLedger counting() {
     return new DescriptorLedger(false);
   }
 
   /**
-   * A ledger that knows also where in the program each was opened, at the price of a stack walk
-   * each time.
+   * {@return a new ledger that knows also where in the program each was opened, at the price of a
+   * stack walk each time}
    */
   public static DescriptorLedger tracing() {
     return new DescriptorLedger(true);
   }
 
-  /** How many descriptors are open now. */
+  /** {@return how many descriptors are open now} */
   public int openCount() {
     return open.size();
   }
 
   /**
-   * One line per open descriptor, oldest first: {@code "eventfd ring 3 kick (fd 17), opened at
-   * X.y(X.java:12)"}. The part after the comma is there only in a tracing ledger.
+   * {@return one line per open descriptor, oldest first: {@code "eventfd ring 3 kick (fd 17),
+   * opened at X.y(X.java:12)"}} The part after the comma is there only in a tracing ledger.
    */
   public List<String> describeOpen() {
     List<Map.Entry<Long, Entry>> entries = new ArrayList<>(open.entrySet());

@@ -30,7 +30,7 @@ public final class EventFd implements AutoCloseable {
   }
 
   /**
-   * A new eventfd that is not signalled.
+   * {@return a new eventfd that is not signalled; the caller closes it}
    *
    * @param ledger where its descriptor is written down, as "eventfd " and {@code what}
    * @param what what it is for: "ring 3 kick"
@@ -49,6 +49,7 @@ public final class EventFd implements AutoCloseable {
    *
    * @param descriptor the descriptor of an eventfd; from here on this object's, also if this method
    *     throws
+   * @return the eventfd, which the caller closes
    */
   public static EventFd adopt(OwnedDescriptor descriptor) {
     try {
@@ -66,7 +67,10 @@ public final class EventFd implements AutoCloseable {
     }
   }
 
-  /** The descriptor, still owned by this object: to be sent, polled or duplicated, not closed. */
+  /**
+   * {@return the descriptor, still owned by this object: to be sent, polled or duplicated, not
+   * closed}
+   */
   public OwnedDescriptor descriptor() {
     return descriptor;
   }
@@ -117,6 +121,7 @@ public final class EventFd implements AutoCloseable {
    * Waits until it is signalled, and sets it to 0 then. For a thread that waits for this one alone;
    * one that waits for several has a {@link Poller}.
    *
+   * @param deadline an expired one only looks
    * @return how often it was signalled, 0 when the deadline has passed
    * @throws IllegalStateException when closed
    * @throws SystemCallException when the descriptor is none of an eventfd

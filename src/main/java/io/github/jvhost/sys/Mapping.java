@@ -47,23 +47,23 @@ public final class Mapping implements AutoCloseable {
     return new Mapping(what, address, segment, arena);
   }
 
-  /** All of the mapping; no longer accessible after {@link #close}. */
+  /** {@return all of the mapping; no longer accessible after {@link #close}} */
   public MemorySegment segment() {
     return segment;
   }
 
-  /** Where the mapping begins in this process. */
+  /** {@return where the mapping begins in this process, a multiple of the host's page size} */
   public long address() {
     return address;
   }
 
-  /** In bytes. */
+  /** {@return how long the mapping is, in bytes} */
   public long size() {
     return segment.byteSize();
   }
 
   /**
-   * How many 4 KiB pages of this part of the file are in memory, whoever touched them.
+   * {@return how many 4 KiB pages of this part of the file are in memory, whoever touched them}
    *
    * @throws IllegalStateException when closed
    */

@@ -33,6 +33,7 @@ public final class MemoryFile implements AutoCloseable {
    * @param ledger where its descriptor is written down, as "memfd " and {@code name}
    * @param name what it is for; the system shows it in its lists of mappings. At most 249 bytes
    * @param size in bytes, more than 0
+   * @return the file, which the caller closes
    * @throws SystemCallException when the system has not enough descriptors, or refuses the size
    */
   public static MemoryFile create(DescriptorLedger ledger, String name, long size) {
@@ -59,6 +60,7 @@ public final class MemoryFile implements AutoCloseable {
    * and seals.
    *
    * @param descriptor from here on this object's, also if this method throws
+   * @return the file, which the caller closes
    * @throws SystemCallException when the system cannot tell
    */
   public static MemoryFile adopt(OwnedDescriptor descriptor) {
@@ -105,17 +107,23 @@ public final class MemoryFile implements AutoCloseable {
     return done;
   }
 
-  /** The file's size in bytes; for an adopted file without seals, what it was at that moment. */
+  /**
+   * {@return the file's size in bytes; for an adopted file without seals, what it was when it was
+   * adopted}
+   */
   public long size() {
     return size;
   }
 
-  /** Whether the file's size can never become less than {@link #size()}, whoever else holds it. */
+  /**
+   * {@return whether the file's size can never become less than {@link #size()}, whoever else holds
+   * it}
+   */
   public boolean sealedAgainstShrinking() {
     return sealedAgainstShrinking;
   }
 
-  /** The descriptor, still owned by this object: to be sent or duplicated, not closed. */
+  /** {@return the descriptor, still owned by this object: to be sent or duplicated, not closed} */
   public OwnedDescriptor descriptor() {
     return descriptor;
   }

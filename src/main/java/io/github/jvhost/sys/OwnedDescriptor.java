@@ -32,6 +32,7 @@ public final class OwnedDescriptor implements AutoCloseable {
    * @param ledger where it is written down
    * @param number an open descriptor; from here on it is this object's
    * @param what what it is for, for messages: "eventfd ring 3 kick"
+   * @return the descriptor, under the same number; the caller closes it
    * @throws SystemCallException when {@code number} is not open
    */
   public static OwnedDescriptor adopt(DescriptorLedger ledger, int number, String what) {
@@ -50,6 +51,7 @@ public final class OwnedDescriptor implements AutoCloseable {
    * @param ledger where the duplicate is written down
    * @param foreign an open descriptor; it stays its owner's
    * @param what what it is for, for messages
+   * @return the duplicate, close-on-exec; the caller closes it
    * @throws SystemCallException when {@code foreign} is not open, or no more descriptors are to be
    *     had
    */
@@ -63,8 +65,8 @@ public final class OwnedDescriptor implements AutoCloseable {
   }
 
   /**
-   * Another descriptor for the same file, close-on-exec, with the same identity and in the same
-   * ledger. The caller owns it.
+   * {@return another descriptor for the same file, close-on-exec, with the same identity and in the
+   * same ledger} The caller owns it.
    *
    * @throws IllegalStateException when this one is closed
    * @throws SystemCallException when no more descriptors are to be had
@@ -74,7 +76,7 @@ public final class OwnedDescriptor implements AutoCloseable {
   }
 
   /**
-   * The descriptor's number, still owned by this object.
+   * {@return the descriptor's number, still owned by this object}
    *
    * @throws IllegalStateException when it is closed
    */
@@ -86,17 +88,17 @@ public final class OwnedDescriptor implements AutoCloseable {
     return n;
   }
 
-  /** Which file this is; known also after the close. */
+  /** {@return which file this is, known also after the close} */
   public FileIdentity identity() {
     return identity;
   }
 
-  /** The ledger in which this descriptor is written down. */
+  /** {@return the ledger in which this descriptor is written down} */
   public DescriptorLedger ledger() {
     return ledger;
   }
 
-  /** Whether nobody has closed this object yet. */
+  /** {@return whether nobody has closed this object yet} */
   public boolean isOpen() {
     return number != CLOSED;
   }
@@ -105,6 +107,7 @@ public final class OwnedDescriptor implements AutoCloseable {
    * Gives the number away: from here on whoever asked closes it, and this object counts as closed.
    * For libraries that insist on owning what they work with.
    *
+   * @return the number, still open
    * @throws IllegalStateException when it is closed
    */
   public synchronized int release() {

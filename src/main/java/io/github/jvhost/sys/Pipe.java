@@ -27,7 +27,7 @@ public final class Pipe implements AutoCloseable {
   }
 
   /**
-   * A new, empty pipe.
+   * {@return a new, empty pipe, which the caller closes}
    *
    * @param ledger where its descriptors are written down, as "pipe " and {@code what}
    * @param what what it is for: "state of net0"
@@ -42,12 +42,12 @@ public final class Pipe implements AutoCloseable {
         OwnedDescriptor.adopt(ledger, ends[1], name + ", writing end"));
   }
 
-  /** The end from which bytes come; owned by this object until somebody takes it over. */
+  /** {@return the end from which bytes come; owned by this object until somebody takes it over} */
   public OwnedDescriptor readEnd() {
     return readEnd;
   }
 
-  /** The end into which bytes go; owned by this object until somebody takes it over. */
+  /** {@return the end into which bytes go; owned by this object until somebody takes it over} */
   public OwnedDescriptor writeEnd() {
     return writeEnd;
   }

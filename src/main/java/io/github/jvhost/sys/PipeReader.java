@@ -17,13 +17,14 @@ public final class PipeReader implements AutoCloseable {
    * Takes over a reading end and makes it non-blocking; whoever shares this very end sees that too.
    *
    * @param descriptor from here on this object's, also if this method throws
+   * @return the reader, which the caller closes
    * @throws SystemCallException when the system refuses
    */
   public static PipeReader adopt(OwnedDescriptor descriptor) {
     return new PipeReader(new PipeEnd(descriptor));
   }
 
-  /** The descriptor, still owned by this object: to be polled, not closed. */
+  /** {@return the descriptor, still owned by this object: to be polled, not closed} */
   public OwnedDescriptor descriptor() {
     return end.descriptor();
   }

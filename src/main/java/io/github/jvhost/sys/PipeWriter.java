@@ -18,13 +18,14 @@ public final class PipeWriter implements AutoCloseable {
    * Takes over a writing end and makes it non-blocking; whoever shares this very end sees that too.
    *
    * @param descriptor from here on this object's, also if this method throws
+   * @return the writer, which the caller closes
    * @throws SystemCallException when the system refuses
    */
   public static PipeWriter adopt(OwnedDescriptor descriptor) {
     return new PipeWriter(new PipeEnd(descriptor));
   }
 
-  /** The descriptor, still owned by this object: to be polled, not closed. */
+  /** {@return the descriptor, still owned by this object: to be polled, not closed} */
   public OwnedDescriptor descriptor() {
     return end.descriptor();
   }

@@ -151,8 +151,18 @@ public final class SocketIo {
   }
 
   /**
-   * The same, for when nothing is expected to be there: an error counts as nothing, and comes back
-   * with the next call. It takes one call of the system where {@link #receive} takes two.
+   * As {@link #receive}, for when nothing is expected to be there: an error counts as nothing, and
+   * comes back with the next call. It takes one call of the system where {@link #receive} takes
+   * two.
+   *
+   * @param socket its number, borrowed
+   * @param bytes native memory
+   * @param from where in it, in bytes
+   * @param length 1 or more, in bytes
+   * @param ledger where descriptors that arrive are written down
+   * @param arrived takes them; the caller's to close
+   * @return bytes, 0 at the end of the stream, or {@link #WOULD_BLOCK} when nothing was there or
+   *     the call failed
    */
   public int receiveIfAny(
       int socket,

@@ -9,7 +9,7 @@ package io.github.jvhost.sys;
  */
 public record SocketPair(OwnedDescriptor one, OwnedDescriptor other) implements AutoCloseable {
   /**
-   * A new pair, close-on-exec.
+   * {@return a new pair, close-on-exec; the caller closes it}
    *
    * @param ledger where its descriptors are written down, as "socket " and {@code what}
    * @param what what it is for: "back-end channel of net0"

@@ -10,7 +10,10 @@ import io.github.jvhost.VhostException;
 public class SystemCallException extends VhostException {
   private static final long serialVersionUID = 1L;
 
+  /** The system call's name, as in the manual. */
   private final String call;
+
+  /** The error number, positive. */
   private final int errno;
 
   /**
@@ -26,12 +29,12 @@ public class SystemCallException extends VhostException {
     this.errno = errno;
   }
 
-  /** The system call's name, as in the manual: {@code mmap}. */
+  /** {@return the system call's name, as in the manual: {@code mmap}} */
   public String call() {
     return call;
   }
 
-  /** The error number, positive. */
+  /** {@return the error number, positive} */
   public int errno() {
     return errno;
   }

@@ -68,25 +68,29 @@ public record DeviceRecord(String device, Kind kind, int generation, byte[] body
     body = body.clone();
   }
 
-  /** A copy of the body. */
+  /** {@return a copy of the body} */
   @Override
   public byte[] body() {
     return body.clone();
   }
 
-  /** How many bytes {@link #write} puts. */
+  /** {@return how many bytes {@link #write} puts} */
   public int size() {
     return HEADER + utf8(device).length + body.length;
   }
 
-  /** The record as bytes. */
+  /** {@return the record as bytes} */
   public byte[] encode() {
     ByteBuffer out = ByteBuffer.allocate(size());
     write(out);
     return out.array();
   }
 
-  /** Puts the record at the buffer's position, whatever the buffer's byte order. */
+  /**
+   * Puts the record at the buffer's position, whatever the buffer's byte order.
+   *
+   * @param out has room for {@link #size()} bytes; its position moves behind the record
+   */
   public void write(ByteBuffer out) {
     byte[] name = utf8(device);
     ByteOrder order = out.order();
@@ -103,8 +107,10 @@ public record DeviceRecord(String device, Kind kind, int generation, byte[] body
   }
 
   /**
-   * Takes a record from the buffer's position, which moves behind it.
+   * Takes a record from a buffer.
    *
+   * @param in holds the record at its position, which moves behind it
+   * @return the record, with a body of its own
    * @throws VmStateException when there is none, or not all of it; the position stays
    */
   public static DeviceRecord read(ByteBuffer in) {

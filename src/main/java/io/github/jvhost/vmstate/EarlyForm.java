@@ -20,7 +20,7 @@ public enum EarlyForm {
   BY_PATH;
 
   /**
-   * The header of a device's early section.
+   * {@return the header of a device's early section}
    *
    * @param id number of the section
    * @param devices paths of all devices in the order in which they were made

@@ -15,7 +15,11 @@ public record NetSectionName(DeviceRecord.Kind kind, String path) {
       Pattern.compile("[0-9a-f]{4}:[0-9a-f]{2}(:[0-9a-f]{2}\\.[0-7])+");
   private static final Pattern MMIO = Pattern.compile("virtio-mmio@[0-9a-f]{16}");
 
-  /** The name, if it is one of a virtio-net device. */
+  /**
+   * {@return the name in its parts; empty when it is not that of a virtio-net device}
+   *
+   * @param idstr as it stands in the stream
+   */
   public static Optional<NetSectionName> parse(String idstr) {
     for (DeviceRecord.Kind kind : DeviceRecord.Kind.values()) {
       String suffix = VirtioNetVmState.sectionName(kind);
@@ -30,7 +34,7 @@ public record NetSectionName(DeviceRecord.Kind kind, String path) {
     return Optional.empty();
   }
 
-  /** As it stands in the stream. */
+  /** {@return the name as it stands in the stream} */
   public String idstr() {
     String suffix = VirtioNetVmState.sectionName(kind);
     return path.isEmpty() ? suffix : path + "/" + suffix;

@@ -76,14 +76,14 @@ public final class QemuStreamReader {
     this.ram = new RamReader(with.ram);
   }
 
-  /** How a stream is to be read. */
+  /** {@return a builder that is told how a stream is to be read} */
   public static Builder builder() {
     return new Builder();
   }
 
   /**
-   * The next record; empty behind the last. Behind {@link StreamRecord.EndOfStream} a description
-   * may come: who reads from a link that stays open, and expects none, does not ask.
+   * {@return the next record; empty behind the last} Behind {@link StreamRecord.EndOfStream} a
+   * description may come: who reads from a link that stays open, and expects none, does not ask.
    *
    * @throws VmStateException when something else is there
    */
@@ -106,8 +106,8 @@ public final class QemuStreamReader {
   }
 
   /**
-   * The body of the section that {@link #next} returned last, as it stood in the stream. Of guest
-   * memory, of a package and of any other record it is empty.
+   * {@return the body of the section that {@link #next} returned last, as it stood in the stream}
+   * Of guest memory, of a package and of any other record it is empty.
    */
   public Bytes lastBody() {
     return footerOf == null ? Bytes.EMPTY : Bytes.copyOf(in.sinceMark());
@@ -327,35 +327,57 @@ public final class QemuStreamReader {
 
     private Builder() {}
 
-    /** Where guest memory goes; it is skipped where nothing is said. */
+    /**
+     * Says where guest memory goes; it is skipped where nothing is said.
+     *
+     * @param sink called while {@link QemuStreamReader#next} reads
+     * @return this
+     */
     public Builder ram(RamSink sink) {
       ram = sink;
       return this;
     }
 
     /**
-     * What is known of virtio-net devices. A section of which nothing is known is read with every
-     * shape that exists, until one fits.
+     * Says what is known of virtio-net devices. A section of which nothing is known is read with
+     * every shape that exists, until one fits.
      *
-     * @param known the shape of the device of a section, early or final
+     * @param known the shape of the device of a section, early or final; empty where nothing is
+     *     known
+     * @return this
      */
     public Builder shape(Function<SectionHeader, Optional<SectionShape>> known) {
       shape = known;
       return this;
     }
 
-    /** How sections of a name are passed whose length is not in the stream's description. */
+    /**
+     * Says how sections of a name are passed whose length is not in the stream's description.
+     *
+     * @param idstr as it stands in the section's header
+     * @param handler called for each section of that name, and for each of its parts; takes the
+     *     place of one that was given for the name before
+     * @return this
+     */
     public Builder handler(String idstr, SectionHandler handler) {
       handlers.put(idstr, handler);
       return this;
     }
 
-    /** Reads a stream from where it is, in large pieces. */
+    /**
+     * {@return a reader of a stream from where it is, in large pieces}
+     *
+     * @param stream stays the caller's to close; more may have been taken from it than was read
+     */
     public QemuStreamReader open(InputStream stream) {
       return new QemuStreamReader(new VmReader(STREAM, stream), this);
     }
 
-    /** Reads a stream that is in memory, from the buffer's position, which does not move. */
+    /**
+     * {@return a reader of a stream that is in memory}
+     *
+     * @param stream read from its position to its limit; neither moves
+     */
     public QemuStreamReader open(ByteBuffer stream) {
       return new QemuStreamReader(new VmReader(STREAM, stream), this);
     }

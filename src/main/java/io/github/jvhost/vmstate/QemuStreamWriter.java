@@ -25,7 +25,11 @@ public final class QemuStreamWriter {
   private Layout.@Nullable Structure configuration;
   private @Nullable SectionHeader partOfMemory;
 
-  /** Writes the stream's header; records follow. */
+  /**
+   * Writes the stream's header; records follow.
+   *
+   * @param stream takes what is written; stays the caller's to flush and to close
+   */
   public QemuStreamWriter(OutputStream stream) {
     this.stream = stream;
     out.u32(QemuStreamReader.MAGIC);
@@ -39,6 +43,7 @@ public final class QemuStreamWriter {
    * <p>In the description of a stream that was read, sections that were written otherwise than they
    * were read are put right, left out and added; the rest of its text stays as it is.
    *
+   * @param record one that a reader returned, or one that the caller has made
    * @throws IllegalStateException memory that did not go through {@link #ram}
    * @throws VmStateException a description that cannot be read
    * @throws VhostException the stream does not take it
@@ -48,7 +53,10 @@ public final class QemuStreamWriter {
     drain(record.getClass().getSimpleName());
   }
 
-  /** Takes guest memory and writes it. */
+  /**
+   * {@return the sink that writes guest memory, to be given to a {@linkplain
+   * QemuStreamReader.Builder#ram reader}}
+   */
   public RamSink ram() {
     return ram;
   }

@@ -17,7 +17,11 @@ public sealed interface RamRecord {
   /** Bytes of a page in the stream. */
   int PAGE_SIZE = 4096;
 
-  /** All blocks, MEM_SIZE. */
+  /**
+   * All blocks, MEM_SIZE.
+   *
+   * @param blocks in the order in which the stream has them; the list is copied
+   */
   record Blocks(List<RamBlock> blocks) implements RamRecord {
     /** Copies the list. */
     public Blocks {
@@ -42,12 +46,18 @@ public sealed interface RamRecord {
     }
   }
 
-  /** A page of one byte value, ZERO; the value is 0 in practice. */
+  /**
+   * A page of one byte value, ZERO.
+   *
+   * @param place where the page lies
+   * @param value of each byte, 8 bits, 0 in practice
+   */
   record Fill(Place place, int value) implements RamRecord {}
 
   /**
    * A page as it is, PAGE.
    *
+   * @param place where the page lies
    * @param bytes {@value RamRecord#PAGE_SIZE} of them; read-only, and only valid until the sink
    *     returns
    */
@@ -56,6 +66,7 @@ public sealed interface RamRecord {
   /**
    * What changed in a page since it was sent, XBZRLE.
    *
+   * @param place where the page lies
    * @param encoding 8 bits, 1 in practice
    * @param delta at most {@value RamRecord#PAGE_SIZE} bytes; read-only, and only valid until the
    *     sink returns
@@ -65,6 +76,7 @@ public sealed interface RamRecord {
   /**
    * A compressed page, COMPRESS_PAGE: zlib. QEMU wrote it until 9.0.
    *
+   * @param place where the page lies
    * @param compressed at most twice {@value RamRecord#PAGE_SIZE} bytes; read-only, and only valid
    *     until the sink returns
    */
@@ -76,7 +88,7 @@ public sealed interface RamRecord {
   /** The end of this part, EOS. */
   record End() implements RamRecord {}
 
-  /** Where the record's page lies; null for records that are not about a page. */
+  /** {@return where the record's page lies; null for records that are not about a page} */
   default @Nullable Place placeOrNull() {
     return switch (this) {
       case Fill fill -> fill.place();

@@ -17,7 +17,11 @@ public interface RamSink {
         }
       };
 
-  /** A part begins; its records follow, up to {@link RamRecord.End}. */
+  /**
+   * A part begins; its records follow, up to {@link RamRecord.End}.
+   *
+   * @param header of the part
+   */
   void begin(SectionHeader header);
 
   /**
@@ -27,7 +31,9 @@ public interface RamSink {
    */
   void accept(RamRecord record);
 
-  /** Whether pages are wanted; else only lists of blocks and ends of parts need to come. */
+  /**
+   * {@return whether pages are wanted; else only lists of blocks and ends of parts need to come}
+   */
   default boolean wantsPages() {
     return true;
   }

@@ -37,7 +37,11 @@ public final class RingIndexPlaces {
     this.packedRings = packedRings;
   }
 
-  /** Those in the body of a state, {@link VirtioNetVmState#encode}. */
+  /**
+   * {@return the places in the body of a state, as {@link VirtioNetVmState#encode} writes it}
+   *
+   * @param state bodies with other rings, or with other features, have other places
+   */
   public static RingIndexPlaces of(VirtioNetState state) {
     Layout.Structure section = VirtioNetVmState.layout(DeviceRecord.Kind.FINAL, state);
     var body = (Layout.Structure) section.fields().getFirst().layout();
@@ -108,7 +112,7 @@ public final class RingIndexPlaces {
     return fields.stream().mapToLong(f -> f.layout().size()).sum();
   }
 
-  /** How many rings the device has, the control ring being the last. */
+  /** {@return how many rings the device has, the control ring being the last} */
   public int rings() {
     return next.length;
   }
@@ -136,9 +140,10 @@ public final class RingIndexPlaces {
   }
 
   /**
-   * Whether a ring's indexes are some that a device can have: what a decoder would have refused is
-   * left to it.
+   * {@return whether a ring's indexes are some that a device can have: what a decoder would have
+   * refused is left to it}
    *
+   * @param ring its index, from 0
    * @param at where the body begins, in bytes
    * @param body in big-endian order
    */
@@ -159,8 +164,9 @@ public final class RingIndexPlaces {
   }
 
   /**
-   * Where the device goes on in a ring, in the encoding of SET_VRING_BASE.
+   * {@return where the device goes on in a ring, in the encoding of SET_VRING_BASE}
    *
+   * @param ring its index, from 0
    * @param at where the body begins, in bytes
    * @param body in big-endian order
    */
@@ -181,6 +187,7 @@ public final class RingIndexPlaces {
   /**
    * Puts an index there: of what is moved by {@link #copy} this is the other direction.
    *
+   * @param ring its index, from 0; one that was never set up stays as it is
    * @param base in the encoding of SET_VRING_BASE
    * @param at where the body begins, in bytes
    * @param body in big-endian order, written to with absolute indexes

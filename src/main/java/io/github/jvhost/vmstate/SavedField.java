@@ -14,14 +14,18 @@ public record SavedField(String group, String name, Value value) {
 
   /** What a field can be. */
   public sealed interface Value {
-    /** Whether it is what an unused field has: nothing, zero, false. */
+    /** {@return whether it is what an unused field has: nothing, zero, false} */
     boolean isNothing();
 
-    /** On one line. */
+    /** {@return the value on one line, for people; it may be empty} */
     String text();
   }
 
-  /** A number that is counted with. */
+  /**
+   * A number that is counted with.
+   *
+   * @param number told in decimal
+   */
   public record Count(long number) implements Value {
     @Override
     public boolean isNothing() {
@@ -34,7 +38,11 @@ public record SavedField(String group, String name, Value value) {
     }
   }
 
-  /** An address, or bits. */
+  /**
+   * An address, or bits.
+   *
+   * @param bits told in hexadecimal, all 64 of them
+   */
   public record Hex(long bits) implements Value {
     @Override
     public boolean isNothing() {
@@ -47,7 +55,11 @@ public record SavedField(String group, String name, Value value) {
     }
   }
 
-  /** Yes or no. */
+  /**
+   * Yes or no.
+   *
+   * @param set told as "yes", otherwise "no"
+   */
   public record Flag(boolean set) implements Value {
     @Override
     public boolean isNothing() {
@@ -60,7 +72,11 @@ public record SavedField(String group, String name, Value value) {
     }
   }
 
-  /** A word or two. */
+  /**
+   * A word or two.
+   *
+   * @param text on one line; "" where there is nothing to say
+   */
   public record Text(String text) implements Value {
     @Override
     public boolean isNothing() {
@@ -68,7 +84,11 @@ public record SavedField(String group, String name, Value value) {
     }
   }
 
-  /** Several of something: features by name, addresses, entries of a table. */
+  /**
+   * Several of something: features by name, addresses, entries of a table.
+   *
+   * @param names in the order in which the device has them; the list is copied
+   */
   public record Names(List<String> names) implements Value {
     /** Copies the list. */
     public Names {
@@ -86,7 +106,11 @@ public record SavedField(String group, String name, Value value) {
     }
   }
 
-  /** Bytes that are not taken apart here. */
+  /**
+   * Bytes that are not taken apart here.
+   *
+   * @param bytes as they are in the state
+   */
   public record Raw(Bytes bytes) implements Value {
     @Override
     public boolean isNothing() {
@@ -99,7 +123,7 @@ public record SavedField(String group, String name, Value value) {
     }
   }
 
-  /** The group and the name: "ring 3 next". */
+  /** {@return the group and the name: "ring 3 next"} */
   public String path() {
     return group.isEmpty() ? name : group + " " + name;
   }

@@ -25,7 +25,12 @@ public final class SavedFields {
 
   private SavedFields() {}
 
-  /** All fields, those of a group one behind the other. Two lists of equal states are equal. */
+  /**
+   * {@return all fields of a state, those of a group one behind the other} Two lists of equal
+   * states are equal.
+   *
+   * @param state of a device, early or final
+   */
   public static List<SavedField> of(VirtioNetState state) {
     var fields = new SavedFields();
     fields.transport(state.transport());

@@ -63,12 +63,23 @@ public record SectionHeader(Part part, int id, String idstr, int instance, int v
     }
   }
 
-  /** A section in one piece. */
+  /**
+   * {@return the header of a section in one piece}
+   *
+   * @param id number of the section, chosen by the source (32 bits)
+   * @param idstr what is saved, at most {@value #MAX_IDSTR} bytes in ISO 8859-1
+   * @param instance tells apart what has the same idstr (32 bits)
+   * @param version of the body (32 bits)
+   */
   public static SectionHeader full(int id, String idstr, int instance, int version) {
     return new SectionHeader(Part.FULL, id, idstr, instance, version);
   }
 
-  /** The same section's other part. */
+  /**
+   * {@return the header of another part of the same section}
+   *
+   * @param other which part
+   */
   public SectionHeader as(Part other) {
     return new SectionHeader(other, id, idstr, instance, version);
   }

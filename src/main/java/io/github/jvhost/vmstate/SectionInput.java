@@ -12,33 +12,41 @@ public final class SectionInput {
     this.in = in;
   }
 
-  /** One byte, 0 to 255. */
+  /** {@return the next byte, 0 to 255} */
   public int u8() {
     return in.u8();
   }
 
-  /** Two bytes, 0 to 65535. */
+  /** {@return the next two bytes as a number, 0 to 65535} */
   public int u16() {
     return in.u16();
   }
 
-  /** Four bytes; all 32 bits. */
+  /** {@return the next four bytes as a number; all 32 bits} */
   public int u32() {
     return in.u32();
   }
 
-  /** Eight bytes; all 64 bits. */
+  /** {@return the next eight bytes as a number; all 64 bits} */
   public long u64() {
     return in.u64();
   }
 
-  /** The byte so many bytes ahead, from 0, without taking it; -1 behind the end of the stream. */
+  /**
+   * {@return a byte further on, 0 to 255, without taking it; -1 behind the end of the stream}
+   *
+   * @param ahead how many bytes lie in front of it, from 0
+   */
   public int peek(int ahead) {
     expect(ahead >= 0, "a place ahead, not " + ahead);
     return in.peek(ahead);
   }
 
-  /** Leaves out bytes, from 0 on. */
+  /**
+   * Leaves out the next bytes.
+   *
+   * @param count how many, from 0 on
+   */
   public void skip(long count) {
     expect(count >= 0, "a length, not " + count);
     in.skip(count);

@@ -48,17 +48,31 @@ public record SectionShape(
     }
   }
 
-  /** A device over virtio-mmio, legacy or modern. */
+  /**
+   * {@return the shape of a device over virtio-mmio, legacy or modern, that may offer any features}
+   *
+   * @param maxQueuePairs 1 to 511
+   */
   public static SectionShape mmio(int maxQueuePairs) {
     return new SectionShape(Attachment.MMIO, 0, maxQueuePairs, ANY_FEATURES);
   }
 
-  /** A device over virtio-pci, legacy, transitional or modern. */
+  /**
+   * {@return the shape of a device over virtio-pci, legacy, transitional or modern, that may offer
+   * any features}
+   *
+   * @param maxQueuePairs 1 to 511
+   * @param configSpace bytes of the PCI config space: 256, or 4096 on PCI Express
+   */
   public static SectionShape pci(int maxQueuePairs, int configSpace) {
     return new SectionShape(Attachment.PCI, configSpace, maxQueuePairs, ANY_FEATURES);
   }
 
-  /** The same for a device that offers only these features. */
+  /**
+   * {@return the same shape, for a device that offers only these features}
+   *
+   * @param features bits 0 to 63
+   */
   public SectionShape offering(long features) {
     return new SectionShape(attachment, configSpace, maxQueuePairs, features);
   }
@@ -68,12 +82,20 @@ public record SectionShape(
     return (features & ~offeredFeatures) == 0;
   }
 
-  /** The shape of what this device saves and can restore. */
+  /**
+   * {@return the shape of what this device saves and can restore}
+   *
+   * @param device only looked at
+   */
   public static SectionShape of(VirtioNet device) {
     return of(device.transport(), device.maxQueuePairs()).offering(device.deviceFeatures());
   }
 
-  /** The shape in which a state is written. */
+  /**
+   * {@return the shape in which a state is written, with {@link #ANY_FEATURES}}
+   *
+   * @param state of a device, early or final
+   */
   public static SectionShape of(VirtioNetState state) {
     return of(state.transport(), state.net().maxQueuePairs());
   }

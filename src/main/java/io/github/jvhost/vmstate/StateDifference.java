@@ -21,7 +21,12 @@ import org.jspecify.annotations.Nullable;
 public record StateDifference(
     String field, SavedField.@Nullable Value before, SavedField.@Nullable Value after) {
 
-  /** All fields that differ, in the order in which {@link SavedFields} lists them. */
+  /**
+   * {@return all fields that differ, in the order in which {@link SavedFields} lists them}
+   *
+   * @param before the earlier state
+   * @param after the later state of the same device
+   */
   public static List<StateDifference> between(VirtioNetState before, VirtioNetState after) {
     SequencedMap<String, SavedField.Value> old = byPath(before);
     SequencedMap<String, SavedField.Value> young = byPath(after);
@@ -53,7 +58,8 @@ public record StateDifference(
   }
 
   /**
-   * On one line: "ring 3 next 79 -> 98", "features +MQ -MRG_RXBUF", "config space at 0x4 06 -> 07".
+   * {@return the difference on one line: {@code "ring 3 next 79 -> 98"}, {@code "features +MQ
+   * -MRG_RXBUF"}, {@code "config space at 0x4 06 -> 07"}}
    */
   public String describe() {
     if (before instanceof SavedField.Names(var old)

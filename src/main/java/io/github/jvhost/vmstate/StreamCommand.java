@@ -37,7 +37,7 @@ public enum StreamCommand {
     this.mostData = mostData;
   }
 
-  /** The number. */
+  /** {@return the command's number in the stream, 16 bits} */
   public int code() {
     return code;
   }
@@ -54,7 +54,11 @@ public enum StreamCommand {
         : leastData + " to " + mostData + " bytes of data";
   }
 
-  /** The command with this number, if it is known. */
+  /**
+   * {@return the command with this number; empty when it is not known}
+   *
+   * @param code as it stands in the stream
+   */
   public static Optional<StreamCommand> of(int code) {
     for (StreamCommand command : values()) {
       if (command.code == code) {

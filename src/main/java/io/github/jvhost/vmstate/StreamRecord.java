@@ -46,7 +46,11 @@ public sealed interface StreamRecord {
       capabilities = capabilities.map(List::copyOf);
     }
 
-    /** Whether a capability is in use. */
+    /**
+     * {@return whether a capability is in use}
+     *
+     * @param capability its name, such as {@link #MAPPED_RAM}
+     */
     public boolean has(String capability) {
       return capabilities.map(names -> names.contains(capability)).orElse(false);
     }

@@ -28,13 +28,21 @@ public final class VirtioNetVmState {
   private VirtioNetVmState() {}
 
   /**
-   * The name of the section of a kind, as QEMU calls it (behind the device's path, if it has one).
+   * {@return the name of the section of a kind, as QEMU calls it (behind the device's path, if it
+   * has one)}
+   *
+   * @param kind early or final
    */
   public static String sectionName(DeviceRecord.Kind kind) {
     return description(kind).name();
   }
 
-  /** The body of a state. Whatever can be built as a state can be written. */
+  /**
+   * {@return the body of a state, the same for both kinds of sections} Whatever can be built as a
+   * state can be written.
+   *
+   * @param state of any shape
+   */
   public static byte[] encode(VirtioNetState state) {
     VmWriter out = new VmWriter();
     FINAL.write(out, NetModel.of(state), VERSION);
@@ -42,37 +50,58 @@ public final class VirtioNetVmState {
   }
 
   /**
-   * A state from its body, which ends where the buffer ends. The buffer's position moves there.
+   * {@return a state from its body, which ends where the buffer ends}
    *
+   * @param in holds the body from its position to its limit; the position moves there
+   * @param shape what the body does not say of itself
    * @throws VmStateException when it is anything else; the position stays
    */
   public static VirtioNetState decode(ByteBuffer in, SectionShape shape) {
     return decodeAll(FINAL, in, shape);
   }
 
-  /** The same for a modern or legacy device over virtio-mmio. */
+  /**
+   * {@return a state from the body of a modern or legacy device over virtio-mmio, which ends where
+   * the buffer ends}
+   *
+   * @param in holds the body from its position to its limit; the position moves there
+   * @param maxQueuePairs 1 to 511
+   * @throws VmStateException when it is anything else; the position stays
+   */
   public static VirtioNetState decode(ByteBuffer in, int maxQueuePairs) {
     return decode(in, SectionShape.mmio(maxQueuePairs));
   }
 
   /**
-   * A state from its body at the start of a stream. The buffer's position moves behind it.
+   * {@return a state from its body at the start of a stream}
    *
+   * @param in holds the body at its position, which moves behind it
+   * @param shape what the body does not say of itself
    * @throws VmStateException when it is anything else; the position stays
    */
   public static VirtioNetState decodePrefix(ByteBuffer in, SectionShape shape) {
     return decodePrefix(FINAL, in, shape);
   }
 
-  /** Puts a state into our envelope. */
+  /**
+   * {@return a state in our envelope}
+   *
+   * @param device its name, the same at both ends; 1 to {@value DeviceRecord#MAX_NAME} bytes as
+   *     UTF-8
+   * @param kind early or final
+   * @param generation counts the changes that the source noticed, from 0
+   * @param state becomes the body
+   */
   public static DeviceRecord toRecord(
       String device, DeviceRecord.Kind kind, int generation, VirtioNetState state) {
     return new DeviceRecord(device, kind, generation, encode(state));
   }
 
   /**
-   * The state in an envelope.
+   * {@return the state in an envelope}
    *
+   * @param deviceRecord early or final
+   * @param shape what the body does not say of itself
    * @throws VmStateException when the body is anything else
    */
   public static VirtioNetState fromRecord(DeviceRecord deviceRecord, SectionShape shape) {

@@ -11,9 +11,16 @@ import org.jspecify.annotations.Nullable;
 public class VmStateException extends VhostException {
   private static final long serialVersionUID = 1L;
 
+  /** Name of the outermost description. */
   private final String section;
+
+  /** Names of the fields that lead to the place, with slashes between them; may be empty. */
   private final String path;
+
+  /** Where, in bytes from the start of what was read. */
   private final long offset;
+
+  /** What should have been there. */
   private final String expected;
 
   /**
@@ -55,22 +62,25 @@ public class VmStateException extends VhostException {
     this.expected = expected;
   }
 
-  /** Name of the outermost description. */
+  /** {@return the name of the outermost description} */
   public String section() {
     return section;
   }
 
-  /** Names of the fields that lead to the place, with slashes between them. */
+  /**
+   * {@return the names of the fields that lead to the place, with slashes between them; may be
+   * empty}
+   */
   public String path() {
     return path;
   }
 
-  /** Where, in bytes from the start of what was read. */
+  /** {@return where that was, in bytes from the start of what was read} */
   public long offset() {
     return offset;
   }
 
-  /** What should have been there. */
+  /** {@return what should have been there} */
   public String expected() {
     return expected;
   }
