@@ -46,7 +46,11 @@ public final class BackEndDevice implements AutoCloseable {
     Arrays.fill(regions, 0L);
   }
 
-  /** Replaces the beginning of the configuration space; at most 256 bytes, the rest is zero. */
+  /**
+   * Replaces the configuration space.
+   *
+   * @param bytes its beginning, at most 256 bytes; copied, and the rest becomes zero
+   */
   public synchronized void config(byte[] bytes) {
     if (bytes.length > config.length) {
       throw new IllegalArgumentException("a configuration space of " + bytes.length + " bytes");
@@ -55,32 +59,49 @@ public final class BackEndDevice implements AutoCloseable {
     System.arraycopy(bytes, 0, config, 0, bytes.length);
   }
 
-  /** All 256 bytes of the configuration space, copied. */
+  /** {@return all 256 bytes of the configuration space, copied} */
   public synchronized byte[] config() {
     return config.clone();
   }
 
-  /** Lets a driver write these bytes of the configuration space; at first it may write none. */
+  /**
+   * Lets a driver write more bytes of the configuration space; at first it may write none.
+   *
+   * @param offset the first of them, counted from 0
+   * @param length how many
+   */
   public synchronized void driverMayWrite(int offset, int length) {
     writable.set(offset, offset + length);
   }
 
-  /** The state that a save writes; empty at first. Copied. */
+  /**
+   * Sets the state that a save writes; empty at first.
+   *
+   * @param bytes all of it; copied
+   */
   public synchronized void state(byte[] bytes) {
     state = bytes.clone();
   }
 
-  /** The state that a load has to bring, or CHECK_DEVICE_STATE fails; at first any does. Copied. */
+  /**
+   * Sets the state that a load has to bring, or CHECK_DEVICE_STATE fails; at first any does.
+   *
+   * @param bytes all of it; copied
+   */
   public synchronized void expectState(byte[] bytes) {
     expected = bytes.clone();
   }
 
-  /** What the last load that came to its end brought. */
+  /** {@return what the last load that came to its end brought, copied; empty before the first} */
   public synchronized Optional<byte[]> loadedState() {
     return Optional.ofNullable(loaded).map(byte[]::clone);
   }
 
-  /** What goes wrong with transfers that begin from here on. */
+  /**
+   * Sets what goes wrong with transfers that begin from here on; nothing at first.
+   *
+   * @param what the fault; {@link StateFault#NONE} for none
+   */
   public synchronized void stateFault(StateFault what) {
     fault = what;
   }
@@ -88,6 +109,8 @@ public final class BackEndDevice implements AutoCloseable {
   /**
    * Says whether transfers that begin from here on go through a pipe of the back end's own, which
    * comes with the answer and takes the place of the front end's; at first they do not.
+   *
+   * @param own true for such a pipe
    */
   public synchronized void ownPipe(boolean own) {
     ownPipe = own;
@@ -106,7 +129,12 @@ public final class BackEndDevice implements AutoCloseable {
     }
   }
 
-  /** Says how large a shared memory region is, 0 for none; region 0 to 255. */
+  /**
+   * Says how large a shared memory region is; at first there is none.
+   *
+   * @param region its number, 0 to 255
+   * @param bytes its size; 0 for no such region
+   */
   public synchronized void sharedMemory(int region, long bytes) {
     regions[region] = bytes;
   }

@@ -67,7 +67,11 @@ public record BackEndOffer(
     }
   }
 
-  /** What the personality offers by default: no PRESETUP, eight queue pairs. */
+  /**
+   * {@return what a personality offers by default: no PRESETUP, eight queue pairs, 32 memory slots}
+   *
+   * @param personality how the back end behaves; STATUS is offered where its original offers it
+   */
   public static BackEndOffer of(Personality personality) {
     long status = ProtocolFeature.STATUS.mask();
     return new BackEndOffer(
@@ -81,53 +85,87 @@ public record BackEndOffer(
         32);
   }
 
-  /** The same with other feature bits. */
+  /**
+   * {@return the same offer with other feature bits}
+   *
+   * @param bits all of the answer to GET_FEATURES
+   */
   public BackEndOffer withFeatures(long bits) {
     return new BackEndOffer(personality, bits, protocolFeatures, dialect, queuePairs, memorySlots);
   }
 
-  /** The same with another set of protocol features. */
+  /**
+   * {@return the same offer with another set of protocol features}
+   *
+   * @param bits all of them but PRESETUP's bit, which the dialect adds
+   */
   public BackEndOffer withProtocolFeatures(long bits) {
     return new BackEndOffer(personality, features, bits, dialect, queuePairs, memorySlots);
   }
 
-  /** The same and one protocol feature more. */
+  /**
+   * {@return the same offer and one protocol feature more}
+   *
+   * @param feature to be offered; one that is offered already changes nothing
+   */
   public BackEndOffer with(ProtocolFeature feature) {
     return withProtocolFeatures(protocolFeatures | feature.mask());
   }
 
-  /** The same and one protocol feature less. */
+  /**
+   * {@return the same offer and one protocol feature less}
+   *
+   * @param feature to be left out; one that is not offered changes nothing
+   */
   public BackEndOffer without(ProtocolFeature feature) {
     return withProtocolFeatures(protocolFeatures & ~feature.mask());
   }
 
-  /** The same in another dialect. */
+  /**
+   * {@return the same offer in another dialect}
+   *
+   * @param other the numbers that are understood; with it PRESETUP may come or go
+   */
   public BackEndOffer withDialect(Dialect other) {
     return new BackEndOffer(
         personality, features, protocolFeatures, other, queuePairs, memorySlots);
   }
 
-  /** The same with another number of queue pairs. */
+  /**
+   * {@return the same offer with another number of queue pairs}
+   *
+   * @param pairs 1 to 64
+   */
   public BackEndOffer withQueuePairs(int pairs) {
     return new BackEndOffer(personality, features, protocolFeatures, dialect, pairs, memorySlots);
   }
 
-  /** The same with another number of memory slots. */
+  /**
+   * {@return the same offer with another number of memory slots}
+   *
+   * @param slots 8 to 512
+   */
   public BackEndOffer withMemorySlots(int slots) {
     return new BackEndOffer(personality, features, protocolFeatures, dialect, queuePairs, slots);
   }
 
-  /** How many rings it serves: an RX and a TX ring per queue pair. */
+  /** {@return how many rings it serves: an RX and a TX ring per queue pair} */
   public int rings() {
     return 2 * queuePairs;
   }
 
-  /** The bit of PRESETUP where the dialect has one and the personality knows it; otherwise 0. */
+  /**
+   * {@return the bit of PRESETUP where the dialect has one and the personality knows it; otherwise
+   * 0}
+   */
   public long presetupMask() {
     return personality.knowsPresetup() ? dialect.presetupMask() : 0;
   }
 
-  /** All of the answer to GET_PROTOCOL_FEATURES. */
+  /**
+   * {@return all of the answer to GET_PROTOCOL_FEATURES: PRESETUP's bit added, masked bits left
+   * out}
+   */
   public long offeredProtocolFeatures() {
     return (protocolFeatures & ~dialect.maskedProtocolFeatures()) | presetupMask();
   }

@@ -32,37 +32,56 @@ public final class BackEndRecord {
 
   BackEndRecord() {}
 
-  /** A place in the list of messages: everything so far is before it. */
+  /**
+   * {@return a place in the list of messages: everything so far is before it} It is good until
+   * {@link #forget()}.
+   */
   public int mark() {
     return locked(messages::size);
   }
 
-  /** All messages, in order. */
+  /** {@return all messages, in order} */
   public List<RecordedMessage> messages() {
     return since(0);
   }
 
-  /** The messages after a {@link #mark()}, in order. */
+  /**
+   * {@return the messages after a mark, in order}
+   *
+   * @param mark what {@link #mark()} returned
+   */
   public List<RecordedMessage> since(int mark) {
     return locked(() -> List.copyOf(messages.subList(mark, messages.size())));
   }
 
-  /** The names of all messages, in order. */
+  /** {@return the names of all messages, in order} */
   public List<String> names() {
     return names(0);
   }
 
-  /** The names of the messages after a {@link #mark()}, in order. */
+  /**
+   * {@return the names of the messages after a mark, in order}
+   *
+   * @param mark what {@link #mark()} returned
+   */
   public List<String> names(int mark) {
     return since(mark).stream().map(RecordedMessage::name).toList();
   }
 
-  /** How often this was told. */
+  /**
+   * {@return how often this was told}
+   *
+   * @param request the kind of message
+   */
   public long count(FrontEndRequest request) {
     return messages().stream().filter(m -> m.request() == request).count();
   }
 
-  /** How many descriptors came with all messages of this kind. */
+  /**
+   * {@return how many descriptors came with all messages of one kind}
+   *
+   * @param request the kind of message
+   */
   public long descriptors(FrontEndRequest request) {
     return messages().stream()
         .filter(m -> m.request() == request)
@@ -70,12 +89,17 @@ public final class BackEndRecord {
         .sum();
   }
 
-  /** What was sent on the back end's own channel, in order. */
+  /** {@return what was sent on the back end's own channel, in order} */
   public List<RecordedAsk> asks() {
     return locked(() -> List.copyOf(asks));
   }
 
-  /** Forgets lists, for runs of many thousand connections; all counts go on. */
+  /**
+   * Forgets messages, requests on the back end's own channel, charges and notes, for runs of many
+   * thousand connections. What is counted from them ({@link #count}, {@link
+   * #descriptors(FrontEndRequest)}, {@link #chargedMicros}) begins anew; all other counts go on,
+   * and breaches of the rules stay.
+   */
   public void forget() {
     change(() -> {
       messages.clear();
@@ -85,67 +109,71 @@ public final class BackEndRecord {
     });
   }
 
-  /** How many replies were sent, acknowledgements included. */
+  /** {@return how many replies were sent, acknowledgements included} */
   public long replies() {
     return locked(() -> replies);
   }
 
-  /** The time spent on modelled hardware, in order. */
+  /** {@return the time spent on modelled hardware, in order} */
   public List<ConfigCharge> charges() {
     return locked(() -> List.copyOf(charges));
   }
 
-  /** All modelled time together, microseconds. */
+  /** {@return all modelled time together, in microseconds} */
   public long chargedMicros() {
     return charges().stream().mapToLong(ConfigCharge::micros).sum();
   }
 
-  /** What the front end did that it must not do, in order. */
+  /** {@return what the front end did that it must not do, in order} */
   public List<RuleBreach> violations() {
     return locked(() -> List.copyOf(violations));
   }
 
-  /** What else is worth reading: why a connection ended, why a ring was given up. */
+  /** {@return what else is worth reading: why a connection ended, why a ring was given up} */
   public List<String> notes() {
     return locked(() -> List.copyOf(notes));
   }
 
-  /** How many frames were dropped for this reason. */
+  /**
+   * {@return how many frames were dropped for one reason}
+   *
+   * @param reason the one reason; for all of them see {@link #drops()}
+   */
   public long drops(FrameDrop reason) {
     return locked(() -> drops.getOrDefault(reason, 0L));
   }
 
-  /** How many frames were dropped for any reason. */
+  /** {@return how many frames were dropped for any reason} */
   public long drops() {
     return locked(() -> drops.values().stream().mapToLong(Long::longValue).sum());
   }
 
-  /** How many of the dropped frames were pings or answers to pings. */
+  /** {@return how many of the dropped frames were pings or answers to pings} */
   public long droppedEchoes() {
     return locked(() -> droppedEchoes);
   }
 
-  /** How many times guest memory was written, used rings included. */
+  /** {@return how many times guest memory was written, used rings included} */
   public long guestWrites() {
     return locked(() -> guestWrites);
   }
 
-  /** How many frames were put into RX rings. */
+  /** {@return how many frames were put into RX rings} */
   public long delivered() {
     return locked(() -> received);
   }
 
-  /** How many frames were taken from TX rings and sent. */
+  /** {@return how many frames were taken from TX rings and sent} */
   public long transmitted() {
     return locked(() -> transmitted);
   }
 
-  /** How many connections were accepted. */
+  /** {@return how many connections there were, accepted or made by calling} */
   public int connections() {
     return locked(() -> connections);
   }
 
-  /** How many connections have ended. */
+  /** {@return how many connections have ended} */
   public int disconnections() {
     return locked(() -> disconnections);
   }

@@ -145,7 +145,12 @@ public final class BackEndState {
     }
   }
 
-  /** Takes a message whose number means nothing here. */
+  /**
+   * Takes a message whose number means nothing here.
+   *
+   * @param what how the reason calls it: "request 77"
+   * @return a failure, or a hang-up where the personality hangs up on unknown messages
+   */
   public Outcome unknown(String what) {
     String reason = what + " is not known here";
     return personality.hangsUpOnUnknown() ? Outcome.hungUp(reason) : Outcome.failed(reason);
@@ -154,57 +159,67 @@ public final class BackEndState {
   /**
    * Says whether guest memory holds what the rings need; true at first. While it does not, a ring
    * that is started is a breach of the rules.
+   *
+   * @param complete whether it does
    */
   public void guestMemoryComplete(boolean complete) {
     memoryComplete = complete;
   }
 
-  /** What it offers. */
+  /** {@return what it offers, and its personality} */
   public BackEndOffer offer() {
     return offer;
   }
 
-  /** The features of the last SET_FEATURES; 0 before. */
+  /** {@return the features of the last SET_FEATURES; 0 before} */
   public long features() {
     return features;
   }
 
-  /** The protocol features of the last SET_PROTOCOL_FEATURES; 0 before. */
+  /** {@return the protocol features of the last SET_PROTOCOL_FEATURES; 0 before} */
   public long protocolFeatures() {
     return protocolFeatures;
   }
 
-  /** The virtio status byte. */
+  /** {@return the virtio status byte, 0 to 255} */
   public int status() {
     return status;
   }
 
-  /** The MTU that was told, 0 when none was. */
+  /** {@return the MTU that was told, 0 when none was} */
   public int mtu() {
     return mtu;
   }
 
-  /** The memory regions that are known now. */
+  /** {@return the memory regions that are known now} */
   public List<MemoryRegionPayload> memory() {
     return memory.regions();
   }
 
-  /** One ring, from 0 to below {@link BackEndOffer#rings()}. */
+  /**
+   * {@return one ring as it is known now}
+   *
+   * @param number from 0 to below {@link BackEndOffer#rings()}
+   */
   public RingView ring(int number) {
     return rings[number].view();
   }
 
-  /** What the front end did that it must not do, in order. */
+  /** {@return what the front end did that it must not do, in order} */
   public List<RuleBreach> violations() {
     return List.copyOf(breaches);
   }
 
-  /** Whether any ring is touched now. */
+  /** {@return whether any ring is touched now} */
   public boolean isAnyStarted() {
     return Arrays.stream(rings).anyMatch(ring -> ring.started);
   }
 
-  /** Whether a ring was said to be big-endian. */
+  /**
+   * {@return whether a ring was said to be big-endian}
+   *
+   * @param ring its number, from 0
+   */
   public boolean isBigEndian(int ring) {
     return deviceMessages.isBigEndian(ring);
   }

@@ -22,7 +22,12 @@ public record Faults(List<Fault> script) {
 
   /** When a fault applies. */
   public sealed interface When {
-    /** At this occurrence of this request, from 1. */
+    /**
+     * At one occurrence of a request.
+     *
+     * @param request which
+     * @param nth counted from 1
+     */
     record Occurrence(FrontEndRequest request, int nth) implements When {
       /** Checks the count. */
       public Occurrence {
@@ -30,7 +35,11 @@ public record Faults(List<Fault> script) {
       }
     }
 
-    /** At this message, whatever it is, from 1. */
+    /**
+     * At one message, whatever it is.
+     *
+     * @param nth counted from 1
+     */
     record Message(int nth) implements When {
       /** Checks the count. */
       public Message {
@@ -38,7 +47,11 @@ public record Faults(List<Fault> script) {
       }
     }
 
-    /** At this connection as soon as it is there, from 1; only {@link Wrong.HangUpBefore}. */
+    /**
+     * At one connection as soon as it is there; only {@link Wrong.HangUpBefore}.
+     *
+     * @param nth counted from 1
+     */
     record Connection(int nth) implements When {
       /** Checks the count. */
       public Connection {
@@ -55,7 +68,11 @@ public record Faults(List<Fault> script) {
      */
     record Refuse() implements Wrong {}
 
-    /** The answer, asked for or not, comes this much later; nothing else is done meanwhile. */
+    /**
+     * The answer, asked for or not, comes later; nothing else is done meanwhile.
+     *
+     * @param by how much later
+     */
     record Delay(Duration by) implements Wrong {}
 
     /** The answer ends in the middle, and with it the connection. */
@@ -67,7 +84,11 @@ public record Faults(List<Fault> script) {
     /** The answer carries another request's number. */
     record WrongId() implements Wrong {}
 
-    /** The answer carries these flags, such as 0xD: NEED_REPLY echoed. */
+    /**
+     * The answer carries other flags than it should.
+     *
+     * @param flags all of them, such as 0xD: NEED_REPLY echoed
+     */
     record ReplyFlags(int flags) implements Wrong {}
 
     /** The connection is closed instead of doing anything. */
@@ -95,8 +116,10 @@ public record Faults(List<Fault> script) {
     record HangUpBeforeAnswer() implements Wrong {}
 
     /**
-     * The connection is closed when so many bytes of the answer were sent, from 0; at most all but
-     * one. Where there is no answer it is closed all the same.
+     * The connection is closed when a part of the answer was sent. Where there is no answer it is
+     * closed all the same.
+     *
+     * @param bytes how many were sent, those of the header included, from 0; at most all but one
      */
     record HangUpInAnswer(int bytes) implements Wrong {
       /** Checks the count. */
@@ -116,7 +139,11 @@ public record Faults(List<Fault> script) {
     /** After the answer, if any, another one comes: a reply that nobody asked for. */
     record AnswerTwice() implements Wrong {}
 
-    /** So many bytes that belong to nothing come behind the answer. */
+    /**
+     * Bytes that belong to nothing come behind the answer.
+     *
+     * @param count how many, 1 or more; each is zero
+     */
     record TrailingBytes(int count) implements Wrong {
       /** Checks the count. */
       public TrailingBytes {
@@ -124,7 +151,11 @@ public record Faults(List<Fault> script) {
       }
     }
 
-    /** So many descriptors come with the answer besides those that belong to it; 1 to 60. */
+    /**
+     * Descriptors come with the answer besides those that belong to it.
+     *
+     * @param count how many more, 1 to 60
+     */
     record ExtraDescriptors(int count) implements Wrong {
       /** Checks the count. */
       public ExtraDescriptors {
@@ -138,6 +169,9 @@ public record Faults(List<Fault> script) {
     /**
      * Before this message is answered, the back end asks on its own channel, wants an answer, and
      * waits for it: as some drivers do that map doorbells while they are configured.
+     *
+     * @param request what it asks
+     * @param payload what it says there; no descriptors come along
      */
     record AskFirst(BackEndRequest request, Payload payload) implements Wrong {}
   }
@@ -165,22 +199,37 @@ public record Faults(List<Fault> script) {
     }
   }
 
-  /** A back end without faults. */
+  /** {@return the script of a back end without faults} */
   public static Faults none() {
     return new Faults(List.of());
   }
 
-  /** These faults and one that applies to the n-th occurrence of a request. */
+  /**
+   * {@return these faults and one that applies to an occurrence of a request}
+   *
+   * @param request which request
+   * @param nth which occurrence of it, counted from 1
+   * @param wrong what is done there
+   */
   public Faults at(FrontEndRequest request, int nth, Wrong wrong) {
     return and(new Fault(new When.Occurrence(request, nth), wrong));
   }
 
-  /** These faults and one that applies to the n-th message. */
+  /**
+   * {@return these faults and one that applies to a message, whatever it is}
+   *
+   * @param nth which message, counted from 1
+   * @param wrong what is done there
+   */
   public Faults atMessage(int nth, Wrong wrong) {
     return and(new Fault(new When.Message(nth), wrong));
   }
 
-  /** These faults and a hang-up at the n-th connection, as soon as it is there. */
+  /**
+   * {@return these faults and a hang-up at a connection, as soon as it is there}
+   *
+   * @param nth which connection, counted from 1
+   */
   public Faults atConnection(int nth) {
     return and(new Fault(new When.Connection(nth), new Wrong.HangUpBefore()));
   }

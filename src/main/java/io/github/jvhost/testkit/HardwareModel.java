@@ -50,22 +50,22 @@ public record HardwareModel(
   }
 
   /**
-   * The prices behind the RFC's figures: one device with one queue pair costs 95.7 ms in full and
-   * 3.3 ms where only the indexes moved. Mapping memory is free in it.
+   * {@return the prices behind the RFC's figures} One device with one queue pair costs 95.7 ms in
+   * full and 3.3 ms where only the indexes moved. Mapping memory is free in it.
    */
   public static HardwareModel rfc() {
     return new HardwareModel("rfc (modelled)", 1_300, 42_700, 7_000, 1_000, 0);
   }
 
   /**
-   * A process that locks its memory: a new memory table costs 45 ms per GiB and device, nothing
-   * else costs.
+   * {@return the prices of a process that locks its memory} A new memory table costs 45 ms per GiB
+   * and device, nothing else costs.
    */
   public static HardwareModel lockedMemory() {
     return new HardwareModel("locked-memory (modelled)", 0, 0, 0, 0, 45_000);
   }
 
-  /** Everything is free. */
+  /** {@return a model in which everything is free} */
   public static HardwareModel none() {
     return new HardwareModel("none (modelled)", 0, 0, 0, 0, 0);
   }
@@ -75,6 +75,8 @@ public record HardwareModel(
    * {@code modelled.rss-ms}, {@code modelled.index-ms}, {@code modelled.map-ms-per-gib}, each a
    * decimal number of milliseconds; what is absent costs nothing, and any other key is an error.
    *
+   * @param file where they are
+   * @return the model, which has the file's name
    * @throws VhostException (GIVE_UP) with one line that says what is wrong with which key
    */
   public static HardwareModel fromFile(Path file) {

@@ -36,7 +36,7 @@ public record InflightLayout(boolean packed, int queues, int queueSize) {
 
   private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
 
-  /** Bytes of one ring's region. */
+  /** {@return how many bytes one ring's region takes, a multiple of 64} */
   public long bytesPerQueue() {
     long bytes = (long) headerBytes() + (long) entryBytes() * queueSize;
     return (bytes + ALIGNMENT - 1) & -ALIGNMENT;
@@ -50,7 +50,7 @@ public record InflightLayout(boolean packed, int queues, int queueSize) {
     return packed ? 32 : 16;
   }
 
-  /** Bytes of all regions. */
+  /** {@return how many bytes the regions of all rings take} */
   public long bytes() {
     return bytesPerQueue() * queues;
   }
@@ -81,7 +81,11 @@ public record InflightLayout(boolean packed, int queues, int queueSize) {
   }
 
   /**
-   * Where the ring goes on: for a packed one bits 0 to 14 the index and bit 15 the wrap counter.
+   * {@return where the ring goes on: for a packed one bits 0 to 14 the index and bit 15 the wrap
+   * counter; for a split one the used index}
+   *
+   * @param all the regions of all rings, {@link #bytes()} long
+   * @param ring its number, from 0 to below {@link #queues()}
    */
   public int position(MemorySegment all, int ring) {
     MemorySegment region = of(all, ring);
@@ -92,7 +96,12 @@ public record InflightLayout(boolean packed, int queues, int queueSize) {
     return region.get(SHORT, SPLIT_USED_AT) & 0xffff;
   }
 
-  /** How many requests of a ring are in flight. */
+  /**
+   * {@return how many requests of a ring are in flight}
+   *
+   * @param all the regions of all rings, {@link #bytes()} long
+   * @param ring its number, from 0 to below {@link #queues()}
+   */
   public int inFlight(MemorySegment all, int ring) {
     MemorySegment region = of(all, ring);
     int count = 0;

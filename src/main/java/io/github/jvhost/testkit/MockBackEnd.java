@@ -64,32 +64,43 @@ public final class MockBackEnd implements AutoCloseable {
    *
    * @param socket where it shall listen; must not exist, at most 107 bytes
    * @param ledger where its descriptors are written down
+   * @return the description, with a default for everything else
    */
   public static Builder builder(Path socket, DescriptorLedger ledger) {
     return new Builder(socket, ledger);
   }
 
-  /** Where it listens, or whom it calls. */
+  /** {@return where it listens, or whom it calls} */
   public Path socket() {
     return entrance.path();
   }
 
-  /** What it offers. */
+  /** {@return what it offers, and its personality} */
   public BackEndOffer offer() {
     return setup.offer();
   }
 
-  /** What its device holds besides rings, for tests to fill in; outlives connections. */
+  /**
+   * {@return what its device holds besides rings, for tests to fill in; outlives connections} It is
+   * closed with the back end.
+   */
   public BackEndDevice device() {
     return setup.device();
   }
 
-  /** Everything that it was told and did, over all connections. */
+  /**
+   * {@return everything that it was told and did, over all connections} It stays readable when the
+   * back end is closed.
+   */
   public BackEndRecord record() {
     return setup.record();
   }
 
-  /** Replaces the script of faults; messages are counted from here on. */
+  /**
+   * Replaces the script of faults; messages are counted from here on.
+   *
+   * @param faults what goes wrong; {@link Faults#none()} for nothing more
+   */
   public void arm(Faults faults) {
     loop.arm(faults);
     wake();
@@ -98,22 +109,32 @@ public final class MockBackEnd implements AutoCloseable {
   /**
    * Says whether guest memory holds what the rings need; true at first. A ring that is started
    * while it does not is written down as a breach of the rules.
+   *
+   * @param complete whether it does
    */
   public void guestMemoryComplete(boolean complete) {
     loop.guestMemoryComplete(complete);
   }
 
-  /** One ring as it is known now; empty while no front end is connected. */
+  /**
+   * {@return one ring as it is known now; empty while no front end is connected}
+   *
+   * @param number from 0 to below {@link BackEndOffer#rings()}
+   */
   public Optional<RingView> ring(int number) {
     return loop.look(state -> state == null ? Optional.empty() : Optional.of(state.ring(number)));
   }
 
-  /** Whether any ring is served now. */
+  /** {@return whether any ring is served now} */
   public boolean isRunning() {
     return loop.look(state -> state != null && state.isAnyStarted());
   }
 
-  /** Whether a ring was said to be big-endian; false while no front end is connected. */
+  /**
+   * {@return whether a ring was said to be big-endian; false while no front end is connected}
+   *
+   * @param ring its number, from 0
+   */
   public boolean isBigEndian(int ring) {
     return loop.look(state -> state != null && state.isBigEndian(ring));
   }
@@ -122,6 +143,8 @@ public final class MockBackEnd implements AutoCloseable {
    * Asks the front end on the back end's own channel. Requests go out one after the other; this
    * does not wait.
    *
+   * @param request what to ask
+   * @param payload what to say there; nobody checks that it is the request's own
    * @param descriptors travel along; stay the caller's
    * @param needReply whether an answer is wanted; some requests have one anyway
    * @return the answer; without one complete as soon as it was sent. Fails with a {@link
@@ -139,27 +162,51 @@ public final class MockBackEnd implements AutoCloseable {
    * Asks with a header of any number and flags, sensible or not; an answer is waited for where the
    * flags want one.
    *
+   * @param id the header's number
+   * @param flags the header's flags, its version among them
    * @param payload as on the wire
    * @param descriptors as for {@link #askFrontEnd}, any number of them
+   * @return the answer; without one complete as soon as it was sent. Fails as {@link #askFrontEnd}
+   *     does, also where the answer carries another number
    */
   public CompletableFuture<FrontEndAnswer> askNonsense(
       int id, int flags, byte[] payload, List<OwnedDescriptor> descriptors) {
     return channel(asker -> asker.ask(id, flags, payload, descriptors));
   }
 
-  /** Sends any bytes on the back end's own channel; complete as soon as they are sent. */
+  /**
+   * Sends any bytes on the back end's own channel.
+   *
+   * @param bytes sensible or not, header included
+   * @param descriptors as for {@link #askFrontEnd}, any number of them
+   * @return complete as soon as they are sent; no answer is waited for. Fails as {@link
+   *     #askFrontEnd} does
+   */
   public CompletableFuture<FrontEndAnswer> sendToFrontEnd(
       byte[] bytes, List<OwnedDescriptor> descriptors) {
     return channel(asker -> asker.send(bytes, descriptors));
   }
 
-  /** Asks so many times, wants an answer each time, and reads none; complete when all are sent. */
+  /**
+   * Asks many times, wants an answer each time, and reads none.
+   *
+   * @param request what to ask
+   * @param payload what to say there, each time the same
+   * @param times how often
+   * @return complete when all are sent. Fails as {@link #askFrontEnd} does
+   */
   public CompletableFuture<FrontEndAnswer> floodFrontEnd(
       BackEndRequest request, Payload payload, int times) {
     return channel(asker -> asker.flood(request, payload, times));
   }
 
-  /** Changes the configuration space, and says so with CONFIG_CHANGE_MSG. */
+  /**
+   * Changes the configuration space, and says so with CONFIG_CHANGE_MSG.
+   *
+   * @param bytes as for {@link BackEndDevice#config(byte[])}
+   * @return what the front end answers. Fails as {@link #askFrontEnd} does; the configuration space
+   *     has changed all the same
+   */
   public CompletableFuture<FrontEndAnswer> changeConfig(byte[] bytes) {
     setup.device().config(bytes);
     return askFrontEnd(BackEndRequest.CONFIG_CHANGE_MSG, NoPayload.INSTANCE, List.of(), true);
@@ -168,7 +215,11 @@ public final class MockBackEnd implements AutoCloseable {
   /**
    * Offers a doorbell page of a ring, or takes it back.
    *
+   * @param ring its number, 0 to 255
    * @param page the file, the caller's; null takes the page back
+   * @param offset where the page begins in the file, in bytes
+   * @param length bytes to map
+   * @return what the front end answers. Fails as {@link #askFrontEnd} does
    */
   public CompletableFuture<FrontEndAnswer> hostNotifier(
       int ring, @Nullable OwnedDescriptor page, long offset, long length) {
@@ -256,31 +307,56 @@ public final class MockBackEnd implements AutoCloseable {
       this.name = String.valueOf(socket.getFileName());
     }
 
-    /** How messages call it; the socket's file name at first. */
+    /**
+     * Sets its name, for messages and its thread; the socket's file name at first.
+     *
+     * @param text the name; any will do
+     * @return this
+     */
     public Builder name(String text) {
       this.name = text;
       return this;
     }
 
-    /** What it offers and how it behaves; the GENERIC personality's at first. */
+    /**
+     * Says what it offers and how it behaves; as the GENERIC personality does at first.
+     *
+     * @param what the offer, its personality included
+     * @return this
+     */
     public Builder offer(BackEndOffer what) {
       this.offer = what;
       return this;
     }
 
-    /** What configuring it costs; nothing at first. */
+    /**
+     * Says what configuring it costs; nothing at first.
+     *
+     * @param price the modelled prices
+     * @return this
+     */
     public Builder hardware(HardwareModel price) {
       this.model = price;
       return this;
     }
 
-    /** Where its frames go to and come from; the port stays the caller's. Unplugged at first. */
+    /**
+     * Says where its frames go to and come from; nowhere at first.
+     *
+     * @param plug a port that stays the caller's; its wake-up is replaced
+     * @return this
+     */
     public Builder port(SwitchPort plug) {
       this.port = plug;
       return this;
     }
 
-    /** What it does wrong; nothing at first. */
+    /**
+     * Says what it does wrong; nothing at first.
+     *
+     * @param what the script, armed from the start
+     * @return this
+     */
     public Builder faults(Faults what) {
       this.faults = what;
       return this;
@@ -289,6 +365,9 @@ public final class MockBackEnd implements AutoCloseable {
     /**
      * Calls a front end that listens there, again whenever the connection has ended, instead of
      * listening itself.
+     *
+     * @param frontEnd the path of the front end's socket, at which nobody has to listen yet
+     * @return this
      */
     public Builder connectsTo(Path frontEnd) {
       this.calls = frontEnd;

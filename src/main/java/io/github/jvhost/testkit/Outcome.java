@@ -36,7 +36,7 @@ public record Outcome(Verdict verdict, Payload answer, String reason, List<Effec
     effects = List.copyOf(effects);
   }
 
-  /** Whether the message did what it asks for. */
+  /** {@return whether the message did what it asks for} */
   public boolean tookEffect() {
     return verdict == Verdict.DONE || verdict == Verdict.ANSWERED;
   }

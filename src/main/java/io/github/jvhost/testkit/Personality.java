@@ -146,96 +146,101 @@ public enum Personality {
     this.traits = bits;
   }
 
-  /** What makes it touch a ring. */
+  /** {@return what makes it touch a ring} */
   public Start start() {
     return start;
   }
 
-  /** When it reads the used index from guest memory. */
+  /** {@return when it reads the used index from guest memory} */
   public IndexRead indexRead() {
     return indexRead;
   }
 
-  /** What the used index that it read overwrites. */
+  /** {@return what the used index that it read overwrites} */
   public IndexRule indexRule() {
     return indexRule;
   }
 
-  /** What GET_VRING_BASE makes it forget. */
+  /** {@return what GET_VRING_BASE makes it forget} */
   public Forgets forgets() {
     return forgets;
   }
 
-  /** Whether it can be asked for PRESETUP at all, in a dialect that has a number for it. */
+  /**
+   * {@return whether it can be asked for PRESETUP at all, in a dialect that has a number for it}
+   */
   public boolean knowsPresetup() {
     return has(Traits.KNOWS_PRESETUP);
   }
 
-  /** Whether the original offers STATUS, and this one therefore by default. */
+  /** {@return whether the original offers STATUS, and this one therefore by default} */
   public boolean offersStatus() {
     return has(Traits.OFFERS_STATUS);
   }
 
-  /** Whether SET_VRING_BASE sets the next used index along with the next avail index. */
+  /** {@return whether SET_VRING_BASE sets the next used index along with the next avail index} */
   public boolean baseSetsUsed() {
     return has(Traits.BASE_SETS_USED);
   }
 
   /**
-   * Whether an acknowledgement goes out before a started device is configured: it then says nothing
-   * about that.
+   * {@return whether an acknowledgement goes out before a started device is configured} It then
+   * says nothing about that.
    */
   public boolean acknowledgesFirst() {
     return has(Traits.ACKNOWLEDGES_FIRST);
   }
 
   /**
-   * Whether an equal memory table is dropped together with its descriptors, instead of being mapped
-   * again.
+   * {@return whether an equal memory table is dropped together with its descriptors, instead of
+   * being mapped again}
    */
   public boolean keepsEqualMemory() {
     return has(Traits.KEEPS_EQUAL_MEMORY);
   }
 
-  /** Whether features without MQ make it forget all rings but 0 and 1. */
+  /** {@return whether features without MQ make it forget all rings but 0 and 1} */
   public boolean dropsRingsWithoutMq() {
     return has(Traits.DROPS_RINGS_WITHOUT_MQ);
   }
 
   /**
-   * Whether ring addresses outside the memory table are acknowledged with success, and only never
-   * used.
+   * {@return whether ring addresses outside the memory table are acknowledged with success, and
+   * only never used}
    */
   public boolean toleratesForeignAddress() {
     return has(Traits.TOLERATES_FOREIGN_ADDRESS);
   }
 
-  /** Whether, without bit 30, a ring is enabled by its kick and not by SET_FEATURES. */
+  /** {@return whether, without bit 30, a ring is enabled by its kick and not by SET_FEATURES} */
   public boolean enablesAtKick() {
     return has(Traits.ENABLES_AT_KICK);
   }
 
-  /** Whether the used index in guest memory replaces both indexes when DRIVER_OK comes. */
+  /** {@return whether the used index in guest memory replaces both indexes when DRIVER_OK comes} */
   public boolean readsIndexAtDriverOk() {
     return has(Traits.INDEX_AT_DRIVER_OK);
   }
 
-  /** Whether GET_VRING_BASE also clears DRIVER_OK and what was configured in hardware. */
+  /** {@return whether GET_VRING_BASE also clears DRIVER_OK and what was configured in hardware} */
   public boolean forgetsDriverOk() {
     return has(Traits.FORGETS_DRIVER_OK);
   }
 
-  /** Whether features without VERSION_1 are refused. */
+  /** {@return whether features without VERSION_1 are refused} */
   public boolean refusesLegacy() {
     return has(Traits.REFUSES_LEGACY);
   }
 
-  /** Whether a call descriptor is signalled once as soon as it is told. */
+  /** {@return whether a call descriptor is signalled once as soon as it is told} */
   public boolean signalsNewCall() {
     return has(Traits.SIGNALS_NEW_CALL);
   }
 
-  /** Whether an unknown message costs the connection even when an acknowledgement was asked for. */
+  /**
+   * {@return whether an unknown message costs the connection even when an acknowledgement was asked
+   * for}
+   */
   public boolean hangsUpOnUnknown() {
     return has(Traits.HANGS_UP_ON_UNKNOWN);
   }

@@ -24,12 +24,12 @@ public record RecordedMessage(
     int flags,
     Payload payload,
     int descriptors) {
-  /** Whether an acknowledgement was asked for. */
+  /** {@return whether an acknowledgement was asked for} */
   public boolean needReply() {
     return (flags & Header.NEED_REPLY) != 0;
   }
 
-  /** The request's name, or "request 77". */
+  /** {@return the request's name, or "request 77" where the number means nothing} */
   public String name() {
     return request == null ? "request " + id : request.name();
   }

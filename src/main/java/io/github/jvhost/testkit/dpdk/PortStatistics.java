@@ -47,7 +47,7 @@ public record PortStatistics(
   private static final Pattern FORWARD_HEADING =
       Pattern.compile("Forward statistics for port (\\d+)");
 
-  /** Packets, in either direction, that were lost here and counted. */
+  /** {@return how many packets, in either direction, were lost here and counted} */
   public long dropped() {
     return rxMissed + rxErrors + txDropped;
   }

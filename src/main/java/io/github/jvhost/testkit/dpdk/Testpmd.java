@@ -63,7 +63,7 @@ public final class Testpmd implements AutoCloseable {
     return Optional.empty();
   }
 
-  /** A new description of what to run: one queue pair, locked memory, no port yet. */
+  /** {@return a new description of what to run: one queue pair, locked memory, no port yet} */
   public static Builder builder() {
     return new Builder();
   }
@@ -84,6 +84,7 @@ public final class Testpmd implements AutoCloseable {
      *
      * @param socket a path at which nothing is yet, in a directory that exists, of at most 107
      *     bytes and without comma
+     * @return this
      */
     public Builder port(Path socket) {
       String path = socket.toAbsolutePath().toString();
@@ -95,7 +96,13 @@ public final class Testpmd implements AutoCloseable {
       return this;
     }
 
-    /** Queue pairs of every port, 1 to 128; all of them are polled. */
+    /**
+     * Sets the number of queue pairs of every port; all of them are polled. One where this is not
+     * called.
+     *
+     * @param pairs 1 to 128
+     * @return this
+     */
     public Builder queuePairs(int pairs) {
       if (pairs < 1 || pairs > 128) {
         throw new IllegalArgumentException("queue pairs are 1 to 128, not " + pairs);
@@ -104,7 +111,12 @@ public final class Testpmd implements AutoCloseable {
       return this;
     }
 
-    /** Packet buffers of 2 KiB that all ports share; 4096 where this is not called. */
+    /**
+     * Sets the number of packet buffers that all ports share; 4096 where this is not called.
+     *
+     * @param count buffers of 2 KiB, at least 1024
+     * @return this
+     */
     public Builder buffers(int count) {
       if (count < 1024) {
         throw new IllegalArgumentException("fewer than 1024 buffers do not do: " + count);
@@ -117,6 +129,8 @@ public final class Testpmd implements AutoCloseable {
     /**
      * Does not lock testpmd's memory. Then a memory table costs it next to nothing, where a real
      * switch, and testpmd by default, faults in the whole guest: 40 ms and more per GiB and device.
+     *
+     * @return this
      */
     public Builder noMlockall() {
       mlockall = false;
@@ -194,22 +208,26 @@ public final class Testpmd implements AutoCloseable {
     }
   }
 
-  /** The socket of port {@code port}. */
+  /**
+   * {@return the path of a port's socket, absolute}
+   *
+   * @param port its number, from 0
+   */
   public Path socket(int port) {
     return sockets.get(port);
   }
 
-  /** How many ports there are. */
+  /** {@return how many ports there are} */
   public int ports() {
     return sockets.size();
   }
 
-  /** The process's id, for looking at its memory or for killing it under traffic. */
+  /** {@return the process's id, for looking at its memory or for killing it under traffic} */
   public long processId() {
     return process.pid();
   }
 
-  /** Whether the process is still there. */
+  /** {@return whether the process is still there} */
   public boolean isAlive() {
     return process.isAlive();
   }
@@ -223,8 +241,9 @@ public final class Testpmd implements AutoCloseable {
   }
 
   /**
-   * What every port has counted since the start, in the order of the ports.
+   * {@return what every port has counted since the start, in the order of the ports}
    *
+   * @param deadline for both commands that this takes
    * @throws VhostException when the process does not answer in time
    */
   public List<PortStatistics> statistics(Deadline deadline) {
@@ -241,7 +260,7 @@ public final class Testpmd implements AutoCloseable {
   }
 
   /**
-   * The end of everything that it has printed so far, at most half a million characters; a
+   * {@return the end of everything that it has printed so far, at most half a million characters} A
    * failure's message carries the last few lines of it.
    */
   public String output() {

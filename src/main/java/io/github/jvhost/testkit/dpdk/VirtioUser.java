@@ -49,7 +49,7 @@ public final class VirtioUser implements AutoCloseable {
     this.process = process;
   }
 
-  /** A new description of what to run: one queue pair, split rings, no port yet. */
+  /** {@return a new description of what to run: one queue pair, split rings, no port yet} */
   public static Builder builder() {
     return new Builder();
   }
@@ -67,6 +67,7 @@ public final class VirtioUser implements AutoCloseable {
      * order of these calls.
      *
      * @param socket where a back end listens; at most 107 bytes and no comma
+     * @return this
      */
     public Builder port(Path socket) {
       String path = socket.toAbsolutePath().toString();
@@ -78,7 +79,12 @@ public final class VirtioUser implements AutoCloseable {
       return this;
     }
 
-    /** Queue pairs of every port, 1 to 8; all of them send. */
+    /**
+     * Sets the number of queue pairs of every port; all of them send. One where this is not called.
+     *
+     * @param pairs 1 to 8
+     * @return this
+     */
     public Builder queuePairs(int pairs) {
       if (pairs < 1 || pairs > 8) {
         throw new IllegalArgumentException("queue pairs are 1 to 8, not " + pairs);
@@ -87,7 +93,11 @@ public final class VirtioUser implements AutoCloseable {
       return this;
     }
 
-    /** Asks every back end for packed rings. */
+    /**
+     * Asks every back end for packed rings.
+     *
+     * @return this
+     */
     public Builder packed() {
       packed = true;
       return this;
@@ -144,7 +154,7 @@ public final class VirtioUser implements AutoCloseable {
     }
   }
 
-  /** The process's id. */
+  /** {@return the process's id} */
   public long processId() {
     return process.pid();
   }
@@ -152,6 +162,7 @@ public final class VirtioUser implements AutoCloseable {
   /**
    * Sends one burst of 32 frames from every queue, and then sends on whatever is received.
    *
+   * @param deadline for the beginning; sending goes on after it
    * @throws VhostException when it does not begin in time
    */
   public void forward(Deadline deadline) {
@@ -165,6 +176,7 @@ public final class VirtioUser implements AutoCloseable {
   /**
    * Sends nothing any more; the rings go on running.
    *
+   * @param deadline for its answer
    * @throws VhostException when it does not answer in time
    */
   public void stopForwarding(Deadline deadline) {
@@ -172,9 +184,10 @@ public final class VirtioUser implements AutoCloseable {
   }
 
   /**
-   * What every port has counted since the start, in the order of the ports. Directions are the
-   * front end's: what the back end put into receive rings is received.
+   * {@return what every port has counted since the start, in the order of the ports} Directions are
+   * the front end's: what the back end put into receive rings is received.
    *
+   * @param deadline for both commands that this takes
    * @throws VhostException when it does not answer in time
    */
   public List<PortStatistics> statistics(Deadline deadline) {
@@ -194,6 +207,7 @@ public final class VirtioUser implements AutoCloseable {
    * Stops the ports and ends the process in good order: every ring is disabled, stopped and asked
    * for its base.
    *
+   * @param deadline for all of it, to the end of the process
    * @throws VhostException when it is still there at the deadline
    */
   public synchronized void quit(Deadline deadline) {
@@ -204,7 +218,9 @@ public final class VirtioUser implements AutoCloseable {
     }
   }
 
-  /** The end of everything that it has printed so far. */
+  /**
+   * {@return the end of everything that it has printed so far, at most half a million characters}
+   */
   public String output() {
     return process.transcript().text();
   }

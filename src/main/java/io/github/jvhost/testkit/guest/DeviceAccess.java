@@ -16,6 +16,8 @@ public interface DeviceAccess {
   /**
    * Runs register accesses on the device's owner and returns when they are done; what they throw is
    * thrown here.
+   *
+   * @param accesses what to run, once
    */
   void registers(Runnable accesses);
 
@@ -26,7 +28,7 @@ public interface DeviceAccess {
   void controlKick();
 
   /**
-   * For a device that the guest's thread owns: everything happens in place.
+   * {@return the way to a device that the guest's thread owns: everything happens in place}
    *
    * @param device whose control queue is served
    * @param memory where it is

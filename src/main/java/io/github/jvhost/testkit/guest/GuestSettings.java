@@ -82,8 +82,8 @@ public record GuestSettings(
   }
 
   /**
-   * A guest at 1 MiB that pings each millisecond: one queue pair, rings of 256, 128 buffers of 2
-   * KiB each, 64 pages.
+   * {@return the settings of a guest at 1 MiB that pings each millisecond: one queue pair, rings of
+   * 256, 128 buffers of 2 KiB each, 64 pages}
    *
    * @param peerMac whom to ping
    * @param peerIp whom to ping
@@ -106,33 +106,58 @@ public record GuestSettings(
         KNOWN_FEATURES);
   }
 
-  /** The same with another place in memory. */
+  /**
+   * {@return the same with another place in memory}
+   *
+   * @param newBase guest-physical address of the boot block, a multiple of 4096
+   */
   public GuestSettings withBase(long newBase) {
     return copy(newBase, period, queuePairs, workingSetPages, changedPagesPerTick, wantedFeatures);
   }
 
-  /** The same with another time between ticks. */
+  /**
+   * {@return the same with another time between ticks}
+   *
+   * @param newPeriod more than zero
+   */
   public GuestSettings withPeriod(Duration newPeriod) {
     return copy(base, newPeriod, queuePairs, workingSetPages, changedPagesPerTick, wantedFeatures);
   }
 
-  /** The same with another number of queue pairs. */
+  /**
+   * {@return the same with another number of queue pairs}
+   *
+   * @param pairs 1 or more; the guest asks for them where the device has as many
+   */
   public GuestSettings withQueuePairs(int pairs) {
     return copy(base, period, pairs, workingSetPages, changedPagesPerTick, wantedFeatures);
   }
 
-  /** The same with a working set of another size. */
+  /**
+   * {@return the same with a working set of another size}
+   *
+   * @param pages of 4096 bytes that are changed and checked, 1 or more
+   * @param changedPerTick how many of them at each tick, 0 or more
+   */
   public GuestSettings withWorkingSet(int pages, int changedPerTick) {
     return copy(base, period, queuePairs, pages, changedPerTick, wantedFeatures);
   }
 
-  /** The same with a driver that knows fewer features. */
+  /**
+   * {@return the same with a driver that knows fewer features}
+   *
+   * @param features what it acknowledges if it is offered, all of it among {@link #KNOWN_FEATURES}
+   */
   public GuestSettings withWantedFeatures(long features) {
     return copy(base, period, queuePairs, workingSetPages, changedPagesPerTick, features);
   }
 
   /**
-   * The same with rings of another size, so many buffers for each, and one mailbox place in eight.
+   * {@return the same with rings of another size, so many buffers for each, and one mailbox place
+   * in eight}
+   *
+   * @param entries of a ring, 1 to 32768; a power of two unless packed rings are wanted
+   * @param buffers of 2 KiB for each ring, from 2 to {@code entries}
    */
   public GuestSettings withQueueSize(int entries, int buffers) {
     return new GuestSettings(

@@ -23,12 +23,16 @@ public final class PingRecorder {
     series = Stream.generate(PingSeries::new).limit(nics).toList();
   }
 
-  /** How many NICs it was made for. */
+  /** {@return how many NICs it was made for} */
   public int nics() {
     return series.size();
   }
 
-  /** The book of one NIC. */
+  /**
+   * {@return the book of one NIC}
+   *
+   * @param index the NIC's number, from 0
+   */
   public PingSeries nic(int index) {
     return series.get(index);
   }
@@ -38,12 +42,17 @@ public final class PingRecorder {
     series.forEach(PingSeries::mark);
   }
 
-  /** Whether every NIC had an answer to a request that was sent after the mark. */
+  /** {@return whether every NIC had an answer to a request that was sent after the mark} */
   public boolean recovered() {
     return series.stream().allMatch(PingSeries::recovered);
   }
 
-  /** The state of every NIC; see {@link PingSeries#stats}. */
+  /**
+   * {@return the state of every NIC, in order}
+   *
+   * @param grace how old an unanswered request may be and still count as in flight, see {@link
+   *     PingSeries#stats}
+   */
   public List<PingStats> stats(Duration grace) {
     return series.stream().map(s -> s.stats(grace)).toList();
   }

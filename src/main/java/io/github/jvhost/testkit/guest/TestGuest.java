@@ -77,6 +77,7 @@ public final class TestGuest implements AutoCloseable {
    * @param nics in order; none belongs to another guest
    * @param settings how
    * @param recorder as many NICs as {@code nics}; may be shared
+   * @return the guest, the caller's to start and to close
    * @throws VhostException when memory is too small, or a device refuses its driver
    */
   public static TestGuest boot(
@@ -97,6 +98,12 @@ public final class TestGuest implements AutoCloseable {
   /**
    * The same as {@link #attach(GuestMemory, long, List, PingRecorder)} for a guest at the default
    * address.
+   *
+   * @param memory the caller's, to be kept until the guest is closed
+   * @param nics as many as it was booted with, in the same order
+   * @param recorder as many NICs; usually the same as where it was booted
+   * @return the guest, the caller's to start and to close
+   * @throws VhostException when there is no such guest
    */
   public static TestGuest attach(GuestMemory memory, List<GuestNic> nics, PingRecorder recorder) {
     return attach(memory, GuestSettings.DEFAULT_BASE, nics, recorder);
@@ -110,6 +117,7 @@ public final class TestGuest implements AutoCloseable {
    * @param base where the guest was booted
    * @param nics as many as it was booted with, in the same order
    * @param recorder as many NICs; usually the same as where it was booted
+   * @return the guest, the caller's to start and to close
    * @throws VhostException when there is no such guest
    */
   public static TestGuest attach(
@@ -144,6 +152,7 @@ public final class TestGuest implements AutoCloseable {
    * Parks the guest at a safe point: afterwards it writes nothing, and all its state is in memory.
    * A guest that was not started is parked already.
    *
+   * @param deadline for reaching it
    * @throws VhostException when it got to no safe point in time, and it goes on running; or when it
    *     stopped by itself
    */
@@ -156,7 +165,9 @@ public final class TestGuest implements AutoCloseable {
     thread.resume();
   }
 
-  /** Whether the guest stands still: not started, paused or closed. */
+  /**
+   * {@return whether the guest stands still: not started, paused, closed or stopped by a failure}
+   */
   public boolean paused() {
     return thread.parked();
   }
@@ -170,6 +181,7 @@ public final class TestGuest implements AutoCloseable {
   /**
    * Ends the guest; what is in memory stays. A second time does nothing.
    *
+   * @param deadline for the end of its thread
    * @throws VhostException when its thread did not end in time; its wake-up is not freed then
    */
   public void close(Deadline deadline) {
@@ -182,7 +194,14 @@ public final class TestGuest implements AutoCloseable {
     poller.close();
   }
 
-  /** Runs something while the guest writes nothing, for instance to begin tracking its writes. */
+  /**
+   * Runs something while the guest writes nothing, for instance to begin tracking its writes.
+   *
+   * @param work what to run: on the guest's thread, or on this one where the guest stands still;
+   *     what it throws is thrown here
+   * @param deadline for reaching a safe point and for the work
+   * @throws VhostException when that took too long, or the guest stopped by itself
+   */
   public void atSafePoint(Runnable work, Deadline deadline) {
     thread.atSafePoint(
         "waiting for the guest",
@@ -193,7 +212,12 @@ public final class TestGuest implements AutoCloseable {
         deadline);
   }
 
-  /** Looks at every page of the working set, at a safe point. */
+  /**
+   * Looks at every page of the working set, at a safe point.
+   *
+   * @param deadline as for {@link #atSafePoint}
+   * @return what was found; damaged pages are in it, and throw nothing
+   */
   public WorkingSetCheck verifyWorkingSet(Deadline deadline) {
     return thread.atSafePoint(
         "checking the working set", () -> workingSet.verify(boot.ticks()), deadline);
@@ -202,6 +226,7 @@ public final class TestGuest implements AutoCloseable {
   /**
    * Compares the frames that stay in receive buffers with their digests, at a safe point.
    *
+   * @param deadline as for {@link #atSafePoint}
    * @return one line for each that is damaged
    */
   public List<String> verifyMailboxes(Deadline deadline) {
@@ -215,7 +240,12 @@ public final class TestGuest implements AutoCloseable {
         deadline);
   }
 
-  /** Begins or stops to send pings; everything else goes on. The guest starts with sending. */
+  /**
+   * Begins or stops to send pings; everything else goes on. The guest starts with sending.
+   *
+   * @param on whether pings are sent from here on
+   * @param deadline as for {@link #atSafePoint}
+   */
   public void sending(boolean on, Deadline deadline) {
     atSafePoint(() -> boot.sending(on), deadline);
   }
@@ -226,6 +256,7 @@ public final class TestGuest implements AutoCloseable {
    *
    * @param gpa a multiple of 4096
    * @param pages at most 4,096 in all calls together
+   * @param deadline as for {@link #atSafePoint}
    */
   public void extendWorkingSet(long gpa, int pages, Deadline deadline) {
     atSafePoint(() -> workingSet.extend(gpa, pages), deadline);
@@ -235,6 +266,9 @@ public final class TestGuest implements AutoCloseable {
    * Has the driver use so many queue pairs, and waits until the device has acknowledged it; the
    * guest has to run.
    *
+   * @param nic its number, from 0
+   * @param pairs 1 to as many as the device has
+   * @param deadline for the acknowledgement
    * @throws VhostException when the device refuses, cannot do it, or does not answer in time
    */
   public void setQueuePairs(int nic, int pairs, Deadline deadline) {
@@ -251,6 +285,9 @@ public final class TestGuest implements AutoCloseable {
    * Has the driver change a NIC's address, and announce it, and waits until the device has
    * acknowledged the change; the guest has to run.
    *
+   * @param nic its number, from 0
+   * @param mac the new address; the one it has changes nothing
+   * @param deadline for the acknowledgement
    * @throws VhostException when the device refuses, cannot do it, or does not answer in time
    */
   public void setMac(int nic, MacAddress mac, Deadline deadline) {
@@ -264,55 +301,81 @@ public final class TestGuest implements AutoCloseable {
    * Has the driver reset a device and start it anew: new negotiation, rings at other addresses and
    * empty. Pings under way are given up.
    *
+   * @param nic its number, from 0
+   * @param deadline as for {@link #atSafePoint}
    * @throws VhostException when the device refuses its driver, or it does not happen in time
    */
   public void resetAndReinit(int nic, Deadline deadline) {
     atSafePoint(drivers.get(nic)::resetAndReinitialise, deadline);
   }
 
-  /** How many NICs the guest has. */
+  /** {@return how many NICs the guest has} */
   public int nicCount() {
     return drivers.size();
   }
 
-  /** A NIC's address. */
+  /**
+   * {@return a NIC's IP address}
+   *
+   * @param nic its number, from 0
+   */
   public Ipv4Address ip(int nic) {
     return drivers.get(nic).block().ip();
   }
 
-  /** A NIC's address as its driver uses it now. */
+  /**
+   * {@return a NIC's MAC address as its driver uses it now}
+   *
+   * @param nic its number, from 0
+   */
   public MacAddress mac(int nic) {
     return drivers.get(nic).block().mac();
   }
 
-  /** The queue pairs in use now. */
+  /**
+   * {@return how many queue pairs a NIC's driver uses now}
+   *
+   * @param nic its number, from 0
+   */
   public int queuePairs(int nic) {
     return drivers.get(nic).block().pairs();
   }
 
-  /** How often the working set was changed since the guest booted. */
+  /** {@return how often the working set was changed since the guest booted} */
   public long ticks() {
     return boot.ticks();
   }
 
-  /** Echo and ARP requests that this object answered on a NIC. */
+  /**
+   * {@return how many echo and ARP requests this object answered on a NIC}
+   *
+   * @param nic its number, from 0
+   */
   public long answeredEchoes(int nic) {
     return drivers.get(nic).answeredEchoes();
   }
 
-  /** How often this object announced a NIC to the network. */
+  /**
+   * {@return how often this object announced a NIC to the network}
+   *
+   * @param nic its number, from 0
+   */
   public long announcements(int nic) {
     return drivers.get(nic).announcements();
   }
 
-  /** Frames that this object did not send on a NIC because the ring was full. */
+  /**
+   * {@return how many frames this object did not send on a NIC because the ring was full}
+   *
+   * @param nic its number, from 0
+   */
   public long notSent(int nic) {
     return drivers.get(nic).notSent();
   }
 
   /**
-   * The first hundred things that were not as they should be; each damaged frame also counts in the
-   * recorder.
+   * {@return the first hundred things that were not as they should be, one line each} Each damaged
+   * frame also counts in the recorder.
    */
   public List<String> problems() {
     return problems.lines();

@@ -17,7 +17,7 @@ public record WorkingSetCheck(int pages, long generation, long checksum, List<St
     problems = List.copyOf(problems);
   }
 
-  /** Whether every page is what it has to be. */
+  /** {@return whether every page is what it has to be} */
   public boolean ok() {
     return problems.isEmpty();
   }

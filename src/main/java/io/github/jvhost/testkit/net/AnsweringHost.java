@@ -46,6 +46,8 @@ public final class AnsweringHost implements AutoCloseable {
    * @param name of its port and thread
    * @param mac its address
    * @param ip its address
+   * @return the host, the caller's to close
+   * @throws IllegalArgumentException when a port of that name is open
    */
   public static AnsweringHost start(
       LearningSwitch network, String name, MacAddress mac, Ipv4Address ip) {
@@ -55,22 +57,22 @@ public final class AnsweringHost implements AutoCloseable {
     return host;
   }
 
-  /** Its address. */
+  /** {@return its MAC address} */
   public MacAddress mac() {
     return mac;
   }
 
-  /** Its address. */
+  /** {@return its IP address} */
   public Ipv4Address ip() {
     return ip;
   }
 
-  /** Echo requests that it answered. */
+  /** {@return how many echo requests it answered} */
   public long answeredEchoes() {
     return answeredEchoes.get();
   }
 
-  /** Frames that reached it and could not be read. */
+  /** {@return how many frames reached it and could not be read} */
   public long malformed() {
     return malformed.get();
   }
@@ -107,6 +109,7 @@ public final class AnsweringHost implements AutoCloseable {
   /**
    * Stops the host and unplugs it.
    *
+   * @param deadline for the end of its thread
    * @throws VhostException when its thread did not end in time
    */
   public void close(Deadline deadline) {

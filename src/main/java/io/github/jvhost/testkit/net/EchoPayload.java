@@ -31,7 +31,7 @@ public record EchoPayload(int tag, long sequence, int length) {
     }
   }
 
-  /** The bytes; a new buffer, positioned at 0. */
+  /** {@return the bytes; a new buffer, positioned at 0} */
   public ByteBuffer encode() {
     ByteBuffer out = ByteBuffer.allocate(length);
     out.putInt(MAGIC).putInt(tag).putLong(sequence);

@@ -9,7 +9,14 @@ public record Ipv4Address(int value) {
   /** 0.0.0.0: nobody. */
   public static final Ipv4Address ANY = new Ipv4Address(0);
 
-  /** The address a.b.c.d; each part 0 to 255. */
+  /**
+   * {@return the address a.b.c.d}
+   *
+   * @param a the first part, 0 to 255 like all of them
+   * @param b the second part
+   * @param c the third part
+   * @param d the last part
+   */
   public static Ipv4Address of(int a, int b, int c, int d) {
     if (((a | b | c | d) & ~0xff) != 0) {
       throw new IllegalArgumentException("not an IPv4 address: " + a + "." + b + "." + c + "." + d);

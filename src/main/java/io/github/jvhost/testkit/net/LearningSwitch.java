@@ -76,7 +76,10 @@ public final class LearningSwitch {
     return port;
   }
 
-  /** Frames that were too short for an Ethernet header, or whose source was a group address. */
+  /**
+   * {@return how many frames were too short for an Ethernet header, or had a group address as their
+   * source}
+   */
   public long malformed() {
     lock.lock();
     try {
@@ -86,7 +89,7 @@ public final class LearningSwitch {
     }
   }
 
-  /** How often a known address moved to another port by an announcement. */
+  /** {@return how often a known address moved to another port by an announcement} */
   public long moves() {
     lock.lock();
     try {

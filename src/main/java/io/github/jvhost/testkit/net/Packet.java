@@ -24,14 +24,14 @@ public sealed interface Packet {
   int MINIMUM_FRAME = 60;
 
   /**
-   * Whether this tells the network where a station is now: RARP, or a gratuitous ARP of the sender
-   * itself.
+   * {@return whether this tells the network where a station is now: RARP, or a gratuitous ARP of
+   * the sender itself}
    */
   default boolean announces() {
     return false;
   }
 
-  /** The whole frame; the array is the caller's. */
+  /** {@return the whole frame, without its check sequence; the array is the caller's} */
   byte[] encode();
 
   /**
@@ -56,7 +56,11 @@ public sealed interface Packet {
       int sequence,
       ByteBuffer payload)
       implements Packet {
-    /** The answer to this request: everything turned round, the payload as it came. */
+    /**
+     * {@return the answer to this request: everything turned round, the payload as it came}
+     *
+     * @param self the MAC address of the station that answers
+     */
     public Echo answer(MacAddress self) {
       return new Echo(source, self, to, from, true, identifier, sequence, payload);
     }
@@ -87,19 +91,33 @@ public sealed interface Packet {
       MacAddress targetMac,
       Ipv4Address targetIp)
       implements Packet {
-    /** A request by a station for another one's address. */
+    /**
+     * {@return a request by a station for another one's address}
+     *
+     * @param self the MAC address of the station that asks
+     * @param selfIp its IP address
+     * @param wanted the other one's IP address
+     */
     public static Arp request(MacAddress self, Ipv4Address selfIp, Ipv4Address wanted) {
       return new Arp(FrameCodec.BROADCAST, self, 1, self, selfIp, MacAddress.ZERO, wanted);
     }
 
     /**
-     * An announcement: a request for one's own address, to everybody (RFC 5227 calls it so too).
+     * {@return an announcement: a request for one's own address, to everybody} RFC 5227 calls it so
+     * too.
+     *
+     * @param self the MAC address that is announced
+     * @param selfIp the IP address that it belongs to
      */
     public static Arp gratuitous(MacAddress self, Ipv4Address selfIp) {
       return request(self, selfIp, selfIp);
     }
 
-    /** The answer of the station that this request asks for. */
+    /**
+     * {@return the answer of the station that this request asks for}
+     *
+     * @param self the MAC address of that station
+     */
     public Arp answer(MacAddress self) {
       return new Arp(senderMac, self, 2, self, targetIp, senderMac, senderIp);
     }

@@ -80,7 +80,11 @@ public final class PingSeries {
     }
   }
 
-  /** Notes an answer whose bytes were right. */
+  /**
+   * Notes an answer whose bytes were right.
+   *
+   * @param sequence the whole number that the answer carried; it may be one that was never sent
+   */
   public void answered(long sequence) {
     lock.lock();
     try {
@@ -161,7 +165,7 @@ public final class PingSeries {
     }
   }
 
-  /** Whether a request sent after the mark was answered. */
+  /** {@return whether a request sent after the mark was answered} */
   public boolean recovered() {
     lock.lock();
     try {
@@ -172,7 +176,7 @@ public final class PingSeries {
   }
 
   /**
-   * The state of the book.
+   * {@return the state of the book}
    *
    * @param grace how old an unanswered request may be and still count as in flight
    */

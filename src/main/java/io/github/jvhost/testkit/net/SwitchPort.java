@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
  * host. All methods may be called from any thread and none of them blocks.
  */
 public interface SwitchPort extends AutoCloseable {
-  /** The name that the port was attached under. */
+  /** {@return the name that the port was attached under} */
   String name();
 
   /**
@@ -36,10 +36,13 @@ public interface SwitchPort extends AutoCloseable {
    */
   void onFrame(Runnable wakeUp);
 
-  /** Frames for this port that were never handed out: the queue was full, or the port closed. */
+  /**
+   * {@return how many frames for this port were never handed out: the queue was full, or the port
+   * closed}
+   */
   long dropped();
 
-  /** Frames that {@link #poll()} handed out. */
+  /** {@return how many frames {@link #poll()} handed out} */
   long delivered();
 
   /**

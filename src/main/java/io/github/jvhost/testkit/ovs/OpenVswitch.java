@@ -85,7 +85,7 @@ public final class OpenVswitch implements AutoCloseable {
     return Optional.empty();
   }
 
-  /** A new description of what to run: no port yet. */
+  /** {@return a new description of what to run: no port yet} */
   public static Builder builder() {
     return new Builder();
   }
@@ -98,9 +98,11 @@ public final class OpenVswitch implements AutoCloseable {
     private Builder() {}
 
     /**
-     * Adds a port.
+     * Adds a port; ports are numbered from 0 in the order of these calls.
      *
-     * @param listening where the front end listens, or will; of at most 107 bytes
+     * @param listening where the front end listens, or will; of at most 107 bytes and without
+     *     quotation mark
+     * @return this
      */
     public Builder port(Path listening) {
       String path = listening.toAbsolutePath().toString();
@@ -112,7 +114,13 @@ public final class OpenVswitch implements AutoCloseable {
       return this;
     }
 
-    /** Receive queues of every port that are polled from the start, 1 to 128. */
+    /**
+     * Sets the number of receive queues of every port that are polled from the start; one where
+     * this is not called.
+     *
+     * @param pairs 1 to 128
+     * @return this
+     */
     public Builder queuePairs(int pairs) {
       if (pairs < 1 || pairs > 128) {
         throw new IllegalArgumentException("queue pairs are 1 to 128, not " + pairs);
@@ -261,17 +269,24 @@ public final class OpenVswitch implements AutoCloseable {
     return process;
   }
 
-  /** How many ports there are. */
+  /** {@return how many ports there are} */
   public int ports() {
     return sockets.size();
   }
 
-  /** The socket to which port {@code port} connects. */
+  /**
+   * {@return the path of the socket to which a port connects, absolute}
+   *
+   * @param port its number, from 0
+   */
   public Path socket(int port) {
     return sockets.get(port);
   }
 
-  /** Everything that the switch has printed so far, the messages of its vhost library included. */
+  /**
+   * {@return the end of everything that the switch has printed so far, the messages of its vhost
+   * library included; at most half a million characters}
+   */
   public String output() {
     return processes.isEmpty() ? "" : processes.getLast().transcript().text();
   }
@@ -283,10 +298,12 @@ public final class OpenVswitch implements AutoCloseable {
   }
 
   /**
-   * How many frames a port has taken from its device and handed to it, as the switch counts them.
+   * {@return how many frames a port has taken from its device and handed to it, as the switch
+   * counts them}
    *
-   * @param port its number
+   * @param port its number, from 0
    * @param deadline for asking
+   * @throws VhostException when the switch does not answer in time
    */
   public Frames frames(int port, Deadline deadline) {
     String shown =

@@ -45,6 +45,7 @@ public final class BackEndProbe {
    * @param dialect what numbers mean; features that it masks are not asked about
    * @param roundTrips of GET_FEATURES that are timed, 0 or more
    * @param within how long connecting and each answer may take
+   * @return what the back end answered, and how long {@code roundTrips} of its answers took
    * @throws VhostException if nobody listens, or an answer is missing or makes no sense
    */
   public static ProbeResult probe(Path socket, Dialect dialect, int roundTrips, Duration within) {

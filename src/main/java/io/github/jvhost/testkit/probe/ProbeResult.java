@@ -30,12 +30,12 @@ public record ProbeResult(
     SortedTimes replies,
     Dialect dialect) {
 
-  /** Whether it can log the pages that it writes, so that its guest can be migrated. */
+  /** {@return whether it can log the pages that it writes, so that its guest can be migrated} */
   public boolean canLog() {
     return (features & VhostFeature.LOG_ALL) != 0;
   }
 
-  /** What could be told early, each way. */
+  /** {@return whether it could be set up early, one verdict for each way} */
   public List<PresetupVerdict> presetup() {
     return PresetupVerdict.of(this);
   }

@@ -55,7 +55,7 @@ public final class ChildProcess implements AutoCloseable {
   }
 
   /**
-   * Where a program is.
+   * {@return where a program is; empty when it is in none of the directories}
    *
    * @param program its name, which is looked for along PATH
    * @param others directories that are looked into before that
@@ -77,6 +77,7 @@ public final class ChildProcess implements AutoCloseable {
    *
    * @param name for messages
    * @param command the program and its arguments
+   * @return the running program, the caller's to close
    * @throws VhostException when it cannot be started
    */
   public static ChildProcess interactive(String name, List<String> command) {
@@ -89,6 +90,7 @@ public final class ChildProcess implements AutoCloseable {
    * @param name for messages
    * @param command the program and its arguments
    * @param environment variables that are added to, or replaced in, our own
+   * @return the running program, the caller's to close
    * @throws VhostException when it cannot be started; a program that is not there is only heard of
    *     in what is printed
    */
@@ -123,18 +125,18 @@ public final class ChildProcess implements AutoCloseable {
     }
   }
 
-  /** The process's id. */
+  /** {@return the process's id} */
   public long pid() {
     return process.pid();
   }
 
-  /** Whether it is still there. */
+  /** {@return whether it is still there} */
   public boolean isAlive() {
     return process.isAlive();
   }
 
   /**
-   * What it ended with; for a signal 128 and its number.
+   * {@return what it ended with; for a signal 128 and its number}
    *
    * @throws IllegalStateException when it is still there
    */
@@ -146,7 +148,7 @@ public final class ChildProcess implements AutoCloseable {
     }
   }
 
-  /** What it printed, on both streams. */
+  /** {@return what it printed, on both streams; still there when it has ended} */
   public Transcript transcript() {
     return transcript;
   }
@@ -154,6 +156,7 @@ public final class ChildProcess implements AutoCloseable {
   /**
    * Types one line.
    *
+   * @param line without line feed; what is not in ISO 8859-1 arrives as question marks
    * @throws VhostException when it does not read any more
    */
   public void type(String line) {

@@ -61,7 +61,7 @@ public final class Transcript {
     }
   }
 
-  /** Where the next character will go. */
+  /** {@return where the next character will go, for {@link #awaitText} to begin there} */
   public long position() {
     lock.lock();
     try {
@@ -74,7 +74,9 @@ public final class Transcript {
   /**
    * Waits until {@code text} was printed.
    *
+   * @param text part of a line, or of several, without carriage returns
    * @param from where to begin to look
+   * @param deadline when to give up
    * @param what what is being waited for, for the message of a failure
    * @return everything from there up to the text
    * @throws VhostException when the process ended, or the deadline passed, before that
@@ -107,7 +109,7 @@ public final class Transcript {
     }
   }
 
-  /** Everything that is still kept. */
+  /** {@return everything that is still kept, without carriage returns} */
   public String text() {
     lock.lock();
     try {
@@ -117,7 +119,7 @@ public final class Transcript {
     }
   }
 
-  /** The last few lines, joined into one, as part of an error message. */
+  /** {@return the last few lines, joined into one, as part of an error message} */
   public String lastLines() {
     String text = text().strip();
     if (text.isEmpty()) {

@@ -57,11 +57,11 @@ public final class QemuSystem implements AutoCloseable {
   }
 
   /**
-   * A new description of what to run: a q35 machine with 32 MiB and a transitional device of one
-   * queue pair.
+   * {@return a new description of what to run: a q35 machine with 32 MiB and a transitional device
+   * of one queue pair}
    *
-   * @param backEnd socket at which a vhost-user back end listens
-   * @param monitor where QEMU's monitor is to listen: a path at which nothing is yet
+   * @param backEnd socket at which a vhost-user back end listens; its path has no comma
+   * @param monitor where QEMU's monitor is to listen: a path without comma at which nothing is yet
    */
   public static Builder builder(Path backEnd, Path monitor) {
     return new Builder(backEnd.toAbsolutePath(), monitor.toAbsolutePath());
@@ -86,31 +86,56 @@ public final class QemuSystem implements AutoCloseable {
       this.monitor = monitor;
     }
 
-    /** The type of machine: "q35", "pc". */
+    /**
+     * Sets the type of machine; "q35" where this is not called.
+     *
+     * @param type as on QEMU's command line: "q35", "pc"
+     * @return this
+     */
     public Builder machine(String type) {
       machine = type;
       return this;
     }
 
-    /** How much RAM. */
+    /**
+     * Sets how much RAM the guest has; 32 MiB where this is not called.
+     *
+     * @param size in MiB
+     * @return this
+     */
     public Builder mebibytes(int size) {
       mebibytes = size;
       return this;
     }
 
-    /** How many queue pairs the device has, 1 to 8. */
+    /**
+     * Sets how many queue pairs the device has; one where this is not called.
+     *
+     * @param count 1 to 8
+     * @return this
+     */
     public Builder queuePairs(int count) {
       queuePairs = count;
       return this;
     }
 
-    /** Its MAC address. */
+    /**
+     * Sets the device's MAC address; 52:54:00:12:34:56 where this is not called.
+     *
+     * @param address with colons
+     * @return this
+     */
     public Builder mac(String address) {
       mac = address;
       return this;
     }
 
-    /** Further options of the device, as on QEMU's command line: "packed=on,disable-legacy=on". */
+    /**
+     * Sets further options of the device; none where this is not called.
+     *
+     * @param options as on QEMU's command line: "packed=on,disable-legacy=on"
+     * @return this
+     */
     public Builder deviceOptions(String options) {
       deviceOptions = options;
       return this;
@@ -124,18 +149,23 @@ public final class QemuSystem implements AutoCloseable {
     }
 
     /**
-     * What the processor finds at its reset vector, in place of QEMU's firmware: of use where a
-     * machine is to run without that resetting its devices. A machine that waits for a stream needs
-     * the same as the one that made it.
+     * Sets what the processor finds at its reset vector, in place of QEMU's firmware: of use where
+     * a machine is to run without that resetting its devices. A machine that waits for a stream
+     * needs the same as the one that made it.
      *
      * @param image a multiple of 64 KiB, which ends below 4 GiB
+     * @return this
      */
     public Builder firmware(Path image) {
       firmware = image.toAbsolutePath();
       return this;
     }
 
-    /** It waits for a stream. */
+    /**
+     * Lets it wait for a stream, which {@link QemuSystem#migrateFrom} brings.
+     *
+     * @return this
+     */
     public Builder incoming() {
       incoming = true;
       return this;
@@ -213,13 +243,19 @@ public final class QemuSystem implements AutoCloseable {
   /**
    * Lets the guest run; returns when its devices were started.
    *
+   * @param deadline for the monitor's answer
    * @throws VhostException it cannot
    */
   public void run(Deadline deadline) {
     qmp.execute("cont", Map.of(), deadline);
   }
 
-  /** Stops the guest; returns when its devices were stopped. */
+  /**
+   * Stops the guest; returns when its devices were stopped.
+   *
+   * @param deadline for the monitor's answer
+   * @throws VhostException it cannot
+   */
   public void pause(Deadline deadline) {
     qmp.execute("stop", Map.of(), deadline);
   }
@@ -230,12 +266,14 @@ public final class QemuSystem implements AutoCloseable {
         Recovery.GIVE_UP);
   }
 
-  /** Its monitor. */
+  /** {@return its monitor, which is closed with it} */
   public QmpClient qmp() {
     return qmp;
   }
 
-  /** Everything that it has printed so far. */
+  /**
+   * {@return the end of everything that it has printed so far, at most half a million characters}
+   */
   public String output() {
     return process.transcript().text();
   }
@@ -244,6 +282,7 @@ public final class QemuSystem implements AutoCloseable {
    * Writes a migration stream.
    *
    * @param file that is made or replaced
+   * @param deadline for all of it
    * @throws VhostException it could not, in QEMU's own words
    */
   public void migrateTo(Path file, Deadline deadline) {
@@ -254,6 +293,8 @@ public final class QemuSystem implements AutoCloseable {
    * Takes a migration stream; only one that was told to wait for one ({@link Builder#incoming}),
    * and only once.
    *
+   * @param file what {@link #migrateTo} or another QEMU wrote
+   * @param deadline for all of it
    * @throws VhostException it did not take it, in QEMU's own words
    */
   public void migrateFrom(Path file, Deadline deadline) {

@@ -50,6 +50,7 @@ public final class QmpClient implements AutoCloseable {
    *
    * @param monitor the AF_UNIX socket at which it listens
    * @param deadline for all of it
+   * @return the client, the caller's to close; commands can be executed
    * @throws VhostException nobody listens there, or it is no monitor
    */
   public static QmpClient connect(Path monitor, Deadline deadline) {

@@ -50,11 +50,12 @@ public final class StorageDaemon implements AutoCloseable {
   }
 
   /**
-   * A new description of what to run: one queue, as fast as it can.
+   * {@return a new description of what to run: one queue, as fast as it can}
    *
-   * @param disk the file that is exported, raw, a multiple of 512 bytes; stays the caller's
-   * @param socket where it is to listen: a path at which nothing is yet, in a directory that
-   *     exists, of at most 107 bytes
+   * @param disk the file that is exported, raw, a multiple of 512 bytes; stays the caller's. Its
+   *     path has no comma
+   * @param socket where it is to listen: a path without comma at which nothing is yet, in a
+   *     directory that exists, of at most 107 bytes
    */
   public static Builder builder(Path disk, Path socket) {
     return new Builder(disk.toAbsolutePath(), socket.toAbsolutePath());
@@ -81,7 +82,12 @@ public final class StorageDaemon implements AutoCloseable {
       this.socket = socket;
     }
 
-    /** How many virtqueues it serves, 1 to 255. */
+    /**
+     * Sets how many virtqueues it serves; one where this is not called.
+     *
+     * @param count 1 to 255
+     * @return this
+     */
     public Builder queues(int count) {
       if (count < 1 || count > 255) {
         throw new IllegalArgumentException("queues are 1 to 255, not " + count);
@@ -92,6 +98,9 @@ public final class StorageDaemon implements AutoCloseable {
 
     /**
      * Lets it complete no more requests than this; more are taken from the ring and kept in flight.
+     *
+     * @param count requests a second, 1 or more
+     * @return this
      */
     public Builder requestsPerSecond(int count) {
       if (count < 1) {
@@ -173,27 +182,30 @@ public final class StorageDaemon implements AutoCloseable {
     }
   }
 
-  /** The exported file. */
+  /** {@return the path of the exported file, absolute} */
   public Path disk() {
     return disk;
   }
 
-  /** Where it listens. */
+  /** {@return the path of the socket at which it listens, absolute} */
   public Path socket() {
     return socket;
   }
 
-  /** The process's id, for looking at its mappings and descriptors. */
+  /** {@return the process's id, for looking at its mappings and descriptors} */
   public long processId() {
     return process.pid();
   }
 
-  /** Whether the process is still there. */
+  /** {@return whether the process is still there} */
   public boolean isAlive() {
     return process.isAlive();
   }
 
-  /** Everything that it has printed so far: what its vhost library complained of. */
+  /**
+   * {@return the end of everything that it has printed so far, at most half a million characters:
+   * what its vhost library complained of}
+   */
   public String output() {
     return process.transcript().text();
   }
@@ -202,6 +214,7 @@ public final class StorageDaemon implements AutoCloseable {
    * Waits until it has complained of something.
    *
    * @param text a part of the complaint
+   * @param deadline when to give up
    * @throws VhostException when it did not in time
    */
   public void awaitOutput(String text, Deadline deadline) {

@@ -21,7 +21,7 @@ public enum Failure {
   /** The source cancels with its guest stopped. */
   CANCEL_AFTER_STOP;
 
-  /** Whether the source is to cancel. */
+  /** {@return whether the source is to cancel} */
   public boolean isCancel() {
     return this == CANCEL_IN_SETUP || this == CANCEL_IN_ITERATE || this == CANCEL_AFTER_STOP;
   }

@@ -24,6 +24,8 @@ public record Links(MigrationLink source, MigrationLink destination) implements 
    * Connects two ends over a socket in the file system, which is gone when this returns.
    *
    * @param socket where; nothing may be there
+   * @return both ends, the caller's to close
+   * @throws VhostException (GIVE_UP) when they cannot be connected there
    */
   public static Links connect(Path socket) {
     try (ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {

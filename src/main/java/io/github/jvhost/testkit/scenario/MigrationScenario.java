@@ -71,7 +71,7 @@ public final class MigrationScenario {
     this.ramOfSource = ramOfSource;
   }
 
-  /** Descriptors that are open now; 0 once {@link #run} has returned. */
+  /** {@return how many descriptors are open now; 0 once {@link #run} has returned} */
   public int openDescriptors() {
     return ledger.openCount();
   }
@@ -79,6 +79,7 @@ public final class MigrationScenario {
   /**
    * Runs it.
    *
+   * @return what it came to
    * @throws VhostException it could not be set up, or did not end as it has to: with one running
    *     guest
    */

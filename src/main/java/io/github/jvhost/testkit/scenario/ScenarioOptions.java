@@ -59,7 +59,12 @@ public record ScenarioOptions(
     }
   }
 
-  /** Two NICs of one queue pair, 64 MiB, the mock as the specification has it, nothing modelled. */
+  /**
+   * {@return a migration of two NICs of one queue pair and 64 MiB, the mock as the specification
+   * has it, nothing modelled}
+   *
+   * @param variant how to migrate
+   */
   public static ScenarioOptions of(Variant variant) {
     return new ScenarioOptions(
         variant,
@@ -85,7 +90,13 @@ public record ScenarioOptions(
     return queuePairs == maxQueuePairs() ? queuePairs - 1 : maxQueuePairs();
   }
 
-  /** The same with other parts; null leaves a part as it is. */
+  /**
+   * {@return the same with other parts}
+   *
+   * @param newHardware what configuring the mock back end costs (modelled); null: as before
+   * @param newPersonality of the mock back end; null: as before
+   * @param newProfile what the front end knows of its back ends; null: as before
+   */
   public ScenarioOptions with(
       @Nullable HardwareModel newHardware,
       @Nullable Personality newPersonality,
@@ -104,7 +115,13 @@ public record ScenarioOptions(
         failure);
   }
 
-  /** The same with another size. */
+  /**
+   * {@return the same with another size}
+   *
+   * @param newDevices NICs, 1 to 16
+   * @param newQueuePairs of each NIC, 1 to 8
+   * @param newMemoryBytes of the guest, 16 MiB or more, whole MiB
+   */
   public ScenarioOptions sized(int newDevices, int newQueuePairs, long newMemoryBytes) {
     return new ScenarioOptions(
         variant,
@@ -120,7 +137,12 @@ public record ScenarioOptions(
         failure);
   }
 
-  /** The same with a change and a failure. */
+  /**
+   * {@return the same with a change and a failure}
+   *
+   * @param newChange between presetup and stop; {@link Change#NONE} for none
+   * @param newFailure on the way; {@link Failure#NONE} for none
+   */
   public ScenarioOptions with(Change newChange, Failure newFailure) {
     return new ScenarioOptions(
         variant,
@@ -136,7 +158,7 @@ public record ScenarioOptions(
         newFailure);
   }
 
-  /** The same at a real DPDK. */
+  /** {@return the same with a real dpdk-testpmd as the back end} */
   public ScenarioOptions onDpdk() {
     return new ScenarioOptions(
         variant,
@@ -152,7 +174,7 @@ public record ScenarioOptions(
         failure);
   }
 
-  /** The same with packed rings. */
+  /** {@return the same with packed rings} */
   public ScenarioOptions withPackedRings() {
     return new ScenarioOptions(
         variant,

@@ -27,22 +27,26 @@ public enum Variant {
     this.order = order;
   }
 
-  /** How back ends are set up early. */
+  /** {@return how back ends are set up early} */
   public PresetupMode mode() {
     return mode;
   }
 
-  /** How devices start and stop. */
+  /** {@return how devices start and stop} */
   public StartOrder order() {
     return order;
   }
 
-  /** "off-pipelined". */
+  /** {@return the name in lower case and with hyphens: "off-pipelined"} */
   public String label() {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
-  /** By its label. */
+  /**
+   * {@return the variant of a label; empty when there is none}
+   *
+   * @param label as {@link #label()} has it
+   */
   public static Optional<Variant> labelled(String label) {
     return Arrays.stream(values()).filter(v -> v.label().equals(label)).findFirst();
   }

@@ -2,9 +2,9 @@ package io.github.jvhost.testkit.trace;
 
 /** What a capture is a list of. */
 public sealed interface CaptureEntry permits CapturedMessage, CaptureEvent {
-  /** When it was, in nanoseconds since the capture began; 0 or more. */
+  /** {@return when it was, in nanoseconds since the capture began; 0 or more} */
   long nanos();
 
-  /** In which session, counted from 1. */
+  /** {@return in which session it was, counted from 1} */
   int session();
 }

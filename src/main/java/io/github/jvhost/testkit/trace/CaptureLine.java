@@ -23,8 +23,9 @@ public final class CaptureLine {
   private CaptureLine() {}
 
   /**
-   * A line.
+   * {@return the line of one entry, without line feed}
    *
+   * @param entry a message, or a session's beginning or end
    * @param dialect what protocol feature bits mean
    */
   public static String of(CaptureEntry entry, Dialect dialect) {

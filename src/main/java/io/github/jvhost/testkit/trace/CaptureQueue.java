@@ -35,7 +35,11 @@ public final class CaptureQueue implements RelayObserver, AutoCloseable {
 
   private record Happened(CaptureEvent event) implements Item {}
 
-  /** Times count from here on. */
+  /**
+   * Times count from here on.
+   *
+   * @param dialect in which numbers are read
+   */
   public CaptureQueue(Dialect dialect) {
     decoder = new MessageDecoder(dialect);
   }
@@ -72,9 +76,9 @@ public final class CaptureQueue implements RelayObserver, AutoCloseable {
   }
 
   /**
-   * What came since the last time, oldest first.
+   * {@return what came since the last time, oldest first; empty when nothing came in time}
    *
-   * @param wait the longest wait for the first; none comes back then
+   * @param wait the longest wait for the first
    * @throws InterruptedException when interrupted while it waits
    */
   public List<CaptureEntry> take(Duration wait) throws InterruptedException {
@@ -88,7 +92,9 @@ public final class CaptureQueue implements RelayObserver, AutoCloseable {
     return decoded(items);
   }
 
-  /** The same, without waiting. */
+  /**
+   * {@return what came since the last time, oldest first, without waiting; empty when nothing did}
+   */
   public List<CaptureEntry> rest() {
     List<Item> items = new ArrayList<>();
     queue.drainTo(items);

@@ -41,6 +41,7 @@ public final class CaptureReader {
    * Reads a capture to its end.
    *
    * @param in stays the caller's
+   * @return everything that it holds, in the order of its lines
    * @throws VhostException (GIVE_UP) if it is none, or cannot be read; the message names the line
    */
   public static Capture read(BufferedReader in) {

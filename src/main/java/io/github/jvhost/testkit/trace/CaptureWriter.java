@@ -51,6 +51,11 @@ public final class CaptureWriter implements AutoCloseable {
    * Writes the first line.
    *
    * @param out from here on this object's
+   * @param listen where front ends connect
+   * @param connect where the back end listens
+   * @param started when the capture began; entries count from here
+   * @param dialect in which numbers are read
+   * @return the writer of the entries to come, the caller's to close
    * @throws VhostException (GIVE_UP) if that fails; the writer is closed then
    */
   public static CaptureWriter begin(
@@ -83,6 +88,7 @@ public final class CaptureWriter implements AutoCloseable {
   /**
    * Writes one entry.
    *
+   * @param entry the next one, in the order in which things happened
    * @throws VhostException (GIVE_UP) if that fails
    */
   public void write(CaptureEntry entry) {

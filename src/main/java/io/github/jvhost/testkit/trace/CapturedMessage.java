@@ -40,12 +40,12 @@ public record CapturedMessage(
     String name,
     Payload payload)
     implements CaptureEntry {
-  /** When it had been passed on. */
+  /** {@return when it had been passed on, in nanoseconds since the capture began} */
   public long passed() {
     return nanos + held;
   }
 
-  /** Whether an acknowledgement was asked for. */
+  /** {@return whether an acknowledgement was asked for} */
   public boolean needReply() {
     return (flags & Header.NEED_REPLY) != 0;
   }

@@ -32,7 +32,11 @@ import java.util.stream.Collectors;
 public final class MessageLine {
   private MessageLine() {}
 
-  /** A message that a front end sent, without the time. */
+  /**
+   * {@return the line of a message that a front end sent, without the time}
+   *
+   * @param message as a mock back end received it
+   */
   public static String of(RecordedMessage message) {
     return "-> %-22s fl=0x%02x%s sz=%-3d fds=%d %s"
         .formatted(
@@ -46,15 +50,20 @@ public final class MessageLine {
   }
 
   /**
-   * The same, with the time in front.
+   * {@return the line of a message that a front end sent, with the time in front, in microseconds}
    *
+   * @param message as a mock back end received it
    * @param start the moment to count from, on the clock of {@link System#nanoTime()}
    */
   public static String of(RecordedMessage message, long start) {
     return "%12.1f us ".formatted((message.nanos() - start) / 1e3) + of(message);
   }
 
-  /** A payload alone; empty where there is none. */
+  /**
+   * {@return a payload alone; empty where there is none}
+   *
+   * @param payload of any layout; of an opaque one only the size is told
+   */
   public static String of(Payload payload) {
     return switch (payload) {
       case NoPayload _ -> "";

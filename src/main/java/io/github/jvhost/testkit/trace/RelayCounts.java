@@ -61,27 +61,34 @@ public final class RelayCounts implements RelayObserver {
     next.ended(session, nanos, why);
   }
 
-  /** Sessions for which the back end was reached. */
+  /** {@return how many sessions there were for which the back end was reached} */
   public synchronized long sessions() {
     return sessions;
   }
 
-  /** Messages that went this way. */
+  /**
+   * {@return how many messages went one way, bytes that were no message included}
+   *
+   * @param route which way
+   */
   public synchronized long messages(RelayRoute route) {
     return messages.getOrDefault(route, 0L);
   }
 
-  /** Descriptors that went along, both ways. */
+  /** {@return how many descriptors went along, both ways} */
   public synchronized long descriptors() {
     return descriptors;
   }
 
-  /** How often bytes went on that were no message. */
+  /** {@return how often bytes went on that were no message} */
   public synchronized long raw() {
     return raw;
   }
 
-  /** How long messages were held: from their last byte's arrival to their leaving. */
+  /**
+   * {@return how long messages were held: from their last byte's arrival to their leaving; of the
+   * last million at most}
+   */
   public synchronized SortedTimes held() {
     return SortedTimes.of(held, (int) Math.min(timed, held.length));
   }

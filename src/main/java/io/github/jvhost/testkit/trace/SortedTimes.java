@@ -15,6 +15,7 @@ public final class SortedTimes {
    *
    * @param nanos in any order
    * @param count how many of them count, from the first
+   * @return the sorted times
    */
   public static SortedTimes of(long[] nanos, int count) {
     long[] sorted = Arrays.copyOf(nanos, count);
@@ -22,7 +23,7 @@ public final class SortedTimes {
     return new SortedTimes(sorted);
   }
 
-  /** How many there are. */
+  /** {@return how many there are} */
   public int count() {
     return nanos.length;
   }

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record TracedRequest(
     CapturedMessage request, SessionPhase phase, @Nullable CapturedMessage reply, long replyNanos) {
-  /** Whether it was answered. */
+  /** {@return whether it was answered} */
   public boolean answered() {
     return reply != null;
   }

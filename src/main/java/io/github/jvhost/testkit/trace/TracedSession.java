@@ -30,7 +30,11 @@ public record TracedSession(
     phases = Map.copyOf(phases);
   }
 
-  /** All sessions of a capture, in order. */
+  /**
+   * {@return all sessions of a capture, in order}
+   *
+   * @param capture what a proxy has seen
+   */
   public static List<TracedSession> of(Capture capture) {
     return capture.entries().stream()
         .map(CaptureEntry::session)
@@ -40,7 +44,11 @@ public record TracedSession(
         .toList();
   }
 
-  /** The requests whose replies took longest, longest first. */
+  /**
+   * {@return the requests whose replies took longest, longest first; those without reply are none}
+   *
+   * @param count how many at most, 0 or more
+   */
   public List<TracedRequest> slowest(int count) {
     return requests.stream()
         .filter(TracedRequest::answered)

@@ -56,7 +56,11 @@ public record WhatIf(Cost recorded, List<Variant> variants) {
     variants = List.copyOf(variants);
   }
 
-  /** Estimates for one session; empty variants where it never set up anything. */
+  /**
+   * {@return the estimate for one session; no variants where it never set up anything}
+   *
+   * @param session need not have got as far as a set-up
+   */
   public static WhatIf of(TracedSession session) {
     List<TracedRequest> setUp = setUp(session);
     long floor =
