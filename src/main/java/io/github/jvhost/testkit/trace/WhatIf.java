@@ -3,12 +3,18 @@ package io.github.jvhost.testkit.trace;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.protocol.VringAddress;
+import io.github.jvhost.protocol.VringDescriptor;
+import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.vhost.BackEndCapabilities;
 import io.github.jvhost.vhost.BackEndProfile;
 import io.github.jvhost.vhost.EarlyParts;
 import io.github.jvhost.virtio.DeviceStatus;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the set-up in a capture would have cost with pipelining, and with presetup as well: an
@@ -23,15 +29,23 @@ import java.util.List;
  *   presetup        the same of those requests alone that have to wait for the stop window
  * </pre>
  *
- * <p>Which requests have to wait is {@link EarlyParts}: what is true of a ring's parts there. Work
- * of early requests that is hidden in the reply of one that has to wait counts as the latter's. So
- * the estimate is too high rather than too low, except that it knows nothing of what a back end
- * does after its reply.
+ * <p>Which requests have to wait is {@link EarlyParts}: what is true of a ring's parts there. With
+ * presetup a part of a ring that the front end told more than once counts once: planned, it is told
+ * as it is in the end. With the PRESETUP message the parts that wait are told early as well,
+ * between START and END, and both count. Where the last of what has to wait is not answered, a
+ * barrier is added.
+ *
+ * <p>Work of early requests that is hidden in the reply of one that has to wait counts as the
+ * latter's. So the estimate is too high rather than too low, except that it knows nothing of what a
+ * back end does after its reply.
  *
  * @param recorded what the session had
  * @param variants what it would have had
  */
 public record WhatIf(Cost recorded, List<Variant> variants) {
+  /** The messages PRESETUP. */
+  private static final int START_AND_END = 2;
+
   /**
    * What a set-up costs.
    *
@@ -78,29 +92,37 @@ public record WhatIf(Cost recorded, List<Variant> variants) {
     boolean status = ProtocolFeature.STATUS.isIn(protocol);
     List<Variant> variants = new ArrayList<>();
     variants.add(
-        new Variant("pipelined", 0, modelled(setUp, floor), "everything late, sent at once"));
+        new Variant(
+            "pipelined",
+            0,
+            modelled(setUp, floor),
+            "everything late, sent at once" + notAwaited(setUp)));
+    List<TracedRequest> once = once(setUp);
     variants.add(
         variant(
             "explicit",
-            setUp,
+            once,
             floor,
             EarlyParts.explicit(),
+            true,
             status
                 ? "if the back end knew PRESETUP"
                 : "STATUS was not negotiated; it would have to be, and PRESETUP too"));
     variants.add(
         variant(
             "implicit, any back end",
-            setUp,
+            once,
             floor,
             EarlyParts.implicit(capabilities(protocol, BackEndProfile.GENERIC)),
+            false,
             "unmodified"));
     variants.add(
         variant(
             "implicit, DPDK",
-            setUp,
+            once,
             floor,
             EarlyParts.implicit(capabilities(protocol, BackEndProfile.DPDK)),
+            false,
             status
                 ? "if it is DPDK, and no ring's base differs from its used index"
                 : "without STATUS as any other"));
@@ -150,18 +172,56 @@ public record WhatIf(Cost recorded, List<Variant> variants) {
     return setUp;
   }
 
+  /** Without what was told of a ring and then told anew. */
+  private static List<TracedRequest> once(List<TracedRequest> setUp) {
+    List<TracedRequest> once = new ArrayList<>();
+    Set<RingPart> told = new HashSet<>();
+    for (TracedRequest request : setUp.reversed()) {
+      RingPart part = RingPart.of(request.request());
+      if (part == null || told.add(part)) {
+        once.addFirst(request);
+      }
+    }
+    return once;
+  }
+
+  /** What of which ring a request tells. */
+  private record RingPart(FrontEndRequest request, int ring) {
+    static @Nullable RingPart of(CapturedMessage message) {
+      FrontEndRequest request = message.request();
+      if (request == null) {
+        return null;
+      }
+      return switch (message.payload()) {
+        case VringState state -> new RingPart(request, state.index());
+        case VringAddress address -> new RingPart(request, address.index());
+        case VringDescriptor descriptor -> new RingPart(request, descriptor.index());
+        default -> null;
+      };
+    }
+  }
+
   private static Variant variant(
-      String name, List<TracedRequest> setUp, long floor, EarlyParts parts, String note) {
+      String name,
+      List<TracedRequest> setUp,
+      long floor,
+      EarlyParts parts,
+      boolean explicit,
+      String note) {
     List<TracedRequest> late = new ArrayList<>();
     boolean started = false;
+    int early = explicit ? START_AND_END : 0;
     for (TracedRequest request : setUp) {
       boolean barrier = started && request.request().request() == FrontEndRequest.GET_STATUS;
-      if (barrier || hasToWait(request.request(), parts)) {
+      boolean waits = barrier || hasToWait(request.request(), parts);
+      if (waits) {
         late.add(request);
         started |= request.request().request() == FrontEndRequest.SET_STATUS;
       }
+      boolean twice = explicit && RingPart.of(request.request()) != null;
+      early += !waits || twice ? 1 : 0;
     }
-    return new Variant(name, setUp.size() - late.size(), modelled(late, floor), note);
+    return new Variant(name, early, modelled(late, floor), note + notAwaited(late));
   }
 
   private static boolean hasToWait(CapturedMessage message, EarlyParts parts) {
@@ -180,12 +240,26 @@ public record WhatIf(Cost recorded, List<Variant> variants) {
     };
   }
 
-  /** One wait: the last reply, or a barrier's where none of these is answered. */
+  /** Says what the estimate lacks: work behind which nobody waited in the capture. */
+  private static String notAwaited(List<TracedRequest> requests) {
+    if (requests.isEmpty() || requests.getLast().answered()) {
+      return "";
+    }
+    return "; without the work of "
+        + requests.getLast().request().name()
+        + ", which no reply shows";
+  }
+
+  /** One wait: the reply to the last, or to a barrier behind it. */
   private static Cost modelled(List<TracedRequest> requests, long floor) {
+    if (requests.isEmpty()) {
+      return new Cost(0, 0, 0);
+    }
     long nanos = floor;
     for (TracedRequest request : requests) {
       nanos += request.answered() ? Math.max(0, request.replyNanos() - floor) : 0;
     }
-    return new Cost(requests.size(), requests.isEmpty() ? 0 : 1, requests.isEmpty() ? 0 : nanos);
+    int barrier = requests.getLast().answered() ? 0 : 1;
+    return new Cost(requests.size() + barrier, 1, nanos);
   }
 }
