@@ -45,4 +45,9 @@ final class Figures {
   static String counted(long count, String what) {
     return count + " " + what + (count == 1 ? "" : "s");
   }
+
+  /** Where in the JSON a figure is: {@code runs[0].ping.sent}. */
+  static String path(int run, String member) {
+    return "runs[" + run + "]." + member;
+  }
 }

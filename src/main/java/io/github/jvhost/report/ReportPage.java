@@ -63,6 +63,7 @@ public final class ReportPage {
     for (int i = 0; i < runs.size(); i++) {
       run(html, runs.get(i), i);
     }
+    FactsTable.write(html, runs);
     html.element(
         "footer",
         "Made by jvhost. Times are measured on the machine that ran it, but for what is called"

@@ -4,7 +4,8 @@
  *
  * <pre>
  *   JSON text --Json--&gt; tree --RunReader--&gt; Run, Run, ... --ReportPage--&gt; HTML text
- *                                                            Overview       bars, table of facts
+ *                                                            Overview       bars
+ *                                                            FactsTable     figures, a column a run
  *                                                            TimeLinePart   messages, as SVG
  *                                                            ReportTables   plan, every message
  *                                                              Html         escapes all of it
