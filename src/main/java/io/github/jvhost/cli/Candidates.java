@@ -19,7 +19,7 @@ final class Candidates {
   private Candidates() {}
 
   /** The words of one kind. */
-  private abstract static class Kind implements Iterable<String> {
+  abstract static class Kind implements Iterable<String> {
     private final List<String> words;
 
     Kind(Stream<String> words) {
