@@ -5,10 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.OpenDescriptors;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.IllegalSelectorException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
@@ -58,6 +60,23 @@ class SocketLinkTest {
 
   private static Deadline ample() {
     return Deadline.after(Duration.ofSeconds(20));
+  }
+
+  @Test
+  void aChannelThatIsTakenOverIsClosedAlsoWhenThatFails() throws IOException {
+    int before = OpenDescriptors.count();
+    try (SocketChannel channel = new UnusableChannel()) {
+      assertThatThrownBy(() -> SocketLink.over(channel))
+          .isInstanceOf(IllegalSelectorException.class);
+      assertThat(channel.isOpen()).isFalse();
+    }
+    assertThat(OpenDescriptors.count()).as("and so are the selectors").isEqualTo(before);
+
+    SocketChannel closed = SocketChannel.open(StandardProtocolFamily.UNIX);
+    closed.close();
+    assertThatThrownBy(() -> SocketLink.over(closed))
+        .isInstanceOf(MigrationException.class)
+        .hasMessageStartingWith("migration link: setting up");
   }
 
   @Test
