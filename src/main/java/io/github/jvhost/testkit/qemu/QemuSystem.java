@@ -115,6 +115,9 @@ public final class QemuSystem implements AutoCloseable {
      * @return this
      */
     public Builder queuePairs(int count) {
+      if (count < 1 || count > 8) {
+        throw new IllegalArgumentException("queue pairs are 1 to 8, not " + count);
+      }
       queuePairs = count;
       return this;
     }
