@@ -125,6 +125,10 @@ public final class SocketLink implements MigrationLink {
           millis <= 0
               ? selector.selectNow(SocketLink::found)
               : selector.select(SocketLink::found, millis);
+      // Closing it wakes whoever waits in it, who finds nothing: the time is not over then.
+      if (ready == 0 && !selector.isOpen()) {
+        throw new ClosedChannelException();
+      }
       return ready > 0;
     } catch (ClosedSelectorException e) {
       throw new IOException("it was closed on this side", e);

@@ -16,6 +16,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -26,6 +27,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A link over a socket: it moves bytes, and every wait ends. */
 @Timeout(30)
@@ -153,12 +156,16 @@ class SocketLinkTest {
         .hasMessageContaining("closed on this side");
   }
 
-  @Test
-  void closedWhileSomebodyWaits() throws InterruptedException, TimeoutException {
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void closedWhileSomebodyWaits(boolean inTheSelector)
+      throws InterruptedException, TimeoutException {
     var waiting = new FutureTask<>(() -> near.receive(ByteBuffer.allocate(1), ample()), true);
     Thread thread = Thread.ofPlatform().daemon().start(waiting);
     // It waits in its selector, or will find the link closed when it gets there: both have to end.
-    while (thread.getState() == Thread.State.NEW) {
+    Deadline patience = ample();
+    while (inTheSelector && !isInSelector(thread)) {
+      assertThat(patience.remainingNanos()).isPositive();
       Thread.onSpinWait();
     }
 
@@ -172,5 +179,10 @@ class SocketLinkTest {
           .isInstanceOf(MigrationException.class)
           .hasMessageContaining("closed on this side");
     }
+  }
+
+  private static boolean isInSelector(Thread thread) {
+    return Arrays.stream(thread.getStackTrace())
+        .anyMatch(f -> f.getMethodName().equals("doSelect"));
   }
 }
