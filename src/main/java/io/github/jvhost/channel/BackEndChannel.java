@@ -128,7 +128,7 @@ public final class BackEndChannel implements AutoCloseable {
    *
    * @param features as bits, of GET_FEATURES; none before the first call
    */
-  public void negotiatedFeatures(long features) {
+  void negotiatedFeatures(long features) {
     this.features = features;
   }
 
@@ -332,7 +332,7 @@ public final class BackEndChannel implements AutoCloseable {
   }
 
   /** {@return how many requests were answered, or did not want to be, from the beginning} */
-  public long served() {
+  long served() {
     return served;
   }
 

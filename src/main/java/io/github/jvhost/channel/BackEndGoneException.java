@@ -14,7 +14,7 @@ public class BackEndGoneException extends VhostException {
    * @param message one line: what was being done when it ended
    * @param cause what the socket said, if it said anything
    */
-  public BackEndGoneException(String message, @Nullable Throwable cause) {
+  BackEndGoneException(String message, @Nullable Throwable cause) {
     super(message, Recovery.RECONNECT, cause);
   }
 }

@@ -53,13 +53,15 @@ public final class BackEndRequester implements AutoCloseable {
   }
 
   /**
-   * Asks, in one write: {@link #send(int, byte[], List, boolean, Deadline)} of a request by name.
+   * Asks, in one write.
    *
    * @param request its number is sent; whether it was negotiated is not checked
    * @param payload as on the wire
    * @param descriptors stay the caller's
    * @param needReply whether an answer is asked for
    * @param deadline for the front end to make room
+   * @throws DeadlineException if the front end does not read
+   * @throws FrontEndGoneException if it is gone
    */
   public void send(
       BackEndRequest request,
@@ -70,18 +72,8 @@ public final class BackEndRequester implements AutoCloseable {
     send(request.id(), payload, descriptors, needReply, deadline);
   }
 
-  /**
-   * Asks, in one write.
-   *
-   * @param id of the request; any, for scripted faults
-   * @param payload as on the wire
-   * @param descriptors stay the caller's
-   * @param needReply whether an answer is asked for
-   * @param deadline for the front end to make room
-   * @throws DeadlineException if the front end does not read
-   * @throws FrontEndGoneException if it is gone
-   */
-  public void send(
+  /** The same for any number, for scripted faults. */
+  void send(
       int id,
       byte[] payload,
       List<OwnedDescriptor> descriptors,

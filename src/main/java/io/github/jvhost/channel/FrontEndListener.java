@@ -2,7 +2,6 @@ package io.github.jvhost.channel;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
-import io.github.jvhost.sys.DescriptorLedger;
 import java.nio.file.Path;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
 
@@ -15,24 +14,21 @@ import org.newsclub.net.unix.AFUNIXSocketChannel;
  */
 public final class FrontEndListener implements AutoCloseable {
   private final ListeningSocket socket;
-  private final DescriptorLedger ledger;
 
-  private FrontEndListener(ListeningSocket socket, DescriptorLedger ledger) {
+  private FrontEndListener(ListeningSocket socket) {
     this.socket = socket;
-    this.ledger = ledger;
   }
 
   /**
    * Creates the socket file and listens.
    *
    * @param path where, at most 107 bytes; nothing may be there but a socket that nobody listens on
-   * @param ledger where descriptors that connections receive are written down
    * @return the listener, which the caller closes
    * @throws VhostException (GIVE_UP) if that is not possible
    */
-  public static FrontEndListener listen(Path path, DescriptorLedger ledger) {
+  public static FrontEndListener listen(Path path) {
     StaleSocket.removeAt(path);
-    return new FrontEndListener(ListeningSocket.open(path), ledger);
+    return new FrontEndListener(ListeningSocket.open(path));
   }
 
   /** {@return where it listens} */
@@ -43,11 +39,6 @@ public final class FrontEndListener implements AutoCloseable {
   /** {@return the listening socket's number, for a poll; stays this object's} */
   public int number() {
     return socket.number();
-  }
-
-  /** {@return where descriptors that connections receive are written down} */
-  public DescriptorLedger ledger() {
-    return ledger;
   }
 
   /**

@@ -95,7 +95,7 @@ public final class PreparedMessages {
   }
 
   /** {@return how many answers the messages have} */
-  public int answers() {
+  int answers() {
     return answers.length;
   }
 

@@ -144,7 +144,7 @@ final class SocketStream implements AutoCloseable {
     return count == SocketIo.WOULD_BLOCK ? 0 : count == 0 ? END : count;
   }
 
-  /** The same, for when nothing is expected: an error is left to the next read. */
+  /** The same, for when nothing is expected: after an error the next read ends. */
   int readIfAny(MemorySegment into, long from, int length, List<OwnedDescriptor> arrived) {
     if (!socket.isOpen()) {
       return END;

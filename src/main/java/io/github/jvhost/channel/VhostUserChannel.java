@@ -163,7 +163,7 @@ public final class VhostUserChannel implements AutoCloseable {
    *
    * @param features as bits, of GET_FEATURES
    */
-  public void negotiatedFeatures(long features) {
+  void negotiatedFeatures(long features) {
     this.features = features;
     tellBackEndChannel();
   }

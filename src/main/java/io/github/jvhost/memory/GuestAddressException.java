@@ -23,7 +23,7 @@ public class GuestAddressException extends VhostException {
    * @param length how many bytes it was for
    * @param problem what is wrong with it: "is not within one memory region"
    */
-  public GuestAddressException(long guestAddress, long length, String problem) {
+  GuestAddressException(long guestAddress, long length, String problem) {
     super(
         "guest address 0x" + Long.toHexString(guestAddress) + ", " + length + " bytes, " + problem,
         Recovery.GIVE_UP);

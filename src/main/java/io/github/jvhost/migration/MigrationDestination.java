@@ -76,7 +76,7 @@ public final class MigrationDestination {
     return new Builder();
   }
 
-  /** What a destination is made of. Devices, RAM, VM and link are needed. */
+  /** What a destination is made of. RAM, VM and link are needed; there may be no device. */
   public static final class Builder {
     private List<VhostNet> devices = List.of();
     private @Nullable RamTarget ram;
@@ -89,7 +89,7 @@ public final class MigrationDestination {
     private Builder() {}
 
     /**
-     * Sets the devices.
+     * Sets the devices; none where this is not called.
      *
      * @param newDevices connected to their back ends and told nothing, named as the source's are
      * @return this

@@ -14,7 +14,8 @@ import java.time.Duration;
  *     that is under way before it gives it up and connects anew
  * @param linkWithin how long the other side may keep quiet, or not take what is sent
  * @param stopPages the source stops the guest when no more pages than this are left
- * @param maxRounds or after so many rounds
+ * @param maxRounds or after so many rounds, but not before presetup was answered, or is late: until
+ *     then it goes on
  */
 public record MigrationOptions(
     boolean early,
@@ -93,7 +94,8 @@ public record MigrationOptions(
    * {@return the same with another moment to stop the guest}
    *
    * @param pages when no more than these are left; a fast link can take more in the same time
-   * @param rounds or after so many rounds, however many are left
+   * @param rounds or after so many rounds, however many are left; more where presetup is not
+   *     answered by then
    */
   public MigrationOptions stopAt(long pages, int rounds) {
     return new MigrationOptions(

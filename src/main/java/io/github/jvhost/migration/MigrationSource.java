@@ -82,7 +82,7 @@ public final class MigrationSource {
     return new Builder(ledger);
   }
 
-  /** What a source is made of. Devices, RAM, VM and link are needed. */
+  /** What a source is made of. RAM, VM and link are needed; there may be no device. */
   public static final class Builder {
     private final DescriptorLedger ledger;
     private List<VhostNet> devices = List.of();
@@ -97,7 +97,7 @@ public final class MigrationSource {
     }
 
     /**
-     * Sets the devices.
+     * Sets the devices; none where this is not called.
      *
      * @param newDevices running; their names are what the destination finds its own by
      * @return this

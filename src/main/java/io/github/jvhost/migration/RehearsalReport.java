@@ -8,5 +8,5 @@ package io.github.jvhost.migration;
  */
 public record RehearsalReport(int windows, long nanos) {
   /** There was none. */
-  public static final RehearsalReport NONE = new RehearsalReport(0, 0);
+  static final RehearsalReport NONE = new RehearsalReport(0, 0);
 }

@@ -3,6 +3,7 @@ package io.github.jvhost.migration;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.sys.Deadline;
+import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
@@ -10,6 +11,7 @@ import java.nio.channels.ClosedSelectorException;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A link over a connected stream socket of the JDK, AF_UNIX or TCP. No descriptors travel here, so
@@ -32,18 +34,38 @@ public final class SocketLink implements MigrationLink {
    * {@return a link over a connected channel, which the caller closes}
    *
    * @param channel belongs to the link from now on, and is made non-blocking
-   * @throws MigrationException the channel is not usable
+   * @throws MigrationException the channel is not usable; it is closed then
    */
   public static SocketLink over(SocketChannel channel) {
+    Selector readable = null;
+    Selector writable = null;
+    boolean made = false;
     try {
       channel.configureBlocking(false);
-      Selector readable = Selector.open();
-      Selector writable = Selector.open();
+      readable = Selector.open();
+      writable = Selector.open();
       channel.register(readable, SelectionKey.OP_READ);
       channel.register(writable, SelectionKey.OP_WRITE);
+      made = true;
       return new SocketLink(channel, readable, writable);
     } catch (IOException e) {
       throw lost("setting up the migration link", e);
+    } finally {
+      if (!made) {
+        closeQuietly(writable);
+        closeQuietly(readable);
+        closeQuietly(channel);
+      }
+    }
+  }
+
+  private static void closeQuietly(@Nullable Closeable one) {
+    if (one != null) {
+      try {
+        one.close();
+      } catch (IOException _) {
+        // Why it is closed is thrown already, and says more.
+      }
     }
   }
 
@@ -103,6 +125,10 @@ public final class SocketLink implements MigrationLink {
           millis <= 0
               ? selector.selectNow(SocketLink::found)
               : selector.select(SocketLink::found, millis);
+      // Closing it wakes whoever waits in it, who finds nothing: the time is not over then.
+      if (ready == 0 && !selector.isOpen()) {
+        throw new ClosedChannelException();
+      }
       return ready > 0;
     } catch (ClosedSelectorException e) {
       throw new IOException("it was closed on this side", e);

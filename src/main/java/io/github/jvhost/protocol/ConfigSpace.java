@@ -69,7 +69,7 @@ public record ConfigSpace(int offset, int flags, Bytes content) implements Paylo
    * @throws ProtocolException if the size word is not what is there, the piece lies outside the
    *     space or a flag is unknown
    */
-  public static ConfigSpace decode(ByteBuf in, int size) {
+  static ConfigSpace decode(ByteBuf in, int size) {
     Wire.between("configuration space", in, size, FIXED, FIXED + MAX_BYTES);
     int offset = Wire.getInt(in);
     int length = Wire.getInt(in);

@@ -56,7 +56,7 @@ public record DeviceStateTransfer(Direction direction) implements Payload {
    * @return which way the state is to move
    * @throws ProtocolException if the size is another or a value is unknown
    */
-  public static DeviceStateTransfer decode(ByteBuf in, int size) {
+  static DeviceStateTransfer decode(ByteBuf in, int size) {
     Wire.exactly("device state transfer", in, size, SIZE);
     int direction = Wire.getInt(in);
     int phase = Wire.getInt(in);

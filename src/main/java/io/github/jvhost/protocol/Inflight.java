@@ -64,7 +64,7 @@ public record Inflight(long mmapSize, long mmapOffset, int queues, int queueSize
    * @throws ProtocolException if there are fewer than 20 bytes or the region goes around the end of
    *     the file
    */
-  public static Inflight decode(ByteBuf in, int size) {
+  static Inflight decode(ByteBuf in, int size) {
     Wire.between("inflight description", in, size, MEANINGFUL, Header.MAX_PAYLOAD);
     long mmapSize = Wire.getLong(in);
     long mmapOffset = Wire.getLong(in);

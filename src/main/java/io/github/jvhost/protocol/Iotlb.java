@@ -76,7 +76,7 @@ public record Iotlb(long iova, long length, long userAddress, int permission, in
    * @return the entry
    * @throws ProtocolException if there are fewer than 26 bytes or the permission or type is unknown
    */
-  public static Iotlb decode(ByteBuf in, int size) {
+  static Iotlb decode(ByteBuf in, int size) {
     Wire.between("IOTLB message", in, size, MEANINGFUL, Header.MAX_PAYLOAD);
     long iova = Wire.getLong(in);
     long length = Wire.getLong(in);

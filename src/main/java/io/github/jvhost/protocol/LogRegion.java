@@ -52,7 +52,7 @@ public record LogRegion(long bytes, long offset) implements Payload {
    * @throws ProtocolException if the size is another, the log is empty or it goes around the end of
    *     the file
    */
-  public static LogRegion decode(ByteBuf in, int size) {
+  static LogRegion decode(ByteBuf in, int size) {
     Wire.exactly("log region", in, size, SIZE);
     long bytes = Wire.getLong(in);
     long offset = Wire.getLong(in);

@@ -67,7 +67,7 @@ public record MemoryTablePayload(List<MemoryRegionPayload> regions) implements P
    * @throws ProtocolException if there are more than eight regions, the size is not that of their
    *     number, or a region is refused
    */
-  public static MemoryTablePayload decode(ByteBuf in, int size) {
+  static MemoryTablePayload decode(ByteBuf in, int size) {
     Wire.between("memory table", in, size, FIXED, FIXED + MAX_REGIONS * MemoryRegionPayload.SIZE);
     int count = Wire.getInt(in);
     in.skipBytes(Integer.BYTES);

@@ -63,7 +63,7 @@ public record MmapRequest(
    * @return what is to be mapped or unmapped
    * @throws ProtocolException if the size is another, a reserved flag is set or a range goes around
    */
-  public static MmapRequest decode(ByteBuf in, int size) {
+  static MmapRequest decode(ByteBuf in, int size) {
     Wire.exactly("mmap request", in, size, SIZE);
     int region = in.readUnsignedByte();
     in.skipBytes(7);

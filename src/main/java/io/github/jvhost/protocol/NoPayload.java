@@ -30,7 +30,7 @@ public enum NoPayload implements Payload {
    * @return {@link #INSTANCE}
    * @throws ProtocolException if {@code size} is not 0
    */
-  public static NoPayload decode(ByteBuf in, int size) {
+  static NoPayload decode(ByteBuf in, int size) {
     Wire.exactly("empty payload", in, size, 0);
     return INSTANCE;
   }

@@ -38,7 +38,7 @@ public record OpaquePayload(Bytes content) implements Payload {
    * @return a copy of the bytes
    * @throws ProtocolException if there are too many or some are missing
    */
-  public static OpaquePayload decode(ByteBuf in, int size) {
+  static OpaquePayload decode(ByteBuf in, int size) {
     Wire.between("opaque payload", in, size, 0, Header.MAX_PAYLOAD);
     return new OpaquePayload(Bytes.read(in, size));
   }

@@ -54,11 +54,6 @@ public enum PayloadKind {
     return minSize;
   }
 
-  /** {@return the most bytes that are accepted} */
-  public int maxSize() {
-    return maxSize;
-  }
-
   /**
    * {@return whether a peer's payload of this size can be of this layout; the content may still be
    * refused}

@@ -18,7 +18,7 @@ public record PresetupCode(int bit, int id) {
   }
 
   /** {@return the bit as a mask, with that bit alone set} */
-  public long mask() {
+  long mask() {
     return 1L << bit;
   }
 }

@@ -44,7 +44,7 @@ public record SharedObject(UUID uuid) implements Payload {
    * @return which object is meant
    * @throws ProtocolException if the size is another
    */
-  public static SharedObject decode(ByteBuf in, int size) {
+  static SharedObject decode(ByteBuf in, int size) {
     Wire.exactly("shared object", in, size, SIZE);
     return new SharedObject(new UUID(in.readLong(), in.readLong()));
   }

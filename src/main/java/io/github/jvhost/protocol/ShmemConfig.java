@@ -68,7 +68,7 @@ public record ShmemConfig(List<Long> sizes) implements Payload {
    * @return the sizes of all 256 entries
    * @throws ProtocolException if the size is another or the count is not that of the sizes
    */
-  public static ShmemConfig decode(ByteBuf in, int size) {
+  static ShmemConfig decode(ByteBuf in, int size) {
     Wire.exactly("shared memory configuration", in, size, SIZE);
     int count = Wire.getInt(in);
     in.skipBytes(Integer.BYTES);

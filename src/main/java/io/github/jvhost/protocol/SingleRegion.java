@@ -42,7 +42,7 @@ public record SingleRegion(MemoryRegionPayload region) implements Payload {
    * @return the region; the padding before it is skipped
    * @throws ProtocolException if the size is another or the region is refused
    */
-  public static SingleRegion decode(ByteBuf in, int size) {
+  static SingleRegion decode(ByteBuf in, int size) {
     Wire.exactly("single region", in, size, SIZE);
     in.skipBytes(Long.BYTES);
     return new SingleRegion(MemoryRegionPayload.decode(in));

@@ -65,7 +65,7 @@ public record VringAddress(
    * @throws ProtocolException if the size is another, the index is above 255 or a reserved flag is
    *     set
    */
-  public static VringAddress decode(ByteBuf in, int size) {
+  static VringAddress decode(ByteBuf in, int size) {
     Wire.exactly("vring address", in, size, SIZE);
     int index = Wire.getInt(in);
     int flags = Wire.getInt(in);

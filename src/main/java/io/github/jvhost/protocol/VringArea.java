@@ -56,7 +56,7 @@ public record VringArea(int index, boolean withoutDescriptor, long length, long 
    * @throws ProtocolException if the size is another, a reserved bit is set or the area goes around
    *     the end of the file
    */
-  public static VringArea decode(ByteBuf in, int size) {
+  static VringArea decode(ByteBuf in, int size) {
     Wire.exactly("vring area", in, size, SIZE);
     long word = Wire.getLong(in);
     long length = Wire.getLong(in);

@@ -61,7 +61,7 @@ public record VringDescriptor(int index, boolean withoutDescriptor) implements P
    * @return the ring, and whether a descriptor comes along
    * @throws ProtocolException if the size is another or a reserved bit is set
    */
-  public static VringDescriptor decode(ByteBuf in, int size) {
+  static VringDescriptor decode(ByteBuf in, int size) {
     Wire.exactly("vring descriptor", in, size, SIZE);
     long word = Wire.getLong(in);
     return Wire.parsed(

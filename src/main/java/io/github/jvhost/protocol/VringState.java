@@ -49,7 +49,7 @@ public record VringState(int index, int num) implements Payload {
    * @return the ring and the number
    * @throws ProtocolException if the size is another or the index is above 255
    */
-  public static VringState decode(ByteBuf in, int size) {
+  static VringState decode(ByteBuf in, int size) {
     Wire.exactly("vring state", in, size, SIZE);
     int index = Wire.getInt(in);
     int num = Wire.getInt(in);

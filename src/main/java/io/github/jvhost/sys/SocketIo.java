@@ -151,9 +151,10 @@ public final class SocketIo {
   }
 
   /**
-   * As {@link #receive}, for when nothing is expected to be there: an error counts as nothing, and
-   * comes back with the next call. It takes one call of the system where {@link #receive} takes
-   * two.
+   * As {@link #receive}, for when nothing is expected to be there: an error counts as nothing. The
+   * next call tells that the connection is over, but not always why: the kernel says once that it
+   * was reset, and afterwards that the stream is at its end. It takes one call of the system where
+   * {@link #receive} takes two.
    *
    * @param socket its number, borrowed
    * @param bytes native memory

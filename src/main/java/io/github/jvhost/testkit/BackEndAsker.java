@@ -95,11 +95,6 @@ final class BackEndAsker implements AutoCloseable {
     return queue(id, message(id, flags, payload), descriptors, 1, answered, answered);
   }
 
-  /** Sends any bytes, sensible or not. */
-  CompletableFuture<FrontEndAnswer> send(byte[] bytes, List<OwnedDescriptor> descriptors) {
-    return queue(0, bytes, descriptors, 1, false, false);
-  }
-
   /** Asks many times, wants answers, and reads none of them. */
   CompletableFuture<FrontEndAnswer> flood(BackEndRequest request, Payload payload, int times) {
     byte[] bytes = message(request.id(), flags(true), BackEndAnswers.encode(payload));

@@ -158,7 +158,7 @@ public record BackEndOffer(
    * {@return the bit of PRESETUP where the dialect has one and the personality knows it; otherwise
    * 0}
    */
-  public long presetupMask() {
+  long presetupMask() {
     return personality.knowsPresetup() ? dialect.presetupMask() : 0;
   }
 

@@ -8,8 +8,8 @@ import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.LogRegion;
 import io.github.jvhost.protocol.MemoryTablePayload;
-import io.github.jvhost.protocol.OpaquePayload;
 import io.github.jvhost.protocol.Payload;
+import io.github.jvhost.protocol.PayloadKind;
 import io.github.jvhost.protocol.ProtocolException;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.SingleRegion;
@@ -345,7 +345,7 @@ final class BackEndSession implements AutoCloseable {
   }
 
   private static Payload opaque(byte[] bytes) {
-    return OpaquePayload.decode(Unpooled.wrappedBuffer(bytes), bytes.length);
+    return PayloadKind.OPAQUE.decode(Unpooled.wrappedBuffer(bytes), bytes.length);
   }
 
   private void closeAsker() {

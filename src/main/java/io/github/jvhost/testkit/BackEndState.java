@@ -19,6 +19,7 @@ import io.github.jvhost.virtio.NetFeature;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntUnaryOperator;
 
 /**
  * A back end without sockets, threads or memory: what one front end told it since it connected, and
@@ -66,9 +67,11 @@ public final class BackEndState {
    * A back end that was told nothing yet, and whose device holds nothing.
    *
    * @param offer what it has to offer, and its personality
-   * @param usedIndexes how it looks into guest memory
+   * @param usedIndexes how it looks into guest memory: the number of a ring, from 0, to the index
+   *     in its used ring, 0 to 65535. It is asked only for rings that lie inside the memory table
+   *     that was told
    */
-  public BackEndState(BackEndOffer offer, UsedIndexReader usedIndexes) {
+  public BackEndState(BackEndOffer offer, IntUnaryOperator usedIndexes) {
     this(offer, new BackEndDevice(), usedIndexes);
   }
 
@@ -77,9 +80,11 @@ public final class BackEndState {
    *
    * @param offer what it has to offer, and its personality
    * @param device what its device holds besides rings; stays the caller's
-   * @param usedIndexes how it looks into guest memory
+   * @param usedIndexes how it looks into guest memory: the number of a ring, from 0, to the index
+   *     in its used ring, 0 to 65535. It is asked only for rings that lie inside the memory table
+   *     that was told
    */
-  public BackEndState(BackEndOffer offer, BackEndDevice device, UsedIndexReader usedIndexes) {
+  public BackEndState(BackEndOffer offer, BackEndDevice device, IntUnaryOperator usedIndexes) {
     this.offer = offer;
     this.deviceMessages = new DeviceMessages(this, device);
     this.personality = offer.personality();
@@ -151,7 +156,7 @@ public final class BackEndState {
    * @param what how the reason calls it: "request 77"
    * @return a failure, or a hang-up where the personality hangs up on unknown messages
    */
-  public Outcome unknown(String what) {
+  Outcome unknown(String what) {
     String reason = what + " is not known here";
     return personality.hangsUpOnUnknown() ? Outcome.hungUp(reason) : Outcome.failed(reason);
   }
@@ -220,7 +225,7 @@ public final class BackEndState {
    *
    * @param ring its number, from 0
    */
-  public boolean isBigEndian(int ring) {
+  boolean isBigEndian(int ring) {
     return deviceMessages.isBigEndian(ring);
   }
 

@@ -9,7 +9,7 @@ import java.util.UUID;
  * What one message makes a back end do, beyond answering it. Applied in the order of the list they
  * come in.
  */
-public sealed interface Effect {
+sealed interface Effect {
   /**
    * The ring is served from now on.
    *

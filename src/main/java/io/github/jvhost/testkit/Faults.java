@@ -63,8 +63,9 @@ public record Faults(List<Fault> script) {
   /** What is done wrong. */
   public sealed interface Wrong {
     /**
-     * The message has no effect and is acknowledged with 1; where nobody asked, it costs the
-     * connection.
+     * The message has no effect, and its answer says so where it has one that can (an empty
+     * in-flight region, for example). Any other is acknowledged with 1; where nobody asked for
+     * that, it costs the connection.
      */
     record Refuse() implements Wrong {}
 
@@ -75,7 +76,7 @@ public record Faults(List<Fault> script) {
      */
     record Delay(Duration by) implements Wrong {}
 
-    /** The answer ends in the middle, and with it the connection. */
+    /** The last four bytes of the answer are missing, and with it the connection ends. */
     record ShortReply() implements Wrong {}
 
     /** The answer's payload is four bytes longer than its layout, and its header says so. */
@@ -147,7 +148,9 @@ public record Faults(List<Fault> script) {
     record TrailingBytes(int count) implements Wrong {
       /** Checks the count. */
       public TrailingBytes {
-        requirePositive(count);
+        if (count < 1) {
+          throw new IllegalArgumentException("trailing bytes are 1 or more, not " + count);
+        }
       }
     }
 
@@ -157,9 +160,14 @@ public record Faults(List<Fault> script) {
      * @param count how many more, 1 to 60
      */
     record ExtraDescriptors(int count) implements Wrong {
+      private static final int MOST = 60;
+
       /** Checks the count. */
       public ExtraDescriptors {
-        requirePositive(count);
+        if (count < 1 || count > MOST) {
+          throw new IllegalArgumentException(
+              "descriptors are 1 to %d more, not %d".formatted(MOST, count));
+        }
       }
     }
 

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  *     30)
  * @param rings the rings, by ascending number
  */
-public record HardwareImage(long features, List<Ring> rings) {
+record HardwareImage(long features, List<Ring> rings) {
   /** Copies the list. */
   public HardwareImage {
     rings = List.copyOf(rings);

@@ -107,7 +107,7 @@ public record HardwareModel(
    * @param wanted what shall be there
    * @return microseconds
    */
-  public long costMicros(@Nullable HardwareImage current, HardwareImage wanted) {
+  long costMicros(@Nullable HardwareImage current, HardwareImage wanted) {
     long micros = fixedMicros;
     boolean featuresChanged = current == null || current.features() != wanted.features();
     boolean receiversChanged = current == null || !current.receivers().equals(wanted.receivers());
@@ -132,7 +132,7 @@ public record HardwareModel(
    * @param bytes the size of all its regions together
    * @return microseconds
    */
-  public long mapMicros(long bytes) {
+  long mapMicros(long bytes) {
     return Math.round(mapMicrosPerGiB * (bytes / (double) (1L << 30)));
   }
 

@@ -22,7 +22,7 @@ import java.lang.foreign.ValueLayout;
  * @param queues how many rings, from ring 0 on
  * @param queueSize entries of each
  */
-public record InflightLayout(boolean packed, int queues, int queueSize) {
+record InflightLayout(boolean packed, int queues, int queueSize) {
   static final int MAX_QUEUE_SIZE = 32768;
   private static final int VERSION = 1;
   private static final long VERSION_AT = 8;

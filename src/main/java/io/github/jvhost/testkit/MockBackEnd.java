@@ -175,19 +175,6 @@ public final class MockBackEnd implements AutoCloseable {
   }
 
   /**
-   * Sends any bytes on the back end's own channel.
-   *
-   * @param bytes sensible or not, header included
-   * @param descriptors as for {@link #askFrontEnd}, any number of them
-   * @return complete as soon as they are sent; no answer is waited for. Fails as {@link
-   *     #askFrontEnd} does
-   */
-  public CompletableFuture<FrontEndAnswer> sendToFrontEnd(
-      byte[] bytes, List<OwnedDescriptor> descriptors) {
-    return channel(asker -> asker.send(bytes, descriptors));
-  }
-
-  /**
    * Asks many times, wants an answer each time, and reads none.
    *
    * @param request what to ask

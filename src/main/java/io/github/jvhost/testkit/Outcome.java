@@ -9,16 +9,8 @@ import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.U64;
 import java.util.List;
 
-/**
- * What a back end answers to one message, and what the message makes it do.
- *
- * @param verdict the kind of answer
- * @param answer the payload of the reply, for {@link Verdict#ANSWERED}; for {@link Verdict#FAILED}
- *     the form in which the request's own answer says so, if it has one
- * @param reason why it failed or hangs up; empty otherwise
- * @param effects in order
- */
-public record Outcome(Verdict verdict, Payload answer, String reason, List<Effect> effects) {
+/** What a back end answers to one message, and what the message makes it do. Immutable. */
+public final class Outcome {
   /** The kinds of answer. */
   public enum Verdict {
     /** Done: an acknowledgement of 0 where one was asked for. */
@@ -31,9 +23,39 @@ public record Outcome(Verdict verdict, Payload answer, String reason, List<Effec
     HUNG_UP
   }
 
-  /** Copies the list. */
-  public Outcome {
-    effects = List.copyOf(effects);
+  private final Verdict verdict;
+  private final Payload answer;
+  private final String reason;
+  private final List<Effect> effects;
+
+  private Outcome(Verdict verdict, Payload answer, String reason, List<Effect> effects) {
+    this.verdict = verdict;
+    this.answer = answer;
+    this.reason = reason;
+    this.effects = List.copyOf(effects);
+  }
+
+  /** {@return the kind of answer} */
+  public Verdict verdict() {
+    return verdict;
+  }
+
+  /**
+   * {@return the payload of the reply, for {@link Verdict#ANSWERED}; for {@link Verdict#FAILED} the
+   * form in which the request's own answer says so, if it has one, else {@link NoPayload#INSTANCE}}
+   */
+  public Payload answer() {
+    return answer;
+  }
+
+  /** {@return why it failed or hangs up; empty otherwise} */
+  public String reason() {
+    return reason;
+  }
+
+  /** What has to be done, in order. */
+  List<Effect> effects() {
+    return effects;
   }
 
   /** {@return whether the message did what it asks for} */
@@ -82,5 +104,14 @@ public record Outcome(Verdict verdict, Payload answer, String reason, List<Effec
 
   Outcome with(List<Effect> more) {
     return new Outcome(verdict, answer, reason, more);
+  }
+
+  Outcome answering(Payload other) {
+    return new Outcome(verdict, other, reason, effects);
+  }
+
+  @Override
+  public String toString() {
+    return "%s %s %s %s".formatted(verdict, answer, reason, effects);
   }
 }

@@ -81,7 +81,7 @@ public enum Personality {
   }
 
   /** When the used index of a split ring is read from guest memory. */
-  public enum IndexRead {
+  enum IndexRead {
     /** The moment SET_VRING_ADDR is told. */
     AT_ADDRESS,
     /** The moment SET_VRING_KICK is told, or SET_VRING_ADDR on an enabled ring. */
@@ -99,7 +99,7 @@ public enum Personality {
   }
 
   /** What one GET_VRING_BASE makes a back end forget about that ring, besides stopping it. */
-  public enum Forgets {
+  enum Forgets {
     /** Only the kick: a new one is needed to start the ring again. */
     KICK,
     /** The kick and the call. */
@@ -152,7 +152,7 @@ public enum Personality {
   }
 
   /** {@return when it reads the used index from guest memory} */
-  public IndexRead indexRead() {
+  IndexRead indexRead() {
     return indexRead;
   }
 
@@ -162,7 +162,7 @@ public enum Personality {
   }
 
   /** {@return what GET_VRING_BASE makes it forget} */
-  public Forgets forgets() {
+  Forgets forgets() {
     return forgets;
   }
 
@@ -187,7 +187,7 @@ public enum Personality {
    * {@return whether an acknowledgement goes out before a started device is configured} It then
    * says nothing about that.
    */
-  public boolean acknowledgesFirst() {
+  boolean acknowledgesFirst() {
     return has(Traits.ACKNOWLEDGES_FIRST);
   }
 
@@ -195,12 +195,12 @@ public enum Personality {
    * {@return whether an equal memory table is dropped together with its descriptors, instead of
    * being mapped again}
    */
-  public boolean keepsEqualMemory() {
+  boolean keepsEqualMemory() {
     return has(Traits.KEEPS_EQUAL_MEMORY);
   }
 
   /** {@return whether features without MQ make it forget all rings but 0 and 1} */
-  public boolean dropsRingsWithoutMq() {
+  boolean dropsRingsWithoutMq() {
     return has(Traits.DROPS_RINGS_WITHOUT_MQ);
   }
 
@@ -208,32 +208,32 @@ public enum Personality {
    * {@return whether ring addresses outside the memory table are acknowledged with success, and
    * only never used}
    */
-  public boolean toleratesForeignAddress() {
+  boolean toleratesForeignAddress() {
     return has(Traits.TOLERATES_FOREIGN_ADDRESS);
   }
 
   /** {@return whether, without bit 30, a ring is enabled by its kick and not by SET_FEATURES} */
-  public boolean enablesAtKick() {
+  boolean enablesAtKick() {
     return has(Traits.ENABLES_AT_KICK);
   }
 
   /** {@return whether the used index in guest memory replaces both indexes when DRIVER_OK comes} */
-  public boolean readsIndexAtDriverOk() {
+  boolean readsIndexAtDriverOk() {
     return has(Traits.INDEX_AT_DRIVER_OK);
   }
 
   /** {@return whether GET_VRING_BASE also clears DRIVER_OK and what was configured in hardware} */
-  public boolean forgetsDriverOk() {
+  boolean forgetsDriverOk() {
     return has(Traits.FORGETS_DRIVER_OK);
   }
 
   /** {@return whether features without VERSION_1 are refused} */
-  public boolean refusesLegacy() {
+  boolean refusesLegacy() {
     return has(Traits.REFUSES_LEGACY);
   }
 
   /** {@return whether a call descriptor is signalled once as soon as it is told} */
-  public boolean signalsNewCall() {
+  boolean signalsNewCall() {
     return has(Traits.SIGNALS_NEW_CALL);
   }
 
@@ -241,7 +241,7 @@ public enum Personality {
    * {@return whether an unknown message costs the connection even when an acknowledgement was asked
    * for}
    */
-  public boolean hangsUpOnUnknown() {
+  boolean hangsUpOnUnknown() {
     return has(Traits.HANGS_UP_ON_UNKNOWN);
   }
 

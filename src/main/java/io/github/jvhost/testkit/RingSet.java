@@ -7,6 +7,7 @@ import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntUnaryOperator;
 
 /**
  * The rings of one {@link BackEndState}: what is told of each, when its used index is read, and
@@ -25,13 +26,13 @@ final class RingSet {
   private final Personality personality;
   private final RingModel[] rings;
   private final BackEndMemoryTable memory;
-  private final UsedIndexReader usedIndexes;
+  private final IntUnaryOperator usedIndexes;
 
   RingSet(
       BackEndState state,
       RingModel[] rings,
       BackEndMemoryTable memory,
-      UsedIndexReader usedIndexes) {
+      IntUnaryOperator usedIndexes) {
     this.state = state;
     this.personality = state.offer().personality();
     this.rings = rings;
@@ -201,7 +202,7 @@ final class RingSet {
     if (isPacked()) {
       return;
     }
-    int used = usedIndexes.usedIndex(ring.number) & 0xffff;
+    int used = usedIndexes.applyAsInt(ring.number) & 0xffff;
     // Where BASE sets both indexes, an expected used index means that BASE may stand.
     boolean surprise = used != expected || !personality.baseSetsUsed();
     ring.nextUsed = used;

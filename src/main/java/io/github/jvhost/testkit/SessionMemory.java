@@ -5,7 +5,6 @@ import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.LogRegion;
 import io.github.jvhost.protocol.MemoryRegionPayload;
 import io.github.jvhost.protocol.MemoryTablePayload;
-import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.SingleRegion;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.OwnedDescriptor;
@@ -78,7 +77,7 @@ final class SessionMemory implements AutoCloseable {
     memory = replaced ? after : before;
     (replaced ? before : after).close();
     return outcome.answer() instanceof MemoryTablePayload(var regions)
-        ? answering(new MemoryTablePayload(regions.stream().map(this::withBase).toList()), outcome)
+        ? outcome.answering(new MemoryTablePayload(regions.stream().map(this::withBase).toList()))
         : outcome;
   }
 
@@ -87,10 +86,6 @@ final class SessionMemory implements AutoCloseable {
     var bytes = memory.atGuest(region.guestAddress(), region.size());
     long base = bytes == null ? 0 : bytes.address();
     return new MemoryRegionPayload(region.guestAddress(), region.size(), base, region.mmapOffset());
-  }
-
-  private static Outcome answering(Payload answer, Outcome outcome) {
-    return new Outcome(outcome.verdict(), answer, outcome.reason(), outcome.effects());
   }
 
   Outcome add(FrontEndRequest request, SingleRegion single, List<OwnedDescriptor> descriptors) {
@@ -105,7 +100,7 @@ final class SessionMemory implements AutoCloseable {
       memory.remove(region);
     }
     return outcome.answer() instanceof SingleRegion(var told)
-        ? answering(new SingleRegion(withBase(told)), outcome)
+        ? outcome.answering(new SingleRegion(withBase(told)))
         : outcome;
   }
 

@@ -42,13 +42,13 @@ public record BackEndCapabilities(
   }
 
   /**
-   * {@return whether a protocol feature was negotiated}
+   * {@return whether a protocol feature was negotiated, in its upstream meaning} One that the
+   * dialect masks never is, though PRESETUP may have its bit.
    *
-   * @param feature one that the dialect does not mask: PRESETUP may have the bit of one that it
-   *     does
+   * @param feature any
    */
   public boolean has(ProtocolFeature feature) {
-    return (protocolFeatures & feature.mask()) != 0;
+    return feature.isIn(protocolFeatures & ~dialect.maskedProtocolFeatures());
   }
 
   /** {@return whether the back end knows of the virtio status byte} */

@@ -8,8 +8,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The eventfds of a vring. An embedder on KVM gives its ioeventfd and irqfd here, {@link
- * #duplicateOf}. They stay the embedder's, and have to stay open as long as the device.
+ * The eventfds of a vring. They are the embedder's, who closes them with {@link #close}: a device
+ * that is given them closes none, and needs them as long as it is there. An embedder on KVM gives
+ * duplicates of its ioeventfd and irqfd, {@link #duplicateOf}.
  *
  * @param kick guest to back end
  * @param call back end to guest

@@ -24,7 +24,7 @@ public record HostOffer(boolean above31, boolean above63, boolean version1, bool
    *
    * @param features what the host offers, bits 0 to 63
    */
-  public static HostOffer of(long features) {
+  static HostOffer of(long features) {
     return new HostOffer(
         features >>> 32 != 0,
         false,

@@ -113,10 +113,10 @@ final class Negotiation {
     return true;
   }
 
-  /** The driver writes a status other than 0; whether that changed anything. */
+  /** The driver writes a status other than 0, of 8 bits; whether that changed anything. */
   boolean writeStatus(int value) {
     // Only the device sets and clears NEEDS_RESET.
-    int accepted = value & 0xFF & ~DeviceStatus.NEEDS_RESET;
+    int accepted = value & ~DeviceStatus.NEEDS_RESET;
     if (!acceptable()) {
       accepted &= ~DeviceStatus.FEATURES_OK;
     }

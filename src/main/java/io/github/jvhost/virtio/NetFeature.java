@@ -190,7 +190,7 @@ public enum NetFeature {
           MQ);
 
   /** The receive offloads that a driver can switch at run time. */
-  public static final long GUEST_OFFLOADS =
+  static final long GUEST_OFFLOADS =
       maskOf(GUEST_CSUM, GUEST_TSO4, GUEST_TSO6, GUEST_ECN, GUEST_UFO, GUEST_USO4, GUEST_USO6);
 
   private final int bit;

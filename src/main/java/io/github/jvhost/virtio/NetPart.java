@@ -26,7 +26,9 @@ final class NetPart {
 
   /** The same configuration and host's settings; nothing of the driver's. */
   NetPart fresh() {
-    return new NetPart(configuredMac, mtu, maxQueuePairs);
+    NetPart fresh = new NetPart(configuredMac, mtu, maxQueuePairs);
+    fresh.statusBit(NetState.LINK_UP, statusBit(NetState.LINK_UP));
+    return fresh;
   }
 
   MacAddress mac() {

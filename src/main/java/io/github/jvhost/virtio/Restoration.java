@@ -37,15 +37,10 @@ public final class Restoration {
     return device.changes() == changes;
   }
 
-  /** {@return how many rings the saved device has, the control ring being the last} */
-  public int rings() {
-    return rings.size();
-  }
-
   /**
    * Where the device goes on in a ring.
    *
-   * @param ring index, below {@link #rings}
+   * @param ring index, of the rings that the saved device has
    * @param base in the encoding of SET_VRING_BASE, see {@link RingIndex#toVhostBase}
    */
   public void base(int ring, int base) {

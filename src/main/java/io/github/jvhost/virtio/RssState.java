@@ -54,9 +54,9 @@ public record RssState(
    * {@link #MAX_TABLE}} Its index is the lower bits of the hash (virtio 1.2, 5.1.6.5.7.1). None are
    * there before the driver has given a table.
    *
-   * @param entries how many, not negative
+   * @param entries how many
    */
   public static boolean isTableLength(int entries) {
-    return entries == 0 || (entries <= MAX_TABLE && Integer.bitCount(entries) == 1);
+    return entries == 0 || (entries > 0 && entries <= MAX_TABLE && Integer.bitCount(entries) == 1);
   }
 }

@@ -56,8 +56,8 @@ public final class VirtioNet {
   }
 
   /**
-   * {@return a fresh device with this one's configuration, and the limits of its back end; nothing
-   * of the driver's} Its link is up.
+   * {@return a fresh device with this one's configuration, the limits of its back end, and the MTU
+   * and the link as they are now; nothing of the driver's}
    */
   public VirtioNet twin() {
     return new VirtioNet(name, net.fresh(), rings.queueSize(), common.fresh());
@@ -312,16 +312,17 @@ public final class VirtioNet {
    * driver acknowledged what was not offered or what needs another feature; DRIVER_OK stays clear
    * when a modern driver has not got there.
    *
-   * @param value what the driver writes, 8 bits, see {@link DeviceStatus}; NEEDS_RESET among them
-   *     does not count
+   * @param value what the driver writes, see {@link DeviceStatus}: the register has 8 bits, and
+   *     what is above them does not count, nor does NEEDS_RESET among them
    */
   public void setStatus(int value) {
-    if (value == 0) {
+    int written = value & 0xFF;
+    if (written == 0) {
       common.reset();
       net.reset();
       makeRings();
       changed(DeviceChange.RESET);
-    } else if (negotiation.writeStatus(value)) {
+    } else if (negotiation.writeStatus(written)) {
       changed(DeviceChange.STATUS);
     }
   }

@@ -352,7 +352,9 @@ public final class QemuStreamReader {
     }
 
     /**
-     * Says how sections of a name are passed whose length is not in the stream's description.
+     * Says how sections of a name are passed. It is needed where their length is not in the
+     * stream's description, but is called in any case once it is registered. Guest memory and
+     * virtio-net devices are never passed so.
      *
      * @param idstr as it stands in the section's header
      * @param handler called for each section of that name, and for each of its parts; takes the

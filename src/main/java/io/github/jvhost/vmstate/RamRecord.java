@@ -2,7 +2,6 @@ package io.github.jvhost.vmstate;
 
 import java.nio.ByteBuffer;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
  * One record of guest memory.
@@ -87,15 +86,4 @@ public sealed interface RamRecord {
 
   /** The end of this part, EOS. */
   record End() implements RamRecord {}
-
-  /** {@return where the record's page lies; null for records that are not about a page} */
-  default @Nullable Place placeOrNull() {
-    return switch (this) {
-      case Fill fill -> fill.place();
-      case Page page -> page.place();
-      case Delta delta -> delta.place();
-      case Compressed compressed -> compressed.place();
-      case Blocks _, Flush _, End _ -> null;
-    };
-  }
 }

@@ -80,7 +80,7 @@ public record SectionHeader(Part part, int id, String idstr, int instance, int v
    *
    * @param other which part
    */
-  public SectionHeader as(Part other) {
+  SectionHeader as(Part other) {
     return new SectionHeader(other, id, idstr, instance, version);
   }
 }

@@ -79,7 +79,7 @@ public final class VirtioNetVmState {
    * @param shape what the body does not say of itself
    * @throws VmStateException when it is anything else; the position stays
    */
-  public static VirtioNetState decodePrefix(ByteBuffer in, SectionShape shape) {
+  static VirtioNetState decodePrefix(ByteBuffer in, SectionShape shape) {
     return decodePrefix(FINAL, in, shape);
   }
 

@@ -31,7 +31,7 @@ public class VmStateException extends VhostException {
    * @param offset in bytes, from the start of what is read
    * @param expected what should have been there
    */
-  public VmStateException(String section, String path, long offset, String expected) {
+  VmStateException(String section, String path, long offset, String expected) {
     this(section, path, offset, expected, null);
   }
 
@@ -44,7 +44,7 @@ public class VmStateException extends VhostException {
    * @param expected as above
    * @param cause what was thrown where the bytes come from
    */
-  public VmStateException(
+  VmStateException(
       String section, String path, long offset, String expected, @Nullable Throwable cause) {
     super(
         "reading section "

@@ -38,7 +38,7 @@ class BackEndAddressTest {
   @BeforeEach
   void count() throws Exception {
     // The library opens a socket for itself when it is first used.
-    FrontEndListener.listen(directory.resolve("warm"), ledger).close();
+    FrontEndListener.listen(directory.resolve("warm")).close();
     socketsBefore = openFiles("socket:");
   }
 
@@ -63,7 +63,7 @@ class BackEndAddressTest {
   @Test
   void aBackEndConnectsToUsAndAgainAfterItWent() {
     Path path = directory.resolve("fe");
-    try (FrontEndListener listener = FrontEndListener.listen(path, ledger)) {
+    try (FrontEndListener listener = FrontEndListener.listen(path)) {
       var where = new BackEndAddress.Listening(listener);
       for (int i = 0; i < 2; i++) {
         try (BackEndConnection backEnd = BackEndConnection.connect(path, "be", ledger, soon());
@@ -79,7 +79,7 @@ class BackEndAddressTest {
   @Test
   void aBackEndThatDoesNotConnectEndsAtTheDeadline() {
     Path path = directory.resolve("fe");
-    try (FrontEndListener listener = FrontEndListener.listen(path, ledger)) {
+    try (FrontEndListener listener = FrontEndListener.listen(path)) {
       assertThatThrownBy(() -> connect(new BackEndAddress.Listening(listener), brief()))
           .isInstanceOf(DeadlineException.class)
           .hasMessage(
@@ -91,7 +91,7 @@ class BackEndAddressTest {
 
   @Test
   void aListenerThatIsClosedIsSaid() {
-    FrontEndListener listener = FrontEndListener.listen(directory.resolve("fe"), ledger);
+    FrontEndListener listener = FrontEndListener.listen(directory.resolve("fe"));
     listener.close();
     listener.close();
     assertThatThrownBy(() -> connect(new BackEndAddress.Listening(listener), soon()))
@@ -107,7 +107,7 @@ class BackEndAddressTest {
       dead.setDeleteOnClose(false);
     }
     assertThat(path).exists();
-    try (FrontEndListener listener = FrontEndListener.listen(path, ledger);
+    try (FrontEndListener listener = FrontEndListener.listen(path);
         BackEndConnection backEnd = BackEndConnection.connect(path, "be", ledger, soon());
         VhostUserChannel channel = connect(new BackEndAddress.Listening(listener), soon())) {
       roundTrip(channel, backEnd);
@@ -117,8 +117,8 @@ class BackEndAddressTest {
   @Test
   void aSocketThatSomebodyAnswersOnIsNot() {
     Path path = directory.resolve("fe");
-    try (FrontEndListener _ = FrontEndListener.listen(path, ledger)) {
-      assertThatThrownBy(() -> FrontEndListener.listen(path, ledger))
+    try (FrontEndListener _ = FrontEndListener.listen(path)) {
+      assertThatThrownBy(() -> FrontEndListener.listen(path))
           .isInstanceOf(VhostException.class)
           .hasMessage("listening on " + path + ": somebody listens there already");
       assertThat(path).exists();
@@ -128,7 +128,7 @@ class BackEndAddressTest {
   @Test
   void aFileThatIsNoSocketIsNotEither() throws Exception {
     Path path = Files.writeString(directory.resolve("fe"), "precious");
-    assertThatThrownBy(() -> FrontEndListener.listen(path, ledger))
+    assertThatThrownBy(() -> FrontEndListener.listen(path))
         .isInstanceOf(VhostException.class)
         .hasMessageContaining("there is a file, and it is no socket")
         .extracting(e -> ((VhostException) e).recovery())

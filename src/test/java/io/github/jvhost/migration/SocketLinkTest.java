@@ -5,15 +5,18 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.OpenDescriptors;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.IllegalSelectorException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -24,6 +27,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A link over a socket: it moves bytes, and every wait ends. */
 @Timeout(30)
@@ -58,6 +63,23 @@ class SocketLinkTest {
 
   private static Deadline ample() {
     return Deadline.after(Duration.ofSeconds(20));
+  }
+
+  @Test
+  void aChannelThatIsTakenOverIsClosedAlsoWhenThatFails() throws IOException {
+    int before = OpenDescriptors.count();
+    try (SocketChannel channel = new UnusableChannel()) {
+      assertThatThrownBy(() -> SocketLink.over(channel))
+          .isInstanceOf(IllegalSelectorException.class);
+      assertThat(channel.isOpen()).isFalse();
+    }
+    assertThat(OpenDescriptors.count()).as("and so are the selectors").isEqualTo(before);
+
+    SocketChannel closed = SocketChannel.open(StandardProtocolFamily.UNIX);
+    closed.close();
+    assertThatThrownBy(() -> SocketLink.over(closed))
+        .isInstanceOf(MigrationException.class)
+        .hasMessageStartingWith("migration link: setting up");
   }
 
   @Test
@@ -134,12 +156,16 @@ class SocketLinkTest {
         .hasMessageContaining("closed on this side");
   }
 
-  @Test
-  void closedWhileSomebodyWaits() throws InterruptedException, TimeoutException {
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void closedWhileSomebodyWaits(boolean inTheSelector)
+      throws InterruptedException, TimeoutException {
     var waiting = new FutureTask<>(() -> near.receive(ByteBuffer.allocate(1), ample()), true);
     Thread thread = Thread.ofPlatform().daemon().start(waiting);
     // It waits in its selector, or will find the link closed when it gets there: both have to end.
-    while (thread.getState() == Thread.State.NEW) {
+    Deadline patience = ample();
+    while (inTheSelector && !isInSelector(thread)) {
+      assertThat(patience.remainingNanos()).isPositive();
       Thread.onSpinWait();
     }
 
@@ -153,5 +179,10 @@ class SocketLinkTest {
           .isInstanceOf(MigrationException.class)
           .hasMessageContaining("closed on this side");
     }
+  }
+
+  private static boolean isInSelector(Thread thread) {
+    return Arrays.stream(thread.getStackTrace())
+        .anyMatch(f -> f.getMethodName().equals("doSelect"));
   }
 }

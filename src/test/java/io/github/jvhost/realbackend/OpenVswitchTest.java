@@ -60,8 +60,8 @@ class OpenVswitchTest {
 
   @Test
   void twoGuestsPingEachOtherThroughASwitchThatConnectsToThem() {
-    try (var here = FrontEndListener.listen(directory.resolve("1"), ledger);
-        var there = FrontEndListener.listen(directory.resolve("2"), ledger);
+    try (var here = FrontEndListener.listen(directory.resolve("1"));
+        var there = FrontEndListener.listen(directory.resolve("2"));
         var ovs = OpenVswitch.builder().port(here.path()).port(there.path()).start(deadline());
         var one = machine(1, 2, here);
         var two = machine(2, 1, there)) {
@@ -91,8 +91,8 @@ class OpenVswitchTest {
   /** The switch comes back by itself within a second; so does the device. */
   @Test
   void aDeviceThatHangsUpIsConnectedToAgain() {
-    try (var here = FrontEndListener.listen(directory.resolve("1"), ledger);
-        var there = FrontEndListener.listen(directory.resolve("2"), ledger);
+    try (var here = FrontEndListener.listen(directory.resolve("1"));
+        var there = FrontEndListener.listen(directory.resolve("2"));
         var _ = OpenVswitch.builder().port(here.path()).port(there.path()).start(deadline());
         var one = machine(1, 2, here);
         var two = machine(2, 1, there)) {
@@ -112,8 +112,8 @@ class OpenVswitchTest {
   @Test
   void aSwitchThatIsEndedAndStartedAnewIsTakenBackByItself() {
     var options = OpenVswitch.builder().port(directory.resolve("1")).port(directory.resolve("2"));
-    try (var here = FrontEndListener.listen(directory.resolve("1"), ledger);
-        var there = FrontEndListener.listen(directory.resolve("2"), ledger);
+    try (var here = FrontEndListener.listen(directory.resolve("1"));
+        var there = FrontEndListener.listen(directory.resolve("2"));
         var watch = BackEndWatch.start(ledger, BackEndWatch.Listener.NONE)) {
       OpenVswitch ended = options.start(deadline());
       try (ended;

@@ -106,7 +106,7 @@ class QemuStreamTest {
     }
 
     Map<?, ?> ask(String command, Map<String, ?> arguments) {
-      return (Map<?, ?>) qemu.qmp().execute(command, arguments, deadline());
+      return (Map<?, ?>) qemu.execute(command, arguments, deadline());
     }
 
     @Override
@@ -164,8 +164,7 @@ class QemuStreamTest {
       int mark = target.backEnd.record().mark();
       target.qemu.migrateFrom(file, deadline());
 
-      List<?> filters =
-          (List<?>) target.qemu.qmp().execute("query-rx-filter", Map.of(), deadline());
+      List<?> filters = (List<?>) target.qemu.execute("query-rx-filter", Map.of(), deadline());
       assertThat(((Map<?, ?>) filters.getFirst()).get("main-mac")).isEqualTo("52:54:00:ab:cd:ef");
       String path = "/machine/peripheral/" + QemuSystem.DEVICE + "/virtio-backend";
       assertThat(target.ask("x-query-virtio-status", Map.of("path", path)).get("num-vqs"))

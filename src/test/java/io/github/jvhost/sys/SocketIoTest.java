@@ -98,6 +98,18 @@ class SocketIoTest {
   }
 
   @Test
+  void whatWasNotExpectedAndFailsIsTheEndOfTheStreamForTheNextCall() {
+    List<OwnedDescriptor> arrived = new ArrayList<>();
+    int socket = pair.one().number();
+    assertThat(send(1, List.of())).isEqualTo(1);
+    pair.other().close(); // with a byte unread, which resets the connection
+
+    assertThat(io.receiveIfAny(socket, bytes, 0, 1, ledger, arrived))
+        .isEqualTo(SocketIo.WOULD_BLOCK);
+    assertThat(io.receive(socket, bytes, 0, 1, ledger, arrived)).isZero();
+  }
+
+  @Test
   void piecesOutsideOfTheMemoryAreRefused() {
     assertThatThrownBy(() -> io.send(pair.one().number(), bytes, 1 << 16, 1, List.of()))
         .isInstanceOf(IllegalArgumentException.class);

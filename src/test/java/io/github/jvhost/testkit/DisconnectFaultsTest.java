@@ -207,7 +207,7 @@ class DisconnectFaultsTest {
     Path place = dir.resolve("front-end");
     try (MockBackEnd backEnd =
         MockBackEnd.builder(dir.resolve("unused"), ledger).connectsTo(place).start()) {
-      try (FrontEndListener listener = FrontEndListener.listen(place, ledger)) {
+      try (FrontEndListener listener = FrontEndListener.listen(place)) {
         for (int i = 1; i <= 3; i++) {
           try (TestFrontEnd guest = new TestFrontEnd(accept(listener), ledger)) {
             guest.start();

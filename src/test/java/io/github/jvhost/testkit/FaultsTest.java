@@ -56,6 +56,15 @@ class FaultsTest {
   }
 
   @Test
+  void countsHaveTheirRanges() {
+    assertThatThrownBy(() -> new Wrong.ExtraDescriptors(61)).hasMessageContaining("not 61");
+    assertThatThrownBy(() -> new Wrong.ExtraDescriptors(0)).hasMessageContaining("not 0");
+    assertThat(new Wrong.ExtraDescriptors(60).count()).isEqualTo(60);
+    assertThatThrownBy(() -> new Wrong.TrailingBytes(0))
+        .hasMessage("trailing bytes are 1 or more, not 0");
+  }
+
+  @Test
   void wrongAnswersAreToldApart() {
     List<Wrong> wrongs =
         List.of(new Wrong.WrongId(), new Wrong.ReplyFlags(0xd), new Wrong.WrongSize());

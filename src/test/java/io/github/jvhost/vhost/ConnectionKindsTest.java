@@ -46,7 +46,7 @@ class ConnectionKindsTest {
     Path path = dir.resolve("listening");
     CountDownLatch recovered = new CountDownLatch(1);
     try (Rig rig = new Rig(dir, 0, offer(), BackEndProfile.GENERIC);
-        FrontEndListener listener = FrontEndListener.listen(path, rig.ledger);
+        FrontEndListener listener = FrontEndListener.listen(path);
         BackEndWatch watch =
             BackEndWatch.start(
                 rig.ledger,

@@ -191,6 +191,39 @@ class VirtioNetTest {
   }
 
   @Test
+  void theStatusRegisterHasEightBits() {
+    VirtioNet device = live(fourPairs());
+
+    device.setStatus(0x10F);
+    assertThat(device.live()).as("nothing above them counts").isTrue();
+    assertThat(device.status()).isEqualTo(0xF);
+
+    device.setStatus(0x100);
+    assertThat(device.status()).as("it was reset").isZero();
+    assertThat(device.driverFeatures()).isZero();
+    assertThat(device.queue(0).isSetUp()).isFalse();
+  }
+
+  @Test
+  void aTwinHasWhatIsTheHostsAndNothingOfTheDrivers() {
+    VirtioNet device = live(fourPairs());
+    device.mtu(9000);
+    device.linkUp(false);
+    device.requestAnnounce();
+
+    VirtioNet twin = device.twin();
+
+    assertThat(twin.mtu()).isEqualTo(9000);
+    assertThat(twin.linkUp()).isFalse();
+    assertThat(twin.snapshot().net().status()).as("no announcement is asked for").isZero();
+    assertThat(twin.status()).isZero();
+    assertThat(twin.queue(0).isSetUp()).isFalse();
+
+    device.linkUp(true);
+    assertThat(device.twin().linkUp()).isTrue();
+  }
+
+  @Test
   void aSnapshotIsRestored() {
     VirtioNet source = live(fourPairs());
     source.setNextIndex(0, RingIndex.split(4711));

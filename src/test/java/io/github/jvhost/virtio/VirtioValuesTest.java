@@ -33,6 +33,16 @@ class VirtioValuesTest {
   }
 
   @Test
+  void anIndirectionTableIsAPowerOfTwoLong() {
+    for (int right : new int[] {0, 1, 2, 128, RssState.MAX_TABLE}) {
+      assertThat(RssState.isTableLength(right)).as("%d", right).isTrue();
+    }
+    for (int wrong : new int[] {3, -1, 2 * RssState.MAX_TABLE, Integer.MIN_VALUE}) {
+      assertThat(RssState.isTableLength(wrong)).as("%d", wrong).isFalse();
+    }
+  }
+
+  @Test
   void macAddresses() {
     MacAddress mac = MacAddress.parse("02:Ab:00:00:00:ff");
     assertThat(mac).hasToString("02:ab:00:00:00:ff");

@@ -5,6 +5,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.testkit.process.ChildProcess;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -88,7 +89,7 @@ public final class Testpmd implements AutoCloseable {
      */
     public Builder port(Path socket) {
       String path = socket.toAbsolutePath().toString();
-      if (path.indexOf(',') >= 0 || path.length() > 107) {
+      if (path.indexOf(',') >= 0 || path.getBytes(StandardCharsets.UTF_8).length > 107) {
         throw new IllegalArgumentException(
             "a socket's path has at most 107 bytes and no comma: " + path);
       }

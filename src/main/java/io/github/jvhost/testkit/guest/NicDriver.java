@@ -28,7 +28,6 @@ final class NicDriver {
   private final BootBlock boot;
   private final AtomicLong answeredEchoes = new AtomicLong();
   private final AtomicLong announcements = new AtomicLong();
-  private final AtomicLong notSent = new AtomicLong();
   private final List<Predicate<ControlQueue.Done>> waiters = new ArrayList<>();
   private NicQueues queues;
   private boolean damaged;
@@ -142,10 +141,6 @@ final class NicDriver {
     return announcements.get();
   }
 
-  long notSent() {
-    return notSent.get();
-  }
-
   /**
    * Tells the waiter of each answered command until it says that this was the one it waited for.
    */
@@ -162,7 +157,6 @@ final class NicDriver {
       long sequence = block.nextSequence();
       TxQueue tx = queues.tx().get((int) (sequence % block.pairs()));
       if (!tx.hasRoom()) {
-        notSent.incrementAndGet();
         return;
       }
       byte[] frame =
@@ -336,8 +330,6 @@ final class NicDriver {
     TxQueue tx = queues.tx().get(Math.min(pair, block.pairs() - 1));
     if (tx.send(packet.encode(), block.headerBytes())) {
       answeredEchoes.incrementAndGet();
-    } else {
-      notSent.incrementAndGet();
     }
   }
 

@@ -365,15 +365,6 @@ public final class TestGuest implements AutoCloseable {
   }
 
   /**
-   * {@return how many frames this object did not send on a NIC because the ring was full}
-   *
-   * @param nic its number, from 0
-   */
-  public long notSent(int nic) {
-    return drivers.get(nic).notSent();
-  }
-
-  /**
    * {@return the first hundred things that were not as they should be, one line each} Each damaged
    * frame also counts in the recorder.
    */

@@ -5,6 +5,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.testkit.process.ChildProcess;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -106,7 +107,7 @@ public final class OpenVswitch implements AutoCloseable {
      */
     public Builder port(Path listening) {
       String path = listening.toAbsolutePath().toString();
-      if (path.length() > 107 || path.indexOf('"') >= 0) {
+      if (path.getBytes(StandardCharsets.UTF_8).length > 107 || path.indexOf('"') >= 0) {
         throw new IllegalArgumentException(
             "a socket's path has at most 107 bytes and no quotation mark: " + path);
       }

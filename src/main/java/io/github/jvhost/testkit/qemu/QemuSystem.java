@@ -115,6 +115,9 @@ public final class QemuSystem implements AutoCloseable {
      * @return this
      */
     public Builder queuePairs(int count) {
+      if (count < 1 || count > 8) {
+        throw new IllegalArgumentException("queue pairs are 1 to 8, not " + count);
+      }
       queuePairs = count;
       return this;
     }
@@ -266,9 +269,17 @@ public final class QemuSystem implements AutoCloseable {
         Recovery.GIVE_UP);
   }
 
-  /** {@return its monitor, which is closed with it} */
-  public QmpClient qmp() {
-    return qmp;
+  /**
+   * Has its monitor execute a command.
+   *
+   * @param command its name
+   * @param arguments strings, numbers, booleans, lists and maps of such
+   * @param deadline for the answer
+   * @return what came back: a map, a list, a string, a number or a boolean
+   * @throws VhostException the monitor refused it, in QEMU's own words; or did not answer
+   */
+  public Object execute(String command, Map<String, ?> arguments, Deadline deadline) {
+    return qmp.execute(command, arguments, deadline);
   }
 
   /**

@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>After a failure but an answered error it is of no more use. One thread at a time.
  */
-public final class QmpClient implements AutoCloseable {
+final class QmpClient implements AutoCloseable {
   /** Far more than the longest answer; what is longer is not one. */
   private static final int MAX_LINE = 1 << 22;
 
@@ -53,7 +53,7 @@ public final class QmpClient implements AutoCloseable {
    * @return the client, the caller's to close; commands can be executed
    * @throws VhostException nobody listens there, or it is no monitor
    */
-  public static QmpClient connect(Path monitor, Deadline deadline) {
+  static QmpClient connect(Path monitor, Deadline deadline) {
     QmpClient client;
     try {
       SocketChannel socket = SocketChannel.open(UnixDomainSocketAddress.of(monitor));
@@ -85,7 +85,7 @@ public final class QmpClient implements AutoCloseable {
    * @return what came back: a map, a list, a string, a number or a boolean
    * @throws VhostException the monitor refused it, in its own words; or did not answer
    */
-  public Object execute(String command, Map<String, ?> arguments, Deadline deadline) {
+  Object execute(String command, Map<String, ?> arguments, Deadline deadline) {
     long id = ++lastId;
     Map<String, Object> request = new LinkedHashMap<>();
     request.put("execute", command);

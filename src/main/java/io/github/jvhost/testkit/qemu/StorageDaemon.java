@@ -5,6 +5,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.testkit.process.ChildProcess;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -75,7 +76,7 @@ public final class StorageDaemon implements AutoCloseable {
           throw new IllegalArgumentException("a path here has no comma: " + path);
         }
       }
-      if (socket.toString().length() > 107) {
+      if (socket.toString().getBytes(StandardCharsets.UTF_8).length > 107) {
         throw new IllegalArgumentException("a socket's path has at most 107 bytes: " + socket);
       }
       this.disk = disk;

@@ -17,14 +17,13 @@
  * </pre>
  *
  * <p>{@link io.github.jvhost.testkit.qemu.QemuSystem} is a whole machine that does not run: it
- * makes migration streams and takes them, and its monitor ({@link
- * io.github.jvhost.testkit.qemu.QmpClient}) tells what arrived.
+ * makes migration streams and takes them, and its monitor tells what arrived.
  *
  * <pre>
  *     this JVM                            qemu-system-x86_64 (its own process)
  *   +---------------+                    +--------------------------------------+
  *   | mock back end |== AF_UNIX socket ==| virtio-net-pci over vhost-user       |
- *   | QmpClient     |== AF_UNIX socket ==| monitor                              |
+ *   |               |== AF_UNIX socket ==| monitor                              |
  *   +---------------+     stream in a    | migrate, migrate-incoming            |
  *                     &lt;------ file ------>|                                      |
  *                                        +--------------------------------------+

@@ -22,7 +22,7 @@ public enum Failure {
   CANCEL_AFTER_STOP;
 
   /** {@return whether the source is to cancel} */
-  public boolean isCancel() {
+  boolean isCancel() {
     return this == CANCEL_IN_SETUP || this == CANCEL_IN_ITERATE || this == CANCEL_AFTER_STOP;
   }
 }

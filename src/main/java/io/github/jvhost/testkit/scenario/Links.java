@@ -30,9 +30,9 @@ public record Links(MigrationLink source, MigrationLink destination) implements 
   public static Links connect(Path socket) {
     try (ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
       listener.bind(UnixDomainSocketAddress.of(socket));
-      SocketChannel source = SocketChannel.open(UnixDomainSocketAddress.of(socket));
+      SocketLink source = SocketLink.over(SocketChannel.open(UnixDomainSocketAddress.of(socket)));
       try {
-        return new Links(SocketLink.over(source), SocketLink.over(listener.accept()));
+        return new Links(source, SocketLink.over(listener.accept()));
       } catch (IOException | RuntimeException e) {
         source.close();
         throw e;

@@ -2,9 +2,7 @@ package io.github.jvhost.testkit.scenario;
 
 import io.github.jvhost.vhost.PresetupMode;
 import io.github.jvhost.vhost.StartOrder;
-import java.util.Arrays;
 import java.util.Locale;
-import java.util.Optional;
 
 /** One way to migrate. */
 public enum Variant {
@@ -40,14 +38,5 @@ public enum Variant {
   /** {@return the name in lower case and with hyphens: "off-pipelined"} */
   public String label() {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
-  }
-
-  /**
-   * {@return the variant of a label; empty when there is none}
-   *
-   * @param label as {@link #label()} has it
-   */
-  public static Optional<Variant> labelled(String label) {
-    return Arrays.stream(values()).filter(v -> v.label().equals(label)).findFirst();
   }
 }
