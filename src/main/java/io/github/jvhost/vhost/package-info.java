@@ -19,9 +19,8 @@
  * back, and the stop. {@link io.github.jvhost.vhost.Planner} is a pure function; what it may tell
  * when is data, {@link io.github.jvhost.vhost.BackEndProfile} among it.
  *
- * <p>Steps are at the level of vhost, not of the wire: {@link io.github.jvhost.vhost.VhostUserOps}
- * turns them into vhost-user messages; vhost-vdpa and the kernel's vhost could execute the same
- * plan with ioctls.
+ * <p>Steps are at the level of vhost, not of the wire: VhostUserOps turns them into vhost-user
+ * messages; vhost-vdpa and the kernel's vhost could execute the same plan with ioctls.
  *
  * <p>An embedder's metrics hear of transitions through {@link io.github.jvhost.vhost.Observer},
  * flight recordings through events of the JVM's: docs/observability.md.
