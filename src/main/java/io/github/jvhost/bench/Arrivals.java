@@ -145,7 +145,7 @@ final class Arrivals implements AutoCloseable {
       }
     }
     for (VhostNet net : nets) {
-      if (!net.prepareStart(early)) {
+      if (!net.migration().prepareStart(early)) {
         throw new VhostException(net.name() + ": its start was not prepared", Recovery.GIVE_UP);
       }
     }

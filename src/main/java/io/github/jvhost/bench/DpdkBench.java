@@ -176,11 +176,12 @@ public final class DpdkBench implements Bench {
 
   /** As a migration's destination does it. */
   private static void rehearse(EarlyState early) {
-    early.net().prepareStart(early.state());
-    try (RehearsalDevice actor = early.net().rehearsal()) {
+    early.net().migration().prepareStart(early.state());
+    try (RehearsalDevice actor = early.net().migration().rehearsal()) {
       actor.preset(PresetupMode.IMPLICIT, early.state());
+      actor.prepareStart(early.state());
       for (int i = 0; i < REHEARSALS; i++) {
-        actor.rewind(true);
+        actor.rewind();
         actor.net().restore(early.state());
         VhostNetGroup.start(List.of(actor.net()), StartOrder.PLANNED);
       }

@@ -7,16 +7,13 @@ import io.github.jvhost.vhost.BackEndCapabilities;
 import io.github.jvhost.vhost.BackEndProfile;
 import io.github.jvhost.vhost.DeviceConfig;
 import io.github.jvhost.vhost.EarlyConfiguration;
-import io.github.jvhost.vhost.Execution;
 import io.github.jvhost.vhost.Outcome;
 import io.github.jvhost.vhost.Plan;
 import io.github.jvhost.vhost.Planner;
 import io.github.jvhost.vhost.Shadow;
-import io.github.jvhost.vhost.SideBySide;
 import io.github.jvhost.vhost.VhostDevice;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import org.HdrHistogram.Histogram;
 
@@ -128,14 +125,8 @@ public final class PlannerBench implements Bench {
         List<Plan> plans = devices.stream().map(d -> d.plan(half(told.last()))).toList();
         Arrivals.beBusy(System.nanoTime());
         long from = System.nanoTime();
-        List<Execution> executions = new ArrayList<>(DEVICES);
-        for (int i = 0; i < DEVICES; i++) {
-          executions.add(devices.get(i).begin(plans.get(i), deadline));
-        }
-        SideBySide.run(executions, deadline);
-        for (int i = 0; i < DEVICES; i++) {
-          Outcome outcome = devices.get(i).finish(executions.get(i)).orThrow();
-          nanos = Math.max(nanos, outcome.endNanos() - from);
+        for (Outcome outcome : VhostDevice.executeAll(devices, plans, deadline)) {
+          nanos = Math.max(nanos, outcome.orThrow().endNanos() - from);
         }
       }
       backEnd.awaitClosed(DEVICES);

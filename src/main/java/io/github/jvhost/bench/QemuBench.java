@@ -132,7 +132,7 @@ public final class QemuBench implements Bench {
       if (!result.done()) {
         throw new VhostException("presetup: " + result.note(), Recovery.GIVE_UP);
       }
-      nets.getFirst().prepareStart(early);
+      nets.getFirst().migration().prepareStart(early);
       return window(nets, StartOrder.PLANNED, machine, backEnd);
     } finally {
       nets.forEach(VhostNet::close);

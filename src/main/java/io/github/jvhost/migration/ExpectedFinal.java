@@ -108,6 +108,6 @@ final class ExpectedFinal {
 
   /** Puts the state in place, with the indexes of the record that matched. */
   void restore() {
-    net.restore(state);
+    net.migration().restore(state);
   }
 }

@@ -47,7 +47,7 @@ final class FinalRecords {
     List<ByteBuffer> messages = new ArrayList<>(devices.size() + 1);
     int size = 0;
     for (VhostNet device : devices) {
-      long changes = device.changes();
+      long changes = device.migration().changes();
       VirtioNetState state = device.snapshot();
       byte[] body = VirtioNetVmState.encode(state);
       ByteBuffer message = message(device, body);
@@ -71,7 +71,7 @@ final class FinalRecords {
   boolean stillRight() {
     for (int i = 0; i < written.size(); i++) {
       Written one = written.get(i);
-      if (one.device().changes() != one.changes()) {
+      if (one.device().migration().changes() != one.changes()) {
         return false;
       }
     }

@@ -211,7 +211,7 @@ public final class MigrationSource {
     DirtyLog grown = DirtyLog.create(ledger, ram.table());
     dirtyLog = grown;
     try {
-      devices.forEach(d -> d.logTo(grown));
+      devices.forEach(d -> d.migration().logTo(grown));
     } finally {
       before.collectInto(ram.dirty());
       before.close();
@@ -237,7 +237,7 @@ public final class MigrationSource {
       endStop();
       ram.end();
       if (dirtyLog != null) {
-        devices.forEach(VhostNet::forgetLog);
+        devices.forEach(d -> d.migration().forgetLog());
         dirtyLog.close();
         dirtyLog = null;
       }
@@ -324,7 +324,7 @@ public final class MigrationSource {
     ram.begin();
     DirtyLog target = DirtyLog.create(ledger, ram.table());
     dirtyLog = target;
-    devices.forEach(d -> d.logTo(target));
+    devices.forEach(d -> d.migration().logTo(target));
   }
 
   private void collectLog() {
@@ -469,7 +469,7 @@ public final class MigrationSource {
     List<String> down = new ArrayList<>();
     for (VhostNet device : devices) {
       try {
-        device.runOn();
+        device.migration().runOn();
       } catch (RuntimeException e) {
         down.add(String.valueOf(e.getMessage()));
       }

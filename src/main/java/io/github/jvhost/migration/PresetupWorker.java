@@ -117,7 +117,7 @@ final class PresetupWorker {
         // Only the final record has to be right.
         String why = String.valueOf(e.getMessage());
         keep(part, new PresetupResult(part.content().generation(), false, why, null, 0));
-        part.net().fellBack(why);
+        part.net().migration().fellBack(why);
       }
     }
     List<PresetupResult> results = VhostNetGroup.presetup(mode, states, givenUp::get);
@@ -135,7 +135,7 @@ final class PresetupWorker {
 
   /** The guest will have moved its ring indexes, and with some luck nothing else. */
   private void expect(Rehearsal.Part part, VirtioNetState state) {
-    part.net().prepareStart(state);
+    part.net().migration().prepareStart(state);
     ExpectedFinal last = ExpectedFinal.of(part.net(), part.content(), state);
     synchronized (newest) {
       expected.put(part.net().name(), last);
@@ -158,7 +158,7 @@ final class PresetupWorker {
       }
       newest.put(part.net().name(), new PresetupResult(generation, false, why, null, 0));
     }
-    part.net().fellBack(why);
+    part.net().migration().fellBack(why);
   }
 
   private void tell(String device) {

@@ -66,6 +66,15 @@ final class Rehearsal {
     VhostNet net() {
       return device.net();
     }
+
+    void rewind() {
+      device.rewind();
+      expected.rewind();
+    }
+
+    void prepareStart() {
+      device.prepareStart(decode(net(), content));
+    }
   }
 
   /** Whether a rehearsal was walked to its end. */
@@ -85,6 +94,10 @@ final class Rehearsal {
       }
       List<VhostNet> nets = actors.stream().map(Actor::net).toList();
       while (windows < WINDOWS && !deadline.expired() && !noMoreTime.getAsBoolean()) {
+        actors.forEach(Actor::rewind);
+        if (windows == LONG_WAY) {
+          actors.forEach(Actor::prepareStart);
+        }
         window(actors, nets, windows >= LONG_WAY);
         windows++;
       }
@@ -98,7 +111,7 @@ final class Rehearsal {
   }
 
   private static Actor actor(PresetupMode mode, Part part) {
-    RehearsalDevice device = part.net().rehearsal();
+    RehearsalDevice device = part.net().migration().rehearsal();
     try {
       DeviceRecord content = part.content();
       VirtioNetState state = decode(device.net(), content);
@@ -117,10 +130,6 @@ final class Rehearsal {
   }
 
   private static void window(List<Actor> actors, List<VhostNet> nets, boolean shortWay) {
-    for (Actor actor : actors) {
-      actor.device().rewind(shortWay);
-      actor.expected().rewind();
-    }
     try (var window = new StopWindow(nets, StartOrder.PLANNED)) {
       for (Actor actor : actors) {
         if (shortWay && actor.expected().matches(actor.bytes())) {

@@ -137,16 +137,7 @@ public final class SocketIo {
       int length,
       DescriptorLedger ledger,
       List<OwnedDescriptor> arrived) {
-    aim(bytes, from, length);
-    long result;
-    try {
-      do {
-        result = Linux.recvmsg(state, socket, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-      } while (result == -Linux.EINTR);
-    } finally {
-      Reference.reachabilityFence(bytes);
-    }
-    arrived(result, ledger, arrived);
+    long result = received(socket, bytes, from, length, ledger, arrived, true);
     return outcome(result, "receive up to %d bytes", length, "recvmsg");
   }
 
@@ -172,29 +163,43 @@ public final class SocketIo {
       int length,
       DescriptorLedger ledger,
       List<OwnedDescriptor> arrived) {
-    aim(bytes, from, length);
-    long result;
-    try {
-      result = Linux.tryRecvmsg(socket, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    } finally {
-      Reference.reachabilityFence(bytes);
-    }
-    return arrived(result, ledger, arrived) ? (int) result : WOULD_BLOCK;
+    long result = received(socket, bytes, from, length, ledger, arrived, false);
+    return result < 0 ? WOULD_BLOCK : (int) result;
   }
 
-  /** Points the header at the bytes, and at all the room for descriptors. */
-  private void aim(MemorySegment bytes, long from, int length) {
+  /**
+   * The call itself, with all the room for descriptors there is.
+   *
+   * @param why whether to find out what went wrong, if something did
+   * @return bytes, or the negative error; any negative number where nobody wants to know
+   */
+  private long received(
+      int socket,
+      MemorySegment bytes,
+      long from,
+      int length,
+      DescriptorLedger ledger,
+      List<OwnedDescriptor> arrived,
+      boolean why) {
     point(bytes, from, length);
     header.set(JAVA_LONG, CONTROL, control.address());
     header.set(JAVA_LONG, CONTROL_LENGTH, CONTROL_BYTES);
-  }
-
-  /** Takes the descriptors that came with bytes; whether the call went well. */
-  private boolean arrived(long result, DescriptorLedger ledger, List<OwnedDescriptor> arrived) {
+    int flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
+    long result;
+    try {
+      do {
+        result =
+            why
+                ? Linux.recvmsg(state, socket, header, flags)
+                : Linux.tryRecvmsg(socket, header, flags);
+      } while (why && result == -Linux.EINTR);
+    } finally {
+      Reference.reachabilityFence(bytes);
+    }
     if (result > 0 && header.get(JAVA_LONG, CONTROL_LENGTH) >= CMSG_HEADER) {
       take(ledger, arrived);
     }
-    return result >= 0;
+    return result;
   }
 
   private void point(MemorySegment bytes, long from, int length) {

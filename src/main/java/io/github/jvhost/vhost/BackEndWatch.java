@@ -107,7 +107,7 @@ public final class BackEndWatch implements AutoCloseable {
       }
       devices.add(new WatchedDevice(net, policy, listener));
     }
-    net.watchedBy(this::wake);
+    net.watch().watchedBy(this::wake);
     wake();
   }
 
@@ -125,7 +125,7 @@ public final class BackEndWatch implements AutoCloseable {
       devices.remove(found);
     }
     if (found != null) {
-      net.watchedBy(null);
+      net.watch().watchedBy(null);
       found.cancel();
       wake();
     }
@@ -197,7 +197,7 @@ public final class BackEndWatch implements AutoCloseable {
       wakeUp.signal();
     }
     for (WatchedDevice watched : all) {
-      watched.net().watchedBy(null);
+      watched.net().watch().watchedBy(null);
       watched.cancel();
     }
     if (Thread.currentThread() == thread) {

@@ -47,7 +47,7 @@ public final class DeviceStop implements AutoCloseable {
     this.outcomes = new Outcome[nets.size()];
     this.deadline = SideBySide.longestDeadline(this.nets);
     if (order == StartOrder.PLANNED) {
-      this.nets.forEach(VhostNet::prepareStop);
+      this.nets.forEach(net -> net.migration().prepareStop());
     }
     this.sideBySide = new SideBySide(nets.size());
   }
@@ -89,13 +89,13 @@ public final class DeviceStop implements AutoCloseable {
   private Execution begin(int index, VhostNet net) {
     if (order == StartOrder.QEMU) {
       // As the baseline does: each only when the one before is done.
-      Execution execution = net.beginStop(order, net.transitionDeadline());
+      Execution execution = net.migration().beginStop(order, net.transitionDeadline());
       SideBySide.run(List.of(execution), net.transitionDeadline());
       return execution;
     }
-    Execution prepared = net.beginPreparedStop();
+    Execution prepared = net.migration().beginPreparedStop();
     Execution execution =
-        prepared != null ? prepared : net.beginStop(order, net.transitionDeadline());
+        prepared != null ? prepared : net.migration().beginStop(order, net.transitionDeadline());
     sideBySide.take(index, execution);
     return execution;
   }
@@ -104,9 +104,9 @@ public final class DeviceStop implements AutoCloseable {
     for (int i = 0; i < executions.length; i++) {
       Execution execution = executions[i];
       if (execution instanceof PreparedExecution ready && ready.failure() == null) {
-        nets.get(i).takeBases(ready);
+        nets.get(i).migration().takeBases(ready);
       } else if (execution != null) {
-        outcomes[i] = nets.get(i).finish(execution);
+        outcomes[i] = nets.get(i).migration().finish(execution);
         executions[i] = null;
       }
     }
@@ -121,7 +121,7 @@ public final class DeviceStop implements AutoCloseable {
    */
   public void requirePositions() {
     for (int i = 0; i < nets.size(); i++) { // without an iterator: a guest is stopped
-      nets.get(i).requireRingPositions();
+      nets.get(i).migration().requireRingPositions();
     }
   }
 
@@ -139,7 +139,7 @@ public final class DeviceStop implements AutoCloseable {
         if (!answered) {
           execution.abandon(new VhostException("the stop was given up", Recovery.RECONNECT));
         }
-        outcome = nets.get(i).finish(execution);
+        outcome = nets.get(i).migration().finish(execution);
         outcomes[i] = outcome;
       }
       if (outcome != null) {

@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
  * A plan on its way. Made for one thread that drives many devices: {@link #advance} sends what can
  * be sent and takes what has come, and never waits for an answer.
  */
-public interface Execution {
+interface Execution {
   /**
    * Sends as far as it can without an answer, then takes the answers that are there.
    *

@@ -76,11 +76,6 @@ public sealed interface Known<T> {
     return new Unknown<>();
   }
 
-  /** {@return what is known once what was told may have gone; what was never told still was not} */
-  default Known<T> noLonger() {
-    return this instanceof NotTold ? this : unknown();
-  }
-
   /**
    * {@return whether the back end surely holds just this}
    *

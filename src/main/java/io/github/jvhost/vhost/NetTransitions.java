@@ -1,7 +1,6 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
@@ -23,24 +22,13 @@ final class NetTransitions {
   private final NetConfiguration configuration;
   private final RingIndexes indexes;
   private final BackEndPresence presence;
+  private final KeptInflight inflight = new KeptInflight();
   private @Nullable DirtyLog dirtyLog;
-  private @Nullable InflightRegion inflight;
-
-  /** Whether rings may have run since the region was made: then it has something to say. */
-  private boolean inflightUsed;
-
   private boolean running;
 
-  /** The next start, made ahead of time; null: it was not. */
+  // The next start and the next stop, made ahead of time; null: they were not.
   private @Nullable PreparedStart preparedStart;
-
-  /** The next stop, made ahead of time, and from where; null: it was not. */
-  private @Nullable PreparedExecution preparedStop;
-
-  private @Nullable Shadow stopsFrom;
-
-  /** Whether it may be used; rehearsals walk the other way as well. */
-  private boolean armed = true;
+  private @Nullable PreparedStop preparedStop;
 
   /** Whether the observer knows that the connection is lost, or need not be told. */
   private boolean lossTold;
@@ -95,7 +83,7 @@ final class NetTransitions {
 
   private NetConfiguration.Setting setting(int generation, boolean memoryComplete) {
     return new NetConfiguration.Setting(
-        device.capabilities(), dirtyLog, inflight, generation, memoryComplete);
+        device.capabilities(), dirtyLog, inflight.region(), generation, memoryComplete);
   }
 
   /**
@@ -108,7 +96,7 @@ final class NetTransitions {
       return planStop(DeviceConfig.Lifecycle.STOPPED);
     }
     if (!running) {
-      indexes.requireRecovered(inflight);
+      indexes.requireRecovered(inflight.region());
     }
     DeviceConfig desired = runningConfig(true);
     return switch (order) {
@@ -124,16 +112,17 @@ final class NetTransitions {
     VirtioNet like = model.twin();
     like.restore(early);
     if (connection != null && like.live() && like.linkUp()) {
-      preparedStart = preparedStart(like, connection.channel(), deadline);
+      preparedStart =
+          PreparedStart.of(
+              like,
+              device.plan(configuration.of(like, setting(0, false))),
+              connection.channel(),
+              device.shadow(),
+              memory.table(),
+              inflight.region(),
+              deadline);
     }
     return preparedStart != null;
-  }
-
-  private @Nullable PreparedStart preparedStart(
-      VirtioNet like, VhostUserChannel channel, Deadline deadline) {
-    Plan plan = device.plan(configuration.of(like, setting(0, false)));
-    return PreparedStart.of(
-        like, plan, channel, device.shadow(), memory.table(), inflight, deadline);
   }
 
   /** Makes the next stop ahead of time, if that can be done. */
@@ -141,29 +130,22 @@ final class NetTransitions {
     preparedStop = null;
     DeviceConnection connection = device.connection();
     if (running && connection != null) {
-      PreparedPlan plan =
-          PreparedPlan.of(planStop(DeviceConfig.Lifecycle.STOPPED), connection.channel());
-      preparedStop = plan == null ? null : new PreparedExecution(plan, deadline);
-      stopsFrom = device.shadow();
+      Plan plan = planStop(DeviceConfig.Lifecycle.STOPPED);
+      preparedStop = PreparedStop.of(plan, connection.channel(), device.shadow(), deadline);
     }
   }
 
   /** The stop that was made ahead of time, begun; null: there is none that is still right. */
-  @SuppressWarnings("ReferenceEquality") // immutable, and compared without walking through them
   @Nullable PreparedExecution beginPreparedStop() {
-    PreparedExecution stop = preparedStop;
-    DeviceConnection connection = device.connection();
+    PreparedStop prepared = preparedStop;
     preparedStop = null;
-    if (stop == null
-        || connection == null
-        || stop.channel() != connection.channel()
-        || stop.channel().poisoned()
-        || stopsFrom != device.shadow()) {
-      return null;
+    PreparedExecution stop =
+        prepared == null ? null : prepared.ifStillRight(device.shadow(), device.connection());
+    if (stop != null) {
+      wanted = false;
+      device.dropDoorbells(stop.asPlanned());
+      presence.planBegins();
     }
-    wanted = false;
-    device.dropDoorbells(stop.asPlanned());
-    presence.planBegins();
     return stop;
   }
 
@@ -176,15 +158,15 @@ final class NetTransitions {
   @Nullable Execution beginPrepared() {
     PreparedStart prepared = preparedStart;
     DeviceConnection connection = device.connection();
-    if (prepared == null || !armed || connection == null || dirtyLog != null || !shouldRun()) {
+    if (prepared == null || connection == null || dirtyLog != null || !shouldRun()) {
       return null;
     }
     wanted = true;
     if (!running) {
-      indexes.requireRecovered(inflight);
+      indexes.requireRecovered(inflight.region());
     }
     Execution execution =
-        prepared.completed(model, memory, device.shadow(), inflight, connection.channel());
+        prepared.completed(model, memory, device.shadow(), inflight.region(), connection.channel());
     if (execution != null) {
       presence.planBegins();
     }
@@ -201,16 +183,11 @@ final class NetTransitions {
   Plan planRefresh() {
     Plan plan = planStart(StartOrder.PLANNED);
     boolean again = device.capabilities().profile().stopLeavesRequestsInFlight();
-    if (!again || !goesOnWhereARingStopped(plan)) {
+    if (!again || !plan.goesOnWhereARingStops()) {
       return plan;
     }
     carryOut(planStop(DeviceConfig.Lifecycle.STOPPED)).orThrow();
     return planStart(StartOrder.PLANNED);
-  }
-
-  private static boolean goesOnWhereARingStopped(Plan plan) {
-    return plan.steps().stream()
-        .anyMatch(s -> s.step() instanceof Step.SetRingBase(int _, Integer base) && base == null);
   }
 
   /** How a device stops that is to stay so, whatever its back end does. */
@@ -230,7 +207,7 @@ final class NetTransitions {
    * @throws VhostException that is not possible
    */
   void requireRingPositions() {
-    indexes.requireRecovered(inflight);
+    indexes.requireRecovered(inflight.region());
   }
 
   /** How its back end is set up early, or why it is not. */
@@ -240,15 +217,13 @@ final class NetTransitions {
   }
 
   /**
-   * For rehearsals: the device has not been started, and its back end holds this.
-   *
-   * @param prepared whether the start that was made ahead of time is there again, too
+   * For rehearsals: the device has not been started, its back end holds this, and a start that was
+   * made ahead of time is there again, too.
    */
-  void rewind(Shadow held, boolean prepared) {
+  void rewind(Shadow held) {
     running = false;
     indexes.fresh();
     device.rewind(held);
-    armed = prepared;
     if (preparedStart != null) {
       preparedStart.rewind();
     }
@@ -291,13 +266,13 @@ final class NetTransitions {
   private Outcome fold(Execution execution) {
     boolean mayRun = device.shadow().anyRingMayRun();
     Outcome outcome = device.finish(execution);
-    keepInflight(outcome.inflight());
+    inflight.keep(outcome.inflight());
     switch (execution.plan().lifecycle()) {
       case RUNNING -> {
         running = outcome.complete();
         if (mayRun || device.shadow().anyRingMayRun()) {
           indexes.served();
-          inflightUsed = true;
+          inflight.served();
         }
       }
       case STOPPED, RESET -> {
@@ -313,21 +288,6 @@ final class NetTransitions {
     return outcome;
   }
 
-  private void keepInflight(@Nullable InflightRegion made) {
-    if (made != null) {
-      closeInflight();
-      inflight = made;
-    }
-  }
-
-  private void closeInflight() {
-    if (inflight != null) {
-      inflight.file().close();
-      inflight = null;
-    }
-    inflightUsed = false;
-  }
-
   // ---- what happens to driver and connection ----
 
   /** The driver has reset the device: its rings begin anew, so the back end stops in between. */
@@ -336,21 +296,16 @@ final class NetTransitions {
       carryOut(planStop(DeviceConfig.Lifecycle.RESET));
     }
     indexes.fresh();
-    closeInflight();
+    inflight.close();
     if (device.connected()) {
       presence.restoreLink(); // where the rings were does not matter any more
     }
   }
 
-  /**
-   * A saved state was loaded: it says where the rings are. An in-flight region that an early set-up
-   * has made stays for the back end that comes after this one; one that has seen other rings goes.
-   */
+  /** A saved state was loaded: it says where the rings are. */
   void stateWasRestored() {
     indexes.fresh();
-    if (inflightUsed) {
-      closeInflight();
-    }
+    inflight.otherRings();
   }
 
   private void tellLoss(VhostException why) {
@@ -439,6 +394,6 @@ final class NetTransitions {
     dropConnection();
     lossTold = true; // it was not lost
     wanted = false;
-    closeInflight();
+    inflight.close();
   }
 }

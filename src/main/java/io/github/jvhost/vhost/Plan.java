@@ -29,6 +29,12 @@ public record Plan(
     return steps.isEmpty();
   }
 
+  /** Whether a ring goes on, in this plan, where the same plan has stopped it. */
+  boolean goesOnWhereARingStops() {
+    return steps.stream()
+        .anyMatch(s -> s.step() instanceof Step.SetRingBase(int _, Integer base) && base == null);
+  }
+
   /** {@return the plan for people, one line a step, each with its line end} */
   public String describe() {
     var text = new StringBuilder();

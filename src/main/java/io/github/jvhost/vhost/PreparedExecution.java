@@ -2,7 +2,6 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.PreparedMessages;
-import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.sys.Deadline;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -11,18 +10,11 @@ import org.jspecify.annotations.Nullable;
  * A {@link PreparedPlan} on its way. As long as nothing goes wrong it allocates nothing until its
  * {@link #plan} or {@link #outcome} is asked for.
  */
-final class PreparedExecution implements Execution {
+final class PreparedExecution extends ChannelExecution {
   private final PreparedPlan prepared;
   private final PreparedMessages messages;
-  private final VhostUserChannel channel;
   private final Deadline deadline;
-  private final @Nullable PlanEvent event;
-  private boolean sent;
-  private boolean finished;
   private int taken;
-  private long startNanos;
-  private long endNanos;
-  private @Nullable VhostException failure;
 
   /**
    * Not begun.
@@ -30,43 +22,38 @@ final class PreparedExecution implements Execution {
    * @param deadline for all of it; its time begins with the first {@link #advance}
    */
   PreparedExecution(PreparedPlan prepared, Deadline deadline) {
+    super(prepared.channel());
     this.prepared = prepared;
     this.messages = prepared.messages();
-    this.channel = prepared.channel();
     this.deadline = deadline;
-    this.event = Observation.ofPlan(channel);
   }
 
   @Override
   public boolean advance(boolean readable) {
-    if (finished) {
+    if (isFinished()) {
       return true;
     }
     try {
-      if (!sent) {
-        sent = true;
-        startNanos = System.nanoTime();
-        if (event != null) {
-          event.begin();
-        }
-        deadline.restart(startNanos);
-        channel.send(messages, deadline);
+      if (!isBegun()) {
+        begins();
+        deadline.restart(startNanos());
+        channel().send(messages, deadline);
       }
-      if (readable && channel.receive(messages)) {
-        ended();
+      if (readable && channel().receive(messages)) {
+        ends();
         check();
       }
     } catch (VhostException e) {
       failed(e);
     }
-    return finished;
+    return isFinished();
   }
 
   /** What was answered before counts; with all of it there, what came behind it is of no matter. */
   private void failed(VhostException e) {
     check();
-    if (sent && messages.complete() && failure == null) {
-      ended();
+    if (isBegun() && messages.complete() && failure() == null) {
+      ends();
     } else {
       abandon(e);
     }
@@ -76,16 +63,17 @@ final class PreparedExecution implements Execution {
   private void check() {
     for (int i = 0; i < messages.answered(); i++) {
       int step = prepared.stepOfAnswer(i);
-      failure =
+      VhostException wrong =
           step == PreparedPlan.BARRIER
-              ? Answers.checkBarrier(channel.name(), prepared.asPlanned(), messages.answer(i))
+              ? Answers.checkBarrier(channel().name(), prepared.asPlanned(), messages.answer(i))
               : checkStop(step, messages.answer(i));
-      if (failure != null && step != PreparedPlan.BARRIER) {
+      fails(wrong);
+      if (wrong != null && step != PreparedPlan.BARRIER) {
         return;
       }
       taken = step == PreparedPlan.BARRIER ? prepared.size() : step + 1;
     }
-    if (failure == null && messages.complete()) {
+    if (failure() == null && messages.complete()) {
       taken = prepared.size();
     }
   }
@@ -95,57 +83,13 @@ final class PreparedExecution implements Execution {
     boolean right = planned.step() instanceof Step.StopRing(int ring) && (int) answer == ring;
     return right
         ? null
-        : Answers.refused(channel.name(), planned, "answered ring %d".formatted((int) answer));
+        : Answers.refused(channel().name(), planned, "answered ring %d".formatted((int) answer));
   }
 
-  /** As if nothing of it had been told; its answers have all come. */
+  @Override
   void rewind() {
-    sent = false;
-    finished = false;
+    super.rewind();
     taken = 0;
-    failure = null;
-  }
-
-  /** Whether anything of it was told. */
-  boolean isBegun() {
-    return sent;
-  }
-
-  @Override
-  public @Nullable VhostException failure() {
-    return failure;
-  }
-
-  @Override
-  public int number() {
-    return channel.number();
-  }
-
-  @Override
-  public int backEndNumber() {
-    return channel.backEndNumber();
-  }
-
-  @Override
-  public void serveBackEnd() {
-    channel.serveBackEnd();
-  }
-
-  @Override
-  public long nanosToDeadline(long now) {
-    return channel.nanosToDeadline(now);
-  }
-
-  @Override
-  public void abandon(VhostException reason) {
-    if (!finished) {
-      failure = failure == null ? reason : failure;
-      ended();
-    }
-  }
-
-  VhostUserChannel channel() {
-    return channel;
   }
 
   /** What the plan was when it was made. */
@@ -168,14 +112,6 @@ final class PreparedExecution implements Execution {
     return (int) (messages.answer(answer) >>> 32);
   }
 
-  private void ended() {
-    endNanos = System.nanoTime();
-    if (event != null) {
-      event.end();
-    }
-    finished = true;
-  }
-
   @Override
   public Plan plan() {
     return prepared.asTold();
@@ -184,14 +120,11 @@ final class PreparedExecution implements Execution {
   @Override
   public void record(Outcome outcome) {
     messages.record();
-    Observation.record(event, channel, prepared.asPlanned(), true, outcome);
+    record(prepared.asPlanned(), true, outcome);
   }
 
   @Override
-  public Outcome outcome() {
-    if (!finished) {
-      throw new IllegalStateException("the plan is still under way");
-    }
+  Outcome whatBecameOfIt() {
     @Nullable Integer[] bases = new Integer[prepared.size()];
     for (int i = 0; i < messages.answered(); i++) {
       int step = prepared.stepOfAnswer(i);
@@ -200,6 +133,6 @@ final class PreparedExecution implements Execution {
       }
     }
     return new Outcome(
-        taken, Arrays.asList(bases), messages.messages(), 1, startNanos, endNanos, failure);
+        taken, Arrays.asList(bases), messages.messages(), 1, startNanos(), endNanos(), failure());
   }
 }

@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Pure functions: thread-safe.
  */
-public final class QemuStartOrder {
+final class QemuStartOrder {
   private final DeviceConfig desired;
   private final BackEndCapabilities capabilities;
   private final List<PlannedStep> steps = new ArrayList<>();
@@ -39,7 +39,7 @@ public final class QemuStartOrder {
    * @param desired a running configuration
    * @param capabilities what the back end can do
    */
-  public static Plan plan(DeviceConfig desired, BackEndCapabilities capabilities) {
+  static Plan plan(DeviceConfig desired, BackEndCapabilities capabilities) {
     return new QemuStartOrder(desired, capabilities).plan();
   }
 

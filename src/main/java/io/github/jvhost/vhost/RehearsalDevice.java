@@ -15,7 +15,7 @@ import java.util.List;
  * the real window walks, through the very same calls.
  *
  * <pre>
- *   VhostNet.rehearsal --&gt; preset --&gt; [ restore --&gt; StopWindow.start --&gt; rewind ] again and again
+ *   rehearsal --&gt; preset --&gt; [ restore --&gt; StopWindow.start --&gt; rewind ] again and again
  * </pre>
  *
  * <p>For one thread.
@@ -63,7 +63,7 @@ public final class RehearsalDevice implements AutoCloseable {
   }
 
   /**
-   * Sets it up early, and prepares its start.
+   * Sets it up early. Its start is planned when it is due until {@link #prepareStart}.
    *
    * @param mode how the real device was set up
    * @param state the early one
@@ -73,16 +73,21 @@ public final class RehearsalDevice implements AutoCloseable {
     var wanted = List.of(new VhostNetGroup.EarlyState(net, state, 1));
     VhostNetGroup.presetup(mode, wanted, () -> false);
     early = net.shadow();
-    net.prepareStart(state);
   }
 
   /**
-   * Goes back to where {@link #preset} left it.
+   * Makes the start ahead of time, for every window from here on. Belongs behind {@link #preset} or
+   * {@link #rewind}.
    *
-   * @param prepared whether the next start may be the prepared one, or has to be planned when due
+   * @param state the early one
    */
-  public void rewind(boolean prepared) {
-    net.rewind(early, prepared);
+  public void prepareStart(VirtioNetState state) {
+    net.migration().prepareStart(state);
+  }
+
+  /** Goes back to where {@link #preset} left it, with a start that was prepared as good as new. */
+  public void rewind() {
+    net.migration().rewind(early);
   }
 
   /** Ends its peer, and closes everything. */

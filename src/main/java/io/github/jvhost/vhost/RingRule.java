@@ -17,7 +17,7 @@ package io.github.jvhost.vhost;
  *   enable    yes                          yes
  * </pre>
  */
-public enum RingRule {
+enum RingRule {
   /** SET_VRING_NUM. */
   SIZE(WhileStarted.STOP_FIRST, false),
   /** SET_VRING_BASE. */
@@ -38,7 +38,7 @@ public enum RingRule {
   ENABLE(WhileStarted.YES, false);
 
   /** What a changed value means for a ring that is served. */
-  public enum WhileStarted {
+  enum WhileStarted {
     /** It is told. */
     YES,
     /** The ring is stopped, told, and started again. */
@@ -56,12 +56,12 @@ public enum RingRule {
   }
 
   /** {@return what a changed value means for a ring that is served} */
-  public WhileStarted whileStarted() {
+  WhileStarted whileStarted() {
     return whileStarted;
   }
 
   /** {@return whether an unknown back end may look into guest memory when it is told} */
-  public boolean needsCompleteMemory() {
+  boolean needsCompleteMemory() {
     return needsCompleteMemory;
   }
 }

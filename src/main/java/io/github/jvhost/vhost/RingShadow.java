@@ -126,19 +126,24 @@ public record RingShadow(
         stoppedAt);
   }
 
+  /** What is known once what was told may have gone; what was never told still was not. */
+  static <T> Known<T> mayBeGone(Known<T> before) {
+    return before instanceof Known.NotTold ? before : Known.unknown();
+  }
+
   /** The same ring after a reset of the device, which may have taken along what was told. */
   RingShadow afterReset() {
     return new RingShadow(
         run,
-        size.noLonger(),
-        base.noLonger(),
-        addresses.noLonger(),
-        logUsed.noLonger(),
-        kick.noLonger(),
-        call.noLonger(),
-        err.noLonger(),
-        order.noLonger(),
-        enabled.noLonger(),
+        mayBeGone(size),
+        mayBeGone(base),
+        mayBeGone(addresses),
+        mayBeGone(logUsed),
+        mayBeGone(kick),
+        mayBeGone(call),
+        mayBeGone(err),
+        mayBeGone(order),
+        mayBeGone(enabled),
         stoppedAt);
   }
 }

@@ -115,8 +115,8 @@ final class ShadowEditor {
       // A ring of another size has other indexes, and reaches elsewhere.
       case Step.SetRingSize s ->
           r.withSize(Known.told(s.size()))
-              .withBase(r.base().noLonger())
-              .withAddresses(r.addresses().noLonger());
+              .withBase(RingShadow.mayBeGone(r.base()))
+              .withAddresses(RingShadow.mayBeGone(r.addresses()));
       case Step.SetRingBase s -> r.withBase(known(s.base() != null ? s.base() : stoppedAt));
       case Step.SetRingAddress s -> {
         RingShadow told =
@@ -262,7 +262,7 @@ final class ShadowEditor {
   private RingShadow translatedOrWaiting(RingShadow r) {
     boolean waitsForKick =
         capabilities.profile().takesUsedIndexAtTranslation() && !r.enabled().is(true);
-    return waitsForKick ? r.withKick(r.kick().noLonger()) : r;
+    return waitsForKick ? r.withKick(RingShadow.mayBeGone(r.kick())) : r;
   }
 
   private void forgetEarlyBases() {

@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  * One that was made ahead of time runs without making an object, as long as its executions make
  * none. For one thread at a time.
  */
-public final class SideBySide implements AutoCloseable {
+final class SideBySide implements AutoCloseable {
   /** How often a run that can be cancelled looks whether it was. */
   private static final long CANCEL_SLICE_NANOS = 10_000_000;
 
@@ -46,7 +46,7 @@ public final class SideBySide implements AutoCloseable {
    *
    * @param devices 1 or more
    */
-  public SideBySide(int devices) {
+  SideBySide(int devices) {
     executions = new Execution[devices];
     done = new boolean[devices];
     watched = new boolean[devices];
@@ -68,7 +68,7 @@ public final class SideBySide implements AutoCloseable {
    * @param executions begun, one a connection
    * @param deadline for all of them
    */
-  public static void run(List<? extends Execution> executions, Deadline deadline) {
+  static void run(List<? extends Execution> executions, Deadline deadline) {
     run(executions, deadline, null);
   }
 
@@ -81,7 +81,7 @@ public final class SideBySide implements AutoCloseable {
    * @param cancelled looked at every 10 ms: whether to abandon what is left before that; null:
    *     never
    */
-  public static void run(
+  static void run(
       List<? extends Execution> executions,
       Deadline deadline,
       @Nullable BooleanSupplier cancelled) {
@@ -99,7 +99,7 @@ public final class SideBySide implements AutoCloseable {
    * @param index below the number of devices
    * @param execution begun, on a connection of its own
    */
-  public void take(int index, Execution execution) {
+  void take(int index, Execution execution) {
     executions[index] = execution;
   }
 
@@ -109,7 +109,7 @@ public final class SideBySide implements AutoCloseable {
    * @param index below the number of devices
    * @param number of the connection that its execution will be on: {@link Execution#number}
    */
-  public void watchAhead(int index, int number) {
+  void watchAhead(int index, int number) {
     epoll.watch(number, 2 * index);
     watched[index] = true;
   }
@@ -119,7 +119,7 @@ public final class SideBySide implements AutoCloseable {
    *
    * @param index below the number of devices
    */
-  public void watchAnew(int index) {
+  void watchAnew(int index) {
     watched[index] = false;
   }
 
@@ -129,7 +129,7 @@ public final class SideBySide implements AutoCloseable {
    * @param deadline for all of them
    * @param cancelled whether to abandon what is left; null: never
    */
-  public void run(Deadline deadline, @Nullable BooleanSupplier cancelled) {
+  void run(Deadline deadline, @Nullable BooleanSupplier cancelled) {
     tellAll();
     while (left > 0) {
       long now = System.nanoTime();

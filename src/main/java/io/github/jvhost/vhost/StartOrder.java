@@ -4,6 +4,6 @@ package io.github.jvhost.vhost;
 public enum StartOrder {
   /** The planner's difference, all devices side by side, one wait each. */
   PLANNED,
-  /** The baseline: {@link QemuStartOrder}, one device after the other. */
+  /** The baseline: as QEMU tells it, with its waits, one device after the other. */
   QEMU
 }

@@ -13,7 +13,7 @@ import org.slf4j.LoggerFactory;
 /**
  * Starts the devices of a VM side by side, with everything made ahead of time that can be: between
  * {@link #start} and its return no object is made for a device whose start was {@linkplain
- * VhostNet#prepareStart prepared} and that changed in nothing but ring indexes.
+ * VhostNetMigration#prepareStart prepared} and that changed in nothing but ring indexes.
  *
  * <pre>
  *   new                    guest runs on the source
@@ -67,7 +67,7 @@ public final class StopWindow implements AutoCloseable {
 
   private void watch() {
     for (int i = 0; i < watched.length; i++) {
-      VhostUserChannel channel = nets.get(i).channel();
+      VhostUserChannel channel = nets.get(i).migration().channel();
       if (order == StartOrder.PLANNED && channel != null && channel.number() >= 0) {
         sideBySide.watchAhead(i, channel.number());
         watched[i] = channel;
@@ -147,21 +147,22 @@ public final class StopWindow implements AutoCloseable {
         execution.abandon(new VhostException("the window was given up", Recovery.RECONNECT));
       }
       results[index] =
-          new StartResult(execution.plan(), nets.get(index).finish(execution), null, null);
+          new StartResult(
+              execution.plan(), nets.get(index).migration().finish(execution), null, null);
     }
   }
 
   private void begin() {
     try {
       for (int i = 0; i < executions.length; i++) {
-        Execution execution = nets.get(i).beginStart(order);
+        Execution execution = nets.get(i).migration().beginStart(order);
         executions[i] = execution;
         if (order == StartOrder.QEMU) {
           // As the baseline does: each only when the one before is done.
           SideBySide.run(List.of(execution), nets.get(i).transitionDeadline());
         } else {
           sideBySide.take(i, execution);
-          if (nets.get(i).channel() != watched[i]) {
+          if (nets.get(i).migration().channel() != watched[i]) {
             sideBySide.watchAnew(i);
           }
         }
@@ -172,7 +173,7 @@ public final class StopWindow implements AutoCloseable {
         Execution execution = executions[i];
         if (execution != null) {
           execution.abandon(e);
-          nets.get(i).finish(execution);
+          nets.get(i).migration().finish(execution);
           executions[i] = null;
         }
       }
@@ -182,10 +183,10 @@ public final class StopWindow implements AutoCloseable {
 
   private static StartResult startAgain(VhostNet net, Execution execution, VhostException failure) {
     Plan plan = execution.plan();
-    Outcome outcome = net.finish(execution);
+    Outcome outcome = net.migration().finish(execution);
     log.warn("{}: start failed, once more from nothing: {}", net.name(), failure.getMessage());
     String why = String.valueOf(failure.getMessage());
-    net.observation().fallback(why);
+    net.migration().fellBack(why);
     Outcome second = net.reconnect(why).orThrow();
     return new StartResult(plan, outcome, why, second);
   }

@@ -4,6 +4,7 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.Deadline;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
@@ -191,11 +192,9 @@ public final class VhostDevice implements AutoCloseable {
   /**
    * Begins a plan that was made for this device; {@link #finish} has to follow.
    *
-   * @param plan as {@link #plan} made it, with nothing told since
-   * @param deadline for all of it
    * @return the plan on its way; one that has failed already where there is no connection
    */
-  public Execution begin(Plan plan, Deadline deadline) {
+  Execution begin(Plan plan, Deadline deadline) {
     if (connection == null) {
       return new FailedExecution(plan, notConnected());
     }
@@ -224,9 +223,8 @@ public final class VhostDevice implements AutoCloseable {
    * say any more which memory slots are in use.
    *
    * @param execution of this device, finished
-   * @return what became of it
    */
-  public Outcome finish(Execution execution) {
+  Outcome finish(Execution execution) {
     Outcome outcome = execution.outcome();
     shadow = shadow.after(execution.plan(), outcome);
     boolean slotsUnknown =
@@ -250,9 +248,34 @@ public final class VhostDevice implements AutoCloseable {
    * @return what became of it, a failure included
    */
   public Outcome execute(Plan plan, Deadline deadline) {
-    Execution execution = begin(plan, deadline);
-    SideBySide.run(List.of(execution), deadline);
-    return finish(execution);
+    return executeAll(List.of(this), List.of(plan), deadline).getFirst();
+  }
+
+  /**
+   * Carries out the plans of many devices side by side: all of them are told, then answers are
+   * taken as they come. A failure is not thrown, and does not keep the others from finishing.
+   *
+   * @param devices each once
+   * @param plans one for each, in the same order, as {@link #plan} made it, with nothing told since
+   * @param deadline for all of them
+   * @return what became of each, in the same order
+   */
+  public static List<Outcome> executeAll(
+      List<VhostDevice> devices, List<Plan> plans, Deadline deadline) {
+    if (devices.size() != plans.size()) {
+      throw new IllegalArgumentException(
+          "%d plans for %d devices".formatted(plans.size(), devices.size()));
+    }
+    List<Execution> executions = new ArrayList<>(devices.size());
+    for (int i = 0; i < devices.size(); i++) {
+      executions.add(devices.get(i).begin(plans.get(i), deadline));
+    }
+    SideBySide.run(executions, deadline);
+    List<Outcome> outcomes = new ArrayList<>(devices.size());
+    for (int i = 0; i < devices.size(); i++) {
+      outcomes.add(devices.get(i).finish(executions.get(i)));
+    }
+    return outcomes;
   }
 
   /**

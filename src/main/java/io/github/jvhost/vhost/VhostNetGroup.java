@@ -45,17 +45,17 @@ public final class VhostNetGroup {
     List<PresetupResult> results = new ArrayList<>(devices.size());
     List<Execution> begun = new ArrayList<>(devices.size());
     for (EarlyState early : devices) {
-      VhostNet net = early.net();
-      VhostNet.EarlyBeginning beginning =
+      VhostNetMigration net = early.net().migration();
+      VhostNetMigration.EarlyBeginning beginning =
           mode == PresetupMode.OFF
-              ? new VhostNet.EarlyBeginning(null, "switched off")
+              ? new VhostNetMigration.EarlyBeginning(null, "switched off")
               : net.beginPresetup(mode, early.state(), early.generation(), net.presetupDeadline());
       Execution execution = beginning.execution();
       executions.add(execution);
       if (execution == null) {
         results.add(PresetupResult.skipped(early.generation(), beginning.why()));
         if (mode != PresetupMode.OFF) {
-          net.observation().fallback(beginning.why());
+          net.fellBack(beginning.why());
         }
       } else {
         results.add(new PresetupResult(early.generation(), true, null, execution.plan(), 0));
@@ -63,7 +63,7 @@ public final class VhostNetGroup {
       }
     }
     if (!begun.isEmpty()) {
-      SideBySide.run(begun, devices.getFirst().net().presetupDeadline(), cancelled);
+      SideBySide.run(begun, devices.getFirst().net().migration().presetupDeadline(), cancelled);
     }
     for (int i = 0; i < devices.size(); i++) {
       Execution execution = executions.get(i);
@@ -75,17 +75,17 @@ public final class VhostNetGroup {
   }
 
   private static PresetupResult finishPresetup(EarlyState early, Execution execution) {
-    Outcome outcome = early.net().finish(execution);
+    Outcome outcome = early.net().migration().finish(execution);
     VhostException failure = outcome.failure();
     if (failure == null) {
       return new PresetupResult(early.generation(), true, null, execution.plan(), outcome.micros());
     }
     // Half told is worse than not told: a new connection, and everything in the stop window.
     String note = String.valueOf(failure.getMessage());
-    early.net().observation().fallback(note);
+    early.net().migration().fellBack(note);
     log.info("{}: presetup failed, going on without: {}", early.net().name(), note);
     try {
-      early.net().reconnectOnly(note);
+      early.net().migration().reconnectOnly(note);
     } catch (VhostException e) {
       note = note + "; and again: " + e.getMessage();
     }

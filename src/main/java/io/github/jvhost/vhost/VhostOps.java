@@ -6,7 +6,7 @@ import io.github.jvhost.sys.Deadline;
  * How plans reach a back end. vhost-user is one way; kernel vhost and vhost-vdpa would be others.
  * One thread at a time.
  */
-public interface VhostOps {
+interface VhostOps {
   /**
    * Begins to carry out a plan. Nothing is sent yet.
    *

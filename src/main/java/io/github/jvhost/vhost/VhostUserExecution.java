@@ -22,14 +22,12 @@ import org.jspecify.annotations.Nullable;
  * request whose answer can only come after everything before it was handled. An acknowledgement of
  * the last SET_STATUS would be none, because DPDK sends it before it does the work.
  */
-final class VhostUserExecution implements Execution {
+final class VhostUserExecution extends ChannelExecution {
   private static final int BARRIER = -1;
 
-  private final VhostUserChannel channel;
   private final Plan plan;
   private final List<PlannedStep> steps;
   private final Deadline deadline;
-  private final @Nullable PlanEvent event;
 
   /** The steps whose answers are still to come, oldest first: a ring buffer of step indexes. */
   private final int[] pending;
@@ -40,39 +38,29 @@ final class VhostUserExecution implements Execution {
   private int next;
   private int taken;
   private boolean barrierSent;
-  private boolean finished;
   private boolean sentSinceWait;
-  private boolean started;
-  private long startNanos;
-  private long endNanos;
   private long messagesBefore;
   private int waits;
-  private @Nullable VhostException failure;
   private @Nullable InflightRegion inflight;
 
   VhostUserExecution(VhostUserChannel channel, Plan plan, Deadline deadline) {
-    this.channel = channel;
+    super(channel);
     this.plan = plan;
     this.steps = plan.steps();
     this.deadline = deadline;
-    this.event = Observation.ofPlan(channel);
     this.pending = new int[steps.size() + 1];
     this.bases = new Integer[steps.size()];
   }
 
   @Override
   public boolean advance(boolean readable) {
-    if (finished) {
+    if (isFinished()) {
       return true;
     }
     try {
-      if (!started) {
-        started = true;
-        messagesBefore = channel.messagesSent();
-        startNanos = System.nanoTime();
-        if (event != null) {
-          event.begin();
-        }
+      if (!isBegun()) {
+        messagesBefore = channel().messagesSent();
+        begins();
       }
       if (readable) {
         receive();
@@ -88,7 +76,7 @@ final class VhostUserExecution implements Execution {
       takeWhatWasSaid();
       abandon(e);
     }
-    return finished;
+    return isFinished();
   }
 
   /**
@@ -103,7 +91,7 @@ final class VhostUserExecution implements Execution {
   }
 
   private void send() {
-    while (failure == null && next < steps.size() && !blocked(steps.get(next))) {
+    while (failure() == null && next < steps.size() && !blocked(steps.get(next))) {
       PlannedStep planned = steps.get(next);
       if (planned.step() instanceof Step.SetInflight(InflightRegion own)
           && own == null
@@ -118,9 +106,9 @@ final class VhostUserExecution implements Execution {
               inflight,
               plan.capabilities().usesGuestAddresses());
       boolean explicitAnswer =
-          message.request().explicitReply(channel.protocolFeatures()).isPresent();
+          message.request().explicitReply(channel().protocolFeatures()).isPresent();
       boolean asks = planned.answer() != Answer.NONE && !explicitAnswer;
-      channel.send(message.request(), message.payload(), message.descriptors(), asks, deadline);
+      channel().send(message.request(), message.payload(), message.descriptors(), asks, deadline);
       if (asks || explicitAnswer) {
         expect(next);
       }
@@ -130,14 +118,14 @@ final class VhostUserExecution implements Execution {
       next++;
       sentSinceWait = true;
     }
-    if (failure == null && next == steps.size() && !barrierSent && needsBarrier()) {
+    if (failure() == null && next == steps.size() && !barrierSent && needsBarrier()) {
       barrierSent = true;
-      channel.send(PreparedPlan.barrier(plan), NoPayload.INSTANCE, List.of(), false, deadline);
+      channel().send(PreparedPlan.barrier(plan), NoPayload.INSTANCE, List.of(), false, deadline);
       expect(BARRIER);
       sentSinceWait = true;
     }
-    channel.flush(deadline);
-    if (failure != null) {
+    channel().flush(deadline);
+    if (failure() != null) {
       next = steps.size(); // nothing more is told after a refusal; answers under way are taken
     }
   }
@@ -169,24 +157,24 @@ final class VhostUserExecution implements Execution {
   }
 
   private void receive() {
-    while (pendingCount > 0 && channel.receiveAvailable()) {
-      Reply reply = channel.awaitReply(deadline);
+    while (pendingCount > 0 && channel().receiveAvailable()) {
+      Reply reply = channel().awaitReply(deadline);
       int step = pending[pendingHead];
       pendingHead = (pendingHead + 1) % pending.length;
       pendingCount--;
-      if (failure == null
+      if (failure() == null
           && step != BARRIER
           && steps.get(step).step() instanceof Step.GetInflight asked) {
         takeInflight(step, asked, reply);
         continue;
       }
       reply.descriptors().forEach(OwnedDescriptor::close);
-      if (failure != null) {
+      if (failure() != null) {
         continue;
       }
       if (step == BARRIER) {
         if (reply.payload() instanceof U64(long status)) {
-          failure = Answers.checkBarrier(channel.name(), plan, status);
+          fails(Answers.checkBarrier(channel().name(), plan, status));
         }
         taken = steps.size();
       } else if (check(step, reply.payload())) {
@@ -213,10 +201,10 @@ final class VhostUserExecution implements Execution {
     if (reply.payload() instanceof Inflight layout && layout.mmapSize() == 0 && files.isEmpty()) {
       taken = index + 1;
     } else {
-      failure =
+      fails(
           refused(
               steps.get(index),
-              "answered %s with %d descriptors".formatted(reply.payload(), files.size()));
+              "answered %s with %d descriptors".formatted(reply.payload(), files.size())));
     }
   }
 
@@ -225,14 +213,14 @@ final class VhostUserExecution implements Execution {
     switch (planned.step()) {
       case Step.StopRing(int ring) -> {
         if (!(answer instanceof VringState(int index2, int base)) || index2 != ring) {
-          failure = refused(planned, "answered " + answer);
+          fails(refused(planned, "answered " + answer));
           return false;
         }
         bases[index] = base;
       }
       case Step.ReadStatus(int required) -> {
         if (answer instanceof U64(long status) && (status & required) != required) {
-          failure = refused(planned, "status is " + DeviceStatus.describe((int) status));
+          fails(refused(planned, "status is " + DeviceStatus.describe((int) status)));
           return false;
         }
       }
@@ -241,7 +229,7 @@ final class VhostUserExecution implements Execution {
       }
       default -> {
         if (answer instanceof U64(long result) && result != 0) {
-          failure = refused(planned, "answered " + result);
+          fails(refused(planned, "answered " + result));
           return false;
         }
       }
@@ -250,7 +238,7 @@ final class VhostUserExecution implements Execution {
   }
 
   private BackEndRefusedException refused(PlannedStep planned, String how) {
-    return Answers.refused(channel.name(), planned, how);
+    return Answers.refused(channel().name(), planned, how);
   }
 
   /** The base that an earlier step of this plan read, for a step that tells it again. */
@@ -267,50 +255,10 @@ final class VhostUserExecution implements Execution {
   }
 
   private void finish() {
-    if (failure == null) {
+    if (failure() == null) {
       taken = steps.size();
     }
-    finished = true;
-    endNanos = System.nanoTime();
-    if (event != null) {
-      event.end();
-    }
-  }
-
-  @Override
-  public void abandon(VhostException reason) {
-    if (finished) {
-      return;
-    }
-    if (failure == null) {
-      failure = reason;
-    }
-    finish();
-  }
-
-  @Override
-  public int number() {
-    return channel.number();
-  }
-
-  @Override
-  public int backEndNumber() {
-    return channel.backEndNumber();
-  }
-
-  @Override
-  public void serveBackEnd() {
-    channel.serveBackEnd();
-  }
-
-  @Override
-  public long nanosToDeadline(long now) {
-    return channel.nanosToDeadline(now);
-  }
-
-  @Override
-  public @Nullable VhostException failure() {
-    return failure;
+    ends();
   }
 
   @Override
@@ -320,23 +268,20 @@ final class VhostUserExecution implements Execution {
 
   @Override
   public void record(Outcome outcome) {
-    Observation.record(event, channel, plan, false, outcome);
+    record(plan, false, outcome);
   }
 
   @Override
-  public Outcome outcome() {
-    if (!finished) {
-      throw new IllegalStateException("the plan is still under way");
-    }
-    int messages = (int) (channel.messagesSent() - messagesBefore);
+  Outcome whatBecameOfIt() {
+    int messages = (int) (channel().messagesSent() - messagesBefore);
     return new Outcome(
         taken,
         Arrays.asList(bases.clone()),
         inflight,
         messages,
         waits,
-        startNanos,
-        endNanos,
-        failure);
+        startNanos(),
+        endNanos(),
+        failure());
   }
 }

@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Every request of the protocol that makes sense for a network device, or for any, as a method:
  * sends it, waits where something comes back, checks that. For handshakes, tools, and tests of back
- * ends; what a device does goes through {@link VhostOps}, which waits once for many messages.
+ * ends; what a device does goes through a {@link Plan}, which waits once for many messages.
  *
  * <p>Where REPLY_ACK is negotiated, an acknowledgement is waited for with whatever can fail and is
  * relied upon: memory, ring layout, notifiers, enabling, features, status, MTU, configuration. It

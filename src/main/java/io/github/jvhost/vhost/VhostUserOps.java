@@ -8,7 +8,7 @@ import io.github.jvhost.sys.Deadline;
  *
  * <p>Belongs to the thread that owns the channel.
  */
-public final class VhostUserOps implements VhostOps {
+final class VhostUserOps implements VhostOps {
   private final VhostUserChannel channel;
 
   /**
@@ -16,7 +16,7 @@ public final class VhostUserOps implements VhostOps {
    *
    * @param channel negotiated; stays the caller's
    */
-  public VhostUserOps(VhostUserChannel channel) {
+  VhostUserOps(VhostUserChannel channel) {
     this.channel = channel;
   }
 

@@ -22,6 +22,7 @@ final class WatchedDevice {
   private static final Duration LONGEST_CANCEL = Duration.ofSeconds(30);
 
   private final VhostNet net;
+  private final VhostNetWatch watch;
   private final ReconnectPolicy policy;
   private final BackEndWatch.Listener listener;
 
@@ -41,6 +42,7 @@ final class WatchedDevice {
 
   WatchedDevice(VhostNet net, ReconnectPolicy policy, BackEndWatch.Listener listener) {
     this.net = net;
+    this.watch = net.watch();
     this.policy = policy;
     this.listener = listener;
   }
@@ -51,7 +53,7 @@ final class WatchedDevice {
 
   /** Looks what there is to poll; answers how many descriptors. */
   int prepare() {
-    points = net.presence().watchPoints();
+    points = watch.presence().watchPoints();
     return points.connection() < 0 ? 0 : 1 + points.readable().size();
   }
 
@@ -70,9 +72,9 @@ final class WatchedDevice {
       found |= poller.ready(firstSlot + i) != 0;
     }
     if (found) {
-      net.attend();
+      watch.attend();
     }
-    VhostException why = net.presence().takeLoss();
+    VhostException why = watch.presence().takeLoss();
     if (why != null) {
       lost(why);
     }
@@ -116,16 +118,16 @@ final class WatchedDevice {
       if (!waited(pause.get()) || net.connected()) {
         return; // cancelled, or somebody else has brought it back
       }
-      ReconnectEvent event = net.observation().attempt();
+      ReconnectEvent event = watch.observation().attempt();
       try {
-        boolean running = net.recover(net.openConnection());
+        boolean running = watch.recover(watch.openConnection());
         log.info("{}: a back end again, attempt {}", net.name(), attempt);
-        net.observation().attempted(event, attempt, whyLost(), null);
+        watch.observation().attempted(event, attempt, whyLost(), null);
         listener.recovered(net, attempt, running);
         return;
       } catch (VhostException e) {
         log.debug("{}: attempt {}: {}", net.name(), attempt, e.getMessage());
-        net.observation().attempted(event, attempt, whyLost(), e);
+        watch.observation().attempted(event, attempt, whyLost(), e);
         if (e.recovery() == Recovery.GIVE_UP) {
           giveUp(e);
           return;

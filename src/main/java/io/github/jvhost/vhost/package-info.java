@@ -17,23 +17,23 @@
  * <p>Every transition of a device goes this way: its first start, the early set-up ("presetup"),
  * the stop window of a live migration, a change of queue pairs at run time, a back end that came
  * back, and the stop. {@link io.github.jvhost.vhost.Planner} is a pure function; what it may tell
- * when is data in {@link io.github.jvhost.vhost.RingRule} and {@link
- * io.github.jvhost.vhost.BackEndProfile}.
+ * when is data, {@link io.github.jvhost.vhost.BackEndProfile} among it.
  *
- * <p>Steps are at the level of vhost, not of the wire: {@link io.github.jvhost.vhost.VhostUserOps}
- * turns them into vhost-user messages; vhost-vdpa and the kernel's vhost could execute the same
- * plan with ioctls.
+ * <p>Steps are at the level of vhost, not of the wire: VhostUserOps turns them into vhost-user
+ * messages; vhost-vdpa and the kernel's vhost could execute the same plan with ioctls.
  *
  * <p>An embedder's metrics hear of transitions through {@link io.github.jvhost.vhost.Observer},
  * flight recordings through events of the JVM's: docs/observability.md.
  *
  * <p>What a stop window tells is planned and encoded ahead of it ({@link
- * io.github.jvhost.vhost.VhostNet#prepareStart}); {@link io.github.jvhost.vhost.StopWindow} and
- * {@link io.github.jvhost.vhost.DeviceStop} then compare and patch, and make no object.
+ * io.github.jvhost.vhost.VhostNetMigration#prepareStart}); {@link
+ * io.github.jvhost.vhost.StopWindow} and {@link io.github.jvhost.vhost.DeviceStop} then compare and
+ * patch, and make no object.
  *
  * <p>A device has one serial owner: no type here may be used by two threads at once, except the
  * immutable ones (configurations, shadows, plans, outcomes), and {@link
- * io.github.jvhost.vhost.VhostNet} and its group, which hold the device's lock.
+ * io.github.jvhost.vhost.VhostNet}, its migration half ({@link
+ * io.github.jvhost.vhost.VhostNetMigration}) and its group, which hold the device's lock.
  *
  * {@snippet file="io/github/jvhost/PackageExamples.java" region="vhost"}
  */

@@ -181,10 +181,10 @@ class DisconnectSweepTest {
     changes.add(() -> {
       try (DirtyLog log = DirtyLog.create(ledger, rig.memory.table())) {
         try {
-          net.logTo(log);
-          net.logTo(null);
+          net.migration().logTo(log);
+          net.migration().logTo(null);
         } finally {
-          net.forgetLog();
+          net.migration().forgetLog();
         }
       }
     });
@@ -200,7 +200,7 @@ class DisconnectSweepTest {
       return 0;
     } catch (VhostException e) {
       try {
-        net.runOn();
+        net.migration().runOn();
       } catch (VhostException again) {
         throw new AssertionError(at + ": " + e.getMessage() + ", and again", again);
       }

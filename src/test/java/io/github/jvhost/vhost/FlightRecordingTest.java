@@ -32,7 +32,7 @@ class FlightRecordingTest {
     rig.driveAll();
     assertThat(rig.presetup(PresetupMode.EXPLICIT)).allMatch(PresetupResult::done);
     for (VhostNet net : rig.nets) {
-      assertThat(prepared && net.prepareStart(net.snapshot())).isEqualTo(prepared);
+      assertThat(prepared && net.migration().prepareStart(net.snapshot())).isEqualTo(prepared);
     }
     rig.ringsAreAtSomeIndex();
   }
@@ -120,8 +120,9 @@ class FlightRecordingTest {
     try (var recording = FlightRecording.start();
         Rig rig = new Rig(dir, 1, PRESETUP, BackEndProfile.GENERIC)) {
       preset(rig, true);
-      try (RehearsalDevice actor = rig.net().rehearsal()) {
+      try (RehearsalDevice actor = rig.net().migration().rehearsal()) {
         actor.preset(PresetupMode.EXPLICIT, rig.net().snapshot());
+        actor.prepareStart(rig.net().snapshot());
         actor.net().restore(rig.net().snapshot());
         assertThat(VhostNetGroup.start(List.of(actor.net()), StartOrder.PLANNED))
             .allMatch(StartResult::running);

@@ -69,15 +69,15 @@ class LiveChangesTest {
       rig.driveAll();
       rig.net().start();
       DirtyLog small = DirtyLog.create(rig.ledger, rig.memory.table());
-      rig.net().logTo(small);
+      rig.net().migration().logTo(small);
       rig.memory.addRegion("dimm", 1L << 30, 4 << 20);
       int mark = rig.backEnd().record().mark();
       DirtyLog large = small.resizedFor(rig.memory.table());
-      rig.net().logTo(large);
+      rig.net().migration().logTo(large);
       assertThat(rig.backEnd().record().names(mark))
           .containsSubsequence("SET_LOG_BASE", "ADD_MEM_REG");
       small.retireInto(new DirtyBitmap(rig.memory.table().highestAddress()));
-      rig.net().logTo(null);
+      rig.net().migration().logTo(null);
       large.close();
       rig.noRuleWasBroken();
     }

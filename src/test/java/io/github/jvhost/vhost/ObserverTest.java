@@ -78,7 +78,7 @@ class ObserverTest {
       VhostNet net = connect(rig, observer);
       rig.driveAll();
       assertThat(rig.presetup(PresetupMode.IMPLICIT)).allMatch(PresetupResult::done);
-      assertThat(net.prepareStart(net.snapshot())).isTrue();
+      assertThat(net.migration().prepareStart(net.snapshot())).isTrue();
       assertThat(all()).singleElement().asString().startsWith("net0 EARLY ");
 
       try (var window = new StopWindow(rig.nets, StartOrder.PLANNED)) {

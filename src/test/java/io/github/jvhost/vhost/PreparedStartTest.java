@@ -42,7 +42,7 @@ class PreparedStartTest {
     assertThat(rig.presetup(mode)).allMatch(PresetupResult::done);
     for (VhostNet net : rig.nets) {
       if (prepared) {
-        assertThat(net.prepareStart(net.snapshot())).isTrue();
+        assertThat(net.migration().prepareStart(net.snapshot())).isTrue();
       }
     }
   }
@@ -129,7 +129,7 @@ class PreparedStartTest {
   void aConnectionThatWasMadeAnewIsToldEverything() throws Exception {
     try (Rig rig = new Rig(dir, 1, PRESETUP, BackEndProfile.GENERIC)) {
       preset(rig, PresetupMode.EXPLICIT, true);
-      rig.net().reconnectOnly("a test wants it");
+      rig.net().migration().reconnectOnly("a test wants it");
       assertThat(started(rig).get(0)).contains("SET_MEM_TABLE");
     }
   }
@@ -158,15 +158,16 @@ class PreparedStartTest {
       List<RehearsalDevice> actors = new ArrayList<>();
       try {
         for (VhostNet net : rig.nets) {
-          RehearsalDevice actor = net.rehearsal();
+          RehearsalDevice actor = net.migration().rehearsal();
           actors.add(actor);
           actor.preset(PresetupMode.EXPLICIT, net.snapshot());
+          actor.prepareStart(net.snapshot());
           actor.net().restore(net.snapshot());
         }
         List<VhostNet> twins = actors.stream().map(RehearsalDevice::net).toList();
         long last = Long.MAX_VALUE;
         for (int i = 0; i < 2_000 && last != 0; i++) {
-          actors.forEach(a -> a.rewind(true));
+          actors.forEach(RehearsalDevice::rewind);
           for (VhostNet twin : twins) {
             twin.model().setNextIndex(0, RingIndex.split(i & 0xffff));
           }
@@ -199,7 +200,7 @@ class PreparedStartTest {
   void aDeviceWithoutADriverHasNothingToPrepare() throws Exception {
     try (Rig rig = new Rig(dir, 1, PRESETUP, BackEndProfile.GENERIC)) {
       VirtioNet model = rig.net().model();
-      assertThat(rig.net().prepareStart(model.snapshot())).isFalse();
+      assertThat(rig.net().migration().prepareStart(model.snapshot())).isFalse();
     }
   }
 }

@@ -72,7 +72,7 @@ class StopWithoutAnswerTest {
     try (Rig rig = rig(0)) {
       VhostNet net = running(rig);
       assertThat(net.stop().complete()).isFalse();
-      net.requireRingPositions();
+      net.migration().requireRingPositions();
       assertThat(net.model().queue(0).next().avail()).isZero();
     }
   }
@@ -83,7 +83,7 @@ class StopWithoutAnswerTest {
       VhostNet net = running(rig);
       rig.packedUsed(0, 0);
       assertThat(net.stop().complete()).isFalse();
-      assertThatThrownBy(net::requireRingPositions)
+      assertThatThrownBy(net.migration()::requireRingPositions)
           .isInstanceOf(VhostException.class)
           .hasMessageContaining("the driver has to reset the device");
     }

@@ -45,9 +45,9 @@ class VhostNetConcurrencyTest {
                   net.linkUp(true);
                 },
                 () -> {
-                  net.logTo(log);
+                  net.migration().logTo(log);
                   log.collectInto(pages);
-                  net.logTo(null);
+                  net.migration().logTo(null);
                 },
                 () -> {
                   net.announce();
@@ -77,7 +77,7 @@ class VhostNetConcurrencyTest {
         }
         assertThat(unexpected).isEmpty();
         watch.unwatch(net);
-        net.runOn();
+        net.migration().runOn();
         net.ask(VhostUserFrontEnd::getFeatures);
       }
       assertThat(net.running()).isTrue();

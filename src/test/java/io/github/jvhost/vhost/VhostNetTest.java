@@ -45,7 +45,7 @@ class VhostNetTest {
           .containsExactly("SET_VRING_ENABLE", "SET_VRING_ENABLE", "GET_STATUS");
 
       mark = rig.backEnd().record().mark();
-      rig.net().logTo(log);
+      rig.net().migration().logTo(log);
       assertThat(rig.names(0, mark, 7))
           .containsExactly(
               "SET_LOG_BASE",
@@ -57,7 +57,7 @@ class VhostNetTest {
               "GET_STATUS");
 
       mark = rig.backEnd().record().mark();
-      rig.net().logTo(null);
+      rig.net().migration().logTo(null);
       assertThat(rig.names(0, mark, 6)).startsWith("SET_FEATURES", "SET_VRING_ADDR");
       assertThat(rig.net().refresh().isEmpty()).isTrue();
       rig.noRuleWasBroken();
@@ -112,7 +112,7 @@ class VhostNetTest {
       rig.driveAll();
       VhostNet net = rig.net();
       int mark = rig.backEnd().record().mark();
-      Execution start = net.beginStart(StartOrder.PLANNED);
+      Execution start = net.migration().beginStart(StartOrder.PLANNED);
 
       Thread vcpu = Thread.ofPlatform().start(() -> net.access(() -> net.model().mtu(1400)));
       Deadline deadline = Rig.soon();
@@ -123,7 +123,7 @@ class VhostNetTest {
       assertThat(rig.backEnd().record().names(mark)).isEmpty();
 
       SideBySide.run(List.of(start), Rig.soon());
-      assertThat(net.finish(start).failure()).isNull();
+      assertThat(net.migration().finish(start).failure()).isNull();
       assertThat(vcpu.join(Duration.ofSeconds(20))).isTrue();
       assertThat(net.shadow().mtu()).isEqualTo(Known.told(1400));
       assertThat(rig.backEnd().record().names(mark))

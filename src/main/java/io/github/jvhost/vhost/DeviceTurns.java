@@ -1,0 +1,75 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
+import java.time.Duration;
+
+/**
+ * Whose turn it is with a device's connection: a plan that was begun side by side with others has
+ * it to itself until it is finished, without the device's lock. All of this is called with that
+ * lock held.
+ */
+final class DeviceTurns {
+  private final Object lock;
+  private final String name;
+  private final Duration longest;
+
+  /** Whether a plan is under way that was begun side by side with others. */
+  private boolean busy;
+
+  /**
+   * Of a device.
+   *
+   * @param lock the device's
+   * @param name the device's
+   * @param longest how long a plan may take
+   */
+  DeviceTurns(Object lock, String name, Duration longest) {
+    this.lock = lock;
+    this.name = name;
+    this.longest = longest;
+  }
+
+  boolean busy() {
+    return busy;
+  }
+
+  void planBegins() {
+    busy = true;
+  }
+
+  void planEnds() {
+    busy = false;
+    lock.notifyAll();
+  }
+
+  /**
+   * Waits until no plan is under way that another thread began; at most as long as one may take.
+   * Waiting lets go of the lock, so this comes before anything is looked at.
+   *
+   * @throws VhostException (RETRY) it took too long, or this thread was interrupted
+   */
+  void await() {
+    if (busy) {
+      awaitEnd(Deadline.after(longest)); // nothing is made in a stop window
+    }
+  }
+
+  private void awaitEnd(Deadline deadline) {
+    while (busy) {
+      long millis = deadline.remainingNanos() / 1_000_000;
+      if (millis <= 0) {
+        throw new VhostException(
+            name + ": another transition of the device is still under way", Recovery.RETRY);
+      }
+      try {
+        lock.wait(millis);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new VhostException(
+            name + ": interrupted while another transition was under way", Recovery.RETRY, e);
+      }
+    }
+  }
+}

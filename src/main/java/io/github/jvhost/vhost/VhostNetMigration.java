@@ -1,0 +1,298 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.VhostUserChannel;
+import io.github.jvhost.memory.DirtyLog;
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.virtio.Restoration;
+import io.github.jvhost.virtio.VirtioNet;
+import io.github.jvhost.virtio.VirtioNetState;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What a migration does with a {@link VhostNet}, at either end: its dirty log, its state, its start
+ * made ahead of time, and how it goes on after a migration that failed. Whoever leaves migration to
+ * io.github.jvhost.migration needs none of it.
+ *
+ * <p>Inside of this package it is also where transitions of many devices come together: each is
+ * begun, carried out {@linkplain SideBySide side by side} and finished.
+ *
+ * <p>Thread-safe: all of it holds the device's lock, and is one of those who take turns.
+ */
+public final class VhostNetMigration {
+  private static final Logger log = LoggerFactory.getLogger(VhostNetMigration.class);
+
+  private final VhostNet net;
+  private final GuestMemory memory;
+  private final VhostDevice device;
+  private final NetTransitions transitions;
+  private final DeviceTurns turns;
+
+  VhostNetMigration(
+      VhostNet net,
+      GuestMemory memory,
+      VhostDevice device,
+      NetTransitions transitions,
+      DeviceTurns turns) {
+    this.net = net;
+    this.memory = memory;
+    this.device = device;
+    this.transitions = transitions;
+    this.turns = turns;
+  }
+
+  // ---- presetup ----
+
+  /**
+   * A device like this one, at a back end that is none, on which the stop window can be rehearsed.
+   * This device, its back end and guest memory are not touched.
+   *
+   * @return the caller's to close
+   */
+  public RehearsalDevice rehearsal() {
+    synchronized (net) {
+      return new RehearsalDevice(
+          device.options(), device.capabilities(), net.model().twin(), memory);
+    }
+  }
+
+  /**
+   * Plans and encodes the start ahead of time, from a state that was saved while the guest still
+   * runs; after an early set-up, on the connection as it is. The start itself then only compares
+   * and patches, if nothing but ring indexes differs from that state. Where this cannot be done
+   * nothing is prepared, and the start is planned when it is due.
+   *
+   * @param early of this device
+   * @return whether it was prepared
+   */
+  public boolean prepareStart(VirtioNetState early) {
+    synchronized (net) {
+      turns.await();
+      return transitions.prepareStart(early, net.transitionDeadline());
+    }
+  }
+
+  /** For {@link RehearsalDevice}; see {@link NetTransitions#rewind}. */
+  void rewind(Shadow held) {
+    synchronized (net) {
+      transitions.rewind(held);
+    }
+  }
+
+  /**
+   * A migration has decided, for a reason of its own, that the device goes on another way than was
+   * asked for. The device's {@link Observer} hears of it, and a flight recording.
+   *
+   * @param why in words
+   */
+  public void fellBack(String why) {
+    device.observation().fallback(why);
+  }
+
+  // ---- the dirty log ----
+
+  /**
+   * Switches the back end's dirty log on, to another bitmap, or off.
+   *
+   * @param target stays the caller's and has to stay open until the log was switched off or the
+   *     device stopped; null: off
+   * @throws VhostException the back end cannot log (GIVE_UP), or did not take it
+   */
+  public void logTo(@Nullable DirtyLog target) {
+    synchronized (net) {
+      if (target != null && !device.capabilities().canLog()) {
+        throw new VhostException(
+            device.name()
+                + ": the back end cannot log the pages that it writes (VHOST_F_LOG_ALL, LOG_SHMFD)",
+            Recovery.GIVE_UP);
+      }
+      turns.await();
+      transitions.logTo(target);
+      if (transitions.running()) {
+        net.refresh();
+      }
+    }
+  }
+
+  /** The bitmap is about to be closed, and this device, stopped or given up, writes no more. */
+  public void forgetLog() {
+    synchronized (net) {
+      transitions.logTo(null);
+    }
+  }
+
+  /**
+   * Whatever a migration has left of the device, it goes on here, without a dirty log: what is
+   * still told differently is told, a device that was stopped is started, and one whose back end
+   * went away is connected anew.
+   *
+   * @throws VhostException it could not be brought back; the rest of the VM may go on without it
+   */
+  public void runOn() {
+    synchronized (net) {
+      turns.await();
+      transitions.logTo(null);
+      if (!device.connected()) {
+        net.reconnect("there was none").orThrow();
+        return;
+      }
+      try {
+        net.refresh();
+      } catch (VhostException e) {
+        log.warn("{}: connecting anew: {}", device.name(), e.getMessage());
+        net.reconnect(String.valueOf(e.getMessage())).orThrow();
+      }
+    }
+  }
+
+  // ---- the state that is carried over ----
+
+  /**
+   * {@return a number that is another one with every change to what {@link VhostNet#snapshot} would
+   * hold}
+   */
+  public long changes() {
+    synchronized (net) {
+      return 2 * net.model().changes() + (transitions.presence().linkLost() ? 1 : 0);
+    }
+  }
+
+  /**
+   * Takes a state that was made ready ahead of time, {@link VirtioNet#prepareRestore}, in place of
+   * everything that the driver did; the back end is told nothing. Allocates nothing.
+   *
+   * @param state made ready by this device's model, and still current
+   */
+  public void restore(Restoration state) {
+    synchronized (net) {
+      net.model().restore(state);
+      transitions.stateWasRestored();
+    }
+  }
+
+  // ---- transitions, each begun and finished so that many devices can go side by side ----
+
+  /**
+   * Plans and begins in one step, so that nothing comes between what was planned upon and what is
+   * told. The plan goes on without the lock, side by side with other devices'; until {@link
+   * #finish} the connection is that plan's alone, and whoever else wants it waits.
+   */
+  Execution beginStart(StartOrder order) {
+    synchronized (net) {
+      turns.await();
+      Execution prepared = order == StartOrder.PLANNED ? transitions.beginPrepared() : null;
+      if (prepared != null) {
+        turns.planBegins();
+        return prepared;
+      }
+      return begun(transitions.planStart(order), net.transitionDeadline());
+    }
+  }
+
+  /** Makes the next stop ahead of time, while the guest still runs, if that can be done. */
+  void prepareStop() {
+    synchronized (net) {
+      turns.await();
+      transitions.prepareStop(net.transitionDeadline());
+    }
+  }
+
+  /** What was made by {@link #prepareStop}, begun; null: there is nothing that is still right. */
+  @Nullable PreparedExecution beginPreparedStop() {
+    synchronized (net) {
+      turns.await();
+      PreparedExecution prepared = transitions.beginPreparedStop();
+      if (prepared != null) {
+        turns.planBegins();
+      }
+      return prepared;
+    }
+  }
+
+  /** See {@link NetTransitions#takeBases}; {@link #finish} still has to follow. */
+  void takeBases(PreparedExecution stopped) {
+    synchronized (net) {
+      transitions.takeBases(stopped);
+    }
+  }
+
+  /**
+   * Makes sure that the model says where the device goes on in each ring, after a stop that may
+   * have failed; for whoever stopped it. Makes no object where the back end has said it.
+   *
+   * @throws VhostException (GIVE_UP) of packed rings that is not known; nobody may serve them then
+   *     until the driver has reset the device
+   */
+  void requireRingPositions() {
+    synchronized (net) {
+      transitions.requireRingPositions();
+    }
+  }
+
+  /** The same as {@link #beginStart} for a stop. */
+  Execution beginStop(StartOrder order, Deadline deadline) {
+    synchronized (net) {
+      turns.await();
+      Plan plan = transitions.planStopForGood();
+      return begun(order == StartOrder.QEMU ? QemuStartOrder.eachAwaited(plan) : plan, deadline);
+    }
+  }
+
+  /** The same for an early set-up: what was begun, or why not. */
+  EarlyBeginning beginPresetup(
+      PresetupMode mode, VirtioNetState early, int generation, Deadline deadline) {
+    synchronized (net) {
+      turns.await();
+      PresetupPlanner.EarlyPlan planned = transitions.planPresetup(mode, early, generation);
+      return planned.plan() == null
+          ? new EarlyBeginning(null, planned.why())
+          : new EarlyBeginning(begun(planned.plan(), deadline), "");
+    }
+  }
+
+  /**
+   * An early set-up that was begun, or not.
+   *
+   * @param execution null: it was not
+   * @param why not
+   */
+  record EarlyBeginning(@Nullable Execution execution, String why) {}
+
+  private Execution begun(Plan plan, Deadline deadline) {
+    Execution execution = transitions.begin(plan, deadline);
+    turns.planBegins();
+    return execution;
+  }
+
+  /** Takes up what became of one that was begun here; others have their turn again. */
+  Outcome finish(Execution execution) {
+    synchronized (net) {
+      turns.planEnds();
+      return transitions.finish(execution);
+    }
+  }
+
+  /** The connection as it is now; null: there is none. */
+  @Nullable VhostUserChannel channel() {
+    synchronized (net) {
+      DeviceConnection connection = device.connection();
+      return connection == null ? null : connection.channel();
+    }
+  }
+
+  /** How long presetup of this device may take. */
+  Deadline presetupDeadline() {
+    return Deadline.after(device.options().presetupWithin());
+  }
+
+  /** A new connection of which nothing is asked yet, in place of one that is of no use any more. */
+  void reconnectOnly(String why) {
+    synchronized (net) {
+      transitions.connectAnew(why);
+    }
+  }
+}

@@ -1,0 +1,127 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.EventFd;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a {@link BackEndWatch} does with a {@link VhostNet}: looks after a device that is left to
+ * itself, and brings it back when its back end has gone. Holds the device's lock where it says or
+ * changes something.
+ */
+final class VhostNetWatch {
+  private final VhostNet net;
+  private final VhostDevice device;
+  private final NetTransitions transitions;
+  private final DeviceTurns turns;
+  private final List<RingNotifiers> notifiers;
+
+  VhostNetWatch(
+      VhostNet net,
+      VhostDevice device,
+      NetTransitions transitions,
+      DeviceTurns turns,
+      List<RingNotifiers> notifiers) {
+    this.net = net;
+    this.device = device;
+    this.transitions = transitions;
+    this.turns = turns;
+    this.notifiers = notifiers;
+  }
+
+  /** What a watch needs to know; without the lock. */
+  BackEndPresence presence() {
+    return transitions.presence();
+  }
+
+  /** Who hears of attempts to bring the device back. */
+  Observation observation() {
+    return device.observation();
+  }
+
+  /**
+   * Somebody watches from now on, or nobody. A device that has no connection even now is lost.
+   *
+   * @param told what to run when something happens; returns at once; null: nobody watches
+   */
+  void watchedBy(@Nullable Runnable told) {
+    synchronized (net) {
+      presence().watcher(told);
+      if (told != null) {
+        transitions.noteLoss(
+            new VhostException(
+                device.name() + ": there was no connection to watch", Recovery.RECONNECT));
+      }
+    }
+  }
+
+  /**
+   * Serves what the back end asks, and looks whether it is still there. While a plan is under way,
+   * which does both by itself, the watcher is told once that has ended.
+   */
+  void attend() {
+    if (!presence().leaveToPlan()) {
+      attendNow();
+    }
+  }
+
+  private void attendNow() {
+    synchronized (net) {
+      DeviceConnection connection = device.connection();
+      if (turns.busy() || connection == null) {
+        return;
+      }
+      for (int i = 0; i < notifiers.size(); i++) {
+        EventFd err = notifiers.get(i).err();
+        if (err != null && err.drain() > 0) {
+          device.options().events().ringFailed(i);
+        }
+      }
+      VhostException over = connection.look(net.transitionDeadline());
+      if (over != null) {
+        transitions.lose(over);
+      }
+    }
+  }
+
+  /** Another connection to the back end, for {@link #recover}. Takes its time, without the lock. */
+  DeviceConnection openConnection() {
+    return device.open();
+  }
+
+  /**
+   * Goes on with a new connection after a loss: a device that ran, or that its driver has made live
+   * since, is started there.
+   *
+   * @return whether it runs now
+   * @throws VhostException the back end can less than before, did not take it, or where the rings
+   *     were is not known (GIVE_UP); the link stays down
+   */
+  boolean recover(DeviceConnection opened) {
+    synchronized (net) {
+      boolean linkWasLost = presence().linkLost();
+      boolean ours = false;
+      try {
+        turns.await();
+        if (device.connected()) {
+          return transitions.running(); // somebody else was faster
+        }
+        ours = true;
+      } finally {
+        if (!ours) {
+          opened.close();
+        }
+      }
+      transitions.goOnWith(opened);
+      if (!transitions.waitsForBackEnd()) {
+        return false;
+      }
+      transitions.startAnew(linkWasLost).orThrow();
+      net.signalRings();
+      net.announce();
+      return true;
+    }
+  }
+}

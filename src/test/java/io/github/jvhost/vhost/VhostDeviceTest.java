@@ -1,0 +1,62 @@
+package io.github.jvhost.vhost;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.jvhost.testkit.BackEndOffer;
+import io.github.jvhost.testkit.MockBackEnd;
+import io.github.jvhost.testkit.Personality;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Devices of any kind, told their plans side by side. */
+class VhostDeviceTest {
+  @TempDir private Path dir;
+
+  private static VhostDevice connect(Configs configs, MockBackEnd backEnd) {
+    return VhostDevice.connect(
+        VhostDeviceOptions.of(
+            "nic",
+            backEnd.socket(),
+            backEnd.offer().dialect(),
+            BackEndProfile.GENERIC,
+            configs.ledger));
+  }
+
+  @Test
+  void oneThatFailsDoesNotKeepTheOthersFromFinishing() {
+    try (Configs configs = new Configs();
+        MockBackEnd backEnd =
+            MockBackEnd.builder(dir.resolve("nic"), configs.ledger)
+                .offer(BackEndOffer.of(Personality.GENERIC))
+                .start();
+        VhostDevice gone = connect(configs, backEnd)) {
+      gone.disconnect(); // a mock back end has one connection at a time
+      try (VhostDevice there = connect(configs, backEnd)) {
+        List<VhostDevice> both = List.of(gone, there);
+        List<Plan> plans = both.stream().map(d -> d.plan(configs.running(2))).toList();
+
+        List<Outcome> outcomes = VhostDevice.executeAll(both, plans, Rig.soon());
+
+        assertThat(outcomes.get(0).failure()).hasMessageContaining("there is no connection");
+        assertThat(outcomes.get(1).complete()).isTrue();
+        assertThat(there.shadow().ring(3).run()).isEqualTo(RingShadow.Run.STARTED);
+        assertThat(gone.shadow().ring(3).run()).isNotEqualTo(RingShadow.Run.STARTED);
+      }
+    }
+  }
+
+  @Test
+  void eachHasAPlanOfItsOwn() {
+    assertThatThrownBy(() -> VhostDevice.executeAll(List.of(), List.of(plan()), Rig.soon()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("1 plans for 0 devices");
+  }
+
+  private static Plan plan() {
+    BackEndCapabilities can = Configs.backEnd(BackEndProfile.GENERIC);
+    return new Plan(List.of(), can, DeviceConfig.Lifecycle.STOPPED, 0, false);
+  }
+}
