@@ -1,7 +1,5 @@
 package io.github.jvhost.cli;
 
-import io.github.jvhost.Recovery;
-import io.github.jvhost.VhostException;
 import io.github.jvhost.bench.AllocationBench;
 import io.github.jvhost.bench.Bench;
 import io.github.jvhost.bench.BenchRow;
@@ -35,11 +33,13 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "bench",
     mixinStandardHelpOptions = true,
+    sortOptions = false,
     description =
         """
         Measures what this library costs, as ratios to something else that is timed in the same \
         run. What a row needs and this machine lacks is said in it.\
         """,
+    footer = {"", "  jvhost bench --quick", "  jvhost bench --save results"},
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {
       "0:it measured, whether the goals are met or not",
@@ -110,8 +110,7 @@ final class BenchCommand implements Callable<Integer> {
       Files.writeString(directory.resolve(quick ? "quick.json" : "full.json"), text.toString());
       Files.writeString(directory.resolve("ratios.svg"), RatioPicture.of(rows));
     } catch (IOException e) {
-      throw new VhostException(
-          "saving into " + directory + ": " + e.getMessage(), Recovery.GIVE_UP, e);
+      throw OutputFile.failed(directory, e);
     }
   }
 }

@@ -7,7 +7,7 @@ import picocli.CommandLine.TypeConversionException;
 /**
  * An amount of memory as people write it: "512M", "1G", "268435456".
  *
- * @param bytes how many
+ * @param bytes how many, more than none
  */
 record ByteSize(long bytes) {
   /** For picocli. */
@@ -24,7 +24,11 @@ record ByteSize(long bytes) {
           };
       String digits = shift == 0 ? upper : upper.substring(0, upper.length() - 1);
       try {
-        return new ByteSize(Math.multiplyExact(Long.parseLong(digits), 1L << shift));
+        long bytes = Math.multiplyExact(Long.parseLong(digits), 1L << shift);
+        if (bytes > 0) {
+          return new ByteSize(bytes);
+        }
+        throw new NumberFormatException("not more than nothing");
       } catch (ArithmeticException | NumberFormatException e) {
         throw new TypeConversionException("'" + text + "' is no size; write 512M or 1G");
       }

@@ -164,8 +164,9 @@ final class DemoCommand implements Callable<Integer> {
           });
     }
     if (report != null) {
-      ReportFile.requireWritable(report);
+      OutputFile.requireWritable(report);
     }
+    requireRoom();
     List<RunResult> results = new ArrayList<>();
     try (var progress = DemoProgress.to(spec.commandLine().getErr())) {
       for (ScenarioOptions options : all) {
@@ -183,6 +184,20 @@ final class DemoCommand implements Callable<Integer> {
       ReportFile.write(results, report);
     }
     return results.stream().allMatch(DemoCommand::wentWell) ? 0 : 1;
+  }
+
+  /**
+   * Says now that the guest's memory does not fit twice, and not when the machine has none left.
+   */
+  private void requireRoom() {
+    long needed = 2 * memory.bytes();
+    long available = AvailableMemory.bytes().orElse(Long.MAX_VALUE);
+    if (needed > available || needed < 0) {
+      throw new VhostException(
+          "--memory: source and destination would take %d MiB each, and %d MiB are available here"
+              .formatted(memory.bytes() >> 20, available >> 20),
+          Recovery.GIVE_UP);
+    }
   }
 
   private static boolean wentWell(RunResult result) {

@@ -25,12 +25,14 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "diff",
     mixinStandardHelpOptions = true,
+    sortOptions = false,
     description =
         """
         Shows what changed in the virtio-net devices between two migration streams, by field, and \
         what telling a back end would cost in the stop window if A was told early and the guest \
         goes on with B: messages, and replies that are waited for.\
         """,
+    footer = {"", "  jvhost vmstate diff before.gz after.gz"},
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {
       "0:both could be read, whether something changed or not",
@@ -117,6 +119,12 @@ final class DiffCommand implements Callable<Integer> {
             : "%s: %d field%s changed"
                 .formatted(path, differences.size(), differences.size() == 1 ? "" : "s"));
     differences.forEach(difference -> out.println("  " + difference.describe()));
+    Set<String> idle = new LinkedHashSet<>();
+    costs.forEach(cost -> idle.add(cost.preview() == null ? "" : cost.preview().whyNotStarted()));
+    if (idle.size() == 1 && !idle.contains("")) {
+      out.println("  no back end would be told anything: " + idle.iterator().next());
+      return;
+    }
     out.println("  messages in the stop window              A told early     nothing told early");
     for (Cost cost : costs) {
       out.println("    %-36s %s".formatted(cost.backEnd().name() + " back end", text(cost)));

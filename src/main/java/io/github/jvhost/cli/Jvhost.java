@@ -2,11 +2,14 @@ package io.github.jvhost.cli;
 
 import io.github.jvhost.VhostException;
 import java.io.PrintWriter;
+import java.util.List;
+import java.util.regex.Pattern;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /** The command. Exit codes: 0 done, 1 it did not work, 2 the command line is wrong. */
 @Command(
@@ -34,6 +37,8 @@ import picocli.CommandLine.Spec;
       VmStateCommand.class
     })
 public final class Jvhost implements Runnable {
+  private static final Pattern CONTROL = Pattern.compile("\\p{Cntrl}");
+
   @Spec private CommandSpec spec;
 
   /** For picocli. */
@@ -42,26 +47,27 @@ public final class Jvhost implements Runnable {
 
   /** Runs the command and exits. */
   public static void main(String[] args) {
-    System.exit(execute(args));
+    var standardOutput = new StandardOutput();
+    var out = new PrintWriter(standardOutput, false, System.out.charset());
+    var err = new PrintWriter(System.err, true, System.err.charset());
+    int code = execute(out, err, args);
+    out.flush();
+    if (standardOutput.failure().isPresent()) {
+      err.println("jvhost: writing to standard output: " + standardOutput.failure().get());
+      code = CommandLine.ExitCode.SOFTWARE;
+    }
+    System.exit(code);
   }
 
   /** Runs the command and returns its exit code. */
-  static int execute(String... args) {
-    return execute(new CommandLine(new Jvhost()), args);
-  }
-
-  /** The same with what is printed going elsewhere. */
   static int execute(PrintWriter out, PrintWriter err, String... args) {
-    return execute(new CommandLine(new Jvhost()).setOut(out).setErr(err), args);
-  }
-
-  private static int execute(CommandLine command, String... args) {
     // Logging is for those who ask for it; errors come as one line of our own.
     if (System.getProperty("org.slf4j.simpleLogger.defaultLogLevel") == null) {
       System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "error");
     }
-    return command
-        .setCaseInsensitiveEnumValuesAllowed(true)
+    return new CommandLine(new Jvhost())
+        .setOut(out)
+        .setErr(err)
         .setExecutionExceptionHandler((e, commandLine, _) -> failed(e, commandLine))
         .setParameterExceptionHandler((e, _) -> misused(e))
         .execute(args);
@@ -69,25 +75,40 @@ public final class Jvhost implements Runnable {
 
   /** One line, not the page of help behind which it would disappear. */
   private static int misused(ParameterException e) {
-    PrintWriter err = e.getCommandLine().getErr();
-    String name = e.getCommandLine().getCommandSpec().qualifiedName();
-    err.println("jvhost: %s (see %s --help)".formatted(e.getMessage(), name));
-    err.flush();
+    CommandLine command = e.getCommandLine();
+    String name = command.getCommandSpec().qualifiedName();
+    say(command, "%s (see %s --help)".formatted(sentence(e), name));
     return CommandLine.ExitCode.USAGE;
   }
 
-  private static int failed(Exception e, CommandLine commandLine) {
-    PrintWriter err = commandLine.getErr();
+  private static String sentence(ParameterException e) {
+    boolean needsCommand = !e.getCommandLine().getSubcommands().isEmpty();
+    if (e instanceof UnmatchedArgumentException unmatched && needsCommand) {
+      String word = unmatched.getUnmatched().getFirst();
+      List<String> alike = unmatched.getSuggestions();
+      return "there is no command '%s'%s"
+          .formatted(word, alike.isEmpty() ? "" : ", but " + String.join(", ", alike));
+    }
+    return String.valueOf(e.getMessage()).replace("is not an int", "is no number, or out of range");
+  }
+
+  private static int failed(Exception e, CommandLine command) {
     if (e instanceof VhostException) {
-      err.println("jvhost: " + e.getMessage());
+      say(command, String.valueOf(e.getMessage()));
     } else {
       // Not foreseen: one line all the same, with the place, so that it can be reported.
       StackTraceElement[] trace = e.getStackTrace();
       String at = trace.length == 0 ? "" : " at " + trace[0];
-      err.println("jvhost: internal error, please report it: " + e + at);
+      say(command, "internal error, please report it: " + e + at);
     }
-    err.flush();
     return CommandLine.ExitCode.SOFTWARE;
+  }
+
+  /** On one line, whatever is in a name that was typed or read. */
+  private static void say(CommandLine command, String sentence) {
+    PrintWriter err = command.getErr();
+    err.println("jvhost: " + CONTROL.matcher(sentence).replaceAll("?"));
+    err.flush();
   }
 
   @Override

@@ -1,6 +1,7 @@
 package io.github.jvhost.cli;
 
 import io.github.jvhost.channel.StaleSocket;
+import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.BackEndOffer;
@@ -12,7 +13,6 @@ import io.github.jvhost.testkit.net.ReflectingPort;
 import io.github.jvhost.virtio.NetFeature;
 import java.io.PrintWriter;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -53,8 +53,6 @@ import picocli.CommandLine.Spec;
 final class MockBackEndCommand implements Callable<Integer> {
   /** Frames on their way back; more than one turn of all rings brings. */
   private static final int MIRROR_FRAMES = 4096;
-
-  private static final Duration A_YEAR = Duration.ofDays(365);
 
   @Spec private CommandSpec spec;
 
@@ -109,9 +107,9 @@ final class MockBackEndCommand implements Callable<Integer> {
           Do something wrong at the first (N-th) such message, at the N-th of all (12=WHAT), or at \
           a new connection (connection#2=hang-up-before). WHAT is refuse, delay:TIME, \
           short-reply, wrong-size, wrong-id, reply-flags:BITS, never-read, no-answer, \
-          never-answers, answer-twice, trailing-bytes:N, extra-descriptors:N, no-descriptors, or \
-          hang-up- and before, after, unread, in-header, in-payload, before-answer, \
-          in-answer:BYTES. More than one can be given.\
+          never-answers, answer-twice, trailing-bytes:N, extra-descriptors:N, no-descriptors, \
+          hang-up-before, hang-up-after, hang-up-unread, hang-up-in-header, hang-up-in-payload, \
+          hang-up-before-answer, or hang-up-in-answer:BYTES. More than one can be given.\
           """)
   private List<Faults.Fault> faults = List.of();
 
@@ -135,6 +133,7 @@ final class MockBackEndCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    Words.requireNamed(spec, "SOCKET", socket);
     DescriptorLedger ledger = DescriptorLedger.counting();
     var port = new ReflectingPort("mirror", MIRROR_FRAMES);
     MockBackEnd.Builder wanted =
@@ -147,7 +146,7 @@ final class MockBackEndCommand implements Callable<Integer> {
     try (port;
         var signals = new EndOnSignal()) {
       MockBackEnd backEnd = wanted.start();
-      Optional<TraceOutput> traced = traceOf(backEnd.record());
+      Optional<MockTrace> traced = traceOf(backEnd.record());
       try {
         announce();
         serve(backEnd.record(), traced);
@@ -156,7 +155,7 @@ final class MockBackEndCommand implements Callable<Integer> {
         var _ = Thread.interrupted();
         backEnd.close();
       }
-      traced.ifPresent(TraceOutput::catchUp);
+      traced.ifPresent(MockTrace::catchUp);
       PrintWriter out = spec.commandLine().getOut();
       if (json) {
         MockSummary.json(backEnd, port, out);
@@ -175,13 +174,13 @@ final class MockBackEndCommand implements Callable<Integer> {
     err.flush();
   }
 
-  private void serve(BackEndRecord record, Optional<TraceOutput> traced) {
-    Deadline end = Deadline.after(bound == null ? A_YEAR : bound.duration());
+  private void serve(BackEndRecord record, Optional<MockTrace> traced) {
+    Deadline end = Deadline.after(bound == null ? TimeSpan.LONGEST : bound.duration());
     try {
       while (!end.expired()) {
-        traced.ifPresent(TraceOutput::catchUp);
+        traced.ifPresent(MockTrace::catchUp);
         // Nothing but the end is waited for where nothing is shown.
-        record.await(_ -> traced.map(TraceOutput::isBehind).orElse(false), end);
+        record.await(_ -> traced.map(MockTrace::isBehind).orElse(false), end);
       }
     } catch (InterruptedException e) {
       // This is how it is ended.
@@ -189,10 +188,10 @@ final class MockBackEndCommand implements Callable<Integer> {
   }
 
   /** A summary in JSON has standard output to itself. */
-  private Optional<TraceOutput> traceOf(BackEndRecord record) {
+  private Optional<MockTrace> traceOf(BackEndRecord record) {
     var command = spec.commandLine();
     return trace
-        ? Optional.of(new TraceOutput(record, json ? command.getErr() : command.getOut()))
+        ? Optional.of(new MockTrace(record, json ? command.getErr() : command.getOut()))
         : Optional.empty();
   }
 
@@ -203,8 +202,13 @@ final class MockBackEndCommand implements Callable<Integer> {
     if (queuePairs < 1 || queuePairs > 64) {
       throw usage("--queue-pairs: 1 to 64, not " + queuePairs);
     }
-    BackEndOffer offer =
-        BackEndOffer.of(who).withQueuePairs(queuePairs).withDialect(Words.dialect(spec, dialect));
+    Dialect numbers = Words.dialect(spec, dialect);
+    if (numbers.presetup().isPresent() && !who.knowsPresetup()) {
+      throw usage(
+          "--dialect: %s has PRESETUP, of which a %s knows nothing: --personality=generic or vfe"
+              .formatted(Words.label(numbers), Words.label(who)));
+    }
+    BackEndOffer offer = BackEndOffer.of(who).withQueuePairs(queuePairs).withDialect(numbers);
     return packed ? offer.withFeatures(offer.features() | NetFeature.RING_PACKED.mask()) : offer;
   }
 

@@ -51,6 +51,8 @@ import picocli.CommandLine.Spec;
       "2:the command line is wrong"
     })
 final class PlanCommand implements Callable<Integer> {
+  private static final long PAGE = 4096;
+
   @Spec private CommandSpec spec;
 
   @Parameters(paramLabel = "FILE", description = "The stream; - is standard input.")
@@ -58,7 +60,7 @@ final class PlanCommand implements Callable<Integer> {
 
   @Option(
       names = "--early",
-      paramLabel = "FILE2",
+      paramLabel = "EARLIER",
       description =
           """
           An earlier stream of the same machine, from which back ends are set up early. \
@@ -110,6 +112,10 @@ final class PlanCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    if (memorySize != null && memorySize.bytes() < PAGE) {
+      throw new ParameterException(
+          spec.commandLine(), "--memory: a page of 4096 bytes at least, not " + memorySize.bytes());
+    }
     PlanPreviewBackEnd backEnd = backEnd();
     Words.onlyOneStandardInput(spec, file, early);
     SavedMachine machine = SavedMachine.read(file, System.in);

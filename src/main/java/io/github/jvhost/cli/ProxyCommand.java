@@ -1,7 +1,5 @@
 package io.github.jvhost.cli;
 
-import io.github.jvhost.Recovery;
-import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.Relay;
 import io.github.jvhost.channel.RelayObserver;
 import io.github.jvhost.channel.RelayedMessage;
@@ -25,6 +23,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -61,7 +60,6 @@ import picocli.CommandLine.Spec;
       "2:the command line is wrong"
     })
 final class ProxyCommand implements Callable<Integer> {
-  private static final Duration A_YEAR = Duration.ofDays(365);
   private static final Duration LOOK = Duration.ofMillis(200);
 
   @Spec private CommandSpec spec;
@@ -130,6 +128,12 @@ final class ProxyCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    Words.requireNamed(spec, "LISTEN", listen);
+    Words.requireNamed(spec, "CONNECT", connect);
+    if (listen.toAbsolutePath().normalize().equals(connect.toAbsolutePath().normalize())) {
+      throw new ParameterException(
+          spec.commandLine(), "LISTEN and CONNECT are the same: it would connect to itself");
+    }
     Dialect dialect = Words.dialect(spec, dialectName);
     DescriptorLedger ledger = DescriptorLedger.counting();
     var queue = new CaptureQueue(dialect);
@@ -171,6 +175,7 @@ final class ProxyCommand implements Callable<Integer> {
     if (file == null) {
       return null;
     }
+    OutputFile.requireWritable(file);
     try {
       return CaptureWriter.begin(
           Files.newBufferedWriter(file),
@@ -179,7 +184,7 @@ final class ProxyCommand implements Callable<Integer> {
           Instant.now(),
           dialect);
     } catch (IOException e) {
-      throw new VhostException("writing " + file + ": " + e.getMessage(), Recovery.GIVE_UP, e);
+      throw OutputFile.failed(file, e);
     }
   }
 
@@ -191,7 +196,7 @@ final class ProxyCommand implements Callable<Integer> {
 
   private void watch(
       Relay relay, CaptureQueue queue, @Nullable CaptureWriter writer, Dialect dialect) {
-    Deadline end = Deadline.after(bound == null ? A_YEAR : bound.duration());
+    Deadline end = Deadline.after(bound == null ? TimeSpan.LONGEST : bound.duration());
     try {
       while (!end.expired() && relay.isAlive()) {
         Duration left = Duration.ofNanos(end.remainingNanos());

@@ -1,7 +1,9 @@
 package io.github.jvhost.cli;
 
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -62,7 +64,11 @@ final class ReportCommand implements Callable<Integer> {
           spec.commandLine(), "--json: standard output is the page's already (-o -)");
     }
     if (toFile) {
-      ReportFile.requireWritable(Path.of(output));
+      if (isSame(run, output)) {
+        throw new ParameterException(
+            spec.commandLine(), "-o: the page would take the place of the run that it is made of");
+      }
+      OutputFile.requireWritable(Path.of(output));
     }
     String page = ReportFile.page(run);
     PrintWriter out = spec.commandLine().getOut();
@@ -71,7 +77,7 @@ final class ReportCommand implements Callable<Integer> {
       out.flush();
       return 0;
     }
-    ReportFile.write(page, Path.of(output));
+    OutputFile.write(page, Path.of(output));
     if (json) {
       JsonText.print(
           out,
@@ -82,5 +88,13 @@ final class ReportCommand implements Callable<Integer> {
           });
     }
     return 0;
+  }
+
+  private static boolean isSame(String run, String output) {
+    try {
+      return !run.equals("-") && Files.isSameFile(Path.of(run), Path.of(output));
+    } catch (IOException e) {
+      return false; // one of them is not there
+    }
   }
 }

@@ -20,7 +20,9 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "roundtrip",
     mixinStandardHelpOptions = true,
+    sortOptions = false,
     description = "Reads a migration stream and writes its virtio-net sections again.",
+    footer = {"", "  jvhost vmstate roundtrip stream.gz"},
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {
       "0:there are some, and each came out as it was, byte for byte",

@@ -65,7 +65,7 @@ record SavedMachine(
    * @throws VhostException (GIVE_UP) it is none, or not a whole one
    */
   static SavedMachine read(String name, InputStream standardInput) {
-    return StreamFile.use(name, standardInput, stream -> read(name, new Reading(), stream));
+    return InputFile.use(name, standardInput, stream -> read(name, new Reading(), stream));
   }
 
   private static SavedMachine read(String name, Reading reading, InputStream stream) {

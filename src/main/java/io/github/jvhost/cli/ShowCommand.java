@@ -19,11 +19,13 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "show",
     mixinStandardHelpOptions = true,
+    sortOptions = false,
     description =
         """
         Shows the virtio-net devices of a migration stream: features by name, rings, MAC address, \
         queue pairs, RSS, filters. What an unused device has too is left out, except in JSON.\
         """,
+    footer = {"", "  jvhost vmstate show stream.gz --device=0000:00:03.0"},
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {
       "0:shown",

@@ -13,7 +13,8 @@ import picocli.CommandLine.TypeConversionException;
  * @param duration how long: more than nothing, at most a year
  */
 record TimeSpan(Duration duration) {
-  private static final Duration LONGEST = Duration.ofDays(365);
+  /** As good as no end. */
+  static final Duration LONGEST = Duration.ofDays(365);
 
   // Nine digits of hours: nothing overflows before the range is checked.
   private static final Pattern FORM = Pattern.compile("([0-9]{1,9})(ms|s|m|h)");
@@ -27,7 +28,8 @@ record TimeSpan(Duration duration) {
     Matcher form = FORM.matcher(text.toLowerCase(Locale.ROOT));
     Duration duration = form.matches() ? of(Long.parseLong(form.group(1)), form) : Duration.ZERO;
     if (duration.isZero() || duration.compareTo(LONGEST) > 0) {
-      throw new IllegalArgumentException("'" + text + "' is no time; write 200ms, 10s or 5m");
+      throw new IllegalArgumentException(
+          "'" + text + "' is no time; write 200ms, 10s, 5m or 1h, at most 365 days");
     }
     return new TimeSpan(duration);
   }

@@ -134,7 +134,7 @@ final class TraceCommand implements Callable<Integer> {
   public Integer call() {
     Filter filter = filter();
     Capture capture =
-        StreamFile.use(
+        InputFile.use(
             file,
             System.in,
             stream ->

@@ -23,6 +23,18 @@ final class Words {
     return value.name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
+  /** A dialect as people write it: "rfc-2023", "19:45". */
+  static String label(Dialect dialect) {
+    return dialect.name().toLowerCase(Locale.ROOT).replace('_', '-');
+  }
+
+  /** A path that was typed may be empty: no file, but the directory that we are in. */
+  static void requireNamed(CommandSpec spec, String what, Path path) {
+    if (path.toString().isEmpty()) {
+      throw new ParameterException(spec.commandLine(), what + ": the empty word is no file");
+    }
+  }
+
   /**
    * What a word stands for.
    *
@@ -49,12 +61,14 @@ final class Words {
   static Dialect dialect(CommandSpec spec, String word) {
     Matcher numbers = NUMBERS.matcher(word);
     if (!numbers.matches()) {
-      return choose(
-          spec,
-          "--dialect",
-          word,
-          List.of(Dialect.UPSTREAM, Dialect.RFC_2023, Dialect.NVIDIA_QEMU_8_2),
-          d -> d.name().toLowerCase(Locale.ROOT).replace('_', '-'));
+      for (Dialect dialect : List.of(Dialect.UPSTREAM, Dialect.RFC_2023, Dialect.NVIDIA_QEMU_8_2)) {
+        if (label(dialect).equals(word.toLowerCase(Locale.ROOT))) {
+          return dialect;
+        }
+      }
+      throw new ParameterException(
+          spec.commandLine(),
+          "--dialect: '%s' is none of upstream, rfc-2023, nvidia-qemu-8-2, BIT:ID".formatted(word));
     }
     try {
       return Dialect.custom(

@@ -11,12 +11,15 @@
  *     ReportCommand   a file with such JSON -> the page
  *     MockBackEndCommand    options of "mock-back-end" -> MockBackEnd, until a signal ends it
  *       FaultWords          what it shall do wrong
+ *       MockTrace           every message as it comes
  *       MockSummary         for people and for programs
  *     ProbeCommand          -> BackEndProbe, once
  *     ProxyCommand          -> Relay, until a signal ends it; CaptureQueue -> lines, CaptureWriter
  *       ProxySummary        for people and for programs
  *     TraceCommand          CaptureReader -> TracedSession, WhatIf
  *       TraceText, TraceJson
+ *     CompletionCommand     a script for shells, with Candidates for options
+ *     InputFile, OutputFile, StandardOutput   what is read and written, and why it could not be
  * </pre>
  */
 @NullMarked

@@ -10,10 +10,10 @@ public record PresetupCode(int bit, int id) {
   /** Checks the ranges. */
   public PresetupCode {
     if (bit < 0 || bit >= Long.SIZE) {
-      throw new IllegalArgumentException("PRESETUP protocol feature bit " + bit);
+      throw new IllegalArgumentException("PRESETUP's protocol feature bit: 0 to 63, not " + bit);
     }
     if (id < 1) {
-      throw new IllegalArgumentException("PRESETUP request id " + id);
+      throw new IllegalArgumentException("PRESETUP's request id: 1 or more, not " + id);
     }
   }
 

@@ -2,13 +2,79 @@ package io.github.jvhost.report;
 
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /** What can be said of a run in a number or a word, a column for each run. */
 final class FactsTable {
   private FactsTable() {}
 
+  /** What is in a cell, and where in the run's JSON that is; "" for what is calculated. */
+  private record Row(String label, String json, Cell cell) {
+    static Row count(String label, String json, Function<Run, @Nullable Long> count) {
+      return new Row(label, json, (html, run, path) -> Figures.count(html, count.apply(run), path));
+    }
+
+    static Row millis(String label, String json, Function<Run, @Nullable Long> micros) {
+      return new Row(
+          label, json, (html, run, path) -> Figures.millis(html, micros.apply(run), path));
+    }
+
+    static Row word(String label, String json, Function<Run, String> word) {
+      return new Row(label, json, (html, run, _) -> html.text(word.apply(run)));
+    }
+  }
+
   private interface Cell {
-    void write(Run run, String json);
+    void write(Html html, Run run, String path);
+  }
+
+  private static List<Row> rows(List<Run> runs) {
+    String modelled = runs.getFirst().window().configIsModelled() ? " (modelled)" : "";
+    return List.of(
+        Row.word("guest runs on", "ranOn", Run::ranOn),
+        Row.millis(
+            "destination: stop window",
+            "stopWindow.destinationMicros",
+            r -> r.window().destinationMicros()),
+        Row.millis(
+            "configuring in it, all devices together" + modelled,
+            "backEndConfigMicros",
+            r -> r.window().configMicros()),
+        Row.word("times shorter than off", "", r -> ratio(runs, r)),
+        Row.count(
+            "destination: messages in the window",
+            "stopWindow.messages",
+            r -> r.window().messages()),
+        Row.count("destination: waits for a back end", "stopWindow.waits", r -> r.window().waits()),
+        Row.millis(
+            "source: stopping its rings",
+            "stopWindow.sourceMicros",
+            r -> r.window().sourceMicros()),
+        Row.count(
+            "source: messages", "stopWindow.sourceMessages", r -> r.window().sourceMessages()),
+        Row.count(
+            "source: waits for a back end",
+            "stopWindow.sourceWaits",
+            r -> r.window().sourceWaits()),
+        Row.millis(
+            "early set-up, while the guest ran",
+            "phases.destination.presetup",
+            r -> r.phases().get("destination.presetup")),
+        Row.count("pages of guest memory", "ram.totalPages", r -> r.ram().totalPages()),
+        Row.count(
+            "of them sent while it stood still",
+            "ram.finalRoundPages",
+            r -> r.ram().finalRoundPages()),
+        Row.word("the guest's working set", "", r -> r.ram().intact() ? "intact" : "DAMAGED"),
+        Row.count("pings from the guest", "ping.sent", r -> r.ping().sent()),
+        Row.count("of them answered", "ping.answered", r -> r.ping().answered()),
+        Row.count("pings to the guest", "ping.inboundSent", r -> r.ping().inboundSent()),
+        Row.count("of them answered", "ping.inboundAnswered", r -> r.ping().inboundAnswered()),
+        Row.count(
+            "counted as dropped by a back end", "ping.droppedByBackEnd", r -> r.ping().dropped()),
+        Row.count("lost otherwise", "ping.lost", r -> r.ping().lost()),
+        Row.word("pings recovered", "", r -> r.ping().recovered() ? "yes" : "NO"));
   }
 
   static void write(Html html, List<Run> runs) {
@@ -18,123 +84,16 @@ final class FactsTable {
     html.open("table", "class", "facts").open("thead").open("tr").element("td", "");
     runs.forEach(run -> html.element("th", run.presetup(), "scope", "col"));
     html.close().close().open("tbody");
-    row(html, runs, "guest runs on", "ranOn", (r, _) -> html.text(r.ranOn()));
-    row(
-        html,
-        runs,
-        "destination: stop window",
-        "stopWindow.destinationMicros",
-        (r, j) -> Figures.millis(html, r.window().destinationMicros(), j));
-    row(
-        html,
-        runs,
-        "configuring in it, all devices together"
-            + (runs.getFirst().window().configIsModelled() ? " (modelled)" : ""),
-        "backEndConfigMicros",
-        (r, j) -> Figures.millis(html, r.window().configMicros(), j));
-    row(html, runs, "times shorter than off", "", (r, _) -> html.text(ratio(runs, r)));
-    row(
-        html,
-        runs,
-        "destination: messages in the window",
-        "stopWindow.messages",
-        (r, j) -> Figures.count(html, r.window().messages(), j));
-    row(
-        html,
-        runs,
-        "destination: waits for a back end",
-        "stopWindow.waits",
-        (r, j) -> Figures.count(html, r.window().waits(), j));
-    row(
-        html,
-        runs,
-        "source: stopping its rings",
-        "stopWindow.sourceMicros",
-        (r, j) -> Figures.millis(html, r.window().sourceMicros(), j));
-    row(
-        html,
-        runs,
-        "source: messages",
-        "stopWindow.sourceMessages",
-        (r, j) -> Figures.count(html, r.window().sourceMessages(), j));
-    row(
-        html,
-        runs,
-        "source: waits for a back end",
-        "stopWindow.sourceWaits",
-        (r, j) -> Figures.count(html, r.window().sourceWaits(), j));
-    row(
-        html,
-        runs,
-        "early set-up, while the guest ran",
-        "phases.destination.presetup",
-        (r, j) -> Figures.millis(html, r.phases().get("destination.presetup"), j));
-    row(
-        html,
-        runs,
-        "pages of guest memory",
-        "ram.totalPages",
-        (r, j) -> Figures.count(html, r.ram().totalPages(), j));
-    row(
-        html,
-        runs,
-        "of them sent while it stood still",
-        "ram.finalRoundPages",
-        (r, j) -> Figures.count(html, r.ram().finalRoundPages(), j));
-    row(
-        html,
-        runs,
-        "the guest's working set",
-        "",
-        (r, _) -> html.text(r.ram().intact() ? "intact" : "DAMAGED"));
-    row(
-        html,
-        runs,
-        "pings from the guest",
-        "ping.sent",
-        (r, j) -> Figures.count(html, r.ping().sent(), j));
-    row(
-        html,
-        runs,
-        "of them answered",
-        "ping.answered",
-        (r, j) -> Figures.count(html, r.ping().answered(), j));
-    row(
-        html,
-        runs,
-        "pings to the guest",
-        "ping.inboundSent",
-        (r, j) -> Figures.count(html, r.ping().inboundSent(), j));
-    row(
-        html,
-        runs,
-        "of them answered",
-        "ping.inboundAnswered",
-        (r, j) -> Figures.count(html, r.ping().inboundAnswered(), j));
-    row(
-        html,
-        runs,
-        "counted as dropped by a back end",
-        "ping.droppedByBackEnd",
-        (r, j) -> Figures.count(html, r.ping().dropped(), j));
-    row(html, runs, "lost", "ping.lost", (r, j) -> Figures.count(html, r.ping().lost(), j));
-    row(
-        html,
-        runs,
-        "pings recovered",
-        "",
-        (r, _) -> html.text(r.ping().recovered() ? "yes" : "NO"));
-    html.close().close().close().close();
-  }
-
-  private static void row(Html html, List<Run> runs, String label, String json, Cell cell) {
-    html.open("tr").element("th", label, "scope", "row");
-    for (int i = 0; i < runs.size(); i++) {
-      html.open("td");
-      cell.write(runs.get(i), Figures.path(i, json));
+    for (Row row : rows(runs)) {
+      html.open("tr").element("th", row.label(), "scope", "row");
+      for (int i = 0; i < runs.size(); i++) {
+        html.open("td");
+        row.cell().write(html, runs.get(i), Figures.path(i, row.json()));
+        html.close();
+      }
       html.close();
     }
-    html.close();
+    html.close().close().close().close();
   }
 
   /** Of the destination's stop window, as the demo's table has it. */

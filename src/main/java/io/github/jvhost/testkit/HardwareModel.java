@@ -5,7 +5,10 @@ import io.github.jvhost.VhostException;
 import java.io.IOException;
 import java.io.Reader;
 import java.math.BigDecimal;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Properties;
 import java.util.TreeSet;
@@ -85,7 +88,13 @@ public record HardwareModel(
       properties.load(reader);
     } catch (IOException | IllegalArgumentException e) {
       throw new VhostException(
-          "reading the hardware model " + file + ": " + e, Recovery.GIVE_UP, e);
+          "reading the hardware model %s: %s".formatted(file, reason(e)), Recovery.GIVE_UP, e);
+    }
+    if (properties.isEmpty()) {
+      throw new VhostException(
+          "reading the hardware model %s: there is no %sfixed-ms or the like in it"
+              .formatted(file, PREFIX),
+          Recovery.GIVE_UP);
     }
     Prices prices = new Prices(file, properties);
     HardwareModel model =
@@ -98,6 +107,15 @@ public record HardwareModel(
             prices.take("map-ms-per-gib"));
     prices.nothingElse();
     return model;
+  }
+
+  private static String reason(Exception e) {
+    return switch (e) {
+      case NoSuchFileException _ -> "there is no such file";
+      case CharacterCodingException _ -> "it is no text";
+      case FileSystemException fs when fs.getReason() != null -> String.valueOf(fs.getReason());
+      default -> String.valueOf(e.getMessage());
+    };
   }
 
   /**

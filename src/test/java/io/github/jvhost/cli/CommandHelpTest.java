@@ -117,6 +117,14 @@ class CommandHelpTest {
   }
 
   @Test
+  void theVersionIsTheProjects() throws IOException {
+    String version =
+        Files.readString(Path.of("pom.xml")).split("<version>", 2)[1].split("</version>", 2)[0];
+
+    assertThat(printed("--version")).isEqualTo("jvhost " + version + "\n");
+  }
+
+  @Test
   void aFileIsNoTerminal() throws IOException {
     Path terminal = Files.createSymbolicLink(files.resolve("2"), Path.of("/dev/pts/3"));
 

@@ -65,8 +65,11 @@ class DemoCommandTest {
         "--change=mind | --change: 'mind' is none of none, queue-pairs, mtu, mac, memory, reset",
         "--fail=safe | --fail: 'safe' is none of none, presetup-refused",
         "--memory=plenty | 'plenty' is no size",
+        "--memory=-64M | '-64M' is no size",
+        "--memory=0 | '0' is no size",
         "--memory=99999999999G | is no size",
-        "--devices=two | --devices",
+        "--devices=two | 'two' is no number",
+        "--devices=99999999999 | '99999999999' is no number, or out of range",
         "--queue-pairs= | --queue-pairs",
         "--frobnicate | --frobnicate",
         "surplus | surplus",
@@ -84,7 +87,6 @@ class DemoCommandTest {
         "--devices=17 | devices: 1 to 16, not 17",
         "--queue-pairs=9 | queue pairs: 1 to 8, not 9",
         "--memory=1M | memory in bytes: whole MiB, 16 of them at least",
-        "--memory=-64M | memory in bytes: whole MiB, 16 of them at least",
         "--memory=16777217 | memory in bytes: whole MiB, 16 of them at least",
       })
   void noSuchScenarioIsACommandLineErrorToo(String argument, String says) {
@@ -132,13 +134,25 @@ class DemoCommandTest {
   }
 
   @Test
+  void aGuestThatDoesNotFitIsRefusedBeforeItIsMade() {
+    Ran.of("demo", "--memory=8000000G").assertRefused(1, "source and destination would take");
+  }
+
+  @Test
+  void anErrorIsOneLineWhateverIsInAName() {
+    Ran.of("report", "a\nb\u001b[2J", "-o", "x").assertRefused(1, "a?b?[2J: there is no such file");
+  }
+
+  @Test
   void nothingToDo() {
     Ran.of()
         .assertRefused(
             2,
             "Say what to do: bench, completion, demo, mock-back-end, plan, probe, proxy, report,"
                 + " trace, vmstate");
-    Ran.of("fly").assertRefused(2, "fly");
+    Ran.of("fly").assertRefused(2, "there is no command 'fly'");
+    Ran.of("prob", "x").assertRefused(2, "there is no command 'prob', but probe");
+    Ran.of("vmstate", "sho").assertRefused(2, "there is no command 'sho', but show");
   }
 
   @Test

@@ -151,7 +151,8 @@ class MockBackEndCommandTest {
         "--personality=grumpy | --personality: 'grumpy' is none of generic, dpdk",
         "--dialect=welsh | --dialect: 'welsh' is none of upstream, rfc-2023, nvidia-qemu-8-2",
         "--dialect=18:99 | --dialect: dialect 18:99: protocol feature bit 18 cannot be PRESETUP",
-        "--dialect=70:99 | --dialect: ",
+        "--dialect=70:99 | PRESETUP's protocol feature bit: 0 to 63, not 70",
+        "--personality=rust-vmm --dialect=rfc-2023 | rust-vmm knows nothing",
         "--queue-pairs=0 | --queue-pairs: 1 to 64, not 0",
         "--queue-pairs=65 | --queue-pairs: 1 to 64, not 65",
         "--queue-pairs=two | --queue-pairs",
@@ -163,7 +164,7 @@ class MockBackEndCommandTest {
         "surplus | surplus",
       })
   void whatNobodyKnowsIsACommandLineError(String argument, String says) {
-    assertRefused(2, says, argument);
+    assertRefused(2, says, argument.split(" ", -1));
   }
 
   @Test

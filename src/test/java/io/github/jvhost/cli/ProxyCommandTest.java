@@ -157,6 +157,8 @@ class ProxyCommandTest {
 
     assertThat(proxy.code()).isEqualTo(1);
     assertThat(Files.readString(capture)).isEqualTo("of yesterday");
+    assertThat(run("proxy", front.toString(), back.toString(), "--save=/nowhere/c").err())
+        .contains("no file can be written in /nowhere");
   }
 
   @Test
@@ -200,6 +202,10 @@ class ProxyCommandTest {
     "2, trace a --phase=lunch",
     "2, trace a --direction=up",
     "2, trace a --request=get-lunch",
+    "2, proxy a a",
+    "2, proxy a ./x/../a",
+    "2, mock-back-end ",
+    "2, plan x --memory=1",
   })
   void whatCannotBeDoneIsSaidOnOneLine(int code, String command) {
     Printed printed = run(command.split(" ", -1));

@@ -67,6 +67,15 @@ class ReportCommandTest {
   }
 
   @Test
+  void aRunIsNotOverwrittenByItsPage() throws IOException {
+    Path run = Files.writeString(files.resolve("run.json"), CommandLines.demoJson(SMALL));
+    String before = Files.readString(run);
+
+    assertRefused(2, "take the place of the run", "report", run.toString(), "-o", run.toString());
+    assertThat(Files.readString(run)).isEqualTo(before);
+  }
+
+  @Test
   void aDemoWritesItsPageItself() throws IOException {
     Path page = files.resolve("demo.html");
 

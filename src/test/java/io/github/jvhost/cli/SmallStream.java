@@ -64,9 +64,17 @@ final class SmallStream {
 
   /** A running transitional device over virtio-pci, with VLANs and further addresses. */
   static VirtioNetState running() {
+    return sample("f_booted_q35_q1_vlan_mac.0.bin.gz");
+  }
+
+  /** One that no driver has found yet. */
+  static VirtioNetState untouched() {
+    return sample("a_pc_transitional_default.0.bin.gz");
+  }
+
+  private static VirtioNetState sample(String name) {
     try (InputStream in =
-        new GZIPInputStream(
-            SmallStream.class.getResourceAsStream("/vmstate/f_booted_q35_q1_vlan_mac.0.bin.gz"))) {
+        new GZIPInputStream(SmallStream.class.getResourceAsStream("/vmstate/" + name))) {
       return VirtioNetVmState.decode(ByteBuffer.wrap(in.readAllBytes()), SectionShape.pci(1, 256));
     } catch (IOException e) {
       throw new UncheckedIOException(e);

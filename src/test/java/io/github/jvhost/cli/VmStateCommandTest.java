@@ -255,6 +255,16 @@ class VmStateCommandTest {
   }
 
   @Test
+  void diffOfADeviceThatIsNotReadySaysWhyNothingWouldBeTold() {
+    Path file =
+        new SmallStream().device(SmallStream.untouched()).at(directory.resolve("not ready"));
+
+    assertThat(run("vmstate", "diff", file, file).ok().out())
+        .contains("no back end would be told anything: ")
+        .doesNotContain("awaited");
+  }
+
+  @Test
   void planShowsWhatWouldBeTold() throws IOException {
     Path file = running("a");
 

@@ -12,15 +12,15 @@ import java.nio.file.Path;
 import java.util.zip.GZIPInputStream;
 
 /**
- * A migration stream where the command line says it is: a file, or "-" for standard input; unpacked
- * where it is gzip, which is told by its first bytes and not by its name.
+ * A file where the command line says it is: a file, or "-" for standard input; unpacked where it is
+ * gzip, which is told by its first bytes and not by its name.
  */
-final class StreamFile {
+final class InputFile {
   private static final int BUFFER = 1 << 16;
 
-  private StreamFile() {}
+  private InputFile() {}
 
-  /** What is done with a stream; reading it may fail. */
+  /** What is done with what is in it; reading it may fail. */
   interface Use<T> {
     T of(InputStream stream) throws IOException;
   }
@@ -47,7 +47,8 @@ final class StreamFile {
     }
   }
 
-  private static String reason(Throwable e) {
+  /** Why a file could not be opened, read or written, without its name. */
+  static String reason(Throwable e) {
     return switch (e) {
       case NoSuchFileException _ -> "there is no such file";
       case FileSystemException fs when fs.getReason() != null -> String.valueOf(fs.getReason());

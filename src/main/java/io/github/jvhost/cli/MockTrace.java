@@ -7,7 +7,7 @@ import java.io.PrintWriter;
 import java.util.List;
 
 /** Prints what a mock back end is told while it is told. Used by one thread. */
-final class TraceOutput {
+final class MockTrace {
   private final BackEndRecord record;
   private final PrintWriter out;
   private final long start = System.nanoTime();
@@ -15,7 +15,7 @@ final class TraceOutput {
   private int notes;
 
   /** Times count from here on. */
-  TraceOutput(BackEndRecord record, PrintWriter out) {
+  MockTrace(BackEndRecord record, PrintWriter out) {
     this.record = record;
     this.out = out;
   }
