@@ -9,14 +9,14 @@ final class Style {
       :root {
         color-scheme: light dark;
         --page: #ffffff; --card: #f6f8fa; --line: #d1d9e0; --text: #1f2328; --quiet: #59636e;
-        --told: #54a3d8; --asked: #0a3f7a; --work: #9a6700; --note: #9a3412;
+        --told: #54a3d8; --asked: #0a3f7a; --out: #3aa6a0; --in: #0f5e63; --work: #9a6700; --note: #9a3412;
         --part0: #8250df; --part1: #818b98; --part2: #0969da; --part3: #d4660a; --part4: #1a7f37;
         --now: #ddf4ff;
       }
       @media (prefers-color-scheme: dark) {
         :root {
           --page: #0d1117; --card: #151b23; --line: #3d444d; --text: #f0f6fc; --quiet: #9198a1;
-          --told: #2f7fc4; --asked: #a5d6ff; --work: #e3b341; --note: #ffa657;
+          --told: #2f7fc4; --asked: #a5d6ff; --out: #2a9d97; --in: #9be7df; --work: #e3b341; --note: #ffa657;
           --part0: #ab7df8; --part1: #7d8590; --part2: #4493f8; --part3: #f0883e; --part4: #3fb950;
           --now: #12263f;
         }
@@ -57,8 +57,8 @@ final class Style {
       .grid { stroke: var(--line); stroke-dasharray: 2 3 }
       .base { stroke: var(--quiet) }
       .mark { stroke: var(--text); stroke-dasharray: 4 3 }
-      .told, .out { fill: var(--told) }
-      .asked, .in { fill: var(--asked) }
+      .told { fill: var(--told) } .asked { fill: var(--asked) }
+      .out { fill: var(--out) } .in { fill: var(--in) }
       .work { fill: var(--work) }
       .part0 { fill: var(--part0) } .part1 { fill: var(--part1) } .part2 { fill: var(--part2) }
       .part3 { fill: var(--part3) } .part4 { fill: var(--part4) }
