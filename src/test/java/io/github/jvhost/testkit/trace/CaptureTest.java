@@ -81,7 +81,7 @@ class CaptureTest {
       List<CaptureEntry> entries = entries(dialect);
 
       assertThat(read(written(dialect, entries)))
-          .isEqualTo(new Capture("/run/a", "/run/b", STARTED, dialect, entries));
+          .isEqualTo(new Capture("/run/a", "/run/b", STARTED, dialect, entries, false));
     }
   }
 
@@ -117,7 +117,12 @@ class CaptureTest {
   void aLineThatWasCutOffIsPassedOver() throws Exception {
     String text = written(Dialect.UPSTREAM, entries(Dialect.UPSTREAM));
 
-    assertThat(read(text.substring(0, text.length() - 5)).entries()).hasSize(11);
+    Capture cut = read(text.substring(0, text.length() - 5));
+
+    assertThat(cut.entries()).hasSize(11);
+    assertThat(cut.cutOff()).isTrue();
+    assertThat(read(text).cutOff()).isFalse();
+    assertThat(read(text + "\n  ").cutOff()).as("a blank line is nothing").isFalse();
   }
 
   @ParameterizedTest
@@ -151,7 +156,21 @@ class CaptureTest {
 
       assertThatThrownBy(() -> read(head + line + "\n")).isInstanceOf(VhostException.class);
     }
-    assertThatThrownBy(() -> read("")).isInstanceOf(VhostException.class);
-    assertThatThrownBy(() -> read("{\"jvhostCapture\":2}\n")).isInstanceOf(VhostException.class);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '\'',
+      value = {
+        "'' | it is empty",
+        "'hello' | is not that of a capture",
+        "'{\"jvhostPlan\":1}' | is not that of a capture",
+        "'{\"jvhostCapture\":2}' | it is a capture in version 2 of the format, and only version 1",
+      })
+  void aFileThatIsNoCaptureIsToldFromOneOfAnotherVersion(String file, String why) {
+    assertThatThrownBy(() -> read(file))
+        .isInstanceOf(VhostException.class)
+        .hasMessageContaining(why);
   }
 }
