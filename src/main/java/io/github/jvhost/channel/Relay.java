@@ -39,6 +39,7 @@ import org.newsclub.net.unix.AFUNIXSocketChannel;
 public final class Relay implements AutoCloseable {
   private static final Duration CONNECTING = Duration.ofSeconds(2);
   private static final Duration ENDING = Duration.ofSeconds(10);
+  private static final String REFUSED = "the front end was refused";
   private static final long A_DAY_NANOS = TimeUnit.DAYS.toNanos(1);
 
   private final ListeningSocket listener;
@@ -127,11 +128,11 @@ public final class Relay implements AutoCloseable {
     try {
       front = RelayEnd.of(accepted, "the front end", ledger);
     } catch (VhostException e) {
-      return String.valueOf(e.getMessage());
+      return REFUSED + ": " + e.getMessage();
     }
     try {
       AFUNIXSocketChannel connected =
-          Connector.connect(backEnd, "relay", "back end", Deadline.after(CONNECTING));
+          Connector.connect(backEnd, REFUSED, "back end", Deadline.after(CONNECTING));
       back = RelayEnd.of(connected, "the back end", ledger);
     } catch (VhostException e) {
       front.close();

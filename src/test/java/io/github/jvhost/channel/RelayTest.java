@@ -384,7 +384,8 @@ class RelayTest {
       try (SocketChannel client = connectRaw()) {
         assertThat(readToTheEnd(client)).isEmpty();
       }
-      assertThat(seen.end()).contains("no such socket");
+      assertThat(seen.end())
+          .startsWith("1: the front end was refused: connecting to " + back + ": no such socket");
       try (ServerSocketChannel server = listen();
           SocketChannel client = connectRaw();
           SocketChannel peer = server.accept()) {
