@@ -17,7 +17,6 @@ import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VringDescriptor;
 import io.github.jvhost.protocol.VringState;
-import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.MemoryFile;
 import io.github.jvhost.sys.OwnedDescriptor;
@@ -32,12 +31,9 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.SplittableRandom;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.FutureTask;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -436,58 +432,6 @@ class RelayTest {
         assertThat(readToTheEnd(client)).isEmpty();
         assertThat(readToTheEnd(peer)).isEmpty();
         assertThat(relay.isAlive()).isFalse();
-      }
-    }
-  }
-
-  /** Stays in {@link #connected} until it is let go. */
-  private record Held(CountDownLatch there, CountDownLatch go) implements RelayObserver {
-    @Override
-    public void connected(int session, long nanos) {
-      there.countDown();
-      try {
-        assertThat(go.await(20, TimeUnit.SECONDS)).isTrue();
-      } catch (InterruptedException e) {
-        throw new AssertionError(e);
-      }
-    }
-
-    @Override
-    public void passed(RelayedMessage message) {}
-
-    @Override
-    public void ended(int session, long nanos, String why) {}
-  }
-
-  private static void awaitRest(Thread thread) {
-    Deadline deadline = soon();
-    while (EnumSet.of(Thread.State.NEW, Thread.State.RUNNABLE).contains(thread.getState())) {
-      assertThat(deadline.expired()).isFalse();
-      Thread.onSpinWait();
-    }
-  }
-
-  @Test
-  void whoeverClosesItWaitsUntilItIsClosed() throws Exception {
-    var held = new Held(new CountDownLatch(1), new CountDownLatch(1));
-    try (ServerSocketChannel server = listen()) {
-      Relay relay = Relay.start(front, back, ledger, held);
-      try (SocketChannel _ = connectRaw();
-          SocketChannel _ = server.accept()) {
-        assertThat(held.there().await(20, TimeUnit.SECONDS)).isTrue();
-        Thread first = Thread.ofPlatform().daemon().start(relay::close);
-        awaitRest(first);
-        var second =
-            new FutureTask<>(() -> {
-              relay.close();
-              return !relay.isAlive() && Files.notExists(front);
-            });
-        Thread other = Thread.ofPlatform().daemon().start(second);
-        awaitRest(other);
-        held.go().countDown();
-
-        assertThat(second.get(20, TimeUnit.SECONDS)).isTrue();
-        first.join();
       }
     }
   }
