@@ -12,6 +12,7 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.newsclub.net.unix.AFUNIXSocketAddress;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
+import org.newsclub.net.unix.ConnectionRefusedSocketException;
 
 /**
  * Connects with a deadline. A blocking connect waits for ever while the listener's queue is full,
@@ -21,6 +22,9 @@ import org.newsclub.net.unix.AFUNIXSocketChannel;
 final class Connector {
   /** sun_path of sockaddr_un has 108 bytes, the last one zero. */
   private static final int MAX_PATH_BYTES = 107;
+
+  /** EPROTOTYPE, for which there is no exception of its own. */
+  private static final String WRONG_TYPE = "Protocol wrong type for socket";
 
   private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
 
@@ -58,6 +62,33 @@ final class Connector {
     }
   }
 
+  /** What is there instead of a listener: the kernel says "refused" of a directory, too. */
+  private static VhostException failed(Path path, String doing, IOException e) {
+    if (Files.notExists(path)) {
+      return new VhostException(
+          doing + "no such socket; it is there once the back end runs", Recovery.RETRY, e);
+    }
+    if (Files.isRegularFile(path) || Files.isDirectory(path)) {
+      return new VhostException(
+          doing + "it is a " + (Files.isDirectory(path) ? "directory" : "file") + " and no socket",
+          Recovery.GIVE_UP,
+          e);
+    }
+    if (e instanceof ConnectionRefusedSocketException) {
+      return new VhostException(
+          doing + "nobody listens on it any more; the back end has to be started again",
+          Recovery.RETRY,
+          e);
+    }
+    if (WRONG_TYPE.equals(e.getMessage())) {
+      return new VhostException(
+          doing + "it is a socket of another kind, and vhost-user needs a stream socket",
+          Recovery.GIVE_UP,
+          e);
+    }
+    return new VhostException(doing + e.getMessage(), Recovery.RETRY, e);
+  }
+
   /** Null: the listener's queue is full. */
   private static @Nullable AFUNIXSocketChannel attempt(Path path, String doing) {
     AFUNIXSocketChannel socket = null;
@@ -68,10 +99,7 @@ final class Connector {
       connected = socket.connect(AFUNIXSocketAddress.of(path));
       return connected ? socket : null;
     } catch (IOException e) {
-      if (Files.notExists(path)) {
-        throw new VhostException(doing + "no such socket", Recovery.RETRY, e);
-      }
-      throw new VhostException(doing + e.getMessage(), Recovery.RETRY, e);
+      throw failed(path, doing, e);
     } finally {
       if (!connected && socket != null) {
         SocketStream.closeQuietly(socket);

@@ -39,6 +39,7 @@ import org.newsclub.net.unix.AFUNIXSocketChannel;
 public final class Relay implements AutoCloseable {
   private static final Duration CONNECTING = Duration.ofSeconds(2);
   private static final Duration ENDING = Duration.ofSeconds(10);
+  private static final String REFUSED = "the front end was refused";
   private static final long A_DAY_NANOS = TimeUnit.DAYS.toNanos(1);
 
   private final ListeningSocket listener;
@@ -47,7 +48,9 @@ public final class Relay implements AutoCloseable {
   private final RelayObserver observer;
   private final EventFd wakeUp;
   private final Thread thread;
+  private final Object closeLock = new Object();
   private volatile boolean closing;
+  private boolean closed; // under closeLock
   private volatile @Nullable RuntimeException failure;
 
   private Relay(
@@ -127,11 +130,11 @@ public final class Relay implements AutoCloseable {
     try {
       front = RelayEnd.of(accepted, "the front end", ledger);
     } catch (VhostException e) {
-      return String.valueOf(e.getMessage());
+      return REFUSED + ": " + e.getMessage();
     }
     try {
       AFUNIXSocketChannel connected =
-          Connector.connect(backEnd, "relay", "back end", Deadline.after(CONNECTING));
+          Connector.connect(backEnd, REFUSED, "back end", Deadline.after(CONNECTING));
       back = RelayEnd.of(connected, "the back end", ledger);
     } catch (VhostException e) {
       front.close();
@@ -162,24 +165,29 @@ public final class Relay implements AutoCloseable {
   }
 
   /**
-   * Ends the session, if there is one, and stops listening; removes the socket. A second time does
-   * nothing.
+   * Ends the session, if there is one, and stops listening; removes the socket. Once that is done
+   * it does nothing; while another thread is at it, it waits.
    *
    * @throws VhostException (GIVE_UP) if it had ended by itself: its listening socket failed, or the
-   *     observer threw something
+   *     observer threw something; or if the observer does not return, and then it may be tried
+   *     again
    */
   @Override
   public void close() {
-    if (closing) {
-      return;
+    synchronized (closeLock) {
+      if (closed) {
+        return;
+      }
+      closing = true;
+      wakeUp.signal();
+      if (!ended(Deadline.after(ENDING))) {
+        throw new VhostException(
+            "closing the relay: its observer does not return", Recovery.GIVE_UP);
+      }
+      closed = true;
+      listener.close();
+      wakeUp.close();
     }
-    closing = true;
-    wakeUp.signal();
-    if (!ended(Deadline.after(ENDING))) {
-      throw new VhostException("closing the relay: its observer does not return", Recovery.GIVE_UP);
-    }
-    listener.close();
-    wakeUp.close();
     RuntimeException why = failure;
     if (why != null) {
       throw new VhostException("the relay had ended: " + why.getMessage(), Recovery.GIVE_UP, why);

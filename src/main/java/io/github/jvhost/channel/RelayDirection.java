@@ -59,6 +59,8 @@ final class RelayDirection {
   private static final int SIZE_AT = 8;
   private static final int FLAGS_AT = 4;
   private static final int RAW_ID = -1;
+  private static final int EPIPE = 32;
+  private static final int ECONNRESET = 104;
 
   /** Messages in one go; then the others have their turn. */
   private static final int TURN = 64;
@@ -181,7 +183,10 @@ final class RelayDirection {
       try {
         count = to.send(bytes, sent, have - sent, sent == 0 ? descriptors : List.of());
       } catch (SystemCallException e) {
-        return over(to.name() + " closed the connection");
+        return over(
+            e.errno() == EPIPE || e.errno() == ECONNRESET
+                ? to.name() + " closed the connection"
+                : String.valueOf(e.getMessage()));
       }
       if (count == SocketIo.WOULD_BLOCK) {
         return false;

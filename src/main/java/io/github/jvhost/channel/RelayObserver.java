@@ -25,7 +25,8 @@ public interface RelayObserver {
    *
    * @param session as counted for {@link #connected}; it may end without having been connected
    * @param nanos when that was
-   * @param why a sentence without a full stop; also when the back end could not be reached
+   * @param why a sentence without a full stop; also when the back end could not be reached, or when
+   *     its own channel went by unwatched for want of descriptors
    */
   void ended(int session, long nanos, String why);
 }

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 
 /**
  * One front end and one back end, from the first byte to the last.
@@ -43,10 +44,12 @@ final class RelaySession implements AutoCloseable {
   private final RelayEnd back;
   private final DescriptorLedger ledger;
   private final RelayObserver observer;
+  private final Supplier<SocketPair> pairs;
   private final Poller poller = new Poller(WATCHED);
   private final List<Way> main = new ArrayList<>();
   private List<Way> channel = List.of();
   private List<RelayEnd> channelEnds = List.of();
+  private String unwatched = "";
 
   /** A direction and how it stands in the poller. */
   private final class Way implements RelayDirection.Checkpoint {
@@ -119,6 +122,24 @@ final class RelaySession implements AutoCloseable {
   /** Owns both ends from here on. */
   RelaySession(
       int session, RelayEnd front, RelayEnd back, DescriptorLedger ledger, RelayObserver observer) {
+    this(
+        session,
+        front,
+        back,
+        ledger,
+        observer,
+        () -> SocketPair.open(ledger, "back-end channel of session " + session));
+  }
+
+  /** The same with pairs for channels from elsewhere. */
+  RelaySession(
+      int session,
+      RelayEnd front,
+      RelayEnd back,
+      DescriptorLedger ledger,
+      RelayObserver observer,
+      Supplier<SocketPair> pairs) {
+    this.pairs = pairs;
     this.session = session;
     this.front = front;
     this.back = back;
@@ -132,16 +153,16 @@ final class RelaySession implements AutoCloseable {
    * Passes messages on until one side is gone.
    *
    * @param wakeUp has something to read when {@code closing} has changed
-   * @return why it is over
+   * @return why it is over, and what was not watched of it
    */
   String run(int wakeUp, BooleanSupplier closing) {
     while (!closing.getAsBoolean()) {
       String why = turn(wakeUp);
       if (!why.isEmpty()) {
-        return why;
+        return why + unwatched;
       }
     }
-    return "the relay was closed";
+    return "the relay was closed" + unwatched;
   }
 
   /** Waits once, and moves what can be moved; answers why the session is over, or nothing. */
@@ -184,9 +205,11 @@ final class RelaySession implements AutoCloseable {
   private void interpose(List<OwnedDescriptor> descriptors) {
     SocketPair pair;
     try {
-      pair = SocketPair.open(ledger, "back-end channel of session " + session);
+      pair = pairs.get();
     } catch (SystemCallException e) {
-      return; // no more descriptors: the session matters more than what is shown of it
+      // No more descriptors: the session matters more than what is shown of it.
+      unwatched = "; the back end's own channel was not watched: " + e.getMessage();
+      return;
     }
     var theirs = RelayEnd.of(descriptors.getFirst(), "the front end's channel", ledger);
     var ours = RelayEnd.of(pair.one(), "the back end's channel", ledger);

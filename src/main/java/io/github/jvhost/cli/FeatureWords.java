@@ -1,12 +1,12 @@
 package io.github.jvhost.cli;
 
+import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 
-/** Feature bits by name, of what GET_FEATURES answers. */
+/** Feature bits by name, of what GET_FEATURES and GET_PROTOCOL_FEATURES answer. */
 final class FeatureWords {
   private static final int WIDTH = 90;
 
@@ -44,17 +44,25 @@ final class FeatureWords {
     return net || common ? NetFeature.describe(mask) : "bit " + bit;
   }
 
-  /** The same in lines. */
-  static List<String> of(long bits, boolean net) {
-    List<String> names = names(bits, net);
-    return wrapped(names.isEmpty() ? "none" : String.join("|", names));
+  /** The names of protocol features. */
+  static List<String> protocolNames(long bits, Dialect dialect) {
+    List<String> names = new ArrayList<>();
+    for (int bit = 0; bit < Long.SIZE; bit++) {
+      if ((bits >>> bit & 1) != 0) {
+        names.add(dialect.describe(1L << bit));
+      }
+    }
+    return names;
   }
 
-  /** Names between bars, in lines. */
-  static List<String> wrapped(String names) {
+  /** Names in lines that are not too long. */
+  static List<String> lines(List<String> names) {
+    if (names.isEmpty()) {
+      return List.of("none");
+    }
     List<String> lines = new ArrayList<>();
     var line = new StringBuilder();
-    for (String name : Arrays.asList(names.split("\\|", -1))) {
+    for (String name : names) {
       if (!line.isEmpty() && line.length() + name.length() + 1 > WIDTH) {
         lines.add(line.toString());
         line.setLength(0);

@@ -166,7 +166,7 @@ final class ProxyCommand implements Callable<Integer> {
   private static void end(Relay relay, CaptureQueue queue) {
     // Asked to end once more, it still ends in good order.
     var _ = Thread.interrupted();
-    queue.stopTaking(); // should saving have failed, the relay waits for nobody
+    queue.close(); // should saving have failed, the relay waits for nobody
     relay.close();
   }
 

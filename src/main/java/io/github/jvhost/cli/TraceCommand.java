@@ -1,20 +1,19 @@
 package io.github.jvhost.cli;
 
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.testkit.trace.Capture;
 import io.github.jvhost.testkit.trace.CaptureEntry;
-import io.github.jvhost.testkit.trace.CaptureEvent;
 import io.github.jvhost.testkit.trace.CaptureLine;
 import io.github.jvhost.testkit.trace.CaptureReader;
-import io.github.jvhost.testkit.trace.CapturedMessage;
 import io.github.jvhost.testkit.trace.SessionPhase;
 import io.github.jvhost.testkit.trace.TracedSession;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -46,6 +45,11 @@ import picocli.CommandLine.Spec;
       "           ring that was set up runs",
       "run        the guest uses it",
       "stop       rings are disabled or read back, or the device is reset",
+      "",
+      """
+      --request, --direction, --phase, --from and --to choose messages. What a session cost is \
+      always that of the whole session, so they change nothing with --summary or --what-if.\
+      """,
       ""
     },
     footer = {
@@ -60,7 +64,11 @@ import picocli.CommandLine.Spec;
       "  jvhost trace session.jsonl --phase=stop --request=get-vring-base"
     },
     exitCodeListHeading = "%nExit codes:%n",
-    exitCodeList = {"0:shown", "1:the file is no capture", "2:the command line is wrong"})
+    exitCodeList = {
+      "0:shown",
+      "1:the file cannot be read, is no capture, or has no such session",
+      "2:the command line is wrong"
+    })
 final class TraceCommand implements Callable<Integer> {
   private static final Pattern NUMBER = Pattern.compile("[0-9]{1,10}");
 
@@ -94,7 +102,10 @@ final class TraceCommand implements Callable<Integer> {
       description = "Only negotiate, configure, start, run or stop.")
   private @Nullable String phase;
 
-  @Option(names = "--session", paramLabel = "N", description = "Only this one, counted from 1.")
+  @Option(
+      names = "--session",
+      paramLabel = "N",
+      description = "Only this session, its messages and its cost; they count from 1.")
   private @Nullable Integer session;
 
   @Option(
@@ -108,7 +119,7 @@ final class TraceCommand implements Callable<Integer> {
       names = "--to",
       paramLabel = "TIME",
       converter = TimeSpan.Converter.class,
-      description = "Only what was not.")
+      description = "Only what was not; not before --from.")
   private @Nullable TimeSpan to;
 
   @Option(names = "--summary", description = "No messages, only what each session cost.")
@@ -132,7 +143,8 @@ final class TraceCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Filter filter = filter();
+    requireSense();
+    TraceFilter filter = filter();
     Capture capture =
         InputFile.use(
             file,
@@ -140,15 +152,11 @@ final class TraceCommand implements Callable<Integer> {
             stream ->
                 CaptureReader.read(
                     new BufferedReader(new InputStreamReader(stream, StandardCharsets.UTF_8))));
-    List<TracedSession> sessions =
-        TracedSession.of(capture).stream()
-            .filter(each -> session == null || each.session() == session)
-            .toList();
-    List<CaptureEntry> shown = shown(capture, sessions, filter);
-    boolean messages = !summary && !whatIf;
+    List<TracedSession> sessions = wanted(TracedSession.of(capture));
+    List<CaptureEntry> shown = summary || whatIf ? List.of() : filter.shown(capture, sessions);
     PrintWriter out = spec.commandLine().getOut();
     if (json) {
-      TraceJson.print(out, file, capture, messages ? shown : List.of(), sessions, whatIf);
+      TraceJson.print(out, file, capture, shown, sessions, whatIf);
       return 0;
     }
     out.println(
@@ -158,9 +166,11 @@ final class TraceCommand implements Callable<Integer> {
                 capture.listen(),
                 capture.connect(),
                 capture.started(),
-                capture.dialect().name()));
-    if (messages) {
-      shown.forEach(entry -> out.println(CaptureLine.of(entry, capture.dialect())));
+                Words.label(capture.dialect())));
+    shown.forEach(entry -> out.println(CaptureLine.of(entry, capture.dialect())));
+    if (capture.cutOff()) {
+      out.println(
+          "the last line is cut off: the proxy ended while it wrote it, or is not done yet");
     }
     sessions.forEach(each -> TraceText.print(out, each, whatIf));
     if (sessions.isEmpty()) {
@@ -170,52 +180,47 @@ final class TraceCommand implements Callable<Integer> {
     return 0;
   }
 
-  /** What is asked for; null and empty: all. */
-  private record Filter(
-      List<String> names, @Nullable String direction, @Nullable SessionPhase phase) {
-    boolean wantsAll() {
-      return names.isEmpty() && direction == null && phase == null;
+  private void requireSense() {
+    if (session != null && session < 1) {
+      throw new ParameterException(
+          spec.commandLine(), "--session: sessions count from 1, not " + session);
     }
-
-    boolean wants(CapturedMessage message, @Nullable SessionPhase in) {
-      return (names.isEmpty() || names(message))
-          && (direction == null || direction.equals(direction(message)))
-          && (phase == null || phase == in);
-    }
-
-    private boolean names(CapturedMessage message) {
-      return names.contains(message.name())
-          || (!message.raw() && names.contains(Integer.toUnsignedString(message.id())));
-    }
-
-    private static String direction(CapturedMessage message) {
-      return switch (message.route()) {
-        case TO_BACK_END -> "to-back-end";
-        case TO_FRONT_END -> "to-front-end";
-        case ASKED, ANSWERED -> "channel";
-      };
+    if (from != null && to != null && from.duration().compareTo(to.duration()) > 0) {
+      throw new ParameterException(spec.commandLine(), "--from is later than --to");
     }
   }
 
-  private Filter filter() {
-    if (direction != null) {
-      String _ =
-          Words.choose(
-              spec,
-              "--direction",
-              direction,
-              List.of("to-back-end", "to-front-end", "channel"),
-              word -> word);
+  private List<TracedSession> wanted(List<TracedSession> sessions) {
+    if (session == null) {
+      return sessions;
     }
-    SessionPhase wanted =
+    List<TracedSession> wanted =
+        sessions.stream().filter(each -> each.session() == session).toList();
+    if (wanted.isEmpty()) {
+      String there =
+          switch (sessions.size()) {
+            case 0 -> "there are no sessions";
+            case 1 -> "there is 1 session";
+            default -> "there are " + sessions.size() + " sessions";
+          };
+      throw new VhostException(
+          "%s: no session %d: %s".formatted(file, session, there), Recovery.GIVE_UP);
+    }
+    return wanted;
+  }
+
+  private TraceFilter filter() {
+    return new TraceFilter(
+        requests.stream().map(this::request).toList(),
+        direction == null
+            ? null
+            : Words.choose(spec, "--direction", direction, TraceFilter.DIRECTIONS, word -> word),
         phase == null
             ? null
             : Words.choose(
-                spec, "--phase", phase, Arrays.asList(SessionPhase.values()), Words::label);
-    return new Filter(
-        requests.stream().map(this::request).toList(),
-        direction == null ? null : direction.toLowerCase(Locale.ROOT),
-        wanted);
+                spec, "--phase", phase, Arrays.asList(SessionPhase.values()), Words::label),
+        from == null ? 0 : from.duration().toNanos(),
+        to == null ? Long.MAX_VALUE : to.duration().toNanos());
   }
 
   /** A name as in a capture, or a number. */
@@ -233,30 +238,5 @@ final class TraceCommand implements Callable<Integer> {
           spec.commandLine(), "--request: '%s' is no request".formatted(word));
     }
     return name;
-  }
-
-  private List<CaptureEntry> shown(Capture capture, List<TracedSession> sessions, Filter filter) {
-    long least = from == null ? 0 : from.duration().toNanos();
-    long most = to == null ? Long.MAX_VALUE : to.duration().toNanos();
-    List<CaptureEntry> shown = new ArrayList<>();
-    for (CaptureEntry entry : capture.entries()) {
-      TracedSession of =
-          sessions.stream()
-              .filter(each -> each.session() == entry.session())
-              .findFirst()
-              .orElse(null);
-      if (of == null || entry.nanos() < least || entry.nanos() > most) {
-        continue;
-      }
-      boolean wanted =
-          switch (entry) {
-            case CaptureEvent _ -> filter.wantsAll();
-            case CapturedMessage message -> filter.wants(message, of.phases().get(message));
-          };
-      if (wanted) {
-        shown.add(entry);
-      }
-    }
-    return shown;
   }
 }

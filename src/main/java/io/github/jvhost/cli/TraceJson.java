@@ -14,7 +14,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.List;
 
-/** A capture for scripts. Times are in microseconds. */
+/** A capture for scripts. */
 final class TraceJson {
   private TraceJson() {}
 
@@ -32,7 +32,8 @@ final class TraceJson {
           json.writeStringField("listen", capture.listen());
           json.writeStringField("connect", capture.connect());
           json.writeStringField("started", capture.started().toString());
-          json.writeStringField("dialect", capture.dialect().name());
+          json.writeStringField("dialect", Words.label(capture.dialect()));
+          json.writeBooleanField("cutOff", capture.cutOff());
           json.writeArrayFieldStart("entries");
           for (CaptureEntry entry : shown) {
             json.writeStartObject();
@@ -54,7 +55,7 @@ final class TraceJson {
   }
 
   private static void entry(JsonGenerator json, CaptureEntry entry) throws IOException {
-    json.writeNumberField("at", entry.nanos() / 1e3);
+    json.writeNumberField("atMicros", entry.nanos() / 1e3);
     json.writeNumberField("session", entry.session());
     switch (entry) {
       case CaptureEvent event -> {
@@ -78,11 +79,11 @@ final class TraceJson {
     for (PhaseCost cost : session.costs()) {
       json.writeStartObject();
       json.writeStringField("phase", Words.label(cost.phase()));
-      json.writeNumberField("time", cost.nanos() / 1e3);
+      json.writeNumberField("timeMicros", cost.nanos() / 1e3);
       json.writeNumberField("messages", cost.messages());
       json.writeNumberField("replies", cost.replies());
       json.writeNumberField("waits", cost.waits());
-      json.writeNumberField("waiting", cost.waitedNanos() / 1e3);
+      json.writeNumberField("waitingMicros", cost.waitedNanos() / 1e3);
       json.writeEndObject();
     }
     json.writeEndArray();
@@ -91,8 +92,8 @@ final class TraceJson {
       json.writeStartObject();
       json.writeStringField("name", request.request().name());
       json.writeStringField("phase", Words.label(request.phase()));
-      json.writeNumberField("at", request.request().nanos() / 1e3);
-      json.writeNumberField("reply", request.replyNanos() / 1e3);
+      json.writeNumberField("atMicros", request.request().nanos() / 1e3);
+      json.writeNumberField("replyMicros", request.replyNanos() / 1e3);
       json.writeEndObject();
     }
     json.writeEndArray();
@@ -101,14 +102,14 @@ final class TraceJson {
   private static void whatIf(JsonGenerator json, WhatIf estimate) throws IOException {
     json.writeObjectFieldStart("setUp");
     json.writeObjectFieldStart("recorded");
-    cost(json, estimate.recorded(), "waiting");
+    cost(json, estimate.recorded(), "waitingMicros");
     json.writeEndObject();
     json.writeArrayFieldStart("estimates");
     for (WhatIf.Variant variant : estimate.variants()) {
       json.writeStartObject();
       json.writeStringField("name", variant.name());
       json.writeNumberField("early", variant.early());
-      cost(json, variant.window(), "modelledWaiting");
+      cost(json, variant.window(), "modelledWaitingMicros");
       json.writeStringField("note", variant.note());
       json.writeEndObject();
     }

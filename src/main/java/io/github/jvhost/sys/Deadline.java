@@ -90,8 +90,9 @@ public final class Deadline {
     return Duration.ofNanos(allowedNanos);
   }
 
+  /** {@return how long was allowed, as it stands behind "within": "2000 ms"} */
   @Override
   public String toString() {
-    return "deadline of " + allowed().toMillis() + " ms";
+    return allowed().toMillis() + " ms";
   }
 }

@@ -83,9 +83,7 @@ class BackEndAddressTest {
       assertThatThrownBy(() -> connect(new BackEndAddress.Listening(listener), brief()))
           .isInstanceOf(DeadlineException.class)
           .hasMessage(
-              "net0: waiting for a back end to connect to "
-                  + path
-                  + ": none came within deadline of 20 ms");
+              "net0: waiting for a back end to connect to " + path + ": none came within 20 ms");
     }
   }
 

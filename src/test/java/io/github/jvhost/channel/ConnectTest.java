@@ -16,12 +16,17 @@ import io.github.jvhost.protocol.U64;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.MemoryFile;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.newsclub.net.unix.AFUNIXDatagramChannel;
+import org.newsclub.net.unix.AFUNIXSocketAddress;
 import org.newsclub.net.unix.AFUNIXSocketPair;
 
 /** Sockets with a path, and the back end's side of a connection. */
@@ -66,17 +71,54 @@ class ConnectTest {
     Path path = directory.resolve("nowhere");
     assertThatThrownBy(() -> connect(path, soon()))
         .isInstanceOf(VhostException.class)
-        .hasMessage("net0: connecting to " + path + ": no such socket")
+        .hasMessage(
+            "net0: connecting to " + path + ": no such socket; it is there once the back end runs")
         .extracting(e -> ((VhostException) e).recovery())
         .isEqualTo(Recovery.RETRY);
   }
 
-  @Test
-  void aFileWithoutAListenerRefuses() throws Exception {
-    Path path = Files.createFile(directory.resolve("plain"));
+  private void assertRefused(Path path, Recovery recovery, String why) {
     assertThatThrownBy(() -> connect(path, soon()))
         .isInstanceOf(VhostException.class)
-        .hasMessageContaining("Connection refused");
+        .hasMessage("net0: connecting to " + path + ": " + why)
+        .extracting(e -> ((VhostException) e).recovery())
+        .isEqualTo(recovery);
+  }
+
+  @Test
+  void whatIsNoSocketIsCalledThat() throws Exception {
+    assertRefused(
+        Files.createFile(directory.resolve("plain")),
+        Recovery.GIVE_UP,
+        "it is a file and no socket");
+    assertRefused(
+        Files.createDirectory(directory.resolve("folder")),
+        Recovery.GIVE_UP,
+        "it is a directory and no socket");
+  }
+
+  @Test
+  void aSocketThatNobodyListensOnIsToldFromOneThatIsNotThere() throws Exception {
+    Path path = directory.resolve("stale");
+    try (var server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+      server.bind(UnixDomainSocketAddress.of(path));
+    }
+    assertRefused(
+        path,
+        Recovery.RETRY,
+        "nobody listens on it any more; the back end has to be started again");
+  }
+
+  @Test
+  void aSocketOfAnotherKindIsCalledThat() throws Exception {
+    Path path = directory.resolve("datagrams");
+    try (var socket = AFUNIXDatagramChannel.open()) {
+      socket.bind(AFUNIXSocketAddress.of(path));
+      assertRefused(
+          path,
+          Recovery.GIVE_UP,
+          "it is a socket of another kind, and vhost-user needs a stream socket");
+    }
   }
 
   @Test

@@ -106,7 +106,7 @@ class ReplyDeadlinesTest {
     pair.ask(FrontEndRequest.GET_FEATURES);
     assertThatThrownBy(() -> pair.channel.awaitReply(Deadline.in(20, TimeUnit.MILLISECONDS)))
         .isInstanceOf(DeadlineException.class)
-        .hasMessageContaining("GET_FEATURES: none came within deadline of 20 ms");
+        .hasMessageContaining("GET_FEATURES: none came within 20 ms");
   }
 
   @Test

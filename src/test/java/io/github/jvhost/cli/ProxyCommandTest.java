@@ -11,6 +11,9 @@ import io.github.jvhost.testkit.probe.BackEndProbe;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -181,11 +184,30 @@ class ProxyCommandTest {
           .contains(
               "MRG_RXBUF", "PROTOCOL_FEATURES", "STATUS", "up to 2 pairs", "profile dpdk", "of 10");
       assertThat(run("probe", back.toString(), "--round-trips=0", "--json").out())
-          .contains("\"queues\" : 2", "\"LOG_ALL\"", "\"way\" : \"implicit, profile generic\"");
+          .contains(
+              "\"queues\" : 2",
+              "\"LOG_ALL\"",
+              "\"dialect\" : \"upstream\"",
+              "\"profile\" : \"generic\"",
+              "\"reason\" : \"if-of-profile\"");
       assertThat(run("probe", back.toString(), "--round-trips=0", "--device=other").out())
           .contains("bit 15")
           .doesNotContain("MRG_RXBUF");
     }
+  }
+
+  @Test
+  void aProbeSaysWhyNothingCameAndWhatToDo() throws Exception {
+    try (var server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+      server.bind(UnixDomainSocketAddress.of(back));
+
+      assertThat(run("probe", back.toString(), "--timeout=100ms").err().lines())
+          .singleElement()
+          .asString()
+          .startsWith("jvhost: " + back + " took the connection and does not answer (")
+          .endsWith("another front end, or not speak vhost-user; --timeout waits longer");
+    }
+    Files.delete(back);
   }
 
   @ParameterizedTest

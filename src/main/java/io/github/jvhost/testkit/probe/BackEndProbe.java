@@ -1,10 +1,13 @@
 package io.github.jvhost.testkit.probe;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.BackEndGoneException;
+import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.NoPayload;
+import io.github.jvhost.protocol.ProtocolException;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.sys.Deadline;
@@ -36,6 +39,9 @@ public final class BackEndProbe {
   /** Round trips before any counts: the code has to be warm for the times to be the back end's. */
   private static final int WARM_UP = 500;
 
+  private static final String OTHERS =
+      "it may be serving another front end, or not speak vhost-user";
+
   private BackEndProbe() {}
 
   /**
@@ -46,14 +52,48 @@ public final class BackEndProbe {
    * @param roundTrips of GET_FEATURES that are timed, 0 or more
    * @param within how long connecting and each answer may take
    * @return what the back end answered, and how long {@code roundTrips} of its answers took
-   * @throws VhostException if nobody listens, or an answer is missing or makes no sense
+   * @throws DeadlineException if it makes no room for a connection, or does not answer in time
+   * @throws VhostException if nobody listens, or an answer is missing or makes no sense; the
+   *     message names the socket
    */
   public static ProbeResult probe(Path socket, Dialect dialect, int roundTrips, Duration within) {
     DescriptorLedger ledger = DescriptorLedger.counting();
     try (VhostUserChannel channel =
         VhostUserChannel.connect(socket, "probe", dialect, ledger, Deadline.after(within))) {
       var frontEnd = new VhostUserFrontEnd(channel, within);
-      long features = frontEnd.getFeatures();
+      long features = first(socket, frontEnd);
+      return rest(socket, channel, frontEnd, features, roundTrips, within);
+    }
+  }
+
+  /** Its answer, or the lack of one, tells whether that is a back end at all. */
+  private static long first(Path socket, VhostUserFrontEnd frontEnd) {
+    try {
+      return frontEnd.getFeatures();
+    } catch (DeadlineException e) {
+      throw new DeadlineException(
+          "%s took the connection and does not answer (%s); %s"
+              .formatted(socket, e.getMessage(), OTHERS));
+    } catch (BackEndGoneException e) {
+      throw new VhostException(
+          "%s took the connection and hung up (%s); %s".formatted(socket, e.getMessage(), OTHERS),
+          e.recovery(),
+          e);
+    } catch (ProtocolException e) {
+      throw new VhostException(
+          "%s does not speak vhost-user (%s)".formatted(socket, e.getMessage()), e.recovery(), e);
+    }
+  }
+
+  private static ProbeResult rest(
+      Path socket,
+      VhostUserChannel channel,
+      VhostUserFrontEnd frontEnd,
+      long features,
+      int roundTrips,
+      Duration within) {
+    Dialect dialect = channel.dialect();
+    try {
       OptionalLong offered = OptionalLong.empty();
       OptionalLong queues = OptionalLong.empty();
       OptionalLong slots = OptionalLong.empty();
@@ -79,6 +119,10 @@ public final class BackEndProbe {
       SortedTimes replies = times(channel, roundTrips, within);
       return new ProbeResult(
           features, offered, acknowledged, queues, slots, status, replies, dialect);
+    } catch (DeadlineException e) {
+      throw new DeadlineException(socket + ": " + e.getMessage());
+    } catch (VhostException e) {
+      throw new VhostException(socket + ": " + e.getMessage(), e.recovery(), e);
     }
   }
 

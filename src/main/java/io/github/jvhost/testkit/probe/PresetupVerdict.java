@@ -5,62 +5,99 @@ import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.vhost.BackEndCapabilities;
 import io.github.jvhost.vhost.BackEndProfile;
 import io.github.jvhost.vhost.EarlyParts;
+import io.github.jvhost.virtio.NetFeature;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 
 /**
  * Whether a back end could be set up early, in one way.
  *
- * @param way "explicit, dialect rfc-2023"
- * @param possible whether it could
- * @param words how, or why not
+ * @param way in which it would be told
+ * @param reason whether it could, and why not
+ * @param early what it would be told early, or would if the doubt were dispelled; empty where it is
+ *     impossible
  */
-public record PresetupVerdict(String way, boolean possible, String words) {
+public record PresetupVerdict(Way way, Reason reason, List<EarlyPart> early) {
 
-  static List<PresetupVerdict> of(ProbeResult result) {
-    List<PresetupVerdict> verdicts = new ArrayList<>();
-    if (result.dialect().hasPresetup()) {
-      verdicts.add(explicit(result, result.dialect(), true));
-    } else {
-      verdicts.add(explicit(result, Dialect.RFC_2023, false));
-      verdicts.add(explicit(result, Dialect.NVIDIA_QEMU_8_2, false));
-    }
-    verdicts.add(implicit(result, BackEndProfile.GENERIC));
-    verdicts.add(implicit(result, BackEndProfile.DPDK));
-    return List.copyOf(verdicts);
-  }
+  /** How a back end is told early. */
+  public sealed interface Way {}
 
   /**
    * With the PRESETUP message.
    *
-   * @param meant whether the caller said that numbers mean this here; the wire does not tell
+   * @param dialect that has it: its bit and its id
    */
-  private static PresetupVerdict explicit(ProbeResult result, Dialect dialect, boolean meant) {
-    String way = "explicit, dialect " + label(dialect.name());
-    long offered = result.protocolFeatures().orElse(0);
-    int bit = dialect.presetup().orElseThrow().bit();
-    if ((offered & dialect.presetupMask()) == 0) {
-      return new PresetupVerdict(
-          way, false, "no: protocol feature bit %d is not offered".formatted(bit));
-    }
-    if (!ProtocolFeature.STATUS.isIn(offered)) {
-      return new PresetupVerdict(
-          way, false, "no: STATUS is not offered, without which nothing holds the rings");
-    }
-    String told = EarlyParts.explicit().describe() + " of each ring, memory, features, MTU";
-    return meant
-        ? new PresetupVerdict(way, true, "yes, told early: " + told)
-        : new PresetupVerdict(
-            way,
-            false,
-            "bit %d is offered; upstream it means %s. If it was built for this dialect (say"
-                    .formatted(bit, ProtocolFeature.describe(1L << bit))
-                + " --dialect=%s): %s".formatted(label(dialect.name()), told));
+  public record Explicit(Dialect dialect) implements Way {}
+
+  /**
+   * Without a message for it.
+   *
+   * @param profile what is relied upon
+   */
+  public record Implicit(BackEndProfile profile) implements Way {}
+
+  /** What speaks for it or against it. */
+  public enum Reason {
+    /** Everything that it takes is offered. */
+    OFFERED,
+
+    /** So it is if the back end is one of this profile, which the wire does not tell. */
+    IF_OF_PROFILE,
+
+    /**
+     * The dialect's bit is offered, but it was asked in a dialect in which that bit means something
+     * else: so it is if it was built for this one, which the wire does not tell.
+     */
+    IF_OF_DIALECT,
+
+    /** The dialect's bit is not offered. */
+    NO_PRESETUP,
+
+    /** STATUS is not offered, without which nothing holds the rings. */
+    NO_STATUS
   }
 
-  private static PresetupVerdict implicit(ProbeResult result, BackEndProfile profile) {
-    String way = "implicit, profile " + label(profile.name());
+  /** Copies. */
+  public PresetupVerdict {
+    early = List.copyOf(early);
+  }
+
+  /** {@return whether it could, as far as what was asked goes} */
+  public boolean possible() {
+    return switch (reason) {
+      case OFFERED, IF_OF_PROFILE -> true;
+      case IF_OF_DIALECT, NO_PRESETUP, NO_STATUS -> false;
+    };
+  }
+
+  static List<PresetupVerdict> of(ProbeResult result) {
+    List<PresetupVerdict> verdicts = new ArrayList<>();
+    if (result.dialect().hasPresetup()) {
+      verdicts.add(explicit(result, result.dialect(), Reason.OFFERED));
+    } else {
+      verdicts.add(explicit(result, Dialect.RFC_2023, Reason.IF_OF_DIALECT));
+      verdicts.add(explicit(result, Dialect.NVIDIA_QEMU_8_2, Reason.IF_OF_DIALECT));
+    }
+    verdicts.add(implicit(result, BackEndProfile.GENERIC, Reason.OFFERED));
+    verdicts.add(implicit(result, BackEndProfile.DPDK, Reason.IF_OF_PROFILE));
+    return List.copyOf(verdicts);
+  }
+
+  private static PresetupVerdict explicit(ProbeResult result, Dialect dialect, Reason otherwise) {
+    var way = new Explicit(dialect);
+    long offered = result.protocolFeatures().orElse(0);
+    if ((offered & dialect.presetupMask()) == 0) {
+      return new PresetupVerdict(way, Reason.NO_PRESETUP, List.of());
+    }
+    if (!ProtocolFeature.STATUS.isIn(offered)) {
+      return new PresetupVerdict(way, Reason.NO_STATUS, List.of());
+    }
+    return new PresetupVerdict(way, otherwise, early(EarlyParts.explicit(), result));
+  }
+
+  private static PresetupVerdict implicit(
+      ProbeResult result, BackEndProfile profile, Reason otherwise) {
+    var way = new Implicit(profile);
     var can =
         new BackEndCapabilities(
             result.features(),
@@ -69,17 +106,30 @@ public record PresetupVerdict(String way, boolean possible, String words) {
             result.dialect(),
             profile);
     if (profile.holdsRingsUntilDriverOk() && !can.hasStatus()) {
-      return new PresetupVerdict(
-          way, false, "no: STATUS is not offered, without which this rule does not hold the rings");
+      return new PresetupVerdict(way, Reason.NO_STATUS, List.of());
     }
-    String told = EarlyParts.implicit(can).describe() + " of each ring, memory, features, MTU";
-    return profile == BackEndProfile.GENERIC
-        ? new PresetupVerdict(way, true, "yes, told early: " + told)
-        : new PresetupVerdict(
-            way, true, "yes, if it is one: the wire does not tell. Told early: " + told);
+    return new PresetupVerdict(way, otherwise, early(EarlyParts.implicit(can), result));
   }
 
-  private static String label(String name) {
-    return name.toLowerCase(Locale.ROOT).replace('_', '-');
+  private static List<EarlyPart> early(EarlyParts parts, ProbeResult result) {
+    List<EarlyPart> early = new ArrayList<>();
+    for (EarlyPart part : EarlyPart.values()) {
+      boolean told =
+          switch (part) {
+            case SIZE -> parts.size();
+            case ADDRESS -> parts.address();
+            case KICK -> parts.kick();
+            case CALL -> parts.call();
+            case ENABLE, MEMORY, FEATURES -> true;
+            // The one without the other is told nobody.
+            case MTU ->
+                ProtocolFeature.MTU.isIn(result.protocolFeatures().orElse(0))
+                    && NetFeature.MTU.in(result.features());
+          };
+      if (told) {
+        early.add(part);
+      }
+    }
+    return early;
   }
 }

@@ -12,9 +12,15 @@ import java.util.List;
  * @param started when it began; entries count from here
  * @param dialect in which numbers were read
  * @param entries in the order in which things happened
+ * @param cutOff whether the last line was incomplete, as a crash leaves it, and is not among them
  */
 public record Capture(
-    String listen, String connect, Instant started, Dialect dialect, List<CaptureEntry> entries) {
+    String listen,
+    String connect,
+    Instant started,
+    Dialect dialect,
+    List<CaptureEntry> entries,
+    boolean cutOff) {
   /** Copies the list. */
   public Capture {
     entries = List.copyOf(entries);

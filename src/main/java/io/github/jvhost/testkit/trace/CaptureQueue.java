@@ -113,13 +113,12 @@ public final class CaptureQueue implements RelayObserver, AutoCloseable {
     return entries;
   }
 
-  /** Nobody takes any more: what comes from here on may be lost, so that no relay waits. */
-  public void stopTaking() {
-    closed = true;
-  }
-
+  /**
+   * Nobody waits for more: what comes from here on may be lost, so that no relay is held up. {@link
+   * #rest} still has what came before.
+   */
   @Override
   public void close() {
-    stopTaking();
+    closed = true;
   }
 }

@@ -20,14 +20,17 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Reads what {@link CaptureWriter} wrote, and trusts none of it. A last line that was cut off, as a
- * crash leaves it, is passed over. Pure functions: thread-safe.
+ * crash leaves it, is passed over, and {@link Capture#cutOff} says so. Pure functions: thread-safe.
  */
 public final class CaptureReader {
   private static final int LONGEST_LINE = 1 << 16;
   private static final int MOST_ENTRIES = 1 << 22;
+  private static final String NO_CAPTURE =
+      "line 1: it is not that of a capture, as `jvhost proxy --save` writes one";
 
   private final JsonFactory factory = new JsonFactory();
   private final BufferedReader in;
@@ -42,7 +45,8 @@ public final class CaptureReader {
    *
    * @param in stays the caller's
    * @return everything that it holds, in the order of its lines
-   * @throws VhostException (GIVE_UP) if it is none, or cannot be read; the message names the line
+   * @throws VhostException (GIVE_UP) if it is none, or is of another version, or cannot be read;
+   *     the message names the line
    */
   public static Capture read(BufferedReader in) {
     var reader = new CaptureReader(in);
@@ -55,22 +59,18 @@ public final class CaptureReader {
   }
 
   private Capture read() throws IOException {
-    String first = in.readLine();
-    number = 1;
-    Map<String, String> head = first == null ? Map.of() : members(first);
-    if (!"1".equals(head.get("jvhostCapture"))) {
-      throw wrong("it is no capture of this version");
-    }
+    Map<String, String> head = head();
     Dialect dialect = dialect(head);
     var decoder = new MessageDecoder(dialect);
     List<CaptureEntry> entries = new ArrayList<>();
-    String line = in.readLine();
+    boolean cutOff = false;
+    String line = line();
     while (line != null) {
       number++;
-      String next = in.readLine();
+      String next = line();
       // Cut off in the middle: the program that wrote it was killed.
-      boolean torn = next == null && !line.endsWith("}");
-      if (!line.isBlank() && !torn) {
+      cutOff = next == null && !line.isBlank() && !line.endsWith("}");
+      if (!line.isBlank() && !cutOff) {
         entries.add(entry(members(line), decoder));
       }
       if (entries.size() > MOST_ENTRIES) {
@@ -84,10 +84,51 @@ public final class CaptureReader {
           head.getOrDefault("connect", ""),
           Instant.parse(required(head, "started")),
           dialect,
-          entries);
+          entries,
+          cutOff);
     } catch (DateTimeParseException e) {
       throw wrong("'started' is no time");
     }
+  }
+
+  /** The next line; null behind the last. What follows one that is too long is not looked at. */
+  private @Nullable String line() throws IOException {
+    var line = new StringBuilder();
+    for (int next = in.read(); next != '\n'; next = in.read()) {
+      if (next < 0) {
+        return line.isEmpty() ? null : line.toString();
+      }
+      if (line.length() > LONGEST_LINE) {
+        return line.toString();
+      }
+      line.append((char) next);
+    }
+    return line.toString();
+  }
+
+  /** The first line, on which everything else depends. */
+  private Map<String, String> head() throws IOException {
+    number = 1;
+    String first = line();
+    if (first == null) {
+      throw new VhostException("it is empty, and so is no capture", Recovery.GIVE_UP);
+    }
+    Map<String, String> head;
+    try {
+      head = members(first);
+    } catch (VhostException e) {
+      throw new VhostException(NO_CAPTURE, Recovery.GIVE_UP, e);
+    }
+    String version = head.get("jvhostCapture");
+    if (version == null) {
+      throw new VhostException(NO_CAPTURE, Recovery.GIVE_UP);
+    }
+    if (!version.equals(String.valueOf(CaptureWriter.VERSION))) {
+      throw wrong(
+          "it is a capture in version %s of the format, and only version %d is known here"
+              .formatted(version, CaptureWriter.VERSION));
+    }
+    return head;
   }
 
   private Dialect dialect(Map<String, String> head) {

@@ -5,9 +5,10 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Deque;
 import java.util.EnumMap;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
 
 /**
  * One session of a capture, its replies paired with requests, its requests assigned to phases.
@@ -15,19 +16,17 @@ import java.util.Map;
  * @param session which one, counted from 1
  * @param requests of the front end's, in order
  * @param costs of the phases that it had, in the order of {@link SessionPhase}
- * @param phases in which phase each message of the session was
+ * @param phases in which phase each message of the session was, in the order of the capture; raw
+ *     bytes and those of the back end's own channel are among them
  */
 public record TracedSession(
-    int session,
-    List<TracedRequest> requests,
-    List<PhaseCost> costs,
-    Map<CapturedMessage, SessionPhase> phases) {
+    int session, List<TracedRequest> requests, List<PhaseCost> costs, List<SessionPhase> phases) {
 
   /** Copies. */
   public TracedSession {
     requests = List.copyOf(requests);
     costs = List.copyOf(costs);
-    phases = Map.copyOf(phases);
+    phases = List.copyOf(phases);
   }
 
   /**
@@ -36,12 +35,11 @@ public record TracedSession(
    * @param capture what a proxy has seen
    */
   public static List<TracedSession> of(Capture capture) {
-    return capture.entries().stream()
-        .map(CaptureEntry::session)
-        .distinct()
-        .sorted()
-        .map(session -> new Reading(session).read(capture.entries()))
-        .toList();
+    SortedMap<Integer, Reading> readings = new TreeMap<>();
+    for (CaptureEntry entry : capture.entries()) {
+      readings.computeIfAbsent(entry.session(), Reading::new).accept(entry);
+    }
+    return readings.values().stream().map(Reading::end).toList();
   }
 
   /**
@@ -64,7 +62,7 @@ public record TracedSession(
     private final List<TracedRequest> requests = new ArrayList<>();
     private final Deque<Integer> open = new ArrayDeque<>(); // indexes of requests
     private final Map<SessionPhase, Tally> tallies = new EnumMap<>(SessionPhase.class);
-    private final Map<CapturedMessage, SessionPhase> phases = new HashMap<>();
+    private final List<SessionPhase> phases = new ArrayList<>();
     private SessionPhase phase = SessionPhase.NEGOTIATE;
     private long since = -1;
     private long last;
@@ -83,25 +81,24 @@ public record TracedSession(
       this.session = session;
     }
 
-    TracedSession read(List<CaptureEntry> entries) {
-      for (CaptureEntry entry : entries) {
-        if (entry.session() != session) {
-          continue;
-        }
-        if (since < 0) {
-          since = entry.nanos();
-        }
-        if (entry instanceof CapturedMessage message) {
-          switch (message.route()) {
-            case TO_BACK_END -> request(message);
-            case TO_FRONT_END -> reply(message);
-            case ASKED, ANSWERED -> phases.put(message, phase);
-          }
-        } else if (tracker.runs()) {
-          enter(SessionPhase.RUN, last);
-        }
-        last = Math.max(last, entry.nanos());
+    void accept(CaptureEntry entry) {
+      if (since < 0) {
+        since = entry.nanos();
       }
+      if (entry instanceof CapturedMessage message) {
+        phases.add(
+            switch (message.route()) {
+              case TO_BACK_END -> request(message);
+              case TO_FRONT_END -> reply(message);
+              case ASKED, ANSWERED -> phase;
+            });
+      } else if (tracker.runs()) {
+        enter(SessionPhase.RUN, last);
+      }
+      last = Math.max(last, entry.nanos());
+    }
+
+    TracedSession end() {
       tally(phase).nanos += Math.max(0, last - Math.max(0, since));
       List<PhaseCost> costs = new ArrayList<>();
       tallies.forEach((each, t) ->
@@ -109,7 +106,7 @@ public record TracedSession(
       return new TracedSession(session, requests, costs, phases);
     }
 
-    private void request(CapturedMessage message) {
+    private SessionPhase request(CapturedMessage message) {
       boolean ran = tracker.runs();
       SessionPhase now = tracker.accept(message);
       if (ran && !tracker.runs()) {
@@ -118,14 +115,15 @@ public record TracedSession(
       }
       enter(now, message.nanos());
       tally(now).messages++;
-      phases.put(message, now);
       open.addLast(requests.size());
       requests.add(new TracedRequest(message, now, null, 0));
       replying = false;
+      return now;
     }
 
     /** Replies come in order; what was passed over is not answered. */
-    private void reply(CapturedMessage message) {
+    private SessionPhase reply(CapturedMessage message) {
+      SessionPhase of = phase;
       while (!open.isEmpty()) {
         int index = open.removeFirst();
         TracedRequest asked = requests.get(index);
@@ -137,13 +135,13 @@ public record TracedSession(
           tally.replies++;
           tally.waited += took;
           tally.waits += replying ? 0 : 1;
-          phases.put(message, asked.phase());
+          of = asked.phase();
           break;
         }
       }
-      phases.putIfAbsent(message, phase);
       replying = true;
       lastReply = message.nanos();
+      return of;
     }
 
     private void enter(SessionPhase next, long nanos) {

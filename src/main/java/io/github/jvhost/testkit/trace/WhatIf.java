@@ -11,6 +11,7 @@ import io.github.jvhost.vhost.BackEndProfile;
 import io.github.jvhost.vhost.EarlyParts;
 import io.github.jvhost.virtio.DeviceStatus;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -179,9 +180,10 @@ public record WhatIf(Cost recorded, List<Variant> variants) {
     for (TracedRequest request : setUp.reversed()) {
       RingPart part = RingPart.of(request.request());
       if (part == null || told.add(part)) {
-        once.addFirst(request);
+        once.add(request);
       }
     }
+    Collections.reverse(once);
     return once;
   }
 

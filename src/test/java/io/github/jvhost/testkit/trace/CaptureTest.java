@@ -13,6 +13,7 @@ import io.github.jvhost.protocol.VringState;
 import io.netty.buffer.Unpooled;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.Reader;
 import java.io.StringReader;
 import java.io.StringWriter;
 import java.time.Instant;
@@ -81,7 +82,7 @@ class CaptureTest {
       List<CaptureEntry> entries = entries(dialect);
 
       assertThat(read(written(dialect, entries)))
-          .isEqualTo(new Capture("/run/a", "/run/b", STARTED, dialect, entries));
+          .isEqualTo(new Capture("/run/a", "/run/b", STARTED, dialect, entries, false));
     }
   }
 
@@ -117,7 +118,12 @@ class CaptureTest {
   void aLineThatWasCutOffIsPassedOver() throws Exception {
     String text = written(Dialect.UPSTREAM, entries(Dialect.UPSTREAM));
 
-    assertThat(read(text.substring(0, text.length() - 5)).entries()).hasSize(11);
+    Capture cut = read(text.substring(0, text.length() - 5));
+
+    assertThat(cut.entries()).hasSize(11);
+    assertThat(cut.cutOff()).isTrue();
+    assertThat(read(text).cutOff()).isFalse();
+    assertThat(read(text + "\n  ").cutOff()).as("a blank line is nothing").isFalse();
   }
 
   @ParameterizedTest
@@ -151,7 +157,50 @@ class CaptureTest {
 
       assertThatThrownBy(() -> read(head + line + "\n")).isInstanceOf(VhostException.class);
     }
-    assertThatThrownBy(() -> read("")).isInstanceOf(VhostException.class);
-    assertThatThrownBy(() -> read("{\"jvhostCapture\":2}\n")).isInstanceOf(VhostException.class);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '\'',
+      value = {
+        "'' | it is empty",
+        "'hello' | is not that of a capture",
+        "'{\"jvhostPlan\":1}' | is not that of a capture",
+        "'{\"jvhostCapture\":2}' | it is a capture in version 2 of the format, and only version 1",
+      })
+  void aFileThatIsNoCaptureIsToldFromOneOfAnotherVersion(String file, String why) {
+    assertThatThrownBy(() -> read(file))
+        .isInstanceOf(VhostException.class)
+        .hasMessageContaining(why);
+  }
+
+  /** As /dev/zero is: whoever looks for the end of a line finds none. */
+  private static Reader endless(String begin) {
+    return new Reader() {
+      private int at;
+
+      @Override
+      public int read(char[] into, int from, int length) {
+        for (int i = 0; i < length; i++) {
+          into[from + i] = at < begin.length() ? begin.charAt(at) : 'x';
+          at = Math.min(at + 1, begin.length());
+        }
+        return length;
+      }
+
+      @Override
+      public void close() {}
+    };
+  }
+
+  @Test
+  void aLineWithoutEndIsRefused() {
+    String head = written(Dialect.UPSTREAM, List.of());
+
+    assertThatThrownBy(() -> CaptureReader.read(new BufferedReader(endless(""))))
+        .hasMessageContaining("is not that of a capture");
+    assertThatThrownBy(() -> CaptureReader.read(new BufferedReader(endless(head))))
+        .hasMessageStartingWith("line 2: it has more than 65536 characters");
   }
 }

@@ -2,15 +2,21 @@ package io.github.jvhost.testkit.trace;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.channel.RelayRoute;
+import io.github.jvhost.protocol.Bytes;
+import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /**
  * A capture of two sessions at DPDK 22.11's vhost: DPDK's virtio-user with two queue pairs, then
@@ -47,6 +53,29 @@ class TracedSessionTest {
         .extracting(TracedSessionTest::counts)
         .containsExactly(
             "NEGOTIATE 7 5 5", "CONFIGURE 21 2 2", "START 9 1 1", "RUN 0 0 0", "STOP 3 2 2");
+  }
+
+  @Test
+  @Timeout(60)
+  void sessionsByTheHundredThousandAreGroupedOnce() {
+    int sessions = 200_000;
+    var decoder = new MessageDecoder(Dialect.UPSTREAM);
+    List<CaptureEntry> entries = new ArrayList<>();
+    for (int session = 1; session <= sessions; session++) {
+      entries.add(new CaptureEvent(session, session, true, ""));
+    }
+    entries.add(decoder.message(0, 0, 7, RelayRoute.TO_BACK_END, 1, 1, 0, 0, Bytes.of()));
+    entries.add(decoder.message(0, 0, 7, RelayRoute.TO_BACK_END, 1, 1, 0, 0, Bytes.of()));
+    var capture = new Capture("/run/a", "/run/b", Instant.EPOCH, Dialect.UPSTREAM, entries, false);
+
+    List<TracedSession> traced = TracedSession.of(capture);
+
+    assertThat(traced).hasSize(sessions);
+    assertThat(traced.get(6).session()).isEqualTo(7);
+    assertThat(traced.get(6).requests()).hasSize(2);
+    assertThat(traced.get(6).phases())
+        .as("equal messages are two")
+        .containsExactly(SessionPhase.NEGOTIATE, SessionPhase.NEGOTIATE);
   }
 
   @Test

@@ -1,0 +1,26 @@
+package io.github.jvhost.testkit.probe;
+
+/** What a back end can be told early. */
+public enum EarlyPart {
+  /** SET_VRING_NUM of each ring. */
+  SIZE,
+  /** SET_VRING_ADDR of each ring. */
+  ADDRESS,
+  /** SET_VRING_KICK of each ring, with the descriptor that counts. */
+  KICK,
+  /** SET_VRING_CALL of each ring, likewise. */
+  CALL,
+  /** SET_VRING_ENABLE of each ring. */
+  ENABLE,
+  /** The guest's memory. */
+  MEMORY,
+  /** SET_FEATURES. */
+  FEATURES,
+  /** NET_SET_MTU. */
+  MTU;
+
+  /** {@return whether it is told of each ring, and not once of the device} */
+  public boolean isOfRing() {
+    return compareTo(ENABLE) <= 0;
+  }
+}

@@ -1,0 +1,99 @@
+package io.github.jvhost.channel;
+
+import static io.github.jvhost.channel.ChannelPair.soon;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** A relay that two threads close. */
+@Timeout(60)
+class RelayCloseTest {
+  private final DescriptorLedger ledger = DescriptorLedger.tracing();
+  private Path directory;
+  private Path front;
+  private Path back;
+
+  @BeforeEach
+  void makeRoom() throws IOException {
+    // Not JUnit's: a socket's path has room for 107 bytes only.
+    directory = Files.createTempDirectory("jvhost");
+    front = directory.resolve("f");
+    back = directory.resolve("b");
+  }
+
+  @AfterEach
+  void nothingIsLeft() throws IOException {
+    assertThat(ledger.describeOpen()).isEmpty();
+    Files.deleteIfExists(back);
+    Files.delete(directory); // Fails where the relay's socket is still in it.
+  }
+
+  /** Stays in {@link #connected} until it is let go. */
+  private record Held(CountDownLatch there, CountDownLatch go) implements RelayObserver {
+    @Override
+    public void connected(int session, long nanos) {
+      there.countDown();
+      try {
+        assertThat(go.await(20, TimeUnit.SECONDS)).isTrue();
+      } catch (InterruptedException e) {
+        throw new AssertionError(e);
+      }
+    }
+
+    @Override
+    public void passed(RelayedMessage message) {}
+
+    @Override
+    public void ended(int session, long nanos, String why) {}
+  }
+
+  private static void awaitRest(Thread thread) {
+    Deadline deadline = soon();
+    while (EnumSet.of(Thread.State.NEW, Thread.State.RUNNABLE).contains(thread.getState())) {
+      assertThat(deadline.expired()).isFalse();
+      Thread.onSpinWait();
+    }
+  }
+
+  @Test
+  void whoeverClosesItWaitsUntilItIsClosed() throws Exception {
+    var held = new Held(new CountDownLatch(1), new CountDownLatch(1));
+    try (var server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+      server.bind(UnixDomainSocketAddress.of(back));
+      Relay relay = Relay.start(front, back, ledger, held);
+      try (SocketChannel _ = SocketChannel.open(UnixDomainSocketAddress.of(front));
+          SocketChannel _ = server.accept()) {
+        assertThat(held.there().await(20, TimeUnit.SECONDS)).isTrue();
+        Thread first = Thread.ofPlatform().daemon().start(relay::close);
+        awaitRest(first);
+        var second =
+            new FutureTask<>(() -> {
+              relay.close();
+              return !relay.isAlive() && Files.notExists(front);
+            });
+        Thread other = Thread.ofPlatform().daemon().start(second);
+        awaitRest(other);
+        held.go().countDown();
+
+        assertThat(second.get(20, TimeUnit.SECONDS)).isTrue();
+        first.join();
+      }
+    }
+  }
+}

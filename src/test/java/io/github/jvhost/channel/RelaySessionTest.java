@@ -1,0 +1,124 @@
+package io.github.jvhost.channel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.Header;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.MemoryFile;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.SocketPair;
+import io.github.jvhost.sys.SystemCallException;
+import io.netty.buffer.Unpooled;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Supplier;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** What a session says of what went wrong, without the thread around it. */
+@Timeout(60)
+class RelaySessionTest {
+  private static final int EMFILE = 24;
+  private static final int NO_WAKE_UP = -1;
+
+  private final DescriptorLedger ledger = DescriptorLedger.tracing();
+  private final MemorySegment bytes = Arena.ofAuto().allocate(Header.SIZE);
+
+  /** Is not asked. */
+  private record Nobody() implements RelayObserver, RelayDirection.Checkpoint {
+    @Override
+    public void connected(int session, long nanos) {}
+
+    @Override
+    public void passed(RelayedMessage message) {}
+
+    @Override
+    public void ended(int session, long nanos, String why) {}
+
+    @Override
+    public void before(int request, int flags, List<OwnedDescriptor> descriptors) {}
+
+    @Override
+    public void after(long arrived, long passed, boolean raw, byte[] bytes, int descriptors) {}
+  }
+
+  @AfterEach
+  void nothingIsLeft() {
+    assertThat(ledger.describeOpen()).isEmpty();
+  }
+
+  private void header(FrontEndRequest request) {
+    Header.encode(
+        Unpooled.wrappedBuffer(bytes.asByteBuffer()).clear(),
+        request.fixedId().orElseThrow(),
+        1,
+        0);
+  }
+
+  private static SocketPair none() {
+    throw new SystemCallException("create a socket", "socketpair", EMFILE);
+  }
+
+  @Test
+  void aChannelThatCannotBeWatchedIsMentioned() {
+    Supplier<SocketPair> pairs = RelaySessionTest::none;
+    List<OwnedDescriptor> arrived = new ArrayList<>();
+    SocketPair one = SocketPair.open(ledger, "front");
+    SocketPair other = SocketPair.open(ledger, "back");
+    try (MemoryFile file = MemoryFile.create(ledger, "a channel", 4096);
+        RelayEnd front = RelayEnd.of(one.one(), "front", ledger);
+        RelayEnd back = RelayEnd.of(other.one(), "back", ledger);
+        var session =
+            new RelaySession(
+                1,
+                RelayEnd.of(one.other(), "the front end", ledger),
+                RelayEnd.of(other.other(), "the back end", ledger),
+                ledger,
+                new Nobody(),
+                pairs)) {
+      header(FrontEndRequest.SET_BACKEND_REQ_FD);
+      front.send(bytes, 0, Header.SIZE, List.of(file.descriptor()));
+      assertThat(session.turn(NO_WAKE_UP)).isEmpty();
+      assertThat(back.receive(bytes, 0, Header.SIZE, arrived)).isEqualTo(Header.SIZE);
+      assertThat(arrived).as("it goes on all the same").hasSize(1);
+      one.one().close();
+
+      assertThat(session.run(NO_WAKE_UP, () -> false))
+          .startsWith("the front end closed the connection; ")
+          .contains("the back end's own channel was not watched", "EMFILE");
+    } finally {
+      arrived.forEach(OwnedDescriptor::close);
+    }
+  }
+
+  private String whyNot(RelayEnd to) {
+    SocketPair pair = SocketPair.open(ledger, "front");
+    try (RelayEnd front = RelayEnd.of(pair.one(), "front", ledger);
+        RelayEnd from = RelayEnd.of(pair.other(), "the front end", ledger)) {
+      header(FrontEndRequest.GET_FEATURES);
+      front.send(bytes, 0, Header.SIZE, List.of());
+      var direction = new RelayDirection(from, to, new Nobody());
+
+      assertThat(direction.move()).isEqualTo(RelayDirection.State.OVER);
+      return direction.why();
+    }
+  }
+
+  @Test
+  void onlyASideThatIsGoneIsSaidToHaveClosed() {
+    SocketPair pair = SocketPair.open(ledger, "back");
+    pair.other().close();
+    try (RelayEnd gone = RelayEnd.of(pair.one(), "the back end", ledger)) {
+      assertThat(whyNot(gone)).isEqualTo("the back end closed the connection");
+    }
+    MemoryFile file = MemoryFile.create(ledger, "no socket", 4096);
+    try (RelayEnd none = RelayEnd.of(file.descriptor(), "the back end", ledger)) {
+      assertThat(whyNot(none))
+          .isEqualTo("the back end: send 12 bytes: sendmsg failed with errno 88");
+    }
+  }
+}
