@@ -87,6 +87,7 @@ final class ProbeCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    Words.requireNamed(spec, "SOCKET", socket);
     Dialect dialect = Words.dialect(spec, dialectName);
     boolean net =
         Words.choose(spec, "--device", device, List.of("net", "other"), w -> w).equals("net");

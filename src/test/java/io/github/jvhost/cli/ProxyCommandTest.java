@@ -227,6 +227,7 @@ class ProxyCommandTest {
     "2, proxy a a",
     "2, proxy a ./x/../a",
     "2, mock-back-end ",
+    "2, probe ",
     "2, plan x --memory=1",
   })
   void whatCannotBeDoneIsSaidOnOneLine(int code, String command) {
