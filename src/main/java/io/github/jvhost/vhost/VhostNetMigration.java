@@ -180,6 +180,10 @@ public final class VhostNetMigration {
    * Plans and begins in one step, so that nothing comes between what was planned upon and what is
    * told. The plan goes on without the lock, side by side with other devices'; until {@link
    * #finish} the connection is that plan's alone, and whoever else wants it waits.
+   *
+   * @throws VhostException a ring lies outside of guest memory. A driver cannot bring this about:
+   *     its device would have been broken at once. The state is somebody else's, or this VM has not
+   *     got the memory of the one that it comes from; its source had better go on
    */
   Execution beginStart(StartOrder order) {
     synchronized (net) {
@@ -189,6 +193,7 @@ public final class VhostNetMigration {
         turns.planBegins();
         return prepared;
       }
+      transitions.requireRingsInMemory();
       return begun(transitions.planStart(order), net.transitionDeadline());
     }
   }

@@ -567,7 +567,13 @@ public final class VirtioNet {
     return net.config(deviceFeatures(), common.order());
   }
 
-  private void markBroken(String why) {
+  /**
+   * Says that the device needs a reset: for whoever runs a back end for it, and finds that what the
+   * driver has set up cannot be served.
+   *
+   * @param why what the driver did that it must not, for messages
+   */
+  public void markBroken(String why) {
     common.markBroken(why);
     changed(DeviceChange.BROKEN);
     changed(DeviceChange.CONFIG_INTERRUPT);
