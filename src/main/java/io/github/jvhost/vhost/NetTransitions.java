@@ -33,6 +33,8 @@ final class NetTransitions {
   /** Whether the observer knows that the connection is lost, or need not be told. */
   private boolean lossTold;
 
+  private boolean closed;
+
   /** Whether the device is to run as soon as its driver, its link and its back end let it. */
   private boolean wanted;
 
@@ -409,8 +411,24 @@ final class NetTransitions {
     }
   }
 
+  boolean closed() {
+    return closed;
+  }
+
+  /**
+   * For whatever would tell the back end something.
+   *
+   * @throws IllegalStateException the device is closed
+   */
+  void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException(device.name() + ": closed");
+    }
+  }
+
   /** The end. */
   void close() {
+    closed = true;
     dropConnection();
     lossTold = true; // it was not lost
     wanted = false;

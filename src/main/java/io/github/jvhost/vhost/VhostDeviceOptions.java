@@ -116,6 +116,11 @@ public record VhostDeviceOptions(
     return of(name, new BackEndAddress.Socket(socket), dialect, profile, ledger);
   }
 
+  /** The longest that any transition may take. */
+  Duration longest() {
+    return presetupWithin.compareTo(transitionWithin) > 0 ? presetupWithin : transitionWithin;
+  }
+
   /**
    * {@return the same, spoken to in another dialect}
    *
