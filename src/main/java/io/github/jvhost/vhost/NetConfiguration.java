@@ -118,8 +118,13 @@ record NetConfiguration(String name, GuestMemory memory, List<RingNotifiers> not
   /**
    * A ring that no back end can serve, because there is no guest memory where its driver put it;
    * null: there is none.
+   *
+   * @throws IllegalStateException there is none at all any more, which is not the driver's fault
    */
   @Nullable VhostException ringOutside(VirtioNet model) {
+    if (!memory.isOpen()) {
+      throw new IllegalStateException(name + ": its guest memory is closed");
+    }
     for (int i = 0; i < 2 * model.backEndQueuePairs(); i++) {
       QueueState queue = model.queue(i);
       try {

@@ -1,11 +1,9 @@
 package io.github.jvhost.vhost;
 
-import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.virtio.DeviceChange;
-import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.util.List;
@@ -61,43 +59,31 @@ public final class VhostNet implements AutoCloseable {
    *
    * @param model of the device
    * @param memory the guest's; stays the embedder's
-   * @param notifiers of each ring, the control queue left out; they stay the embedder's
+   * @param notifiers of each ring, two for each queue pair, the control queue left out; they stay
+   *     the embedder's
    * @param options where the back end is
    * @return the device, connected and not started; the caller's to close
    * @throws VhostException there is no such socket (RETRY), or the back end cannot serve the device
    *     (GIVE_UP)
+   * @throws IllegalArgumentException there are not two notifiers for each queue pair
+   * @throws IllegalStateException the memory is closed or has no region, or the model has a back
+   *     end already; nothing was connected to
    */
   public static VhostNet connect(
       VirtioNet model,
       GuestMemory memory,
       List<RingNotifiers> notifiers,
       VhostDeviceOptions options) {
-    if (notifiers.size() < 2 * model.maxQueuePairs()) {
-      throw new IllegalArgumentException(
-          "%d notifiers for %d queue pairs".formatted(notifiers.size(), model.maxQueuePairs()));
+    NetConnecting.check(model, memory, notifiers, options);
+    model.beginService();
+    VhostNet net;
+    try {
+      VhostDevice device = NetConnecting.connect(model, notifiers, options);
+      net = new VhostNet(model, memory, notifiers, device);
+    } catch (RuntimeException e) {
+      model.endService();
+      throw e;
     }
-    VhostDevice device =
-        VhostDevice.connect(
-            options,
-            ring -> {
-              if (ring < notifiers.size()) {
-                notifiers.get(ring).call().signal();
-              }
-            });
-    BackEndCapabilities can = device.capabilities();
-    if (model.maxQueuePairs() > can.maxQueuePairs()) {
-      device.close();
-      throw new VhostException(
-          "%s: the device has %d queue pairs, the back end serves %d"
-              .formatted(options.name(), model.maxQueuePairs(), can.maxQueuePairs()),
-          Recovery.GIVE_UP);
-    }
-    if (can.profile().stopsWholeDevice()) {
-      // One ring's reset would stop all of them, and what they were about would be lost.
-      model.withholdFeatures(NetFeature.RING_RESET.mask());
-    }
-    model.limitFeatures(can.features());
-    VhostNet net = new VhostNet(model, memory, notifiers, device);
     model.onChange(net::changed);
     return net;
   }
@@ -429,6 +415,9 @@ public final class VhostNet implements AutoCloseable {
    */
   @Override
   public synchronized void close() {
+    if (!transitions.closed()) {
+      model.endService(); // only once: another device may have it by then
+    }
     transitions.close();
   }
 }
