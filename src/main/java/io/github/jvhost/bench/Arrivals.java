@@ -181,9 +181,9 @@ final class Arrivals implements AutoCloseable {
   Configurations configurations(Path backEnd) {
     try (VhostNet net = connect(backEnd, 0)) {
       net.restore(early);
-      DeviceConfig before = net.running(false);
+      DeviceConfig before = net.desiredConfig(false);
       net.restore(last);
-      return new Configurations(before, net.running(true));
+      return new Configurations(before, net.desiredConfig(true));
     }
   }
 

@@ -9,6 +9,7 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,7 +23,8 @@ import org.jspecify.annotations.Nullable;
  * process reads or writes at the same time, need their natural one.
  *
  * <p>Thread-safe. Regions come and go while others are accessed; an access to a region that is
- * being removed throws {@link GuestAddressException} or {@link IllegalStateException}.
+ * being removed throws {@link GuestAddressException} or {@link IllegalStateException}, and one to a
+ * memory that is closed {@link IllegalStateException}.
  */
 public final class GuestMemory implements AutoCloseable {
   /**
@@ -43,8 +45,6 @@ public final class GuestMemory implements AutoCloseable {
   // Replaced as a whole, under the lock; readers take it once.
   private volatile Layout layout = Layout.EMPTY;
   private volatile @Nullable DirtyBitmap writes;
-  // Guarded by this.
-  private boolean closed;
 
   private GuestMemory(DescriptorLedger ledger) {
     this.ledger = ledger;
@@ -56,7 +56,7 @@ public final class GuestMemory implements AutoCloseable {
    * @param ledger where the descriptors of its files are written down
    */
   public static Builder builder(DescriptorLedger ledger) {
-    return new Builder(new GuestMemory(ledger));
+    return new Builder(new GuestMemory(Objects.requireNonNull(ledger, "ledger")));
   }
 
   /**
@@ -158,7 +158,14 @@ public final class GuestMemory implements AutoCloseable {
     }
   }
 
-  /** {@return the regions as of now} Their descriptors stay this object's. */
+  /** {@return whether it has not been closed yet} */
+  public boolean isOpen() {
+    return layout.open();
+  }
+
+  /**
+   * {@return the regions as of now, none once it is closed} Their descriptors stay this object's.
+   */
   public MemoryTable table() {
     return layout.table();
   }
@@ -174,7 +181,7 @@ public final class GuestMemory implements AutoCloseable {
    *     larger one first
    */
   public synchronized void addRegion(String name, long gpa, long size) {
-    requireOpen();
+    layout.requireOpen();
     add(BackingFile.create(ledger, name, size), name, gpa, size, 0);
   }
 
@@ -197,7 +204,7 @@ public final class GuestMemory implements AutoCloseable {
    */
   public synchronized void addRegion(
       String name, long gpa, long size, OwnedDescriptor file, long offset) {
-    requireOpen();
+    layout.requireOpen();
     add(layout.fileOf(file).orElseGet(() -> BackingFile.of(file)), name, gpa, size, offset);
   }
 
@@ -216,7 +223,8 @@ public final class GuestMemory implements AutoCloseable {
   /**
    * Removes a region and unmaps it; its file is closed unless another region is in it. Slices of it
    * that were given out become invalid: they throw {@link IllegalStateException}. A back end has
-   * its own mapping: where there is one, use {@link #retireRegion}.
+   * its own mapping, of which this memory does not know: where there is one, use {@link
+   * #retireRegion}.
    *
    * @param name of the region
    * @throws IllegalArgumentException when there is no such region
@@ -241,6 +249,7 @@ public final class GuestMemory implements AutoCloseable {
    * @throws IllegalArgumentException when there is no such region
    */
   public synchronized RetiredRegion retireRegion(String name) {
+    layout.requireOpen();
     BackedRegion removed = layout.named(name);
     layout = layout.without(removed);
     return new RetiredRegion(removed);
@@ -477,20 +486,16 @@ public final class GuestMemory implements AutoCloseable {
     MemorySegment.copy(b.bytes(), ValueLayout.JAVA_BYTE, at, into, offset, length);
   }
 
-  /** Removes all regions, for good; a second time does nothing. */
+  /**
+   * Removes all regions, for good; a second time does nothing. Devices on it are closed before: it
+   * does not know of them, and their back ends would go on writing to its files.
+   */
   @Override
   public synchronized void close() {
-    closed = true;
     Layout all = layout;
-    layout = Layout.EMPTY;
+    layout = Layout.CLOSED;
     for (BackedRegion b : all.backed()) {
       b.close();
-    }
-  }
-
-  private void requireOpen() {
-    if (closed) {
-      throw new IllegalStateException("this guest memory is closed");
     }
   }
 

@@ -12,21 +12,37 @@ import java.util.stream.Stream;
  * changed, always replaced as a whole, so that whoever took it once sees all of it.
  */
 final class Layout {
-  static final Layout EMPTY = new Layout(MemoryTable.EMPTY, new BackedRegion[0]);
+  static final Layout EMPTY = new Layout(MemoryTable.EMPTY, new BackedRegion[0], true);
+
+  /** Of a memory that is closed. */
+  static final Layout CLOSED = new Layout(MemoryTable.EMPTY, new BackedRegion[0], false);
 
   private final MemoryTable table;
   private final BackedRegion[] backed;
   // The search touches this array only, not one object for each step.
   private final long[] begins;
+  private final boolean open;
 
-  private Layout(MemoryTable table, BackedRegion[] backed) {
+  private Layout(MemoryTable table, BackedRegion[] backed, boolean open) {
     this.table = table;
     this.backed = backed;
+    this.open = open;
     this.begins = Arrays.stream(backed).mapToLong(b -> b.region().guestAddress()).toArray();
   }
 
   MemoryTable table() {
     return table;
+  }
+
+  boolean open() {
+    return open;
+  }
+
+  /** For what a closed memory has nothing for. */
+  void requireOpen() {
+    if (!open) {
+      throw new IllegalStateException("this guest memory is closed");
+    }
   }
 
   List<BackedRegion> backed() {
@@ -49,6 +65,7 @@ final class Layout {
     if (high >= 0 && backed[high].region().contains(gpa, length)) {
       return backed[high];
     }
+    requireOpen();
     throw GuestAddressException.outside(gpa, length);
   }
 
@@ -78,14 +95,16 @@ final class Layout {
         larger,
         Stream.concat(Arrays.stream(backed), Stream.of(added))
             .sorted(Comparator.comparingLong(b -> b.region().guestAddress()))
-            .toArray(BackedRegion[]::new));
+            .toArray(BackedRegion[]::new),
+        true);
   }
 
   /** This layout without one of its regions. */
   Layout without(BackedRegion removed) {
     return new Layout(
         table.without(removed.region().name()),
-        Arrays.stream(backed).filter(b -> !b.equals(removed)).toArray(BackedRegion[]::new));
+        Arrays.stream(backed).filter(b -> !b.equals(removed)).toArray(BackedRegion[]::new),
+        true);
   }
 
   /**

@@ -1,5 +1,7 @@
 package io.github.jvhost.sys;
 
+import java.util.Objects;
+
 /**
  * A file descriptor with one owner: whoever holds this object closes it. It is close-on-exec, and
  * is written down in its ledger until it is closed.
@@ -36,6 +38,8 @@ public final class OwnedDescriptor implements AutoCloseable {
    * @throws SystemCallException when {@code number} is not open
    */
   public static OwnedDescriptor adopt(DescriptorLedger ledger, int number, String what) {
+    Objects.requireNonNull(ledger, "ledger");
+    Objects.requireNonNull(what, "what");
     SystemCallException.check(
         Linux.fcntl(number, Linux.F_SETFD, Linux.FD_CLOEXEC),
         "take over " + what + " (fd " + number + ")",
@@ -56,6 +60,8 @@ public final class OwnedDescriptor implements AutoCloseable {
    *     had
    */
   public static OwnedDescriptor duplicateOf(DescriptorLedger ledger, int foreign, String what) {
+    Objects.requireNonNull(ledger, "ledger");
+    Objects.requireNonNull(what, "what");
     return new OwnedDescriptor(ledger, duplicateNumber(foreign, what), ledger.newIdentity(what));
   }
 

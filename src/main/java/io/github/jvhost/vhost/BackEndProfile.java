@@ -10,7 +10,12 @@ import java.util.Optional;
  * only where it was verified against the real thing; any other behaves as {@link #GENERIC}.
  */
 public enum BackEndProfile {
-  /** Anything that speaks the protocol: the most careful assumption in every point. */
+  /**
+   * Anything that speaks the protocol: the most careful assumption in every point but one. It is
+   * taken at its word that a ring stops with nothing in flight, because either assumption harms a
+   * back end of the other kind: going on at the used index repeats what was done, going on at the
+   * base forgets what was not. So for libvhost-user say {@link #LIBVHOST_USER}.
+   */
   GENERIC(true, false, false, true, true, true, false),
 
   /** DPDK's vhost library. Verified on the wire against DPDK 22.11. */

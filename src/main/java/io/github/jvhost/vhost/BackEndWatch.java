@@ -7,6 +7,7 @@ import io.github.jvhost.sys.Poller;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -93,9 +94,12 @@ public final class BackEndWatch implements AutoCloseable {
    *
    * @param net stays the embedder's, who unwatches it before closing it
    * @param policy how its back end is tried again
-   * @throws IllegalStateException it is watched already, or the watch is closed
+   * @throws IllegalStateException it is watched already, or it or the watch is closed
    */
   public void watch(VhostNet net, ReconnectPolicy policy) {
+    Objects.requireNonNull(net, "net");
+    Objects.requireNonNull(policy, "policy");
+    net.watch().requireOpen();
     synchronized (this) {
       if (closed) {
         throw new IllegalStateException("the watch is closed");

@@ -79,6 +79,11 @@ record NetConfiguration(String name, GuestMemory memory, List<RingNotifiers> not
     return usedIndex(memory, model.usedRing(ring), bigEndianRings(model));
   }
 
+  /** Whether there is guest memory where {@link #usedIndex} looks. Makes no object. */
+  boolean hasUsedIndex(VirtioNet model, int ring) {
+    return memory.table().contains(model.usedRing(ring) + USED_INDEX, Short.BYTES);
+  }
+
   static int usedIndex(GuestMemory memory, long usedRing, boolean bigEndian) {
     short index = memory.getShort(usedRing + USED_INDEX);
     return (bigEndian ? Short.reverseBytes(index) : index) & 0xffff;
@@ -108,6 +113,29 @@ record NetConfiguration(String name, GuestMemory memory, List<RingNotifiers> not
         err == null ? null : new Notifier.Eventfd(err.descriptor()),
         enabled,
         setting.log() != null);
+  }
+
+  /**
+   * A ring that no back end can serve, because there is no guest memory where its driver put it;
+   * null: there is none.
+   *
+   * @throws IllegalStateException there is none at all any more, which is not the driver's fault
+   */
+  @Nullable VhostException ringOutside(VirtioNet model) {
+    if (!memory.isOpen()) {
+      throw new IllegalStateException(name + ": its guest memory is closed");
+    }
+    for (int i = 0; i < 2 * model.backEndQueuePairs(); i++) {
+      QueueState queue = model.queue(i);
+      try {
+        if (queue.isSetUp()) {
+          checkExtent(i, queue, model.packed());
+        }
+      } catch (VhostException e) {
+        return e;
+      }
+    }
+    return null;
   }
 
   /** A guest may write anything into its ring addresses: each part has to lie in one region. */

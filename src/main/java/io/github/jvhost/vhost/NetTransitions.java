@@ -33,6 +33,8 @@ final class NetTransitions {
   /** Whether the observer knows that the connection is lost, or need not be told. */
   private boolean lossTold;
 
+  private boolean closed;
+
   /** Whether the device is to run as soon as its driver, its link and its back end let it. */
   private boolean wanted;
 
@@ -88,10 +90,14 @@ final class NetTransitions {
 
   /**
    * How it gets there. A device that should not run (no driver, broken, link down) is stopped
-   * instead.
+   * instead; so is one whose driver put a ring where no memory is, which needs a reset then.
    */
   Plan planStart(StartOrder order) {
     wanted = true;
+    VhostException outside = model.live() ? configuration.ringOutside(model) : null;
+    if (outside != null) {
+      model.markBroken(String.valueOf(outside.getMessage()));
+    }
     if (!shouldRun()) {
       return planStop(DeviceConfig.Lifecycle.STOPPED);
     }
@@ -105,13 +111,26 @@ final class NetTransitions {
     };
   }
 
+  /**
+   * For a state that came from elsewhere, which no driver of this device has written.
+   *
+   * @throws VhostException a ring of a device that is to run lies outside of guest memory
+   */
+  void requireRingsInMemory() {
+    VhostException outside = shouldRun() ? configuration.ringOutside(model) : null;
+    if (outside != null) {
+      throw outside;
+    }
+  }
+
   /** Makes the next start ahead of time, if that can be done; whether it was. */
   boolean prepareStart(VirtioNetState early, Deadline deadline) {
     preparedStart = null;
     DeviceConnection connection = device.connection();
     VirtioNet like = model.twin();
     like.restore(early);
-    if (connection != null && like.live() && like.linkUp()) {
+    boolean runs = like.live() && like.linkUp() && configuration.ringOutside(like) == null;
+    if (connection != null && runs) {
       preparedStart =
           PreparedStart.of(
               like,
@@ -202,12 +221,15 @@ final class NetTransitions {
   }
 
   /**
-   * The model is made right, if a stop that failed has left it behind.
+   * The model is made right, if a stop that failed has left it behind. In a device that needs a
+   * reset nobody goes on.
    *
    * @throws VhostException that is not possible
    */
   void requireRingPositions() {
-    indexes.requireRecovered(inflight.region());
+    if (!model.broken()) {
+      indexes.requireRecovered(inflight.region());
+    }
   }
 
   /** How its back end is set up early, or why it is not. */
@@ -389,8 +411,24 @@ final class NetTransitions {
     }
   }
 
+  boolean closed() {
+    return closed;
+  }
+
+  /**
+   * For whatever would tell the back end something.
+   *
+   * @throws IllegalStateException the device is closed
+   */
+  void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException(device.name() + ": closed");
+    }
+  }
+
   /** The end. */
   void close() {
+    closed = true;
     dropConnection();
     lossTold = true; // it was not lost
     wanted = false;

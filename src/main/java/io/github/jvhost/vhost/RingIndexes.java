@@ -122,7 +122,9 @@ final class RingIndexes {
         continue;
       }
       if (!model.packed()) {
-        model.setRingBase(i, configuration.usedIndex(model, i));
+        if (configuration.hasUsedIndex(model, i)) { // or its driver has moved it out of memory
+          model.setRingBase(i, configuration.usedIndex(model, i));
+        }
         continue;
       }
       RingIndex index = packedIndex(i, model.queue(i), inflight);
@@ -139,6 +141,9 @@ final class RingIndexes {
   /** Null: nobody knows. */
   private @Nullable RingIndex packedIndex(
       int ring, QueueState queue, @Nullable InflightRegion inflight) {
+    if (!memory.table().contains(queue.desc(), 16L * queue.size())) {
+      return null; // its driver has moved it out of memory
+    }
     if (PackedFlags.isBlank(memory, queue)) {
       return RingIndex.start(true); // its driver has never made anything available
     }

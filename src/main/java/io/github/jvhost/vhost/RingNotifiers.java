@@ -5,6 +5,7 @@ import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.OwnedDescriptor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,6 +18,12 @@ import org.jspecify.annotations.Nullable;
  * @param err back end to front end, when it gives the ring up; null: it is not told of one
  */
 public record RingNotifiers(EventFd kick, EventFd call, @Nullable EventFd err) {
+
+  /** Both are needed. */
+  public RingNotifiers {
+    Objects.requireNonNull(kick, "kick");
+    Objects.requireNonNull(call, "call");
+  }
 
   /**
    * A pair without a notifier for errors.
@@ -42,10 +49,13 @@ public record RingNotifiers(EventFd kick, EventFd call, @Nullable EventFd err) {
    *
    * @param ledger that counts the descriptors
    * @param device its name, for the descriptors' names
-   * @param rings how many, the control queue left out
+   * @param rings how many, two for each queue pair: the control queue needs none
    * @return one pair a ring, by vring index; the caller's to close
    */
   public static List<RingNotifiers> create(DescriptorLedger ledger, String device, int rings) {
+    if (rings <= 0) {
+      throw new IllegalArgumentException(device + ": notifiers for " + rings + " rings");
+    }
     List<RingNotifiers> all = new ArrayList<>(rings);
     for (int i = 0; i < rings; i++) {
       all.add(

@@ -7,6 +7,7 @@ import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.DescriptorLedger;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Objects;
 
 /**
  * How a vhost device reaches its back end, and what it makes use of there. Immutable.
@@ -39,6 +40,30 @@ public record VhostDeviceOptions(
     Duration connectWithin,
     Duration presetupWithin,
     Duration transitionWithin) {
+
+  /** Checks that all is there, that the device has a name, and that every bound is positive. */
+  public VhostDeviceOptions {
+    Objects.requireNonNull(name, "name");
+    Objects.requireNonNull(address, "address");
+    Objects.requireNonNull(dialect, "dialect");
+    Objects.requireNonNull(profile, "profile");
+    Objects.requireNonNull(ledger, "ledger");
+    Objects.requireNonNull(events, "events");
+    Objects.requireNonNull(observer, "observer");
+    Objects.requireNonNull(replies, "replies");
+    if (name.isBlank()) {
+      throw new IllegalArgumentException("a device's name is empty");
+    }
+    requirePositive(connectWithin, name, "connecting");
+    requirePositive(presetupWithin, name, "presetup");
+    requirePositive(transitionWithin, name, "a transition");
+  }
+
+  private static void requirePositive(Duration bound, String name, String what) {
+    if (!bound.isPositive()) {
+      throw new IllegalArgumentException("%s: %s within %s".formatted(name, what, bound));
+    }
+  }
 
   /**
    * What is negotiated unless an embedder says otherwise: all that works without its help. Others
@@ -114,6 +139,11 @@ public record VhostDeviceOptions(
   public static VhostDeviceOptions of(
       String name, Path socket, Dialect dialect, BackEndProfile profile, DescriptorLedger ledger) {
     return of(name, new BackEndAddress.Socket(socket), dialect, profile, ledger);
+  }
+
+  /** The longest that any transition may take. */
+  Duration longest() {
+    return presetupWithin.compareTo(transitionWithin) > 0 ? presetupWithin : transitionWithin;
   }
 
   /**

@@ -1,11 +1,9 @@
 package io.github.jvhost.vhost;
 
-import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.virtio.DeviceChange;
-import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.util.List;
@@ -17,10 +15,19 @@ import org.slf4j.LoggerFactory;
  * A virtio-net device whose queues a vhost back end serves: it makes of the device model, guest
  * memory and the ring notifiers what the back end is to know, and takes back what comes of it.
  *
+ * <p>An embedder makes every change in {@link #access}, which starts, stops and tells what is to be
+ * told; beside it there are {@link #kick}, {@link #serviceControlQueue} and {@link #linkUp}. The
+ * others are for moments that no access brings about: {@link #refresh} when guest memory has
+ * changed, {@link #stop} and {@link #start} when the VMM itself pauses a device and lets it go on,
+ * {@link #reconnect} where no {@link BackEndWatch} does it.
+ *
  * <p>Whatever tells the back end something, or looks at what it was told, holds the device's lock,
- * which is its one serial owner: the thread that serves the control queue, the one that migrates
- * and the one that reconnects take turns. {@link VhostNetGroup} moves many devices side by side.
- * What only a migration does with a device is apart: {@link #migration}.
+ * which is this object: the thread that serves the control queue, the one that migrates and the one
+ * that reconnects take turns, so leave it alone. {@link VhostNetGroup} moves many devices side by
+ * side. What only a migration does with a device is apart: {@link #migration}.
+ *
+ * <p>After {@link #close} whatever would tell the back end something throws {@link
+ * IllegalStateException}.
  */
 public final class VhostNet implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(VhostNet.class);
@@ -41,7 +48,7 @@ public final class VhostNet implements AutoCloseable {
     this.notifiers = List.copyOf(notifiers);
     this.device = device;
     this.transitions = new NetTransitions(model, memory, this.notifiers, device);
-    this.turns = new DeviceTurns(this, device.name(), device.options().presetupWithin());
+    this.turns = new DeviceTurns(this, device.name(), device.options().longest());
     this.migration = new VhostNetMigration(this, memory, device, transitions, turns);
     this.watch = new VhostNetWatch(this, device, transitions, turns, this.notifiers);
   }
@@ -52,45 +59,44 @@ public final class VhostNet implements AutoCloseable {
    *
    * @param model of the device
    * @param memory the guest's; stays the embedder's
-   * @param notifiers of each ring, the control queue left out; they stay the embedder's
+   * @param notifiers of each ring, two for each queue pair, the control queue left out; they stay
+   *     the embedder's
    * @param options where the back end is
    * @return the device, connected and not started; the caller's to close
    * @throws VhostException there is no such socket (RETRY), or the back end cannot serve the device
    *     (GIVE_UP)
+   * @throws IllegalArgumentException there are not two notifiers for each queue pair
+   * @throws IllegalStateException the memory is closed or has no region, or the model has a back
+   *     end already; nothing was connected to
    */
   public static VhostNet connect(
       VirtioNet model,
       GuestMemory memory,
       List<RingNotifiers> notifiers,
       VhostDeviceOptions options) {
-    if (notifiers.size() < 2 * model.maxQueuePairs()) {
-      throw new IllegalArgumentException(
-          "%d notifiers for %d queue pairs".formatted(notifiers.size(), model.maxQueuePairs()));
+    NetConnecting.check(model, memory, notifiers, options);
+    model.beginService();
+    VhostNet net;
+    try {
+      VhostDevice device = NetConnecting.connect(model, notifiers, options);
+      net = new VhostNet(model, memory, notifiers, device);
+    } catch (RuntimeException e) {
+      model.endService();
+      throw e;
     }
-    VhostDevice device =
-        VhostDevice.connect(
-            options,
-            ring -> {
-              if (ring < notifiers.size()) {
-                notifiers.get(ring).call().signal();
-              }
-            });
-    BackEndCapabilities can = device.capabilities();
-    if (model.maxQueuePairs() > can.maxQueuePairs()) {
-      device.close();
-      throw new VhostException(
-          "%s: the device has %d queue pairs, the back end serves %d"
-              .formatted(options.name(), model.maxQueuePairs(), can.maxQueuePairs()),
-          Recovery.GIVE_UP);
-    }
-    if (can.profile().stopsWholeDevice()) {
-      // One ring's reset would stop all of them, and what they were about would be lost.
-      model.withholdFeatures(NetFeature.RING_RESET.mask());
-    }
-    model.limitFeatures(can.features());
-    VhostNet net = new VhostNet(model, memory, notifiers, device);
     model.onChange(net::changed);
     return net;
+  }
+
+  /**
+   * Waits until it is the caller's turn, with the device's lock held.
+   *
+   * @throws IllegalStateException the device is closed
+   */
+  void takeTurn() {
+    transitions.requireOpen();
+    turns.await();
+    transitions.requireOpen(); // waiting lets go of the lock
   }
 
   /**
@@ -131,13 +137,14 @@ public final class VhostNet implements AutoCloseable {
   }
 
   /**
-   * {@return what the back end is to know while the guest runs, from the model as it is}
+   * {@return what the back end is to know while the guest runs, from the model as it is; for tools
+   * that plan}
    *
    * @param memoryComplete whether guest memory may be looked at, for the used indexes of split
    *     rings
    * @throws VhostException a ring lies outside of guest memory
    */
-  public synchronized DeviceConfig running(boolean memoryComplete) {
+  public synchronized DeviceConfig desiredConfig(boolean memoryComplete) {
     return transitions.runningConfig(memoryComplete);
   }
 
@@ -170,7 +177,7 @@ public final class VhostNet implements AutoCloseable {
 
   /** The same; says why the connection before is of no use any more. */
   synchronized Outcome reconnect(String why) {
-    turns.await();
+    takeTurn();
     boolean linkWasLost = transitions.presence().linkLost();
     transitions.connectAnew(why);
     Outcome outcome = transitions.startAnew(linkWasLost);
@@ -186,7 +193,7 @@ public final class VhostNet implements AutoCloseable {
    * @throws VhostException the back end did not take it
    */
   public synchronized void linkUp(boolean up) {
-    turns.await();
+    takeTurn();
     transitions.presence().embedderSets(up, device.connected());
     refreshOrWait();
   }
@@ -205,7 +212,7 @@ public final class VhostNet implements AutoCloseable {
    * @throws VhostException the back end did not take it
    */
   public synchronized Outcome start() {
-    turns.await();
+    takeTurn();
     Outcome outcome = transitions.carryOut(transitions.planStart(StartOrder.PLANNED)).orThrow();
     signalRings();
     return outcome;
@@ -217,7 +224,7 @@ public final class VhostNet implements AutoCloseable {
    * @return what became of it; a failure is in there, not thrown
    */
   public synchronized Outcome stop() {
-    turns.await();
+    takeTurn();
     return transitions.carryOut(transitions.planStopForGood());
   }
 
@@ -229,7 +236,7 @@ public final class VhostNet implements AutoCloseable {
    * @throws VhostException the back end did not take it
    */
   public synchronized Plan refresh() {
-    turns.await();
+    takeTurn();
     Plan plan = transitions.planRefresh();
     if (!plan.isEmpty()) {
       transitions.carryOut(plan).orThrow();
@@ -266,7 +273,7 @@ public final class VhostNet implements AutoCloseable {
    * @throws VhostException the back end did not take it
    */
   public synchronized void access(Runnable accesses) {
-    turns.await();
+    takeTurn();
     accesses.run();
     refreshOrWait();
   }
@@ -302,7 +309,7 @@ public final class VhostNet implements AutoCloseable {
    * @return commands completed; where there were any, the caller interrupts the guest
    */
   public synchronized int serviceControlQueue() {
-    turns.await();
+    takeTurn();
     int completed = model.serviceControlQueue(memory);
     if (completed > 0 && transitions.running()) {
       refreshOrWait();
@@ -315,7 +322,7 @@ public final class VhostNet implements AutoCloseable {
    * with it.
    */
   public void signalRings() {
-    boolean inBand = capabilities().notifiesInBand();
+    boolean inBand = notifiesInBand();
     for (int i = 0; i < notifiers.size(); i++) {
       if (inBand) {
         kickInBand(i);
@@ -330,18 +337,28 @@ public final class VhostNet implements AutoCloseable {
    * The guest has kicked a ring, and no ioeventfd has told the back end: it is told now, by eventfd
    * or, with INBAND_NOTIFICATIONS, by a message.
    *
-   * @param ring vring index; not the control queue's
+   * @param ring vring index; not the control queue's, which {@link #serviceControlQueue} serves
    */
   public void kick(int ring) {
-    if (capabilities().notifiesInBand()) {
+    if (ring < 0 || ring >= 2 * model.maxQueuePairs()) {
+      throw new IllegalArgumentException(
+          "%s: no ring %d to kick: its back end serves 0 to %d"
+              .formatted(name(), ring, 2 * model.maxQueuePairs() - 1));
+    }
+    if (notifiesInBand()) {
       kickInBand(ring);
     } else {
       notifiers.get(ring).kick().signal();
     }
   }
 
+  private synchronized boolean notifiesInBand() {
+    transitions.requireOpen();
+    return device.capabilities().notifiesInBand();
+  }
+
   private synchronized void kickInBand(int ring) {
-    turns.await();
+    takeTurn();
     if (!transitions.running() || device.shadow().ring(ring).run() != RingShadow.Run.STARTED) {
       return;
     }
@@ -364,7 +381,7 @@ public final class VhostNet implements AutoCloseable {
    * @throws VhostException (RECONNECT) there is no connection, or whatever the asking throws
    */
   public synchronized <T> T ask(Function<VhostUserFrontEnd, T> question) {
-    turns.await();
+    takeTurn();
     try {
       return question.apply(device.frontEnd());
     } catch (VhostException e) {
@@ -380,7 +397,7 @@ public final class VhostNet implements AutoCloseable {
    * @return whether anybody was told
    */
   public synchronized boolean announce() {
-    turns.await();
+    takeTurn();
     boolean backEnd = device.sendRarp(model.mac().bytes());
     boolean guest = model.requestAnnounce();
     return backEnd || guest;
@@ -391,9 +408,16 @@ public final class VhostNet implements AutoCloseable {
     return Deadline.after(device.options().transitionWithin());
   }
 
-  /** Closes the connection. Model, memory and notifiers are not touched. */
+  /**
+   * Closes the connection, for good: what would tell the back end something throws from here on.
+   * What the device was can still be read. Model, memory and notifiers are not touched. A second
+   * time does nothing.
+   */
   @Override
   public synchronized void close() {
+    if (!transitions.closed()) {
+      model.endService(); // only once: another device may have it by then
+    }
     transitions.close();
   }
 }

@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.util.ArrayList;
 import java.util.List;
@@ -63,7 +64,7 @@ public final class VhostNetGroup {
       }
     }
     if (!begun.isEmpty()) {
-      SideBySide.run(begun, devices.getFirst().net().migration().presetupDeadline(), cancelled);
+      SideBySide.run(begun, longestDeadline(devices), cancelled);
     }
     for (int i = 0; i < devices.size(); i++) {
       Execution execution = executions.get(i);
@@ -72,6 +73,16 @@ public final class VhostNetGroup {
       }
     }
     return results;
+  }
+
+  /** Each has its own deadline, too. */
+  static Deadline longestDeadline(List<EarlyState> devices) {
+    Deadline longest = devices.getFirst().net().migration().presetupDeadline();
+    for (EarlyState early : devices) {
+      Deadline own = early.net().migration().presetupDeadline();
+      longest = own.allowed().compareTo(longest.allowed()) > 0 ? own : longest;
+    }
+    return longest;
   }
 
   private static PresetupResult finishPresetup(EarlyState early, Execution execution) {

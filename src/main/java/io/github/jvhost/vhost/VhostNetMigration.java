@@ -71,7 +71,7 @@ public final class VhostNetMigration {
    */
   public boolean prepareStart(VirtioNetState early) {
     synchronized (net) {
-      turns.await();
+      net.takeTurn();
       return transitions.prepareStart(early, net.transitionDeadline());
     }
   }
@@ -110,7 +110,7 @@ public final class VhostNetMigration {
                 + ": the back end cannot log the pages that it writes (VHOST_F_LOG_ALL, LOG_SHMFD)",
             Recovery.GIVE_UP);
       }
-      turns.await();
+      net.takeTurn();
       transitions.logTo(target);
       if (transitions.running()) {
         net.refresh();
@@ -134,7 +134,7 @@ public final class VhostNetMigration {
    */
   public void runOn() {
     synchronized (net) {
-      turns.await();
+      net.takeTurn();
       transitions.logTo(null);
       if (!device.connected()) {
         net.reconnect("there was none").orThrow();
@@ -180,15 +180,20 @@ public final class VhostNetMigration {
    * Plans and begins in one step, so that nothing comes between what was planned upon and what is
    * told. The plan goes on without the lock, side by side with other devices'; until {@link
    * #finish} the connection is that plan's alone, and whoever else wants it waits.
+   *
+   * @throws VhostException a ring lies outside of guest memory. A driver cannot bring this about:
+   *     its device would have been broken at once. The state is somebody else's, or this VM has not
+   *     got the memory of the one that it comes from; its source had better go on
    */
   Execution beginStart(StartOrder order) {
     synchronized (net) {
-      turns.await();
+      net.takeTurn();
       Execution prepared = order == StartOrder.PLANNED ? transitions.beginPrepared() : null;
       if (prepared != null) {
         turns.planBegins();
         return prepared;
       }
+      transitions.requireRingsInMemory();
       return begun(transitions.planStart(order), net.transitionDeadline());
     }
   }
@@ -196,7 +201,7 @@ public final class VhostNetMigration {
   /** Makes the next stop ahead of time, while the guest still runs, if that can be done. */
   void prepareStop() {
     synchronized (net) {
-      turns.await();
+      net.takeTurn();
       transitions.prepareStop(net.transitionDeadline());
     }
   }
@@ -204,7 +209,7 @@ public final class VhostNetMigration {
   /** What was made by {@link #prepareStop}, begun; null: there is nothing that is still right. */
   @Nullable PreparedExecution beginPreparedStop() {
     synchronized (net) {
-      turns.await();
+      net.takeTurn();
       PreparedExecution prepared = transitions.beginPreparedStop();
       if (prepared != null) {
         turns.planBegins();
@@ -236,7 +241,7 @@ public final class VhostNetMigration {
   /** The same as {@link #beginStart} for a stop. */
   Execution beginStop(StartOrder order, Deadline deadline) {
     synchronized (net) {
-      turns.await();
+      net.takeTurn();
       Plan plan = transitions.planStopForGood();
       return begun(order == StartOrder.QEMU ? QemuStartOrder.eachAwaited(plan) : plan, deadline);
     }
@@ -246,7 +251,7 @@ public final class VhostNetMigration {
   EarlyBeginning beginPresetup(
       PresetupMode mode, VirtioNetState early, int generation, Deadline deadline) {
     synchronized (net) {
-      turns.await();
+      net.takeTurn();
       PresetupPlanner.EarlyPlan planned = transitions.planPresetup(mode, early, generation);
       return planned.plan() == null
           ? new EarlyBeginning(null, planned.why())
@@ -292,6 +297,7 @@ public final class VhostNetMigration {
   /** A new connection of which nothing is asked yet, in place of one that is of no use any more. */
   void reconnectOnly(String why) {
     synchronized (net) {
+      transitions.requireOpen();
       transitions.connectAnew(why);
     }
   }

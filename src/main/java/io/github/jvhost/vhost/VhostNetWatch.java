@@ -36,6 +36,13 @@ final class VhostNetWatch {
     return transitions.presence();
   }
 
+  /** Refuses a device that is closed. */
+  void requireOpen() {
+    synchronized (net) {
+      transitions.requireOpen();
+    }
+  }
+
   /** Who hears of attempts to bring the device back. */
   Observation observation() {
     return device.observation();
@@ -96,8 +103,8 @@ final class VhostNetWatch {
    * since, is started there.
    *
    * @return whether it runs now
-   * @throws VhostException the back end can less than before, did not take it, or where the rings
-   *     were is not known (GIVE_UP); the link stays down
+   * @throws VhostException the back end can less than before, did not take it, where the rings were
+   *     is not known, or the device was closed meanwhile (GIVE_UP); the link stays down
    */
   boolean recover(DeviceConnection opened) {
     synchronized (net) {
@@ -105,6 +112,9 @@ final class VhostNetWatch {
       boolean ours = false;
       try {
         turns.await();
+        if (transitions.closed()) { // on a thread of ours: nobody made a wrong call
+          throw new VhostException(device.name() + ": closed", Recovery.GIVE_UP);
+        }
         if (device.connected()) {
           return transitions.running(); // somebody else was faster
         }

@@ -73,6 +73,9 @@ final class Ring {
     avail = newAvail;
     used = newUsed;
     ready = newDesc != 0;
+    if (packed && Math.max(base & 0x7fff, base >>> 16 & 0x7fff) >= newSize) {
+      base = RingIndex.start(true).toVhostBase(); // there is no such place in a ring this small
+    }
     proxy =
         modern
             ? new SavedQueue.Proxy(newSize, ready, newDesc, newAvail, newUsed)

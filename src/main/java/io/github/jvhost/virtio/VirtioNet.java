@@ -34,6 +34,9 @@ public final class VirtioNet {
 
   private long changes;
 
+  /** Whether somebody runs a back end for it. */
+  private boolean served;
+
   VirtioNet(String name, NetPart net, int queueSize, CommonPart common) {
     this.name = name;
     this.net = net;
@@ -123,6 +126,23 @@ public final class VirtioNet {
    */
   public int controlQueue() {
     return rings.control();
+  }
+
+  /**
+   * For whoever runs a back end for the device, of whom there is one at a time.
+   *
+   * @throws IllegalStateException somebody does already
+   */
+  public void beginService() {
+    if (served) {
+      throw new IllegalStateException(name + ": this device model has a back end already");
+    }
+    served = true;
+  }
+
+  /** Nobody runs a back end for the device any more; where nobody did this does nothing. */
+  public void endService() {
+    served = false;
   }
 
   /** {@return whether the link is up} */
@@ -405,6 +425,9 @@ public final class VirtioNet {
    * @return so many bytes, in an array of the caller's own
    */
   public byte[] readConfig(int offset, int length) {
+    if (length < 0) {
+      throw new IllegalArgumentException(name + ": a read of " + length + " bytes");
+    }
     return NetConfig.read(config(), offset, length);
   }
 
@@ -416,6 +439,7 @@ public final class VirtioNet {
    * @param bytes what the driver writes; what lies outside of the MAC address is ignored
    */
   public void writeConfig(int offset, byte[] bytes) {
+    Objects.requireNonNull(bytes, "bytes");
     if (!negotiation.has(NetFeature.CTRL_MAC_ADDR) && !negotiation.has(NetFeature.VERSION_1)) {
       control.changeMac(NetConfig.writeMac(mac(), offset, bytes));
     }
@@ -567,7 +591,13 @@ public final class VirtioNet {
     return net.config(deviceFeatures(), common.order());
   }
 
-  private void markBroken(String why) {
+  /**
+   * Says that the device needs a reset: for whoever runs a back end for it, and finds that what the
+   * driver has set up cannot be served.
+   *
+   * @param why what the driver did that it must not, for messages
+   */
+  public void markBroken(String why) {
     common.markBroken(why);
     changed(DeviceChange.BROKEN);
     changed(DeviceChange.CONFIG_INTERRUPT);

@@ -99,7 +99,8 @@ public final class VirtioNetBuilder {
    */
   public VirtioNetBuilder queueSize(int entries) {
     if (entries < 1 || entries > VirtioNet.MAX_QUEUE_SIZE || Integer.bitCount(entries) != 1) {
-      throw new IllegalArgumentException("ring of " + entries + " entries");
+      throw new IllegalArgumentException(
+          "ring of " + entries + " entries: it has to be a power of two up to 1024");
     }
     this.queueSize = entries;
     return this;

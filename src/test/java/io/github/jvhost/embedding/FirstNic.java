@@ -22,6 +22,10 @@ class FirstNic {
   static final int FRAME = 0x40000;
 
   static void main(String[] args) {
+    if (args.length != 1) {
+      IO.println("usage: FirstNic SOCKET (of a back end that listens)");
+      return;
+    }
     IO.println("came back: " + HexFormat.ofDelimiter(" ").formatHex(echo(Path.of(args[0]))));
   }
 

@@ -135,21 +135,6 @@ class VhostNetTest {
   }
 
   @Test
-  void ringsOutsideOfMemoryMatterOnlyOnceTheDriverIsReady() {
-    try (Rig rig = new Rig(dir, 1, DPDK, BackEndProfile.GENERIC)) {
-      Rig.negotiate(rig.net().model());
-
-      rig.net()
-          .access(() -> rig.net().model().configureQueue(0, 256, 1L << 40, 1L << 41, 1L << 42));
-      assertThatThrownBy(() -> rig.net().access(() -> rig.net().model().setStatus(0xf)))
-          .isInstanceOf(VhostException.class)
-          .hasMessageContaining("ring 0 lies outside of guest memory");
-      rig.net().access(() -> rig.net().model().setStatus(0));
-      assertThat(rig.net().running()).isFalse();
-    }
-  }
-
-  @Test
   void ofAPackedBaseWithoutAUsedHalfBothHalvesAreTheSame() {
     BackEndOffer packed = DPDK.withFeatures(DPDK.features() | NetFeature.RING_PACKED.mask());
     try (Rig rig = new Rig(dir, 1, packed, BackEndProfile.DPDK)) {

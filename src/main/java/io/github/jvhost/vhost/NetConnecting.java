@@ -1,0 +1,84 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.VirtioNet;
+import java.util.List;
+import java.util.Objects;
+
+/**
+ * How a virtio-net device comes to its back end: what the embedder gives is looked at before
+ * anybody is connected to, and what the back end cannot do is taken from the model.
+ */
+final class NetConnecting {
+  private NetConnecting() {}
+
+  /**
+   * Refuses what cannot become a device, with nothing connected to.
+   *
+   * @throws IllegalArgumentException there are not enough notifiers
+   * @throws IllegalStateException the memory is of no use
+   */
+  static void check(
+      VirtioNet model,
+      GuestMemory memory,
+      List<RingNotifiers> notifiers,
+      VhostDeviceOptions options) {
+    Objects.requireNonNull(model, "model");
+    Objects.requireNonNull(memory, "memory");
+    Objects.requireNonNull(notifiers, "notifiers");
+    Objects.requireNonNull(options, "options");
+    notifiers.forEach(ring -> Objects.requireNonNull(ring, "a ring's notifiers"));
+    if (notifiers.size() < 2 * model.maxQueuePairs()) {
+      throw new IllegalArgumentException(
+          "%s: %d ring notifiers for %d queue pairs: each pair needs two, to receive and to send"
+              .formatted(options.name(), notifiers.size(), model.maxQueuePairs()));
+    }
+    if (!memory.isOpen()) {
+      throw new IllegalStateException(options.name() + ": its guest memory is closed");
+    }
+    if (memory.table().regions().isEmpty()) {
+      throw new IllegalStateException(options.name() + ": its guest memory has no region");
+    }
+  }
+
+  /**
+   * Connects, and leaves of what the model offers only what the back end can do.
+   *
+   * @throws VhostException it cannot serve the device; it is not connected then
+   */
+  static VhostDevice connect(
+      VirtioNet model, List<RingNotifiers> notifiers, VhostDeviceOptions options) {
+    VhostDevice device =
+        VhostDevice.connect(
+            options,
+            ring -> {
+              if (ring < notifiers.size()) {
+                notifiers.get(ring).call().signal();
+              }
+            });
+    try {
+      limit(model, device.capabilities(), options.name());
+    } catch (RuntimeException e) {
+      device.close();
+      throw e;
+    }
+    return device;
+  }
+
+  private static void limit(VirtioNet model, BackEndCapabilities can, String name) {
+    if (model.maxQueuePairs() > can.maxQueuePairs()) {
+      throw new VhostException(
+          "%s: the device has %d queue pairs, the back end serves %d"
+              .formatted(name, model.maxQueuePairs(), can.maxQueuePairs()),
+          Recovery.GIVE_UP);
+    }
+    if (can.profile().stopsWholeDevice()) {
+      // One ring's reset would stop all of them, and what they were about would be lost.
+      model.withholdFeatures(NetFeature.RING_RESET.mask());
+    }
+    model.limitFeatures(can.features());
+  }
+}
