@@ -47,13 +47,18 @@ final class ExpectedFinal {
    * @throws VhostException the state does not fit the device
    */
   static ExpectedFinal of(VhostNet net, DeviceRecord early, VirtioNetState decoded) {
-    byte[] body = early.body();
-    var last = new DeviceRecord(early.device(), DeviceRecord.Kind.FINAL, early.generation(), body);
-    ByteBuffer expected = ByteBuffer.allocateDirect(last.size());
-    last.write(expected);
-    expected.flip();
-    return new ExpectedFinal(
-        net, decoded, RingIndexPlaces.of(decoded), expected, last.size() - body.length);
+    ByteBuffer expected = encoded(early);
+    int body = expected.remaining() - early.body().length;
+    return new ExpectedFinal(net, decoded, RingIndexPlaces.of(decoded), expected, body);
+  }
+
+  /** An early record as the final one, if nothing at all changes until then. */
+  static ByteBuffer encoded(DeviceRecord early) {
+    var last =
+        new DeviceRecord(early.device(), DeviceRecord.Kind.FINAL, early.generation(), early.body());
+    ByteBuffer bytes = ByteBuffer.allocateDirect(last.size());
+    last.write(bytes);
+    return bytes.flip();
   }
 
   VhostNet net() {

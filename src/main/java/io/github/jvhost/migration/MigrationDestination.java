@@ -8,17 +8,16 @@ import io.github.jvhost.vhost.PresetupResult;
 import io.github.jvhost.vhost.StartResult;
 import io.github.jvhost.vhost.StopWindow;
 import io.github.jvhost.vhost.VhostNet;
-import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.DeviceRecord;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -40,16 +39,14 @@ public final class MigrationDestination {
   private final MessageStream stream;
   private final PresetupWorker worker;
 
-  private final List<Rehearsal.Part> early = new ArrayList<>();
-  private final Map<String, VirtioNetState> finals = new HashMap<>();
+  private final AtomicBoolean begun = new AtomicBoolean();
+  private final List<ReceivedRecord> early = new ArrayList<>();
+  private final ArrivedFinals finals = new ArrivedFinals();
   private long finalAt;
   private boolean workerFinished;
 
   /** Whether the source has said that its guest stops. */
   private boolean stopping;
-
-  /** The final records as they will probably be, in the devices' order; empty before the stop. */
-  private final List<ExpectedFinal> expected = new ArrayList<>();
 
   private @Nullable StopWindow window;
   private boolean presetupAbandoned;
@@ -62,7 +59,7 @@ public final class MigrationDestination {
     this.ram = Objects.requireNonNull(builder.ram, "a migration's destination needs ram(...)");
     this.vm = Objects.requireNonNull(builder.vm, "a migration's destination needs vm(...)");
     this.mode = builder.mode;
-    this.options = builder.options;
+    this.options = builder.options.requireLinkOutlastsPresetup();
     this.listener = builder.listener;
     this.stream =
         new MessageStream(
@@ -91,11 +88,13 @@ public final class MigrationDestination {
     /**
      * Sets the devices; none where this is not called.
      *
-     * @param newDevices connected to their back ends and told nothing, named as the source's are
+     * @param newDevices connected to their back ends and told nothing, named as the source's are,
+     *     each once
      * @return this
+     * @throws IllegalArgumentException two of them have the same name
      */
     public Builder devices(List<VhostNet> newDevices) {
-      devices = newDevices;
+      devices = MigratedDevices.eachOnce(newDevices);
       return this;
     }
 
@@ -139,18 +138,18 @@ public final class MigrationDestination {
      * @return this
      */
     public Builder presetup(PresetupMode newMode) {
-      mode = newMode;
+      mode = Objects.requireNonNull(newMode, "presetup(...) of a migration: OFF for none");
       return this;
     }
 
     /**
      * Sets bounds and order; {@link MigrationOptions#defaults} where nothing is said.
      *
-     * @param newOptions of which the destination needs order, lateWithin and linkWithin
+     * @param newOptions as the source's; the destination goes by order, lateWithin and linkWithin
      * @return this
      */
     public Builder options(MigrationOptions newOptions) {
-      options = newOptions;
+      options = Objects.requireNonNull(newOptions, "options(...) of a migration");
       return this;
     }
 
@@ -161,11 +160,17 @@ public final class MigrationDestination {
      * @return this
      */
     public Builder listener(MigrationListener newListener) {
-      listener = newListener;
+      listener = Objects.requireNonNull(newListener, "listener(...) of a migration");
       return this;
     }
 
-    /** {@return the destination, for one migration} */
+    /**
+     * {@return the destination, for one migration}
+     *
+     * @throws NullPointerException RAM, VM or link was not given
+     * @throws IllegalArgumentException early records are sent, and linkWithin is shorter than
+     *     presetupWithin
+     */
     public MigrationDestination build() {
       return new MigrationDestination(this);
     }
@@ -178,8 +183,30 @@ public final class MigrationDestination {
    * @throws MigrationException it did not come to that: the guest does not run here, the source was
    *     told so where it could be, and the devices are disconnected, because their back ends may
    *     have been set up early and there is no message that undoes that
+   * @throws IllegalStateException it was called before, since a destination is for one migration;
+   *     or a device runs already. Nothing is touched, and the source hears nothing of it
    */
   public DestinationReport run() {
+    if (!begun.compareAndSet(false, true)) {
+      throw new IllegalStateException("a MigrationDestination is for one migration; build another");
+    }
+    for (VhostNet device : devices.values()) {
+      if (device.running()) {
+        throw new IllegalStateException(
+            device.name()
+                + " runs already; a migration arrives at devices that are connected and told"
+                + " nothing");
+      }
+    }
+    try {
+      return receive();
+    } catch (RuntimeException e) {
+      clock.end(String.valueOf(e.getMessage()));
+      throw failed(e); // whatever it was, the source has to be told
+    }
+  }
+
+  private DestinationReport receive() {
     try {
       enter(Phase.SETUP);
       hello();
@@ -189,13 +216,12 @@ public final class MigrationDestination {
       DestinationReport report = start();
       clock.end(null);
       return report;
-    } catch (RuntimeException e) {
-      clock.end(String.valueOf(e.getMessage()));
-      throw failed(e); // whatever it was, the source has to be told
     } finally {
-      finishPresetup();
-      if (window != null) {
-        window.close();
+      // The devices are this thread's again; with the guest running nothing of this may fail it.
+      afterwards("ending presetup", this::finishPresetup);
+      StopWindow opened = window;
+      if (opened != null) {
+        afterwards("closing the stop window", opened::close);
       }
     }
   }
@@ -207,10 +233,6 @@ public final class MigrationDestination {
   }
 
   private MigrationException failed(RuntimeException cause) {
-    finishPresetup();
-    if (window != null) {
-      window.close();
-    }
     devices.values().forEach(VhostNet::close);
     if (!(cause instanceof CancelledException)) {
       try {
@@ -296,7 +318,7 @@ public final class MigrationDestination {
     for (VhostNet device : devices.values()) {
       ExpectedFinal last = worker.expected(device.name());
       if (last != null) {
-        expected.add(last);
+        finals.expect(last);
       }
     }
     if (window == null && !devices.isEmpty()) {
@@ -304,19 +326,12 @@ public final class MigrationDestination {
     }
   }
 
-  /**
-   * Whether a device's record is the one that was expected. They come in the devices' order, so the
-   * first that is still missing is looked at first.
-   */
   private boolean isExpected(ByteBuffer bytes) {
-    for (int i = 0; i < expected.size(); i++) {
-      ExpectedFinal last = expected.get(i);
-      if (!last.matched() && last.matches(bytes)) {
-        firstFinal();
-        return !finals.containsKey(last.net().name());
-      }
+    boolean matches = finals.matches(bytes);
+    if (matches) {
+      firstFinal();
     }
-    return false;
+    return matches;
   }
 
   private void firstFinal() {
@@ -331,20 +346,18 @@ public final class MigrationDestination {
     if (device == null) {
       throw MigrationException.malformed("a record of an unknown device, " + record.device());
     }
+    var received = new ReceivedRecord(device, record);
     switch (record.kind()) {
       case EARLY -> {
         requireNotStopping("an early record");
         if (early.stream().anyMatch(p -> p.net() == device)) {
           throw MigrationException.malformed("two early records of device " + record.device());
         }
-        early.add(new Rehearsal.Part(device, record));
+        early.add(received);
       }
       case FINAL -> {
         firstFinal();
-        if (hasMatched(device)
-            || finals.put(device.name(), Rehearsal.decode(device, record)) != null) {
-          throw MigrationException.malformed("two final records of device " + record.device());
-        }
+        finals.take(received);
       }
     }
   }
@@ -368,14 +381,7 @@ public final class MigrationDestination {
   private DestinationReport start() {
     requireAllFinals();
     finishPresetup();
-    for (int i = 0; i < expected.size(); i++) {
-      if (expected.get(i).matched()) {
-        expected.get(i).restore();
-      }
-    }
-    if (!finals.isEmpty()) {
-      finals.forEach((name, state) -> Objects.requireNonNull(devices.get(name)).restore(state));
-    }
+    finals.restore();
     long restoredAt = clock.endPart("restore");
     StopWindow opened = window;
     if (opened != null) {
@@ -385,7 +391,9 @@ public final class MigrationDestination {
     vm.resume();
     long resumedAt = clock.endPart("resume");
     // The guest runs here from now on, and nobody may be told anything else whatever happens.
-    afterwards("telling the source that the guest runs", this::sayRunning);
+    afterwards(
+        "telling the source that the guest runs here",
+        () -> stream.send(new MigrationMessage.Running()));
     List<StartResult> starts = new ArrayList<>();
     afterwards(
         "taking up how the devices started",
@@ -401,16 +409,13 @@ public final class MigrationDestination {
         restoredAt,
         startedAt,
         resumedAt,
-        devices.size() - finals.size(),
+        finals.compared(),
         worker.rehearsal(),
         announced);
   }
 
   private void requireAllFinals() {
-    int there = finals.size();
-    for (int i = 0; i < expected.size(); i++) {
-      there += expected.get(i).matched() ? 1 : 0;
-    }
+    int there = finals.count();
     if (there != devices.size()) {
       throw MigrationException.malformed(
           "handed over with %d final records for %d devices".formatted(there, devices.size()));
@@ -420,15 +425,12 @@ public final class MigrationDestination {
     }
   }
 
-  private boolean hasMatched(VhostNet device) {
-    return expected.stream().anyMatch(e -> e.matched() && e.net() == device);
-  }
-
+  /** What fails when it is decided where the guest runs changes nothing any more. */
   private static void afterwards(String what, Runnable work) {
     try {
       work.run();
     } catch (RuntimeException e) {
-      log.warn("the guest runs, and {} failed: {}", what, e.toString());
+      log.warn("destination: {} failed: {}", what, e.toString());
     }
   }
 
@@ -443,15 +445,6 @@ public final class MigrationDestination {
       }
     }
     return announced;
-  }
-
-  /** From here on the guest runs here, whether the source hears of it or not. */
-  private void sayRunning() {
-    try {
-      stream.send(new MigrationMessage.Running());
-    } catch (VhostException e) {
-      log.warn("the guest runs, and the source could not be told: {}", e.getMessage());
-    }
   }
 
   /** The source runs on: there is nobody left to be told. */

@@ -11,11 +11,14 @@ import java.time.Duration;
  * @param presetupWithin how long the source goes on iterating for a presetup that is not answered;
  *     then the guest stops all the same, and the report says "late"
  * @param lateWithin how long the destination, with the guest stopped, still waits for a presetup
- *     that is under way before it gives it up and connects anew
- * @param linkWithin how long the other side may keep quiet, or not take what is sent
+ *     that is under way before it gives it up and connects anew; connecting comes on top of it, and
+ *     all of that is downtime
+ * @param linkWithin how long the other side may keep quiet, or not take what is sent; not shorter
+ *     than presetupWithin where early records are sent, since a source that only waits for presetup
+ *     sends nothing
  * @param stopPages the source stops the guest when no more pages than this are left
  * @param maxRounds or after so many rounds, but not before presetup was answered, or is late: until
- *     then it goes on
+ *     then it goes on; the last pages, sent with the guest stopped, are no such round
  */
 public record MigrationOptions(
     boolean early,
@@ -36,6 +39,20 @@ public record MigrationOptions(
           "a migration with linkWithin %s, stopPages %d, maxRounds %d"
               .formatted(linkWithin, stopPages, maxRounds));
     }
+  }
+
+  /**
+   * {@return this} Looked at where all of it is known, so that its parts can be set one by one.
+   *
+   * @throws IllegalArgumentException the other side may not be quiet for as long as presetup takes
+   */
+  MigrationOptions requireLinkOutlastsPresetup() {
+    if (early && linkWithin.compareTo(presetupWithin) < 0) {
+      throw new IllegalArgumentException(
+          "a migration with linkWithin %s, which is shorter than presetupWithin %s: a source that only waits for presetup is quiet"
+              .formatted(linkWithin, presetupWithin));
+    }
+    return this;
   }
 
   private static void requireNotNegative(String what, Duration time) {
@@ -73,7 +90,8 @@ public record MigrationOptions(
    * {@return the same with another patience for presetup}
    *
    * @param newPresetupWithin how long the source waits for presetup, not negative
-   * @param newLateWithin how long the destination still waits for a late one, not negative
+   * @param newLateWithin how long the destination still waits for a late one while the guest is
+   *     stopped, not negative
    */
   public MigrationOptions patience(Duration newPresetupWithin, Duration newLateWithin) {
     return new MigrationOptions(
@@ -83,7 +101,8 @@ public record MigrationOptions(
   /**
    * {@return the same with another patience for the other side}
    *
-   * @param newLinkWithin how long it may keep quiet, or not take what is sent; more than zero
+   * @param newLinkWithin how long it may keep quiet, or not take what is sent; more than zero, and
+   *     not shorter than presetupWithin when a source or destination is built with it
    */
   public MigrationOptions linkWithin(Duration newLinkWithin) {
     return new MigrationOptions(
@@ -94,8 +113,8 @@ public record MigrationOptions(
    * {@return the same with another moment to stop the guest}
    *
    * @param pages when no more than these are left; a fast link can take more in the same time
-   * @param rounds or after so many rounds, however many are left; more where presetup is not
-   *     answered by then
+   * @param rounds or after so many rounds, at least one, however many pages are left; more rounds
+   *     where presetup is not answered by then
    */
   public MigrationOptions stopAt(long pages, int rounds) {
     return new MigrationOptions(

@@ -2,7 +2,6 @@ package io.github.jvhost.migration;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.sys.DescriptorLedger;
@@ -16,6 +15,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -34,14 +34,18 @@ public final class MigrationSource {
   private final List<VhostNet> devices;
   private final RamSource ram;
   private final VmControl vm;
-  private final DescriptorLedger ledger;
+  private final DirtyLogging logging;
   private final MigrationOptions options;
   private final MigrationListener listener;
   private final PhaseClock clock = new PhaseClock("source");
   private final MessageStream stream;
   private final PresetupAnswers answers;
   private final AtomicReference<@Nullable String> cancelled = new AtomicReference<>();
+  private final AtomicBoolean begun = new AtomicBoolean();
   private volatile boolean refreshWanted;
+
+  /** The thread that is in {@link #run}; null: none is. */
+  private volatile @Nullable Thread runner;
 
   private final List<Long> rounds = new ArrayList<>();
 
@@ -51,18 +55,19 @@ public final class MigrationSource {
   /** The stop of the devices, from just before the guest is paused. */
   private @Nullable DeviceStop stopping;
 
-  private @Nullable DirtyLog dirtyLog;
-  private MemoryTable announced;
+  /** What the destination was told of guest memory; null: nothing yet. */
+  private @Nullable MemoryTable announced;
+
   private int generation;
   private boolean paused;
   private boolean committed;
 
   private MigrationSource(Builder builder) {
-    this.devices = List.copyOf(builder.devices);
+    this.devices = builder.devices;
     this.ram = Objects.requireNonNull(builder.ram, "a migration's source needs ram(...)");
     this.vm = Objects.requireNonNull(builder.vm, "a migration's source needs vm(...)");
-    this.ledger = builder.ledger;
-    this.options = builder.options;
+    this.logging = new DirtyLogging(builder.ledger, ram, devices);
+    this.options = builder.options.requireLinkOutlastsPresetup();
     this.listener = builder.listener;
     this.stream =
         new MessageStream(
@@ -70,7 +75,6 @@ public final class MigrationSource {
             options.linkWithin());
     this.pages = stream::sendPages;
     this.answers = new PresetupAnswers(devices.stream().map(VhostNet::name).toList());
-    this.announced = ram.table();
   }
 
   /**
@@ -79,7 +83,8 @@ public final class MigrationSource {
    * @param ledger that counts the descriptors of the dirty log
    */
   public static Builder builder(DescriptorLedger ledger) {
-    return new Builder(ledger);
+    return new Builder(
+        Objects.requireNonNull(ledger, "builder(...) of a migration's source needs a ledger"));
   }
 
   /** What a source is made of. RAM, VM and link are needed; there may be no device. */
@@ -99,11 +104,12 @@ public final class MigrationSource {
     /**
      * Sets the devices; none where this is not called.
      *
-     * @param newDevices running; their names are what the destination finds its own by
+     * @param newDevices running, each once; their names are what the destination finds its own by
      * @return this
+     * @throws IllegalArgumentException two of them have the same name
      */
     public Builder devices(List<VhostNet> newDevices) {
-      devices = newDevices;
+      devices = MigratedDevices.eachOnce(newDevices);
       return this;
     }
 
@@ -147,7 +153,7 @@ public final class MigrationSource {
      * @return this
      */
     public Builder options(MigrationOptions newOptions) {
-      options = newOptions;
+      options = Objects.requireNonNull(newOptions, "options(...) of a migration");
       return this;
     }
 
@@ -158,11 +164,17 @@ public final class MigrationSource {
      * @return this
      */
     public Builder listener(MigrationListener newListener) {
-      listener = newListener;
+      listener = Objects.requireNonNull(newListener, "listener(...) of a migration");
       return this;
     }
 
-    /** {@return the source, for one migration} */
+    /**
+     * {@return the source, for one migration}
+     *
+     * @throws NullPointerException RAM, VM or link was not given
+     * @throws IllegalArgumentException early records are sent, and linkWithin is shorter than
+     *     presetupWithin
+     */
     public MigrationSource build() {
       return new MigrationSource(this);
     }
@@ -174,48 +186,48 @@ public final class MigrationSource {
    * @param why in a few words, for the messages on both sides; the first one counts
    */
   public void cancel(String why) {
-    cancelled.compareAndSet(null, why);
+    cancelled.compareAndSet(
+        null, Objects.requireNonNull(why, "cancel(...) of a migration needs a reason"));
   }
 
   /**
    * The guest has changed something that presetup has told already: early records are sent once
    * more, and the destination presets the difference. The guest is stopped when that was answered,
    * or after {@link MigrationOptions#presetupWithin} as ever. One that comes too late does no harm,
-   * nor one that never comes: what was not told early is told in the stop window.
+   * nor one that never comes: what was not told early is told in the stop window. Where the
+   * migration has {@linkplain MigrationOptions#early no early records} it does nothing.
    */
   public void refreshEarlyState() {
-    refreshWanted = true;
+    refreshWanted = options.early(); // with nothing to send again nobody would ever be done
   }
 
   /**
    * The VM has got a region of memory during the migration: call it on the migration's own thread
    * (from the listener) instead of {@link VhostNet#refresh}. The dirty log grows first.
+   *
+   * @throws IllegalStateException no migration runs on this thread, or everything was handed over
    */
   public void memoryAdded() {
+    if (!Thread.currentThread().equals(runner)) {
+      throw new IllegalStateException(
+          "memoryAdded() is called while the migration runs, on its own thread: from its listener");
+    }
+    if (committed) {
+      throw new IllegalStateException(
+          "memoryAdded() comes too late: everything was handed over to the destination");
+    }
     ram.tableChanged();
-    growLog();
+    logging.grow();
+    MemoryTable told = announced;
+    if (told == null) {
+      return; // HELLO will tell it
+    }
     for (MemoryRegion region : ram.table().regions()) {
-      if (announced.region(region.name()).isEmpty()) {
+      if (told.region(region.name()).isEmpty()) {
         stream.send(new MigrationMessage.RegionAdded(region(region)));
       }
     }
     announced = ram.table();
-  }
-
-  private void growLog() {
-    DirtyLog before = dirtyLog;
-    if (before == null) {
-      devices.forEach(VhostNet::refresh);
-      return;
-    }
-    DirtyLog grown = DirtyLog.create(ledger, ram.table());
-    dirtyLog = grown;
-    try {
-      devices.forEach(d -> d.migration().logTo(grown));
-    } finally {
-      before.collectInto(ram.dirty());
-      before.close();
-    }
   }
 
   /**
@@ -224,8 +236,13 @@ public final class MigrationSource {
    * @return what was done, and when
    * @throws MigrationException it did not come to that; the message says who runs. Where it could,
    *     the source has its devices and its guest running again
+   * @throws IllegalStateException it was called before: a source is for one migration
    */
   public SourceReport run() {
+    if (!begun.compareAndSet(false, true)) {
+      throw new IllegalStateException("a MigrationSource is for one migration; build another");
+    }
+    runner = Thread.currentThread();
     try {
       SourceReport report = migrate();
       clock.end(null);
@@ -235,19 +252,15 @@ public final class MigrationSource {
       throw failed(e); // whatever it was, somebody has to run the guest
     } finally {
       endStop();
-      ram.end();
-      if (dirtyLog != null) {
-        devices.forEach(d -> d.migration().forgetLog());
-        dirtyLog.close();
-        dirtyLog = null;
-      }
+      logging.end();
+      runner = null;
     }
   }
 
   private SourceReport migrate() {
     enter(Phase.SETUP);
     hello();
-    startLogging();
+    logging.begin();
     if (options.early()) {
       sendEarly();
     }
@@ -257,6 +270,7 @@ public final class MigrationSource {
     FinalRecords records = new FinalRecords(devices, generation);
     DeviceStop stop = devices.isEmpty() ? null : new DeviceStop(devices, options.order());
     stopping = stop;
+    long totalPages = ram.table().totalBytes() / MemoryRegion.PAGE;
     stream.send(new MigrationMessage.Stopping());
     paused = true;
     vm.pause();
@@ -269,23 +283,24 @@ public final class MigrationSource {
     if (stop != null) {
       stop.requirePositions(); // the final state says where rings go on, and must not guess
     }
-    collectLog();
+    logging.collect();
     long lastPages = ram.sendDirty(pages);
     handOver(right ? records.patched() : records.anew());
     long committedAt = clock.endPart("last pages and states");
     clock.enter(Phase.HAND_OVER, committedAt);
-    listener.phase(Phase.HAND_OVER);
+    tellHandedOver(Phase.HAND_OVER);
     awaitRunning();
+    // The guest runs on the destination from now on, whatever fails here.
     long runningAt = clock.enter(Phase.DONE);
     rounds.add(lastPages);
-    List<Outcome> stops = stop == null ? List.of() : stop.outcomes();
-    listener.phase(Phase.DONE);
+    List<Outcome> stops = takeUpStops();
+    tellHandedOver(Phase.DONE);
     return new SourceReport(
         answers.notes(),
         late,
         stops,
-        ram.table().totalBytes() / MemoryRegion.PAGE,
-        List.copyOf(rounds),
+        totalPages,
+        rounds,
         pausedAt,
         stoppedAt,
         committedAt,
@@ -299,6 +314,24 @@ public final class MigrationSource {
     checkCancelled();
   }
 
+  /** What a listener throws when the guest is not the source's any more changes nothing. */
+  private void tellHandedOver(Phase phase) {
+    try {
+      listener.phase(phase);
+    } catch (RuntimeException e) {
+      log.warn("source: everything is handed over, and the listener failed: {}", e.toString());
+    }
+  }
+
+  private List<Outcome> takeUpStops() {
+    try {
+      return stopping == null ? List.of() : stopping.outcomes();
+    } catch (RuntimeException e) {
+      log.warn("source: the guest has moved; how its devices stopped is lost: {}", e.toString());
+      return List.of();
+    }
+  }
+
   private void checkCancelled() {
     String why = cancelled.get();
     if (why != null) {
@@ -307,9 +340,11 @@ public final class MigrationSource {
   }
 
   private void hello() {
+    MemoryTable table = ram.table();
     List<MigrationMessage.Region> regions =
-        ram.table().regions().stream().map(MigrationSource::region).toList();
+        table.regions().stream().map(MigrationSource::region).toList();
     List<String> names = devices.stream().map(VhostNet::name).toList();
+    announced = table;
     stream.send(new MigrationMessage.Hello(regions, names));
     if (!(receive() instanceof MigrationMessage.Ready)) {
       throw MigrationException.malformed("the destination did not say READY first");
@@ -318,19 +353,6 @@ public final class MigrationSource {
 
   private static MigrationMessage.Region region(MemoryRegion region) {
     return new MigrationMessage.Region(region.name(), region.guestAddress(), region.size());
-  }
-
-  private void startLogging() {
-    ram.begin();
-    DirtyLog target = DirtyLog.create(ledger, ram.table());
-    dirtyLog = target;
-    devices.forEach(d -> d.migration().logTo(target));
-  }
-
-  private void collectLog() {
-    if (dirtyLog != null) {
-      dirtyLog.collectInto(ram.dirty());
-    }
   }
 
   private void sendEarly() {
@@ -353,15 +375,16 @@ public final class MigrationSource {
     long presetupUntil = System.nanoTime() + options.presetupWithin().toNanos();
     long sent = 0;
     for (int round = 0; ; round++) {
+      // As the listener hears it: who changes something upon that answer comes before the stop.
       boolean answersSeen = answers.complete();
       listener.round(round, sent, answersSeen);
       checkCancelled();
-      if (refreshWanted && options.early()) {
+      if (refreshWanted) {
         refreshWanted = false;
         sendEarly();
         answersSeen = false; // those were of the state before
       }
-      collectLog();
+      logging.collect();
       long pagesSent = ram.sendDirty(pages);
       if (pagesSent > 0) {
         rounds.add(pagesSent);
@@ -369,11 +392,10 @@ public final class MigrationSource {
       sent += pagesSent;
       takeAnswers(pagesSent < options.stopPages() ? IDLE : Duration.ZERO);
       boolean late = System.nanoTime() > presetupUntil;
-      collectLog();
+      logging.collect();
       boolean little = ram.dirty().count() <= options.stopPages();
-      // At least one round is left for those who want to change something after presetup.
-      boolean ready = round > 0 && (answersSeen || late) && !refreshWanted;
-      if (ready && (little || round >= options.maxRounds())) {
+      boolean ready = (answersSeen || late) && !refreshWanted;
+      if (ready && (little || round + 1 >= options.maxRounds())) {
         return !answers.complete();
       }
     }
@@ -441,42 +463,19 @@ public final class MigrationSource {
     } catch (VhostException e) {
       log.debug("source: the destination could not be told: {}", e.getMessage());
     }
-    List<String> down = runOn();
-    return down.isEmpty()
-        ? new MigrationException(
-            cause.getMessage() + "; the guest runs on, on the source", Recovery.RETRY, cause)
-        : new MigrationException(
-            "%s; the guest runs on, on the source, but not all of its devices: %s"
-                .formatted(cause.getMessage(), String.join("; ", down)),
-            Recovery.RECONNECT,
-            cause);
+    return RunningOn.after(cause, devices, paused ? vm : null);
   }
 
   /** The devices can be used again, or closed. */
   private void endStop() {
-    if (stopping != null) {
-      stopping.close();
-      stopping = null;
-    }
-  }
-
-  /**
-   * The guest goes on here, as if nothing had been; with what of its devices can be brought back.
-   *
-   * @return a line for each device that could not
-   */
-  private List<String> runOn() {
-    List<String> down = new ArrayList<>();
-    for (VhostNet device : devices) {
+    DeviceStop stop = stopping;
+    stopping = null;
+    if (stop != null) {
       try {
-        device.migration().runOn();
+        stop.close();
       } catch (RuntimeException e) {
-        down.add(String.valueOf(e.getMessage()));
+        log.warn("source: ending the devices' stop failed: {}", e.toString());
       }
     }
-    if (paused) {
-      vm.resume();
-    }
-    return down;
   }
 }

@@ -30,7 +30,7 @@ final class PresetupWorker {
   private static final Duration CONNECTING_ANEW = Duration.ofSeconds(1);
 
   /** What the thread is asked for: a generation's early records; an empty list ends it. */
-  private final BlockingQueue<List<Rehearsal.Part>> wanted = new LinkedBlockingQueue<>();
+  private final BlockingQueue<List<ReceivedRecord>> wanted = new LinkedBlockingQueue<>();
 
   private final PresetupMode mode;
   private final Answer answer;
@@ -53,7 +53,7 @@ final class PresetupWorker {
     this.thread = Thread.ofPlatform().name("jvhost-presetup").daemon().unstarted(this::work);
   }
 
-  void preset(List<Rehearsal.Part> records) {
+  void preset(List<ReceivedRecord> records) {
     if (ending.get()) {
       throw new IllegalStateException("presetup is over");
     }
@@ -76,14 +76,14 @@ final class PresetupWorker {
   }
 
   /** The answer comes whatever happens: the source waits for it. */
-  private void presetAndAnswer(List<Rehearsal.Part> records) {
+  private void presetAndAnswer(List<ReceivedRecord> records) {
     try {
-      List<Rehearsal.Part> preset = presetAll(records);
+      List<ReceivedRecord> preset = presetAll(records);
       if (!preset.isEmpty()) {
         rehearse(preset);
       }
     } catch (RuntimeException e) {
-      for (Rehearsal.Part part : records) {
+      for (ReceivedRecord part : records) {
         log.warn("{}: presetup ended early: {}", part.net().name(), e.toString());
         keepFirst(part, e.toString());
       }
@@ -95,7 +95,7 @@ final class PresetupWorker {
   }
 
   /** Once is enough: what another generation differs in is not what has to be warm. */
-  private void rehearse(List<Rehearsal.Part> preset) {
+  private void rehearse(List<ReceivedRecord> preset) {
     if (!Rehearsal.isWhole(rehearsal())) {
       RehearsalReport report = Rehearsal.run(mode, preset, ending::get);
       synchronized (newest) {
@@ -105,12 +105,12 @@ final class PresetupWorker {
   }
 
   /** Returns those that are set up early now. */
-  private List<Rehearsal.Part> presetAll(List<Rehearsal.Part> records) {
+  private List<ReceivedRecord> presetAll(List<ReceivedRecord> records) {
     List<EarlyState> states = new ArrayList<>(records.size());
-    List<Rehearsal.Part> readable = new ArrayList<>(records.size());
-    for (Rehearsal.Part part : records) {
+    List<ReceivedRecord> readable = new ArrayList<>(records.size());
+    for (ReceivedRecord part : records) {
       try {
-        VirtioNetState state = Rehearsal.decode(part.net(), part.content());
+        VirtioNetState state = part.decoded();
         states.add(new EarlyState(part.net(), state, part.content().generation()));
         readable.add(part);
       } catch (VhostException e) {
@@ -134,7 +134,7 @@ final class PresetupWorker {
   }
 
   /** The guest will have moved its ring indexes, and with some luck nothing else. */
-  private void expect(Rehearsal.Part part, VirtioNetState state) {
+  private void expect(ReceivedRecord part, VirtioNetState state) {
     part.net().migration().prepareStart(state);
     ExpectedFinal last = ExpectedFinal.of(part.net(), part.content(), state);
     synchronized (newest) {
@@ -142,14 +142,14 @@ final class PresetupWorker {
     }
   }
 
-  private void keep(Rehearsal.Part part, PresetupResult result) {
+  private void keep(ReceivedRecord part, PresetupResult result) {
     synchronized (newest) {
       newest.put(part.net().name(), result);
     }
   }
 
   /** Keeps a result where there is none of this generation yet. */
-  private void keepFirst(Rehearsal.Part part, String why) {
+  private void keepFirst(ReceivedRecord part, String why) {
     int generation = part.content().generation();
     synchronized (newest) {
       PresetupResult before = newest.get(part.net().name());

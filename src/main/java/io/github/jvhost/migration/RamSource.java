@@ -37,6 +37,9 @@ public interface RamSource {
   /** Regions have come or gone: the marks have to cover them. Pages of a new one are marked. */
   void tableChanged();
 
-  /** Nothing is followed any more. */
+  /**
+   * Nothing is followed any more. Called once where {@link #begin} was, also if that failed; what
+   * it throws is logged and changes nothing, since it may be said when the guest has moved already.
+   */
   void end();
 }

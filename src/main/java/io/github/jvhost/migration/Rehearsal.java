@@ -8,9 +8,6 @@ import io.github.jvhost.vhost.StartOrder;
 import io.github.jvhost.vhost.StopWindow;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.virtio.VirtioNetState;
-import io.github.jvhost.vmstate.DeviceRecord;
-import io.github.jvhost.vmstate.SectionShape;
-import io.github.jvhost.vmstate.VirtioNetVmState;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -35,11 +32,14 @@ import org.slf4j.LoggerFactory;
 final class Rehearsal {
   private static final Logger log = LoggerFactory.getLogger(Rehearsal.class);
 
-  /** The long way is for what was not expected: until the first compiler has been at it. */
+  /**
+   * The long way is for what was not expected. This often is enough to load all that it takes, and
+   * for the first compiler to have been at what it does for each ring and message.
+   */
   private static final int LONG_WAY = 100;
 
   /**
-   * What a window does once is compiled by the first compiler after 200 calls
+   * What a window of the short way does once is compiled by the first compiler after 200 calls
    * (Tier3InvocationThreshold), what it does for each ring and message by the best one meanwhile.
    * What is left over is for them to finish.
    */
@@ -52,19 +52,15 @@ final class Rehearsal {
 
   private Rehearsal() {}
 
-  /**
-   * A device and the record that is read over and over.
-   *
-   * @param net set up early
-   * @param content its early record
-   */
-  record Part(VhostNet net, DeviceRecord content) {}
-
-  /** A part on its stage. */
+  /** A device on its stage, and the early record that is read over and over. */
   private record Actor(
-      RehearsalDevice device, DeviceRecord content, ExpectedFinal expected, ByteBuffer bytes) {
+      RehearsalDevice device, ReceivedRecord early, ExpectedFinal expected, ByteBuffer bytes) {
     VhostNet net() {
       return device.net();
+    }
+
+    VirtioNetState decoded() {
+      return early.decodedFor(net());
     }
 
     void rewind() {
@@ -73,7 +69,7 @@ final class Rehearsal {
     }
 
     void prepareStart() {
-      device.prepareStart(decode(net(), content));
+      device.prepareStart(decoded());
     }
   }
 
@@ -83,14 +79,15 @@ final class Rehearsal {
   }
 
   /** Rehearses until it is enough, or until there is no more time for it. */
-  static RehearsalReport run(PresetupMode mode, List<Part> parts, BooleanSupplier noMoreTime) {
+  static RehearsalReport run(
+      PresetupMode mode, List<ReceivedRecord> records, BooleanSupplier noMoreTime) {
     long from = System.nanoTime();
     Deadline deadline = Deadline.after(BUDGET);
     int windows = 0;
     List<Actor> actors = new ArrayList<>();
     try {
-      for (Part part : parts.subList(0, Math.min(MOST_DEVICES, parts.size()))) {
-        actors.add(actor(mode, part));
+      for (ReceivedRecord early : records.subList(0, Math.min(MOST_DEVICES, records.size()))) {
+        actors.add(actor(mode, early));
       }
       List<VhostNet> nets = actors.stream().map(Actor::net).toList();
       while (windows < WINDOWS && !deadline.expired() && !noMoreTime.getAsBoolean()) {
@@ -110,19 +107,13 @@ final class Rehearsal {
     return new RehearsalReport(windows, System.nanoTime() - from);
   }
 
-  private static Actor actor(PresetupMode mode, Part part) {
-    RehearsalDevice device = part.net().migration().rehearsal();
+  private static Actor actor(PresetupMode mode, ReceivedRecord early) {
+    RehearsalDevice device = early.net().migration().rehearsal();
     try {
-      DeviceRecord content = part.content();
-      VirtioNetState state = decode(device.net(), content);
+      VirtioNetState state = early.decodedFor(device.net());
       device.preset(mode, state);
-      var last =
-          new DeviceRecord(
-              content.device(), DeviceRecord.Kind.FINAL, content.generation(), content.body());
-      ByteBuffer bytes = ByteBuffer.allocateDirect(last.size());
-      last.write(bytes);
-      return new Actor(
-          device, content, ExpectedFinal.of(device.net(), content, state), bytes.flip());
+      var expected = ExpectedFinal.of(device.net(), early.content(), state);
+      return new Actor(device, early, expected, ExpectedFinal.encoded(early.content()));
     } catch (RuntimeException e) {
       device.close();
       throw e;
@@ -135,15 +126,10 @@ final class Rehearsal {
         if (shortWay && actor.expected().matches(actor.bytes())) {
           actor.expected().restore();
         } else {
-          actor.net().restore(decode(actor.net(), actor.content()));
+          actor.net().restore(actor.decoded());
         }
       }
       window.start();
     }
-  }
-
-  /** What the record says, for this device. */
-  static VirtioNetState decode(VhostNet net, DeviceRecord content) {
-    return VirtioNetVmState.fromRecord(content, SectionShape.of(net.model()));
   }
 }

@@ -28,6 +28,13 @@ public record SourceReport(
     long committedNanos,
     long runningNanos) {
 
+  /** Copies the collections. */
+  public SourceReport {
+    presetupNotes = List.copyOf(presetupNotes);
+    stops = List.copyOf(stops);
+    roundPages = List.copyOf(roundPages);
+  }
+
   /** {@return how many pages the last round sent, which the guest had to wait for} */
   public long finalRoundPages() {
     return roundPages.isEmpty() ? 0 : roundPages.getLast();

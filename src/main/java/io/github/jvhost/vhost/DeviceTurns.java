@@ -4,6 +4,7 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Whose turn it is with a device's connection: a plan that was begun side by side with others has
@@ -15,8 +16,8 @@ final class DeviceTurns {
   private final String name;
   private final Duration longest;
 
-  /** Whether a plan is under way that was begun side by side with others. */
-  private boolean busy;
+  /** Who began a plan, side by side with others, that is not finished; null: there is none. */
+  private @Nullable Thread holder;
 
   /**
    * Of a device.
@@ -32,15 +33,15 @@ final class DeviceTurns {
   }
 
   boolean busy() {
-    return busy;
+    return holder != null;
   }
 
   void planBegins() {
-    busy = true;
+    holder = Thread.currentThread();
   }
 
   void planEnds() {
-    busy = false;
+    holder = null;
     lock.notifyAll();
   }
 
@@ -49,15 +50,23 @@ final class DeviceTurns {
    * Waiting lets go of the lock, so this comes before anything is looked at.
    *
    * @throws VhostException (RETRY) it took too long, or this thread was interrupted
+   * @throws IllegalStateException this thread has begun the plan itself, so it would wait in vain
    */
   void await() {
-    if (busy) {
+    Thread busyWith = holder;
+    if (busyWith != null) {
+      if (Thread.currentThread().equals(busyWith)) {
+        throw new IllegalStateException(
+            name
+                + ": this thread carries out a transition of the device that is not finished; in a"
+                + " migration, do it when run() has returned its report");
+      }
       awaitEnd(Deadline.after(longest)); // nothing is made in a stop window
     }
   }
 
   private void awaitEnd(Deadline deadline) {
-    while (busy) {
+    while (holder != null) {
       long millis = deadline.remainingNanos() / 1_000_000;
       if (millis <= 0) {
         throw new VhostException(

@@ -36,4 +36,16 @@ class MigrationOptionsTest {
     assertThatThrownBy(() -> defaults.stopAt(-1, 1)).hasMessageContaining("stopPages -1");
     assertThatThrownBy(() -> defaults.stopAt(0, 0)).hasMessageContaining("maxRounds 0");
   }
+
+  @Test
+  void aQuietSourceMustNotBeTakenForOneThatIsGone() {
+    MigrationOptions hasty = defaults.linkWithin(Duration.ofSeconds(4));
+
+    assertThatThrownBy(hasty::requireLinkOutlastsPresetup)
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("linkWithin PT4S, which is shorter than presetupWithin PT5S");
+    assertThat(hasty.patience(Duration.ofSeconds(4), Duration.ZERO).requireLinkOutlastsPresetup())
+        .isNotNull();
+    assertThat(hasty.withoutEarly(StartOrder.PLANNED).requireLinkOutlastsPresetup()).isNotNull();
+  }
 }

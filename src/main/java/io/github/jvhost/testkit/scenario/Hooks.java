@@ -32,6 +32,7 @@ final class Hooks implements MigrationListener {
   private static final int ADDED_WORKING_SET = 16;
   private static final int CHANGED_MTU = 1400;
   private static final Duration GUEST_PATIENCE = Duration.ofSeconds(5);
+  private static final Duration ARRIVAL_PATIENCE = Duration.ofSeconds(1);
   private static final MacAddress CHANGED_MAC = MacAddress.parse("52:54:00:ab:cd:ef");
 
   private final ScenarioOptions options;
@@ -90,6 +91,8 @@ final class Hooks implements MigrationListener {
       migration().cancel("as asked, in setup");
     }
     if (phase == Phase.STOP) {
+      // What was sent may still be on its way: one round may have been all there was.
+      Traffic.await(() -> target.memory().residentPages() >= target.pages(), ARRIVAL_PATIENCE);
       residentShare = (double) target.memory().residentPages() / target.pages();
     }
     if (phase == Phase.STOP && options.failure() == Failure.BACK_END_LOST_IN_WINDOW) {
@@ -100,11 +103,11 @@ final class Hooks implements MigrationListener {
 
   @Override
   public void round(int round, long pages, boolean presetupAnswered) {
-    if (round == 1 && options.failure() == Failure.CANCEL_IN_ITERATE) {
+    if (round == 0 && options.failure() == Failure.CANCEL_IN_ITERATE) {
       migration().cancel("as asked, while memory was copied");
     }
     boolean preset = presetupAnswered || options.variant().mode() == PresetupMode.OFF;
-    if (round >= 1 && preset && !changed) {
+    if (preset && !changed) {
       changed = true;
       change();
     }

@@ -61,6 +61,10 @@ class RefreshTest {
   }
 
   private Reports migrate(Happening happening) throws Exception {
+    return migrate(true, happening);
+  }
+
+  private Reports migrate(boolean early, Happening happening) throws Exception {
     try (var directory = SocketDirectory.create();
         var hosts = new StillHosts(directory.path(), ledger);
         Host target = hosts.target();
@@ -72,7 +76,7 @@ class RefreshTest {
                   target,
                   new StillHosts.Vm(false),
                   links.destination(),
-                  PresetupMode.IMPLICIT));
+                  early ? PresetupMode.IMPLICIT : PresetupMode.OFF));
       Thread.ofPlatform().daemon().start(arriving);
       AtomicReference<MigrationSource> migration = new AtomicReference<>();
       VhostNet device = hosts.source.devices().getFirst();
@@ -92,7 +96,7 @@ class RefreshTest {
               happening.at(Phase.ITERATE, presetupAnswered, device, migration());
             }
           };
-      MigrationSource leaving = hosts.departure(links.source(), true, listener);
+      MigrationSource leaving = hosts.departure(links.source(), early, listener);
       migration.set(leaving);
       SourceReport left = leaving.run();
       return new Reports(left, arriving.get(30, TimeUnit.SECONDS));
@@ -185,6 +189,21 @@ class RefreshTest {
 
     assertThat(reports.presetup().done()).isTrue();
     assertThat(reports.windowSteps()).isNotEmpty().doesNotContain("mtu");
+    assertThat(reports.destination().starts()).allMatch(start -> start.running());
+  }
+
+  @Test
+  void withoutEarlyStateThereIsNothingToRefresh() throws Exception {
+    Reports reports =
+        migrate(
+            false,
+            (phase, _, _, migration) -> {
+              if (phase == Phase.ITERATE) {
+                migration.refreshEarlyState();
+              }
+            });
+
+    assertThat(reports.destination().presetups()).isEmpty();
     assertThat(reports.destination().starts()).allMatch(start -> start.running());
   }
 }

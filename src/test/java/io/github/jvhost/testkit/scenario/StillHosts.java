@@ -6,6 +6,7 @@ import io.github.jvhost.migration.MigrationLink;
 import io.github.jvhost.migration.MigrationListener;
 import io.github.jvhost.migration.MigrationOptions;
 import io.github.jvhost.migration.MigrationSource;
+import io.github.jvhost.migration.RamSource;
 import io.github.jvhost.migration.SourceReport;
 import io.github.jvhost.migration.VmControl;
 import io.github.jvhost.protocol.Dialect;
@@ -112,19 +113,33 @@ final class StillHosts implements AutoCloseable {
 
   /** A migration away from the source, not yet begun. */
   MigrationSource departure(MigrationLink link, boolean early, MigrationListener listener) {
+    return leaving(link, early).listener(listener).build();
+  }
+
+  /** The same, for a test that wants something of its own. */
+  MigrationSource.Builder leaving(MigrationLink link, boolean early) {
     return MigrationSource.builder(ledger)
         .devices(source.devices())
-        .ram(new PreCopySource(source.memory(), 0, Runnable::run))
+        .ram(ram())
         .vm(sourceVm)
         .link(link)
-        .options(options(early))
-        .listener(listener)
-        .build();
+        .options(options(early));
+  }
+
+  /** The source's RAM. */
+  RamSource ram() {
+    return new PreCopySource(source.memory(), 0, Runnable::run);
   }
 
   /** Migrates to a destination, on the caller's thread. */
   static DestinationReport arrive(
-      List<VhostNet> devices, Host target, Vm vm, MigrationLink link, PresetupMode mode) {
+      List<VhostNet> devices, Host target, VmControl vm, MigrationLink link, PresetupMode mode) {
+    return arriving(devices, target, vm, link, mode).run();
+  }
+
+  /** A migration to a destination, not yet begun. */
+  static MigrationDestination arriving(
+      List<VhostNet> devices, Host target, VmControl vm, MigrationLink link, PresetupMode mode) {
     return MigrationDestination.builder()
         .devices(devices)
         .ram(new InPlaceTarget(target.memory()))
@@ -134,8 +149,7 @@ final class StillHosts implements AutoCloseable {
         .options(
             options(mode != PresetupMode.OFF)
                 .patience(Duration.ofSeconds(5), Duration.ofSeconds(1)))
-        .build()
-        .run();
+        .build();
   }
 
   @Override

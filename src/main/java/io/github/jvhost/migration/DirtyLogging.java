@@ -1,0 +1,80 @@
+package io.github.jvhost.migration;
+
+import io.github.jvhost.memory.DirtyLog;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.vhost.VhostNet;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * How the source hears of what is written while it migrates: the guest's writes are followed by the
+ * {@link RamSource}, the back ends' come from a dirty log that all of them share. For one thread.
+ */
+final class DirtyLogging {
+  private static final Logger log = LoggerFactory.getLogger(DirtyLogging.class);
+
+  private final DescriptorLedger ledger;
+  private final RamSource ram;
+  private final List<VhostNet> devices;
+
+  /** Whether {@link RamSource#begin} was called, and its end was not. */
+  private boolean followed;
+
+  private @Nullable DirtyLog shared;
+
+  DirtyLogging(DescriptorLedger ledger, RamSource ram, List<VhostNet> devices) {
+    this.ledger = ledger;
+    this.ram = ram;
+    this.devices = devices;
+  }
+
+  void begin() {
+    followed = true;
+    ram.begin();
+    DirtyLog target = DirtyLog.create(ledger, ram.table());
+    shared = target;
+    devices.forEach(d -> d.migration().logTo(target));
+  }
+
+  /** There is more memory: the back ends get a larger log before they are told of it. */
+  void grow() {
+    DirtyLog before = shared;
+    if (before == null) {
+      devices.forEach(VhostNet::refresh);
+      return;
+    }
+    DirtyLog grown = DirtyLog.create(ledger, ram.table());
+    shared = grown;
+    try {
+      devices.forEach(d -> d.migration().logTo(grown));
+    } finally {
+      before.collectInto(ram.dirty());
+      before.close();
+    }
+  }
+
+  void collect() {
+    if (shared != null) {
+      shared.collectInto(ram.dirty());
+    }
+  }
+
+  /** The migration is over, well or not: what the embedder's part throws is only logged. */
+  void end() {
+    if (followed) {
+      followed = false;
+      try {
+        ram.end();
+      } catch (RuntimeException e) {
+        log.warn("source: RamSource.end failed: {}", e.toString());
+      }
+    }
+    if (shared != null) {
+      devices.forEach(d -> d.migration().forgetLog());
+      shared.close();
+      shared = null;
+    }
+  }
+}

@@ -1,0 +1,29 @@
+package io.github.jvhost.migration;
+
+import io.github.jvhost.vhost.VhostNet;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+
+/** What either end asks of the devices that it is given. */
+final class MigratedDevices {
+  private MigratedDevices() {}
+
+  /**
+   * The devices, each of which is there once.
+   *
+   * @throws IllegalArgumentException two have the same name, or one is there twice
+   */
+  static List<VhostNet> eachOnce(List<VhostNet> devices) {
+    Objects.requireNonNull(devices, "devices(...) of a migration: an empty list where it has none");
+    Set<String> names = new HashSet<>();
+    for (VhostNet device : devices) {
+      if (!names.add(device.name())) {
+        throw new IllegalArgumentException(
+            "a migration with two devices that are called " + device.name());
+      }
+    }
+    return List.copyOf(devices);
+  }
+}

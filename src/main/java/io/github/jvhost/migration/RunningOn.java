@@ -1,0 +1,52 @@
+package io.github.jvhost.migration;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.vhost.VhostNet;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** How a source goes on whose migration failed before everything was handed over. */
+final class RunningOn {
+  private RunningOn() {}
+
+  /**
+   * The guest goes on here, as if nothing had been; with those of its devices that can be brought
+   * back.
+   *
+   * @param cause why the migration failed
+   * @param paused the VM, if its guest has to be resumed
+   * @return what the caller of the migration is told
+   */
+  static MigrationException after(
+      RuntimeException cause, List<VhostNet> devices, @Nullable VmControl paused) {
+    List<String> down = new ArrayList<>();
+    for (VhostNet device : devices) {
+      try {
+        device.migration().runOn();
+      } catch (RuntimeException e) {
+        down.add(String.valueOf(e.getMessage()));
+      }
+    }
+    if (paused != null) {
+      try {
+        paused.resume();
+      } catch (RuntimeException e) {
+        cause.addSuppressed(e);
+        return new MigrationException(
+            "%s; nothing was handed over, and the guest could not be resumed on the source: %s"
+                .formatted(cause.getMessage(), e.getMessage()),
+            Recovery.GIVE_UP,
+            cause);
+      }
+    }
+    return down.isEmpty()
+        ? new MigrationException(
+            cause.getMessage() + "; the guest runs on, on the source", Recovery.RETRY, cause)
+        : new MigrationException(
+            "%s; the guest runs on, on the source, but not all of its devices: %s"
+                .formatted(cause.getMessage(), String.join("; ", down)),
+            Recovery.RECONNECT,
+            cause);
+  }
+}

@@ -1,0 +1,478 @@
+package io.github.jvhost.testkit.scenario;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.jvhost.memory.DirtyBitmap;
+import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.migration.DestinationReport;
+import io.github.jvhost.migration.MigrationDestination;
+import io.github.jvhost.migration.MigrationException;
+import io.github.jvhost.migration.MigrationListener;
+import io.github.jvhost.migration.MigrationSource;
+import io.github.jvhost.migration.PageSink;
+import io.github.jvhost.migration.Phase;
+import io.github.jvhost.migration.RamSource;
+import io.github.jvhost.migration.SourceReport;
+import io.github.jvhost.migration.VmControl;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.vhost.PresetupMode;
+import io.github.jvhost.vhost.VhostNet;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * What an embedder may do wrong around one migration: run it twice, ask for its devices while they
+ * are in between, or throw when the guest has moved already.
+ */
+@Timeout(60)
+class OneMigrationTest {
+  private final DescriptorLedger ledger = DescriptorLedger.tracing();
+
+  @AfterEach
+  void nothingIsLeftOpen() {
+    assertThat(ledger.describeOpen()).isEmpty();
+  }
+
+  /** Both ends, whose migration is over when the test looks at them. */
+  private record Ends(
+      StillHosts hosts,
+      Host target,
+      MigrationSource source,
+      MigrationDestination destination,
+      SourceReport left,
+      DestinationReport arrived) {
+    VhostNet arrivedDevice() {
+      return target.devices().getFirst();
+    }
+  }
+
+  private interface Look {
+    void at(Ends ends) throws Exception;
+  }
+
+  /** What a test does on the source's thread. */
+  private record Embedder(MigrationListener listener, UnaryOperator<RamSource> ram) {
+    static Embedder quiet() {
+      return new Embedder(_ -> {}, UnaryOperator.identity());
+    }
+
+    Embedder listening(MigrationListener other) {
+      return new Embedder(other, ram);
+    }
+
+    Embedder transferring(UnaryOperator<RamSource> other) {
+      return new Embedder(listener, other);
+    }
+  }
+
+  private void migrated(Embedder embedder, Look look) throws Exception {
+    try (var directory = SocketDirectory.create();
+        var hosts = new StillHosts(directory.path(), ledger);
+        Host target = hosts.target();
+        var links = Links.connect(directory.path().resolve("m"))) {
+      MigrationSource source =
+          hosts
+              .leaving(links.source(), true)
+              .ram(embedder.ram().apply(hosts.ram()))
+              .listener(embedder.listener())
+              .build();
+      MigrationDestination destination =
+          StillHosts.arriving(
+              target.devices(),
+              target,
+              new StillHosts.Vm(false),
+              links.destination(),
+              PresetupMode.IMPLICIT);
+      var arriving = new FutureTask<>(destination::run);
+      Thread.ofPlatform().daemon().start(arriving);
+      SourceReport left = source.run();
+      look.at(
+          new Ends(hosts, target, source, destination, left, arriving.get(30, TimeUnit.SECONDS)));
+    }
+  }
+
+  @Test
+  void neitherEndRunsTwice() throws Exception {
+    migrated(
+        Embedder.quiet(),
+        ends -> {
+          assertThatThrownBy(ends.source()::run)
+              .isInstanceOf(IllegalStateException.class)
+              .hasMessage("a MigrationSource is for one migration; build another");
+          assertThatThrownBy(ends.destination()::run)
+              .isInstanceOf(IllegalStateException.class)
+              .hasMessage("a MigrationDestination is for one migration; build another");
+          assertThatThrownBy(ends.source()::memoryAdded)
+              .isInstanceOf(IllegalStateException.class)
+              .hasMessageContaining("while the migration runs");
+
+          assertThat(ends.arrivedDevice().running())
+              .as("the guest's device is left alone")
+              .isTrue();
+          assertThat(ends.arrivedDevice().connected()).isTrue();
+          assertThat(ends.hosts().sourceVm.runs()).isFalse();
+        });
+  }
+
+  @Test
+  void anotherThreadIsRefusedWhileTheFirstOneRuns() throws Exception {
+    AtomicReference<@Nullable MigrationSource> source = new AtomicReference<>();
+    List<Throwable> refused = new ArrayList<>();
+    MigrationListener listener =
+        phase -> {
+          MigrationSource running = source.get();
+          if (phase == Phase.ITERATE && running != null) {
+            refused.add(thrownElsewhere(running::run));
+            refused.add(thrownElsewhere(running::memoryAdded));
+          }
+        };
+    try (var directory = SocketDirectory.create();
+        var hosts = new StillHosts(directory.path(), ledger);
+        Host target = hosts.target();
+        var links = Links.connect(directory.path().resolve("m"))) {
+      MigrationSource leaving = hosts.departure(links.source(), false, listener);
+      source.set(leaving);
+      var arriving =
+          new FutureTask<>(() ->
+              StillHosts.arrive(
+                  target.devices(),
+                  target,
+                  new StillHosts.Vm(false),
+                  links.destination(),
+                  PresetupMode.OFF));
+      Thread.ofPlatform().daemon().start(arriving);
+      leaving.run();
+      assertThat(arriving.get(30, TimeUnit.SECONDS).starts()).hasSize(1);
+    }
+    assertThat(refused).hasSize(2).allMatch(e -> e instanceof IllegalStateException);
+  }
+
+  private static Throwable thrownElsewhere(Runnable work) {
+    FutureTask<Throwable> task =
+        new FutureTask<>(() -> {
+          try {
+            work.run();
+          } catch (RuntimeException e) {
+            return e;
+          }
+          return new AssertionError("nothing was thrown");
+        });
+    Thread.ofPlatform().daemon().start(task);
+    try {
+      return task.get(20, TimeUnit.SECONDS);
+    } catch (Exception e) {
+      return e;
+    }
+  }
+
+  @Test
+  void aDestinationWhoseDeviceRunsIsRefusedAndTheDeviceRunsOn() throws Exception {
+    try (var directory = SocketDirectory.create();
+        var hosts = new StillHosts(directory.path(), ledger);
+        var links = Links.connect(directory.path().resolve("m"))) {
+      VhostNet running = hosts.source.devices().getFirst();
+
+      MigrationDestination destination =
+          StillHosts.arriving(
+              List.of(running),
+              hosts.source,
+              hosts.sourceVm,
+              links.destination(),
+              PresetupMode.IMPLICIT);
+
+      assertThatThrownBy(destination::run)
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining(running.name() + " runs already");
+      assertThat(running.running()).isTrue();
+      assertThat(running.connected()).isTrue();
+    }
+  }
+
+  @Test
+  void eachDeviceIsThereOnce() throws Exception {
+    try (var directory = SocketDirectory.create();
+        var hosts = new StillHosts(directory.path(), ledger)) {
+      VhostNet device = hosts.source.devices().getFirst();
+      List<VhostNet> twice = List.of(device, device);
+      var source = MigrationSource.builder(ledger);
+      var destination = MigrationDestination.builder();
+
+      assertThatThrownBy(() -> source.devices(twice))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("two devices that are called " + device.name());
+      assertThatThrownBy(() -> destination.devices(twice))
+          .isInstanceOf(IllegalArgumentException.class);
+    }
+  }
+
+  @Test
+  void theThreadThatStartsADeviceDoesNotWaitForItself() throws Exception {
+    AtomicReference<@Nullable VhostNet> device = new AtomicReference<>();
+    List<Throwable> thrown = new ArrayList<>();
+    VmControl vm =
+        new VmControl() {
+          @Override
+          public void pause() {
+            throw new IllegalStateException("it does not run here");
+          }
+
+          @Override
+          public void resume() {
+            thrown.add(accessed(device.get()));
+          }
+        };
+    try (var directory = SocketDirectory.create();
+        var hosts = new StillHosts(directory.path(), ledger);
+        Host target = hosts.target();
+        var links = Links.connect(directory.path().resolve("m"))) {
+      device.set(target.devices().getFirst());
+      MigrationDestination destination =
+          StillHosts.arriving(
+              target.devices(), target, vm, links.destination(), PresetupMode.IMPLICIT);
+      var arriving = new FutureTask<>(destination::run);
+      Thread.ofPlatform().daemon().start(arriving);
+      hosts.leave(links.source(), true);
+
+      DestinationReport arrived = arriving.get(30, TimeUnit.SECONDS);
+
+      assertThat(thrown).singleElement().isInstanceOf(IllegalStateException.class);
+      assertThat(thrown.getFirst())
+          .hasMessageContaining("net0: this thread carries out a transition")
+          .hasMessageContaining("when run() has returned");
+      assertThat(arrived.starts()).allMatch(start -> start.running());
+      target.devices().getFirst().access(() -> {}); // now it may
+    }
+  }
+
+  @Test
+  void noneOfTheSourcesDevicesIsTouchedAtTheHandOver() throws Exception {
+    AtomicReference<@Nullable VhostNet> device = new AtomicReference<>();
+    List<Throwable> thrown = new ArrayList<>();
+    try (var directory = SocketDirectory.create();
+        var hosts = new StillHosts(directory.path(), ledger);
+        Host target = hosts.target();
+        var links = Links.connect(directory.path().resolve("m"))) {
+      device.set(hosts.source.devices().getFirst());
+      var arriving =
+          new FutureTask<>(() ->
+              StillHosts.arrive(
+                  target.devices(),
+                  target,
+                  new StillHosts.Vm(false),
+                  links.destination(),
+                  PresetupMode.IMPLICIT));
+      Thread.ofPlatform().daemon().start(arriving);
+      hosts
+          .departure(
+              links.source(),
+              true,
+              phase -> {
+                if (phase == Phase.HAND_OVER) {
+                  thrown.add(accessed(device.get()));
+                }
+              })
+          .run();
+      assertThat(arriving.get(30, TimeUnit.SECONDS).starts()).hasSize(1);
+      assertThat(hosts.source.devices().getFirst().running()).isFalse();
+    }
+    assertThat(thrown).singleElement().isInstanceOf(IllegalStateException.class);
+  }
+
+  private static Throwable accessed(@Nullable VhostNet device) {
+    try {
+      if (device != null) {
+        device.access(() -> {});
+      }
+    } catch (RuntimeException e) {
+      return e;
+    }
+    return new AssertionError("nothing was thrown");
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = Phase.class,
+      names = {"HAND_OVER", "DONE"})
+  void whatAListenerThrowsWhenAllIsHandedOverChangesNothing(Phase at) throws Exception {
+    MigrationListener listener =
+        phase -> {
+          if (phase == at) {
+            throw new IllegalStateException("a listener that fails");
+          }
+        };
+
+    migrated(
+        Embedder.quiet().listening(listener),
+        ends -> {
+          assertThat(ends.left().runningNanos()).isGreaterThan(ends.left().pausedNanos());
+          assertThat(ends.left().stops()).hasSize(1);
+          assertThat(ends.hosts().sourceVm.runs()).isFalse();
+        });
+  }
+
+  @Test
+  void memoryThatComesWhenAllIsHandedOverIsRefused() throws Exception {
+    AtomicReference<@Nullable MigrationSource> source = new AtomicReference<>();
+    List<Throwable> refused = new ArrayList<>();
+    MigrationListener listener =
+        phase -> {
+          MigrationSource running = source.get();
+          if (phase == Phase.DONE && running != null) {
+            try {
+              running.memoryAdded();
+            } catch (IllegalStateException e) {
+              refused.add(e);
+            }
+          }
+        };
+    try (var directory = SocketDirectory.create();
+        var hosts = new StillHosts(directory.path(), ledger);
+        Host target = hosts.target();
+        var links = Links.connect(directory.path().resolve("m"))) {
+      MigrationSource leaving = hosts.departure(links.source(), false, listener);
+      source.set(leaving);
+      var arriving =
+          new FutureTask<>(() ->
+              StillHosts.arrive(
+                  target.devices(),
+                  target,
+                  new StillHosts.Vm(false),
+                  links.destination(),
+                  PresetupMode.OFF));
+      Thread.ofPlatform().daemon().start(arriving);
+      leaving.run();
+      assertThat(arriving.get(30, TimeUnit.SECONDS).starts()).hasSize(1);
+    }
+    assertThat(refused).hasSize(1);
+    assertThat(refused.getFirst()).hasMessageContaining("comes too late");
+  }
+
+  @Test
+  void aRamSourceThatCannotEndLeavesNothingOpen() throws Exception {
+    List<CountedRam> made = new ArrayList<>();
+
+    migrated(
+        Embedder.quiet()
+            .transferring(ram -> {
+              made.add(new CountedRam(ram, true));
+              return made.getFirst();
+            }),
+        ends -> assertThat(ends.left().stops()).hasSize(1));
+
+    assertThat(made.getFirst().ended).isEqualTo(1);
+  }
+
+  @Test
+  void whatWasNotBegunIsNotEnded() throws Exception {
+    try (var directory = SocketDirectory.create();
+        var hosts = new StillHosts(directory.path(), ledger)) {
+      var ram = new CountedRam(hosts.ram(), false);
+      var nobody = new ScriptedLink(new byte[0]);
+
+      MigrationSource source = hosts.leaving(nobody, true).ram(ram).build();
+
+      assertThatThrownBy(source::run)
+          .isInstanceOf(MigrationException.class)
+          .hasMessageContaining("the guest runs on, on the source");
+      assertThat(ram.begun).isZero();
+      assertThat(ram.ended).isZero();
+    }
+  }
+
+  @Test
+  void aGuestThatCannotGoOnIsSaidToStandStill() throws Exception {
+    VmControl vm =
+        new VmControl() {
+          @Override
+          public void pause() {
+            throw new IllegalStateException("half paused");
+          }
+
+          @Override
+          public void resume() {
+            throw new IllegalStateException("and stuck");
+          }
+        };
+    try (var directory = SocketDirectory.create();
+        var hosts = new StillHosts(directory.path(), ledger);
+        Host target = hosts.target();
+        var links = Links.connect(directory.path().resolve("m"))) {
+      MigrationDestination destination =
+          StillHosts.arriving(
+              target.devices(),
+              target,
+              new StillHosts.Vm(false),
+              links.destination(),
+              PresetupMode.OFF);
+      var arriving = new FutureTask<>(() -> thrownElsewhere(destination::run));
+      Thread.ofPlatform().daemon().start(arriving);
+
+      MigrationSource source = hosts.leaving(links.source(), false).vm(vm).build();
+
+      assertThatThrownBy(source::run)
+          .isInstanceOf(MigrationException.class)
+          .hasMessageContaining("half paused")
+          .hasMessageContaining("could not be resumed on the source: and stuck");
+      assertThat(arriving.get(30, TimeUnit.SECONDS)).isInstanceOf(MigrationException.class);
+    }
+  }
+
+  /** Counts its beginnings and ends, and may fail at the latter. */
+  private static final class CountedRam implements RamSource {
+    private final RamSource ram;
+    private final boolean failsAtTheEnd;
+    private int begun;
+    private int ended;
+
+    CountedRam(RamSource ram, boolean failsAtTheEnd) {
+      this.ram = ram;
+      this.failsAtTheEnd = failsAtTheEnd;
+    }
+
+    @Override
+    public MemoryTable table() {
+      return ram.table();
+    }
+
+    @Override
+    public void begin() {
+      begun++;
+      ram.begin();
+    }
+
+    @Override
+    public DirtyBitmap dirty() {
+      return ram.dirty();
+    }
+
+    @Override
+    public long sendDirty(PageSink sink) {
+      return ram.sendDirty(sink);
+    }
+
+    @Override
+    public void tableChanged() {
+      ram.tableChanged();
+    }
+
+    @Override
+    public void end() {
+      ended++;
+      ram.end();
+      if (failsAtTheEnd) {
+        throw new IllegalStateException("it does not end");
+      }
+    }
+  }
+}
