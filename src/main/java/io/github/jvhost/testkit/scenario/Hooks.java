@@ -37,6 +37,7 @@ final class Hooks implements MigrationListener {
 
   private final ScenarioOptions options;
   private final ScenarioProgress progress;
+  private final Traffic traffic;
   private final TestGuest guest;
   private final Host source;
   private final Host target;
@@ -48,12 +49,14 @@ final class Hooks implements MigrationListener {
   Hooks(
       ScenarioOptions options,
       ScenarioProgress progress,
+      Traffic traffic,
       TestGuest guest,
       Host source,
       Host target,
       BackEnds backEnds) {
     this.options = options;
     this.progress = progress;
+    this.traffic = traffic;
     this.guest = guest;
     this.source = source;
     this.target = target;
@@ -162,7 +165,11 @@ final class Hooks implements MigrationListener {
       case MTU -> device.access(() -> device.model().mtu(CHANGED_MTU));
       case MAC -> guest.setMac(0, CHANGED_MAC, deadline);
       case MEMORY -> addMemory(deadline);
-      case RESET -> guest.resetAndReinit(0, deadline);
+      case RESET -> {
+        guest.resetAndReinit(0, deadline);
+        // What was in the rings is gone, both ways: the guest has thrown it away, nobody lost it.
+        traffic.abandonPingsToGuest(0);
+      }
     }
   }
 

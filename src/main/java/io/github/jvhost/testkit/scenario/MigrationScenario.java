@@ -189,7 +189,7 @@ public final class MigrationScenario {
       this.links = links;
       this.guest = guest;
       this.arrival = arrival;
-      this.hooks = new Hooks(options, progress, guest, source, target, backEnds);
+      this.hooks = new Hooks(options, progress, traffic, guest, source, target, backEnds);
     }
 
     RunResult run() {

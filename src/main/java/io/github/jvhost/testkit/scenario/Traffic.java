@@ -66,6 +66,13 @@ final class Traffic implements AutoCloseable {
     }
   }
 
+  /** The guest has reset a NIC, with all that was in its rings. */
+  void abandonPingsToGuest(int nic) {
+    if (!inbound.isEmpty()) {
+      inbound.get(nic).abandonUnanswered();
+    }
+  }
+
   void mark() {
     recorder.mark();
     inbound.forEach(PingSeries::mark);
