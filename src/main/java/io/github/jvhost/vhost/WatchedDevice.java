@@ -166,7 +166,6 @@ final class WatchedDevice {
         return false;
       }
       attempts = null;
-      changed.signalAll();
       return true;
     } finally {
       lock.unlock();
@@ -189,20 +188,26 @@ final class WatchedDevice {
     }
   }
 
-  /** Ends attempts to bring the device back; one that is under way is waited for. */
+  /**
+   * Ends attempts to bring the device back; one that is under way, and its thread, are waited for.
+   */
   void cancel() {
-    Deadline end = Deadline.after(LONGEST_CANCEL);
+    Thread trying;
     lock.lock();
     try {
       cancelled = true;
       changed.signalAll();
-      while (attempts != null && attempts != Thread.currentThread() && !end.expired()) {
-        changed.await(end.remainingNanos(), TimeUnit.NANOSECONDS);
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
+      trying = attempts;
     } finally {
       lock.unlock();
+    }
+    if (trying == null || trying.equals(Thread.currentThread())) {
+      return;
+    }
+    try {
+      boolean _ = trying.join(LONGEST_CANCEL);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 }
