@@ -1,5 +1,6 @@
 package io.github.jvhost.cli;
 
+import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.scenario.Change;
@@ -54,14 +55,14 @@ final class Candidates {
 
   static final class Dialects extends Kind {
     Dialects() {
-      super("upstream", "rfc-2023", "nvidia-qemu-8-2");
+      super(Words.DIALECTS.stream().map(Words::label));
     }
   }
 
   /** Those that have PRESETUP. */
   static final class ExplicitDialects extends Kind {
     ExplicitDialects() {
-      super("rfc-2023", "nvidia-qemu-8-2");
+      super(Words.DIALECTS.stream().filter(Dialect::hasPresetup).map(Words::label));
     }
   }
 
@@ -116,7 +117,7 @@ final class Candidates {
 
   static final class Directions extends Kind {
     Directions() {
-      super("to-back-end", "to-front-end", "channel");
+      super(TraceFilter.DIRECTIONS.stream());
     }
   }
 

@@ -14,6 +14,10 @@ import picocli.CommandLine.ParameterException;
 
 /** Words on the command line that mean the same in every command. */
 final class Words {
+  /** Those that have a name. */
+  static final List<Dialect> DIALECTS =
+      List.of(Dialect.UPSTREAM, Dialect.RFC_2023, Dialect.NVIDIA_QEMU_8_2);
+
   private static final Pattern NUMBERS = Pattern.compile("([0-9]{1,2}):([0-9]{1,6})");
 
   private Words() {}
@@ -28,7 +32,11 @@ final class Words {
     return dialect.name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
-  /** A path that was typed may be empty: no file, but the directory that we are in. */
+  /**
+   * Refuses the empty word, which would stand for the directory that we are in.
+   *
+   * @throws ParameterException it is empty
+   */
   static void requireNamed(CommandSpec spec, String what, Path path) {
     if (path.toString().isEmpty()) {
       throw new ParameterException(spec.commandLine(), what + ": the empty word is no file");
@@ -61,14 +69,15 @@ final class Words {
   static Dialect dialect(CommandSpec spec, String word) {
     Matcher numbers = NUMBERS.matcher(word);
     if (!numbers.matches()) {
-      for (Dialect dialect : List.of(Dialect.UPSTREAM, Dialect.RFC_2023, Dialect.NVIDIA_QEMU_8_2)) {
+      for (Dialect dialect : DIALECTS) {
         if (label(dialect).equals(word.toLowerCase(Locale.ROOT))) {
           return dialect;
         }
       }
       throw new ParameterException(
           spec.commandLine(),
-          "--dialect: '%s' is none of upstream, rfc-2023, nvidia-qemu-8-2, BIT:ID".formatted(word));
+          "--dialect: '%s' is none of %s, BIT:ID"
+              .formatted(word, String.join(", ", DIALECTS.stream().map(Words::label).toList())));
     }
     try {
       return Dialect.custom(

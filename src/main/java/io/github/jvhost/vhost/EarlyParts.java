@@ -5,7 +5,6 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.vhost.DeviceConfig.Lifecycle;
 import java.util.List;
-import java.util.StringJoiner;
 
 /**
  * Which parts of a ring are told early, and do not change afterwards: the table of {@link
@@ -55,21 +54,5 @@ public record EarlyParts(boolean size, boolean address, boolean kick, boolean ca
         ring.addresses() != null,
         ring.kick() instanceof Notifier.Eventfd,
         ring.call() instanceof Notifier.Eventfd);
-  }
-
-  /** {@return what is told early of a ring, in words: "size, call, enable"} */
-  public String describe() {
-    var words = new StringJoiner(", ");
-    word(words, size, "size");
-    word(words, address, "address");
-    word(words, kick, "kick");
-    word(words, call, "call");
-    return words.add("enable").toString();
-  }
-
-  private static void word(StringJoiner words, boolean told, String word) {
-    if (told) {
-      words.add(word);
-    }
   }
 }

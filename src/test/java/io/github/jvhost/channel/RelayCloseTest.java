@@ -4,14 +4,10 @@ import static io.github.jvhost.channel.ChannelPair.soon;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.sys.Deadline;
-import io.github.jvhost.sys.DescriptorLedger;
 import java.io.IOException;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.FutureTask;
@@ -24,24 +20,16 @@ import org.junit.jupiter.api.Timeout;
 /** A relay that two threads close. */
 @Timeout(60)
 class RelayCloseTest {
-  private final DescriptorLedger ledger = DescriptorLedger.tracing();
-  private Path directory;
-  private Path front;
-  private Path back;
+  private RelayRig rig;
 
   @BeforeEach
   void makeRoom() throws IOException {
-    // Not JUnit's: a socket's path has room for 107 bytes only.
-    directory = Files.createTempDirectory("jvhost");
-    front = directory.resolve("f");
-    back = directory.resolve("b");
+    rig = new RelayRig();
   }
 
   @AfterEach
   void nothingIsLeft() throws IOException {
-    assertThat(ledger.describeOpen()).isEmpty();
-    Files.deleteIfExists(back);
-    Files.delete(directory); // Fails where the relay's socket is still in it.
+    rig.close();
   }
 
   /** Stays in {@link #connected} until it is let go. */
@@ -74,10 +62,9 @@ class RelayCloseTest {
   @Test
   void whoeverClosesItWaitsUntilItIsClosed() throws Exception {
     var held = new Held(new CountDownLatch(1), new CountDownLatch(1));
-    try (var server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
-      server.bind(UnixDomainSocketAddress.of(back));
-      Relay relay = Relay.start(front, back, ledger, held);
-      try (SocketChannel _ = SocketChannel.open(UnixDomainSocketAddress.of(front));
+    try (ServerSocketChannel server = rig.listen()) {
+      Relay relay = Relay.start(rig.front, rig.back, rig.ledger, held);
+      try (SocketChannel _ = rig.connectRaw();
           SocketChannel _ = server.accept()) {
         assertThat(held.there().await(20, TimeUnit.SECONDS)).isTrue();
         Thread first = Thread.ofPlatform().daemon().start(relay::close);
@@ -85,7 +72,7 @@ class RelayCloseTest {
         var second =
             new FutureTask<>(() -> {
               relay.close();
-              return !relay.isAlive() && Files.notExists(front);
+              return !relay.isAlive() && Files.notExists(rig.front);
             });
         Thread other = Thread.ofPlatform().daemon().start(second);
         awaitRest(other);

@@ -137,6 +137,14 @@ class OneMigrationTest {
             refused.add(thrownElsewhere(running::memoryAdded));
           }
         };
+    goesWell(source, listener);
+    assertThat(refused).hasSize(2).allMatch(e -> e instanceof IllegalStateException);
+  }
+
+  /** A migration whose listener knows its source. */
+  private void goesWell(
+      AtomicReference<@Nullable MigrationSource> source, MigrationListener listener)
+      throws Exception {
     try (var directory = SocketDirectory.create();
         var hosts = new StillHosts(directory.path(), ledger);
         Host target = hosts.target();
@@ -155,7 +163,6 @@ class OneMigrationTest {
       leaving.run();
       assertThat(arriving.get(30, TimeUnit.SECONDS).starts()).hasSize(1);
     }
-    assertThat(refused).hasSize(2).allMatch(e -> e instanceof IllegalStateException);
   }
 
   private static Throwable thrownElsewhere(Runnable work) {
@@ -336,24 +343,7 @@ class OneMigrationTest {
             }
           }
         };
-    try (var directory = SocketDirectory.create();
-        var hosts = new StillHosts(directory.path(), ledger);
-        Host target = hosts.target();
-        var links = Links.connect(directory.path().resolve("m"))) {
-      MigrationSource leaving = hosts.departure(links.source(), false, listener);
-      source.set(leaving);
-      var arriving =
-          new FutureTask<>(() ->
-              StillHosts.arrive(
-                  target.devices(),
-                  target,
-                  new StillHosts.Vm(false),
-                  links.destination(),
-                  PresetupMode.OFF));
-      Thread.ofPlatform().daemon().start(arriving);
-      leaving.run();
-      assertThat(arriving.get(30, TimeUnit.SECONDS).starts()).hasSize(1);
-    }
+    goesWell(source, listener);
     assertThat(refused).hasSize(1);
     assertThat(refused.getFirst()).hasMessageContaining("comes too late");
   }
