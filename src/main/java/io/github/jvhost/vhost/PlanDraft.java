@@ -4,6 +4,7 @@ import io.github.jvhost.vhost.PlannedStep.Answer;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -79,13 +80,17 @@ final class PlanDraft {
     return largest;
   }
 
-  /** Whether what is in flight is to be noted in another region than up to now. */
+  /** Whether what is in flight is, or may be, to be noted in another region than up to now. */
   boolean replacesInflight() {
-    InflightRegion held = before.inflight().orNull();
-    return held != null
-        && (desired.inflight() == null
-            ? !held.fits(desired.rings().size(), largestRing())
-            : !held.equals(desired.inflight()));
+    return switch (before.inflight()) {
+      case Known.NotTold<?> _ -> false;
+      case Known.Unknown<?> _ -> true;
+      case Known.Told<Optional<InflightRegion>>(Optional<InflightRegion> held) ->
+          held.isPresent()
+              && (desired.inflight() == null
+                  ? !held.get().fits(desired.rings().size(), largestRing())
+                  : !held.get().equals(desired.inflight()));
+    };
   }
 
   /** Whether the ring is stopped by one of the steps so far. */

@@ -7,6 +7,7 @@ import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.vhost.PlannedStep.Answer;
 import io.github.jvhost.virtio.DeviceStatus;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Finds the steps that take a back end from what it holds to what it should hold: only the
@@ -165,7 +166,7 @@ public final class Planner {
     int queues = desired.rings().size();
     InflightRegion kept = desired.inflight();
     if (kept != null && kept.fits(queues, size)) {
-      if (!now.inflight().is(kept)) {
+      if (!now.inflight().is(Optional.of(kept))) {
         plan.add(
             new Step.SetInflight(kept),
             Answer.COLLECTED,
@@ -176,10 +177,9 @@ public final class Planner {
       }
       return;
     }
-    InflightRegion held = now.inflight().orNull();
-    boolean hasNone = now.inflight() instanceof Known.Unknown;
-    if (hasNone || (held != null && held.fits(queues, size))) {
-      return;
+    Optional<InflightRegion> held = now.inflight().orNull();
+    if (held != null && (held.isEmpty() || held.get().fits(queues, size))) {
+      return; // it has one that is large enough, or has said that it has none to share
     }
     plan.add(
         new Step.GetInflight(queues, size),

@@ -3,6 +3,7 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.memory.MemoryTable;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * What a back end is known to hold of one device: what it was told and took, what it answered, and
@@ -13,8 +14,8 @@ import java.util.List;
  * @param mtu in bytes
  * @param memory the memory table
  * @param log where dirty pages go
- * @param inflight the region in which it notes what it has in flight; unknown: it was asked, and
- *     has none to share
+ * @param inflight the region in which it notes what it has in flight; empty: it was asked, and has
+ *     none to share. Unknown is something else: it has to be asked, or told, again
  * @param rings by vring index
  * @param generation of the early configuration that was told last, 0 for none
  */
@@ -24,7 +25,7 @@ public record Shadow(
     Known<Integer> mtu,
     Known<MemoryTable> memory,
     Known<LogTarget> log,
-    Known<InflightRegion> inflight,
+    Known<Optional<InflightRegion>> inflight,
     List<RingShadow> rings,
     int generation) {
 

@@ -5,6 +5,7 @@ import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.virtio.DeviceStatus;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,8 +20,11 @@ final class ShadowEditor {
   private Known<Integer> mtu;
   private Known<MemoryTable> memory;
   private Known<LogTarget> log;
-  private Known<InflightRegion> inflight;
-  private @Nullable InflightRegion received;
+  private Known<Optional<InflightRegion>> inflight;
+
+  /** What the back end answers when it is asked for an in-flight region. */
+  private Known<Optional<InflightRegion>> received = Known.unknown();
+
   private final List<RingShadow> rings;
   private int generation;
 
@@ -60,13 +64,16 @@ final class ShadowEditor {
     return log;
   }
 
-  Known<InflightRegion> inflight() {
+  Known<Optional<InflightRegion>> inflight() {
     return inflight;
   }
 
-  /** The in-flight region that the back end made, before the steps that ask for it are walked. */
+  /**
+   * The in-flight region that the back end made, before the steps that ask for it are walked; null:
+   * it has none to share.
+   */
   void received(@Nullable InflightRegion region) {
-    received = region;
+    received = Known.told(Optional.ofNullable(region));
   }
 
   RingShadow ring(int index) {
@@ -96,10 +103,8 @@ final class ShadowEditor {
       case Step.AddRegion s -> setRegions(memoryNow().with(s.region()), s.region());
       case Step.RemoveRegion s -> setRegions(memoryNow().without(s.region().name()), s.region());
       case Step.SetLog s -> log = Known.told(s.log());
-      case Step.SetInflight s -> {
-        InflightRegion region = s.region() != null ? s.region() : received;
-        inflight = region == null ? Known.unknown() : Known.told(region);
-      }
+      case Step.SetInflight s ->
+          inflight = s.region() == null ? received : Known.told(Optional.of(s.region()));
       case Step.ResetDevice _ -> reset();
       case Step.GetInflight _, Step.ReadStatus _, Step.BeginPresetup _ -> {}
       case Step.EndPresetup _ -> forgetEarlyBases();

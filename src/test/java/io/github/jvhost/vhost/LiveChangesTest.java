@@ -1,6 +1,8 @@
 package io.github.jvhost.vhost;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.memory.DirtyBitmap;
 import io.github.jvhost.memory.DirtyLog;
@@ -156,6 +158,30 @@ class LiveChangesTest {
       assertThat(rig.backEnd().record().count(FrontEndRequest.SET_INFLIGHT_FD))
           .isGreaterThanOrEqualTo(2);
       assertThat(rig.backEnd().isRunning()).isTrue();
+      rig.noRuleWasBroken();
+    }
+  }
+
+  @Test
+  void aFailedFirstStartDoesNotCostTheInflightRegion() {
+    BackEndOffer packed =
+        offer()
+            .with(ProtocolFeature.INFLIGHT_SHMFD)
+            .withFeatures(BackEndOffer.DEFAULT_FEATURES | NetFeature.RING_PACKED.mask());
+    try (Rig rig = new Rig(dir, 1, packed, BackEndProfile.GENERIC)) {
+      rig.driveAll();
+      rig.backEnd()
+          .arm(Faults.none().at(FrontEndRequest.SET_MEM_TABLE, 1, new Faults.Wrong.Refuse()));
+      assertThatThrownBy(rig.net()::start).hasMessageContaining("memory table");
+      assertThat(rig.net().connected()).isTrue();
+
+      rig.net().start();
+      assertThat(rig.backEnd().record().count(FrontEndRequest.SET_INFLIGHT_FD)).isPositive();
+      rig.packedUsed(0, 0);
+      rig.backEnd().hangUp();
+      // Only the region can say where a packed ring was: nobody had kept one before.
+      assertThatCode(() -> rig.net().reconnect().orThrow()).doesNotThrowAnyException();
+      assertThat(rig.net().running()).isTrue();
       rig.noRuleWasBroken();
     }
   }

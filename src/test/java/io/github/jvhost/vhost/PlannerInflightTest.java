@@ -87,6 +87,34 @@ class PlannerInflightTest {
   }
 
   @Test
+  void oneThatNobodyAskedBecauseThePlanFailedIsAsked() {
+    Plan plan = Planner.plan(Shadow.nothingTold(), running, capable);
+    int asked = Configs.steps(plan).indexOf("get inflight");
+    for (int taken = 0; taken <= asked; taken++) {
+      Shadow held = Shadow.nothingTold().after(plan, failedAfter(taken, null));
+      assertThat(Configs.steps(Planner.plan(held, running, capable)))
+          .as("%d steps were taken", taken)
+          .contains("get inflight", "set inflight");
+    }
+  }
+
+  @Test
+  void theRegionIsToldAgainWhereNobodyKnowsWhetherItWasTaken() {
+    Plan plan = Planner.plan(Shadow.nothingTold(), running, capable);
+    int asked = Configs.steps(plan).indexOf("get inflight");
+    Shadow held = Shadow.nothingTold().after(plan, failedAfter(asked + 1, region(256)));
+    DeviceConfig kept = with(running, region(256), null);
+    assertThat(Configs.steps(Planner.plan(held, kept, capable)))
+        .contains("set inflight")
+        .doesNotContain("get inflight");
+  }
+
+  private static Outcome failedAfter(int taken, @Nullable InflightRegion came) {
+    return new Outcome(
+        taken, List.of(), came, taken, 1, 0, 0, new BackEndRefusedException("refused"));
+  }
+
+  @Test
   void ringsThatOutgrowItStopForAnother() {
     Plan plan = Planner.plan(Shadow.nothingTold(), running, capable);
     Shadow held = after(Shadow.nothingTold(), plan, region(256));
