@@ -45,6 +45,11 @@ final class Gate {
       throw refused(
           name, request, "XEN_MMAP is negotiated, and its memory regions are not supported");
     }
+    if (ProtocolFeature.CONFIGURE_MEM_SLOTS.isIn(protocolFeatures) && isPostcopy(request)) {
+      // vhost-user, "Migration": it MUST NOT be sent, and what a back end makes of it is open.
+      throw refused(
+          name, request, "postcopy is not to be had with CONFIGURE_MEM_SLOTS, which is negotiated");
+    }
     if (needReply && !ProtocolFeature.REPLY_ACK.isIn(protocolFeatures)) {
       throw refused(
           name,
@@ -66,6 +71,13 @@ final class Gate {
   private static boolean carriesRegions(FrontEndRequest request) {
     return switch (request) {
       case SET_MEM_TABLE, ADD_MEM_REG, REM_MEM_REG -> true;
+      default -> false;
+    };
+  }
+
+  private static boolean isPostcopy(FrontEndRequest request) {
+    return switch (request) {
+      case POSTCOPY_ADVISE, POSTCOPY_LISTEN, POSTCOPY_END -> true;
       default -> false;
     };
   }

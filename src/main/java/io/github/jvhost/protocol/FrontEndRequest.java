@@ -219,7 +219,7 @@ public enum FrontEndRequest {
       always(PayloadKind.SHMEM_CONFIG),
       0,
       ProtocolFeature.SHMEM),
-  /** Stops a ring at once (reported). */
+  /** Stops a ring at once: requests in flight are suspended, and not waited for. */
   GET_VRING_BASE_SKIP_DRAIN(
       45,
       STOP,

@@ -45,13 +45,16 @@ public enum ProtocolFeature {
   SHARED_OBJECT(18),
   /** The back end's own state can be moved. */
   DEVICE_STATE(19),
-  /** Requests in flight may be suspended; only with INFLIGHT_SHMFD. */
+  /** Has no meaning of its own any more; what GET_VRING_BASE_SKIP_DRAIN needs. */
   GET_VRING_BASE_INFLIGHT(20),
   /** Ring addresses are guest-physical. */
   GPA_ADDRESSES(21),
   /** Shared memory regions. */
   SHMEM(22),
-  /** A ring can be stopped without draining (reported, not seen in the document). */
+  /**
+   * A ring can be stopped without draining it; only with INFLIGHT_SHMFD and
+   * GET_VRING_BASE_INFLIGHT.
+   */
   GET_VRING_BASE_SKIP_DRAIN(23);
 
   private final int bit;

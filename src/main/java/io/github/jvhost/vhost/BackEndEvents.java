@@ -46,6 +46,9 @@ public interface BackEndEvents {
    * A translation is missing (IOTLB_MSG). What is answered here is told the back end on the main
    * connection. Only with a virtual IOMMU.
    *
+   * <p>Where GPA_ADDRESSES was negotiated, the translation has a guest-physical address in the
+   * place of the user address; the back end's own messages do not (vhost-user, "An IOTLB message").
+   *
    * @param miss the address that the back end wants to reach, and how
    * @return the translation; empty: there is none, and nothing is told
    */
@@ -98,7 +101,9 @@ public interface BackEndEvents {
   }
 
   /**
-   * Maps a file into a shared memory region (SHMEM_MAP).
+   * Maps a file into a shared memory region (SHMEM_MAP). Nothing is mapped there yet: jvhost
+   * refuses a range that overlaps another mapping, and an empty one, without asking. Whether the
+   * range lies within the region is for the embedder to check, who made the region.
    *
    * @param request which part of the file, where in which region, and whether for writing
    * @param file what to map
@@ -110,10 +115,13 @@ public interface BackEndEvents {
   }
 
   /**
-   * Undoes just such a mapping (SHMEM_UNMAP).
+   * Undoes just such a mapping (SHMEM_UNMAP): the back end asks for it, or the driver has reset the
+   * device, or the connection is over. The protocol has mappings end with a reset, and another back
+   * end could never undo those of the one before.
    *
-   * @param request where in which region, as it was mapped
-   * @return whether that was done; otherwise the back end is refused
+   * @param request where in which region, as it was mapped; its place in the file means nothing
+   * @return whether that was done; otherwise the back end is refused. After a reset, or without a
+   *     connection, the answer changes nothing: jvhost has forgotten the mapping
    */
   default boolean shmemUnmap(MmapRequest request) {
     return false;

@@ -16,13 +16,15 @@ import java.util.function.IntConsumer;
 
 /**
  * Makes of what a back end asks an embedder's event, and of the event's result an answer; remembers
- * which doorbell pages are mapped, so that they can be withdrawn before their ring stops.
+ * which doorbell pages are mapped, so that they can be withdrawn before their ring stops, and what
+ * is mapped into shared memory regions, so that it ends with a reset.
  */
 final class BackEndRequestDispatch implements BackEndRequestHandler {
   private final BackEndEvents events;
   private final IntConsumer call;
   private final Consumer<Iotlb> translate;
   private final List<Integer> doorbells = new ArrayList<>();
+  private final SharedMemoryMaps maps = new SharedMemoryMaps();
 
   /**
    * For one connection.
@@ -61,11 +63,8 @@ final class BackEndRequestDispatch implements BackEndRequestHandler {
               .sharedObject((SharedObject) payload)
               .map(object -> new Answer(0, object))
               .orElse(Answer.REFUSED);
-      case SHMEM_MAP ->
-          descriptors.isEmpty()
-              ? Answer.REFUSED
-              : answer(events.shmemMap((MmapRequest) payload, descriptors.removeFirst()));
-      case SHMEM_UNMAP -> answer(events.shmemUnmap((MmapRequest) payload));
+      case SHMEM_MAP -> map((MmapRequest) payload, descriptors);
+      case SHMEM_UNMAP -> answer(maps.unmap((MmapRequest) payload, events::shmemUnmap));
     };
   }
 
@@ -91,6 +90,22 @@ final class BackEndRequestDispatch implements BackEndRequestHandler {
       doorbells.add(area.index());
     }
     return answer(done);
+  }
+
+  private Answer map(MmapRequest request, List<OwnedDescriptor> descriptors) {
+    if (descriptors.isEmpty() || !maps.mayMap(request)) {
+      return Answer.REFUSED;
+    }
+    boolean done = events.shmemMap(request, descriptors.removeFirst());
+    if (done) {
+      maps.mapped(request);
+    }
+    return answer(done);
+  }
+
+  /** Undoes what is mapped into shared memory: the device was reset, or the connection is over. */
+  void endMappings() {
+    maps.end(events::shmemUnmap);
   }
 
   /** Withdraws the page of a ring that is about to stop, if it has one. */

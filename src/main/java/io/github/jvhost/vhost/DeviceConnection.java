@@ -197,12 +197,23 @@ final class DeviceConnection implements AutoCloseable {
     }
   }
 
-  /** Closes it; the back end forgets everything. Doorbell pages are withdrawn. */
+  /** The device was reset: what the back end has mapped into shared memory regions goes. */
+  void endMappings() {
+    if (dispatch != null) {
+      dispatch.endMappings();
+    }
+  }
+
+  /** Closes it; the back end forgets everything. Doorbell pages and mappings are withdrawn. */
   @Override
   public void close() {
-    if (dispatch != null) {
-      dispatch.dropDoorbells();
+    try {
+      if (dispatch != null) {
+        dispatch.endMappings();
+        dispatch.dropDoorbells();
+      }
+    } finally {
+      channel.close();
     }
-    channel.close();
   }
 }

@@ -9,11 +9,16 @@ import io.github.jvhost.protocol.ProtocolFeature;
  *
  * <pre>
  *   INBAND_NOTIFICATIONS        with BACKEND_REQ and REPLY_ACK only
- *   GET_VRING_BASE_INFLIGHT     with INFLIGHT_SHMFD only
- *   GET_VRING_BASE_SKIP_DRAIN   with both of those
+ *   GET_VRING_BASE_INFLIGHT     with INFLIGHT_SHMFD and GET_VRING_BASE_SKIP_DRAIN only
+ *   GET_VRING_BASE_SKIP_DRAIN   with INFLIGHT_SHMFD and GET_VRING_BASE_INFLIGHT only
  *   XEN_MMAP                    never: this front end sends regions of 32 bytes
  *   what the dialect masks      never in its upstream meaning
  * </pre>
+ *
+ * <p>GET_VRING_BASE_INFLIGHT alone once let GET_VRING_BASE suspend requests in place of draining
+ * them. The protocol describes it with GET_VRING_BASE_SKIP_DRAIN only now, and GET_VRING_BASE
+ * drains (vhost-user, "Front-end message types", 11 and 45). Whoever wrote a back end after the
+ * older text would suspend, and a migration of this front end counts on a drained ring.
  */
 final class FeatureRules {
   private record Needs(ProtocolFeature feature, long others) {}
@@ -22,7 +27,10 @@ final class FeatureRules {
     new Needs(
         ProtocolFeature.INBAND_NOTIFICATIONS,
         ProtocolFeature.maskOf(ProtocolFeature.BACKEND_REQ, ProtocolFeature.REPLY_ACK)),
-    new Needs(ProtocolFeature.GET_VRING_BASE_INFLIGHT, ProtocolFeature.INFLIGHT_SHMFD.mask()),
+    new Needs(
+        ProtocolFeature.GET_VRING_BASE_INFLIGHT,
+        ProtocolFeature.maskOf(
+            ProtocolFeature.INFLIGHT_SHMFD, ProtocolFeature.GET_VRING_BASE_SKIP_DRAIN)),
     new Needs(
         ProtocolFeature.GET_VRING_BASE_SKIP_DRAIN,
         ProtocolFeature.maskOf(

@@ -18,7 +18,8 @@ final class NetConnecting {
   /**
    * Refuses what cannot become a device, with nothing connected to.
    *
-   * @throws IllegalArgumentException there are not enough notifiers
+   * @throws IllegalArgumentException there are not enough notifiers, or the model offers what
+   *     cannot be served
    * @throws IllegalStateException the memory is of no use
    */
   static void check(
@@ -35,6 +36,13 @@ final class NetConnecting {
       throw new IllegalArgumentException(
           "%s: %d ring notifiers for %d queue pairs: each pair needs two, to receive and to send"
               .formatted(options.name(), notifiers.size(), model.maxQueuePairs()));
+    }
+    if (NetFeature.ACCESS_PLATFORM.in(model.deviceFeatures())) {
+      // Its ring addresses would be I/O virtual ones, and nobody here translates them.
+      throw new IllegalArgumentException(
+          options.name()
+              + ": the device offers ACCESS_PLATFORM (a virtual IOMMU), which is not served yet:"
+              + " build its model without");
     }
     if (!memory.isOpen()) {
       throw new IllegalStateException(options.name() + ": its guest memory is closed");

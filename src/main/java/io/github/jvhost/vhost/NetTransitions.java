@@ -317,6 +317,10 @@ final class NetTransitions {
     if (running) {
       carryOut(planStop(DeviceConfig.Lifecycle.RESET));
     }
+    DeviceConnection connection = device.connection();
+    if (connection != null) {
+      connection.endMappings(); // vhost-user, SHMEM_MAP: they end with the reset
+    }
     indexes.fresh();
     inflight.close();
     if (device.connected()) {

@@ -65,7 +65,8 @@ public final class VhostNet implements AutoCloseable {
    * @return the device, connected and not started; the caller's to close
    * @throws VhostException there is no such socket (RETRY), or the back end cannot serve the device
    *     (GIVE_UP)
-   * @throws IllegalArgumentException there are not two notifiers for each queue pair
+   * @throws IllegalArgumentException there are not two notifiers for each queue pair, or the model
+   *     offers ACCESS_PLATFORM (a virtual IOMMU), which is not served yet
    * @throws IllegalStateException the memory is closed or has no region, or the model has a back
    *     end already; nothing was connected to
    */

@@ -332,6 +332,9 @@ public final class VhostUserFrontEnd {
   /**
    * Gives or takes back a translation.
    *
+   * <p>Where GPA_ADDRESSES was negotiated, the message has a guest-physical address in the place of
+   * the user address (vhost-user, "An IOTLB message").
+   *
    * @param message an {@link Iotlb#UPDATE} or an {@link Iotlb#INVALIDATE}
    * @return whether the back end took it
    */
@@ -372,7 +375,8 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * Says that postcopy may come.
+   * Says that postcopy may come. As everything of postcopy, not where CONFIGURE_MEM_SLOTS was
+   * negotiated: the protocol forbids it (vhost-user, "Migration"), so it is refused and not sent.
    *
    * @return a userfaultfd of the back end's address space
    */
@@ -400,13 +404,16 @@ public final class VhostUserFrontEnd {
     exchange.tell(SET_MEM_TABLE, new MemoryTablePayload(List.of()));
   }
 
-  /** Begins postcopy. Always acknowledged, so REPLY_ACK has to be negotiated. */
+  /**
+   * Begins postcopy. Always acknowledged, so REPLY_ACK has to be negotiated; not with
+   * CONFIGURE_MEM_SLOTS.
+   */
   public void postcopyListen() {
     exchange.insist(POSTCOPY_LISTEN, NoPayload.INSTANCE, List.of());
     channel().postcopyListening(true);
   }
 
-  /** Postcopy is over. */
+  /** Postcopy is over. Not with CONFIGURE_MEM_SLOTS. */
   public void postcopyEnd() {
     long answer = exchange.number(POSTCOPY_END);
     channel().postcopyListening(false);

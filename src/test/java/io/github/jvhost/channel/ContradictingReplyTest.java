@@ -132,6 +132,7 @@ class ContradictingReplyTest {
 
   @Test
   void postcopyWithoutAUserfaultfd() {
+    pair.channel.negotiated(ProtocolFeature.PAGEFAULT.mask());
     send(FrontEndRequest.POSTCOPY_ADVISE, NoPayload.INSTANCE);
     pair.answer(28, new byte[0]);
     poisonedBy("0 descriptors with the reply to POSTCOPY_ADVISE, at least 1");

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
+import io.github.jvhost.protocol.MmapRequest;
 import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.VringState;
@@ -50,6 +51,23 @@ class BackEndEventsTest {
     }
 
     @Override
+    public boolean shmemMap(MmapRequest request, OwnedDescriptor file) {
+      file.close();
+      all.add("map " + range(request));
+      return true;
+    }
+
+    @Override
+    public boolean shmemUnmap(MmapRequest request) {
+      all.add("unmap " + range(request));
+      return true;
+    }
+
+    private static String range(MmapRequest request) {
+      return "%d:%x+%x".formatted(request.region(), request.regionOffset(), request.length());
+    }
+
+    @Override
     public void ringFailed(int ring) {
       all.add("failed " + ring);
     }
@@ -66,6 +84,7 @@ class BackEndEventsTest {
         .with(ProtocolFeature.BACKEND_SEND_FD)
         .with(ProtocolFeature.CONFIG)
         .with(ProtocolFeature.HOST_NOTIFIER)
+        .with(ProtocolFeature.SHMEM)
         .with(ProtocolFeature.INBAND_NOTIFICATIONS);
   }
 
@@ -159,6 +178,76 @@ class BackEndEventsTest {
       assertThat(heard.next()).isEqualTo("offered 1");
       rig.net().stop();
       assertThat(heard.next()).isEqualTo("withdrawn 1");
+    }
+  }
+
+  private static long map(Rig rig, MmapRequest what, EventFd file) throws Exception {
+    return result(
+        rig.backEnd()
+            .askFrontEnd(BackEndRequest.SHMEM_MAP, what, List.of(file.descriptor()), true));
+  }
+
+  private static long unmap(Rig rig, MmapRequest what) throws Exception {
+    return result(rig.backEnd().askFrontEnd(BackEndRequest.SHMEM_UNMAP, what, List.of(), true));
+  }
+
+  private static MmapRequest range(int region, long offset, long length) {
+    return new MmapRequest(region, 0, offset, length, true);
+  }
+
+  @Test
+  void aRangeOfSharedMemoryIsMappedOnceAndUnmappedWhole() throws Exception {
+    try (Rig rig = rig(ProtocolFeature.SHMEM);
+        EventFd file = EventFd.create(rig.ledger, "file");
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, BackEndWatch.Listener.NONE)) {
+      watch.watch(rig.net(), new ReconnectPolicy.Never());
+
+      assertThat(map(rig, range(1, 0x2000, 0x2000), file)).isZero();
+      assertThat(map(rig, range(2, 0x2000, 0x2000), file)).as("another region").isZero();
+      assertThat(map(rig, range(1, 0x3000, 0x2000), file)).as("its last page").isEqualTo(1);
+      assertThat(map(rig, range(1, 0x1000, 0x4000), file)).as("around it").isEqualTo(1);
+      assertThat(map(rig, range(1, 0x2000, 0x2000), file)).as("the same again").isEqualTo(1);
+      assertThat(map(rig, range(1, 0, 0), file)).as("nothing").isEqualTo(1);
+      assertThat(map(rig, range(1, -0x1000, 0x1000), file)).as("where 64 bits end").isZero();
+      assertThat(map(rig, range(1, -0x1000, 0x1000), file)).as("there again").isEqualTo(1);
+      assertThat(map(rig, range(1, 0x4000, 0x1000), file)).as("right behind").isZero();
+      assertThat(unmap(rig, range(1, 0x2000, 0x1000))).as("a part").isEqualTo(1);
+      assertThat(unmap(rig, range(1, 0x8000, 0x1000))).as("what is not mapped").isEqualTo(1);
+      assertThat(unmap(rig, range(1, 0x2000, 0x2000))).isZero();
+      assertThat(map(rig, range(1, 0x3000, 0x1000), file)).as("free again").isZero();
+
+      assertThat(heard.all)
+          .as("the embedder is asked for what can be")
+          .containsExactly(
+              "map 1:2000+2000",
+              "map 2:2000+2000",
+              "map 1:fffffffffffff000+1000",
+              "map 1:4000+1000",
+              "unmap 1:2000+2000",
+              "map 1:3000+1000");
+    }
+  }
+
+  @Test
+  void whatIsMappedEndsWithAResetAndWithTheConnection() throws Exception {
+    try (Rig rig = rig(ProtocolFeature.SHMEM);
+        EventFd file = EventFd.create(rig.ledger, "file");
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, BackEndWatch.Listener.NONE)) {
+      watch.watch(rig.net(), new ReconnectPolicy.Never());
+      rig.driveAll();
+      rig.net().start();
+      assertThat(map(rig, range(0, 0, 0x1000), file)).isZero();
+      assertThat(map(rig, range(3, 0x1000, 0x1000), file)).isZero();
+      heard.all.clear();
+
+      rig.net().model().setStatus(0);
+      assertThat(heard.all).containsExactly("unmap 0:0+1000", "unmap 3:1000+1000");
+      assertThat(unmap(rig, range(0, 0, 0x1000))).as("is gone already").isEqualTo(1);
+
+      assertThat(map(rig, range(0, 0, 0x1000), file)).isZero();
+      heard.all.clear();
+      rig.net().close();
+      assertThat(heard.all).containsExactly("unmap 0:0+1000");
     }
   }
 

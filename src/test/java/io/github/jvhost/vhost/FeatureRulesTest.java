@@ -47,7 +47,14 @@ class FeatureRulesTest {
 
     assertThat(FeatureRules.keep(both | 1, Dialect.UPSTREAM)).isEqualTo(1);
     assertThat(FeatureRules.keep(skipDrain, Dialect.UPSTREAM)).isZero();
-    long whole = both | ProtocolFeature.INFLIGHT_SHMFD.mask();
+    long region = ProtocolFeature.INFLIGHT_SHMFD.mask();
+    long inflight = ProtocolFeature.GET_VRING_BASE_INFLIGHT.mask();
+    assertThat(FeatureRules.keep(inflight | region, Dialect.UPSTREAM))
+        .as("bit 20 alone has no meaning of its own: an older back end would not drain")
+        .isEqualTo(region);
+    assertThat(FeatureRules.broken(inflight | region, Dialect.UPSTREAM))
+        .isEqualTo("GET_VRING_BASE_INFLIGHT needs GET_VRING_BASE_SKIP_DRAIN");
+    long whole = both | region;
     assertThat(FeatureRules.keep(whole, Dialect.UPSTREAM)).isEqualTo(whole);
     assertThat(FeatureRules.keep(1L << 20, Dialect.NVIDIA_QEMU_8_2))
         .as("PRESETUP there")

@@ -9,7 +9,9 @@ import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
+import io.github.jvhost.virtio.VirtioNetBuilder;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -41,6 +43,14 @@ class MisuseTest {
       refused(
           "net0: 3 ring notifiers for 2 queue pairs: each pair needs two",
           () -> VhostNet.connect(model, rig.memory, rings.subList(0, 3), options));
+      VirtioNet behindIommu =
+          VirtioNet.builder("net0")
+              .maxQueuePairs(Rig.PAIRS)
+              .deviceFeatures(VirtioNetBuilder.DEFAULT_FEATURES | NetFeature.ACCESS_PLATFORM.mask())
+              .build();
+      refused(
+          "net0: the device offers ACCESS_PLATFORM (a virtual IOMMU), which is not served yet",
+          () -> VhostNet.connect(behindIommu, rig.memory, rings, options));
       refused(
           "net0: its guest memory is closed",
           () -> VhostNet.connect(model, closed, rings, options));

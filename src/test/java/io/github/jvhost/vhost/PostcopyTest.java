@@ -39,7 +39,7 @@ class PostcopyTest {
   }
 
   PostcopyTest() {
-    backEnd.negotiated(ScriptedBackEnd.ALL & ~ProtocolFeature.CONFIGURE_MEM_SLOTS.mask());
+    backEnd.negotiated(ScriptedBackEnd.WITH_POSTCOPY);
   }
 
   @AfterEach

@@ -43,6 +43,9 @@ final class ScriptedBackEnd implements AutoCloseable {
       (((1L << ProtocolFeature.values().length) - 1) & ~ProtocolFeature.XEN_MMAP.mask())
           | DIALECT.presetupMask();
 
+  /** As much of it as stands together with postcopy, which memory slots rule out. */
+  static final long WITH_POSTCOPY = ALL & ~ProtocolFeature.CONFIGURE_MEM_SLOTS.mask();
+
   final DescriptorLedger ledger = DescriptorLedger.tracing();
   final VhostUserFrontEnd frontEnd;
   private final LoopbackPair pair = LoopbackPair.open("dev0", DIALECT, ledger);
@@ -66,6 +69,14 @@ final class ScriptedBackEnd implements AutoCloseable {
 
   VhostUserChannel channel() {
     return pair.frontEnd();
+  }
+
+  /** All that this message may be sent with. */
+  static long allFor(FrontEndRequest request) {
+    return switch (request) {
+      case POSTCOPY_ADVISE, POSTCOPY_LISTEN, POSTCOPY_END -> WITH_POSTCOPY;
+      default -> ALL;
+    };
   }
 
   void negotiated(long protocolFeatures) {

@@ -77,6 +77,7 @@ class VhostUserFrontEndTest {
   @ParameterizedTest
   @MethodSource("calls")
   void aCallSendsItsMessageAndGivesTheAnswer(Call call) {
+    backEnd.negotiated(ScriptedBackEnd.allFor(call.request()));
     letIommuMessagesThrough();
     backEnd.plays(peer -> {
       Received received = peer.expect(call.request());
@@ -113,6 +114,7 @@ class VhostUserFrontEndTest {
   @ParameterizedTest
   @MethodSource("acknowledged")
   void aRefusalNamesTheMessageAndTheAnswer(Call call) {
+    backEnd.negotiated(ScriptedBackEnd.allFor(call.request()));
     backEnd.plays(peer -> {
       peer.expect(call.request());
       peer.answer(call.request(), new U64(22));
@@ -128,7 +130,7 @@ class VhostUserFrontEndTest {
   @ParameterizedTest
   @MethodSource("acknowledged")
   void withoutReplyAckNothingIsWaitedFor(Call call) {
-    backEnd.negotiated(ScriptedBackEnd.ALL & ~ProtocolFeature.REPLY_ACK.mask());
+    backEnd.negotiated(ScriptedBackEnd.allFor(call.request()) & ~ProtocolFeature.REPLY_ACK.mask());
     if (call.request() == FrontEndRequest.POSTCOPY_LISTEN) {
       assertThatThrownBy(() -> call.method().on(frontEnd, backEnd.event()))
           .isInstanceOf(VhostException.class)
@@ -146,7 +148,7 @@ class VhostUserFrontEndTest {
   @MethodSource("gated")
   void withoutItsFeatureAMessageIsNotSent(Call call) {
     for (long gate = gate(call); gate != 0; gate &= gate - 1) {
-      backEnd.negotiated(ScriptedBackEnd.ALL & ~Long.lowestOneBit(gate));
+      backEnd.negotiated(ScriptedBackEnd.allFor(call.request()) & ~Long.lowestOneBit(gate));
 
       assertThatThrownBy(() -> call.method().on(frontEnd, backEnd.event()))
           .isInstanceOfSatisfying(
@@ -154,6 +156,25 @@ class VhostUserFrontEndTest {
           .hasMessageContaining("dev0: " + call.request() + " cannot be sent")
           .hasMessageContaining("not negotiated");
     }
+    assertThat(backEnd.channel().messagesSent()).isZero();
+  }
+
+  static Stream<Call> ofPostcopy() {
+    return calls().stream()
+        .filter(call -> ScriptedBackEnd.allFor(call.request()) != ScriptedBackEnd.ALL);
+  }
+
+  @ParameterizedTest
+  @MethodSource("ofPostcopy")
+  void memorySlotsRuleOutPostcopy(Call call) {
+    assertThatThrownBy(() -> call.method().on(frontEnd, backEnd.event()))
+        .isInstanceOfSatisfying(
+            VhostException.class, e -> assertThat(e.recovery()).isEqualTo(Recovery.GIVE_UP))
+        .hasMessage(
+            "dev0: "
+                + call.request()
+                + " cannot be sent: postcopy is not to be had with CONFIGURE_MEM_SLOTS, which is"
+                + " negotiated");
     assertThat(backEnd.channel().messagesSent()).isZero();
   }
 
@@ -262,6 +283,7 @@ class VhostUserFrontEndTest {
 
   @Test
   void adviceNeedsAUserfaultfd() {
+    backEnd.negotiated(ScriptedBackEnd.WITH_POSTCOPY);
     answers(FrontEndRequest.POSTCOPY_ADVISE, NoPayload.INSTANCE);
 
     assertThatThrownBy(frontEnd::postcopyAdvise)
@@ -294,6 +316,7 @@ class VhostUserFrontEndTest {
 
   @Test
   void aFailedEndOfPostcopyIsARefusal() {
+    backEnd.negotiated(ScriptedBackEnd.WITH_POSTCOPY);
     answers(FrontEndRequest.POSTCOPY_END, new U64(1));
 
     assertThatThrownBy(frontEnd::postcopyEnd).isInstanceOf(BackEndRefusedException.class);
@@ -302,6 +325,7 @@ class VhostUserFrontEndTest {
   @ParameterizedTest
   @MethodSource("calls")
   void aHangUpInTheMiddleOfAnAnswerIsSaid(Call call) {
+    backEnd.negotiated(ScriptedBackEnd.allFor(call.request()));
     letIommuMessagesThrough();
     if (!call.asked() && call.answer().isEmpty()) {
       return; // nothing to be in the middle of
