@@ -6,9 +6,28 @@ import java.util.List;
 
 /**
  * The commands of the control queue (virtio 1.2, 5.1.6.5). Each is answered with one byte; a
- * command that the driver did not negotiate, that has the wrong length or a value out of range is
- * answered with an error and changes nothing. Numbers are little-endian, or in the order of a
- * legacy guest.
+ * command that is too short, or has a value out of range, is answered with an error and changes
+ * nothing. Numbers are little-endian, or in the order of a legacy guest.
+ *
+ * <p>virtio says that a driver must not send a command of a feature that it did not negotiate, and
+ * not what a device answers. Drivers are tried with QEMU, and there is one for Windows that sets
+ * receive modes and addresses whatever it negotiated, and gives its device up after an error. So
+ * the answers are those of QEMU 10:
+ *
+ * <pre>
+ *   class               not negotiated       more bytes than needed
+ *   0 RX                carried out          ignored
+ *   1 MAC               carried out          an error
+ *   2 VLAN              carried out          ignored
+ *   3 ANNOUNCE          done if it was asked for, whatever was negotiated; else an error
+ *   4 MQ                an error             ignored
+ *   5 GUEST_OFFLOADS    an error             ignored
+ *   RSS, any other      an error
+ * </pre>
+ *
+ * <p>A filter that is set without being negotiated does no harm: it is kept for the driver and for
+ * a migration, and a vhost back end is told nothing of it. Queue pairs and offloads are different,
+ * as a back end acts by them.
  *
  * <pre>
  *    0       1         2
@@ -57,18 +76,10 @@ final class NetControl {
 
   private boolean mode(int command, ByteBuffer data) {
     RxFilters.Mode[] modes = RxFilters.Mode.values();
-    if (command >= modes.length || data.remaining() != 1) {
+    if (command >= modes.length || !data.hasRemaining()) {
       return false;
     }
-    RxFilters.Mode mode = modes[command];
-    NetFeature needed =
-        mode.compareTo(RxFilters.Mode.ALL_UNICAST) < 0
-            ? NetFeature.CTRL_RX
-            : NetFeature.CTRL_RX_EXTRA;
-    if (!needed.in(device.driverFeatures())) {
-      return false;
-    }
-    net.filters().mode(mode, data.get() != 0);
+    net.filters().mode(modes[command], data.get() != 0);
     device.changed(DeviceChange.FILTERS);
     return true;
   }
@@ -77,8 +88,7 @@ final class NetControl {
     return switch (command) {
       case 0 -> macTable(data);
       case 1 -> {
-        if (!NetFeature.CTRL_MAC_ADDR.in(device.driverFeatures())
-            || data.remaining() != MacAddress.SIZE) {
+        if (data.remaining() != MacAddress.SIZE) {
           yield false;
         }
         changeMac(address(data));
@@ -89,9 +99,6 @@ final class NetControl {
   }
 
   private boolean macTable(ByteBuffer data) {
-    if (!NetFeature.CTRL_RX.in(device.driverFeatures())) {
-      return false;
-    }
     List<MacAddress> unicast = new ArrayList<>();
     List<MacAddress> multicast = new ArrayList<>();
     if (!macList(data, unicast) || !macList(data, multicast) || data.hasRemaining()) {
@@ -124,9 +131,7 @@ final class NetControl {
   }
 
   private boolean vlan(int command, ByteBuffer data) {
-    if (command > 1
-        || data.remaining() != Short.BYTES
-        || !NetFeature.CTRL_VLAN.in(device.driverFeatures())) {
+    if (command > 1 || data.remaining() < Short.BYTES) {
       return false;
     }
     int vlan = Short.toUnsignedInt(data.getShort());
@@ -141,7 +146,7 @@ final class NetControl {
   private boolean queuePairs(int command, ByteBuffer data) {
     // RSS and hash configuration (1 and 2) need features that this model does not offer.
     if (command != 0
-        || data.remaining() != Short.BYTES
+        || data.remaining() < Short.BYTES
         || !NetFeature.MQ.in(device.driverFeatures())) {
       return false;
     }
@@ -156,11 +161,12 @@ final class NetControl {
   private boolean offloads(int command, ByteBuffer data) {
     long features = device.driverFeatures();
     if (command != 0
-        || data.remaining() != Long.BYTES
+        || data.remaining() < Long.BYTES
         || !NetFeature.CTRL_GUEST_OFFLOADS.in(features)) {
       return false;
     }
-    long offloads = data.getLong();
+    // Whether merged segments are counted is no offload of its own: QEMU looks over that bit, too.
+    long offloads = data.getLong() & ~NetFeature.RSC_EXT.mask();
     if ((offloads & ~(features & NetFeature.GUEST_OFFLOADS)) != 0) {
       return false;
     }

@@ -314,16 +314,24 @@ public final class VirtioNet {
 
   /**
    * The driver acknowledges features. Ignored once they are agreed upon (FEATURES_OK) or the device
-   * is live.
+   * is live. Other features than before make other rings, none of them set up; a driver that writes
+   * the same again keeps what it has set up.
    *
    * @param features all that the driver acknowledges, bits 0 to 63, in place of what it
    *     acknowledged before
    */
   public void setDriverFeatures(long features) {
-    if (common.acknowledge(features)) {
+    long before = driverFeatures();
+    TransportState written = transport();
+    if (!common.acknowledge(features)) {
+      return;
+    }
+    if (driverFeatures() != before) {
       net.features(driverFeatures());
       makeRings();
       changed(DeviceChange.STATUS);
+    } else {
+      changes += transport().equals(written) ? 0 : 1;
     }
   }
 

@@ -142,19 +142,57 @@ class ControlQueueTest {
     assertThat(guest.command(5, 0, 2, 0, 0, 0, 0, 0, 0, 0)).isEqualTo(NetControl.OK);
     assertThat(device.snapshot().net().guestOffloads()).isEqualTo(2);
     assertThat(guest.command(5, 0, 1, 0, 0, 0, 0, 0, 0, 0)).isEqualTo(NetControl.ERR);
+    assertThat(guest.command(5, 0, 2, 0, 0, 0, 0, 0, 0, 0x20))
+        .as("RSC_EXT does not count")
+        .isEqualTo(NetControl.OK);
+    assertThat(device.snapshot().net().guestOffloads()).isEqualTo(2);
   }
 
   @Test
-  void whatWasNotNegotiatedIsAnError() {
+  void filtersAreSetForADriverThatNegotiatedNone() {
+    renegotiate(NetFeature.maskOf(NetFeature.VERSION_1, NetFeature.CTRL_VQ));
+
+    assertThat(guest.command(0, 0, 0)).as("promiscuous off").isEqualTo(NetControl.OK);
+    assertThat(guest.command(0, 3, 1)).as("a mode of CTRL_RX_EXTRA").isEqualTo(NetControl.OK);
+    assertThat(guest.command(1, 1, 2, 0, 0, 0, 0, 0x77)).as("address").isEqualTo(NetControl.OK);
+    assertThat(guest.command(1, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 9, 0, 0, 0, 0))
+        .as("table")
+        .isEqualTo(NetControl.OK);
+    assertThat(guest.command(2, 1, 1, 0)).as("VLAN").isEqualTo(NetControl.OK);
+
+    FilterState filters = device.snapshot().net().filters();
+    assertThat(filters.promiscuous()).isFalse();
+    assertThat(filters.noMulticast()).isTrue();
+    assertThat(filters.table()).containsExactly(MacAddress.parse("02:00:00:00:00:09"));
+    assertThat(filters.passesVlan(1)).isFalse();
+    assertThat(device.mac()).hasToString("02:00:00:00:00:77");
+  }
+
+  @Test
+  void whatABackEndActsByIsAnErrorWhereItWasNotNegotiated() {
     renegotiate(NetFeature.maskOf(NetFeature.VERSION_1, NetFeature.CTRL_VQ));
 
     assertThat(device.controlQueue()).isEqualTo(2);
-    assertThat(guest.command(4, 0, 1, 0)).isEqualTo(NetControl.ERR);
-    assertThat(guest.command(1, 1, 2, 0, 0, 0, 0, 1)).isEqualTo(NetControl.ERR);
-    assertThat(guest.command(0, 0, 1)).isEqualTo(NetControl.ERR);
-    assertThat(guest.command(2, 0, 1, 0)).isEqualTo(NetControl.ERR);
-    assertThat(guest.command(9, 0)).isEqualTo(NetControl.ERR);
+    assertThat(guest.command(3, 0)).as("announced unasked").isEqualTo(NetControl.ERR);
+    assertThat(guest.command(4, 0, 1, 0)).as("queue pairs").isEqualTo(NetControl.ERR);
+    assertThat(guest.command(4, 1, 1, 0)).as("RSS").isEqualTo(NetControl.ERR);
+    assertThat(guest.command(4, 2, 1, 0)).as("hash").isEqualTo(NetControl.ERR);
+    assertThat(guest.command(5, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+        .as("offloads")
+        .isEqualTo(NetControl.ERR);
+    assertThat(guest.command(6, 0, 0)).as("coalescing").isEqualTo(NetControl.ERR);
+    assertThat(guest.command(9, 0)).as("no such class").isEqualTo(NetControl.ERR);
     assertThat(changes).isEmpty();
+  }
+
+  @Test
+  void bytesBehindACommandAreIgnoredButForAddresses() {
+    assertThat(guest.command(0, 0, 0, 9)).isEqualTo(NetControl.OK);
+    assertThat(guest.command(2, 0, 1, 0, 9)).isEqualTo(NetControl.OK);
+    assertThat(guest.command(4, 0, 3, 0, 9)).isEqualTo(NetControl.OK);
+    assertThat(guest.command(5, 0, 2, 0, 0, 0, 0, 0, 0, 0, 9)).isEqualTo(NetControl.OK);
+    assertThat(device.currentQueuePairs()).isEqualTo(3);
+    assertThat(guest.command(1, 1, 2, 0, 0, 0, 0, 0x77, 9)).isEqualTo(NetControl.ERR);
   }
 
   @Test

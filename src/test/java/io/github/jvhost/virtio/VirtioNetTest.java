@@ -61,6 +61,27 @@ class VirtioNetTest {
   }
 
   @Test
+  void theSameFeaturesAgainLeaveWhatIsSetUp() {
+    VirtioNet device = fourPairs();
+    long features = device.deviceFeatures() & ~NetFeature.CTRL_VLAN.mask();
+    device.setStatus(3);
+    device.setDriverFeatures(features);
+    device.configureQueue(7, 256, 0x10000, 0x11000, 0x12000);
+    List<DeviceChange> changes = new ArrayList<>();
+    device.onChange(changes::add);
+
+    device.setDriverFeatures(features);
+    device.setDriverFeatures(features | NetFeature.RSS.mask()); // not offered: no other agreement
+    device.setDriverFeatures(features);
+
+    assertThat(device.queue(7).isSetUp()).isTrue();
+    assertThat(changes).isEmpty();
+    device.setDriverFeatures(device.deviceFeatures());
+    assertThat(device.queue(7).isSetUp()).as("the driver changed its mind").isFalse();
+    assertThat(changes).containsExactly(DeviceChange.STATUS);
+  }
+
+  @Test
   void aFeatureOfTheControlQueueNeedsTheControlQueue() {
     VirtioNet device = fourPairs();
     device.setDriverFeatures(NetFeature.maskOf(NetFeature.VERSION_1, NetFeature.MQ));
