@@ -112,7 +112,8 @@ final class DemoCommand implements Callable<Integer> {
       paramLabel = "WHO",
       completionCandidates = Candidates.Personalities.class,
       description =
-          "Whose behaviour the mock back end has: generic, dpdk, libvhost-user, rust-vmm, vfe.")
+          "Whose behaviour the mock back end has: generic, dpdk, libvhost-user, rust-vmm, crosvm,"
+              + " vpp, vfe.")
   private @Nullable String personality;
 
   @Option(

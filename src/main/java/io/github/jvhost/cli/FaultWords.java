@@ -19,6 +19,7 @@ import picocli.CommandLine.TypeConversionException;
  * <pre>
  *   set-mem-table=refuse          the first SET_MEM_TABLE
  *   get-vring-base#2=delay:1s     the second GET_VRING_BASE
+ *   get-vring-base#every=base:0   each GET_VRING_BASE
  *   12=hang-up-before             the twelfth message, whatever it is
  *   connection#2=hang-up-before   the second connection, as soon as it is there
  * </pre>
@@ -28,6 +29,8 @@ final class FaultWords implements ITypeConverter<Faults.Fault> {
   static final List<String> KINDS =
       List.of(
           "refuse",
+          "refuse-silently",
+          "base:N",
           "delay:TIME",
           "short-reply",
           "wrong-size",
@@ -47,6 +50,8 @@ final class FaultWords implements ITypeConverter<Faults.Fault> {
           "trailing-bytes:N",
           "extra-descriptors:N",
           "no-descriptors");
+
+  private static final String EVERY = "every";
 
   private static final Pattern FORM =
       Pattern.compile("(?<message>[^=#]+)(#(?<nth>[^=]*))?=(?<what>[^:]*)(:(?<value>.*))?");
@@ -88,6 +93,9 @@ final class FaultWords implements ITypeConverter<Faults.Fault> {
             .filter(r -> r.name().equals(name))
             .findFirst()
             .orElseThrow(() -> new IllegalArgumentException("'" + message + "' is no message"));
+    if (nth.filter(EVERY::equalsIgnoreCase).isPresent()) {
+      return new When.Every(request);
+    }
     return new When.Occurrence(request, nth.map(FaultWords::count).orElse(1));
   }
 
@@ -112,6 +120,8 @@ final class FaultWords implements ITypeConverter<Faults.Fault> {
     }
     return switch (word) {
       case "refuse" -> new Wrong.Refuse();
+      case "refuse-silently" -> new Wrong.RefuseSilently();
+      case "base" -> new Wrong.Base(value(value.orElseThrow()));
       case "delay" -> new Wrong.Delay(TimeSpan.parse(value.orElseThrow()).duration());
       case "short-reply" -> new Wrong.ShortReply();
       case "wrong-size" -> new Wrong.WrongSize();

@@ -66,7 +66,10 @@ final class MockBackEndCommand implements Callable<Integer> {
       paramLabel = "WHO",
       completionCandidates = Candidates.Personalities.class,
       description =
-          "Whose behaviour it has: generic, dpdk, libvhost-user, rust-vmm, vfe (default: generic).")
+          """
+          Whose behaviour it has: generic, dpdk, libvhost-user, rust-vmm, crosvm, vpp, vfe \
+          (default: generic).\
+          """)
   private String personality = "generic";
 
   @Option(
@@ -104,8 +107,9 @@ final class MockBackEndCommand implements Callable<Integer> {
       converter = FaultWords.class,
       description =
           """
-          Do something wrong at the first (N-th) such message, at the N-th of all (12=WHAT), or at \
-          a new connection (connection#2=hang-up-before). WHAT is refuse, delay:TIME, \
+          Do something wrong at the first (N-th) such message, at every one \
+          (get-vring-base#every=base:0), at the N-th of all (12=WHAT), or at a new connection \
+          (connection#2=hang-up-before). WHAT is refuse, refuse-silently, base:N, delay:TIME, \
           short-reply, wrong-size, wrong-id, reply-flags:BITS, never-read, no-answer, \
           never-answers, answer-twice, trailing-bytes:N, extra-descriptors:N, no-descriptors, \
           hang-up-before, hang-up-after, hang-up-unread, hang-up-in-header, hang-up-in-payload, \

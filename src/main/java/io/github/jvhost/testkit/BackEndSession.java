@@ -8,12 +8,14 @@ import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.LogRegion;
 import io.github.jvhost.protocol.MemoryTablePayload;
+import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.PayloadKind;
 import io.github.jvhost.protocol.ProtocolException;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.SingleRegion;
 import io.github.jvhost.protocol.VringDescriptor;
+import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
@@ -176,7 +178,7 @@ final class BackEndSession implements AutoCloseable {
       return null;
     }
     Outcome outcome;
-    if (wrong instanceof Wrong.Refuse) {
+    if (wrong instanceof Wrong.Refuse || wrong instanceof Wrong.RefuseSilently) {
       Outcome refused = Outcome.failed("scripted: refused");
       outcome = request == null ? refused : refused.inAnswerTo(request);
     } else if (request == null) {
@@ -185,11 +187,17 @@ final class BackEndSession implements AutoCloseable {
       outcome = Outcome.failed("a malformed " + request);
     } else {
       outcome = apply(request, payload, descriptors, outgoing);
+      if (wrong instanceof Wrong.Base(int base) && outcome.answer() instanceof VringState told) {
+        outcome = outcome.answering(new VringState(told.index(), base));
+      }
     }
     boolean asked = header.needsReply();
     if (asked && request != null) {
       state.acknowledgementAskedFor(request);
       asked = ProtocolFeature.REPLY_ACK.isIn(state.protocolFeatures());
+    }
+    if (wrong instanceof Wrong.RefuseSilently && !asked && outcome.answer() == NoPayload.INSTANCE) {
+      outcome = Outcome.done();
     }
     noteBreaches();
     configure(outcome, true);

@@ -293,6 +293,14 @@ public final class BackEndState {
     effects.add(new Effect.RingStarted(ring.number));
   }
 
+  void startedWithoutSize(RingModel ring) {
+    rules.breach(
+        Rule.STARTED_WITHOUT_SIZE,
+        "ring "
+            + ring.number
+            + " was started, and its size was never told, or was forgotten at its last stop");
+  }
+
   boolean holdsRingsUntilStart() {
     return (protocolFeatures & offer.presetupMask()) != 0 && hasStatus();
   }

@@ -58,6 +58,7 @@ final class FaultScript {
           switch (fault.when()) {
             case When.Message message -> message.nth() == messages;
             case When.Connection _ -> false;
+            case When.Every each -> each.request() == request;
             case When.Occurrence which -> which.request() == request && which.nth() == occurrence;
           };
       if (applies) {

@@ -36,6 +36,13 @@ public record Faults(List<Fault> script) {
     }
 
     /**
+     * At each occurrence of a request, on every connection.
+     *
+     * @param request which
+     */
+    record Every(FrontEndRequest request) implements When {}
+
+    /**
      * At one message, whatever it is.
      *
      * @param nth counted from 1
@@ -68,6 +75,19 @@ public record Faults(List<Fault> script) {
      * that, it costs the connection.
      */
     record Refuse() implements Wrong {}
+
+    /**
+     * The message has no effect. Where an acknowledgement was asked for it is 1; otherwise nothing
+     * says so, and the connection goes on: as back ends do that only write a line into their log.
+     */
+    record RefuseSilently() implements Wrong {}
+
+    /**
+     * The ring stops, and the answer says that it stopped somewhere else; only to GET_VRING_BASE.
+     *
+     * @param base the answer's number, all 32 bits
+     */
+    record Base(int base) implements Wrong {}
 
     /**
      * The answer, asked for or not, comes later; nothing else is done meanwhile.
@@ -201,6 +221,16 @@ public record Faults(List<Fault> script) {
         throw new IllegalArgumentException(
             wrong + " is for a message by its number: what it is, is known when it was read");
       }
+      boolean stops =
+          switch (when) {
+            case When.Occurrence(FrontEndRequest request, _) ->
+                request == FrontEndRequest.GET_VRING_BASE;
+            case When.Every(FrontEndRequest request) -> request == FrontEndRequest.GET_VRING_BASE;
+            case When.Message _, When.Connection _ -> false;
+          };
+      if (wrong instanceof Wrong.Base && !stops) {
+        throw new IllegalArgumentException(wrong + " is an answer to GET_VRING_BASE only");
+      }
       if (when instanceof When.Connection && !(wrong instanceof Wrong.HangUpBefore)) {
         throw new IllegalArgumentException(wrong + " cannot be done to a connection");
       }
@@ -221,6 +251,16 @@ public record Faults(List<Fault> script) {
    */
   public Faults at(FrontEndRequest request, int nth, Wrong wrong) {
     return and(new Fault(new When.Occurrence(request, nth), wrong));
+  }
+
+  /**
+   * {@return these faults and one that applies to each occurrence of a request}
+   *
+   * @param request which request
+   * @param wrong what is done there
+   */
+  public Faults atEvery(FrontEndRequest request, Wrong wrong) {
+    return and(new Fault(new When.Every(request), wrong));
   }
 
   /**

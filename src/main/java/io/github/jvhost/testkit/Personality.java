@@ -20,7 +20,7 @@ public enum Personality {
       Start.DEVICE_READY,
       IndexRead.AT_KICK,
       IndexRule.BOTH,
-      Forgets.KICK_CALL_ADDRESS,
+      Forgets.KICK_CALL_ADDRESS_SIZE,
       Traits.OFFERS_STATUS,
       Traits.BASE_SETS_USED,
       Traits.ACKNOWLEDGES_FIRST,
@@ -48,6 +48,36 @@ public enum Personality {
       Traits.HANGS_UP_ON_UNKNOWN),
 
   /**
+   * The devices of crosvm: GET_VRING_BASE gives back a ring as it was before anything was told of
+   * it, and a kick needs a call. Read from its {@code vhost_user_backend/handler.rs}: {@code
+   * get_vring_base} calls {@code Vring::reset}, which drops doorbell, enable and the whole queue
+   * configuration; {@code set_vring_kick} activates the queue at once, and refuses without a
+   * doorbell or a descriptor. Of a ring that does not run, the answer is 0.
+   */
+  CROSVM(
+      Start.KICK,
+      IndexRead.AT_START,
+      IndexRule.NOTHING,
+      Forgets.EVERYTHING,
+      Traits.BASE_SETS_USED,
+      Traits.STARTS_BY_DESCRIPTORS_ONLY,
+      Traits.STOPPED_BASE_IS_ZERO,
+      Traits.HANGS_UP_ON_UNKNOWN),
+
+  /**
+   * VPP's vhost-user interface: GET_VRING_BASE wipes a ring, and of the wiped ones only 0 and 1 are
+   * enabled. Read from its {@code vhost_user.c}: {@code vhost_user_vring_close} ends in {@code
+   * vhost_user_vring_init}, which clears the whole ring and enables rings 0 and 1.
+   */
+  VPP(
+      Start.KICK,
+      IndexRead.AT_ADDRESS,
+      IndexRule.BOTH,
+      Forgets.EVERYTHING,
+      Traits.ENABLES_FIRST_PAIR,
+      Traits.HANGS_UP_ON_UNKNOWN),
+
+  /**
    * NVIDIA's VFE, a DPDK fork in front of vDPA hardware: the used index in guest memory is the
    * truth at DRIVER_OK.
    */
@@ -55,7 +85,7 @@ public enum Personality {
       Start.DEVICE_READY,
       IndexRead.AT_KICK,
       IndexRule.BOTH,
-      Forgets.KICK_CALL_ADDRESS,
+      Forgets.KICK_CALL_ADDRESS_SIZE,
       Traits.KNOWS_PRESETUP,
       Traits.OFFERS_STATUS,
       Traits.BASE_SETS_USED,
@@ -92,6 +122,8 @@ public enum Personality {
 
   /** What the used index that was read overwrites. */
   public enum IndexRule {
+    /** Nothing, it is not even read: what SET_VRING_BASE said holds. */
+    NOTHING,
     /** Only the next used index. */
     USED_ONLY,
     /** The next avail index too, whatever SET_VRING_BASE said before. */
@@ -104,8 +136,14 @@ public enum Personality {
     KICK,
     /** The kick and the call. */
     KICK_CALL,
-    /** The kick, the call and the addresses. */
-    KICK_CALL_ADDRESS
+    /**
+     * The kick, the call, the addresses, and what SET_VRING_NUM made. DPDK 22.11 frees its shadow
+     * ring and its batch of copies there and keeps the number: a ring that is started again without
+     * SET_VRING_NUM crashes the switch at its first packet.
+     */
+    KICK_CALL_ADDRESS_SIZE,
+    /** All that was told of the ring, its size, base and enable included. */
+    EVERYTHING
   }
 
   /** Yes-or-no traits, one bit each. */
@@ -123,6 +161,9 @@ public enum Personality {
     static final int REFUSES_LEGACY = 1 << 10;
     static final int SIGNALS_NEW_CALL = 1 << 11;
     static final int HANGS_UP_ON_UNKNOWN = 1 << 12;
+    static final int STARTS_BY_DESCRIPTORS_ONLY = 1 << 13;
+    static final int STOPPED_BASE_IS_ZERO = 1 << 14;
+    static final int ENABLES_FIRST_PAIR = 1 << 15;
 
     private Traits() {}
   }
@@ -243,6 +284,24 @@ public enum Personality {
    */
   boolean hangsUpOnUnknown() {
     return has(Traits.HANGS_UP_ON_UNKNOWN);
+  }
+
+  /**
+   * {@return whether a kick or a call without a descriptor is refused, and a kick before a call,
+   * because a ring that is kicked starts at once}
+   */
+  boolean startsByDescriptorsOnly() {
+    return has(Traits.STARTS_BY_DESCRIPTORS_ONLY);
+  }
+
+  /** {@return whether GET_VRING_BASE of a ring that does not run answers 0 and does nothing} */
+  boolean stoppedBaseIsZero() {
+    return has(Traits.STOPPED_BASE_IS_ZERO);
+  }
+
+  /** {@return whether rings 0 and 1 are enabled before anybody says so, and after each stop} */
+  boolean enablesFirstPair() {
+    return has(Traits.ENABLES_FIRST_PAIR);
   }
 
   private boolean has(int trait) {

@@ -41,6 +41,9 @@ final class RingModel {
   boolean enabled;
   boolean started;
 
+  /** Whether it was noted that the ring has all that starts it but a size. */
+  boolean missesSize;
+
   /** Set at a start, until the guest was asked to notify. */
   boolean fresh;
 
@@ -50,7 +53,11 @@ final class RingModel {
 
   /** DPDK's test for a ring that may be part of a running device. */
   boolean ready() {
-    return described() && kick != Notifier.UNKNOWN && call != Notifier.UNKNOWN && enabled;
+    return size > 0 && readyButForSize();
+  }
+
+  boolean readyButForSize() {
+    return translated && kick != Notifier.UNKNOWN && call != Notifier.UNKNOWN && enabled;
   }
 
   boolean described() {

@@ -41,6 +41,7 @@ final class RingSet {
     for (RingModel ring : rings) {
       // DPDK keeps no used half of a packed base: it is zero when the ring is asked for it.
       ring.tellsUsed = !personality.baseSetsUsed();
+      ring.enabled = isEnabledUntold(ring);
     }
   }
 
@@ -66,12 +67,11 @@ final class RingSet {
         yield Outcome.done();
       }
       case GET_VRING_BASE -> {
-        int base = ring.wholeBase();
-        forget(ring, personality.forgets() != Personality.Forgets.KICK);
-        if (personality.forgets() == Personality.Forgets.KICK_CALL_ADDRESS) {
-          ring.address = null;
-          ring.translated = false;
+        if (personality.stoppedBaseIsZero() && !ring.started) {
+          yield Outcome.answered(new VringState(ring.number, 0));
         }
+        int base = ring.wholeBase();
+        stop(ring);
         if (personality.forgetsDriverOk()) {
           state.clearDriverOk();
           state.effect(new Effect.HardwareForgotten());
@@ -96,11 +96,33 @@ final class RingSet {
     };
   }
 
+  private void stop(RingModel ring) {
+    forget(ring, personality.forgets() != Personality.Forgets.KICK);
+    switch (personality.forgets()) {
+      case KICK, KICK_CALL -> {}
+      case KICK_CALL_ADDRESS_SIZE -> {
+        ring.address = null;
+        ring.translated = false;
+        ring.size = 0;
+      }
+      case EVERYTHING -> forgetAll(ring);
+    }
+  }
+
+  private void forgetAll(RingModel ring) {
+    ring.forgetAll();
+    ring.enabled = isEnabledUntold(ring);
+  }
+
+  private boolean isEnabledUntold(RingModel ring) {
+    return personality.enablesFirstPair() && ring.number < 2;
+  }
+
   /** Forgets everything of all rings from this one on. */
   void forgetAllFrom(int first) {
     for (int i = first; i < rings.length; i++) {
       forget(rings[i], true);
-      rings[i].forgetAll();
+      forgetAll(rings[i]);
     }
   }
 
@@ -136,6 +158,14 @@ final class RingSet {
   Outcome takeNotifier(FrontEndRequest request, RingModel ring, boolean descriptor) {
     RingModel.Notifier told =
         descriptor ? RingModel.Notifier.WITH_DESCRIPTOR : RingModel.Notifier.WITHOUT_DESCRIPTOR;
+    if (personality.startsByDescriptorsOnly() && request != FrontEndRequest.SET_VRING_ERR) {
+      if (!descriptor && !state.hasInBandNotifications()) {
+        return Outcome.failed(request + " without a descriptor");
+      }
+      if (request == FrontEndRequest.SET_VRING_KICK && ring.call == RingModel.Notifier.UNKNOWN) {
+        return Outcome.failed("the kick of ring " + ring.number + " before its call");
+      }
+    }
     switch (request) {
       case SET_VRING_KICK -> {
         ring.kick = told;
@@ -199,7 +229,7 @@ final class RingSet {
   }
 
   private void readUsedIndex(RingModel ring, int expected) {
-    if (isPacked()) {
+    if (isPacked() || personality.indexRule() == Personality.IndexRule.NOTHING) {
       return;
     }
     int used = usedIndexes.applyAsInt(ring.number) & 0xffff;
@@ -229,6 +259,9 @@ final class RingSet {
         }
       }
     }
+    for (RingModel ring : rings) {
+      noteMissingSize(ring, deviceRuns);
+    }
     boolean started = false;
     for (RingModel ring : rings) {
       boolean run = mayRun(ring, deviceRuns);
@@ -249,17 +282,40 @@ final class RingSet {
   }
 
   private boolean mayRun(RingModel ring, boolean deviceRuns) {
+    boolean deviceHasSizes =
+        personality.start() != Personality.Start.DEVICE_READY
+            || (rings[0].size > 0 && rings[1].size > 0);
+    return ring.size > 0 && deviceHasSizes && mayRunButForSize(ring, deviceRuns);
+  }
+
+  private boolean mayRunButForSize(RingModel ring, boolean deviceRuns) {
     boolean kicked = ring.kick != RingModel.Notifier.UNKNOWN;
     return switch (personality.start()) {
       case KICK -> {
         // A back end with PRESETUP fronts hardware: it has to hold its rings until the final start.
         boolean held = state.holdsRingsUntilStart() && !deviceRuns;
-        yield ring.described() && kicked && !held;
+        yield ring.translated && kicked && !held;
       }
       case KICK_AND_ENABLE ->
-          ring.described() && ring.kick == RingModel.Notifier.WITH_DESCRIPTOR && ring.enabled;
-      case DEVICE_READY -> deviceRuns && ring.ready() && rings[0].ready() && rings[1].ready();
+          ring.translated && ring.kick == RingModel.Notifier.WITH_DESCRIPTOR && ring.enabled;
+      case DEVICE_READY ->
+          deviceRuns
+              && ring.readyButForSize()
+              && rings[0].readyButForSize()
+              && rings[1].readyButForSize();
     };
+  }
+
+  /**
+   * A real back end starts such a ring, with a size of its own, and serves nonsense or crashes.
+   * Here it does not run, and the breach is noted once.
+   */
+  private void noteMissingSize(RingModel ring, boolean deviceRuns) {
+    boolean missing = ring.size == 0 && mayRunButForSize(ring, deviceRuns);
+    if (missing && !ring.missesSize) {
+      state.startedWithoutSize(ring);
+    }
+    ring.missesSize = missing;
   }
 
   private void start(RingModel ring) {

@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
  * What a mock back end knows of one ring, at one moment.
  *
  * @param ring its number
- * @param size entries, 0 when never told
+ * @param size entries, 0 when never told or forgotten
  * @param base where it goes on as GET_VRING_BASE encodes it, advanced by what was served
  * @param nextUsed the next used index; of a packed ring bit 15 is its wrap counter
  * @param address what was told, null when never told or forgotten

@@ -14,6 +14,11 @@ public record RuleBreach(Rule rule, String what) {
     SIZE_WHILE_STARTED,
     /** SET_VRING_BASE while the ring was started: it rewinds the ring. */
     BASE_WHILE_STARTED,
+    /**
+     * A ring was started whose size the back end does not know: it was never told, or the back end
+     * forgot it at GET_VRING_BASE.
+     */
+    STARTED_WITHOUT_SIZE,
     /** SET_VRING_ADDR while the ring was started, with anything but the log flag changed. */
     ADDRESS_WHILE_STARTED,
     /**

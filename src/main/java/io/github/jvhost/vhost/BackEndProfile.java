@@ -16,22 +16,38 @@ public enum BackEndProfile {
    * back end of the other kind: going on at the used index repeats what was done, going on at the
    * base forgets what was not. So for libvhost-user say {@link #LIBVHOST_USER}.
    */
-  GENERIC(true, false, false, true, true, true, false),
+  GENERIC(true, false, false, true, true, true, false, StopKeeps.NOTHING),
 
-  /** DPDK's vhost library. Verified on the wire against DPDK 22.11. */
-  DPDK(true, true, true, true, false, false, false),
+  /**
+   * DPDK's vhost library. Verified on the wire against DPDK 22.11: at GET_VRING_BASE it frees what
+   * SET_VRING_NUM had it allocate, and a ring that starts again without SET_VRING_NUM crashes it.
+   */
+  DPDK(true, true, true, true, false, false, false, StopKeeps.ENABLE),
 
   /** NVIDIA's VFE, a DPDK fork with a vDPA driver. Read from its sources; not verified. */
-  NVIDIA_VFE(false, true, true, true, true, false, false),
+  NVIDIA_VFE(false, true, true, true, true, false, false, StopKeeps.ENABLE),
 
   /**
    * libvhost-user of QEMU. Verified on the wire against qemu-storage-daemon 7.2, which offers
    * neither STATUS nor packed rings nor in-flight regions: what these do to it was not tried.
    */
-  LIBVHOST_USER(true, false, false, false, false, true, true),
+  LIBVHOST_USER(true, false, false, false, false, true, true, StopKeeps.SIZE_AND_ENABLE),
 
   /** rust-vmm's vhost-user-backend. Read from its sources; not verified. */
-  RUST_VMM(false, false, false, false, false, true, false);
+  RUST_VMM(false, false, false, false, false, true, false, StopKeeps.SIZE_AND_ENABLE);
+
+  /**
+   * What a back end keeps of a ring over GET_VRING_BASE, of what may have to be told again. None
+   * promises the base, and every one forgets the kick.
+   */
+  private enum StopKeeps {
+    /** Nothing: crosvm and VPP give the ring back as it was before anything was told of it. */
+    NOTHING,
+    /** Whether it is enabled. */
+    ENABLE,
+    /** Its size, and whether it is enabled. */
+    SIZE_AND_ENABLE
+  }
 
   private final boolean verified;
   private final boolean holdsRingsUntilDriverOk;
@@ -40,6 +56,7 @@ public enum BackEndProfile {
   private final boolean stopClearsStatus;
   private final boolean packedBaseCarriesUsed;
   private final boolean stopLeavesRequestsInFlight;
+  private final StopKeeps stopKeeps;
 
   BackEndProfile(
       boolean verified,
@@ -48,7 +65,8 @@ public enum BackEndProfile {
       boolean stopsWholeDevice,
       boolean stopClearsStatus,
       boolean packedBaseCarriesUsed,
-      boolean stopLeavesRequestsInFlight) {
+      boolean stopLeavesRequestsInFlight,
+      StopKeeps stopKeeps) {
     this.verified = verified;
     this.holdsRingsUntilDriverOk = holdsRingsUntilDriverOk;
     this.takesUsedIndexAtTranslation = takesUsedIndexAtTranslation;
@@ -56,6 +74,7 @@ public enum BackEndProfile {
     this.stopClearsStatus = stopClearsStatus;
     this.packedBaseCarriesUsed = packedBaseCarriesUsed;
     this.stopLeavesRequestsInFlight = stopLeavesRequestsInFlight;
+    this.stopKeeps = stopKeeps;
   }
 
   /** {@return whether the claims of this profile were tried against the real back end} */
@@ -109,6 +128,19 @@ public enum BackEndProfile {
    */
   public boolean stopLeavesRequestsInFlight() {
     return effective().stopLeavesRequestsInFlight;
+  }
+
+  /** {@return whether a ring has the size that it was told after GET_VRING_BASE, too} */
+  public boolean stopKeepsSize() {
+    return effective().stopKeeps == StopKeeps.SIZE_AND_ENABLE;
+  }
+
+  /**
+   * {@return whether a ring is as enabled, and reports errors where it did, after GET_VRING_BASE,
+   * too}
+   */
+  public boolean stopKeepsEnable() {
+    return effective().stopKeeps != StopKeeps.NOTHING;
   }
 
   /**

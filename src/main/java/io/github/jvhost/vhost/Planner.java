@@ -18,7 +18,7 @@ import java.util.Optional;
  *   stop rings that cannot take the change
  *   PRESETUP start
  *   MTU, log, features, status 8, memory, in-flight region
- *   per ring: size, byte order, call, err, enable, base, address, kick
+ *   all rings: size, byte order, call, err; per ring: enable, base, address, kick
  *   PRESETUP end
  *   status 0xF, or 0 for a device that stops
  * </pre>
@@ -105,13 +105,7 @@ public final class Planner {
     for (int i = 0; i < now.ringCount(); i++) {
       stops.disableWhatIsGone(i);
     }
-    RingSteps rings = new RingSteps(plan, memoryChanged);
-    for (int i = 0; i < desired.rings().size(); i++) {
-      RingConfig ring = desired.rings().get(i);
-      if (ring.isSetUp()) {
-        rings.tell(i, ring);
-      }
-    }
+    new RingSteps(plan, memoryChanged).tell();
     if (explicit && steps.size() > frame) {
       PlannedStep begin =
           new PlannedStep(

@@ -5,8 +5,12 @@ import io.github.jvhost.virtio.NetFeature;
 import java.nio.ByteOrder;
 
 /**
- * The part of a plan that tells a ring: size, byte order, call, err, enable, base, address, kick,
- * in this order, and of these only what is different.
+ * The part of a plan that tells rings: of all of them size, byte order, call and err, then of each
+ * enable, base, address and kick, in this order, and of these only what is different.
+ *
+ * <p>Size and call of all rings come before the first enable: a back end that knows of one ring
+ * only when that is enabled may take the device for one without a TX ring. DPDK tells its
+ * application of every enable at once. QEMU has told the calls of all rings by then, too.
  *
  * <p>A ring is enabled before it is kicked into life, because a started and disabled TX ring is
  * emptied into nothing (vhost-user, "Ring states"). The address comes behind the base, because some
@@ -26,14 +30,24 @@ final class RingSteps {
     this.memoryChanged = memoryChanged;
   }
 
-  /**
-   * Tells what is different of a ring.
-   *
-   * @param wanted set up
-   */
-  void tell(int index, RingConfig wanted) {
+  /** Tells what is different of the rings that are to be set up. */
+  void tell() {
+    for (int i = 0; i < plan.desired().rings().size(); i++) {
+      RingConfig ring = plan.desired().rings().get(i);
+      if (ring.isSetUp()) {
+        describe(i, ring);
+      }
+    }
+    for (int i = 0; i < plan.desired().rings().size(); i++) {
+      RingConfig ring = plan.desired().rings().get(i);
+      if (ring.isSetUp()) {
+        putInService(i, ring);
+      }
+    }
+  }
+
+  private void describe(int index, RingConfig wanted) {
     RingShadow held = plan.now().ring(index);
-    boolean started = held.run() == RingShadow.Run.STARTED;
     if (!held.size().is(wanted.size()) && wanted.size() != null) {
       plan.add(
           new Step.SetRingSize(index, wanted.size()),
@@ -73,6 +87,11 @@ final class RingSteps {
           err,
           PlanDraft.whyTold(held.err()));
     }
+  }
+
+  private void putInService(int index, RingConfig wanted) {
+    RingShadow held = plan.now().ring(index);
+    boolean started = held.run() == RingShadow.Run.STARTED;
     if (plan.capabilities().hasRingEnable() && !held.enabled().is(wanted.enabled())) {
       plan.add(
           new Step.EnableRing(index, wanted.enabled()),

@@ -137,17 +137,33 @@ final class ShadowEditor {
       case Step.SetRingErr s -> r.withErr(Known.told(s.err()));
       case Step.SetRingOrder s -> r.withOrder(Known.told(s.order()));
       case Step.EnableRing s -> r.withEnabled(Known.told(s.enabled()));
-      // Every back end forgets the kick, and most the call; some forget the addresses, too, and
-      // none promises to keep the base.
-      case Step.StopRing _ ->
-          r.withRun(RingShadow.Run.STOPPED)
-              .withBase(Known.unknown())
-              .withAddresses(Known.unknown())
-              .withLogUsed(Known.unknown())
-              .withKick(Known.notTold())
-              .withCall(Known.unknown())
-              .withStoppedAt(stoppedAt);
+      case Step.StopRing _ -> afterStop(r).withStoppedAt(stoppedAt);
     };
+  }
+
+  /**
+   * Every back end forgets the kick. The specification promises nothing of what else a ring keeps
+   * ("Ring states" and VHOST_USER_GET_VRING_BASE only say that it stops), and there are back ends
+   * that keep nothing: what is not known of this one is told again, as QEMU does.
+   */
+  private RingShadow afterStop(RingShadow r) {
+    RingShadow stopped =
+        r.withRun(RingShadow.Run.STOPPED)
+            .withBase(Known.unknown())
+            .withAddresses(Known.unknown())
+            .withLogUsed(Known.unknown())
+            .withKick(Known.notTold())
+            .withCall(Known.unknown());
+    BackEndProfile profile = capabilities.profile();
+    if (!profile.stopKeepsSize()) {
+      stopped = stopped.withSize(RingShadow.mayBeGone(r.size()));
+    }
+    return profile.stopKeepsEnable()
+        ? stopped
+        : stopped
+            .withEnabled(RingShadow.mayBeGone(r.enabled()))
+            .withErr(RingShadow.mayBeGone(r.err()))
+            .withOrder(RingShadow.mayBeGone(r.order()));
   }
 
   private static RingShadow started(RingShadow r) {

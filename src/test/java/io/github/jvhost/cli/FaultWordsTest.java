@@ -24,6 +24,9 @@ class FaultWordsTest {
   @Test
   void everyKindHasItsWord() {
     assertThat(wrong("refuse")).isEqualTo(new Wrong.Refuse());
+    assertThat(wrong("refuse-silently")).isEqualTo(new Wrong.RefuseSilently());
+    assertThat(FaultWords.parse("get-vring-base=base:0x1388").wrong())
+        .isEqualTo(new Wrong.Base(5000));
     assertThat(wrong("delay:200ms")).isEqualTo(new Wrong.Delay(Duration.ofMillis(200)));
     assertThat(wrong("short-reply")).isEqualTo(new Wrong.ShortReply());
     assertThat(wrong("wrong-size")).isEqualTo(new Wrong.WrongSize());
@@ -54,6 +57,8 @@ class FaultWordsTest {
         .isEqualTo(new When.Occurrence(FrontEndRequest.GET_VRING_BASE, 3));
     assertThat(FaultWords.parse("get-vring-base=refuse").when())
         .isEqualTo(new When.Occurrence(FrontEndRequest.GET_VRING_BASE, 1));
+    assertThat(FaultWords.parse("get-vring-base#every=base:0").when())
+        .isEqualTo(new When.Every(FrontEndRequest.GET_VRING_BASE));
     assertThat(FaultWords.parse("12=refuse").when()).isEqualTo(new When.Message(12));
     assertThat(FaultWords.parse("connection#2=hang-up-before").when())
         .isEqualTo(new When.Connection(2));
@@ -81,6 +86,7 @@ class FaultWordsTest {
         "get-features=reply-flags:0xz | 'z' is no number",
         "get-features=trailing-bytes:0 | 0",
         "get-features=hang-up-unread | by its number",
+        "get-features=base:0 | GET_VRING_BASE only",
         "connection=refuse | cannot be done to a connection",
       })
   void nonsense(String text, String says) {

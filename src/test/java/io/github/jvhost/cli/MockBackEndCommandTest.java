@@ -158,7 +158,8 @@ class MockBackEndCommandTest {
         "--queue-pairs=two | --queue-pairs",
         "--fault=lie | 'lie' is no fault",
         "--fault=lie=refuse | 'lie' is no message",
-        "--fault=get-features=explode | 'explode' is none of refuse, delay:TIME",
+        "--fault=get-features=explode | 'explode' is none of refuse, refuse-silently, base:N,"
+            + " delay:TIME",
         "--for=ever | 'ever' is no time",
         "--frobnicate | --frobnicate",
         "surplus | surplus",

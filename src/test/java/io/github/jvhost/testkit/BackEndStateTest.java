@@ -117,7 +117,7 @@ class BackEndStateTest {
   @EnumSource(
       value = Personality.class,
       mode = EXCLUDE,
-      names = {"LIBVHOST_USER", "RUST_VMM"})
+      names = {"LIBVHOST_USER", "RUST_VMM", "CROSVM", "VPP"})
   void aResetComesAfterTheLastBase(Personality personality) {
     ToldState told = running(personality);
 

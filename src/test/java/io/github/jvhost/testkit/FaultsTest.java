@@ -9,6 +9,7 @@ import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.protocol.ProtocolException;
 import io.github.jvhost.protocol.U64;
+import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.Faults.Wrong;
@@ -53,6 +54,41 @@ class FaultsTest {
           .isTrue();
       assertThat(backEnd.record().notes().getLast()).contains("scripted: refused");
     }
+  }
+
+  @Test
+  void aSilentRefusalIsToldOnlyToWhoAsks() {
+    FrontEndRequest size = FrontEndRequest.SET_VRING_NUM;
+    try (MockBackEnd backEnd = start(Faults.none().atEvery(size, new Wrong.RefuseSilently()));
+        TestFrontEnd guest = negotiated(backEnd)) {
+      guest.channel.send(size, new VringState(0, 256), List.of(), false, TestFrontEnd.soon());
+      assertThat(guest.tell(size, new VringState(1, 256))).isEqualTo(1);
+      assertThat(guest.tell(MTU, new U64(1500))).as("the connection lives").isZero();
+
+      assertThat(backEnd.ring(0).orElseThrow().size()).isZero();
+      assertThat(backEnd.ring(1).orElseThrow().size()).isZero();
+    }
+  }
+
+  @Test
+  void aRingStopsAndTheAnswerSaysThatItStoppedElsewhere() {
+    FrontEndRequest stop = FrontEndRequest.GET_VRING_BASE;
+    try (MockBackEnd backEnd =
+            start(
+                Faults.none()
+                    .at(stop, 2, new Wrong.Base(40_000))
+                    .atEvery(stop, new Wrong.Base(0)));
+        TestFrontEnd guest = negotiated(backEnd)) {
+      for (int ring = 0; ring < 3; ring++) {
+        guest.tell(FrontEndRequest.SET_VRING_BASE, new VringState(ring, 500 + ring));
+      }
+      assertThat(guest.ask(stop, new VringState(0, 0))).isEqualTo(new VringState(0, 0));
+      assertThat(guest.ask(stop, new VringState(1, 0))).isEqualTo(new VringState(1, 40_000));
+      assertThat(guest.ask(stop, new VringState(2, 0))).isEqualTo(new VringState(2, 0));
+      assertThat(backEnd.ring(2).orElseThrow().base()).isEqualTo(502);
+    }
+    assertThatThrownBy(() -> Faults.none().at(MTU, 1, new Wrong.Base(0)))
+        .hasMessageContaining("GET_VRING_BASE only");
   }
 
   @Test

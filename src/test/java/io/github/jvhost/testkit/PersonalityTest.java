@@ -15,6 +15,8 @@ import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Each personality against what its original was seen to do, cell by cell of the table of known
@@ -99,6 +101,7 @@ class PersonalityTest {
     assertThat(stopped.address()).isNull();
     assertThat(stopped.kickTold()).isFalse();
     assertThat(stopped.callTold()).isFalse();
+    assertThat(stopped.size()).isZero();
     assertThat(stopped.enabled()).isTrue();
     assertThat(told.state.ring(1).kickTold()).isTrue();
     assertThat(told.state.status()).isEqualTo(0xf);
@@ -163,7 +166,12 @@ class PersonalityTest {
   @Test
   void othersEnableAllRingsWithoutBit30() {
     for (Personality personality :
-        List.of(Personality.GENERIC, Personality.LIBVHOST_USER, Personality.RUST_VMM)) {
+        List.of(
+            Personality.GENERIC,
+            Personality.LIBVHOST_USER,
+            Personality.RUST_VMM,
+            Personality.CROSVM,
+            Personality.VPP)) {
       ToldState told = ToldState.of(personality).negotiated();
       told.features(FEATURES & ~VhostFeature.PROTOCOL_FEATURES);
 
@@ -311,5 +319,103 @@ class PersonalityTest {
     assertThat(told.state.status()).isEqualTo(0xb);
     assertThat(told.state.isAnyStarted()).isFalse();
     assertThat(outcome.effects()).contains(new Effect.HardwareForgotten());
+  }
+
+  @Test
+  void crosvmGivesARingBackAsItWasBeforeAnythingWasToldOfIt() {
+    ToldState told = BackEndStateTest.running(Personality.CROSVM).base(2, 7);
+    RingView untold = ToldState.of(Personality.CROSVM).negotiated().state.ring(1);
+
+    told.stop(1);
+
+    assertThat(told.state.ring(1)).isEqualTo(untold);
+    assertThat(untold.enabled()).isFalse();
+    assertThat(told.started(0)).as("one ring stops alone").isTrue();
+  }
+
+  @Test
+  void crosvmTakesTheBaseAsItIsTold() {
+    ToldState told = ToldState.of(Personality.CROSVM).negotiated();
+    told.usedInMemory[0] = 1000;
+
+    told.ring(0, 7);
+
+    assertThat(told.reads).isEmpty();
+    assertThat(told.state.ring(0).nextUsed()).isEqualTo(7);
+    assertThat(told.stop(0)).isEqualTo(7);
+    assertThat(told.stop(0)).as("of a ring that does not run").isZero();
+  }
+
+  @Test
+  void crosvmStartsARingAtItsKickAndNeedsItsCallBefore() {
+    ToldState told = ToldState.of(Personality.CROSVM).negotiated().size(0).address(0);
+
+    assertThat(told.tell(FrontEndRequest.SET_VRING_KICK, new VringDescriptor(0, false), 1).reason())
+        .isEqualTo("the kick of ring 0 before its call");
+    told.call(0);
+    assertThat(told.tell(FrontEndRequest.SET_VRING_KICK, new VringDescriptor(0, true), 0).reason())
+        .isEqualTo("SET_VRING_KICK without a descriptor");
+    told.kick(0);
+
+    assertThat(told.started(0)).isTrue();
+  }
+
+  @Test
+  void vppWipesARingAndOnlyTheFirstTwoAreEnabledAgain() {
+    ToldState told = BackEndStateTest.running(Personality.VPP).ring(2, 0).ring(3, 0);
+
+    for (int ring = 0; ring < 4; ring++) {
+      told.stop(ring);
+      RingView stopped = told.state.ring(ring);
+      assertThat(stopped.size()).isZero();
+      assertThat(stopped.address()).isNull();
+      assertThat(stopped.callTold()).isFalse();
+      assertThat(stopped.enabled()).isEqualTo(ring < 2);
+    }
+    assertThat(told.breaches()).isEmpty();
+  }
+
+  @Test
+  void vppTakesTheUsedIndexAtTheAddressForBoth() {
+    ToldState told = ToldState.of(Personality.VPP).negotiated();
+    told.usedInMemory[0] = 1000;
+
+    told.size(0).base(0, 7).address(0);
+
+    assertThat(told.baseOf(0)).isEqualTo(1000);
+    assertThat(told.state.ring(0).nextUsed()).isEqualTo(1000);
+  }
+
+  /** On real ones it runs with a size of 1 or 32768, or the switch crashes at its first packet. */
+  @ParameterizedTest
+  @EnumSource(
+      value = Personality.class,
+      names = {"DPDK", "VFE", "CROSVM", "VPP"})
+  void aRingWhoseSizeWasForgottenAndNotToldAgainIsABrokenRule(Personality personality) {
+    BackEndOffer offer = BackEndOffer.of(personality).without(ProtocolFeature.STATUS);
+    ToldState told = new ToldState(offer).negotiated().ring(0, 0).ring(1, 0);
+    told.stop(0);
+
+    told.base(0, 0).address(0).call(0).enable(0, true).kick(0);
+
+    assertThat(told.breaches()).containsExactly(RuleBreach.Rule.STARTED_WITHOUT_SIZE);
+    assertThat(told.state.violations().getFirst().what()).contains("ring 0", "forgotten");
+    assertThat(told.started(0)).isFalse();
+    told.size(0);
+    assertThat(told.breaches()).as("noted once").hasSize(1);
+    assertThat(told.started(0)).isTrue();
+  }
+
+  @Test
+  void othersKeepTheSizeOverAStop() {
+    for (Personality personality :
+        List.of(Personality.GENERIC, Personality.LIBVHOST_USER, Personality.RUST_VMM)) {
+      ToldState told = BackEndStateTest.running(personality);
+
+      told.stop(0);
+
+      assertThat(told.state.ring(0).size()).as("%s", personality).isEqualTo(256);
+      assertThat(told.state.ring(0).enabled()).as("%s", personality).isTrue();
+    }
   }
 }

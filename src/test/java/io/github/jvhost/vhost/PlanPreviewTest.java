@@ -61,19 +61,19 @@ class PlanPreviewTest {
             "memory",
             "size 0",
             "call 0",
+            "size 1",
+            "call 1",
             "enable 0",
             "base 0",
             "address 0",
             "kick 0",
-            "size 1",
-            "call 1",
             "enable 1",
             "base 1",
             "address 1",
             "kick 1",
             "end");
     assertThat(steps(preview.stopWindow()))
-        .containsExactly("call 0", "base 0", "kick 0", "call 1", "base 1", "kick 1", "status f");
+        .containsExactly("call 0", "call 1", "base 0", "kick 0", "base 1", "kick 1", "status f");
     assertThat(preview.whyNoPresetup()).isEmpty();
     assertThat(preview.whyNotStarted()).isEmpty();
     assertThat(PlanPreviewTraffic.of(preview.stopWindow())).isEqualTo(new PlanPreviewTraffic(8, 1));
@@ -110,12 +110,12 @@ class PlanPreviewTest {
             "memory",
             "size 0",
             "call 0",
+            "size 1",
+            "call 1",
             "enable 0",
             "base 0",
             "address 0",
             "kick 0",
-            "size 1",
-            "call 1",
             "enable 1",
             "base 1",
             "address 1",

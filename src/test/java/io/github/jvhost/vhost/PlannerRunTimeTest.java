@@ -72,16 +72,20 @@ class PlannerRunTimeTest {
             "stop 0",
             "stop 1",
             "memory",
+            "size 0",
             "call 0",
+            "size 1",
+            "call 1",
+            "enable 0",
             "base 0",
             "address 0",
             "kick 0",
-            "call 1",
+            "enable 1",
             "base 1",
             "address 1",
             "kick 1",
             "status f");
-    assertThat(plan.steps().get(4).step())
+    assertThat(plan.steps().get(8).step())
         .as("the base is where the ring stopped, which nobody knows yet")
         .isEqualTo(new Step.SetRingBase(0, null));
   }
@@ -154,12 +158,15 @@ class PlannerRunTimeTest {
         .containsExactly(
             "stop 1",
             "stop 0",
+            "size 0",
             "call 0",
+            "size 1",
+            "call 1",
+            "enable 0",
             "base 0",
             "address 0",
             "kick 0",
-            "size 1",
-            "call 1",
+            "enable 1",
             "base 1",
             "address 1",
             "kick 1",
@@ -185,12 +192,12 @@ class PlannerRunTimeTest {
             "status 8",
             "size 0",
             "call 0",
+            "size 1",
+            "call 1",
             "enable 0",
             "base 0",
             "address 0",
             "kick 0",
-            "size 1",
-            "call 1",
             "enable 1",
             "base 1",
             "address 1",
@@ -239,12 +246,12 @@ class PlannerRunTimeTest {
             "status 8",
             "size 0",
             "call 0",
+            "size 1",
+            "call 1",
             "enable 0",
             "base 0",
             "address 0",
             "kick 0",
-            "size 1",
-            "call 1",
             "enable 1",
             "base 1",
             "address 1",
@@ -252,14 +259,48 @@ class PlannerRunTimeTest {
             "status f");
   }
 
-  @Test
-  void withoutAStatusASourceResumesWithWhatItsRingsForgot() {
-    BackEndCapabilities plain = Configs.backEnd(BackEndProfile.GENERIC, ProtocolFeature.STATUS);
+  /** The steps that lead back from a stop, where no status of 0 makes a back end forget more. */
+  private List<String> resumedWithoutStatus(BackEndProfile profile) {
+    BackEndCapabilities plain = Configs.backEnd(profile, ProtocolFeature.STATUS);
     Shadow shadow = stopped(configs.running(1), plain);
+    return steps(Planner.plan(shadow, configs.running(1), plain));
+  }
 
-    assertThat(steps(Planner.plan(shadow, configs.running(1), plain)))
+  @Test
+  void withoutAStatusASourceResumesWithWhatItsRingsMayHaveForgotten() {
+    assertThat(resumedWithoutStatus(BackEndProfile.GENERIC))
         .containsExactly(
-            "call 0", "base 0", "address 0", "kick 0", "call 1", "base 1", "address 1", "kick 1");
+            "size 0",
+            "call 0",
+            "size 1",
+            "call 1",
+            "enable 0",
+            "base 0",
+            "address 0",
+            "kick 0",
+            "enable 1",
+            "base 1",
+            "address 1",
+            "kick 1");
+  }
+
+  @Test
+  void dpdkIsToldTheSizeAgainAndLibvhostUserIsNot() {
+    assertThat(resumedWithoutStatus(BackEndProfile.DPDK))
+        .containsExactly(
+            "size 0",
+            "call 0",
+            "size 1",
+            "call 1",
+            "base 0",
+            "address 0",
+            "kick 0",
+            "base 1",
+            "address 1",
+            "kick 1");
+    assertThat(resumedWithoutStatus(BackEndProfile.LIBVHOST_USER))
+        .containsExactly(
+            "call 0", "call 1", "base 0", "address 0", "kick 0", "base 1", "address 1", "kick 1");
   }
 
   @Test

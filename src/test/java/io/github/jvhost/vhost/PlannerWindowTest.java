@@ -38,15 +38,15 @@ class PlannerWindowTest {
     assertThat(steps(plan))
         .containsExactly(
             "call 0",
+            "call 1",
+            "call 2",
+            "call 3",
             "base 0",
             "kick 0",
-            "call 1",
             "base 1",
             "kick 1",
-            "call 2",
             "base 2",
             "kick 2",
-            "call 3",
             "base 3",
             "kick 3",
             "status f");
@@ -54,7 +54,7 @@ class PlannerWindowTest {
         .filteredOn(s -> s.step() instanceof Step.SetRingBase)
         .extracting(PlannedStep::why)
         .containsOnly(Why.EARLY_BASE);
-    assertThat(plan.steps().get(1).step()).isEqualTo(new Step.SetRingBase(0, 100));
+    assertThat(plan.steps().get(4).step()).isEqualTo(new Step.SetRingBase(0, 100));
   }
 
   @Test
@@ -127,16 +127,16 @@ class PlannerWindowTest {
     assertThat(steps(Planner.plan(shadow, fewerPairs, PRESETUP)))
         .containsExactly(
             "call 0",
+            "call 1",
+            "call 2",
+            "call 3",
             "base 0",
             "kick 0",
-            "call 1",
             "base 1",
             "kick 1",
-            "call 2",
             "disable 2",
             "base 2",
             "kick 2",
-            "call 3",
             "disable 3",
             "base 3",
             "kick 3",

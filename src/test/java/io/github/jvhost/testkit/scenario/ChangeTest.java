@@ -8,6 +8,7 @@ import static io.github.jvhost.testkit.scenario.Runs.options;
 import static io.github.jvhost.testkit.scenario.Runs.steps;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.testkit.Personality;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -131,6 +132,23 @@ class ChangeTest {
   void everyChangeGoesWellWithWhatIsKnownOfDpdk() {
     for (Change change : Change.values()) {
       RunResult result = migrate(dpdkLike(1).with(change, Failure.NONE));
+
+      assertThat(result.fallback()).isNull();
+      assertThat(result.waits()).isEqualTo(DEVICES);
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = Personality.class,
+      names = {"CROSVM", "VPP"})
+  void everyChangeGoesWellAtBackEndsThatForgetWholeRings(Personality personality) {
+    for (Change change : Change.values()) {
+      RunResult result =
+          migrate(
+              options(Variant.IMPLICIT, 2)
+                  .with(null, personality, null)
+                  .with(change, Failure.NONE));
 
       assertThat(result.fallback()).isNull();
       assertThat(result.waits()).isEqualTo(DEVICES);

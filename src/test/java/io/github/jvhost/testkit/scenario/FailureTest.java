@@ -7,6 +7,7 @@ import static io.github.jvhost.testkit.scenario.Runs.options;
 import static io.github.jvhost.testkit.scenario.Runs.run;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.testkit.Personality;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -81,6 +82,16 @@ class FailureTest {
       assertThat(result.fallback()).contains("cancelled").contains("runs on, on the source");
       assertThat(result.plan()).isEmpty();
       assertThat(result.messages()).isZero();
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = Personality.class,
+      names = {"CROSVM", "VPP", "DPDK"})
+  void everyFailureEndsWellAtBackEndsThatForgetRings(Personality personality) {
+    for (Failure failure : Failure.values()) {
+      run(options(Variant.IMPLICIT, 2).with(null, personality, null).with(Change.NONE, failure));
     }
   }
 

@@ -142,7 +142,7 @@ class MigrationScenarioTest {
   @ParameterizedTest
   @EnumSource(
       value = Personality.class,
-      names = {"DPDK", "LIBVHOST_USER", "RUST_VMM"})
+      names = {"DPDK", "LIBVHOST_USER", "RUST_VMM", "CROSVM", "VPP"})
   void aBackEndWithoutPresetupIsMigratedAndTheReportSaysSo(Personality personality) {
     RunResult result = migrate(options(Variant.EXPLICIT).with(null, personality, null));
 
