@@ -24,7 +24,10 @@ final class NetTransitions {
   private final BackEndPresence presence;
   private final KeptInflight inflight = new KeptInflight();
   private @Nullable DirtyLog dirtyLog;
-  private boolean running;
+
+  // Written under the device's lock, read without it by what must not wait.
+  private volatile boolean running;
+  private volatile boolean closed;
 
   // The next start and the next stop, made ahead of time; null: they were not.
   private @Nullable PreparedStart preparedStart;
@@ -32,8 +35,6 @@ final class NetTransitions {
 
   /** Whether the observer knows that the connection is lost, or need not be told. */
   private boolean lossTold;
-
-  private boolean closed;
 
   /** Whether the device is to run as soon as its driver, its link and its back end let it. */
   private boolean wanted;

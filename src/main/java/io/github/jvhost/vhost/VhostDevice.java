@@ -13,7 +13,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * One device at one back end, whatever kind of device it is: the connection, what was negotiated on
- * it, and the shadow of what the back end holds. Not thread-safe.
+ * it, and the shadow of what the back end holds. Not thread-safe, but any thread may ask for {@link
+ * #capabilities} and {@link #shadow}.
  */
 public final class VhostDevice implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(VhostDevice.class);
@@ -22,8 +23,10 @@ public final class VhostDevice implements AutoCloseable {
   private final IntConsumer call;
   private final Observation observation;
   private @Nullable DeviceConnection connection;
-  private BackEndCapabilities capabilities;
-  private Shadow shadow = Shadow.nothingTold();
+
+  // For whoever must not wait for the thread that uses the device.
+  private volatile BackEndCapabilities capabilities;
+  private volatile Shadow shadow = Shadow.nothingTold();
 
   private VhostDevice(VhostDeviceOptions options, IntConsumer call) {
     this.options = options;

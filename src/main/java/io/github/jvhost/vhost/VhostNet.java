@@ -23,8 +23,9 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Whatever tells the back end something, or looks at what it was told, holds the device's lock,
  * which is this object: the thread that serves the control queue, the one that migrates and the one
- * that reconnects take turns, so leave it alone. {@link VhostNetGroup} moves many devices side by
- * side. What only a migration does with a device is apart: {@link #migration}.
+ * that reconnects take turns, so leave it alone. {@link #kick}, {@link #running}, {@link
+ * #capabilities} and {@link #shadow} take no lock and never wait. {@link VhostNetGroup} moves many
+ * devices side by side. What only a migration does with a device is apart: {@link #migration}.
  *
  * <p>After {@link #close} whatever would tell the back end something throws {@link
  * IllegalStateException}.
@@ -40,6 +41,7 @@ public final class VhostNet implements AutoCloseable {
   private final DeviceTurns turns;
   private final VhostNetMigration migration;
   private final VhostNetWatch watch;
+  private final InBandKicks inBandKicks;
 
   private VhostNet(
       VirtioNet model, GuestMemory memory, List<RingNotifiers> notifiers, VhostDevice device) {
@@ -51,6 +53,7 @@ public final class VhostNet implements AutoCloseable {
     this.turns = new DeviceTurns(this, device.name(), device.options().longest());
     this.migration = new VhostNetMigration(this, memory, device, transitions, turns);
     this.watch = new VhostNetWatch(this, device, transitions, turns, this.notifiers);
+    this.inBandKicks = new InBandKicks(device.name(), notifiers.size(), this::sendKick);
   }
 
   /**
@@ -122,18 +125,23 @@ public final class VhostNet implements AutoCloseable {
     return model;
   }
 
-  /** {@return what the back end can do} */
-  public synchronized BackEndCapabilities capabilities() {
+  /** {@return what the back end can do} Waits for nothing. */
+  public BackEndCapabilities capabilities() {
     return device.capabilities();
   }
 
-  /** {@return what the back end is known to hold} */
-  public synchronized Shadow shadow() {
+  /**
+   * {@return what the back end is known to hold: what the newest transition that has ended left
+   * there} Waits for nothing.
+   */
+  public Shadow shadow() {
     return device.shadow();
   }
 
-  /** {@return whether the back end serves the rings, as far as this side knows} */
-  public synchronized boolean running() {
+  /**
+   * {@return whether the back end serves the rings, as far as this side knows} Waits for nothing.
+   */
+  public boolean running() {
     return transitions.running();
   }
 
@@ -320,13 +328,14 @@ public final class VhostNet implements AutoCloseable {
 
   /**
    * Wakes both sides of every ring once: a kick or a call from before a stop may have been lost
-   * with it.
+   * with it. Where kicks are messages (INBAND_NOTIFICATIONS), this takes its turn with the device.
    */
   public void signalRings() {
-    boolean inBand = notifiesInBand();
+    transitions.requireOpen();
+    boolean inBand = device.capabilities().notifiesInBand();
     for (int i = 0; i < notifiers.size(); i++) {
       if (inBand) {
-        kickInBand(i);
+        sendKick(i);
       } else {
         notifiers.get(i).kick().signal();
       }
@@ -338,6 +347,10 @@ public final class VhostNet implements AutoCloseable {
    * The guest has kicked a ring, and no ioeventfd has told the back end: it is told now, by eventfd
    * or, with INBAND_NOTIFICATIONS, by a message.
    *
+   * <p>A vCPU may call it at any time, because it never waits: not for the device's lock, and not
+   * for a transition that waits for the back end. A message is sent by a thread of the device's
+   * own, as soon as it has its turn.
+   *
    * @param ring vring index; not the control queue's, which {@link #serviceControlQueue} serves
    */
   public void kick(int ring) {
@@ -346,19 +359,15 @@ public final class VhostNet implements AutoCloseable {
           "%s: no ring %d to kick: its back end serves 0 to %d"
               .formatted(name(), ring, 2 * model.maxQueuePairs() - 1));
     }
-    if (notifiesInBand()) {
-      kickInBand(ring);
+    transitions.requireOpen();
+    if (device.capabilities().notifiesInBand()) {
+      inBandKicks.kick(ring);
     } else {
       notifiers.get(ring).kick().signal();
     }
   }
 
-  private synchronized boolean notifiesInBand() {
-    transitions.requireOpen();
-    return device.capabilities().notifiesInBand();
-  }
-
-  private synchronized void kickInBand(int ring) {
+  private synchronized void sendKick(int ring) {
     takeTurn();
     if (!transitions.running() || device.shadow().ring(ring).run() != RingShadow.Run.STARTED) {
       return;

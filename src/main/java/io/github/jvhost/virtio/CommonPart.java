@@ -1,6 +1,7 @@
 package io.github.jvhost.virtio;
 
 import java.nio.ByteOrder;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,7 +12,10 @@ final class CommonPart {
   private final Negotiation negotiation;
   private final boolean legacyBigEndian;
   private TransportState transport;
-  private int isr;
+
+  /** Any thread reads and clears bits; the device's owner sets them. */
+  private final AtomicInteger isr = new AtomicInteger();
+
   private int queueSelect;
   private boolean disabled;
   private @Nullable String broken;
@@ -60,14 +64,21 @@ final class CommonPart {
   }
 
   int isr() {
-    return isr;
+    return isr.get();
   }
 
   /** Whether these are other bits. */
   boolean isr(int bits) {
-    int before = isr;
-    isr = bits & 0xFF;
-    return isr != before;
+    return isr.getAndSet(bits & 0xFF) != (bits & 0xFF);
+  }
+
+  /** Clears some bits; the bits that were set before, all of them. */
+  int clearIsr(int bits) {
+    int before;
+    do {
+      before = isr.get();
+    } while (!isr.compareAndSet(before, before & ~bits));
+    return before;
   }
 
   boolean legacyBigEndian() {
@@ -102,7 +113,7 @@ final class CommonPart {
 
   void reset() {
     negotiation.reset();
-    isr = 0;
+    isr.set(0);
     queueSelect = 0;
     broken = null;
     transport = transport.reset();
@@ -112,7 +123,7 @@ final class CommonPart {
     int status = negotiation.status();
     return new CommonState(
         status,
-        isr,
+        isr.get(),
         queueSelect,
         negotiation.agreed(),
         0,
@@ -125,7 +136,7 @@ final class CommonPart {
 
   void restore(CommonState saved, TransportState savedTransport) {
     negotiation.set(saved.features(), saved.status());
-    isr = saved.isr();
+    isr.set(saved.isr());
     queueSelect = saved.queueSelect();
     broken = saved.broken() ? "it was saved so" : null;
     disabled = saved.disabled();

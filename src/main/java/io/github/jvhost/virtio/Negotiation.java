@@ -28,9 +28,11 @@ final class Negotiation {
   private final long configured;
   private long withheld;
   private long backEnd = -1;
-  private long offered;
-  private long acknowledged;
-  private int status;
+
+  // Written by the device's owner, read by any thread: the config space depends on them.
+  private volatile long offered;
+  private volatile long acknowledged;
+  private volatile int status;
 
   Negotiation(long configured) {
     this.configured = configured;

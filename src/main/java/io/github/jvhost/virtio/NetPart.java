@@ -11,11 +11,13 @@ final class NetPart {
   private final MacAddress configuredMac;
   private final int maxQueuePairs;
   private RxFilters filters = new RxFilters();
-  private MacAddress mac;
-  private int mtu;
-  private int status = NetState.LINK_UP;
   private int currentQueuePairs = 1;
   private long guestOffloads;
+
+  // Written by the device's owner, read by any thread: they are in the config space.
+  private volatile MacAddress mac;
+  private volatile int mtu;
+  private volatile int status = NetState.LINK_UP;
 
   NetPart(MacAddress mac, int mtu, int maxQueuePairs) {
     this.configuredMac = mac;

@@ -13,7 +13,9 @@ final class Rings {
   record Served(int completed, Optional<String> broke) {}
 
   private final int queueSize;
-  private List<Ring> rings = new ArrayList<>();
+
+  /** Written by the device's owner; any thread may ask how many there are. */
+  private volatile List<Ring> rings = List.of();
 
   Rings(int queueSize) {
     this.queueSize = queueSize;
@@ -32,15 +34,17 @@ final class Rings {
   }
 
   Ring get(int ring) {
-    return rings.get(Objects.checkIndex(ring, rings.size()));
+    List<Ring> all = rings;
+    return all.get(Objects.checkIndex(ring, all.size()));
   }
 
   /** As many as that many pairs need, none of them set up. */
   void make(int pairs, boolean packed) {
-    rings.clear();
+    List<Ring> made = new ArrayList<>(2 * pairs + 1);
     for (int i = 0; i <= 2 * pairs; i++) {
-      rings.add(new Ring(i < 2 * pairs ? queueSize : VirtioNet.CONTROL_QUEUE_SIZE, packed));
+      made.add(new Ring(i < 2 * pairs ? queueSize : VirtioNet.CONTROL_QUEUE_SIZE, packed));
     }
+    rings = made;
   }
 
   /**

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 
 /**
@@ -14,7 +15,12 @@ import java.util.function.Consumer;
  * reads what is to be told.
  *
  * <p>Not thread-safe: the device has one serial owner, who makes every call, snapshots included.
- * What a driver writes never causes an exception: nonsense leaves a device that {@linkplain
+ * Only what a driver reads in its interrupt handler, or needs for a kick, can be asked for by any
+ * thread at any time, without waiting: {@link #interruptStatus()}, {@link #clearInterruptStatus},
+ * {@link #readConfig}, {@link #status}, {@link #changes}, {@link #queueCount} and {@link
+ * #controlQueue}.
+ *
+ * <p>What a driver writes never causes an exception: nonsense leaves a device that {@linkplain
  * #broken() needs a reset}.
  */
 public final class VirtioNet {
@@ -32,7 +38,8 @@ public final class VirtioNet {
   private final Rings rings;
   private final List<Consumer<DeviceChange>> listeners = new ArrayList<>();
 
-  private long changes;
+  /** The driver's acknowledgement of an interrupt counts too, on whichever thread it comes. */
+  private final AtomicLong changes = new AtomicLong();
 
   /** Whether somebody runs a back end for it. */
   private boolean served;
@@ -180,7 +187,7 @@ public final class VirtioNet {
    *     that would go
    */
   public void limitFeatures(long offered) {
-    changes += negotiation.limit(name, offered) ? 1 : 0;
+    changes.addAndGet(negotiation.limit(name, offered) ? 1 : 0);
   }
 
   /**
@@ -191,7 +198,7 @@ public final class VirtioNet {
    * @throws VhostException GIVE_UP, and nothing changes, when the driver has acknowledged one
    */
   public void withholdFeatures(long mask) {
-    changes += negotiation.withhold(name, mask) ? 1 : 0;
+    changes.addAndGet(negotiation.withhold(name, mask) ? 1 : 0);
   }
 
   /** {@return what the driver acknowledged, among what is offered, bits 0 to 63} */
@@ -251,7 +258,7 @@ public final class VirtioNet {
    * @throws IllegalArgumentException when it is another kind of transport than the device has
    */
   public void transport(TransportState written) {
-    changes += common.transport(written) ? 1 : 0;
+    changes.addAndGet(common.transport(written) ? 1 : 0);
   }
 
   /**
@@ -268,12 +275,12 @@ public final class VirtioNet {
    * @param ring index, 0 to 1023
    */
   public void selectQueue(int ring) {
-    changes += common.queueSelect(ring) ? 1 : 0;
+    changes.addAndGet(common.queueSelect(ring) ? 1 : 0);
   }
 
   /**
-   * {@return the interrupt status register, 8 bits, as {@link #interruptStatus(int)} left it; 0
-   * after a reset}
+   * {@return the interrupt status register, 8 bits, as {@link #interruptStatus(int)} and {@link
+   * #clearInterruptStatus} left it; 0 after a reset} Any thread may ask.
    */
   public int interruptStatus() {
     return common.isr();
@@ -286,7 +293,22 @@ public final class VirtioNet {
    *     by nobody where calls are irqfds, and best left out.
    */
   public void interruptStatus(int bits) {
-    changes += common.isr(bits) ? 1 : 0;
+    changes.addAndGet(common.isr(bits) ? 1 : 0);
+  }
+
+  /**
+   * The driver acknowledges interrupts: virtio-mmio's InterruptACK clears the bits that are written
+   * to it, virtio-pci's ISR register clears all of them as it is read. Any thread may call it.
+   *
+   * @param bits which to clear, 8 bits
+   * @return the register as it was before, all of it
+   */
+  public int clearInterruptStatus(int bits) {
+    int before = common.clearIsr(bits);
+    if ((before & bits) != 0) {
+      changes.incrementAndGet();
+    }
+    return before;
   }
 
   /** {@return whether a driver without VERSION_1 is big-endian, which a back end has to be told} */
@@ -299,7 +321,7 @@ public final class VirtioNet {
    * means the same snapshot}
    */
   public long changes() {
-    return changes;
+    return changes.get();
   }
 
   /**
@@ -331,7 +353,7 @@ public final class VirtioNet {
       makeRings();
       changed(DeviceChange.STATUS);
     } else {
-      changes += transport().equals(written) ? 0 : 1;
+      changes.addAndGet(transport().equals(written) ? 0 : 1);
     }
   }
 
@@ -421,12 +443,13 @@ public final class VirtioNet {
     }
     if (target.state().isSetUp()) {
       target.next(index);
-      changes++;
+      changes.incrementAndGet();
     }
   }
 
   /**
-   * The driver reads the config space; what lies outside of it reads as zero.
+   * The driver reads the config space; what lies outside of it reads as zero. Any thread may ask; a
+   * field is never half old and half new.
    *
    * @param offset in bytes, from the start of the config space
    * @param length how many bytes, not negative
@@ -468,7 +491,7 @@ public final class VirtioNet {
     }
     Rings.Served served =
         rings.serveControl(memory, driverFeatures(), common.order(), control::execute);
-    changes += served.completed();
+    changes.addAndGet(served.completed());
     served.broke().ifPresent(this::markBroken);
     return served.completed();
   }
@@ -591,7 +614,7 @@ public final class VirtioNet {
     Ring target = rings.get(ring);
     if (target.desc() != 0) {
       target.base(packed() ? base : base & 0xffff);
-      changes++;
+      changes.incrementAndGet();
     }
   }
 
@@ -612,7 +635,7 @@ public final class VirtioNet {
   }
 
   void changed(DeviceChange change) {
-    changes++;
+    changes.incrementAndGet();
     for (int i = 0; i < listeners.size(); i++) { // without an iterator: it happens in stop windows
       listeners.get(i).accept(change);
     }

@@ -12,6 +12,10 @@ import java.nio.ByteOrder;
 /** virtio-mmio, version 2 (virtio 1.2, 4.2.2): what the guest sees of a device. */
 final class MmioRegisters {
   private static final int QUEUE_NOTIFY = 0x50;
+  private static final int INTERRUPT_STATUS = 0x60;
+  private static final int INTERRUPT_ACK = 0x64;
+  private static final int STATUS = 0x70;
+  private static final int CONFIG_GENERATION = 0xfc;
   private static final int CONFIG = 0x100;
   private static final int CONFIG_CHANGED = 2;
 
@@ -43,11 +47,19 @@ final class MmioRegisters {
 
   /** KVM_EXIT_MMIO for a read, on the vCPU's thread. */
   void read(int offset, byte[] into) {
+    VirtioNet nic = net.model();
     if (offset >= CONFIG) {
-      byte[] config = net.read(nic -> nic.readConfig(offset - CONFIG, into.length));
+      byte[] config = nic.readConfig(offset - CONFIG, into.length);
       System.arraycopy(config, 0, into, 0, into.length);
     } else if (into.length == Integer.BYTES) {
-      little(into).putInt(net.read(nic -> value(nic, offset)));
+      little(into)
+          .putInt(
+              switch (offset) { // an interrupt handler reads these: they wait for nobody
+                case INTERRUPT_STATUS -> 1 | nic.interruptStatus(); // no irqfd tells of a used ring
+                case STATUS -> nic.status();
+                case CONFIG_GENERATION -> (int) nic.changes();
+                default -> net.read(_ -> value(nic, offset));
+              });
     }
   }
 
@@ -57,10 +69,10 @@ final class MmioRegisters {
       net.access(() -> net.model().writeConfig(offset - CONFIG, from));
     } else if (from.length == Integer.BYTES) {
       int value = little(from).getInt();
-      if (offset == QUEUE_NOTIFY) {
-        notified(value);
-      } else {
-        net.access(() -> written(net.model(), offset, value));
+      switch (offset) {
+        case QUEUE_NOTIFY -> notified(value);
+        case INTERRUPT_ACK -> net.model().clearInterruptStatus(value); // waits for nobody either
+        default -> net.access(() -> written(net.model(), offset, value));
       }
     }
   }
@@ -75,9 +87,6 @@ final class MmioRegisters {
       case 0x10 -> (int) (nic.deviceFeatures() >>> shift(selects(nic).hostFeaturesSelect()));
       case 0x34 -> exists ? VirtioNet.MAX_QUEUE_SIZE : 0;
       case 0x44 -> exists && nic.queue(queue).ready() ? 1 : 0;
-      case 0x60 -> 1 | nic.interruptStatus(); // an irqfd tells nobody that a ring was used
-      case 0x70 -> nic.status();
-      case 0xfc -> (int) nic.changes(); // the config space's generation
       default -> 0;
     };
   }
@@ -93,8 +102,7 @@ final class MmioRegisters {
       }
       case 0x24 -> nic.transport(selects(now.hostFeaturesSelect(), value));
       case 0x30 -> nic.selectQueue(value);
-      case 0x64 -> nic.interruptStatus(nic.interruptStatus() & ~value);
-      case 0x70 -> nic.setStatus(value);
+      case STATUS -> nic.setStatus(value);
       default -> {
         if (nic.selectedQueue() < nic.queueCount()) {
           ringWritten(nic, nic.selectedQueue(), offset, value);
@@ -127,7 +135,7 @@ final class MmioRegisters {
 
   /** Where KVM's ioeventfds do not: of the control ring, and of all rings without KVM. */
   private void notified(int queue) {
-    int control = net.read(VirtioNet::controlQueue);
+    int control = net.model().controlQueue();
     if (queue == control) {
       if (net.serviceControlQueue() > 0) {
         interrupt.signal();

@@ -7,6 +7,9 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.MockBackEnd;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -91,6 +94,52 @@ class RunningNicTest {
     assertThat(vmm.net.running()).isFalse();
     vmm.net.linkUp(true);
     assertThat(driver.echo(4)).endsWith(4, 4);
+  }
+
+  @Test
+  void anInterruptHandlerAndAKickWaitForNobodyWhoHasTheDevice() throws Exception {
+    driver.boot();
+    vmm.net.linkUp(false);
+    CountDownLatch taken = new CountDownLatch(1);
+    CountDownLatch letGo = new CountDownLatch(1);
+    FutureTask<?> owner =
+        elsewhere(() ->
+            vmm.net.access(() -> {
+              taken.countDown();
+              await(letGo);
+            }));
+    try {
+      await(taken);
+      FutureTask<?> handler =
+          elsewhere(() -> {
+            assertThat(driver.read(0x60)).isEqualTo(3);
+            driver.write(0x64, 2);
+            assertThat(driver.read(0x60)).isEqualTo(1);
+            assertThat(driver.read(0xfc)).isEqualTo(driver.read(0xfc));
+            assertThat(driver.bytes(0x106, 2)).containsExactly(0, 0);
+            assertThat(driver.read(0x70)).isEqualTo(0xf);
+            driver.write(0x50, 1);
+          });
+      handler.get(20, TimeUnit.SECONDS); // a TimeoutException: it has waited for the owner
+      assertThat(owner.isDone()).isFalse();
+    } finally {
+      letGo.countDown();
+    }
+    owner.get(20, TimeUnit.SECONDS);
+  }
+
+  private static FutureTask<?> elsewhere(Runnable work) {
+    FutureTask<?> task = new FutureTask<>(work, null);
+    Thread.ofPlatform().daemon().start(task);
+    return task;
+  }
+
+  private static void await(CountDownLatch latch) {
+    try {
+      assertThat(latch.await(60, TimeUnit.SECONDS)).isTrue();
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
+    }
   }
 
   @Test
