@@ -1,5 +1,6 @@
 package io.github.jvhost.migration;
 
+import io.github.jvhost.vhost.DeviceStop;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.DeviceRecord;
@@ -8,6 +9,7 @@ import io.github.jvhost.vmstate.VirtioNetVmState;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The source's last words, written while the guest still runs: a final record of each device, and
@@ -67,11 +69,15 @@ final class FinalRecords {
         .encode();
   }
 
-  /** Whether the devices are as they were written; asked when the guest has just been paused. */
-  boolean stillRight() {
-    for (int i = 0; i < written.size(); i++) {
-      Written one = written.get(i);
-      if (one.device().migration().changes() != one.changes()) {
+  /**
+   * Whether the devices are as they were written. They may change until the stop holds them: a
+   * thread that serves the control queue or pulls the link knows nothing of the migration.
+   *
+   * @param stop of these devices, that has returned; null: there are none
+   */
+  boolean stillRight(@Nullable DeviceStop stop) {
+    for (int i = 0; stop != null && i < written.size(); i++) {
+      if (stop.changesWhenHeld(i) != written.get(i).changes()) {
         return false;
       }
     }

@@ -275,17 +275,17 @@ public final class MigrationSource {
     paused = true;
     vm.pause();
     long pausedAt = clock.endPart("pause");
-    boolean right = records.stillRight();
     if (stop != null) {
       stop.stop();
     }
     long stoppedAt = clock.endPart("stop rings");
     if (stop != null) {
+      stop.requireStopped(); // what is written behind the last pages would be lost
       stop.requirePositions(); // the final state says where rings go on, and must not guess
     }
     logging.collect();
     long lastPages = ram.sendDirty(pages);
-    handOver(right ? records.patched() : records.anew());
+    handOver(records.stillRight(stop) ? records.patched() : records.anew());
     long committedAt = clock.endPart("last pages and states");
     clock.enter(Phase.HAND_OVER, committedAt);
     tellHandedOver(Phase.HAND_OVER);

@@ -56,6 +56,9 @@ abstract class ChannelExecution implements Execution {
   /** Its time is over. */
   final void ends() {
     endNanos = System.nanoTime();
+    if (!begun) {
+      startNanos = endNanos; // nothing of it was told
+    }
     if (event != null) {
       event.end();
     }

@@ -2,6 +2,7 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.BackEndGoneException;
 import io.github.jvhost.sys.Deadline;
 import java.util.ArrayList;
 import java.util.List;
@@ -27,6 +28,10 @@ public final class DeviceStop implements AutoCloseable {
   private final StartOrder order;
   private final @Nullable Execution[] executions;
   private final @Nullable Outcome[] outcomes;
+
+  /** By device: {@link VhostNetMigration#changes} at the moment from which it was held. */
+  private final long[] changes;
+
   private final SideBySide sideBySide;
   private final Deadline deadline;
   private boolean stopped;
@@ -45,6 +50,7 @@ public final class DeviceStop implements AutoCloseable {
     this.order = order;
     this.executions = new Execution[nets.size()];
     this.outcomes = new Outcome[nets.size()];
+    this.changes = new long[nets.size()];
     this.deadline = SideBySide.longestDeadline(this.nets);
     if (order == StartOrder.PLANNED) {
       this.nets.forEach(net -> net.migration().prepareStop());
@@ -90,12 +96,14 @@ public final class DeviceStop implements AutoCloseable {
     if (order == StartOrder.QEMU) {
       // As the baseline does: each only when the one before is done.
       Execution execution = net.migration().beginStop(order, net.transitionDeadline());
+      changes[index] = net.migration().changes();
       SideBySide.run(List.of(execution), net.transitionDeadline());
       return execution;
     }
     Execution prepared = net.migration().beginPreparedStop();
     Execution execution =
         prepared != null ? prepared : net.migration().beginStop(order, net.transitionDeadline());
+    changes[index] = net.migration().changes();
     sideBySide.take(index, execution);
     return execution;
   }
@@ -108,6 +116,42 @@ public final class DeviceStop implements AutoCloseable {
       } else if (execution != null) {
         outcomes[i] = nets.get(i).migration().finish(execution);
         executions[i] = null;
+      }
+    }
+  }
+
+  /**
+   * {@return {@link VhostNetMigration#changes} of a device at the moment from which it was held, so
+   * that nobody but the stop itself could change it any more} What was written of the device before
+   * is still right if it has the same number. Makes no object.
+   *
+   * @param device its place in the list, once {@link #stop} has returned
+   */
+  public long changesWhenHeld(int device) {
+    return changes[device];
+  }
+
+  /**
+   * Makes sure that no back end can write to guest memory any more. One that has answered has
+   * stopped, and one that has hung up is taken to be gone. One that neither answers in time nor
+   * hangs up, or answers nonsense, may go on for as long as it likes, although its connection was
+   * closed.
+   *
+   * @throws VhostException (RECONNECT) there is such a back end; guest memory must not be handed
+   *     over then
+   */
+  public void requireStopped() {
+    for (int i = 0; i < outcomes.length; i++) {
+      Outcome outcome = outcomes[i];
+      VhostException failure = outcome == null ? null : outcome.failure();
+      if (failure != null
+          && outcome.stepsTold() > 0
+          && !(failure instanceof BackEndGoneException)) {
+        throw new VhostException(
+            "%s: the back end has not said that its rings stopped, nor hung up, so it may still write to guest memory: %s"
+                .formatted(nets.get(i).name(), failure.getMessage()),
+            Recovery.RECONNECT,
+            failure);
       }
     }
   }

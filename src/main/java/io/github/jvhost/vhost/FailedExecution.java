@@ -1,7 +1,7 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
-import java.util.Collections;
+import java.util.List;
 
 /**
  * A plan that could not even begin, because there is no connection.
@@ -28,6 +28,6 @@ record FailedExecution(Plan plan, VhostException failure) implements Execution {
   @Override
   public Outcome outcome() {
     long now = System.nanoTime();
-    return new Outcome(0, Collections.emptyList(), 0, 0, now, now, failure);
+    return new Outcome(0, 0, List.of(), null, List.of(), 0, 0, now, now, failure);
   }
 }

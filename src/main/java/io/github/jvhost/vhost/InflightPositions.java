@@ -73,7 +73,7 @@ final class InflightPositions {
       return Optional.empty();
     }
     if (used != old || usedWrap != oldWrap) {
-      if (PackedFlags.isUsed(memory, queue, old, oldWrap)) {
+      if (PackedFlags.isUsed(memory, queue.desc(), old, oldWrap)) {
         return Optional.empty(); // which entries of the batch are done was not noted to the end
       }
       used = old; // the guest never saw the batch

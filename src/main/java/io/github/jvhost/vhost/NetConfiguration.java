@@ -25,6 +25,9 @@ record NetConfiguration(String name, GuestMemory memory, List<RingNotifiers> not
   /** Offset of the index in a split used ring (virtio 1.2, 2.7.8). */
   private static final int USED_INDEX = 2;
 
+  /** Offset of the index in a split available ring (virtio 1.2, 2.7.6). */
+  private static final int AVAILABLE_INDEX = 2;
+
   /** What a back end is told of a notifier whose signals go as messages. */
   private static final Notifier IN_BAND = new Notifier.WithoutDescriptor();
 
@@ -82,6 +85,17 @@ record NetConfiguration(String name, GuestMemory memory, List<RingNotifiers> not
   /** Whether there is guest memory where {@link #usedIndex} looks. Makes no object. */
   boolean hasUsedIndex(VirtioNet model, int ring) {
     return memory.table().contains(model.usedRing(ring) + USED_INDEX, Short.BYTES);
+  }
+
+  /** Whether there is guest memory where {@link #availableIndex} looks. Makes no object. */
+  boolean hasAvailableIndex(VirtioNet model, int ring) {
+    return memory.table().contains(model.availableRing(ring) + AVAILABLE_INDEX, Short.BYTES);
+  }
+
+  /** What the driver has made available, by guest memory, 0 to 65535. Split rings only. */
+  int availableIndex(VirtioNet model, int ring) {
+    short index = memory.getShortAcquire(model.availableRing(ring) + AVAILABLE_INDEX);
+    return (bigEndianRings(model) ? Short.reverseBytes(index) : index) & 0xffff;
   }
 
   static int usedIndex(GuestMemory memory, long usedRing, boolean bigEndian) {

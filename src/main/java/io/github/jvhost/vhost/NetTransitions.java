@@ -1,5 +1,6 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.GuestMemory;
@@ -39,13 +40,19 @@ final class NetTransitions {
   /** Whether the device is to run as soon as its driver, its link and its back end let it. */
   private boolean wanted;
 
+  /** Whether this device only stands for one whose guest memory has not arrived yet. */
+  private boolean rehearses;
+
+  /** The stop whose bases are in the model already; null: there is none. */
+  private @Nullable PreparedExecution taken;
+
   NetTransitions(
       VirtioNet model, GuestMemory memory, List<RingNotifiers> notifiers, VhostDevice device) {
     this.model = model;
     this.memory = memory;
     this.device = device;
     this.configuration = new NetConfiguration(device.name(), memory, notifiers);
-    this.indexes = new RingIndexes(model, memory, configuration);
+    this.indexes = new RingIndexes(model, memory, configuration, inflight);
     this.presence = new BackEndPresence(model, notifiers);
     presence.connected(device.connection());
   }
@@ -91,7 +98,8 @@ final class NetTransitions {
 
   /**
    * How it gets there. A device that should not run (no driver, broken, link down) is stopped
-   * instead; so is one whose driver put a ring where no memory is, which needs a reset then.
+   * instead; so is one whose driver put a ring where no memory is, or whose saved state says that a
+   * ring goes on where guest memory shows that it cannot: these need a reset then.
    */
   Plan planStart(StartOrder order) {
     wanted = true;
@@ -99,11 +107,12 @@ final class NetTransitions {
     if (outside != null) {
       model.markBroken(String.valueOf(outside.getMessage()));
     }
+    breakWhatCannotGoOn();
     if (!shouldRun()) {
       return planStop(DeviceConfig.Lifecycle.STOPPED);
     }
     if (!running) {
-      indexes.requireRecovered(inflight.region());
+      indexes.requireRecovered();
     }
     DeviceConfig desired = runningConfig(true);
     return switch (order) {
@@ -121,6 +130,44 @@ final class NetTransitions {
     VhostException outside = shouldRun() ? configuration.ringOutside(model) : null;
     if (outside != null) {
       throw outside;
+    }
+  }
+
+  /**
+   * For a state that came from elsewhere, whose source may still go on: a back end that starts at a
+   * wrong place writes into memory that the guest uses for something else.
+   *
+   * @throws VhostException (GIVE_UP) guest memory shows that the device cannot be where its saved
+   *     state says
+   */
+  void requirePossiblePositions() {
+    int ring = ringThatCannotGoOn();
+    if (ring >= 0) {
+      throw new VhostException(
+          "%s: the saved state and guest memory do not belong together: %s"
+              .formatted(device.name(), indexes.whyRuledOut(ring)),
+          Recovery.GIVE_UP);
+    }
+  }
+
+  private int ringThatCannotGoOn() {
+    int ring = model.live() ? indexes.ruledOut() : -1;
+    return rehearses ? -1 : ring;
+  }
+
+  private int ringThatIsOverrun() {
+    int ring = model.live() ? indexes.overrun() : -1;
+    return rehearses ? -1 : ring;
+  }
+
+  private void breakWhatCannotGoOn() {
+    int overrun = ringThatIsOverrun();
+    if (overrun >= 0) {
+      model.markBroken(indexes.whyOverrun(overrun)); // the driver's own doing, as in QEMU
+    }
+    int ring = ringThatCannotGoOn();
+    if (ring >= 0) {
+      model.markBroken("the saved state: " + indexes.whyRuledOut(ring));
     }
   }
 
@@ -171,6 +218,7 @@ final class NetTransitions {
 
   /** Where the rings stopped goes into the model at once; the rest of it is {@link #finish}. */
   void takeBases(PreparedExecution stopped) {
+    taken = stopped;
     indexes.takeBases(stopped, device.capabilities().profile());
   }
 
@@ -181,9 +229,12 @@ final class NetTransitions {
     if (prepared == null || connection == null || dirtyLog != null || !shouldRun()) {
       return null;
     }
+    if (ringThatCannotGoOn() >= 0 || ringThatIsOverrun() >= 0) {
+      return null; // the long way says why
+    }
     wanted = true;
     if (!running) {
-      indexes.requireRecovered(inflight.region());
+      indexes.requireRecovered();
     }
     Execution execution =
         prepared.completed(model, memory, device.shadow(), inflight.region(), connection.channel());
@@ -229,7 +280,7 @@ final class NetTransitions {
    */
   void requireRingPositions() {
     if (!model.broken()) {
-      indexes.requireRecovered(inflight.region());
+      indexes.requireRecovered();
     }
   }
 
@@ -244,6 +295,7 @@ final class NetTransitions {
    * made ahead of time is there again, too.
    */
   void rewind(Shadow held) {
+    rehearses = true;
     running = false;
     indexes.fresh();
     device.rewind(held);
@@ -272,7 +324,9 @@ final class NetTransitions {
 
   /** Begins one; {@link #finish} has to follow. */
   Execution begin(Plan plan, Deadline deadline) {
-    Execution execution = device.begin(plan, deadline);
+    BackEndProfile profile = device.capabilities().profile();
+    Execution execution =
+        device.begin(plan, deadline, (ring, answered) -> indexes.goesOnAt(ring, answered, profile));
     presence.planBegins();
     return execution;
   }
@@ -289,6 +343,10 @@ final class NetTransitions {
   private Outcome fold(Execution execution) {
     boolean mayRun = device.shadow().anyRingMayRun();
     Outcome outcome = device.finish(execution);
+    if (outcome.stepsTold() == 0 && !outcome.complete() && device.connected()) {
+      wanted |= running; // as it was: the back end has heard nothing of it
+      return outcome;
+    }
     inflight.keep(outcome.inflight());
     switch (execution.plan().lifecycle()) {
       case RUNNING -> {
@@ -300,7 +358,7 @@ final class NetTransitions {
       }
       case STOPPED, RESET -> {
         running = false;
-        indexes.takeBases(execution.plan(), outcome, device.capabilities().profile());
+        takeBasesOnce(execution, outcome);
       }
       case EARLY, EARLY_EXPLICIT -> {}
     }
@@ -308,7 +366,22 @@ final class NetTransitions {
       presence.disconnected();
       noteLoss(outcome.failure());
     }
-    return outcome;
+    return noteRefused(outcome);
+  }
+
+  /** Guest memory may be somebody else's by now, so what was looked at is not looked at again. */
+  private void takeBasesOnce(Execution execution, Outcome outcome) {
+    boolean done = taken != null && taken.equals(execution);
+    taken = null;
+    if (!done) {
+      indexes.takeBases(execution.plan(), outcome, device.capabilities().profile());
+    }
+  }
+
+  private Outcome noteRefused(Outcome outcome) {
+    List<RefusedBase> refused = indexes.takeRefused();
+    refused.forEach(one -> device.observation().fallback(one.describe()));
+    return refused.isEmpty() ? outcome : outcome.withRefused(refused);
   }
 
   // ---- what happens to driver and connection ----
@@ -331,7 +404,7 @@ final class NetTransitions {
 
   /** A saved state was loaded: it says where the rings are. */
   void stateWasRestored() {
-    indexes.fresh();
+    indexes.restored();
     inflight.otherRings();
   }
 

@@ -1,7 +1,6 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.memory.GuestMemory;
-import io.github.jvhost.virtio.QueueState;
 
 /**
  * What the flags of a packed descriptor say (virtio 1.2, 2.8.1): each side's bit is compared with
@@ -20,13 +19,13 @@ final class PackedFlags {
   private PackedFlags() {}
 
   /** Whether the first descriptor was never written, and so none ever was. */
-  static boolean isBlank(GuestMemory memory, QueueState queue) {
-    return memory.getLong(queue.desc()) == 0 && memory.getLong(queue.desc() + Long.BYTES) == 0;
+  static boolean isBlank(GuestMemory memory, long descriptors) {
+    return memory.getLong(descriptors) == 0 && memory.getLong(descriptors + Long.BYTES) == 0;
   }
 
   /** Whether a device in this lap has written the descriptor at this index as used. */
-  static boolean isUsed(GuestMemory memory, QueueState queue, int index, boolean wrap) {
-    int flags = memory.getShort(queue.desc() + (long) DESCRIPTOR * index + FLAGS_AT) & 0xffff;
+  static boolean isUsed(GuestMemory memory, long descriptors, int index, boolean wrap) {
+    int flags = memory.getShort(descriptors + (long) DESCRIPTOR * index + FLAGS_AT) & 0xffff;
     return ((flags & AVAIL) != 0) == wrap && ((flags & USED) != 0) == wrap;
   }
 }

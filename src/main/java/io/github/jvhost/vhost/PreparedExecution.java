@@ -4,6 +4,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.PreparedMessages;
 import io.github.jvhost.sys.Deadline;
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -133,6 +134,15 @@ final class PreparedExecution extends ChannelExecution {
       }
     }
     return new Outcome(
-        taken, Arrays.asList(bases), messages.messages(), 1, startNanos(), endNanos(), failure());
+        isBegun() ? prepared.size() : 0,
+        taken,
+        Arrays.asList(bases),
+        null,
+        List.of(),
+        isBegun() ? messages.messages() : 0,
+        isBegun() ? 1 : 0,
+        startNanos(),
+        endNanos(),
+        failure());
   }
 }

@@ -104,6 +104,7 @@ final class PreparedStart {
       VhostUserChannel channel) {
     boolean same =
         !execution.isBegun()
+            && !execution.isFinished()
             && held == shadow
             && region == inflight
             && channel == plan.channel()

@@ -6,24 +6,33 @@ import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.virtio.QueueState;
 import io.github.jvhost.virtio.RingIndex;
 import io.github.jvhost.virtio.VirtioNet;
+import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.List;
+import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Keeps the model's ring indexes right: from what a back end answers as it stops a ring, or, where
  * it is gone without a word, from what it left behind. Guarded by the lock of its {@link VhostNet}.
  *
  * <pre>
- *   stopped properly     the answer to GET_VRING_BASE
+ *   stopped properly     the answer to GET_VRING_BASE, where the ring itself does not rule it out
  *   gone, split ring     the used index in guest memory: what lies between is served again
  *   gone, packed ring    the in-flight region; without one nobody knows: its flags look the same
  *                        after every second lap
  * </pre>
  */
 final class RingIndexes {
+  private static final Logger log = LoggerFactory.getLogger(RingIndexes.class);
+
   private final VirtioNet model;
   private final GuestMemory memory;
   private final NetConfiguration configuration;
+  private final RingEvidence evidence;
+  private final KeptInflight inflight;
 
   /** The rings of which a back end that stopped has said where. */
   private final BitSet told = new BitSet();
@@ -31,20 +40,82 @@ final class RingIndexes {
   /** Whether rings may have gone on since the model's indexes were right. */
   private boolean stale;
 
-  RingIndexes(VirtioNet model, GuestMemory memory, NetConfiguration configuration) {
+  /** Whether the indexes are those of a saved state, at which no back end was started yet. */
+  private boolean unproven;
+
+  /** Answers that did not count since {@link #takeRefused}. */
+  private final List<RefusedBase> refused = new ArrayList<>();
+
+  RingIndexes(
+      VirtioNet model, GuestMemory memory, NetConfiguration configuration, KeptInflight inflight) {
     this.model = model;
     this.memory = memory;
     this.configuration = configuration;
+    this.evidence = new RingEvidence(model, memory, configuration);
+    this.inflight = inflight;
   }
 
   /** A back end serves the rings, or may. */
   void served() {
     stale = true;
+    unproven = false;
   }
 
-  /** The driver begins anew, or a saved state was loaded: the model is right. */
+  /** The driver begins anew: the model is right. */
   void fresh() {
     stale = false;
+    unproven = false;
+  }
+
+  /** A saved state was loaded, which says where the rings are; guest memory may come later. */
+  void restored() {
+    stale = false;
+    unproven = true;
+  }
+
+  /**
+   * Looks whether guest memory, complete by now, rules a saved state out. Makes no object.
+   *
+   * @return the first ring of which it does; -1: there is none
+   */
+  int ruledOut() {
+    for (int ring = 0; unproven && ring < 2 * model.backEndQueuePairs(); ring++) {
+      if (model.isSetUp(ring)
+          && !evidence.driverIsWrong(ring)
+          && evidence.rulesOut(ring, model.ringBase(ring))) {
+        return ring;
+      }
+    }
+    return -1;
+  }
+
+  /** The same for a driver that has made more available than a ring has entries. */
+  int overrun() {
+    for (int ring = 0; unproven && ring < 2 * model.backEndQueuePairs(); ring++) {
+      if (model.isSetUp(ring) && evidence.driverIsWrong(ring)) {
+        return ring;
+      }
+    }
+    return -1;
+  }
+
+  /** Why the saved state of a ring cannot be right, for messages. */
+  String whyRuledOut(int ring) {
+    return "ring %d cannot go on at %s: %s"
+        .formatted(ring, evidence.place(model.ringBase(ring)), evidence.describe(ring));
+  }
+
+  /** What a driver did wrong in a ring, for messages. */
+  String whyOverrun(int ring) {
+    return "ring %d has more available than it has entries: %s"
+        .formatted(ring, evidence.describe(ring));
+  }
+
+  /** Answers that did not count since this was asked last. */
+  List<RefusedBase> takeRefused() {
+    List<RefusedBase> all = List.copyOf(refused);
+    refused.clear();
+    return all;
   }
 
   /**
@@ -76,20 +147,92 @@ final class RingIndexes {
   private void beginTaking() {
     told.clear();
     if (!model.packed()) {
-      recover(null); // where a back end leaves requests in flight, the used index stands
+      recover(); // where a back end leaves requests in flight, the used index stands
     }
   }
 
   private void take(int ring, int answered, BackEndProfile profile) {
-    boolean packed = model.packed();
-    boolean again = profile.stopLeavesRequestsInFlight() && !packed;
-    // A back end that drains a packed ring before it answers may leave the used half out.
-    boolean drained = packed && !profile.packedBaseCarriesUsed();
-    int base = drained ? (answered & 0xffff) | (answered << 16) : answered;
-    if (isSetUp(ring) && !again && isWithin(base, packed, model.ringSize(ring))) {
+    boolean again = profile.stopLeavesRequestsInFlight() && !model.packed();
+    if (!isSetUp(ring) || again) {
+      return;
+    }
+    int base = withUsedHalf(answered, profile);
+    if (counts(ring, base)) {
       model.setRingBase(ring, base);
       told.set(ring);
+    } else {
+      Integer instead = refuse(ring, answered);
+      if (instead == null) {
+        stale = true;
+      } else {
+        model.setRingBase(ring, instead);
+        told.set(ring);
+      }
     }
+  }
+
+  /**
+   * Where a ring goes on that has just stopped and is taken up again by the same plan.
+   *
+   * @param answered to GET_VRING_BASE
+   * @return null: nobody knows
+   */
+  @Nullable Integer goesOnAt(int ring, int answered, BackEndProfile profile) {
+    if (!isSetUp(ring)) {
+      return answered;
+    }
+    int base = withUsedHalf(answered, profile);
+    return counts(ring, base) ? Integer.valueOf(base) : refuse(ring, answered);
+  }
+
+  /** Whether neither guest memory nor the in-flight region contradicts it. */
+  private boolean counts(int ring, int base) {
+    if (evidence.rulesOut(ring, base)) {
+      return false;
+    }
+    RingIndex noted = model.packed() ? noted(ring) : null;
+    // A region in which nothing was noted yet looks like the start of a ring.
+    return noted == null
+        || noted.equals(RingIndex.start(true))
+        || noted.toVhostBase() >>> 16 == base >>> 16;
+  }
+
+  /** Where the in-flight region says that a packed ring is; null: nowhere that can be. */
+  private @Nullable RingIndex noted(int ring) {
+    InflightRegion region = inflight.region();
+    if (region == null) {
+      return null;
+    }
+    RingIndex noted = InflightPositions.of(region, ring, model.queue(ring), memory).orElse(null);
+    return noted == null || evidence.rulesOut(ring, noted.toVhostBase()) ? null : noted;
+  }
+
+  /** An answer does not count: what does instead; null: nobody knows. */
+  private @Nullable Integer refuse(int ring, int answered) {
+    Integer instead;
+    if (model.packed()) {
+      RingIndex index = packedIndex(ring, model.queue(ring), inflight.region());
+      instead = index == null ? null : index.toVhostBase();
+    } else {
+      instead = configuration.usedIndex(model, ring); // it was readable, or nothing was ruled out
+    }
+    var one =
+        new RefusedBase(
+            model.name(),
+            ring,
+            answered,
+            instead == null ? OptionalInt.empty() : OptionalInt.of(instead),
+            evidence.describe(ring));
+    log.warn("{}", one.describe());
+    refused.add(one);
+    return instead;
+  }
+
+  /** A back end that drains a packed ring before it answers may leave the used half out. */
+  private int withUsedHalf(int answered, BackEndProfile profile) {
+    return model.packed() && !profile.packedBaseCarriesUsed()
+        ? (answered & 0xffff) | (answered << 16)
+        : answered;
   }
 
   private void endTaking() {
@@ -100,11 +243,6 @@ final class RingIndexes {
     stale &= !all;
   }
 
-  /** A back end may answer anything; a base outside of the ring counts as no answer. */
-  private static boolean isWithin(int base, boolean packed, int size) {
-    return !packed || ((base & 0x7fff) < size && (base >>> 16 & 0x7fff) < size);
-  }
-
   private boolean isSetUp(int ring) {
     return ring < 2 * model.backEndQueuePairs() && model.isSetUp(ring);
   }
@@ -112,10 +250,9 @@ final class RingIndexes {
   /**
    * Makes indexes that may be behind right again, where that can be done.
    *
-   * @param inflight the region that the back end kept; null: none
    * @return whether all of them are right now
    */
-  boolean recover(@Nullable InflightRegion inflight) {
+  boolean recover() {
     boolean known = true;
     for (int i = 0; stale && i < 2 * model.backEndQueuePairs(); i++) {
       if (!model.isSetUp(i)) {
@@ -127,7 +264,7 @@ final class RingIndexes {
         }
         continue;
       }
-      RingIndex index = packedIndex(i, model.queue(i), inflight);
+      RingIndex index = packedIndex(i, model.queue(i), inflight.region());
       if (index == null) {
         known = false;
       } else {
@@ -140,16 +277,14 @@ final class RingIndexes {
 
   /** Null: nobody knows. */
   private @Nullable RingIndex packedIndex(
-      int ring, QueueState queue, @Nullable InflightRegion inflight) {
+      int ring, QueueState queue, @Nullable InflightRegion region) {
     if (!memory.table().contains(queue.desc(), 16L * queue.size())) {
       return null; // its driver has moved it out of memory
     }
-    if (PackedFlags.isBlank(memory, queue)) {
+    if (PackedFlags.isBlank(memory, queue.desc())) {
       return RingIndex.start(true); // its driver has never made anything available
     }
-    return inflight == null
-        ? null
-        : InflightPositions.of(inflight, ring, queue, memory).orElse(null);
+    return region == null ? null : InflightPositions.of(region, ring, queue, memory).orElse(null);
   }
 
   /**
@@ -158,13 +293,15 @@ final class RingIndexes {
    * @throws VhostException the driver has to reset the device: serving a ring from a stale index
    *     would write into memory that the guest uses for something else
    */
-  void requireRecovered(@Nullable InflightRegion inflight) {
-    if (!recover(inflight)) {
+  void requireRecovered() {
+    if (!recover()) {
       throw new VhostException(
-          "%s: the back end has gone, and where it was in the packed rings is not known (%s); the driver has to reset the device"
+          "%s: the back end has gone, or said what cannot be, and where it was in the packed rings is not known (%s); the driver has to reset the device"
               .formatted(
                   model.name(),
-                  inflight == null ? "no in-flight region" : "its in-flight region does not say"),
+                  inflight.region() == null
+                      ? "no in-flight region"
+                      : "its in-flight region does not say"),
           Recovery.GIVE_UP);
     }
   }

@@ -68,7 +68,8 @@ public record Shadow(
 
   /**
    * {@return the shadow after a plan was executed, step by step: what was taken is told, what was
-   * refused or not answered is unknown, and so is all that came behind it}
+   * refused or not answered is unknown, and so is all that was told behind it. What was not told
+   * has changed nothing}
    *
    * @param plan as it was told
    * @param outcome of that plan
@@ -80,7 +81,7 @@ public record Shadow(
       Step step = plan.steps().get(i).step();
       if (i < outcome.stepsTaken()) {
         editor.apply(step, outcome.baseOf(i));
-      } else {
+      } else if (i < outcome.stepsTold()) {
         editor.forget(step);
       }
     }

@@ -195,14 +195,15 @@ public final class VhostDevice implements AutoCloseable {
   /**
    * Begins a plan that was made for this device; {@link #finish} has to follow.
    *
+   * @param rings says where a ring goes on that the plan stops and takes up again
    * @return the plan on its way; one that has failed already where there is no connection
    */
-  Execution begin(Plan plan, Deadline deadline) {
+  Execution begin(Plan plan, Deadline deadline, StoppedRings rings) {
     if (connection == null) {
       return new FailedExecution(plan, notConnected());
     }
     dropDoorbells(plan);
-    return new VhostUserOps(connection.channel()).begin(plan, deadline);
+    return new VhostUserOps(connection.channel(), rings).begin(plan, deadline);
   }
 
   /** Withdraws the pages of rings that are about to stop (vhost-user, "Host notifier"). */
@@ -271,7 +272,7 @@ public final class VhostDevice implements AutoCloseable {
     }
     List<Execution> executions = new ArrayList<>(devices.size());
     for (int i = 0; i < devices.size(); i++) {
-      executions.add(devices.get(i).begin(plans.get(i), deadline));
+      executions.add(devices.get(i).begin(plans.get(i), deadline, StoppedRings.AS_ANSWERED));
     }
     SideBySide.run(executions, deadline);
     List<Outcome> outcomes = new ArrayList<>(devices.size());

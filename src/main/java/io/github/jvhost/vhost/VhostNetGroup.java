@@ -1,5 +1,6 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.virtio.VirtioNetState;
@@ -45,23 +46,29 @@ public final class VhostNetGroup {
     List<@Nullable Execution> executions = new ArrayList<>(devices.size());
     List<PresetupResult> results = new ArrayList<>(devices.size());
     List<Execution> begun = new ArrayList<>(devices.size());
-    for (EarlyState early : devices) {
-      VhostNetMigration net = early.net().migration();
-      VhostNetMigration.EarlyBeginning beginning =
-          mode == PresetupMode.OFF
-              ? new VhostNetMigration.EarlyBeginning(null, "switched off")
-              : net.beginPresetup(mode, early.state(), early.generation(), net.presetupDeadline());
-      Execution execution = beginning.execution();
-      executions.add(execution);
-      if (execution == null) {
-        results.add(PresetupResult.skipped(early.generation(), beginning.why()));
-        if (mode != PresetupMode.OFF) {
-          net.fellBack(beginning.why());
+    try {
+      for (EarlyState early : devices) {
+        VhostNetMigration net = early.net().migration();
+        VhostNetMigration.EarlyBeginning beginning =
+            mode == PresetupMode.OFF
+                ? new VhostNetMigration.EarlyBeginning(null, "switched off")
+                : net.beginPresetup(
+                    mode, early.state(), early.generation(), net.presetupDeadline());
+        Execution execution = beginning.execution();
+        executions.add(execution);
+        if (execution == null) {
+          results.add(PresetupResult.skipped(early.generation(), beginning.why()));
+          if (mode != PresetupMode.OFF) {
+            net.fellBack(beginning.why());
+          }
+        } else {
+          results.add(new PresetupResult(early.generation(), true, null, execution.plan(), 0));
+          begun.add(execution);
         }
-      } else {
-        results.add(new PresetupResult(early.generation(), true, null, execution.plan(), 0));
-        begun.add(execution);
       }
+    } catch (RuntimeException e) {
+      giveUp(devices, executions, e);
+      throw e;
     }
     if (!begun.isEmpty()) {
       SideBySide.run(begun, longestDeadline(devices), cancelled);
@@ -73,6 +80,22 @@ public final class VhostNetGroup {
       }
     }
     return results;
+  }
+
+  /** One that cannot even begin must not keep the others from whoever wants them next. */
+  private static void giveUp(
+      List<EarlyState> devices, List<@Nullable Execution> begun, RuntimeException why) {
+    for (int i = 0; i < begun.size(); i++) {
+      Execution execution = begun.get(i);
+      if (execution != null) {
+        execution.abandon(
+            new VhostException(
+                "another device's early set-up could not begin: " + why.getMessage(),
+                Recovery.RETRY,
+                why));
+        devices.get(i).net().migration().finish(execution);
+      }
+    }
   }
 
   /** Each has its own deadline, too. */

@@ -181,9 +181,10 @@ public final class VhostNetMigration {
    * told. The plan goes on without the lock, side by side with other devices'; until {@link
    * #finish} the connection is that plan's alone, and whoever else wants it waits.
    *
-   * @throws VhostException a ring lies outside of guest memory. A driver cannot bring this about:
-   *     its device would have been broken at once. The state is somebody else's, or this VM has not
-   *     got the memory of the one that it comes from; its source had better go on
+   * @throws VhostException a ring lies outside of guest memory, or guest memory shows that it
+   *     cannot go on where the saved state says. A driver cannot bring this about: its device would
+   *     have been broken at once. The state is somebody else's, or this VM has not got the memory
+   *     of the one that it comes from; its source had better go on
    */
   Execution beginStart(StartOrder order) {
     synchronized (net) {
@@ -194,6 +195,7 @@ public final class VhostNetMigration {
         return prepared;
       }
       transitions.requireRingsInMemory();
+      transitions.requirePossiblePositions();
       return begun(transitions.planStart(order), net.transitionDeadline());
     }
   }

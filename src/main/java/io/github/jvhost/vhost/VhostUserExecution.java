@@ -28,6 +28,7 @@ final class VhostUserExecution extends ChannelExecution {
   private final Plan plan;
   private final List<PlannedStep> steps;
   private final Deadline deadline;
+  private final StoppedRings rings;
 
   /** The steps whose answers are still to come, oldest first: a ring buffer of step indexes. */
   private final int[] pending;
@@ -36,6 +37,7 @@ final class VhostUserExecution extends ChannelExecution {
   private int pendingCount;
   private final @Nullable Integer[] bases;
   private int next;
+  private int told;
   private int taken;
   private boolean barrierSent;
   private boolean sentSinceWait;
@@ -43,8 +45,9 @@ final class VhostUserExecution extends ChannelExecution {
   private int waits;
   private @Nullable InflightRegion inflight;
 
-  VhostUserExecution(VhostUserChannel channel, Plan plan, Deadline deadline) {
+  VhostUserExecution(VhostUserChannel channel, Plan plan, Deadline deadline, StoppedRings rings) {
     super(channel);
+    this.rings = rings;
     this.plan = plan;
     this.steps = plan.steps();
     this.deadline = deadline;
@@ -99,12 +102,14 @@ final class VhostUserExecution extends ChannelExecution {
         next++; // the back end has none to share
         continue;
       }
+      Integer base = stoppedAt(planned.step());
+      if (base == null && goesOnWhereItStopped(planned.step())) {
+        fails(refused(planned, "did not say where the ring stopped"));
+        break;
+      }
+      told = next + 1;
       StepMessage message =
-          StepMessage.of(
-              planned.step(),
-              stoppedAt(planned.step()),
-              inflight,
-              plan.capabilities().usesGuestAddresses());
+          StepMessage.of(planned.step(), base, inflight, plan.capabilities().usesGuestAddresses());
       boolean explicitAnswer =
           message.request().explicitReply(channel().protocolFeatures()).isPresent();
       boolean asks = planned.answer() != Answer.NONE && !explicitAnswer;
@@ -112,8 +117,8 @@ final class VhostUserExecution extends ChannelExecution {
       if (asks || explicitAnswer) {
         expect(next);
       }
-      if (planned.step() instanceof Step.SetRingBase(int _, Integer base) && base == null) {
-        bases[next] = stoppedAt(planned.step());
+      if (goesOnWhereItStopped(planned.step())) {
+        bases[next] = base;
       }
       next++;
       sentSinceWait = true;
@@ -140,7 +145,11 @@ final class VhostUserExecution extends ChannelExecution {
     // end would commit half an image to its hardware otherwise.
     return steps.get(newest).answer() == Answer.AWAITED
         || planned.step() instanceof Step.EndPresetup
-        || (planned.step() instanceof Step.SetRingBase(int _, Integer base) && base == null);
+        || goesOnWhereItStopped(planned.step());
+  }
+
+  private static boolean goesOnWhereItStopped(Step step) {
+    return step instanceof Step.SetRingBase(int _, Integer base) && base == null;
   }
 
   /**
@@ -241,14 +250,15 @@ final class VhostUserExecution extends ChannelExecution {
     return Answers.refused(channel().name(), planned, how);
   }
 
-  /** The base that an earlier step of this plan read, for a step that tells it again. */
+  /** Where a ring goes on that an earlier step of this plan has stopped; null: nowhere known. */
   private @Nullable Integer stoppedAt(Step step) {
     if (!(step instanceof Step.SetRingBase(int ring, Integer base)) || base != null) {
       return null;
     }
     for (int i = 0; i < next; i++) {
       if (steps.get(i).step() instanceof Step.StopRing(int stopped) && stopped == ring) {
-        return bases[i];
+        Integer answered = bases[i];
+        return answered == null ? null : rings.goesOnAt(ring, answered);
       }
     }
     return null;
@@ -256,6 +266,7 @@ final class VhostUserExecution extends ChannelExecution {
 
   private void finish() {
     if (failure() == null) {
+      told = steps.size();
       taken = steps.size();
     }
     ends();
@@ -273,11 +284,13 @@ final class VhostUserExecution extends ChannelExecution {
 
   @Override
   Outcome whatBecameOfIt() {
-    int messages = (int) (channel().messagesSent() - messagesBefore);
+    int messages = isBegun() ? (int) (channel().messagesSent() - messagesBefore) : 0;
     return new Outcome(
+        told,
         taken,
         Arrays.asList(bases.clone()),
         inflight,
+        List.of(),
         messages,
         waits,
         startNanos(),

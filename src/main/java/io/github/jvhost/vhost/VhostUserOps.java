@@ -10,18 +10,21 @@ import io.github.jvhost.sys.Deadline;
  */
 final class VhostUserOps implements VhostOps {
   private final VhostUserChannel channel;
+  private final StoppedRings rings;
 
   /**
    * Over one connection.
    *
    * @param channel negotiated; stays the caller's
+   * @param rings says where a ring goes on that a plan stops and takes up again
    */
-  VhostUserOps(VhostUserChannel channel) {
+  VhostUserOps(VhostUserChannel channel, StoppedRings rings) {
     this.channel = channel;
+    this.rings = rings;
   }
 
   @Override
   public Execution begin(Plan plan, Deadline deadline) {
-    return new VhostUserExecution(channel, plan, deadline);
+    return new VhostUserExecution(channel, plan, deadline, rings);
   }
 }

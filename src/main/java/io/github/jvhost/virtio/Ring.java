@@ -122,6 +122,10 @@ final class Ring {
     return desc;
   }
 
+  long avail() {
+    return avail;
+  }
+
   long used() {
     return used;
   }

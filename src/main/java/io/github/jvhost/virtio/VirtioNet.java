@@ -595,6 +595,25 @@ public final class VirtioNet {
   }
 
   /**
+   * {@return the guest-physical address of a ring's available part, as {@link #usedRing}}
+   *
+   * @param ring index, below {@link #queueCount()}
+   */
+  public long availableRing(int ring) {
+    return rings.get(ring).avail();
+  }
+
+  /**
+   * {@return the guest-physical address of a ring's descriptors, 0 where it is not set up} As
+   * {@link #queue}, but allocates nothing.
+   *
+   * @param ring index, below {@link #queueCount()}
+   */
+  public long descriptorRing(int ring) {
+    return rings.get(ring).desc();
+  }
+
+  /**
    * {@return where the device goes on in a ring, in the encoding of SET_VRING_BASE} Allocates
    * nothing.
    *

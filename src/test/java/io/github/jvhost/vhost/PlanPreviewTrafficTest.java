@@ -130,7 +130,8 @@ class PlanPreviewTrafficTest {
       pair.frontEnd().negotiated(can.protocolFeatures());
       Thread thread = Thread.ofPlatform().daemon().start(() -> peer.answerAll(pair.backEnd()));
       Deadline deadline = Deadline.after(PATIENCE);
-      Execution execution = new VhostUserOps(pair.frontEnd()).begin(plan, deadline);
+      Execution execution =
+          new VhostUserOps(pair.frontEnd(), StoppedRings.AS_ANSWERED).begin(plan, deadline);
       SideBySide.run(List.of(execution), deadline);
       outcome = execution.outcome();
       pair.frontEnd().close();

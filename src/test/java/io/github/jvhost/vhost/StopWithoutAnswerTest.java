@@ -8,6 +8,7 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.migration.MigrationDestination;
 import io.github.jvhost.migration.MigrationException;
+import io.github.jvhost.migration.MigrationOptions;
 import io.github.jvhost.migration.MigrationSource;
 import io.github.jvhost.migration.SourceReport;
 import io.github.jvhost.migration.VmControl;
@@ -26,6 +27,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** A back end hangs up instead of saying where its rings stopped. */
 class StopWithoutAnswerTest {
@@ -65,6 +68,11 @@ class StopWithoutAnswerTest {
         .getFirst()
         .arm(Faults.none().at(FrontEndRequest.GET_VRING_BASE, 1, new Faults.Wrong.HangUpBefore()));
     return net;
+  }
+
+  private static MigrationOptions options(StartOrder order) {
+    MigrationOptions defaults = MigrationOptions.defaults();
+    return order == StartOrder.PLANNED ? defaults : defaults.withoutEarly(order);
   }
 
   @Test
@@ -122,8 +130,45 @@ class StopWithoutAnswerTest {
     }
   }
 
-  /** From the first device's back end to the second one's; memory is the same. */
+  /**
+   * One that neither answers nor hangs up may go on writing, behind the last pages that were sent.
+   */
+  @ParameterizedTest
+  @EnumSource
+  void aBackEndThatMayStillWriteKeepsItsGuest(StartOrder order) throws Exception {
+    BackEndOffer offer = BackEndOffer.of(Personality.GENERIC);
+    try (Rig rig = new Rig(dir, 0, offer, BackEndProfile.GENERIC)) {
+      for (int i = 0; i < 2; i++) {
+        rig.addBackEnd(Faults.none());
+        rig.nets.add(rig.connect(i, Duration.ofSeconds(1)));
+      }
+      VhostNet net = running(rig);
+      rig.backEnds
+          .getFirst()
+          .arm(Faults.none().at(FrontEndRequest.GET_VRING_BASE, 1, new Faults.Wrong.NoAnswer()));
+      Vm source = new Vm(true);
+      Vm target = new Vm(false);
+      MigrationException stayed =
+          catchThrowableOfType(MigrationException.class, () -> migrate(rig, source, target, order));
+
+      assertThat(stayed)
+          .hasMessageContaining("net0: the back end has not said that its rings stopped")
+          .hasMessageContaining("it may still write to guest memory")
+          .hasMessageEndingWith("; the guest runs on, on the source");
+      assertThat(stayed.recovery()).isEqualTo(Recovery.RETRY);
+      assertThat(source.runs).isTrue();
+      assertThat(target.runs).isFalse();
+      assertThat(net.running()).as("on a new connection").isTrue();
+      assertThat(rig.backEnds.getFirst().record().connections()).isEqualTo(2);
+    }
+  }
+
   private SourceReport migrate(Rig rig, Vm source, Vm target) throws Exception {
+    return migrate(rig, source, target, StartOrder.PLANNED);
+  }
+
+  /** From the first device's back end to the second one's; memory is the same. */
+  private SourceReport migrate(Rig rig, Vm source, Vm target, StartOrder order) throws Exception {
     VhostDeviceOptions there = VhostDeviceOptions.of("net0", dir.resolve("net1"), rig.ledger);
     rig.nets.get(1).close();
     try (Links links = Links.connect(dir.resolve("m"));
@@ -134,7 +179,8 @@ class StopWithoutAnswerTest {
               .ram(new InPlaceTarget(rig.memory))
               .vm(target)
               .link(links.destination())
-              .presetup(PresetupMode.IMPLICIT)
+              .presetup(order == StartOrder.PLANNED ? PresetupMode.IMPLICIT : PresetupMode.OFF)
+              .options(options(order))
               .build();
       CompletableFuture<Void> arriving =
           CompletableFuture.runAsync(
@@ -152,6 +198,7 @@ class StopWithoutAnswerTest {
             .ram(new PreCopySource(rig.memory, 0, Runnable::run))
             .vm(source)
             .link(links.source())
+            .options(options(order))
             .build()
             .run();
       } finally {

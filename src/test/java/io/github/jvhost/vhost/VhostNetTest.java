@@ -141,6 +141,7 @@ class VhostNetTest {
       rig.driveAll();
       RingIndex index = RingIndex.packed(77, false, 77, false);
       rig.net().model().setNextIndex(1, index);
+      rig.packedLap(0, 1);
       rig.net().start();
 
       assertThat(rig.net().stop().complete()).isTrue();

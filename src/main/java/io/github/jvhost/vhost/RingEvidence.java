@@ -1,0 +1,114 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.virtio.RingIndex;
+import io.github.jvhost.virtio.VirtioNet;
+
+/**
+ * What guest memory says of where a device can be in a ring. A back end says where a ring stopped,
+ * and a saved state says where it goes on; neither is believed where the ring itself rules it out,
+ * because a back end that starts at a wrong place serves old descriptors again, and writes into
+ * memory that the guest uses for something else.
+ *
+ * <pre>
+ *   split    used <= next <= available, all modulo 65536; at most a ring of them (virtio 1.2, 2.7)
+ *   packed   used and next are below the size, and at most a ring apart; neither descriptor there
+ *            was written as used in the lap that its wrap counter says (virtio 1.2, 2.8.1)
+ * </pre>
+ *
+ * <p>Of a packed ring this shows half of all wrong places: its flags look the same after every
+ * second lap. A ring outside of guest memory says nothing.
+ *
+ * <p>Only {@link #describe} makes an object. Guarded by the lock of its {@link VhostNet}.
+ */
+final class RingEvidence {
+  private static final int DESCRIPTOR = 16;
+
+  private final VirtioNet model;
+  private final GuestMemory memory;
+  private final NetConfiguration configuration;
+
+  RingEvidence(VirtioNet model, GuestMemory memory, NetConfiguration configuration) {
+    this.model = model;
+    this.memory = memory;
+    this.configuration = configuration;
+  }
+
+  /**
+   * Whether the device cannot be there.
+   *
+   * @param ring that is set up
+   * @param base in the encoding of SET_VRING_BASE
+   */
+  boolean rulesOut(int ring, int base) {
+    return model.packed() ? packedRulesOut(ring, base) : splitRulesOut(ring, base);
+  }
+
+  private boolean splitRulesOut(int ring, int base) {
+    if (!isReadable(ring)) {
+      return false;
+    }
+    int taken = (base - configuration.usedIndex(model, ring)) & 0xffff;
+    int made = made(ring);
+    int size = model.ringSize(ring);
+    return taken > (made > size ? size : made);
+  }
+
+  /** Chains that the driver has made available and the device has not given back. */
+  private int made(int ring) {
+    return (configuration.availableIndex(model, ring) - configuration.usedIndex(model, ring))
+        & 0xffff;
+  }
+
+  /**
+   * Whether the driver of a split ring has made more available than there are entries: then nobody
+   * knows where the device is, and QEMU, too, has such a device reset.
+   */
+  boolean driverIsWrong(int ring) {
+    return !model.packed() && isReadable(ring) && made(ring) > model.ringSize(ring);
+  }
+
+  private boolean isReadable(int ring) {
+    return configuration.hasUsedIndex(model, ring) && configuration.hasAvailableIndex(model, ring);
+  }
+
+  private boolean packedRulesOut(int ring, int base) {
+    int size = model.ringSize(ring);
+    int avail = base & 0x7fff;
+    int used = base >>> 16 & 0x7fff;
+    boolean availWrap = (base & 1 << 15) != 0;
+    boolean usedWrap = base < 0;
+    boolean apart = availWrap == usedWrap ? avail >= used : avail <= used;
+    if (avail >= size || used >= size || !apart) {
+      return true;
+    }
+    MemoryTable table = memory.table();
+    long descriptors = model.descriptorRing(ring);
+    if (!table.contains(descriptors, (long) DESCRIPTOR * size)) {
+      return false;
+    }
+    boolean neverBegun = avail == 0 && used == 0 && availWrap && usedWrap;
+    return PackedFlags.isBlank(memory, descriptors)
+        ? !neverBegun
+        : PackedFlags.isUsed(memory, descriptors, avail, availWrap)
+            || PackedFlags.isUsed(memory, descriptors, used, usedWrap);
+  }
+
+  /** What the ring says, for messages. */
+  String describe(int ring) {
+    return model.packed()
+        ? "a packed ring of %d entries, by its flags in guest memory"
+            .formatted(model.ringSize(ring))
+        : "in guest memory the used index is %d and the available index %d, of %d entries"
+            .formatted(
+                configuration.usedIndex(model, ring),
+                configuration.availableIndex(model, ring),
+                model.ringSize(ring));
+  }
+
+  /** A base for messages. */
+  String place(int base) {
+    return RingIndex.fromVhostBase(base, model.packed()).toString();
+  }
+}
