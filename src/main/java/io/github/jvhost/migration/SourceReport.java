@@ -1,6 +1,7 @@
 package io.github.jvhost.migration;
 
 import io.github.jvhost.vhost.Outcome;
+import io.github.jvhost.vhost.RefusedBase;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -33,6 +34,17 @@ public record SourceReport(
     presetupNotes = List.copyOf(presetupNotes);
     stops = List.copyOf(stops);
     roundPages = List.copyOf(roundPages);
+  }
+
+  /**
+   * {@return the answers of back ends to where a ring stopped that did not count, a line each:
+   * guest memory, or the in-flight region, ruled them out and was gone by instead}
+   */
+  public List<String> ringNotes() {
+    return stops.stream()
+        .flatMap(stop -> stop.refusedBases().stream())
+        .map(RefusedBase::describe)
+        .toList();
   }
 
   /** {@return how many pages the last round sent, which the guest had to wait for} */
