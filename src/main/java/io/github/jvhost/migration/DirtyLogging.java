@@ -67,7 +67,7 @@ final class DirtyLogging {
       followed = false;
       try {
         ram.end();
-      } catch (RuntimeException e) {
+      } catch (Throwable e) {
         log.warn("source: RamSource.end failed: {}", e.toString());
       }
     }

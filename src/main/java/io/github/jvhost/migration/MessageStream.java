@@ -5,8 +5,9 @@ import java.nio.ByteBuffer;
 import java.time.Duration;
 
 /**
- * Messages over a link, one at a time, each within the same bound. One thread sends, one receives.
- * What was received can be looked at as bytes, so that a stop window need not make objects of it.
+ * Messages over a link, one at a time, each within the same bound. One thread receives; any may
+ * send, and messages never mix: the destination says ABORT while presetup still answers. What was
+ * received can be looked at as bytes, so that a stop window need not make objects of it.
  */
 final class MessageStream {
   /** Holds the record of a device with hundreds of rings. */
@@ -47,7 +48,7 @@ final class MessageStream {
     send(messages, last);
   }
 
-  private void send(ByteBuffer messages, Deadline deadline) {
+  private synchronized void send(ByteBuffer messages, Deadline deadline) {
     int all = messages.remaining();
     try {
       link.send(messages, deadline);
@@ -58,7 +59,7 @@ final class MessageStream {
     }
   }
 
-  void sendPages(long guestAddress, ByteBuffer bytes) {
+  synchronized void sendPages(long guestAddress, ByteBuffer bytes) {
     send(new MigrationMessage.Pages(guestAddress, bytes.remaining()));
     boolean sent = false;
     try {

@@ -1,7 +1,6 @@
 package io.github.jvhost.migration;
 
 import io.github.jvhost.Recovery;
-import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.vhost.PresetupMode;
 import io.github.jvhost.vhost.PresetupResult;
@@ -199,30 +198,32 @@ public final class MigrationDestination {
       }
     }
     try {
-      return receive();
-    } catch (RuntimeException e) {
+      DestinationReport report = receive();
+      release();
+      return report;
+    } catch (Throwable e) { // an Error, too: the source has to hear of it
       clock.end(String.valueOf(e.getMessage()));
-      throw failed(e); // whatever it was, the source has to be told
+      throw failed(e);
     }
   }
 
   private DestinationReport receive() {
-    try {
-      enter(Phase.SETUP);
-      hello();
-      stream.send(new MigrationMessage.Ready());
-      enter(Phase.ITERATE);
-      receiveUntilCommit();
-      DestinationReport report = start();
-      clock.end(null);
-      return report;
-    } finally {
-      // The devices are this thread's again; with the guest running nothing of this may fail it.
-      afterwards("ending presetup", this::finishPresetup);
-      StopWindow opened = window;
-      if (opened != null) {
-        afterwards("closing the stop window", opened::close);
-      }
+    enter(Phase.SETUP);
+    hello();
+    stream.send(new MigrationMessage.Ready());
+    enter(Phase.ITERATE);
+    receiveUntilCommit();
+    DestinationReport report = start();
+    clock.end(null);
+    return report;
+  }
+
+  /** The devices are this thread's again; with the guest running nothing of this may fail it. */
+  private void release() {
+    afterwards("ending presetup", this::finishPresetup);
+    StopWindow opened = window;
+    if (opened != null) {
+      afterwards("closing the stop window", opened::close);
     }
   }
 
@@ -232,17 +233,20 @@ public final class MigrationDestination {
     listener.phase(phase);
   }
 
-  private MigrationException failed(RuntimeException cause) {
-    devices.values().forEach(VhostNet::close);
+  /** ABORT comes first: behind COMMIT nobody runs the guest until the source has heard it. */
+  private MigrationException failed(Throwable cause) {
+    String why = MigrationException.reason(cause);
     if (!(cause instanceof CancelledException)) {
       try {
-        stream.send(new MigrationMessage.Abort(String.valueOf(cause.getMessage())));
-      } catch (VhostException e) {
-        log.debug("destination: the source could not be told: {}", e.getMessage());
+        stream.send(new MigrationMessage.Abort(why));
+      } catch (Throwable e) {
+        log.debug("destination: the source could not be told: {}", e.toString());
       }
     }
+    release();
+    devices.values().forEach(device -> afterwards("closing " + device.name(), device::close));
     return new MigrationException(
-        cause.getMessage() + "; the guest does not run on the destination", Recovery.RETRY, cause);
+        why + "; the guest does not run on the destination", Recovery.RETRY, cause);
   }
 
   // ---- before the hand-over ----
@@ -429,7 +433,7 @@ public final class MigrationDestination {
   private static void afterwards(String what, Runnable work) {
     try {
       work.run();
-    } catch (RuntimeException e) {
+    } catch (Throwable e) {
       log.warn("destination: {} failed: {}", what, e.toString());
     }
   }
@@ -440,7 +444,7 @@ public final class MigrationDestination {
     for (VhostNet device : devices) {
       try {
         announced += device.announce() ? 1 : 0;
-      } catch (RuntimeException e) {
+      } catch (Throwable e) {
         log.warn("{}: could not be announced: {}", device.name(), e.getMessage());
       }
     }

@@ -19,6 +19,12 @@ public class MigrationException extends VhostException {
     super(message, recovery, cause);
   }
 
+  /** Why something failed, in words, whatever was thrown and whether or not it says anything. */
+  static String reason(Throwable thrown) {
+    String said = thrown.getMessage();
+    return said == null ? thrown.toString() : said;
+  }
+
   static MigrationException malformed(String what) {
     return new MigrationException("migration stream: " + what, Recovery.GIVE_UP, null);
   }

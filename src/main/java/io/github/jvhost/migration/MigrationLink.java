@@ -6,6 +6,10 @@ import java.nio.ByteBuffer;
 /**
  * The one connection between source and destination: a stream each way. One thread may send while
  * another one receives, and any may close it: whoever sends or receives then fails.
+ *
+ * <p>An interrupt of the thread must not end a call, nor close the link. Behind COMMIT the source
+ * could not find out any more where the guest runs. The thread stays interrupted. (A blocking
+ * {@link java.nio.channels.SocketChannel} is closed by an interrupt; {@link SocketLink} is not.)
  */
 public interface MigrationLink extends AutoCloseable {
   /**
@@ -19,11 +23,14 @@ public interface MigrationLink extends AutoCloseable {
   void send(ByteBuffer bytes, Deadline deadline);
 
   /**
-   * Fills the buffer.
+   * Fills the buffer, however long that takes while the other side is at work.
    *
    * @param into filled from its position to its limit
-   * @param deadline for all of it to come
-   * @throws io.github.jvhost.VhostException the other side is gone, or it did not come in time
+   * @param deadline for the other side's silence. Whatever arrives before the buffer is full
+   *     {@linkplain Deadline#restart restarts} it: a part of these bytes, and what else the
+   *     embedder carries in the same stream, or beside it, such as pages of guest memory. Otherwise
+   *     a round of memory that takes long would be taken for a peer that is gone
+   * @throws io.github.jvhost.VhostException the other side is gone, or was silent for so long
    */
   void receive(ByteBuffer into, Deadline deadline);
 

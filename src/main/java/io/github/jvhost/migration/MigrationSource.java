@@ -1,7 +1,6 @@
 package io.github.jvhost.migration;
 
 import io.github.jvhost.Recovery;
-import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.sys.DescriptorLedger;
@@ -247,9 +246,9 @@ public final class MigrationSource {
       SourceReport report = migrate();
       clock.end(null);
       return report;
-    } catch (RuntimeException e) {
+    } catch (Throwable e) { // an Error, too: somebody has to run the guest
       clock.end(String.valueOf(e.getMessage()));
-      throw failed(e); // whatever it was, somebody has to run the guest
+      throw failed(e);
     } finally {
       endStop();
       logging.end();
@@ -318,7 +317,7 @@ public final class MigrationSource {
   private void tellHandedOver(Phase phase) {
     try {
       listener.phase(phase);
-    } catch (RuntimeException e) {
+    } catch (Throwable e) {
       log.warn("source: everything is handed over, and the listener failed: {}", e.toString());
     }
   }
@@ -326,7 +325,7 @@ public final class MigrationSource {
   private List<Outcome> takeUpStops() {
     try {
       return stopping == null ? List.of() : stopping.outcomes();
-    } catch (RuntimeException e) {
+    } catch (Throwable e) {
       log.warn("source: the guest has moved; how its devices stopped is lost: {}", e.toString());
       return List.of();
     }
@@ -449,21 +448,23 @@ public final class MigrationSource {
     }
   }
 
-  private MigrationException failed(RuntimeException cause) {
+  private MigrationException failed(Throwable cause) {
     endStop();
     if (committed) {
       return new MigrationException(
           "%s; everything had been handed over, so the guest stays stopped here: it runs on the destination, or nowhere"
-              .formatted(cause.getMessage()),
+              .formatted(MigrationException.reason(cause)),
           Recovery.GIVE_UP,
           cause);
     }
+    // The guest first: a destination that does not take CANCEL would keep it waiting.
+    MigrationException end = RunningOn.after(cause, devices, paused ? vm : null);
     try {
-      stream.send(new MigrationMessage.Cancel(String.valueOf(cause.getMessage())));
-    } catch (VhostException e) {
-      log.debug("source: the destination could not be told: {}", e.getMessage());
+      stream.send(new MigrationMessage.Cancel(MigrationException.reason(cause)));
+    } catch (Throwable e) {
+      log.debug("source: the destination could not be told: {}", e.toString());
     }
-    return RunningOn.after(cause, devices, paused ? vm : null);
+    return end;
   }
 
   /** The devices can be used again, or closed. */
@@ -473,7 +474,7 @@ public final class MigrationSource {
     if (stop != null) {
       try {
         stop.close();
-      } catch (RuntimeException e) {
+      } catch (Throwable e) {
         log.warn("source: ending the devices' stop failed: {}", e.toString());
       }
     }

@@ -82,7 +82,7 @@ final class PresetupWorker {
       if (!preset.isEmpty()) {
         rehearse(preset);
       }
-    } catch (RuntimeException e) {
+    } catch (Throwable e) {
       for (ReceivedRecord part : records) {
         log.warn("{}: presetup ended early: {}", part.net().name(), e.toString());
         keepFirst(part, e.toString());

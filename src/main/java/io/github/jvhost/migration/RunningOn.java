@@ -19,33 +19,33 @@ final class RunningOn {
    * @return what the caller of the migration is told
    */
   static MigrationException after(
-      RuntimeException cause, List<VhostNet> devices, @Nullable VmControl paused) {
+      Throwable cause, List<VhostNet> devices, @Nullable VmControl paused) {
+    String why = MigrationException.reason(cause);
     List<String> down = new ArrayList<>();
     for (VhostNet device : devices) {
       try {
         device.migration().runOn();
-      } catch (RuntimeException e) {
-        down.add(String.valueOf(e.getMessage()));
+      } catch (Throwable e) { // the next device, and the guest, do not suffer for this one
+        down.add(MigrationException.reason(e));
       }
     }
     if (paused != null) {
       try {
         paused.resume();
-      } catch (RuntimeException e) {
+      } catch (Throwable e) {
         cause.addSuppressed(e);
         return new MigrationException(
             "%s; nothing was handed over, and the guest could not be resumed on the source: %s"
-                .formatted(cause.getMessage(), e.getMessage()),
+                .formatted(why, MigrationException.reason(e)),
             Recovery.GIVE_UP,
             cause);
       }
     }
     return down.isEmpty()
-        ? new MigrationException(
-            cause.getMessage() + "; the guest runs on, on the source", Recovery.RETRY, cause)
+        ? new MigrationException(why + "; the guest runs on, on the source", Recovery.RETRY, cause)
         : new MigrationException(
             "%s; the guest runs on, on the source, but not all of its devices: %s"
-                .formatted(cause.getMessage(), String.join("; ", down)),
+                .formatted(why, String.join("; ", down)),
             Recovery.RECONNECT,
             cause);
   }

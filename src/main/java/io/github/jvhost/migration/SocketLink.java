@@ -17,7 +17,9 @@ import org.jspecify.annotations.Nullable;
  * A link over a connected stream socket of the JDK, AF_UNIX or TCP. No descriptors travel here, so
  * the JDK's own channel does.
  *
- * <p>One thread sends and one receives, at the same time if need be; anyone may close it.
+ * <p>One thread sends and one receives, at the same time if need be; anyone may close it. An
+ * interrupt of either neither ends its wait nor closes the link: the thread is still interrupted
+ * when the call returns.
  */
 public final class SocketLink implements MigrationLink {
   private final SocketChannel channel;
@@ -93,6 +95,8 @@ public final class SocketLink implements MigrationLink {
         }
         if (n == 0) {
           await(readable, deadline, "waiting for the other side");
+        } else if (into.hasRemaining()) {
+          deadline.restart(); // the other side is not silent
         }
       }
     } catch (IOException e) {
@@ -117,22 +121,42 @@ public final class SocketLink implements MigrationLink {
     }
   }
 
+  /** A selector returns at once when its thread is interrupted: that is put off until the end. */
   private static boolean select(Selector selector, Deadline deadline) throws IOException {
+    boolean interrupted = false;
     try {
-      long millis = deadline.remainingNanos() / 1_000_000;
-      // With an action, because a set of selected keys would be an object more for each wait.
-      int ready =
-          millis <= 0
-              ? selector.selectNow(SocketLink::found)
-              : selector.select(SocketLink::found, millis);
-      // Closing it wakes whoever waits in it, who finds nothing: the time is not over then.
-      if (ready == 0 && !selector.isOpen()) {
-        throw new ClosedChannelException();
+      while (true) {
+        interrupted |= Thread.interrupted();
+        if (selectOnce(selector, deadline)) {
+          return true;
+        }
+        // Looked at again, since somebody may have restarted it meanwhile.
+        if (deadline.expired()) {
+          return false;
+        }
       }
-      return ready > 0;
     } catch (ClosedSelectorException e) {
       throw new IOException("it was closed on this side", e);
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
     }
+  }
+
+  private static boolean selectOnce(Selector selector, Deadline deadline) throws IOException {
+    // Rounded up, so that the last part of a millisecond is not spent in a loop.
+    long millis = (deadline.remainingNanos() + 999_999) / 1_000_000;
+    // With an action, because a set of selected keys would be an object more for each wait.
+    int ready =
+        millis == 0
+            ? selector.selectNow(SocketLink::found)
+            : selector.select(SocketLink::found, millis);
+    // Closing it wakes whoever waits in it, who finds nothing: the time is not over then.
+    if (ready == 0 && !selector.isOpen()) {
+      throw new ClosedChannelException();
+    }
+    return ready > 0;
   }
 
   /** That there is something is all that was to be found out. */

@@ -8,7 +8,8 @@ import java.util.concurrent.TimeUnit;
  * everything that waits, so that a step made of ten waits ends in time all the same. There is no
  * deadline that never comes.
  *
- * <p>Thread-safe. It never moves, unless its owner {@linkplain #restart restarts} it.
+ * <p>Thread-safe. It never moves, unless somebody {@linkplain #restart restarts} it: its owner, or
+ * whoever it was given to as a bound on silence.
  */
 public final class Deadline {
   /**
@@ -50,7 +51,8 @@ public final class Deadline {
 
   /**
    * Lets its time begin anew: for one that was made ahead of time, because the moment from which it
-   * counts is not one for making objects.
+   * counts is not one for making objects; and for one that bounds how long a peer may be silent.
+   * Whoever waits for it on another thread takes note when the time before is over.
    */
   public void restart() {
     restart(System.nanoTime());

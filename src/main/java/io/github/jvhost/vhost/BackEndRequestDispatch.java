@@ -13,6 +13,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Makes of what a back end asks an embedder's event, and of the event's result an answer; remembers
@@ -20,6 +22,8 @@ import java.util.function.IntConsumer;
  * is mapped into shared memory regions, so that it ends with a reset.
  */
 final class BackEndRequestDispatch implements BackEndRequestHandler {
+  private static final Logger log = LoggerFactory.getLogger(BackEndRequestDispatch.class);
+
   private final BackEndEvents events;
   private final IntConsumer call;
   private final Consumer<Iotlb> translate;
@@ -111,7 +115,12 @@ final class BackEndRequestDispatch implements BackEndRequestHandler {
   /** Withdraws the page of a ring that is about to stop, if it has one. */
   void dropDoorbell(int ring) {
     if (!doorbells.isEmpty() && doorbells.remove(Integer.valueOf(ring))) {
-      events.hostNotifier(ring, null, 0, 0);
+      try {
+        events.hostNotifier(ring, null, 0, 0);
+      } catch (RuntimeException e) {
+        // The ring stops all the same, and so does a connection end whose pages these are.
+        log.warn("ring {}: withdrawing its doorbell page failed: {}", ring, e.toString());
+      }
     }
   }
 

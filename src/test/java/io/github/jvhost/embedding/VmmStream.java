@@ -81,6 +81,7 @@ final class VmmStream implements MigrationLink {
     long guestAddress = incoming.getLong();
     if (kind == RAM) {
       wire.receive(memory.slice(guestAddress, length).asByteBuffer(), deadline);
+      deadline.restart(); // the other side is at work, and not silent
     } else if (kind == DEVICES && length > 0) {
       left = length;
     } else {

@@ -23,6 +23,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -179,6 +180,72 @@ class SocketLinkTest {
           .isInstanceOf(MigrationException.class)
           .hasMessageContaining("closed on this side");
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void anInterruptIsPutOffAndTheLinkLives(boolean inTheSelector) throws Exception {
+    AtomicBoolean interruptedBehind = new AtomicBoolean();
+    var waiting =
+        new FutureTask<>(() -> {
+          ByteBuffer into = ByteBuffer.allocate(2);
+          near.receive(into, ample());
+          interruptedBehind.set(Thread.currentThread().isInterrupted());
+          near.send(ByteBuffer.allocate(1), ample());
+          return into.get(1);
+        });
+    Thread thread = Thread.ofPlatform().daemon().unstarted(waiting);
+    thread.start();
+    Deadline patience = ample();
+    while (inTheSelector && !isInSelector(thread)) {
+      assertThat(patience.remainingNanos()).isPositive();
+      Thread.onSpinWait();
+    }
+
+    thread.interrupt();
+    far.send(ByteBuffer.wrap(new byte[] {1}), ample());
+    thread.interrupt();
+    far.send(ByteBuffer.wrap(new byte[] {2}), ample());
+
+    assertThat(waiting.get(20, TimeUnit.SECONDS)).isEqualTo((byte) 2);
+    assertThat(interruptedBehind).as("handed on").isTrue();
+    far.receive(ByteBuffer.allocate(1), ample());
+  }
+
+  @Test
+  void anInterruptedThreadMayLookAndSend() {
+    Thread.currentThread().interrupt();
+    try {
+      assertThat(near.awaitReadable(brief())).isFalse();
+      near.send(ByteBuffer.allocate(1), ample());
+      far.receive(ByteBuffer.allocate(1), ample());
+      assertThatThrownBy(() -> near.receive(ByteBuffer.allocate(1), brief()))
+          .isInstanceOf(DeadlineException.class);
+    } finally {
+      assertThat(Thread.interrupted()).isTrue();
+    }
+  }
+
+  @Test
+  void whatArrivesInPartsIsNoSilence() {
+    far.send(ByteBuffer.allocate(1), ample());
+    Deadline silence = Deadline.after(Duration.ofSeconds(1));
+    while (!silence.expired()) {
+      Thread.onSpinWait();
+    }
+    Thread writer =
+        Thread.ofPlatform()
+            .daemon()
+            .start(() -> {
+              while (silence.expired()) {
+                Thread.onSpinWait(); // until the first byte was taken
+              }
+              far.send(ByteBuffer.allocate(1), ample());
+            });
+
+    near.receive(ByteBuffer.allocate(2), silence);
+
+    assertThat(writer).isNotNull();
   }
 
   private static boolean isInSelector(Thread thread) {
