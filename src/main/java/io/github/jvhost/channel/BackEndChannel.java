@@ -64,7 +64,10 @@ public final class BackEndChannel implements AutoCloseable {
   private long protocolFeatures;
   private long features;
   private long served;
-  private boolean serving;
+
+  /** The thread that serves requests at this moment; null: none does. */
+  private volatile @Nullable Thread serving;
+
   private boolean closed;
   private @Nullable VhostException failure;
 
@@ -142,7 +145,12 @@ public final class BackEndChannel implements AutoCloseable {
 
   /** The same, and -1 while a request is being handled: it does not wait for the next one. */
   int numberToServe() {
-    return serving ? -1 : number();
+    return serving == null ? number() : -1;
+  }
+
+  /** Whether a thread serves requests at this moment, so that a handler called on it may ask. */
+  boolean isServedBy(Thread thread) {
+    return thread.equals(serving);
   }
 
   /**
@@ -150,10 +158,10 @@ public final class BackEndChannel implements AutoCloseable {
    * Whatever the back end does, nothing is thrown.
    */
   public void serveAvailable() {
-    if (serving || closed) {
+    if (serving != null || closed) {
       return;
     }
-    serving = true;
+    serving = Thread.currentThread();
     try {
       boolean more = true;
       for (int i = 0; i < READS_PER_TURN && !closed && more; i++) {
@@ -167,7 +175,7 @@ public final class BackEndChannel implements AutoCloseable {
       // An object's descriptor that the handler has closed.
       fail(new VhostException("answering: " + e.getMessage(), Recovery.RECONNECT, e));
     } finally {
-      serving = false;
+      serving = null;
     }
   }
 

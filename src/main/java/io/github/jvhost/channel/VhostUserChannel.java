@@ -216,6 +216,15 @@ public final class VhostUserChannel implements AutoCloseable {
     return backEnd == null ? -1 : backEnd.number();
   }
 
+  /**
+   * {@return whether the calling thread serves a request of the back end's at this moment: a {@link
+   * BackEndRequestHandler} asks} Any thread may ask.
+   */
+  public boolean isServingHere() {
+    BackEndChannel backEnd = conversation.backEnd();
+    return backEnd != null && backEnd.isServedBy(Thread.currentThread());
+  }
+
   /** Serves the back end's requests that are there, after a poll has reported some. */
   public void serveBackEnd() {
     BackEndChannel backEnd = conversation.backEnd();

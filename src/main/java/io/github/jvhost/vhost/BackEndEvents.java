@@ -11,9 +11,14 @@ import org.jspecify.annotations.Nullable;
  * What an embedder hears from a back end, on the channel that SET_BACKEND_REQ_FD gives it
  * (vhost-user, "Back-end message types"). Every method has a default that refuses or does nothing.
  *
- * <p>Called on whichever thread waits for the back end at that moment, perhaps in the stop window,
- * with the device's lock held: an implementation returns at once, hands longer work to a thread of
- * its own, and does not call the device. A back end may stand still until it has its answer.
+ * <p>Called on whichever thread waits for the back end at that moment, perhaps in the stop window;
+ * never two at once for one device. That thread holds the device's lock in some of these moments
+ * and not in others, so an implementation returns at once and waits for no other thread that uses
+ * the device. A back end may stand still until it has its answer.
+ *
+ * <p>An implementation may look at the device ({@link VhostNet#read}, {@link VhostNet#snapshot})
+ * and {@linkplain VhostNet#kick kick} it. What would tell the back end something throws {@link
+ * IllegalStateException} while a request is answered: it belongs on a thread of the embedder's own.
  *
  * <p>A descriptor that a method is given is its own from then on, to close, whatever it answers.
  */

@@ -65,6 +65,30 @@ final class DeviceTurns {
     }
   }
 
+  /**
+   * Waits for a device that is closed until no plan is under way, whatever interrupts; at most as
+   * long as one may take.
+   *
+   * @return whether there is none; false: it is this thread's own, or it takes too long
+   */
+  boolean awaitLast() {
+    Deadline deadline = Deadline.after(longest);
+    boolean interrupted = false;
+    long millis = longest.toMillis();
+    while (holder != null && !Thread.currentThread().equals(holder) && millis > 0) {
+      try {
+        lock.wait(millis);
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+      millis = deadline.remainingNanos() / 1_000_000;
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt(); // whoever interrupted is heard behind the close
+    }
+    return holder == null;
+  }
+
   private void awaitEnd(Deadline deadline) {
     while (holder != null) {
       long millis = deadline.remainingNanos() / 1_000_000;

@@ -30,6 +30,9 @@ final class NetTransitions {
   private volatile boolean running;
   private volatile boolean closed;
 
+  /** Whether nothing is left of a closed device. */
+  private boolean released;
+
   // The next start and the next stop, made ahead of time; null: they were not.
   private @Nullable PreparedStart preparedStart;
   private @Nullable PreparedStop preparedStop;
@@ -337,6 +340,9 @@ final class NetTransitions {
       return fold(execution);
     } finally {
       presence.planEnds();
+      if (closed) {
+        release();
+      }
     }
   }
 
@@ -431,7 +437,9 @@ final class NetTransitions {
   void lose(VhostException why) {
     dropConnection();
     tellLoss(why);
-    presence.lost(why);
+    if (!closed) {
+      presence.lost(why);
+    }
   }
 
   /** Closes what is left of the connection, before what the back end was doing is forgotten. */
@@ -504,12 +512,20 @@ final class NetTransitions {
     }
   }
 
-  /** The end. */
+  /** The end: from here on nothing begins. What is under way has the connection until it ends. */
   void close() {
     closed = true;
-    dropConnection();
     lossTold = true; // it was not lost
     wanted = false;
+  }
+
+  /** Closes what a closed device still has. A second time does nothing. */
+  void release() {
+    dropConnection();
     inflight.close();
+    if (!released) {
+      released = true; // another device may have the model by the second time
+      model.endService();
+    }
   }
 }

@@ -125,9 +125,9 @@ public final class StopWindow implements AutoCloseable {
         executions[i] = null;
         try {
           results[i] = startAgain(nets.get(i), execution, failure);
-        } catch (VhostException e) {
+        } catch (VhostException | IllegalStateException e) {
           if (thrown == null) {
-            thrown = e;
+            thrown = asFailure(e);
           } else {
             thrown.addSuppressed(e);
           }
@@ -137,6 +137,15 @@ public final class StopWindow implements AutoCloseable {
     if (thrown != null) {
       throw thrown;
     }
+  }
+
+  /**
+   * One that its owner has closed meanwhile cannot be started again, which is no wrong call here.
+   */
+  private static VhostException asFailure(RuntimeException e) {
+    return e instanceof VhostException failure
+        ? failure
+        : new VhostException(String.valueOf(e.getMessage()), Recovery.GIVE_UP, e);
   }
 
   private void fold(int index) {

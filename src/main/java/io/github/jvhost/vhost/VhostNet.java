@@ -95,10 +95,18 @@ public final class VhostNet implements AutoCloseable {
   /**
    * Waits until it is the caller's turn, with the device's lock held.
    *
-   * @throws IllegalStateException the device is closed
+   * @throws IllegalStateException the device is closed, or one of {@link BackEndEvents} asks, for
+   *     which the back end waits
    */
   void takeTurn() {
     transitions.requireOpen();
+    DeviceConnection connection = device.connection();
+    if (connection != null && connection.channel().isServingHere()) {
+      throw new IllegalStateException(
+          name()
+              + ": BackEndEvents answers the back end on this thread, so nothing can be told to it"
+              + " before that returns; leave it to a thread of your own");
+    }
     turns.await();
     transitions.requireOpen(); // waiting lets go of the lock
   }
@@ -422,12 +430,19 @@ public final class VhostNet implements AutoCloseable {
    * Closes the connection, for good: what would tell the back end something throws from here on.
    * What the device was can still be read. Model, memory and notifiers are not touched. A second
    * time does nothing.
+   *
+   * <p>A transition that goes side by side with other devices' keeps the connection until its end,
+   * which is waited for, as long as one may take. Where the calling thread itself carries it out,
+   * or it takes longer, the connection is closed when it ends: memory and notifiers are needed
+   * until then.
    */
   @Override
   public synchronized void close() {
-    if (!transitions.closed()) {
-      model.endService(); // only once: another device may have it by then
-    }
     transitions.close();
+    if (turns.awaitLast()) {
+      transitions.release();
+    } else {
+      log.debug("{}: closed, its connection when the transition that is under way ends", name());
+    }
   }
 }

@@ -120,7 +120,8 @@ public final class VhostNetGroup {
     log.info("{}: presetup failed, going on without: {}", early.net().name(), note);
     try {
       early.net().migration().reconnectOnly(note);
-    } catch (VhostException e) {
+    } catch (VhostException
+        | IllegalStateException e) { // closed meanwhile: that is its owner's doing
       note = note + "; and again: " + e.getMessage();
     }
     return new PresetupResult(early.generation(), false, note, execution.plan(), outcome.micros());

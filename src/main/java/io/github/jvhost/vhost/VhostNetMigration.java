@@ -299,7 +299,7 @@ public final class VhostNetMigration {
   /** A new connection of which nothing is asked yet, in place of one that is of no use any more. */
   void reconnectOnly(String why) {
     synchronized (net) {
-      transitions.requireOpen();
+      net.takeTurn();
       transitions.connectAnew(why);
     }
   }

@@ -15,13 +15,17 @@ import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.FrontEndAnswer;
 import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.virtio.VirtioNet;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -36,9 +40,15 @@ class BackEndEventsTest {
   private static final class Heard implements BackEndEvents {
     private final BlockingQueue<String> all = new LinkedBlockingQueue<>();
 
+    /** What it does besides when the configuration has changed. */
+    private volatile @Nullable Supplier<String> asks;
+
     @Override
     public void configChanged() {
       all.add("config");
+      if (asks != null) {
+        all.add(asks.get());
+      }
     }
 
     @Override
@@ -159,6 +169,47 @@ class BackEndEventsTest {
           .as("one that was not negotiated")
           .isEqualTo(1);
       assertThat(result(rig.backEnd().changeConfig(new byte[] {2}))).as("and goes on").isZero();
+    }
+  }
+
+  /** What an implementation may do is the same, whoever waits for the back end. */
+  @Test
+  void aDeviceMayBeLookedAtAndKickedWhileItsBackEndIsAnsweredAndToldNothing() throws Exception {
+    try (Rig rig = rig(ProtocolFeature.CONFIG);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, BackEndWatch.Listener.NONE)) {
+      VhostNet net = rig.net();
+      rig.driveAll();
+      heard.asks =
+          () -> {
+            net.kick(0);
+            boolean live = net.read(VirtioNet::live) && net.snapshot() != null;
+            try {
+              net.access(() -> net.model().mtu(1300));
+              return "told";
+            } catch (IllegalStateException e) {
+              return live + ", " + e.getMessage();
+            }
+          };
+      Map<FrontEndRequest, Runnable> whoeverWaits = new LinkedHashMap<>();
+      whoeverWaits.put(FrontEndRequest.SET_VRING_CALL, () -> rig.presetup(PresetupMode.IMPLICIT));
+      whoeverWaits.put(
+          FrontEndRequest.SET_VRING_KICK, () -> VhostNetGroup.start(rig.nets, StartOrder.PLANNED));
+      whoeverWaits.put(FrontEndRequest.GET_VRING_BASE, net::stop);
+      whoeverWaits.put(FrontEndRequest.GET_FEATURES, () -> net.ask(f -> f.getFeatures()));
+      whoeverWaits.forEach((request, transition) -> {
+        var question =
+            new Faults.Wrong.AskFirst(BackEndRequest.CONFIG_CHANGE_MSG, NoPayload.INSTANCE);
+        rig.backEnd().arm(Faults.none().at(request, 1, question));
+        transition.run();
+        assertThat(heard.all.poll()).as("%s", request).isEqualTo("config");
+        assertThat(heard.all.poll())
+            .as("%s", request)
+            .startsWith("true, net0: BackEndEvents answers the back end on this thread");
+      });
+      watch.watch(net, new ReconnectPolicy.Never());
+      assertThat(result(rig.backEnd().changeConfig(new byte[] {1}))).isZero();
+      assertThat(heard.next()).isEqualTo("config");
+      assertThat(heard.next()).startsWith("true, net0: BackEndEvents");
     }
   }
 
