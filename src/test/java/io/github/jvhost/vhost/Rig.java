@@ -184,6 +184,11 @@ final class Rig implements AutoCloseable {
     memory.putShort(at(device, ring) + 14, (short) 0x8080);
   }
 
+  /** A packed ring as its driver has made it, with nothing available. */
+  void packedBlank(int device, int ring) {
+    memory.copyIn(at(device, ring), new byte[16 * SIZE]);
+  }
+
   /** Plays a back end that has used all of a packed ring in its first lap. */
   void packedLap(int device, int ring) {
     for (int i = 0; i < SIZE; i++) {

@@ -3,6 +3,7 @@ package io.github.jvhost.vhost;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
+import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
@@ -127,6 +128,27 @@ class StopWithoutAnswerTest {
       assertThat(left.stops().getFirst().complete()).isFalse();
       assertThat(source.runs).isFalse();
       assertThat(target.runs).isTrue();
+    }
+  }
+
+  /** Ring 0 was used up to 100, and its back end says that it stopped at 0. */
+  @Test
+  void oneWhoseBackEndSaysNonsenseGoesOnAtItsUsedIndexAndTheReportSaysSo() throws Exception {
+    try (Rig rig = rig(0)) {
+      running(rig);
+      rig.used(0, 0, 100);
+      rig.backEnds
+          .getFirst()
+          .arm(Faults.none().at(FrontEndRequest.GET_VRING_BASE, 1, new Faults.Wrong.Base(0)));
+      Vm target = new Vm(false);
+      SourceReport left = migrate(rig, new Vm(true), target);
+
+      assertThat(target.runs).isTrue();
+      assertThat(rig.backEnds.get(1).ring(0).orElseThrow().base()).isEqualTo(100);
+      assertThat(left.ringNotes())
+          .singleElement(STRING)
+          .startsWith("net0: ring 0: the back end answered that it stopped at 0x0")
+          .endsWith("it goes on at 0x64 instead");
     }
   }
 
