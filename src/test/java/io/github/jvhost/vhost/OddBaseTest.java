@@ -135,9 +135,7 @@ class OddBaseTest {
     BackEndOffer dpdk = BackEndOffer.of(Personality.DPDK);
     try (Rig rig = running(dpdk, BackEndProfile.DPDK, 1)) {
       rig.backEnd()
-          .arm(
-              Faults.none()
-                  .atEvery(FrontEndRequest.GET_VRING_BASE, new Faults.Wrong.Base(0)));
+          .arm(Faults.none().atEvery(FrontEndRequest.GET_VRING_BASE, new Faults.Wrong.Base(0)));
       int mark = rig.backEnd().record().mark();
       rig.net().access(() -> rig.net().model().configureQueue(LAST_RING, 256, 0, 0, 0));
 

@@ -14,9 +14,11 @@ import io.github.jvhost.migration.MigrationSource;
 import io.github.jvhost.migration.SourceReport;
 import io.github.jvhost.migration.VmControl;
 import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.testkit.RecordedMessage;
 import io.github.jvhost.testkit.ram.InPlaceTarget;
 import io.github.jvhost.testkit.ram.PreCopySource;
 import io.github.jvhost.testkit.scenario.Links;
@@ -144,7 +146,10 @@ class StopWithoutAnswerTest {
       SourceReport left = migrate(rig, new Vm(true), target);
 
       assertThat(target.runs).isTrue();
-      assertThat(rig.backEnds.get(1).ring(0).orElseThrow().base()).isEqualTo(100);
+      assertThat(rig.backEnds.get(1).record().messages())
+          .filteredOn(m -> m.request() == FrontEndRequest.SET_VRING_BASE)
+          .extracting(RecordedMessage::payload)
+          .contains(new VringState(0, 100));
       assertThat(left.ringNotes())
           .singleElement(STRING)
           .startsWith("net0: ring 0: the back end answered that it stopped at 0x0")
