@@ -102,7 +102,7 @@ final class DiffCommand implements Callable<Integer> {
     return BACK_ENDS.stream()
         .map(backEnd -> {
           try {
-            PlanPreviewMemory memory = PreviewedBackEnd.memory(machine, null);
+            PlanPreviewMemory memory = PreviewedBackEnd.memory(machine, List.of());
             return new Cost(backEnd, PreviewedBackEnd.preview(young, old, backEnd, memory), "");
           } catch (VhostException e) {
             return new Cost(backEnd, null, String.valueOf(e.getMessage()));

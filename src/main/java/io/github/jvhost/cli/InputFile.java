@@ -40,8 +40,8 @@ final class InputFile {
       }
     } catch (VhostException e) {
       // What was read is wrong: which of several files it was is for people to know.
-      Throwable cause = e.getCause() instanceof IOException io ? io : e;
-      throw new VhostException(name + ": " + reason(cause), e.recovery(), e);
+      String why = e.getCause() instanceof IOException io ? reason(io) : StreamWords.of(e);
+      throw new VhostException(name + ": " + why, e.recovery(), e);
     } catch (IOException e) {
       throw new VhostException(name + ": " + reason(e), Recovery.GIVE_UP, e);
     }

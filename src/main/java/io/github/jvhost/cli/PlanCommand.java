@@ -2,11 +2,13 @@ package io.github.jvhost.cli;
 
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.GuestAddressException;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.vhost.Plan;
 import io.github.jvhost.vhost.PlanPreview;
 import io.github.jvhost.vhost.PlanPreviewBackEnd;
 import io.github.jvhost.vhost.PlanPreviewMemory;
+import io.github.jvhost.vhost.PlanPreviewState;
 import io.github.jvhost.vhost.PlanPreviewTraffic;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -39,7 +41,7 @@ import picocli.CommandLine.Spec;
       Assumed, because no stream says it: the back end; that it takes what it is told; that \
       nothing is in flight (each split ring's used index is its next index); that no dirty log is \
       on before the window is over; where guest memory lies, which is taken from the machine's \
-      name.\
+      name. What a device has that no vhost-user device has is left out, and named.\
       """,
       "",
       "  jvhost plan stream.gz --back-end=dpdk"
@@ -89,10 +91,15 @@ final class PlanCommand implements Callable<Integer> {
 
   @Option(
       names = "--memory",
-      paramLabel = "SIZE",
-      converter = ByteSize.Converter.class,
-      description = "How much RAM the guest has: 512M, 4G (default: the stream's largest block).")
-  private @Nullable ByteSize memorySize;
+      paramLabel = "SIZE[@BASE]",
+      converter = MemoryPlace.Converter.class,
+      description =
+          """
+          How much RAM the guest has, and from which guest address on: 512M, 4G, 1G@0x40000000. \
+          More than one can be given with an address (default: the stream's largest block, where \
+          the machine has its RAM).\
+          """)
+  private List<MemoryPlace> memoryPlaces = List.of();
 
   @Option(names = "--json", description = "Print one JSON object.")
   private boolean json;
@@ -103,24 +110,26 @@ final class PlanCommand implements Callable<Integer> {
   /**
    * What came of a device.
    *
+   * @param without what of its state is not planned, for people
    * @param from where the early state is from, for people
    * @param preview null where none could be made
    * @param reason why there is none
    */
   private record Result(
-      SavedMachine.Device device, String from, @Nullable PlanPreview preview, String reason) {}
+      SavedMachine.Device device,
+      List<String> without,
+      String from,
+      @Nullable PlanPreview preview,
+      String reason) {}
 
   @Override
   public Integer call() {
-    if (memorySize != null && memorySize.bytes() < PAGE) {
-      throw new ParameterException(
-          spec.commandLine(), "--memory: a page of 4096 bytes at least, not " + memorySize.bytes());
-    }
+    checkMemory();
     PlanPreviewBackEnd backEnd = backEnd();
     Words.onlyOneStandardInput(spec, file, early);
     SavedMachine machine = SavedMachine.read(file, System.in);
     SavedMachine earlier = early == null ? null : SavedMachine.read(early, System.in);
-    PlanPreviewMemory memory = PreviewedBackEnd.memory(machine, memorySize);
+    PlanPreviewMemory memory = PreviewedBackEnd.memory(machine, memoryPlaces);
     List<Result> results = new ArrayList<>();
     for (SavedMachine.Device device : machine.devices()) {
       results.add(result(machine, earlier, device, backEnd, memory));
@@ -134,6 +143,27 @@ final class PlanCommand implements Callable<Integer> {
     return results.stream().allMatch(result -> result.preview() != null) ? 0 : 1;
   }
 
+  private void checkMemory() {
+    for (MemoryPlace place : memoryPlaces) {
+      long bytes = place.size().bytes();
+      if (bytes < PAGE) {
+        throw usage("--memory: a page of 4096 bytes at least, not " + bytes);
+      }
+      if (place.base().orElse(0) % PAGE != 0) {
+        throw usage(
+            "--memory: an address that is a multiple of 4096, not 0x%x"
+                .formatted(place.base().getAsLong()));
+      }
+      if (memoryPlaces.size() > 1 && place.base().isEmpty()) {
+        throw usage("--memory: more than one only where each has its address: SIZE@BASE");
+      }
+    }
+  }
+
+  private ParameterException usage(String message) {
+    return new ParameterException(spec.commandLine(), message);
+  }
+
   private PlanPreviewBackEnd backEnd() {
     return switch (Words.choose(
         spec, "--back-end", kind, List.of("explicit", "dpdk", "generic"), word -> word)) {
@@ -142,8 +172,7 @@ final class PlanCommand implements Callable<Integer> {
       default -> {
         Dialect numbers = Words.dialect(spec, dialect);
         if (!numbers.hasPresetup()) {
-          throw new ParameterException(
-              spec.commandLine(), "--dialect: '%s' has no PRESETUP".formatted(dialect));
+          throw usage("--dialect: '%s' has no PRESETUP".formatted(dialect));
         }
         yield PlanPreviewBackEnd.explicit(numbers);
       }
@@ -165,12 +194,22 @@ final class PlanCommand implements Callable<Integer> {
       first = machine.earlyOf(device).orElse(null);
       from = first == null ? "the same state" : "section " + first.header().idstr();
     }
+    List<String> without = PlanPreviewState.of(device.state(), backEnd).without();
     try {
       PlanPreview preview = PreviewedBackEnd.preview(device, first, backEnd, memory);
-      return new Result(device, from, preview, "");
+      return new Result(device, without, from, preview, "");
     } catch (VhostException e) {
-      return new Result(device, from, null, String.valueOf(e.getMessage()));
+      return new Result(device, without, from, null, reason(e));
     }
+  }
+
+  private static String reason(VhostException e) {
+    boolean outside = e.getCause() instanceof VhostException v && isOutside(v);
+    return e.getMessage() + (outside ? "; --memory=SIZE@BASE says where it is" : "");
+  }
+
+  private static boolean isOutside(VhostException e) {
+    return e instanceof GuestAddressException || e.getCause() instanceof GuestAddressException;
   }
 
   private static void print(
@@ -194,6 +233,11 @@ final class PlanCommand implements Callable<Integer> {
         continue;
       }
       out.println(result.device().path());
+      if (!result.without().isEmpty()) {
+        out.println(
+            "  planned without what a vhost-user device does not have: "
+                + String.join(", ", result.without()));
+      }
       Plan presetup = preview.presetup().orElse(null);
       if (presetup == null) {
         out.println("  nothing is told early: " + preview.whyNoPresetup());
@@ -245,6 +289,11 @@ final class PlanCommand implements Callable<Integer> {
     for (Result result : results) {
       json.writeStartObject();
       json.writeStringField("path", result.device().path());
+      json.writeArrayFieldStart("without");
+      for (String what : result.without()) {
+        json.writeString(what);
+      }
+      json.writeEndArray();
       PlanPreview preview = result.preview();
       if (preview == null) {
         json.writeStringField("noPlan", result.reason());

@@ -4,7 +4,9 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.PlanPreview;
 import io.github.jvhost.vhost.PlanPreviewBackEnd;
 import io.github.jvhost.vhost.PlanPreviewMemory;
+import io.github.jvhost.vhost.PlanPreviewState;
 import io.github.jvhost.vmstate.RamBlock;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** What a preview of plans takes for granted, out of a stream and the command line. */
@@ -16,15 +18,23 @@ final class PreviewedBackEnd {
   /**
    * Where the machine's RAM lies.
    *
-   * @param size that was asked for; null: what the stream says
+   * @param wanted what the command line says of it; empty: what the stream says
    */
-  static PlanPreviewMemory memory(SavedMachine machine, @Nullable ByteSize size) {
+  static PlanPreviewMemory memory(SavedMachine machine, List<MemoryPlace> wanted) {
+    if (!wanted.isEmpty() && wanted.getFirst().base().isPresent()) {
+      return new PlanPreviewMemory(
+          wanted.stream()
+              .map(place ->
+                  new PlanPreviewMemory.Region(
+                      place.base().orElseThrow(), place.size().bytes() / PAGE * PAGE))
+              .toList());
+    }
     long listed = machine.ram().map(RamBlock::length).orElse(0L);
-    long bytes = size == null ? listed : size.bytes();
+    long bytes = wanted.isEmpty() ? listed : wanted.getFirst().size().bytes();
     return PlanPreviewMemory.ofMachine(machine.machine(), bytes / PAGE * PAGE);
   }
 
-  /** A preview for one device. */
+  /** A preview for one device, of as much of its state as can be planned. */
   static PlanPreview preview(
       SavedMachine.Device device,
       SavedMachine.@Nullable Device early,
@@ -32,8 +42,8 @@ final class PreviewedBackEnd {
       PlanPreviewMemory memory) {
     return PlanPreview.of(
         device.path(),
-        early == null ? null : early.state(),
-        device.state(),
+        early == null ? null : PlanPreviewState.of(early.state(), backEnd).state(),
+        PlanPreviewState.of(device.state(), backEnd).state(),
         backEnd,
         memory,
         DescriptorLedger.counting());

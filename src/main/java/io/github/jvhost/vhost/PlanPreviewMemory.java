@@ -26,6 +26,10 @@ import java.util.List;
  *   microvm         of more than 3 GiB      3 GiB
  * </pre>
  *
+ * <p>The machine virt of ARM, of any version (virt-11.1), has all of it from 1 GiB on, in one piece
+ * (hw/arm/virt.c). On other processors there is a machine of that name, too, whose RAM lies
+ * elsewhere: RISC-V and LoongArch call it virt without a version, so they are not mistaken for it.
+ *
  * <p>So QEMU has it in hw/i386/pc_piix.c and pc_q35.c for machine types from 2.0 on, and in
  * microvm.c from 5.1 on, where nobody said max-ram-below-4g. What it does beside that is left out:
  * the windows below 1 MiB, for which a back end is told of low memory in more than one region;
@@ -136,8 +140,17 @@ public record PlanPreviewMemory(List<Region> regions) {
   }
 
   /**
+   * {@return memory as QEMU's machine virt lays it out on ARM}
+   *
+   * @param bytes all RAM, a multiple of 4096, not 0
+   */
+  public static PlanPreviewMemory armVirt(long bytes) {
+    return new PlanPreviewMemory(List.of(new Region(GIB, bytes)));
+  }
+
+  /**
    * {@return memory as the machine of that name lays it out} All RAM of a machine that is none of
-   * the three is taken to lie from address 0 on.
+   * the four is taken to lie from address 0 on.
    *
    * @param machine its name, as the configuration section of a stream has it: "pc-q35-7.2"
    * @param bytes all RAM, a multiple of 4096, not 0
@@ -148,6 +161,9 @@ public record PlanPreviewMemory(List<Region> regions) {
     }
     if (machine.startsWith("q35") || machine.startsWith("pc-q35")) {
       return q35(bytes);
+    }
+    if (machine.startsWith("virt-")) {
+      return armVirt(bytes);
     }
     return machine.equals("pc") || machine.startsWith("pc-") ? pc(bytes) : of(bytes);
   }

@@ -24,7 +24,11 @@ public final class VirtioNetBuilder {
   /** Entries of a ring unless said otherwise. */
   public static final int DEFAULT_QUEUE_SIZE = 256;
 
-  private static final long NOT_EMULATED =
+  /**
+   * The features that no device model here can offer, among bits 0 to 63 that have a name. A saved
+   * device may have them; a restored one cannot.
+   */
+  public static final long NOT_EMULATED =
       NetFeature.maskOf(
           NetFeature.DEVICE_STATS,
           NetFeature.VQ_NOTF_COAL,

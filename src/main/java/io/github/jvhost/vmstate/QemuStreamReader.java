@@ -1,6 +1,7 @@
 package io.github.jvhost.vmstate;
 
 import io.github.jvhost.virtio.Bytes;
+import io.github.jvhost.vmstate.UnknownSectionException.Reason;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -128,13 +129,13 @@ public final class QemuStreamReader {
   private void start() {
     in.enter("magic");
     if (in.u32() != MAGIC) {
-      throw in.failure("a migration stream, which begins with QEVM");
+      throw in.wrong("a migration stream, which begins with QEVM");
     }
     in.leave();
     in.enter("version");
     int version = in.u32();
     if (version != VERSION) {
-      throw in.failure("version " + VERSION + " of the stream, not " + version);
+      throw in.wrong("version " + VERSION + " of the stream, not " + version);
     }
     in.leave();
     state = State.BEGUN;
@@ -147,7 +148,7 @@ public final class QemuStreamReader {
     return switch (type) {
       case END_OF_STREAM -> {
         if (from != in) {
-          throw from.failure("commands and sections in a package, no end of the stream");
+          throw from.wrong("commands and sections in a package, no end of the stream");
         }
         state = State.ENDED;
         yield new StreamRecord.EndOfStream();
@@ -155,7 +156,7 @@ public final class QemuStreamReader {
       case 1, 2, 3, 4 -> section(from, SectionHeader.Part.of(type));
       case CONFIGURATION -> {
         if (!first) {
-          throw from.failure("the configuration once, in front of everything else");
+          throw from.wrong("the configuration once, in front of everything else");
         }
         from.section("configuration");
         StreamRecord.Configuration configuration = ConfigurationDescription.read(from);
@@ -164,7 +165,7 @@ public final class QemuStreamReader {
       }
       case COMMAND -> command(from);
       default ->
-          throw from.failure("the type of a record, 00 to 04, 07 or 08, not %02x".formatted(type));
+          throw from.wrong("the type of a record, 00 to 04, 07 or 08, not %02x".formatted(type));
     };
   }
 
@@ -174,7 +175,7 @@ public final class QemuStreamReader {
     int length = from.u16();
     Optional<StreamCommand> known = StreamCommand.of(code);
     if (known.isPresent() && !known.get().takes(length)) {
-      throw from.failure(
+      throw from.wrong(
           "%s with %s, there are %d".formatted(known.get(), known.get().expectedData(), length));
     }
     if (known.orElse(null) == StreamCommand.PACKAGED) {
@@ -191,7 +192,7 @@ public final class QemuStreamReader {
   private StreamRecord packaged(VmReader from) {
     int length = from.u32();
     if (from != in || length < 0 || length > MAX_PACKAGE) {
-      throw from.failure(
+      throw from.wrong(
           "a package of at most %d bytes that is in no other, not %d"
               .formatted(MAX_PACKAGE, Integer.toUnsignedLong(length)));
     }
@@ -210,7 +211,7 @@ public final class QemuStreamReader {
     if (header.idstr().equals(RAM)) {
       from.enter("version");
       if (header.version() != RamReader.VERSION) {
-        throw from.failure("version " + RamReader.VERSION + ", it is " + header.version());
+        throw from.wrong("version " + RamReader.VERSION + ", it is " + header.version());
       }
       from.leave();
       ram.read(from, header);
@@ -238,7 +239,7 @@ public final class QemuStreamReader {
       NetSectionName name = net.orElseThrow();
       if (header.version() != VirtioNetVmState.VERSION) {
         from.enter("version");
-        throw from.failure("version " + VirtioNetVmState.VERSION + ", it is " + header.version());
+        throw from.wrong("version " + VirtioNetVmState.VERSION + ", it is " + header.version());
       }
       Optional<SectionShape> known = with.shape.apply(header);
       return new SectionBody.VirtioNet(
@@ -256,20 +257,26 @@ public final class QemuStreamReader {
 
   private long describedSize(VmReader from, SectionHeader header) {
     if (header.part() != SectionHeader.Part.FULL) {
-      throw from.failure("a handler for this section, which comes in parts: nothing says how long");
+      throw new UnknownSectionException(
+          from.failure("a handler for this section, which comes in parts: nothing says how long"),
+          Reason.IN_PARTS);
     }
     StreamDescription found = seekDescription(from);
     if (found == null) {
-      throw from.failure(
-          "a handler for this section: the stream has no description that says how long it is");
+      throw new UnknownSectionException(
+          from.failure(
+              "a handler for this section: the stream has no description that says how long it is"),
+          Reason.NO_DESCRIPTION);
     }
     return found
         .entry(header)
         .orElseThrow(() ->
-            from.failure(
-                "a handler for this section: the description at the end does not have instance "
-                    + header.instance()
-                    + " of it"))
+            new UnknownSectionException(
+                from.failure(
+                    "a handler for this section: the description at the end does not have instance "
+                        + header.instance()
+                        + " of it"),
+                Reason.NOT_DESCRIBED))
         .size();
   }
 
@@ -278,16 +285,20 @@ public final class QemuStreamReader {
       descriptionSought = true;
       Optional<ByteBuffer> rest = in.rest();
       if (rest.isEmpty()) {
-        throw from.failure(
-            "a handler for this section: the description is more than "
-                + VmReader.MAX_HELD
-                + " bytes further on");
+        throw new UnknownSectionException(
+            from.failure(
+                "a handler for this section: the description is more than "
+                    + VmReader.MAX_HELD
+                    + " bytes further on"),
+            Reason.TOO_FAR);
       }
       Optional<String> json = StreamDescription.find(rest.get());
       try {
         description = json.isPresent() ? StreamDescription.parse(json.get()) : null;
       } catch (IOException e) {
-        throw from.failure("a readable description at the end of the stream: " + oneLine(e));
+        throw new UnknownSectionException(
+            from.failure("a readable description at the end of the stream: " + oneLine(e)),
+            Reason.NO_DESCRIPTION);
       }
     }
     return description;
@@ -306,7 +317,7 @@ public final class QemuStreamReader {
     in.section("description");
     int type = in.u8();
     if (type != DESCRIPTION) {
-      throw in.failure("the end, or the description of the stream, not a record " + type);
+      throw in.wrong("the end, or the description of the stream, not a record " + type);
     }
     byte[] json = in.bytes(Integer.toUnsignedLong(in.u32()));
     state = State.DESCRIBED;

@@ -36,6 +36,7 @@ final class VmReader {
   private ByteBuffer in;
   private String section;
   private long base;
+  private long lastNumber;
   private int mark = NO_MARK;
   private boolean ended;
 
@@ -75,15 +76,20 @@ final class VmReader {
   }
 
   VmStateException failure(String expected) {
-    return failure(expected, null);
+    return failure(expected, offset(), null);
   }
 
-  private VmStateException failure(String expected, @Nullable IOException cause) {
+  /** The same where the number that was read last is wrong: that is the place. */
+  VmStateException wrong(String expected) {
+    return failure(expected, lastNumber, null);
+  }
+
+  private VmStateException failure(String expected, long at, @Nullable IOException cause) {
     StringJoiner names = new StringJoiner("/");
     for (Iterator<String> i = path.descendingIterator(); i.hasNext(); ) {
       names.add(i.next());
     }
-    return new VmStateException(section, names.toString(), offset(), expected, cause);
+    return new VmStateException(section, names.toString(), at, expected, cause);
   }
 
   /** Where it is, in bytes from the start of what is read. */
@@ -113,23 +119,28 @@ final class VmReader {
   }
 
   int u8() {
-    need(1);
+    number(1);
     return in.get() & 0xFF;
   }
 
   int u16() {
-    need(2);
+    number(2);
     return in.getShort() & 0xFFFF;
   }
 
   int u32() {
-    need(4);
+    number(4);
     return in.getInt();
   }
 
   long u64() {
-    need(8);
+    number(8);
     return in.getLong();
+  }
+
+  private void number(int bytes) {
+    need(bytes);
+    lastNumber = offset();
   }
 
   /**
@@ -274,6 +285,6 @@ final class VmReader {
   }
 
   private VmStateException failed(IOException e) {
-    return failure("more bytes, but reading them failed: " + e, e);
+    return failure("more bytes, but reading them failed: " + e, offset(), e);
   }
 }

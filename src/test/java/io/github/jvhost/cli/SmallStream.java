@@ -37,9 +37,14 @@ final class SmallStream {
 
   /** With the machine's memory, of which no page is sent. */
   SmallStream() {
+    this("pc-q35-7.2", 96 << 20);
+  }
+
+  /** Of another machine, with so much memory. */
+  SmallStream(String machine, long bytes) {
     writer.write(
         new StreamRecord.Configuration(
-            "pc-q35-7.2", OptionalInt.empty(), Optional.empty(), Optional.empty()));
+            machine, OptionalInt.empty(), Optional.empty(), Optional.empty()));
     RamSink ram = writer.ram();
     var header = new SectionHeader(SectionHeader.Part.START, 0, "ram", 0, 4);
     ram.begin(header);
@@ -47,11 +52,7 @@ final class SmallStream {
         new RamRecord.Blocks(
             List.of(
                 new RamBlock(
-                    "pc.ram",
-                    96 << 20,
-                    OptionalLong.empty(),
-                    OptionalLong.empty(),
-                    Optional.empty()),
+                    "pc.ram", bytes, OptionalLong.empty(), OptionalLong.empty(), Optional.empty()),
                 new RamBlock(
                     "pc.bios",
                     1 << 18,
@@ -73,9 +74,19 @@ final class SmallStream {
   }
 
   private static VirtioNetState sample(String name) {
+    return sample(name, SectionShape.pci(1, 256));
+  }
+
+  /** The state that is in a file of the resources. */
+  static VirtioNetState sample(String name, SectionShape shape) {
+    return VirtioNetVmState.decode(ByteBuffer.wrap(unpacked(name)), shape);
+  }
+
+  /** What is in a packed file of the resources. */
+  static byte[] unpacked(String name) {
     try (InputStream in =
         new GZIPInputStream(SmallStream.class.getResourceAsStream("/vmstate/" + name))) {
-      return VirtioNetVmState.decode(ByteBuffer.wrap(in.readAllBytes()), SectionShape.pci(1, 256));
+      return in.readAllBytes();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -59,7 +59,11 @@ class PlanPreviewMemoryTest {
         .isEqualTo(PlanPreviewMemory.pc(ram));
     assertThat(PlanPreviewMemory.ofMachine("microvm", ram))
         .isEqualTo(PlanPreviewMemory.microvm(ram));
-    assertThat(PlanPreviewMemory.ofMachine("virt-7.2", ram)).isEqualTo(PlanPreviewMemory.of(ram));
+    assertThat(PlanPreviewMemory.ofMachine("virt-7.2", ram).regions())
+        .containsExactly(new PlanPreviewMemory.Region(0x40000000L, ram));
+    assertThat(PlanPreviewMemory.ofMachine("virt", ram))
+        .as("RISC-V and LoongArch have it elsewhere")
+        .isEqualTo(PlanPreviewMemory.of(ram));
   }
 
   @Test

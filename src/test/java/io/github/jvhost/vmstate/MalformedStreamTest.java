@@ -115,6 +115,17 @@ class MalformedStreamTest {
     }
   }
 
+  @ParameterizedTest
+  @CsvSource({"magic, 1, 0", "version, 2, 4"})
+  void aWrongNumberIsWhereItBegins(String number, long value, long offset) {
+    assertThat(refused(StreamBytes.whole().with(number, value)).offset()).isEqualTo(offset);
+  }
+
+  @Test
+  void aRecordThatDoesNotExistIsWhereItsTypeStands() {
+    assertThat(refused(new StreamBytes().u8(9).toArray()).offset()).isEqualTo(8);
+  }
+
   @Test
   void aSectionComesOnce() {
     StreamBytes stream = new StreamBytes().configuration("pc");
@@ -215,6 +226,11 @@ class MalformedStreamTest {
 
     assertThat(failure.section()).isEqualTo("timer");
     assertThat(failure)
+        .isInstanceOfSatisfying(
+            UnknownSectionException.class,
+            unknown ->
+                assertThat(unknown.reason())
+                    .isEqualTo(UnknownSectionException.Reason.NO_DESCRIPTION))
         .hasMessageContaining("a handler for this section: the stream has no description");
   }
 

@@ -1,0 +1,111 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.virtio.CommonState;
+import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.NetState;
+import io.github.jvhost.virtio.VirtioNetBuilder;
+import io.github.jvhost.virtio.VirtioNetState;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * A saved state without what a device of this library does not have, so that a {@link PlanPreview}
+ * can show the rest of it. A device on a tap has features that no vhost-user device has; no device
+ * here could be restored from such a state.
+ *
+ * <p>Immutable, and so thread-safe.
+ *
+ * @param state without it
+ * @param without what was left out, for people; empty where nothing was
+ */
+public record PlanPreviewState(VirtioNetState state, List<String> without) {
+  /** Copies. */
+  public PlanPreviewState {
+    without = List.copyOf(without);
+  }
+
+  /**
+   * {@return the state as far as it can be planned}
+   *
+   * @param saved as a stream has it
+   * @param backEnd that is assumed
+   */
+  public static PlanPreviewState of(VirtioNetState saved, PlanPreviewBackEnd backEnd) {
+    CommonState common = saved.common();
+    NetState net = saved.net();
+    List<String> without = new ArrayList<>();
+    long foreign = common.features() & foreign(backEnd);
+    Arrays.stream(NetFeature.values())
+        .filter(feature -> feature.in(foreign))
+        .forEach(feature -> without.add(feature.name()));
+    for (int bit = 0; bit < Long.SIZE; bit++) {
+      if ((common.featuresHigh() >>> bit & 1) != 0) {
+        without.add("feature " + (Long.SIZE + bit));
+      }
+    }
+    if (net.rss().isPresent() && !NetFeature.RSS.in(foreign)) {
+      without.add("receive-side scaling");
+    }
+    net.backEnd()
+        .ifPresent(chunks -> {
+          long bytes = chunks.stream().mapToLong(chunk -> chunk.size()).sum();
+          without.add("the state of its back end (%d bytes)".formatted(bytes));
+        });
+    if (without.isEmpty()) {
+      return new PlanPreviewState(saved, without);
+    }
+    long features = common.features() & ~foreign;
+    if (NetFeature.RSS.in(foreign) && saved.queueCount() > 3) {
+      // A driver may have the many rings for RSS alone (virtio 1.2, 5.1.5); MQ has them, too.
+      features |= NetFeature.MQ.mask();
+    }
+    VirtioNetState planned =
+        new VirtioNetState(
+            saved.offer(),
+            saved.transport(),
+            with(common, features),
+            with(net, features),
+            saved.queues());
+    return new PlanPreviewState(planned, without);
+  }
+
+  private static long foreign(PlanPreviewBackEnd backEnd) {
+    BackEndCapabilities can = backEnd.capabilities();
+    boolean ringReset =
+        NetFeature.RING_RESET.in(can.features()) && !can.profile().stopsWholeDevice();
+    return VirtioNetBuilder.NOT_EMULATED | (ringReset ? 0 : NetFeature.RING_RESET.mask());
+  }
+
+  private static CommonState with(CommonState common, long features) {
+    return new CommonState(
+        common.status(),
+        common.isr(),
+        common.queueSelect(),
+        features,
+        0,
+        common.config(),
+        common.endian(),
+        common.broken(),
+        common.started(),
+        common.disabled());
+  }
+
+  /** A receive offload has the number of its feature bit. */
+  private static NetState with(NetState net, long features) {
+    return new NetState(
+        net.mac(),
+        net.txWaiting(),
+        net.mergeableBuffers(),
+        net.status(),
+        net.filters(),
+        net.vnetHeader(),
+        net.ufo(),
+        net.maxQueuePairs(),
+        net.currentQueuePairs(),
+        net.guestOffloads() & features,
+        Optional.empty(),
+        Optional.empty());
+  }
+}
