@@ -4,7 +4,6 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.virtio.NetState;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
-import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
@@ -17,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class BackEndPresence {
   private final VirtioNet model;
-  private final List<RingNotifiers> notifiers;
+  private final NotifierTable notifiers;
 
   /** Whether the guest sees its link down only because the back end is gone. */
   private boolean linkLost;
@@ -36,7 +35,7 @@ final class BackEndPresence {
   /** Why the connection was lost, until the watcher has taken note. */
   private final AtomicReference<@Nullable VhostException> loss = new AtomicReference<>();
 
-  BackEndPresence(VirtioNet model, List<RingNotifiers> notifiers) {
+  BackEndPresence(VirtioNet model, NotifierTable notifiers) {
     this.model = model;
     this.notifiers = notifiers;
   }
@@ -50,6 +49,14 @@ final class BackEndPresence {
     points =
         connection == null ? WatchPoints.NONE : WatchPoints.of(connection.channel(), notifiers);
     tell();
+  }
+
+  /** A ring has other eventfds: the watcher polls them from now on, and not those before. */
+  void notifiersChanged(@Nullable DeviceConnection connection) {
+    if (connection != null) {
+      points = WatchPoints.of(connection.channel(), notifiers);
+      tell();
+    }
   }
 
   /** There is none any more. */

@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * @param memory the guest's
  * @param notifiers by vring index
  */
-record NetConfiguration(String name, GuestMemory memory, List<RingNotifiers> notifiers) {
+record NetConfiguration(String name, GuestMemory memory, NotifierTable notifiers) {
   /** Offset of the index in a split used ring (virtio 1.2, 2.7.8). */
   private static final int USED_INDEX = 2;
 

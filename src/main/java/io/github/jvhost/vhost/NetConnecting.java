@@ -57,8 +57,7 @@ final class NetConnecting {
    *
    * @throws VhostException it cannot serve the device; it is not connected then
    */
-  static VhostDevice connect(
-      VirtioNet model, List<RingNotifiers> notifiers, VhostDeviceOptions options) {
+  static VhostDevice connect(VirtioNet model, NotifierTable notifiers, VhostDeviceOptions options) {
     VhostDevice device =
         VhostDevice.connect(
             options,

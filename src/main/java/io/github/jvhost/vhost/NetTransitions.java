@@ -49,8 +49,7 @@ final class NetTransitions {
   /** The stop whose bases are in the model already; null: there is none. */
   private @Nullable PreparedExecution taken;
 
-  NetTransitions(
-      VirtioNet model, GuestMemory memory, List<RingNotifiers> notifiers, VhostDevice device) {
+  NetTransitions(VirtioNet model, GuestMemory memory, NotifierTable notifiers, VhostDevice device) {
     this.model = model;
     this.memory = memory;
     this.device = device;
@@ -412,6 +411,11 @@ final class NetTransitions {
   void stateWasRestored() {
     indexes.restored();
     inflight.otherRings();
+  }
+
+  /** A ring has other eventfds: a start that was made ahead of time would tell those before. */
+  void notifiersChanged() {
+    preparedStart = null;
   }
 
   private void tellLoss(VhostException why) {

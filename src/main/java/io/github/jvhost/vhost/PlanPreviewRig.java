@@ -128,7 +128,7 @@ final class PlanPreviewRig implements AutoCloseable {
    * @throws VhostException (GIVE_UP) a ring lies outside of guest memory
    */
   DeviceConfig running(VirtioNet restored, BackEndCapabilities capabilities, int generation) {
-    var configuration = new NetConfiguration(device, memory, notifiers);
+    var configuration = new NetConfiguration(device, memory, new NotifierTable(notifiers));
     var setting = new NetConfiguration.Setting(capabilities, null, null, generation, false);
     try {
       return configuration.of(restored, setting);

@@ -109,7 +109,7 @@ public final class Planner {
     if (explicit && steps.size() > frame) {
       PlannedStep begin =
           new PlannedStep(
-              new Step.BeginPresetup(), Answer.NONE, "presetup", null, "start", Why.PRESETUP);
+              new Step.BeginPresetup(), Answer.COLLECTED, "presetup", null, "start", Why.PRESETUP);
       steps.add(frame, begin);
       plan.add(new Step.EndPresetup(), Answer.COLLECTED, "presetup", null, "end", Why.PRESETUP);
     }

@@ -18,8 +18,13 @@ import org.jspecify.annotations.Nullable;
  *                   \ patched                         \ patched
  * </pre>
  *
- * <p>It is possible for plans that wait for nothing but their end: what has to be acknowledged on
- * the way, or depends on an answer, is told the usual way ({@link VhostUserExecution}).
+ * <p>It is possible for plans that wait for nothing but their end: what depends on an answer, or
+ * makes another device of it, is told the usual way ({@link VhostUserExecution}).
+ *
+ * <p>What is told of single rings is acknowledged there, and here it is not: each acknowledgement
+ * would wake this side once more while the guest stands still (epoll_wait, recvmsg, epoll_ctl), and
+ * cost the back end a write. The barrier at the end vouches for all of it, and what is told here is
+ * little: the rest of the ring was acknowledged in the early set-up.
  */
 final class PreparedPlan {
   /** For {@link #stepOfAnswer}: the answer behind the last step. */
@@ -63,23 +68,23 @@ final class PreparedPlan {
    *
    * @return null: it cannot be told without waiting on the way
    */
-  static @Nullable PreparedPlan of(Plan plan, VhostUserChannel channel) {
-    if (plan.isEmpty()) {
+  static @Nullable PreparedPlan of(Plan planned, VhostUserChannel channel) {
+    if (planned.isEmpty()) {
       return null;
     }
+    Plan plan = withoutAcknowledgements(planned);
     PreparedMessages.Builder builder = channel.prepare();
     int[] place = new int[plan.steps().size()];
     List<Integer> answers = new ArrayList<>();
     for (int i = 0; i < place.length; i++) {
-      PlannedStep planned = plan.steps().get(i);
-      boolean stops = planned.step() instanceof Step.StopRing;
-      if (!isPlain(planned)) {
+      PlannedStep step = plan.steps().get(i);
+      if (!isPlain(step)) {
         return null;
       }
       StepMessage message =
-          StepMessage.of(planned.step(), null, null, plan.capabilities().usesGuestAddresses());
+          StepMessage.of(step.step(), null, null, plan.capabilities().usesGuestAddresses());
       place[i] = builder.add(message.request(), message.payload(), message.descriptors());
-      if (stops) {
+      if (step.step() instanceof Step.StopRing) {
         answers.add(i);
       }
     }
@@ -92,6 +97,22 @@ final class PreparedPlan {
     }
     int[] steps = answers.stream().mapToInt(Integer::intValue).toArray();
     return new PreparedPlan(plan, channel, builder.build(), place, steps);
+  }
+
+  private static Plan withoutAcknowledgements(Plan plan) {
+    List<PlannedStep> steps = plan.steps().stream().map(PreparedPlan::unacknowledged).toList();
+    return new Plan(
+        steps, plan.capabilities(), plan.lifecycle(), plan.generation(), plan.readsStatusAtEnd());
+  }
+
+  private static PlannedStep unacknowledged(PlannedStep s) {
+    boolean acknowledged =
+        s.step() instanceof Step.OfRing
+            && !(s.step() instanceof Step.StopRing)
+            && s.answer() == Answer.COLLECTED;
+    return acknowledged
+        ? new PlannedStep(s.step(), Answer.NONE, s.field(), s.before(), s.after(), s.why())
+        : s;
   }
 
   /** The request whose answer says that everything before it was handled. */
@@ -112,8 +133,8 @@ final class PreparedPlan {
           Step.SetRingCall _,
           Step.SetRingErr _,
           Step.SetStatus _ ->
-          planned.answer() == Answer.NONE;
-      // Of what is acknowledged, or makes another device of it, each refusal has to be told apart.
+          planned.answer() != Answer.AWAITED;
+      // Of what makes another device of it each refusal has to be told apart.
       case Step.SetMtu _,
           Step.SetFeatures _,
           Step.ReadStatus _,

@@ -10,7 +10,7 @@ package io.github.jvhost.vhost;
  *   size      yes                          stop first
  *   base      yes, once RAM is complete    never: it rewinds the ring
  *   address   yes, once RAM is complete    only to change the log flag
- *   kick      yes; may start the ring      only if it changed
+ *   kick      yes; may start the ring      stop first: crosvm refuses to start a ring twice
  *   call      yes                          yes
  *   err       yes                          yes
  *   endian    yes                          stop first
@@ -27,7 +27,7 @@ enum RingRule {
   /** The log flag of SET_VRING_ADDR. */
   LOG_FLAG(WhileStarted.YES, false),
   /** SET_VRING_KICK. */
-  KICK(WhileStarted.YES, true),
+  KICK(WhileStarted.STOP_FIRST, true),
   /** SET_VRING_CALL. */
   CALL(WhileStarted.YES, false),
   /** SET_VRING_ERR. */

@@ -3,6 +3,7 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.vhost.PlannedStep.Answer;
 import io.github.jvhost.virtio.NetFeature;
 import java.nio.ByteOrder;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The part of a plan that tells rings: of all of them size, byte order, call and err, then of each
@@ -51,7 +52,7 @@ final class RingSteps {
     if (!held.size().is(wanted.size()) && wanted.size() != null) {
       plan.add(
           new Step.SetRingSize(index, wanted.size()),
-          Answer.NONE,
+          Answer.COLLECTED,
           PlanDraft.ringField(index, "size"),
           held.size(),
           wanted.size(),
@@ -71,17 +72,17 @@ final class RingSteps {
     if (call != null && !held.call().is(call)) {
       plan.add(
           new Step.SetRingCall(index, call),
-          Answer.NONE,
+          Answer.COLLECTED,
           PlanDraft.ringField(index, "call"),
           held.call(),
           call,
           PlanDraft.whyTold(held.call()));
     }
-    Notifier err = wanted.err();
+    Notifier err = errToTell(held, wanted);
     if (err != null && !held.err().is(err)) {
       plan.add(
           new Step.SetRingErr(index, err),
-          Answer.NONE,
+          Answer.COLLECTED,
           PlanDraft.ringField(index, "err"),
           held.err(),
           err,
@@ -107,12 +108,18 @@ final class RingSteps {
     if (kick != null && !plan.now().ring(index).kick().is(kick)) {
       plan.add(
           new Step.SetRingKick(index, kick),
-          Answer.NONE,
+          Answer.COLLECTED,
           PlanDraft.ringField(index, "kick"),
           held.kick(),
           kick,
           PlanDraft.whyTold(held.kick()));
     }
+  }
+
+  /** An err notifier that is not wanted any more is taken back. */
+  private static @Nullable Notifier errToTell(RingShadow held, RingConfig wanted) {
+    boolean heldOne = held.err().orNull() instanceof Notifier.Eventfd;
+    return wanted.err() == null && heldOne ? new Notifier.WithoutDescriptor() : wanted.err();
   }
 
   private boolean base(int index, RingConfig wanted) {
@@ -125,7 +132,7 @@ final class RingSteps {
       // Where the ring really stopped is fresher than anything that the caller can know.
       plan.add(
           new Step.SetRingBase(index, null),
-          Answer.NONE,
+          Answer.COLLECTED,
           PlanDraft.ringField(index, "base"),
           null,
           "where it stopped",
@@ -143,7 +150,7 @@ final class RingSteps {
     }
     plan.add(
         new Step.SetRingBase(index, wanted.base()),
-        Answer.NONE,
+        Answer.COLLECTED,
         PlanDraft.ringField(index, "base"),
         held.base(),
         wanted.base(),
@@ -200,7 +207,7 @@ final class RingSteps {
             plan.desired().memory(),
             wanted.logUsed(),
             packed ? addresses.descriptor() : addresses.used()),
-        started ? Answer.COLLECTED : Answer.NONE,
+        Answer.COLLECTED,
         PlanDraft.ringField(index, "address"),
         held.addresses(),
         addresses,

@@ -71,10 +71,14 @@ final class RingStops {
             RingRule.ORDER.whileStarted() == WhileStarted.STOP_FIRST
                 && plan.desired().ringOrder() != null
                 && !held.order().is(plan.desired().ringOrder());
+        boolean stopForKick =
+            RingRule.KICK.whileStarted() == WhileStarted.STOP_FIRST
+                && wanted.kick() != null
+                && !held.kick().is(wanted.kick());
         yield plan.renegotiates()
                 || stopForOrder
+                || stopForKick
                 || plan.replacesInflight()
-                || heldByPresetup(held, wanted)
                 || stopForSize
                 || stopForAddress
                 || plan.desired().lifecycle().isEarly()

@@ -7,6 +7,7 @@ import io.github.jvhost.virtio.DeviceChange;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -35,7 +36,7 @@ public final class VhostNet implements AutoCloseable {
 
   private final VirtioNet model;
   private final GuestMemory memory;
-  private final List<RingNotifiers> notifiers;
+  private final NotifierTable notifiers;
   private final VhostDevice device;
   private final NetTransitions transitions;
   private final DeviceTurns turns;
@@ -44,15 +45,15 @@ public final class VhostNet implements AutoCloseable {
   private final InBandKicks inBandKicks;
 
   private VhostNet(
-      VirtioNet model, GuestMemory memory, List<RingNotifiers> notifiers, VhostDevice device) {
+      VirtioNet model, GuestMemory memory, NotifierTable notifiers, VhostDevice device) {
     this.model = model;
     this.memory = memory;
-    this.notifiers = List.copyOf(notifiers);
+    this.notifiers = notifiers;
     this.device = device;
-    this.transitions = new NetTransitions(model, memory, this.notifiers, device);
+    this.transitions = new NetTransitions(model, memory, notifiers, device);
     this.turns = new DeviceTurns(this, device.name(), device.options().longest());
     this.migration = new VhostNetMigration(this, memory, device, transitions, turns);
-    this.watch = new VhostNetWatch(this, device, transitions, turns, this.notifiers);
+    this.watch = new VhostNetWatch(this, device, transitions, turns, notifiers);
     this.inBandKicks = new InBandKicks(device.name(), notifiers.size(), this::sendKick);
   }
 
@@ -82,8 +83,9 @@ public final class VhostNet implements AutoCloseable {
     model.beginService();
     VhostNet net;
     try {
-      VhostDevice device = NetConnecting.connect(model, notifiers, options);
-      net = new VhostNet(model, memory, notifiers, device);
+      var table = new NotifierTable(notifiers);
+      VhostDevice device = NetConnecting.connect(model, table, options);
+      net = new VhostNet(model, memory, table, device);
     } catch (RuntimeException e) {
       model.endService();
       throw e;
@@ -335,6 +337,48 @@ public final class VhostNet implements AutoCloseable {
   }
 
   /**
+   * Gives a ring other eventfds, because the VMM has bound another interrupt or doorbell to it, and
+   * tells a back end that serves the ring. A call and an err change while the ring runs; for
+   * another kick the ring is stopped and started, because back ends take a kick for the ring's
+   * start. Both sides of the ring are woken then, so no notification is lost on the way.
+   *
+   * <p>Let the guest use the new ones before this is called: what it writes to the kick from before
+   * is not seen any more.
+   *
+   * @param ring vring index; not the control queue's
+   * @param others what the ring has from here on; they stay the embedder's
+   * @return what it had, which is the embedder's to close, as far as {@code others} does not have
+   *     it too: the back end has let go of it, and no thread that comes to {@link #kick} later uses
+   *     it
+   * @throws VhostException the back end did not take it. The ring has the others all the same, and
+   *     keeps them when the back end is connected anew; until then it may use those before, so
+   *     leave them open
+   */
+  public synchronized RingNotifiers changeNotifiers(int ring, RingNotifiers others) {
+    requireDataRing(ring, "with eventfds");
+    Objects.requireNonNull(others, "others");
+    takeTurn();
+    RingNotifiers before = notifiers.replace(ring, others);
+    transitions.notifiersChanged();
+    try {
+      if (transitions.running()) {
+        refreshOrWait();
+      }
+    } finally {
+      watch.notifiersChanged(ring, before);
+    }
+    return before;
+  }
+
+  private void requireDataRing(int ring, String which) {
+    if (ring < 0 || ring >= 2 * model.maxQueuePairs()) {
+      throw new IllegalArgumentException(
+          "%s: no ring %d %s: its back end serves 0 to %d"
+              .formatted(name(), ring, which, 2 * model.maxQueuePairs() - 1));
+    }
+  }
+
+  /**
    * Wakes both sides of every ring once: a kick or a call from before a stop may have been lost
    * with it. Where kicks are messages (INBAND_NOTIFICATIONS), this takes its turn with the device.
    */
@@ -362,11 +406,7 @@ public final class VhostNet implements AutoCloseable {
    * @param ring vring index; not the control queue's, which {@link #serviceControlQueue} serves
    */
   public void kick(int ring) {
-    if (ring < 0 || ring >= 2 * model.maxQueuePairs()) {
-      throw new IllegalArgumentException(
-          "%s: no ring %d to kick: its back end serves 0 to %d"
-              .formatted(name(), ring, 2 * model.maxQueuePairs() - 1));
-    }
+    requireDataRing(ring, "to kick");
     transitions.requireOpen();
     if (device.capabilities().notifiesInBand()) {
       inBandKicks.kick(ring);

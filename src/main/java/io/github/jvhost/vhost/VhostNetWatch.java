@@ -3,7 +3,6 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.EventFd;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,14 +15,14 @@ final class VhostNetWatch {
   private final VhostDevice device;
   private final NetTransitions transitions;
   private final DeviceTurns turns;
-  private final List<RingNotifiers> notifiers;
+  private final NotifierTable notifiers;
 
   VhostNetWatch(
       VhostNet net,
       VhostDevice device,
       NetTransitions transitions,
       DeviceTurns turns,
-      List<RingNotifiers> notifiers) {
+      NotifierTable notifiers) {
     this.net = net;
     this.device = device;
     this.transitions = transitions;
@@ -81,15 +80,28 @@ final class VhostNetWatch {
         return;
       }
       for (int i = 0; i < notifiers.size(); i++) {
-        EventFd err = notifiers.get(i).err();
-        if (err != null && err.drain() > 0) {
-          device.options().events().ringFailed(i);
-        }
+        hearErrors(i, notifiers.get(i));
       }
       VhostException over = connection.look(net.transitionDeadline());
       if (over != null) {
         transitions.lose(over);
       }
+    }
+  }
+
+  /** What the back end has said on the err eventfd of a ring. */
+  private void hearErrors(int ring, RingNotifiers notifiers) {
+    EventFd err = notifiers.err();
+    if (err != null && err.drain() > 0) {
+      device.options().events().ringFailed(ring);
+    }
+  }
+
+  /** A ring has other eventfds now; what was said on those before is heard. With the lock held. */
+  void notifiersChanged(int ring, RingNotifiers before) {
+    presence().notifiersChanged(device.connection());
+    if (presence().isWatched()) {
+      hearErrors(ring, before);
     }
   }
 

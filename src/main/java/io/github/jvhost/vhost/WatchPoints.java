@@ -14,13 +14,13 @@ import java.util.List;
 record WatchPoints(int connection, List<Integer> readable) {
   static final WatchPoints NONE = new WatchPoints(-1, List.of());
 
-  static WatchPoints of(VhostUserChannel channel, List<RingNotifiers> notifiers) {
+  static WatchPoints of(VhostUserChannel channel, NotifierTable notifiers) {
     List<Integer> readable = new ArrayList<>();
     if (channel.backEndNumber() >= 0) {
       readable.add(channel.backEndNumber());
     }
-    for (RingNotifiers notifier : notifiers) {
-      EventFd err = notifier.err();
+    for (int ring = 0; ring < notifiers.size(); ring++) {
+      EventFd err = notifiers.get(ring).err();
       if (err != null) {
         readable.add(err.descriptor().number());
       }

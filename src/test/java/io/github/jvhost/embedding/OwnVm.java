@@ -50,6 +50,12 @@ final class OwnVm implements AutoCloseable {
     return irqFds.get(ring).descriptor().number();
   }
 
+  /** KVM lets go of a ring's eventfds, and knows others instead. */
+  void rebind(int ring) {
+    ioEventFds.set(ring, EventFd.create(ledger, "vmm other ioeventfd " + ring)).close();
+    irqFds.set(ring, EventFd.create(ledger, "vmm other irqfd " + ring)).close();
+  }
+
   /** The irqfd of the device's line. */
   EventFd line() {
     return line;

@@ -143,6 +143,18 @@ class RunningNicTest {
   }
 
   @Test
+  void framesComeBackThroughEventfdsThatWereBoundAtRunTime() {
+    driver.boot();
+    assertThat(driver.echo(1)).endsWith(1, 1);
+    for (int ring = 0; ring < 2; ring++) {
+      vm.rebind(ring);
+      vmm.rebind(vm, ring);
+    }
+    assertThat(driver.echo(2)).endsWith(2, 2);
+    assertThat(driver.echo(3)).endsWith(3, 3);
+  }
+
+  @Test
   void aResetBeginsAnew() {
     driver.boot();
     driver.echo(5);

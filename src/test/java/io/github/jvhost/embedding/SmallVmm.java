@@ -61,6 +61,16 @@ final class SmallVmm implements AutoCloseable {
     return net;
   }
 
+  /** A ring has other eventfds in KVM from now on. */
+  void rebind(OwnVm vm, int ring) {
+    // guide: rebind
+    RingNotifiers others =
+        RingNotifiers.duplicateOf(ledger, "net0 ring " + ring, vm.ioEventFd(ring), vm.irqFd(ring));
+    rings.set(ring, others);
+    net.changeNotifiers(ring, others).close();
+    // guide: end
+  }
+
   @Override
   public void close() {
     // guide: close

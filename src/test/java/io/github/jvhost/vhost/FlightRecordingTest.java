@@ -6,6 +6,7 @@ import com.sun.management.ThreadMXBean;
 import io.github.jvhost.FlightRecording;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
+import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.RecordedMessage;
 import java.lang.management.ManagementFactory;
@@ -58,8 +59,12 @@ class FlightRecordingTest {
         sizesAreRight(
             recording.messages(device, "sent", from, to).toList(),
             rig.backEnds.get(i).record().since(marks.get(i)));
-        assertThat(recording.messages(device, "received", from, to))
-            .singleElement()
+        List<RecordedEvent> received = recording.messages(device, "received", from, to).toList();
+        assertThat(received)
+            .as("a prepared window is not woken for acknowledgements")
+            .hasSize(1 + (prepared ? 0 : acknowledged(rig.backEnds.get(i), marks.get(i))));
+        assertThat(received)
+            .last()
             .satisfies(e -> {
               assertThat(e.getString("request")).isEqualTo("GET_STATUS");
               assertThat(e.getBoolean("reply")).isTrue();
@@ -74,6 +79,10 @@ class FlightRecordingTest {
       }
       rig.noRuleWasBroken();
     }
+  }
+
+  private static int acknowledged(MockBackEnd backEnd, int mark) {
+    return (int) backEnd.record().since(mark).stream().filter(m -> m.needReply()).count();
   }
 
   private static void sizesAreRight(List<RecordedEvent> events, List<RecordedMessage> told) {

@@ -107,7 +107,11 @@ class PlannerRunTimeTest {
     DeviceConfig masked =
         withRing(configs.running(1), 1, r -> r.withNotifiers(r.kick(), configs.call(1, true)));
 
-    assertThat(steps(Planner.plan(shadow, masked, GENERIC))).containsExactly("call 1");
+    Plan plan = Planner.plan(shadow, masked, GENERIC);
+    assertThat(steps(plan)).containsExactly("call 1");
+    assertThat(plan.steps().getFirst().answer())
+        .as("whoever owns the former one has to know when it is free")
+        .isEqualTo(PlannedStep.Answer.COLLECTED);
   }
 
   @Test
