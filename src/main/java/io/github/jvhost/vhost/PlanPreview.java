@@ -101,7 +101,7 @@ public record PlanPreview(
     return new PlanPreview(
         Optional.ofNullable(first),
         presetup.why(),
-        Planner.plan(held, desired, can),
+        PreparedPlan.aheadOfTime(Planner.plan(held, desired, can)),
         Planner.plan(nothing, desired, can),
         whyNot);
   }

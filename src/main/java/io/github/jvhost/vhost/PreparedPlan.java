@@ -72,7 +72,7 @@ final class PreparedPlan {
     if (planned.isEmpty()) {
       return null;
     }
-    Plan plan = withoutAcknowledgements(planned);
+    Plan plan = aheadOfTime(planned);
     PreparedMessages.Builder builder = channel.prepare();
     int[] place = new int[plan.steps().size()];
     List<Integer> answers = new ArrayList<>();
@@ -99,7 +99,11 @@ final class PreparedPlan {
     return new PreparedPlan(plan, channel, builder.build(), place, steps);
   }
 
-  private static Plan withoutAcknowledgements(Plan plan) {
+  /** The plan as it is told if it can be prepared: with no acknowledgement for single rings. */
+  static Plan aheadOfTime(Plan plan) {
+    if (!plan.steps().stream().allMatch(PreparedPlan::isPlain)) {
+      return plan;
+    }
     List<PlannedStep> steps = plan.steps().stream().map(PreparedPlan::unacknowledged).toList();
     return new Plan(
         steps, plan.capabilities(), plan.lifecycle(), plan.generation(), plan.readsStatusAtEnd());

@@ -123,8 +123,8 @@ class PlanPreviewTest {
             "status f");
     assertThat(PlanPreviewTraffic.of(preview.stopWindow())).isEqualTo(new PlanPreviewTraffic(4, 1));
     assertThat(PlanPreviewTraffic.of(preview.withoutPresetup()))
-        .as("features, memory and two rings' enable are acknowledged, and the barrier")
-        .isEqualTo(new PlanPreviewTraffic(17, 5));
+        .as("features, memory and six steps of each ring are acknowledged, and the barrier")
+        .isEqualTo(new PlanPreviewTraffic(17, 15));
   }
 
   @Test
