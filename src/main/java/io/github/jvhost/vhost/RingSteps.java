@@ -103,7 +103,7 @@ final class RingSteps {
           PlanDraft.whyTold(held.enabled()));
     }
     boolean baseTold = !started && base(index, wanted);
-    address(index, wanted, started, baseTold);
+    address(index, wanted, baseTold);
     Notifier kick = wanted.kick();
     if (kick != null && !plan.now().ring(index).kick().is(kick)) {
       plan.add(
@@ -175,7 +175,7 @@ final class RingSteps {
         && (wanted.base() == null || (surelyRan && !another));
   }
 
-  private void address(int index, RingConfig wanted, boolean started, boolean baseTold) {
+  private void address(int index, RingConfig wanted, boolean baseTold) {
     RingAddresses addresses = wanted.addresses();
     if (addresses == null) {
       return;
