@@ -169,6 +169,33 @@ public final class DirtyBitmap {
   }
 
   /**
+   * Takes the marks away and hands out the pages in runs, in ascending order: pages that lie one
+   * behind the other in one region. Marks where no memory is, which a back end can make, are
+   * dropped. A page that is marked again while {@code action} looks at it is there again for the
+   * next time.
+   *
+   * @param table of guest memory
+   * @param longest the most bytes of one run, a multiple of 4096; marks are taken away only a
+   *     little ahead of the run that is handed out
+   * @param action called on this thread, once for each run
+   * @return how many pages were handed out
+   * @throws IllegalArgumentException when {@code longest} is no such number
+   */
+  public long drainRuns(MemoryTable table, long longest, PageRun action) {
+    var runs = new RunCutter(table, longest, action);
+    for (int w = 0; w < words.length; w++) {
+      long base = w * BYTES_PER_WORD;
+      for (long left = takeWord(w); left != 0; ) {
+        int first = Long.numberOfTrailingZeros(left);
+        int run = Math.min(Long.numberOfTrailingZeros(~(left >>> first)), Long.SIZE - first);
+        runs.add(base + first * MemoryRegion.PAGE, run * MemoryRegion.PAGE);
+        left &= first + run == Long.SIZE ? 0 : -1L << (first + run);
+      }
+    }
+    return runs.end();
+  }
+
+  /**
    * Hands the guest address of each marked page to {@code action}, in ascending order, and leaves
    * the marks.
    *

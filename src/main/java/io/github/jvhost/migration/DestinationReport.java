@@ -49,4 +49,18 @@ public record DestinationReport(
     long late = presetupsAbandoned ? endPresetupNanos : 0;
     return (startedNanos - finalNanos + late) / 1_000;
   }
+
+  /** {@return the report in one line; the parts have more} */
+  @Override
+  public String toString() {
+    return "arrived: window of %d us, %d of %d devices preset%s, %d started, %d final records as expected, %d announced"
+        .formatted(
+            windowMicros(),
+            presetups.values().stream().filter(PresetupResult::done).count(),
+            starts.size(),
+            presetupsAbandoned ? " (some given up)" : "",
+            starts.stream().filter(StartResult::running).count(),
+            expectedFinals,
+            announced);
+  }
 }

@@ -272,6 +272,7 @@ public final class MigrationSource {
     long totalPages = ram.table().totalBytes() / MemoryRegion.PAGE;
     stream.send(new MigrationMessage.Stopping());
     paused = true;
+    long pausingAt = System.nanoTime();
     vm.pause();
     long pausedAt = clock.endPart("pause");
     if (stop != null) {
@@ -291,6 +292,7 @@ public final class MigrationSource {
     awaitRunning();
     // The guest runs on the destination from now on, whatever fails here.
     long runningAt = clock.enter(Phase.DONE);
+    devices.forEach(device -> device.migration().handedOver());
     rounds.add(lastPages);
     List<Outcome> stops = takeUpStops();
     tellHandedOver(Phase.DONE);
@@ -300,6 +302,7 @@ public final class MigrationSource {
         stops,
         totalPages,
         rounds,
+        pausingAt,
         pausedAt,
         stoppedAt,
         committedAt,

@@ -2,6 +2,7 @@ package io.github.jvhost.migration;
 
 import io.github.jvhost.vhost.Outcome;
 import io.github.jvhost.vhost.RefusedBase;
+import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -13,7 +14,8 @@ import org.jspecify.annotations.Nullable;
  * @param stops what became of each device's stop
  * @param totalPages of guest memory
  * @param roundPages pages that each round sent; the last one is the final round
- * @param pausedNanos when the guest had been paused
+ * @param pausingNanos when the VM was asked to pause its guest
+ * @param pausedNanos when that was done: the guest had been paused
  * @param stoppedNanos when all rings had stopped
  * @param committedNanos when everything had been handed over
  * @param runningNanos when the destination said that the guest runs
@@ -24,6 +26,7 @@ public record SourceReport(
     List<Outcome> stops,
     long totalPages,
     List<Long> roundPages,
+    long pausingNanos,
     long pausedNanos,
     long stoppedNanos,
     long committedNanos,
@@ -47,6 +50,16 @@ public record SourceReport(
         .toList();
   }
 
+  /**
+   * {@return how long nobody ran the guest, as far as the source can tell: from the call of {@link
+   * VmControl#pause} to the destination's word that the guest runs there} It is an upper bound: the
+   * guest still ran for a part of the pause, and RUNNING takes its time on the way back. From when
+   * the guest had surely stopped, count from {@link #pausedNanos}.
+   */
+  public Duration downtime() {
+    return Duration.ofNanos(runningNanos - pausingNanos);
+  }
+
   /** {@return how many pages the last round sent, which the guest had to wait for} */
   public long finalRoundPages() {
     return roundPages.isEmpty() ? 0 : roundPages.getLast();
@@ -61,5 +74,20 @@ public record SourceReport(
       return "presetup was late: the guest was stopped before it was done";
     }
     return presetupNotes.isEmpty() ? null : String.join("; ", presetupNotes);
+  }
+
+  /** {@return the report in one line; the parts have more} */
+  @Override
+  public String toString() {
+    String early = fallback();
+    return "left: %d rounds, %d pages of %d, the last %d with the guest stopped; down for %d us; %d devices stopped, %s"
+        .formatted(
+            roundPages.size(),
+            roundPages.stream().mapToLong(Long::longValue).sum(),
+            totalPages,
+            finalRoundPages(),
+            downtime().toNanos() / 1_000,
+            stops.stream().filter(Outcome::complete).count(),
+            early == null ? "presetup as asked for" : early);
   }
 }

@@ -19,6 +19,8 @@ final class DeviceTurns {
   /** Who began a plan, side by side with others, that is not finished; null: there is none. */
   private @Nullable Thread holder;
 
+  private boolean handedOver;
+
   /**
    * Of a device.
    *
@@ -30,6 +32,30 @@ final class DeviceTurns {
     this.lock = lock;
     this.name = name;
     this.longest = longest;
+  }
+
+  /** The guest was migrated away: it is nobody's turn here any more. */
+  void handedOver() {
+    handedOver = true;
+  }
+
+  /** The device has taken up another state, and so belongs to a guest of this host. */
+  void hereAgain() {
+    handedOver = false;
+  }
+
+  /**
+   * For whatever would tell the back end something.
+   *
+   * @throws IllegalStateException the guest was migrated away
+   */
+  void requireHere() {
+    if (handedOver) {
+      throw new IllegalStateException(
+          name
+              + ": its guest was migrated and runs on another host; close this device, or restore a"
+              + " state into it");
+    }
   }
 
   boolean busy() {

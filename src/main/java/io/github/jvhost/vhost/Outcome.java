@@ -144,4 +144,16 @@ public record Outcome(
   public long micros() {
     return (endNanos - startNanos) / 1_000;
   }
+
+  /** {@return what became of the plan, in a few words} */
+  @Override
+  public String toString() {
+    return "%d steps taken, %d messages, %d waits, %d us%s"
+        .formatted(
+            stepsTaken,
+            messages,
+            waits,
+            micros(),
+            failure == null ? "" : ", then: " + failure.getMessage());
+  }
 }

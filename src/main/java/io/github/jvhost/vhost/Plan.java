@@ -43,4 +43,12 @@ public record Plan(
     }
     return text.toString();
   }
+
+  /**
+   * {@return how long it is and where it leads, in a few words; {@link #describe} has the steps}
+   */
+  @Override
+  public String toString() {
+    return "%d steps to %s".formatted(steps.size(), lifecycle);
+  }
 }

@@ -28,8 +28,8 @@ import org.slf4j.LoggerFactory;
  * #capabilities} and {@link #shadow} take no lock and never wait. {@link VhostNetGroup} moves many
  * devices side by side. What only a migration does with a device is apart: {@link #migration}.
  *
- * <p>After {@link #close} whatever would tell the back end something throws {@link
- * IllegalStateException}.
+ * <p>After {@link #close}, and when a migration has taken the guest to another host, whatever would
+ * tell the back end something throws {@link IllegalStateException}.
  */
 public final class VhostNet implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(VhostNet.class);
@@ -97,8 +97,8 @@ public final class VhostNet implements AutoCloseable {
   /**
    * Waits until it is the caller's turn, with the device's lock held.
    *
-   * @throws IllegalStateException the device is closed, or one of {@link BackEndEvents} asks, for
-   *     which the back end waits
+   * @throws IllegalStateException the device is closed, its guest was migrated away, or one of
+   *     {@link BackEndEvents} asks, for which the back end waits
    */
   void takeTurn() {
     transitions.requireOpen();
@@ -111,6 +111,7 @@ public final class VhostNet implements AutoCloseable {
     }
     turns.await();
     transitions.requireOpen(); // waiting lets go of the lock
+    turns.requireHere();
   }
 
   /**
@@ -281,6 +282,7 @@ public final class VhostNet implements AutoCloseable {
   public synchronized void restore(VirtioNetState state) {
     model.restore(state);
     transitions.stateWasRestored();
+    turns.hereAgain();
   }
 
   /**

@@ -118,6 +118,17 @@ public final class VhostNetMigration {
     }
   }
 
+  /**
+   * The guest runs on another host now. What would tell this back end something is refused from
+   * here on, so that the device is not started here beside it: a refresh, a start, an access. It
+   * can be closed. A state that is restored makes it a device of this host again.
+   */
+  public void handedOver() {
+    synchronized (net) {
+      turns.handedOver();
+    }
+  }
+
   /** The bitmap is about to be closed, and this device, stopped or given up, writes no more. */
   public void forgetLog() {
     synchronized (net) {
@@ -171,6 +182,7 @@ public final class VhostNetMigration {
     synchronized (net) {
       net.model().restore(state);
       transitions.stateWasRestored();
+      turns.hereAgain();
     }
   }
 

@@ -10,6 +10,8 @@ import io.github.jvhost.migration.RamSource;
 // guide: ram source
 /** The source's RAM: KVM's dirty log and the back ends', sent in frames of the VMM's own. */
 final class VmmRam implements RamSource {
+  private static final int RUN = 1 << 20; // bytes of one frame at most
+
   private final OwnVm vm;
   private final GuestMemory memory;
   private final VmmStream stream;
@@ -47,12 +49,7 @@ final class VmmRam implements RamSource {
 
   @Override
   public long sendDirty(PageSink notUsed) {
-    return dirty()
-        .drain(page -> {
-          if (table().contains(page, MemoryRegion.PAGE)) { // a back end may mark what is no memory
-            stream.sendRam(page, (int) MemoryRegion.PAGE);
-          }
-        });
+    return dirty().drainRuns(table(), RUN, (at, bytes) -> stream.sendRam(at, (int) bytes));
   }
 
   @Override

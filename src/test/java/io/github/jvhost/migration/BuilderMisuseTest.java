@@ -93,7 +93,7 @@ class BuilderMisuseTest {
     List<Long> rounds = new ArrayList<>(List.of(7L));
     List<String> notes = new ArrayList<>();
 
-    var report = new SourceReport(notes, false, List.of(), 1, rounds, 0, 0, 0, 0);
+    var report = new SourceReport(notes, false, List.of(), 1, rounds, 0, 0, 0, 0, 0);
     rounds.clear();
     notes.add("net0: refused");
 

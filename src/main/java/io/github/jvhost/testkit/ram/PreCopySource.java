@@ -13,8 +13,6 @@ import java.util.function.Consumer;
  * that were written since. Pages that lie one behind the other go out together. One thread.
  */
 public final class PreCopySource implements RamSource {
-  private static final long PAGE = MemoryRegion.PAGE;
-
   private final GuestMemory memory;
   private final Consumer<Runnable> whileGuestWaits;
   private final DirtyBitmap dirty;
@@ -58,10 +56,10 @@ public final class PreCopySource implements RamSource {
 
   @Override
   public long sendDirty(PageSink sink) {
-    var runs = new PageRuns(sink);
-    long pages = dirty.drain(runs::page);
-    runs.flush();
-    return pages;
+    return dirty.drainRuns(
+        memory.table(),
+        PageSink.MAX_BYTES,
+        (at, bytes) -> sink.pages(at, memory.slice(at, bytes).asByteBuffer()));
   }
 
   @Override
@@ -77,39 +75,5 @@ public final class PreCopySource implements RamSource {
   @Override
   public void end() {
     whileGuestWaits.accept(() -> memory.trackWrites(null));
-  }
-
-  /** Gathers pages that lie one behind the other in one region. */
-  private final class PageRuns {
-    private final PageSink sink;
-    private long start;
-    private long length;
-
-    PageRuns(PageSink sink) {
-      this.sink = sink;
-    }
-
-    void page(long guestAddress) {
-      if (!memory.table().contains(guestAddress, PAGE)) {
-        return; // a back end may mark what is no memory
-      }
-      boolean follows =
-          length > 0
-              && guestAddress == start + length
-              && length + PAGE <= PageSink.MAX_BYTES
-              && memory.table().contains(start, length + PAGE);
-      if (!follows) {
-        flush();
-        start = guestAddress;
-      }
-      length += PAGE;
-    }
-
-    void flush() {
-      if (length > 0) {
-        sink.pages(start, memory.slice(start, length).asByteBuffer());
-      }
-      length = 0;
-    }
   }
 }

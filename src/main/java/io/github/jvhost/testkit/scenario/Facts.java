@@ -167,6 +167,7 @@ record Facts(
       phases.put("destination.presetup", presetup);
     }
     if (left != null) {
+      phases.put("source.pause", micros(left.pausingNanos(), left.pausedNanos()));
       phases.put("source.stopRings", micros(left.pausedNanos(), left.stoppedNanos()));
       phases.put("source.lastPagesAndState", micros(left.stoppedNanos(), left.committedNanos()));
     }
@@ -178,7 +179,7 @@ record Facts(
     }
     if (left != null && arrived != null) {
       // Both sides run in one process here, so their clocks are one.
-      phases.put("downtime", micros(left.pausedNanos(), arrived.resumedNanos()));
+      phases.put("downtime", micros(left.pausingNanos(), arrived.resumedNanos()));
     }
     return phases;
   }

@@ -103,6 +103,97 @@ class OneMigrationTest {
   }
 
   @Test
+  void theSourcesDevicesAreNotStartedBesideTheGuestThatHasMoved() throws Exception {
+    AtomicReference<@Nullable VhostNet> device = new AtomicReference<>();
+    List<Throwable> thrown = new ArrayList<>();
+    MigrationListener listener =
+        phase -> {
+          if (phase == Phase.DONE) {
+            thrown.add(accessed(device.get()));
+          }
+        };
+    try (var directory = SocketDirectory.create();
+        var hosts = new StillHosts(directory.path(), ledger);
+        Host target = hosts.target();
+        var links = Links.connect(directory.path().resolve("m"))) {
+      VhostNet left = hosts.source.devices().getFirst();
+      device.set(left);
+      var arriving =
+          new FutureTask<>(() ->
+              StillHosts.arrive(
+                  target.devices(),
+                  target,
+                  new StillHosts.Vm(false),
+                  links.destination(),
+                  PresetupMode.OFF));
+      Thread.ofPlatform().daemon().start(arriving);
+      hosts.departure(links.source(), false, listener).run();
+      assertThat(arriving.get(30, TimeUnit.SECONDS).starts()).hasSize(1);
+
+      assertThat(thrown).singleElement().isInstanceOf(IllegalStateException.class);
+      assertThat(thrown.getFirst()).hasMessageContaining("runs on another host");
+      assertThatThrownBy(left::refresh).isInstanceOf(IllegalStateException.class);
+      assertThatThrownBy(left::start).isInstanceOf(IllegalStateException.class);
+      assertThatThrownBy(left::reconnect).isInstanceOf(IllegalStateException.class);
+      assertThatThrownBy(left::announce).isInstanceOf(IllegalStateException.class);
+      assertThat(left.running()).isFalse();
+      left.restore(left.snapshot());
+      left.start(); // whoever restores a state means it
+      assertThat(left.running()).isTrue();
+    }
+  }
+
+  @Test
+  void reportsArePrintedInALine() throws Exception {
+    migrated(
+        Embedder.quiet(),
+        ends -> {
+          assertThat(ends.left().toString()).startsWith("left: ").hasSizeLessThan(300);
+          assertThat(ends.arrived().toString()).startsWith("arrived: ").hasSizeLessThan(300);
+          assertThat(ends.left().stops().toString()).hasSizeLessThan(300);
+          assertThat(ends.arrived().starts().toString()).hasSizeLessThan(500);
+          assertThat(ends.arrived().presetups().toString()).hasSizeLessThan(300);
+        });
+  }
+
+  @Test
+  void theTimeThatPausingTakesIsPartOfTheDowntime() throws Exception {
+    List<Long> asked = new ArrayList<>();
+    try (var directory = SocketDirectory.create();
+        var hosts = new StillHosts(directory.path(), ledger);
+        Host target = hosts.target();
+        var links = Links.connect(directory.path().resolve("m"))) {
+      VmControl vm =
+          new VmControl() {
+            @Override
+            public void pause() {
+              asked.add(System.nanoTime());
+              hosts.sourceVm.pause();
+            }
+
+            @Override
+            public void resume() {
+              hosts.sourceVm.resume();
+            }
+          };
+      var arriving =
+          new FutureTask<>(() ->
+              StillHosts.arrive(
+                  target.devices(),
+                  target,
+                  new StillHosts.Vm(false),
+                  links.destination(),
+                  PresetupMode.OFF));
+      Thread.ofPlatform().daemon().start(arriving);
+      SourceReport left = hosts.leaving(links.source(), false).vm(vm).build().run();
+      assertThat(arriving.get(30, TimeUnit.SECONDS).starts()).hasSize(1);
+
+      assertThat(asked.getFirst()).isBetween(left.pausingNanos(), left.pausedNanos());
+      assertThat(left.downtime().toNanos()).isEqualTo(left.runningNanos() - left.pausingNanos());
+    }
+  }
+
+  @Test
   void neitherEndRunsTwice() throws Exception {
     migrated(
         Embedder.quiet(),
