@@ -48,6 +48,7 @@ public final class DpdkBench implements Bench {
   private static final int ROUNDS_EACH = 12;
 
   private static final int REHEARSALS = 100;
+  private static final Duration REHEARSING = Duration.ofSeconds(30);
 
   private static final Duration PATIENCE = Duration.ofSeconds(30);
 
@@ -177,7 +178,7 @@ public final class DpdkBench implements Bench {
   /** As a migration's destination does it. */
   private static void rehearse(EarlyState early) {
     early.net().migration().prepareStart(early.state());
-    try (RehearsalDevice actor = early.net().migration().rehearsal()) {
+    try (RehearsalDevice actor = early.net().migration().rehearsal(Deadline.after(REHEARSING))) {
       actor.preset(PresetupMode.IMPLICIT, early.state());
       actor.prepareStart(early.state());
       for (int i = 0; i < REHEARSALS; i++) {

@@ -6,7 +6,9 @@ import java.time.Duration;
 /**
  * What the two ends may be told.
  *
- * @param early whether the source sends early records at all
+ * @param early whether the source sends early records at all; without them there is no presetup,
+ *     and nothing by which the destination could rehearse its window: {@link
+ *     io.github.jvhost.vhost.VhostNetGroup#rehearse} does that before
  * @param order in which devices stop and start: planned, or the baseline
  * @param presetupWithin how long the source goes on iterating for a presetup that is not answered;
  *     then the guest stops all the same, and the report says "late"

@@ -78,9 +78,12 @@ final class PresetupWorker {
   /** The answer comes whatever happens: the source waits for it. */
   private void presetAndAnswer(List<ReceivedRecord> records) {
     try {
-      List<ReceivedRecord> preset = presetAll(records);
+      List<ReceivedRecord> readable = new ArrayList<>(records.size());
+      List<ReceivedRecord> preset = presetAll(records, readable);
       if (!preset.isEmpty()) {
-        rehearse(preset);
+        rehearse(mode, preset);
+      } else if (!readable.isEmpty()) {
+        rehearse(PresetupMode.OFF, readable); // the window tells everything
       }
     } catch (Throwable e) {
       for (ReceivedRecord part : records) {
@@ -95,19 +98,23 @@ final class PresetupWorker {
   }
 
   /** Once is enough: what another generation differs in is not what has to be warm. */
-  private void rehearse(List<ReceivedRecord> preset) {
+  private void rehearse(PresetupMode how, List<ReceivedRecord> records) {
     if (!Rehearsal.isWhole(rehearsal())) {
-      RehearsalReport report = Rehearsal.run(mode, preset, ending::get);
+      RehearsalReport report = Rehearsal.run(how, records, ending::get);
       synchronized (newest) {
         rehearsal = report;
       }
     }
   }
 
-  /** Returns those that are set up early now. */
-  private List<ReceivedRecord> presetAll(List<ReceivedRecord> records) {
+  /**
+   * Returns those that are set up early now.
+   *
+   * @param readable is given those whose state could be read, set up early or not
+   */
+  private List<ReceivedRecord> presetAll(
+      List<ReceivedRecord> records, List<ReceivedRecord> readable) {
     List<EarlyState> states = new ArrayList<>(records.size());
-    List<ReceivedRecord> readable = new ArrayList<>(records.size());
     for (ReceivedRecord part : records) {
       try {
         VirtioNetState state = part.decoded();

@@ -1,5 +1,6 @@
 package io.github.jvhost.migration;
 
+import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.vhost.PresetupMode;
@@ -27,7 +28,8 @@ import org.slf4j.LoggerFactory;
  *              the long way: decode, plan    the short way: compare, patch
  * </pre>
  *
- * <p>Bounded in windows and in time, and ended at once when the guest is about to stop.
+ * <p>Bounded in windows and in time, setting the devices up included, and ended at once when the
+ * guest is about to stop. Without presetup every window tells everything, as the real one will.
  */
 final class Rehearsal {
   private static final Logger log = LoggerFactory.getLogger(Rehearsal.class);
@@ -46,6 +48,11 @@ final class Rehearsal {
   private static final int WINDOWS = LONG_WAY + 900;
 
   private static final Duration BUDGET = Duration.ofSeconds(1);
+
+  /**
+   * No device is added when less than this is left: one that is walked is better than two set up.
+   */
+  private static final Duration FOR_WINDOWS = BUDGET.dividedBy(2);
 
   /** More devices than this are not rehearsed: they would only take the same way more often. */
   private static final int MOST_DEVICES = 4;
@@ -86,11 +93,21 @@ final class Rehearsal {
     int windows = 0;
     List<Actor> actors = new ArrayList<>();
     try {
-      for (ReceivedRecord early : records.subList(0, Math.min(MOST_DEVICES, records.size()))) {
-        actors.add(actor(mode, early));
+      BooleanSupplier over = () -> deadline.expired() || noMoreTime.getAsBoolean();
+      for (ReceivedRecord early : records) {
+        boolean enough = deadline.remainingNanos() < FOR_WINDOWS.toNanos();
+        if (actors.size() == MOST_DEVICES || over.getAsBoolean() || (enough && !actors.isEmpty())) {
+          break;
+        }
+        try {
+          actors.add(actor(mode, early, deadline, over));
+        } catch (VhostException e) {
+          log.debug("{}: not rehearsed: {}", early.net().name(), e.getMessage());
+          break;
+        }
       }
       List<VhostNet> nets = actors.stream().map(Actor::net).toList();
-      while (windows < WINDOWS && !deadline.expired() && !noMoreTime.getAsBoolean()) {
+      while (windows < WINDOWS && !nets.isEmpty() && !over.getAsBoolean()) {
         actors.forEach(Actor::rewind);
         if (windows == LONG_WAY) {
           actors.forEach(Actor::prepareStart);
@@ -107,16 +124,31 @@ final class Rehearsal {
     return new RehearsalReport(windows, System.nanoTime() - from);
   }
 
-  private static Actor actor(PresetupMode mode, ReceivedRecord early) {
-    RehearsalDevice device = early.net().migration().rehearsal();
+  /**
+   * One more device on the stage.
+   *
+   * @throws VhostException there is no more time, or it does not work and cannot be rehearsed
+   */
+  private static Actor actor(
+      PresetupMode mode, ReceivedRecord early, Deadline deadline, BooleanSupplier over) {
+    RehearsalDevice device = early.net().migration().rehearsal(deadline);
     try {
+      requireTime(over);
       VirtioNetState state = early.decodedFor(device.net());
+      requireTime(over);
       device.preset(mode, state);
+      requireTime(over);
       var expected = ExpectedFinal.of(device.net(), early.content(), state);
       return new Actor(device, early, expected, ExpectedFinal.encoded(early.content()));
     } catch (RuntimeException e) {
       device.close();
       throw e;
+    }
+  }
+
+  private static void requireTime(BooleanSupplier over) {
+    if (over.getAsBoolean()) {
+      throw new VhostException("there is no more time for it", Recovery.RETRY);
     }
   }
 

@@ -3,9 +3,11 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndAddress;
 import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
+import java.time.Duration;
 import java.util.Collections;
 import java.util.List;
 
@@ -24,13 +26,16 @@ public final class RehearsalDevice implements AutoCloseable {
   private final RingNotifiers notifiers;
   private final RehearsalPeer peer;
   private final VhostNet net;
+  private final Deadline within;
   private Shadow early = Shadow.nothingTold();
 
   RehearsalDevice(
       VhostDeviceOptions original,
       BackEndCapabilities capabilities,
       VirtioNet model,
-      GuestMemory memory) {
+      GuestMemory memory,
+      Deadline within) {
+    this.within = within;
     DescriptorLedger ledger = original.ledger();
     String name = original.name() + " rehearsal";
     // One pair for all rings: nobody listens, and a device may have hundreds.
@@ -46,6 +51,7 @@ public final class RehearsalDevice implements AutoCloseable {
             .at(new BackEndAddress.Connected(peer.frontEnd()))
             .withEvents(BackEndEvents.NONE)
             .withObserver(Rehearsed.SILENTLY)
+            .withBounds(left(within), left(within), left(within))
             .withProtocolFeatures(capabilities.protocolFeatures());
     List<RingNotifiers> all = Collections.nCopies(2 * model.maxQueuePairs(), notifiers);
     try {
@@ -55,6 +61,11 @@ public final class RehearsalDevice implements AutoCloseable {
       notifiers.close();
       throw e;
     }
+  }
+
+  /** A bound is never zero; one that has passed fails at its first wait. */
+  private static Duration left(Deadline within) {
+    return Duration.ofNanos(Math.max(1, within.remainingNanos()));
   }
 
   /** {@return the device, which is closed with this} */
@@ -71,7 +82,7 @@ public final class RehearsalDevice implements AutoCloseable {
    */
   public void preset(PresetupMode mode, VirtioNetState state) {
     var wanted = List.of(new VhostNetGroup.EarlyState(net, state, 1));
-    VhostNetGroup.presetup(mode, wanted, () -> false);
+    VhostNetGroup.presetup(mode, wanted, within::expired);
     early = net.shadow();
   }
 

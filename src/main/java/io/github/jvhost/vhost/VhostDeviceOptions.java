@@ -21,11 +21,14 @@ import java.util.Objects;
  *     from the dialect
  * @param events who hears what the back end asks or says by itself
  * @param observer who hears what becomes of the device, for metrics
- * @param replies how long each kind of message may take to be answered
- * @param connectWithin how long connecting and the first questions may take; a loaded DPDK was seen
- *     to take half a second for the first answer
+ * @param replies how long each kind of message may take to be answered; where one of the bounds
+ *     below ends before that, it ends the wait
+ * @param connectWithin how long connecting and the first questions may take, and each request of
+ *     {@link VhostNet#ask}; a loaded DPDK was seen to take half a second for the first answer
  * @param presetupWithin how long an early set-up may take; the guest runs meanwhile
- * @param transitionWithin how long any other change may take, a stop window included
+ * @param transitionWithin how long any other change may take, a stop window included; memory is
+ *     told and rings are started in one of them, so it is the sum of these two of {@code replies}
+ *     where all of them are to count
  */
 public record VhostDeviceOptions(
     String name,
@@ -86,7 +89,7 @@ public record VhostDeviceOptions(
 
   /**
    * {@return options with {@link #DEFAULT_PROTOCOL_FEATURES}, for an embedder that listens to
-   * nothing, with the usual bounds: 5 s to connect, 30 s for presetup, 10 s for a transition}
+   * nothing, with the usual bounds: 5 s to connect, 60 s for presetup, 120 s for a transition}
    *
    * @param name of the device, in every message and error
    * @param address where the back end is, or where it comes to
@@ -111,8 +114,8 @@ public record VhostDeviceOptions(
         Observer.NONE,
         ReplyDeadlines.DEFAULTS,
         Duration.ofSeconds(5),
-        Duration.ofSeconds(30),
-        Duration.ofSeconds(10));
+        Duration.ofSeconds(60),
+        Duration.ofSeconds(120));
   }
 
   /**

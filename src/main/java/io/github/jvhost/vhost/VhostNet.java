@@ -176,6 +176,11 @@ public final class VhostNet implements AutoCloseable {
     return migration;
   }
 
+  /** The guest's memory; the embedder's. */
+  GuestMemory memory() {
+    return memory;
+  }
+
   /** What a {@link BackEndWatch} does with it. */
   VhostNetWatch watch() {
     return watch;

@@ -51,12 +51,14 @@ public final class VhostNetMigration {
    * A device like this one, at a back end that is none, on which the stop window can be rehearsed.
    * This device, its back end and guest memory are not touched.
    *
+   * @param within bounds whatever is waited for on that device, its set-up included
    * @return the caller's to close
+   * @throws VhostException it cannot be made, or not in that time
    */
-  public RehearsalDevice rehearsal() {
+  public RehearsalDevice rehearsal(Deadline within) {
     synchronized (net) {
       return new RehearsalDevice(
-          device.options(), device.capabilities(), net.model().twin(), memory);
+          device.options(), device.capabilities(), net.model().twin(), memory, within);
     }
   }
 

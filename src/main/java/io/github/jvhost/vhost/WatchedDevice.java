@@ -19,7 +19,9 @@ import org.slf4j.LoggerFactory;
  */
 final class WatchedDevice {
   private static final Logger log = LoggerFactory.getLogger(WatchedDevice.class);
-  private static final Duration LONGEST_CANCEL = Duration.ofSeconds(30);
+
+  /** An attempt connects and makes one transition, which takes two minutes by the usual bounds. */
+  private static final Duration LONGEST_CANCEL = Duration.ofMinutes(3);
 
   private final VhostNet net;
   private final VhostNetWatch watch;

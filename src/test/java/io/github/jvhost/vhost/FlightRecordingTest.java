@@ -129,7 +129,7 @@ class FlightRecordingTest {
     try (var recording = FlightRecording.start();
         Rig rig = new Rig(dir, 1, PRESETUP, BackEndProfile.GENERIC)) {
       preset(rig, true);
-      try (RehearsalDevice actor = rig.net().migration().rehearsal()) {
+      try (RehearsalDevice actor = rig.net().migration().rehearsal(Rig.soon())) {
         actor.preset(PresetupMode.EXPLICIT, rig.net().snapshot());
         actor.prepareStart(rig.net().snapshot());
         actor.net().restore(rig.net().snapshot());

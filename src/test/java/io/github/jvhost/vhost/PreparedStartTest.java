@@ -158,7 +158,7 @@ class PreparedStartTest {
       List<RehearsalDevice> actors = new ArrayList<>();
       try {
         for (VhostNet net : rig.nets) {
-          RehearsalDevice actor = net.migration().rehearsal();
+          RehearsalDevice actor = net.migration().rehearsal(Rig.soon());
           actors.add(actor);
           actor.preset(PresetupMode.EXPLICIT, net.snapshot());
           actor.prepareStart(net.snapshot());

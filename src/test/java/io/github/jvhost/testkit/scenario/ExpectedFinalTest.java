@@ -39,6 +39,11 @@ class ExpectedFinalTest {
   private record Arrival(DestinationReport report, long bytes, RingIndex firstRing) {}
 
   private Arrival migrate(BiConsumer<Phase, VhostNet> atTheSource) throws Exception {
+    return migrate(PresetupMode.IMPLICIT, atTheSource);
+  }
+
+  private Arrival migrate(PresetupMode mode, BiConsumer<Phase, VhostNet> atTheSource)
+      throws Exception {
     AtomicLong opened = new AtomicLong();
     AtomicLong allocated = new AtomicLong();
     try (var directory = SocketDirectory.create();
@@ -70,7 +75,7 @@ class ExpectedFinalTest {
                   .ram(new InPlaceTarget(target.memory()))
                   .vm(vm)
                   .link(links.destination())
-                  .presetup(PresetupMode.IMPLICIT)
+                  .presetup(mode)
                   .listener(listener)
                   .options(
                       StillHosts.options(true)
@@ -95,6 +100,14 @@ class ExpectedFinalTest {
   void itIsComparedAndNotDecoded() throws Exception {
     Arrival arrival = migrate((_, _) -> {});
     assertThat(arrival.report().expectedFinals()).isEqualTo(1);
+    assertThat(arrival.report().rehearsal().windows()).isPositive();
+    assertThat(arrival.report().starts().getFirst().fallback()).isNull();
+  }
+
+  @Test
+  void aWindowWithoutPresetupIsRehearsedToo() throws Exception {
+    Arrival arrival = migrate(PresetupMode.OFF, (_, _) -> {});
+    assertThat(arrival.report().expectedFinals()).isZero();
     assertThat(arrival.report().rehearsal().windows()).isPositive();
     assertThat(arrival.report().starts().getFirst().fallback()).isNull();
   }

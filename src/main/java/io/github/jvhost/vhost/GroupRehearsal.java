@@ -1,0 +1,113 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.MemoryRegion;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.VirtioNet;
+import io.github.jvhost.virtio.VirtioNetState;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Starts and stops devices that stand for real ones, again and again, so that the JVM has loaded
+ * and compiled that code when the real ones are due. A device that has no driver yet gets one that
+ * is played: it takes every feature but packed rings, and puts all rings at one place.
+ *
+ * <pre>
+ *   a round:  rewind --&gt; restore --&gt; start --&gt; stop
+ * </pre>
+ *
+ * <p>Neither the devices nor their back ends nor guest memory are changed; guest memory is read.
+ */
+final class GroupRehearsal {
+  private static final Logger log = LoggerFactory.getLogger(GroupRehearsal.class);
+
+  /** The first compiler is at a method after 200 calls (Tier3InvocationThreshold). */
+  private static final int ROUNDS = 1000;
+
+  /** More devices than this would only take the same way more often. */
+  private static final int MOST_DEVICES = 4;
+
+  private static final int RING_SIZE = 64;
+
+  private GroupRehearsal() {}
+
+  /** A device on its stage, and the state that it starts in. */
+  private record Actor(RehearsalDevice device, VirtioNetState state) {
+    void comesOn() {
+      device.rewind();
+      device.net().restore(state);
+    }
+  }
+
+  /** Rehearses devices of one VM; returns how many rounds there was time for. */
+  static int run(List<VhostNet> nets, Duration within) {
+    Deadline deadline = Deadline.after(within);
+    List<Actor> actors = new ArrayList<>();
+    int rounds = 0;
+    try {
+      for (VhostNet net : nets) {
+        boolean half = deadline.remainingNanos() < within.dividedBy(2).toNanos();
+        if (deadline.expired() || actors.size() == MOST_DEVICES || (half && !actors.isEmpty())) {
+          break;
+        }
+        Actor actor = actor(net, deadline);
+        if (actor != null) {
+          actors.add(actor);
+        }
+      }
+      List<VhostNet> twins = actors.stream().map(a -> a.device().net()).toList();
+      while (rounds < ROUNDS && !twins.isEmpty() && !deadline.expired()) {
+        actors.forEach(Actor::comesOn);
+        VhostNetGroup.start(twins, StartOrder.PLANNED);
+        VhostNetGroup.stop(twins, StartOrder.PLANNED);
+        rounds++;
+      }
+    } catch (VhostException e) {
+      log.debug("the rehearsal ended early: {}", e.getMessage());
+    } finally {
+      actors.forEach(a -> a.device().close());
+    }
+    log.debug("rehearsed {} rounds", rounds);
+    return rounds;
+  }
+
+  private static @Nullable Actor actor(VhostNet net, Deadline deadline) {
+    RehearsalDevice device = net.migration().rehearsal(deadline);
+    VirtioNetState state = null;
+    try {
+      state =
+          net.read(VirtioNet::live) ? net.snapshot() : played(device.net().model(), net.memory());
+    } finally {
+      if (state == null) {
+        device.close();
+      }
+    }
+    return state == null ? null : new Actor(device, state);
+  }
+
+  /** A device whose driver has made it live; null: there is no room for a ring. */
+  private static @Nullable VirtioNetState played(VirtioNet like, GuestMemory memory) {
+    MemoryRegion region = memory.table().regions().getFirst();
+    if (region.size() < 2 * MemoryRegion.PAGE) {
+      return null;
+    }
+    long at = region.guestAddress() + MemoryRegion.PAGE; // 0 would be a ring that is not set up
+    VirtioNet model = like.twin();
+    model.linkUp(true);
+    model.setStatus(0x3);
+    model.setDriverFeatures(model.deviceFeatures() & ~NetFeature.RING_PACKED.mask());
+    model.setStatus(0xb);
+    for (int ring = 0; ring < model.queueCount(); ring++) {
+      model.configureQueue(ring, RING_SIZE, at, at + 0x400, at + 0x800);
+    }
+    model.setStatus(0xf);
+    return model.snapshot();
+  }
+}

@@ -1,0 +1,89 @@
+package io.github.jvhost.vhost;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.testkit.BackEndOffer;
+import io.github.jvhost.testkit.Personality;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Starting and stopping devices ahead of time, on others that stand for them. */
+class GroupRehearsalTest {
+  private static final Duration ENOUGH = Duration.ofSeconds(20);
+
+  @TempDir private Path dir;
+
+  private Rig rig(Personality personality, int devices) {
+    return new Rig(dir, devices, BackEndOffer.of(personality), BackEndProfile.GENERIC);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void devicesWithoutADriverAreRehearsedAndToldNothing(Personality personality) {
+    try (Rig rig = rig(personality, 2)) {
+      int told = rig.backEnd().record().names(0).size();
+      long changes = rig.net().model().changes();
+
+      assertThat(VhostNetGroup.rehearse(rig.nets, ENOUGH)).isPositive();
+
+      assertThat(rig.backEnd().record().names(0)).hasSize(told);
+      assertThat(rig.net().model().changes()).isEqualTo(changes);
+      assertThat(rig.net().shadow()).isEqualTo(Shadow.nothingTold());
+      rig.driveAll();
+      assertThat(VhostNetGroup.start(rig.nets, StartOrder.PLANNED)).allMatch(StartResult::running);
+      rig.noRuleWasBroken();
+    }
+  }
+
+  @Test
+  void devicesThatRunGoOnMeanwhile() {
+    try (Rig rig = rig(Personality.DPDK, 1)) {
+      rig.driveAll();
+      rig.ringsAreAtSomeIndex();
+      rig.net().start();
+      Shadow held = rig.net().shadow();
+
+      assertThat(VhostNetGroup.rehearse(rig.nets, ENOUGH)).isPositive();
+
+      assertThat(rig.net().running()).isTrue();
+      assertThat(rig.net().shadow()).isEqualTo(held);
+      assertThat(VhostNetGroup.stop(rig.nets, StartOrder.PLANNED)).allMatch(Outcome::complete);
+      assertThat(rig.net().model().queue(1).next().toVhostBase()).isEqualTo(11);
+      rig.noRuleWasBroken();
+    }
+  }
+
+  @Test
+  void theBoundCoversTheSetUp() {
+    try (Rig rig = rig(Personality.GENERIC, 1)) {
+      assertThat(VhostNetGroup.rehearse(rig.nets, Duration.ZERO)).isZero();
+      assertThat(VhostNetGroup.rehearse(List.of(), ENOUGH)).isZero();
+
+      Deadline over = Deadline.after(Duration.ZERO);
+      assertThatThrownBy(() -> rig.net().migration().rehearsal(over))
+          .isInstanceOf(VhostException.class)
+          .hasMessageStartingWith("net0");
+    }
+  }
+
+  @Test
+  void presetupOfARehearsalEndsAtItsBound() {
+    try (Rig rig = rig(Personality.DPDK, 1)) {
+      rig.driveAll();
+      Deadline within = Deadline.after(ENOUGH);
+      try (RehearsalDevice device = rig.net().migration().rehearsal(within)) {
+        assertThat(device.net().transitionDeadline().allowed()).isLessThanOrEqualTo(ENOUGH);
+        assertThat(device.net().migration().presetupDeadline().allowed())
+            .isLessThanOrEqualTo(ENOUGH);
+      }
+    }
+  }
+}
