@@ -6,6 +6,8 @@ import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Whether a device has a back end, as its guest and its {@link BackEndWatch} see it: the guest sees
@@ -15,11 +17,16 @@ import org.jspecify.annotations.Nullable;
  * that lock, which a plan may hold for long.
  */
 final class BackEndPresence {
+  private static final Logger log = LoggerFactory.getLogger(BackEndPresence.class);
+
   private final VirtioNet model;
   private final NotifierTable notifiers;
 
   /** Whether the guest sees its link down only because the back end is gone. */
   private boolean linkLost;
+
+  /** Whether the watcher itself makes an attempt right now, whose failure is no other loss. */
+  private boolean attempted;
 
   /** Told when something happened; null: nobody watches. */
   private volatile @Nullable Runnable watcher;
@@ -42,10 +49,9 @@ final class BackEndPresence {
 
   // ---- under the device's lock ----
 
-  /** There is a connection; a link that was lost comes back. */
+  /** There is a connection. A link that was lost stays down until the device is started on it. */
   void connected(@Nullable DeviceConnection connection) {
     loss.set(null);
-    restoreLink();
     points =
         connection == null ? WatchPoints.NONE : WatchPoints.of(connection.channel(), notifiers);
     tell();
@@ -67,15 +73,26 @@ final class BackEndPresence {
   /** It was lost: the guest is to see that, and the watcher is told. */
   void lost(VhostException why) {
     loseLink();
-    loss.set(why);
-    tell();
+    if (!attempted) {
+      loss.set(why);
+      tell();
+    }
+  }
+
+  /**
+   * The watcher makes an attempt from now on, or has made it.
+   *
+   * @param now whether what fails is the attempt, which the watcher hears of by itself
+   */
+  void attempt(boolean now) {
+    attempted = now;
   }
 
   /** The guest sees its link down until the next {@link #restoreLink}. */
   void loseLink() {
     if (model.linkUp()) {
       linkLost = true;
-      model.linkUp(false);
+      link(false);
     }
   }
 
@@ -83,13 +100,34 @@ final class BackEndPresence {
   void restoreLink() {
     if (linkLost) {
       linkLost = false;
-      model.linkUp(true);
+      link(true);
+    }
+  }
+
+  /** An embedder's listener that throws does not keep the watcher from hearing of a loss. */
+  private void link(boolean up) {
+    try {
+      model.linkUp(up);
+    } catch (RuntimeException e) {
+      log.warn("{}: a listener of its changes failed", model.name(), e);
+    }
+  }
+
+  /**
+   * A saved state has replaced the model's, its link included.
+   *
+   * @param served whether there is a back end; without one the guest is to see its link down here
+   */
+  void stateWasRestored(boolean served) {
+    linkLost = false;
+    if (!served) {
+      loseLink();
     }
   }
 
   /** The embedder pulls the link or puts it in; without a back end it can only seem to be down. */
   void embedderSets(boolean up, boolean connected) {
-    boolean later = up && isWatched() && !connected;
+    boolean later = up && !connected;
     linkLost = later;
     if (!later) {
       model.linkUp(up);

@@ -18,10 +18,13 @@ import org.slf4j.LoggerFactory;
  * number of devices, and one more for each whose back end is gone at the moment.
  *
  * <pre>
- *   watched --(hang-up, a failed plan)--&gt; lost: link down --(policy: pause, attempt)--&gt; watched
+ *   watched --(hang-up, a refusal)--&gt; lost: link down --(policy: pause, attempt)--&gt; watched
  *                                           |                    |
  *                                           +-- unwatch, close --+-- given up: link stays down
  * </pre>
+ *
+ * <p>A back end that came back and can too little, or refuses, is tried again as the policy says,
+ * like one that is not there: the next one that listens may be another.
  *
  * <p>Thread-safe. While a plan is under way on a device, that plan does all of this by itself.
  */
@@ -38,13 +41,17 @@ public final class BackEndWatch implements AutoCloseable {
   private final List<WatchedDevice> devices = new ArrayList<>();
   private boolean closed;
 
-  /** Who hears what becomes of devices. Called on the watch's threads; returns soon. */
+  /**
+   * Who hears what becomes of devices. Called on the watch's threads; returns soon. What it throws
+   * is logged, and the watch goes on.
+   */
   public interface Listener {
     /** An implementation that does nothing. */
     Listener NONE = new Listener() {};
 
     /**
-     * The back end is gone; the guest sees its link down.
+     * The back end is gone, or it refused what the device needs and its connection was closed for
+     * that; the guest sees its link down.
      *
      * @param net the device
      * @param why how the loss showed
@@ -61,8 +68,9 @@ public final class BackEndWatch implements AutoCloseable {
     default void recovered(VhostNet net, int attempts, boolean running) {}
 
     /**
-     * No more attempts are made: the policy ends, or what came back cannot be used. The link stays
-     * down until the driver resets the device, or the embedder calls {@link VhostNet#reconnect}.
+     * No more attempts are made: the policy ends, or none can help. The link stays down until the
+     * embedder calls {@link VhostNet#reconnect}; where the device has a connection and only its
+     * packed rings' positions are unknown, until the driver resets the device.
      *
      * @param net the device
      * @param why the last failure
@@ -180,9 +188,8 @@ public final class BackEndWatch implements AutoCloseable {
     for (WatchedDevice watched : all) {
       try {
         watched.serve(poller);
-      } catch (RuntimeException e) {
-        // One device's trouble is not the others'.
-        log.warn("{}: while watching: {}", watched.net().name(), e.toString());
+      } catch (Throwable e) { // one device's trouble, or its embedder's, is not the others'
+        log.warn("{}: while watching", watched.net().name(), e);
       }
     }
   }

@@ -73,9 +73,14 @@ final class NetTransitions {
     return model.live() && model.linkUp();
   }
 
+  /** The same, once a link that is down only because the back end had gone comes back. */
+  private boolean mayRunAgain() {
+    return model.live() && (model.linkUp() || presence.linkLost());
+  }
+
   /** Whether it would run if there were a back end. */
   boolean waitsForBackEnd() {
-    return wanted && shouldRun();
+    return wanted && mayRunAgain();
   }
 
   void logTo(@Nullable DirtyLog target) {
@@ -104,13 +109,17 @@ final class NetTransitions {
    * ring goes on where guest memory shows that it cannot: these need a reset then.
    */
   Plan planStart(StartOrder order) {
+    return planStart(order, false);
+  }
+
+  private Plan planStart(StartOrder order, boolean linkComesBack) {
     wanted = true;
     VhostException outside = model.live() ? configuration.ringOutside(model) : null;
     if (outside != null) {
       model.markBroken(String.valueOf(outside.getMessage()));
     }
     breakWhatCannotGoOn();
-    if (!shouldRun()) {
+    if (!(linkComesBack ? mayRunAgain() : shouldRun())) {
       return planStop(DeviceConfig.Lifecycle.STOPPED);
     }
     if (!running) {
@@ -347,6 +356,7 @@ final class NetTransitions {
 
   private Outcome fold(Execution execution) {
     boolean mayRun = device.shadow().anyRingMayRun();
+    boolean wasConnected = device.connection() != null;
     Outcome outcome = device.finish(execution);
     if (outcome.stepsTold() == 0 && !outcome.complete() && device.connected()) {
       wanted |= running; // as it was: the back end has heard nothing of it
@@ -367,9 +377,12 @@ final class NetTransitions {
       }
       case EARLY, EARLY_EXPLICIT -> {}
     }
-    if (!device.connected()) {
-      presence.disconnected();
-      noteLoss(outcome.failure());
+    VhostException failure = outcome.failure();
+    // What a back end holds that refused something at run time is not known, nor whether it has
+    // stopped: it may still write into guest memory until its connection is closed.
+    boolean refused = !execution.plan().lifecycle().isEarly();
+    if (failure != null && wasConnected && (refused || !device.connected())) {
+      lose(failure);
     }
     return noteRefused(outcome);
   }
@@ -403,7 +416,7 @@ final class NetTransitions {
     indexes.fresh();
     inflight.close();
     if (device.connected()) {
-      presence.restoreLink(); // where the rings were does not matter any more
+      isBack(); // where the rings were does not matter any more
     }
   }
 
@@ -411,6 +424,7 @@ final class NetTransitions {
   void stateWasRestored() {
     indexes.restored();
     inflight.otherRings();
+    presence.stateWasRestored(device.connection() != null);
   }
 
   /** A ring has other eventfds: a start that was made ahead of time would tell those before. */
@@ -425,15 +439,20 @@ final class NetTransitions {
     }
   }
 
-  /** Something failed that may have cost the connection; a device that is watched is lost then. */
-  void noteLoss(@Nullable VhostException why) {
-    if (why == null || device.connected()) {
-      return;
-    }
-    if (presence.isWatched()) {
+  /** Something failed that may have cost the connection: if it has, the device is lost. */
+  void noteLoss(VhostException why) {
+    if (device.connection() != null && !device.connected()) {
       lose(why);
-    } else {
-      tellLoss(why);
+    }
+  }
+
+  /**
+   * What the driver has changed could not be told: the guest sees its link down, and whoever
+   * watches is told. The driver's access does not fail for it.
+   */
+  void cannotFollow(VhostException why) {
+    if (device.connection() != null) {
+      lose(why); // where the telling failed it is lost already
     }
   }
 
@@ -460,45 +479,67 @@ final class NetTransitions {
    * Another connection, in place of what is left of the old one; the back end is told nothing yet.
    *
    * @param why the old one is of no use any more
-   * @throws VhostException it cannot be made, or its back end can less than before
+   * @throws VhostException it cannot be made, and the device is lost; or its back end can too
+   *     little
    */
   void connectAnew(String why) {
     dropConnection();
-    device.reconnect(why);
-    isConnected();
+    try {
+      device.reconnect(why, this::use);
+    } catch (VhostException e) {
+      if (!lossTold) {
+        lose(e);
+      }
+      throw e;
+    }
+    presence.connected(device.connection());
   }
 
   /**
    * The same with a connection that is made already.
    *
    * @param opened ours from here on
-   * @throws VhostException its back end can less than before
+   * @throws VhostException its back end can too little
    */
   void goOnWith(DeviceConnection opened) {
     dropConnection();
-    device.take(opened);
-    isConnected();
-  }
-
-  private void isConnected() {
-    lossTold = false;
+    device.take(opened, this::use);
     presence.connected(device.connection());
   }
 
+  /** Makes use of what another back end can do; see {@link NetNeeds#use}. */
+  private void use(BackEndCapabilities offered) {
+    int regions = memory.table().regions().size();
+    new NetNeeds(model, regions, dirtyLog != null, inflight.region() != null).use(offered);
+  }
+
+  /** The device is served again, or would be if it ran: a link that was lost comes back. */
+  void isBack() {
+    lossTold = false;
+    presence.restoreLink();
+  }
+
   /**
-   * Starts the device at a back end of which nothing was asked yet.
+   * Starts the device at a back end of which nothing was asked yet. Its link, if it was lost, comes
+   * back when it runs: a guest whose back end refuses it again and again does not see a link that
+   * comes and goes.
    *
-   * @throws VhostException where the rings were is not known; the link stays down if it was
+   * @throws VhostException where the rings were is not known; the link is down until the driver has
+   *     reset the device
    */
-  Outcome startAnew(boolean linkWasLost) {
+  Outcome startAnew() {
+    Plan plan;
     try {
-      return carryOut(planStart(StartOrder.PLANNED));
+      plan = planStart(StartOrder.PLANNED, true);
     } catch (VhostException e) {
-      if (linkWasLost) {
-        presence.loseLink();
-      }
+      presence.loseLink();
       throw e;
     }
+    Outcome outcome = carryOut(plan);
+    if (outcome.complete()) {
+      isBack();
+    }
+    return outcome;
   }
 
   boolean closed() {

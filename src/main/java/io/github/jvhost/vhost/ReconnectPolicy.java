@@ -30,7 +30,7 @@ public sealed interface ReconnectPolicy {
   /**
    * Always the same pause.
    *
-   * @param pause between two attempts, and before the first
+   * @param pause between two attempts, and before the first: above 0, below 365 days
    * @param attempts how many; 0: without end
    */
   record Fixed(Duration pause, int attempts) implements ReconnectPolicy {
@@ -48,8 +48,8 @@ public sealed interface ReconnectPolicy {
   /**
    * Twice the pause each time.
    *
-   * @param first before the first attempt
-   * @param longest that a pause becomes
+   * @param first before the first attempt: above 0
+   * @param longest that a pause becomes: at least {@code first}, below 365 days
    * @param attempts how many; 0: without end
    */
   record BackOff(Duration first, Duration longest, int attempts) implements ReconnectPolicy {
@@ -58,6 +58,7 @@ public sealed interface ReconnectPolicy {
     /** Checks the ranges. */
     public BackOff {
       requirePositive(first, attempts);
+      requirePositive(longest, attempts);
       if (longest.compareTo(first) < 0) {
         throw new IllegalArgumentException("a longest pause of " + longest + " after " + first);
       }
@@ -68,13 +69,14 @@ public sealed interface ReconnectPolicy {
       if (attempts > 0 && attempt > attempts) {
         return Optional.empty();
       }
-      Duration doubled = first.multipliedBy(1L << Math.min(attempt - 1, MAX_DOUBLINGS));
-      return Optional.of(doubled.compareTo(longest) > 0 ? longest : doubled);
+      long times = 1L << Math.min(attempt - 1, MAX_DOUBLINGS);
+      boolean longer = longest.dividedBy(times).compareTo(first) < 0; // a product may be too large
+      return Optional.of(longer ? longest : first.multipliedBy(times));
     }
   }
 
   private static void requirePositive(Duration pause, int attempts) {
-    if (pause.isNegative() || pause.isZero() || attempts < 0) {
+    if (pause.isNegative() || pause.isZero() || pause.toDays() >= 365 || attempts < 0) {
       throw new IllegalArgumentException("a pause of " + pause + ", " + attempts + " attempts");
     }
   }

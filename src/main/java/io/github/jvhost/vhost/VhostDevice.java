@@ -2,10 +2,12 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.Deadline;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -27,6 +29,9 @@ public final class VhostDevice implements AutoCloseable {
   // For whoever must not wait for the thread that uses the device.
   private volatile BackEndCapabilities capabilities;
   private volatile Shadow shadow = Shadow.nothingTold();
+
+  /** What the newest back end was told that was told anything, until another one is used. */
+  private Shadow toldLast = Shadow.nothingTold();
 
   private VhostDevice(VhostDeviceOptions options, IntConsumer call) {
     this.options = options;
@@ -65,22 +70,25 @@ public final class VhostDevice implements AutoCloseable {
   /**
    * Closes what is left of the connection and makes a new one. The back end is told nothing yet.
    *
-   * @throws VhostException it is not there (RETRY), or it can less than before (GIVE_UP)
+   * @throws VhostException it is not there (RETRY), or it lacks a feature that the one before was
+   *     told, or takes fewer memory regions than that one holds (RECONNECT)
    */
   public void reconnect() {
-    reconnect("it was asked for");
+    disconnect();
+    reconnect("it was asked for", this::requireWhatWasTold);
   }
 
   /**
    * The same.
    *
    * @param why the connection before is of no use any more
+   * @param use told what the new back end can do; throws where that is too little
    */
-  void reconnect(String why) {
+  void reconnect(String why, Consumer<BackEndCapabilities> use) {
     ReconnectEvent attempt = observation.attempt();
     disconnect();
     try {
-      take(open());
+      take(open(), use);
     } catch (VhostException e) {
       observation.attempted(attempt, 1, why, e);
       throw e;
@@ -101,38 +109,44 @@ public final class VhostDevice implements AutoCloseable {
   /**
    * Goes on with a new connection, in place of one that is of no use any more.
    *
-   * @throws VhostException (GIVE_UP) its back end can less than the one before; it is closed
+   * @param use told what its back end can do; throws where that is too little
+   * @throws VhostException what {@code use} throws; the new connection is closed then
    */
-  void take(DeviceConnection opened) {
+  void take(DeviceConnection opened, Consumer<BackEndCapabilities> use) {
     BackEndCapabilities now = opened.capabilities();
-    String less = whatIsLess(capabilities, now);
-    if (less != null) {
-      opened.close();
-      throw new VhostException(
-          options.name() + ": the back end came back with less than before: " + less,
-          Recovery.GIVE_UP);
+    boolean enough = false;
+    try {
+      use.accept(now);
+      enough = true;
+    } finally {
+      if (!enough) {
+        opened.close();
+      }
     }
     disconnect();
+    toldLast = Shadow.nothingTold();
     capabilities = now;
     connection = opened;
     log.debug("{}: connected anew, {}", options.name(), now);
   }
 
-  private static @Nullable String whatIsLess(BackEndCapabilities before, BackEndCapabilities now) {
-    long features = before.features() & ~now.features();
-    if (features != 0) {
-      return "features 0x%x are gone".formatted(features);
+  /** What one back end was told, the next has to understand; what it had beyond is no matter. */
+  private void requireWhatWasTold(BackEndCapabilities now) {
+    Long features = toldLast.features().orNull();
+    long missing = features == null ? 0 : features & ~now.features();
+    MemoryTable memory = toldLast.memory().orNull();
+    int regions = memory == null ? 0 : memory.regions().size();
+    if (missing != 0 || now.maxMemoryRegions() < regions) {
+      throw new VhostException(
+          "%s: the back end that came back lacks what the one before was told: %s"
+              .formatted(
+                  options.name(),
+                  missing != 0
+                      ? "features 0x%x".formatted(missing)
+                      : "it takes %d memory regions of %d"
+                          .formatted(now.maxMemoryRegions(), regions)),
+          Recovery.RECONNECT);
     }
-    long protocolFeatures = before.protocolFeatures() & ~now.protocolFeatures();
-    if (protocolFeatures != 0) {
-      return "protocol features %s are gone".formatted(now.dialect().describe(protocolFeatures));
-    }
-    if (now.maxQueuePairs() < before.maxQueuePairs()) {
-      return "%d queue pairs of %d".formatted(now.maxQueuePairs(), before.maxQueuePairs());
-    }
-    return now.memorySlots() < before.memorySlots()
-        ? "%d memory slots of %d".formatted(now.memorySlots(), before.memorySlots())
-        : null;
   }
 
   /** {@return the device's name} */
@@ -308,6 +322,9 @@ public final class VhostDevice implements AutoCloseable {
     if (connection != null) {
       connection.close();
       connection = null;
+    }
+    if (shadow.features().isTold()) {
+      toldLast = shadow;
     }
     shadow = Shadow.nothingTold();
   }

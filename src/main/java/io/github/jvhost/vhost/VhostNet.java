@@ -203,9 +203,8 @@ public final class VhostNet implements AutoCloseable {
   /** The same; says why the connection before is of no use any more. */
   synchronized Outcome reconnect(String why) {
     takeTurn();
-    boolean linkWasLost = transitions.presence().linkLost();
     transitions.connectAnew(why);
-    Outcome outcome = transitions.startAnew(linkWasLost);
+    Outcome outcome = transitions.startAnew();
     signalRings();
     return outcome;
   }
@@ -316,15 +315,13 @@ public final class VhostNet implements AutoCloseable {
     return question.apply(model);
   }
 
-  /** A back end that is gone and watched for is no reason to fail what the guest does. */
+  /** A back end that refuses, or has gone, is no reason to fail what the guest does. */
   private void refreshOrWait() {
     try {
       refresh();
     } catch (VhostException e) {
-      if (!transitions.presence().isWatched() || device.connected()) {
-        throw e;
-      }
-      log.info("{}: waits for its back end: {}", name(), e.getMessage());
+      log.warn("{}: the guest sees its link down: {}", name(), e.getMessage());
+      transitions.cannotFollow(e);
     }
   }
 

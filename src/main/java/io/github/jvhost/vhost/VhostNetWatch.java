@@ -4,6 +4,8 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.EventFd;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What a {@link BackEndWatch} does with a {@link VhostNet}: looks after a device that is left to
@@ -11,6 +13,8 @@ import org.jspecify.annotations.Nullable;
  * changes something.
  */
 final class VhostNetWatch {
+  private static final Logger log = LoggerFactory.getLogger(VhostNetWatch.class);
+
   private final VhostNet net;
   private final VhostDevice device;
   private final NetTransitions transitions;
@@ -55,8 +59,8 @@ final class VhostNetWatch {
   void watchedBy(@Nullable Runnable told) {
     synchronized (net) {
       presence().watcher(told);
-      if (told != null) {
-        transitions.noteLoss(
+      if (told != null && !device.connected()) {
+        transitions.lose(
             new VhostException(
                 device.name() + ": there was no connection to watch", Recovery.RECONNECT));
       }
@@ -115,12 +119,11 @@ final class VhostNetWatch {
    * since, is started there.
    *
    * @return whether it runs now
-   * @throws VhostException the back end can less than before, did not take it, where the rings were
-   *     is not known, or the device was closed meanwhile (GIVE_UP); the link stays down
+   * @throws VhostException the back end can too little, or did not take it (RECONNECT); where the
+   *     rings were is not known, or the device was closed meanwhile (GIVE_UP). The link stays down
    */
   boolean recover(DeviceConnection opened) {
     synchronized (net) {
-      boolean linkWasLost = presence().linkLost();
       boolean ours = false;
       try {
         turns.await();
@@ -136,14 +139,29 @@ final class VhostNetWatch {
           opened.close();
         }
       }
-      transitions.goOnWith(opened);
-      if (!transitions.waitsForBackEnd()) {
-        return false;
+      presence().attempt(true);
+      try {
+        transitions.goOnWith(opened);
+        if (!transitions.waitsForBackEnd()) {
+          transitions.isBack();
+          return false;
+        }
+        transitions.startAnew().orThrow();
+      } finally {
+        presence().attempt(false);
       }
-      transitions.startAnew(linkWasLost).orThrow();
+      announce();
+      return true;
+    }
+  }
+
+  /** The device runs, whatever becomes of this. */
+  private void announce() {
+    try {
       net.signalRings();
       net.announce();
-      return true;
+    } catch (RuntimeException e) {
+      log.warn("{}: it runs again, which could not be announced", device.name(), e);
     }
   }
 }

@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -84,7 +85,7 @@ final class WatchedDevice {
 
   private void lost(VhostException why) {
     log.info("{}: the back end is gone: {}", net.name(), why.getMessage());
-    listener.lost(net, why);
+    tell(to -> to.lost(net, why));
     lock.lock();
     try {
       lostBecause = String.valueOf(why.getMessage());
@@ -99,10 +100,23 @@ final class WatchedDevice {
     }
   }
 
+  /** Whatever a listener does, the device is brought back. */
+  private void tell(Consumer<BackEndWatch.Listener> event) {
+    try {
+      event.accept(listener);
+    } catch (Throwable e) { // an Error of theirs does not end our threads either
+      log.warn("{}: the watch's listener failed", net.name(), e);
+    }
+  }
+
   private void retry() {
     boolean again;
     do {
-      bringBack();
+      try {
+        bringBack();
+      } catch (Throwable e) { // later losses are to be tried, whatever ended this one
+        giveUp(new VhostException(net.name() + ": trying again: " + e, Recovery.GIVE_UP, e));
+      }
       again = !ended();
     } while (again);
   }
@@ -111,6 +125,7 @@ final class WatchedDevice {
   private void bringBack() {
     VhostException last =
         new VhostException(net.name() + ": the policy is not to reconnect", Recovery.GIVE_UP);
+    String said = "";
     for (int attempt = 1; ; attempt++) {
       Optional<Duration> pause = policy.delayBefore(attempt);
       if (pause.isEmpty()) {
@@ -120,23 +135,52 @@ final class WatchedDevice {
       if (!waited(pause.get()) || net.connected()) {
         return; // cancelled, or somebody else has brought it back
       }
-      ReconnectEvent event = watch.observation().attempt();
-      try {
-        boolean running = watch.recover(watch.openConnection());
-        log.info("{}: a back end again, attempt {}", net.name(), attempt);
-        watch.observation().attempted(event, attempt, whyLost(), null);
-        listener.recovered(net, attempt, running);
+      VhostException failure = attempt(attempt);
+      if (failure == null) {
         return;
-      } catch (VhostException e) {
-        log.debug("{}: attempt {}: {}", net.name(), attempt, e.getMessage());
-        watch.observation().attempted(event, attempt, whyLost(), e);
-        if (e.recovery() == Recovery.GIVE_UP) {
-          giveUp(e);
-          return;
-        }
-        last = e;
       }
+      if (failure.recovery() == Recovery.GIVE_UP) {
+        giveUp(failure);
+        return;
+      }
+      said = say(failure, said);
+      last = failure;
     }
+  }
+
+  /** Makes one attempt; null: there is a back end again, and the listener knows. */
+  private @Nullable VhostException attempt(int number) {
+    ReconnectEvent event = watch.observation().attempt();
+    boolean running;
+    try {
+      running = watch.recover(watch.openConnection());
+    } catch (RuntimeException e) {
+      VhostException failure =
+          e instanceof VhostException known
+              ? known
+              : new VhostException(net.name() + ": trying again: " + e, Recovery.RETRY, e);
+      log.debug("{}: attempt {}", net.name(), number, e);
+      watch.observation().attempted(event, number, whyLost(), failure);
+      return failure;
+    }
+    log.info("{}: a back end again, attempt {}", net.name(), number);
+    watch.observation().attempted(event, number, whyLost(), null);
+    tell(to -> to.recovered(net, number, running));
+    return null;
+  }
+
+  /**
+   * A back end that is there and is of no use is worth one line, not one for each attempt.
+   *
+   * @return what was said last
+   */
+  private String say(VhostException failure, String before) {
+    String now = String.valueOf(failure.getMessage());
+    if (failure.recovery() == Recovery.RECONNECT && !now.equals(before)) {
+      log.warn("{}: {}; it is tried again", net.name(), now);
+      return now;
+    }
+    return before;
   }
 
   private String whyLost() {
@@ -156,7 +200,7 @@ final class WatchedDevice {
     } finally {
       lock.unlock();
     }
-    listener.givenUp(net, why);
+    tell(to -> to.givenUp(net, why));
   }
 
   /** The thread has done its work, unless the device was lost once more meanwhile. */

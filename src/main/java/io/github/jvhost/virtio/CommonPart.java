@@ -87,7 +87,12 @@ final class CommonPart {
 
   /** The order of numbers in the config space, in a split ring and in commands. */
   ByteOrder order() {
-    return legacyBigEndian && !negotiation.has(NetFeature.VERSION_1)
+    return order(negotiation.agreed());
+  }
+
+  /** The same for a driver that has agreed upon these features. */
+  ByteOrder order(long agreed) {
+    return legacyBigEndian && !NetFeature.VERSION_1.in(agreed)
         ? ByteOrder.BIG_ENDIAN
         : ByteOrder.LITTLE_ENDIAN;
   }

@@ -120,12 +120,37 @@ final class NetPart {
     currentQueuePairs = saved.currentQueuePairs();
     guestOffloads = saved.guestOffloads();
     filters = savedFilters;
-    // The MTU that a driver goes by is the one that it has read, so that one counts where it
-    // negotiated to. A saved config
-    // space that it never read holds zero; then the device keeps its own.
-    if (NetFeature.MTU.in(common.features())) {
-      int read = NetConfig.mtu(common.config(), order);
-      mtu = read >= NetConfig.LOWEST_MTU ? read : mtu;
+    mtu = mtuAfter(common, order);
+  }
+
+  /**
+   * The MTU that a driver goes by is the one that it has read, so that one counts where it
+   * negotiated to. A saved config space that it never read holds zero; then the device keeps its
+   * own.
+   */
+  private int mtuAfter(CommonState common, ByteOrder order) {
+    int read = NetFeature.MTU.in(common.features()) ? NetConfig.mtu(common.config(), order) : 0;
+    return read >= NetConfig.LOWEST_MTU ? read : mtu;
+  }
+
+  /**
+   * Whether this device shows another config space with a saved state than the one in it, which is
+   * what the driver has read last; one that was never read holds zero, and shows nothing.
+   */
+  boolean showsOtherwise(long offered, CommonPart device, VirtioNetState saved) {
+    CommonState common = saved.common();
+    ByteOrder order = device.order(common.features());
+    NetState net = saved.net();
+    byte[] here =
+        NetConfig.encode(
+            offered, order, net.mac(), net.status(), maxQueuePairs, mtuAfter(common, order));
+    Bytes seen = common.config();
+    boolean read = false;
+    boolean differs = false;
+    for (int i = 0; i < Math.min(here.length, seen.size()); i++) {
+      read |= seen.at(i) != 0;
+      differs |= (byte) seen.at(i) != here[i];
     }
+    return read && differs;
   }
 }

@@ -19,8 +19,9 @@ public final class Restoration {
   private final RxFilters filters;
   private final List<Ring> rings;
   private final long changes;
+  private final boolean showsOtherwise;
 
-  Restoration(VirtioNet device, VirtioNetState state) {
+  Restoration(VirtioNet device, VirtioNetState state, boolean showsOtherwise) {
     boolean packed = NetFeature.RING_PACKED.in(state.common().features());
     boolean modern = NetFeature.VERSION_1.in(state.common().features());
     this.device = device;
@@ -30,6 +31,12 @@ public final class Restoration {
     this.filters = RxFilters.of(state.net().filters());
     this.rings = Rings.of(state, packed, modern);
     this.changes = device.changes();
+    this.showsOtherwise = showsOtherwise;
+  }
+
+  /** Whether the driver of a live device reads another config space than it has read last. */
+  boolean showsOtherwise() {
+    return showsOtherwise;
   }
 
   /** {@return whether the device is as it was when this was made, so that it can still be used} */

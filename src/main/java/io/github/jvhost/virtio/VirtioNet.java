@@ -522,7 +522,9 @@ public final class VirtioNet {
   }
 
   /**
-   * Takes a saved state in place of everything that the driver did.
+   * Takes a saved state in place of everything that the driver did. Where a live device's config
+   * space is not what the state says that its driver has read (the link was down when it looked,
+   * and is up here), listeners hear of a config interrupt.
    *
    * @param state of a device described alike, as {@link #snapshot} gave it
    * @throws VhostException GIVE_UP, and nothing changes, when the state does not fit this device:
@@ -541,7 +543,9 @@ public final class VirtioNet {
    */
   public Restoration prepareRestore(VirtioNetState state) {
     RestoreCheck.check(this, state);
-    return new Restoration(this, state);
+    boolean live = (state.common().status() & DeviceStatus.DRIVER_OK) != 0;
+    boolean otherwise = live && net.showsOtherwise(deviceFeatures(), common, state);
+    return new Restoration(this, state, otherwise);
   }
 
   /**
@@ -553,6 +557,9 @@ public final class VirtioNet {
   public void restore(Restoration prepared) {
     prepared.into(this, common, net, rings);
     changed(DeviceChange.RESTORED);
+    if (prepared.showsOtherwise()) {
+      changed(DeviceChange.CONFIG_INTERRUPT);
+    }
   }
 
   /**

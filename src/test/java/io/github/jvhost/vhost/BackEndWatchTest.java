@@ -180,25 +180,6 @@ class BackEndWatchTest {
   }
 
   @Test
-  void oneThatCanLessIsRefused() throws InterruptedException {
-    Told told = new Told();
-    try (Rig rig = new Rig(dir, 1, offer(), BackEndProfile.GENERIC);
-        BackEndWatch watch = BackEndWatch.start(rig.ledger, told)) {
-      watch.watch(rig.net(), SOON);
-      rig.driveAll();
-      rig.net().start();
-      rig.replaceBackEnd(
-          offer().withFeatures(BackEndOffer.DEFAULT_FEATURES & ~NetFeature.MRG_RXBUF.mask()));
-      assertThat(told.next()).isEqualTo("lost");
-      assertThat(told.next())
-          .isEqualTo(
-              "given up: net0: the back end came back with less than before: features 0x8000 are"
-                  + " gone");
-      assertThat(rig.net().model().linkUp()).isFalse();
-    }
-  }
-
-  @Test
   void packedRingsThatNobodyKnowsWaitForTheDriversReset() throws InterruptedException {
     BackEndOffer packed =
         offer().withFeatures(BackEndOffer.DEFAULT_FEATURES | NetFeature.RING_PACKED.mask());

@@ -224,7 +224,7 @@ class VhostNetTest {
 
       assertThatThrownBy(() -> rig.net().start()).isInstanceOf(DeadlineException.class);
 
-      assertThatThrownBy(() -> rig.net().refresh())
+      assertThatThrownBy(() -> rig.net().start())
           .as("a late answer must never be taken for another one")
           .isInstanceOf(VhostException.class)
           .hasMessageContaining("connect again first");
@@ -279,7 +279,8 @@ class VhostNetTest {
       rig.backEnd().hangUp();
       awaitGone(rig);
 
-      assertThatThrownBy(() -> rig.setQueuePairs(2)).isInstanceOf(VhostException.class);
+      rig.setQueuePairs(2); // no access of the driver's fails for it
+      assertThat(rig.net().model().linkUp()).isFalse();
       assertThat(rig.net().reconnect().complete()).isTrue();
 
       assertThat(toldBases(rig)).containsExactly(10, 4711, 12, 13);
@@ -297,28 +298,6 @@ class VhostNetTest {
 
       assertThat(rig.net().model().queue(0).next()).isEqualTo(RingIndex.split(500));
       assertThat(rig.net().model().queue(1).next()).isEqualTo(RingIndex.split(11));
-    }
-  }
-
-  @Test
-  void aBackEndThatComesBackWithLessIsRefusedEachTime() {
-    try (Rig rig = started(DPDK)) {
-      rig.replaceBackEnd(DPDK.withQueuePairs(1));
-      for (int i = 0; i < 2; i++) {
-        assertThatThrownBy(() -> rig.net().reconnect())
-            .isInstanceOf(VhostException.class)
-            .hasMessageContaining("1 queue pairs of 8")
-            .extracting(e -> ((VhostException) e).recovery())
-            .isEqualTo(Recovery.GIVE_UP);
-      }
-      rig.replaceBackEnd(DPDK.withFeatures(DPDK.features() & ~NetFeature.MRG_RXBUF.mask()));
-      assertThatThrownBy(() -> rig.net().reconnect())
-          .isInstanceOf(VhostException.class)
-          .hasMessageContaining("features 0x8000 are gone");
-
-      rig.replaceBackEnd(DPDK);
-      assertThat(rig.net().reconnect().complete()).isTrue();
-      assertThat(rig.backEnd().isRunning()).isTrue();
     }
   }
 

@@ -1,0 +1,70 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.VirtioNet;
+import java.util.StringJoiner;
+
+/**
+ * What a network device has in use of its back end, so that another back end in its place has to
+ * have it too. What the back end before had beyond that is no matter: a driver that never
+ * negotiated a feature does not miss it.
+ *
+ * @param model what the driver has negotiated, and how many queue pairs the device has
+ * @param regions of guest memory
+ * @param logging whether dirty pages are logged
+ * @param inflight whether a region says what was in flight, which only a back end with
+ *     INFLIGHT_SHMFD can take up
+ */
+record NetNeeds(VirtioNet model, int regions, boolean logging, boolean inflight) {
+  /**
+   * Goes on with another back end: what it lacks is taken from what the device offers to a driver
+   * that has not negotiated it, what it has comes back.
+   *
+   * @throws VhostException (RECONNECT) something is missing that is in use, and nothing has
+   *     changed; the next back end may have it
+   */
+  void use(BackEndCapabilities offered) {
+    String missing = missingIn(offered);
+    if (!missing.isEmpty()) {
+      throw new VhostException(
+          "%s: the back end that came back lacks what the device has in use: %s"
+              .formatted(model.name(), missing),
+          Recovery.RECONNECT);
+    }
+    boolean allPairs = offered.maxQueuePairs() >= model.maxQueuePairs();
+    // A driver could take all pairs with MQ, and there is no way to tell it of fewer.
+    long without = allPairs ? 0 : NetFeature.MQ.mask();
+    model.limitFeatures(offered.features() & ~without);
+  }
+
+  private String missingIn(BackEndCapabilities offered) {
+    StringJoiner missing = new StringJoiner(", ");
+    long features = model.backEndFeatures() & ~offered.features();
+    if (features != 0) {
+      missing.add("features " + NetFeature.describe(features));
+    }
+    if (offered.maxQueuePairs() < model.backEndQueuePairs()) {
+      missing.add(
+          "it serves %d queue pairs of %d"
+              .formatted(offered.maxQueuePairs(), model.backEndQueuePairs()));
+    }
+    if (offered.maxMemoryRegions() < regions) {
+      missing.add(
+          "it takes %d memory regions of %d".formatted(offered.maxMemoryRegions(), regions));
+    }
+    if (logging && !offered.canLog()) {
+      missing.add("it cannot log the pages that it writes");
+    }
+    if (inflight && !offered.has(ProtocolFeature.INFLIGHT_SHMFD)) {
+      missing.add("it cannot take up what was in flight (INFLIGHT_SHMFD)");
+    }
+    boolean legacy = model.live() && !NetFeature.VERSION_1.in(model.driverFeatures());
+    if (legacy && model.legacyBigEndian() && !offered.has(ProtocolFeature.CROSS_ENDIAN)) {
+      missing.add("it cannot be told the byte order of a legacy driver (CROSS_ENDIAN)");
+    }
+    return missing.toString();
+  }
+}
