@@ -416,7 +416,7 @@ final class NetTransitions {
     indexes.fresh();
     inflight.close();
     if (device.connected()) {
-      isBack(); // where the rings were does not matter any more
+      presence.restoreLink(); // where the rings were does not matter any more
     }
   }
 
@@ -492,7 +492,7 @@ final class NetTransitions {
       }
       throw e;
     }
-    presence.connected(device.connection());
+    isConnected();
   }
 
   /**
@@ -504,6 +504,11 @@ final class NetTransitions {
   void goOnWith(DeviceConnection opened) {
     dropConnection();
     device.take(opened, this::use);
+    isConnected();
+  }
+
+  private void isConnected() {
+    lossTold = false;
     presence.connected(device.connection());
   }
 
@@ -511,12 +516,6 @@ final class NetTransitions {
   private void use(BackEndCapabilities offered) {
     int regions = memory.table().regions().size();
     new NetNeeds(model, regions, dirtyLog != null, inflight.region() != null).use(offered);
-  }
-
-  /** The device is served again, or would be if it ran: a link that was lost comes back. */
-  void isBack() {
-    lossTold = false;
-    presence.restoreLink();
   }
 
   /**
@@ -537,7 +536,7 @@ final class NetTransitions {
     }
     Outcome outcome = carryOut(plan);
     if (outcome.complete()) {
-      isBack();
+      presence.restoreLink();
     }
     return outcome;
   }

@@ -315,7 +315,7 @@ public final class VhostNetMigration {
     synchronized (net) {
       net.takeTurn();
       transitions.connectAnew(why);
-      transitions.isBack();
+      transitions.presence().restoreLink();
     }
   }
 }

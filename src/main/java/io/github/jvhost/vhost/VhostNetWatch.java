@@ -143,7 +143,7 @@ final class VhostNetWatch {
       try {
         transitions.goOnWith(opened);
         if (!transitions.waitsForBackEnd()) {
-          transitions.isBack();
+          presence().restoreLink();
           return false;
         }
         transitions.startAnew().orThrow();
