@@ -211,10 +211,9 @@ public final class VhostNet implements AutoCloseable {
 
   /**
    * Pulls the guest's link, or puts it in again, and tells the back end. While the back end is gone
-   * and watched for the guest sees it down in any case.
+   * the guest sees it down in any case.
    *
    * @param up whether the link is to be up
-   * @throws VhostException the back end did not take it
    */
   public synchronized void linkUp(boolean up) {
     takeTurn();
@@ -294,8 +293,15 @@ public final class VhostNet implements AutoCloseable {
    * owner, then tells the back end what they change: a device is started as its driver sets
    * DRIVER_OK, and stopped as it resets it.
    *
+   * <p>A back end that refuses, hangs up or does not answer in time is no failure of the driver's,
+   * and nothing is thrown for it: its connection is closed, because it may still write into guest
+   * memory, and the guest sees its link down, with a config interrupt, before this returns. {@link
+   * #reconnect}, or a {@link BackEndWatch}, brings both back.
+   *
    * @param accesses run on the calling thread, with the device's lock held
-   * @throws VhostException the back end did not take it
+   * @throws VhostException (RETRY) another transition went on for too long, or this thread was
+   *     interrupted as it waited: nothing was run, and the same call may be made again
+   * @throws IllegalStateException the device is closed
    */
   public synchronized void access(Runnable accesses) {
     takeTurn();
@@ -327,7 +333,7 @@ public final class VhostNet implements AutoCloseable {
 
   /**
    * The guest has kicked the control queue: its commands are carried out, and the back end is told
-   * what they change.
+   * what they change. As with {@link #access}, a back end that refuses is not thrown.
    *
    * @return commands completed; where there were any, the caller interrupts the guest
    */
