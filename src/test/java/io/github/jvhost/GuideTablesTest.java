@@ -91,16 +91,23 @@ class GuideTablesTest {
   void whatIsDeclaredAboutBackEnds() throws IOException {
     Map<String, Predicate<BackEndProfile>> claims =
         Map.of(
-            "BackEndProfile.holdsRingsUntilDriverOk", BackEndProfile::holdsRingsUntilDriverOk,
+            "BackEndProfile.holdsRingsUntilDriverOk",
+            BackEndProfile::holdsRingsUntilDriverOk,
             "BackEndProfile.takesUsedIndexAtTranslation",
-                BackEndProfile::takesUsedIndexAtTranslation,
+            BackEndProfile::takesUsedIndexAtTranslation,
             "BackEndProfile.stopsWholeDevice: one GET_VRING_BASE may stop all rings",
-                BackEndProfile::stopsWholeDevice,
+            BackEndProfile::stopsWholeDevice,
             "BackEndProfile.stopClearsStatus: it may take DRIVER_OK away",
-                BackEndProfile::stopClearsStatus,
-            "BackEndProfile.packedBaseCarriesUsed", BackEndProfile::packedBaseCarriesUsed,
+            BackEndProfile::stopClearsStatus,
+            "BackEndProfile.packedBaseCarriesUsed",
+            BackEndProfile::packedBaseCarriesUsed,
             "BackEndProfile.stopLeavesRequestsInFlight",
-                BackEndProfile::stopLeavesRequestsInFlight);
+            BackEndProfile::stopLeavesRequestsInFlight,
+            "BackEndProfile.stopKeepsSize: over GET_VRING_BASE",
+            BackEndProfile::stopKeepsSize,
+            "BackEndProfile.stopKeepsEnable: over GET_VRING_BASE; error notifier and byte order,"
+                + " too",
+            BackEndProfile::stopKeepsEnable);
     List<BackEndProfile> columns =
         List.of(
             BackEndProfile.GENERIC,

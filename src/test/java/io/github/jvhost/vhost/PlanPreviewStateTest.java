@@ -82,7 +82,7 @@ class PlanPreviewStateTest {
   void spreadingByHashIsLeftOutAndItsRingsAreKept() {
     VirtioNetState pairs = running(2);
     long features =
-        pairs.common().features() & ~NetFeature.MQ.mask()
+        (pairs.common().features() & ~NetFeature.MQ.mask())
             | NetFeature.maskOf(NetFeature.RSS, NetFeature.HASH_REPORT);
     var rss =
         new RssState(

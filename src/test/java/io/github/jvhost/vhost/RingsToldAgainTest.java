@@ -83,7 +83,7 @@ class RingsToldAgainTest {
   }
 
   /** A back end, and what is known of it. */
-  private record BackEnd(BackEndOffer offer, BackEndProfile profile) {
+  record BackEnd(BackEndOffer offer, BackEndProfile profile) {
     @Override
     public String toString() {
       boolean status = ProtocolFeature.STATUS.isIn(offer.protocolFeatures());
@@ -102,8 +102,7 @@ class RingsToldAgainTest {
     BackEndOffer dpdk = BackEndOffer.of(Personality.DPDK);
     all.add(new BackEnd(dpdk, BackEndProfile.DPDK));
     all.add(new BackEnd(dpdk.without(ProtocolFeature.STATUS), BackEndProfile.DPDK));
-    all.add(
-        new BackEnd(BackEndOffer.of(Personality.LIBVHOST_USER), BackEndProfile.LIBVHOST_USER));
+    all.add(new BackEnd(BackEndOffer.of(Personality.LIBVHOST_USER), BackEndProfile.LIBVHOST_USER));
     return all.stream();
   }
 
