@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
+import java.util.List;
 
 /** Prints one JSON object. */
 final class JsonText {
@@ -28,5 +29,14 @@ final class JsonText {
     }
     out.println(text);
     out.flush();
+  }
+
+  /** An array of strings in the object that is open. */
+  static void strings(JsonGenerator json, String name, List<String> all) throws IOException {
+    json.writeArrayFieldStart(name);
+    for (String one : all) {
+      json.writeString(one);
+    }
+    json.writeEndArray();
   }
 }

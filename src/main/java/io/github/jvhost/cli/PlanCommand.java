@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -41,7 +42,9 @@ import picocli.CommandLine.Spec;
       Assumed, because no stream says it: the back end; that it takes what it is told; that \
       nothing is in flight (each split ring's used index is its next index); that no dirty log is \
       on before the window is over; where guest memory lies, which is taken from the machine's \
-      name. What a device has that no vhost-user device has is left out, and named.\
+      name. What a device has that no vhost-user device has is left out, and named. A split ring \
+      that cannot go on where the device says, by the indexes in guest memory, is warned of; a \
+      real destination refuses it. Of standard input that cannot be seen.\
       """,
       "",
       "  jvhost plan stream.gz --back-end=dpdk"
@@ -114,13 +117,15 @@ final class PlanCommand implements Callable<Integer> {
    * @param from where the early state is from, for people
    * @param preview null where none could be made
    * @param reason why there is none
+   * @param warnings what is wrong with its rings
    */
   private record Result(
       SavedMachine.Device device,
       List<String> without,
       String from,
       @Nullable PlanPreview preview,
-      String reason) {}
+      String reason,
+      List<String> warnings) {}
 
   @Override
   public Integer call() {
@@ -130,9 +135,11 @@ final class PlanCommand implements Callable<Integer> {
     SavedMachine machine = SavedMachine.read(file, System.in);
     SavedMachine earlier = early == null ? null : SavedMachine.read(early, System.in);
     PlanPreviewMemory memory = PreviewedBackEnd.memory(machine, memoryPlaces);
+    Map<String, List<String>> warnings = RingsInMemory.warnings(file, machine, memory);
     List<Result> results = new ArrayList<>();
     for (SavedMachine.Device device : machine.devices()) {
-      results.add(result(machine, earlier, device, backEnd, memory));
+      List<String> own = warnings.getOrDefault(device.path(), List.of());
+      results.add(result(machine, earlier, device, backEnd, memory, own));
     }
     PrintWriter out = spec.commandLine().getOut();
     if (json) {
@@ -184,7 +191,8 @@ final class PlanCommand implements Callable<Integer> {
       @Nullable SavedMachine earlier,
       SavedMachine.Device device,
       PlanPreviewBackEnd backEnd,
-      PlanPreviewMemory memory) {
+      PlanPreviewMemory memory,
+      List<String> warnings) {
     SavedMachine.Device first;
     String from;
     if (earlier != null) {
@@ -197,9 +205,9 @@ final class PlanCommand implements Callable<Integer> {
     List<String> without = PlanPreviewState.of(device.state(), backEnd).without();
     try {
       PlanPreview preview = PreviewedBackEnd.preview(device, first, backEnd, memory);
-      return new Result(device, without, from, preview, "");
+      return new Result(device, without, from, preview, "", warnings);
     } catch (VhostException e) {
-      return new Result(device, without, from, null, reason(e));
+      return new Result(device, without, from, null, reason(e), warnings);
     }
   }
 
@@ -230,6 +238,7 @@ final class PlanCommand implements Callable<Integer> {
       PlanPreview preview = result.preview();
       if (preview == null) {
         out.println("%s: no plan: %s".formatted(result.device().path(), result.reason()));
+        result.warnings().forEach(line -> out.println("  warning: " + line));
         continue;
       }
       out.println(result.device().path());
@@ -238,6 +247,7 @@ final class PlanCommand implements Callable<Integer> {
             "  planned without what a vhost-user device does not have: "
                 + String.join(", ", result.without()));
       }
+      result.warnings().forEach(line -> out.println("  warning: " + line));
       Plan presetup = preview.presetup().orElse(null);
       if (presetup == null) {
         out.println("  nothing is told early: " + preview.whyNoPresetup());
@@ -289,11 +299,8 @@ final class PlanCommand implements Callable<Integer> {
     for (Result result : results) {
       json.writeStartObject();
       json.writeStringField("path", result.device().path());
-      json.writeArrayFieldStart("without");
-      for (String what : result.without()) {
-        json.writeString(what);
-      }
-      json.writeEndArray();
+      JsonText.strings(json, "without", result.without());
+      JsonText.strings(json, "warnings", result.warnings());
       PlanPreview preview = result.preview();
       if (preview == null) {
         json.writeStringField("noPlan", result.reason());

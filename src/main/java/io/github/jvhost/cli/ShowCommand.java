@@ -6,6 +6,7 @@ import io.github.jvhost.vmstate.SavedFields;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -23,7 +24,9 @@ import picocli.CommandLine.Spec;
     description =
         """
         Shows the virtio-net devices of a migration stream: features by name, rings, MAC address, \
-        queue pairs, RSS, filters. What an unused device has too is left out, except in JSON.\
+        queue pairs, RSS, filters. What an unused device has too is left out, except in JSON. \
+        Warns of split rings that cannot go on where the device says, by the indexes in guest \
+        memory; not of what comes from standard input.\
         """,
     footer = {"", "  jvhost vmstate show stream.gz --device=0000:00:03.0"},
     exitCodeListHeading = "%nExit codes:%n",
@@ -54,9 +57,10 @@ final class ShowCommand implements Callable<Integer> {
   public Integer call() {
     SavedMachine machine = SavedMachine.read(file, System.in);
     List<SavedMachine.Device> shown = shown(machine);
+    Map<String, List<String>> warnings = RingsInMemory.warnings(file, machine);
     PrintWriter out = spec.commandLine().getOut();
     if (json) {
-      JsonText.print(out, members -> write(members, machine, shown));
+      JsonText.print(out, members -> write(members, machine, shown, warnings));
       return 0;
     }
     out.println(machine.describe());
@@ -67,6 +71,11 @@ final class ShowCommand implements Callable<Integer> {
       out.println();
       out.println(title(device));
       SavedFieldsText.print(device.state(), out);
+      if (!machine.early().contains(device)) {
+        warnings
+            .getOrDefault(device.path(), List.of())
+            .forEach(line -> out.println("  warning: " + line));
+      }
     }
     out.flush();
     return 0;
@@ -89,7 +98,10 @@ final class ShowCommand implements Callable<Integer> {
   }
 
   private static void write(
-      JsonGenerator json, SavedMachine machine, List<SavedMachine.Device> shown)
+      JsonGenerator json,
+      SavedMachine machine,
+      List<SavedMachine.Device> shown,
+      Map<String, List<String>> warnings)
       throws IOException {
     json.writeStringField("stream", machine.name());
     json.writeStringField("machine", machine.machine());
@@ -111,6 +123,9 @@ final class ShowCommand implements Callable<Integer> {
       json.writeStringField("path", device.path());
       json.writeBooleanField("early", machine.early().contains(device));
       SavedFieldsJson.members(json, SavedFields.of(device.state()));
+      boolean early = machine.early().contains(device);
+      JsonText.strings(
+          json, "warnings", early ? List.of() : warnings.getOrDefault(device.path(), List.of()));
       json.writeEndObject();
     }
     json.writeEndArray();

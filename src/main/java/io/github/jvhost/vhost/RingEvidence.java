@@ -49,10 +49,11 @@ final class RingEvidence {
     if (!isReadable(ring)) {
       return false;
     }
-    int taken = (base - configuration.usedIndex(model, ring)) & 0xffff;
-    int made = made(ring);
-    int size = model.ringSize(ring);
-    return taken > (made > size ? size : made);
+    return !RingIndex.splitMayBe(
+        base,
+        configuration.usedIndex(model, ring),
+        configuration.availableIndex(model, ring),
+        model.ringSize(ring));
   }
 
   /** Chains that the driver has made available and the device has not given back. */

@@ -73,6 +73,22 @@ public record RingIndex(
   }
 
   /**
+   * {@return whether a device can be at this place in a split ring: between what it has used and
+   * what the driver has made available, and at most a ring ahead} All indexes run modulo 65536
+   * (virtio 1.2, 2.7.6 and 2.7.8). Allocates nothing.
+   *
+   * @param next the next available index that the device takes, of which the lower 16 bits count
+   * @param used the used index in guest memory, 0 to 65535
+   * @param available the available index in guest memory, 0 to 65535
+   * @param size entries of the ring
+   */
+  public static boolean splitMayBe(int next, int used, int available, int size) {
+    int taken = (next - used) & 0xFFFF;
+    int made = (available - used) & 0xFFFF;
+    return taken <= Math.min(made, size);
+  }
+
+  /**
    * {@return the value of SET_VRING_BASE and GET_VRING_BASE, all 32 bits; those of a packed ring
    * may make it negative}
    */

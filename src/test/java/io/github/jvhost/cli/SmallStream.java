@@ -2,6 +2,7 @@ package io.github.jvhost.cli;
 
 import io.github.jvhost.virtio.Bytes;
 import io.github.jvhost.virtio.MacAddress;
+import io.github.jvhost.virtio.SavedQueue;
 import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.DeviceRecord;
 import io.github.jvhost.vmstate.QemuStreamWriter;
@@ -18,6 +19,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -61,6 +63,25 @@ final class SmallStream {
                     Optional.empty()))));
     ram.accept(new RamRecord.End());
     writer.write(new StreamRecord.Section(header, new SectionBody.Ram()));
+  }
+
+  /**
+   * The page of the guest's memory in which both indexes of ring 0 lie, all zero but for them; a
+   * later one replaces it.
+   */
+  SmallStream ringIndexes(int used, int available) {
+    SavedQueue ring = running().queue(0);
+    RamSink ram = writer.ram();
+    var header = new SectionHeader(SectionHeader.Part.PART, 0, "ram", 0, 4);
+    ByteBuffer page = ByteBuffer.allocate(RamRecord.PAGE_SIZE).order(ByteOrder.LITTLE_ENDIAN);
+    long offset = ring.used() - ring.used() % RamRecord.PAGE_SIZE;
+    page.putShort((int) (ring.used() + 2 - offset), (short) used);
+    page.putShort((int) (ring.avail() + 2 - offset), (short) available);
+    ram.begin(header);
+    ram.accept(new RamRecord.Page(new RamRecord.Place("pc.ram", offset, true), page));
+    ram.accept(new RamRecord.End());
+    writer.write(new StreamRecord.Section(header, new SectionBody.Ram()));
+    return this;
   }
 
   /** A running transitional device over virtio-pci, with VLANs and further addresses. */
