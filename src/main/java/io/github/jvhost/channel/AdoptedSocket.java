@@ -6,6 +6,7 @@ import io.github.jvhost.sys.OwnedDescriptor;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.io.IOException;
+import org.newsclub.net.unix.AFUNIXServerSocketChannel;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
 import org.newsclub.net.unix.FileDescriptorCast;
 
@@ -37,6 +38,34 @@ final class AdoptedSocket {
       }
       taken = true;
       return channel;
+    } catch (IOException | ClassCastException e) {
+      throw new VhostException(
+          doing + "no socket of the AF_UNIX family (" + e.getMessage() + ")", Recovery.GIVE_UP, e);
+    } finally {
+      if (!taken && descriptor != null) {
+        close(descriptor);
+      }
+    }
+  }
+
+  /**
+   * Takes a listening socket over.
+   *
+   * @param socket closed afterwards in any case: its number belongs to the result, or to nobody
+   * @throws VhostException (GIVE_UP) if it is no AF_UNIX socket
+   */
+  static AFUNIXServerSocketChannel listening(OwnedDescriptor socket, String name) {
+    String doing = name + ": taking over " + socket.identity() + ": ";
+    int number = socket.release();
+    FileDescriptor descriptor = null;
+    boolean taken = false;
+    try {
+      descriptor = FileDescriptorCast.unsafeUsing(number).getFileDescriptor();
+      AFUNIXServerSocketChannel server =
+          FileDescriptorCast.using(descriptor).as(AFUNIXServerSocketChannel.class);
+      server.setDeleteOnClose(false); // the file is whoever's made it
+      taken = true;
+      return server;
     } catch (IOException | ClassCastException e) {
       throw new VhostException(
           doing + "no socket of the AF_UNIX family (" + e.getMessage() + ")", Recovery.GIVE_UP, e);

@@ -4,12 +4,13 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.Poller;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
 
-/** A back end's listening socket in the file system. One platform thread at a time. */
+/** A back end's listening socket. One platform thread at a time. */
 public final class BackEndListener implements AutoCloseable {
   private final ListeningSocket socket;
   private final DescriptorLedger ledger;
@@ -29,6 +30,20 @@ public final class BackEndListener implements AutoCloseable {
    */
   public static BackEndListener listen(Path path, DescriptorLedger ledger) {
     return new BackEndListener(ListeningSocket.open(path), ledger);
+  }
+
+  /**
+   * Takes over a socket that listens already, as a program that manages back ends hands it to one.
+   * Its file, if it has one, stays when this is closed.
+   *
+   * @param socket used up, whatever comes of it
+   * @param path what it is called in messages
+   * @param ledger where descriptors that connections receive are written down
+   * @return the listener, which the caller closes
+   * @throws VhostException (GIVE_UP) if it is no AF_UNIX socket
+   */
+  public static BackEndListener adopt(OwnedDescriptor socket, Path path, DescriptorLedger ledger) {
+    return new BackEndListener(ListeningSocket.adopt(socket, path), ledger);
   }
 
   /** {@return where it listens} */
@@ -54,7 +69,10 @@ public final class BackEndListener implements AutoCloseable {
         : BackEndConnection.adopt(accepted, path().getFileName().toString(), ledger);
   }
 
-  /** Stops listening and removes the file; connections live on. A second time does nothing. */
+  /**
+   * Stops listening and removes the file that it has made; connections live on. A second time does
+   * nothing.
+   */
   @Override
   public void close() {
     socket.close();

@@ -3,6 +3,7 @@ package io.github.jvhost.channel;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.Poller;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -12,7 +13,7 @@ import org.newsclub.net.unix.AFUNIXServerSocketChannel;
 import org.newsclub.net.unix.AFUNIXSocketAddress;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
 
-/** A listening socket in the file system, whoever listens. One platform thread at a time. */
+/** A listening socket, whoever listens. One platform thread at a time. */
 final class ListeningSocket implements AutoCloseable {
   private static final int BACKLOG = 16;
 
@@ -20,12 +21,14 @@ final class ListeningSocket implements AutoCloseable {
   private final Path path;
   private final Poller poller = new Poller(1);
   private final int number;
+  private final boolean made;
   private boolean closed;
 
-  private ListeningSocket(AFUNIXServerSocketChannel server, Path path, int number) {
+  private ListeningSocket(AFUNIXServerSocketChannel server, Path path, int number, boolean made) {
     this.server = server;
     this.path = path;
     this.number = number;
+    this.made = made;
   }
 
   /**
@@ -39,11 +42,30 @@ final class ListeningSocket implements AutoCloseable {
     try {
       server = AFUNIXServerSocketChannel.open();
       server.bind(AFUNIXSocketAddress.of(path), BACKLOG);
-      return new ListeningSocket(server, path, SocketStream.numberOf(server.getFileDescriptor()));
+      int number = SocketStream.numberOf(server.getFileDescriptor());
+      return new ListeningSocket(server, path, number, true);
     } catch (IOException e) {
       if (server != null) {
         SocketStream.closeQuietly(server);
       }
+      throw new VhostException("listening on " + path + ": " + e.getMessage(), Recovery.GIVE_UP, e);
+    }
+  }
+
+  /**
+   * Takes over a socket that listens already. Whoever made it removes its file.
+   *
+   * @param socket used up, whatever comes of it
+   * @param path what it is called in messages
+   * @throws VhostException (GIVE_UP) if it is no AF_UNIX socket
+   */
+  static ListeningSocket adopt(OwnedDescriptor socket, Path path) {
+    AFUNIXServerSocketChannel server = AdoptedSocket.listening(socket, path.toString());
+    try {
+      int number = SocketStream.numberOf(server.getFileDescriptor());
+      return new ListeningSocket(server, path, number, false);
+    } catch (IOException e) {
+      SocketStream.closeQuietly(server);
       throw new VhostException("listening on " + path + ": " + e.getMessage(), Recovery.GIVE_UP, e);
     }
   }
@@ -85,6 +107,9 @@ final class ListeningSocket implements AutoCloseable {
     closed = true;
     SocketStream.closeQuietly(server);
     poller.close();
+    if (!made) {
+      return;
+    }
     try {
       Files.deleteIfExists(path);
     } catch (IOException e) {

@@ -4,6 +4,7 @@ import io.github.jvhost.channel.StaleSocket;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.BackEndRecord;
 import io.github.jvhost.testkit.Faults;
@@ -13,10 +14,13 @@ import io.github.jvhost.testkit.net.ReflectingPort;
 import io.github.jvhost.virtio.NetFeature;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -24,6 +28,8 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.Unmatched;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /** {@code jvhost mock-back-end}. */
 @Command(
@@ -37,16 +43,22 @@ import picocli.CommandLine.Spec;
       sender with the Ethernet addresses exchanged. It runs until it is interrupted; then it says \
       what it saw.\
       """,
+      """
+      A program that manages back ends can start it by the conventions of vhost-user: with \
+      --socket-path or --fd, having asked with --print-capabilities.\
+      """,
       ""
     },
     footer = {
       "",
       "  jvhost mock-back-end /tmp/vhost0 --personality=dpdk --trace",
-      "  jvhost mock-back-end /tmp/vhost0 --fault=set-mem-table=refuse --for=1m --json"
+      "  jvhost mock-back-end /tmp/vhost0 --fault=set-mem-table=refuse --for=1m --json",
+      "  jvhost mock-back-end --socket-path=/tmp/vhost0"
     },
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {
-      "0:it was ended, by a signal or --for, whatever a front end did wrong",
+      "0:it was ended, by a signal, --for or the end of the connection in --fd, whatever a front"
+          + " end did wrong",
       "1:it could not listen there",
       "2:the command line is wrong"
     })
@@ -54,12 +66,41 @@ final class MockBackEndCommand implements Callable<Integer> {
   /** Frames on their way back; more than one turn of all rings brings. */
   private static final int MIRROR_FRAMES = 4096;
 
+  /** File descriptors 0 to 2 exist and are what they always are (vhost-user, conventions). */
+  private static final int FIRST_OF_OURS = 3;
+
   @Spec private CommandSpec spec;
 
   @Parameters(
       paramLabel = "SOCKET",
+      arity = "0..1",
       description = "Where to listen; a socket that nobody serves any more is replaced.")
-  private Path socket;
+  private @Nullable Path socket;
+
+  @Option(
+      names = "--socket-path",
+      paramLabel = "PATH",
+      description = "The same as SOCKET, as programs that manage back ends say it.")
+  private @Nullable Path socketPath;
+
+  @Option(
+      names = "--fd",
+      paramLabel = "FDNUM",
+      description =
+          """
+          Use the socket that it was started with as this file descriptor, 3 or more: one that \
+          listens, or a connection, with whose end it ends.\
+          """)
+  private @Nullable Integer fd;
+
+  @Option(
+      names = "--print-capabilities",
+      description =
+          "Print what kind of back end this is, as JSON (vhost-user.json), and do nothing else.")
+  private boolean printCapabilities;
+
+  /** Of all that goes with --print-capabilities nothing counts. */
+  @Unmatched private List<String> unmatched = new ArrayList<>();
 
   @Option(
       names = "--personality",
@@ -137,30 +178,46 @@ final class MockBackEndCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Words.requireNamed(spec, "SOCKET", socket);
+    PrintWriter out = spec.commandLine().getOut();
+    if (printCapabilities) {
+      // QEMU, docs/interop/vhost-user.json, VHostUserBackendCapabilities: net has no features.
+      JsonText.print(out, json -> json.writeStringField("type", "net"));
+      return 0;
+    }
+    if (!unmatched.isEmpty()) {
+      throw new UnmatchedArgumentException(spec.commandLine(), unmatched);
+    }
+    Path place = place();
     DescriptorLedger ledger = DescriptorLedger.counting();
     var port = new ReflectingPort("mirror", MIRROR_FRAMES);
     MockBackEnd.Builder wanted =
-        MockBackEnd.builder(socket, ledger)
+        MockBackEnd.builder(place, ledger)
             .offer(offer())
             .hardware(Words.hardware(hardwareModel))
             .port(port)
             .faults(new Faults(faults));
-    StaleSocket.removeAt(socket);
+    Integer number = fd;
+    boolean only = false;
+    if (number == null) {
+      StaleSocket.removeAt(place);
+    } else {
+      OwnedDescriptor given = OwnedDescriptor.adopt(ledger, number, "the socket of --fd");
+      wanted.on(given);
+      only = !given.listens();
+    }
     try (port;
         var signals = new EndOnSignal()) {
       MockBackEnd backEnd = wanted.start();
       Optional<MockTrace> traced = traceOf(backEnd.record());
       try {
-        announce();
-        serve(backEnd.record(), traced);
+        announce(only ? "connected by " : "listening at ", place);
+        serve(backEnd.record(), traced, only);
       } finally {
         // Asked to end once more, it still ends in good order.
         var _ = Thread.interrupted();
         backEnd.close();
       }
       traced.ifPresent(MockTrace::catchUp);
-      PrintWriter out = spec.commandLine().getOut();
       if (json) {
         MockSummary.json(backEnd, port, out);
       } else {
@@ -172,19 +229,51 @@ final class MockBackEndCommand implements Callable<Integer> {
     return 0;
   }
 
-  private void announce() {
+  /** Where the socket is, or what it is called: just one of the three ways to say it. */
+  private Path place() {
+    Path path = socket == null ? socketPath : socket;
+    long ways = Stream.of(socket, socketPath, fd).filter(Objects::nonNull).count();
+    if (ways > 1) {
+      throw usage("SOCKET, --socket-path and --fd: only one of them");
+    }
+    Integer number = fd;
+    if (path != null) {
+      Words.requireNamed(spec, socket == null ? "--socket-path" : "SOCKET", path);
+      return path;
+    }
+    if (number == null) {
+      throw usage("Say where to listen: SOCKET, --socket-path or --fd");
+    }
+    if (number < FIRST_OF_OURS) {
+      throw usage(
+          "--fd: 3 or more, not %d: the first three are standard input, output and error"
+              .formatted(number));
+    }
+    return Path.of("/dev/fd/" + number);
+  }
+
+  private void announce(String how, Path place) {
     PrintWriter err = spec.commandLine().getErr();
-    err.println("listening at " + socket);
+    err.println(how + place);
     err.flush();
   }
 
-  private void serve(BackEndRecord record, Optional<MockTrace> traced) {
+  /**
+   * Until the end.
+   *
+   * @param only whether the end of the first connection is one
+   */
+  private void serve(BackEndRecord record, Optional<MockTrace> traced, boolean only) {
     Deadline end = Deadline.after(bound == null ? TimeSpan.LONGEST : bound.duration());
     try {
-      while (!end.expired()) {
+      while (!end.expired() && !(only && record.disconnections() > 0)) {
         traced.ifPresent(MockTrace::catchUp);
         // Nothing but the end is waited for where nothing is shown.
-        record.await(_ -> traced.map(MockTrace::isBehind).orElse(false), end);
+        record.await(
+            told ->
+                traced.map(MockTrace::isBehind).orElse(false)
+                    || (only && told.disconnections() > 0),
+            end);
       }
     } catch (InterruptedException e) {
       // This is how it is ended.

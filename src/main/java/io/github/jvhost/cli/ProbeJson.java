@@ -40,6 +40,11 @@ final class ProbeJson {
       json.writeNullField("status");
     }
     json.writeBooleanField("canLog", result.canLog());
+    json.writeArrayFieldStart("warnings");
+    for (ProbeResult.Warning warning : result.warnings()) {
+      json.writeString(Words.label(warning));
+    }
+    json.writeEndArray();
     json.writeArrayFieldStart("presetup");
     for (PresetupVerdict verdict : result.presetup()) {
       json.writeStartObject();

@@ -45,9 +45,10 @@ final class ProbeText {
             + (result.status().isPresent()
                 ? DeviceStatus.describe(result.status().getAsInt())
                 : "it knows no virtio status (STATUS is not offered)"));
-    out.println(
-        "migration          "
-            + (result.canLog() ? "it can log the pages that it writes" : "it cannot log pages"));
+    out.println("migration          " + logging(result));
+    for (ProbeResult.Warning warning : result.warnings()) {
+      out.println("beware             " + warning(warning));
+    }
     out.println("early set-up");
     for (PresetupVerdict verdict : result.presetup()) {
       out.printf("  %s%n    %s%n", way(verdict.way()), words(verdict));
@@ -70,6 +71,24 @@ final class ProbeText {
                 : "acknowledged, to be allowed to ask: "
                     + result.dialect().describe(result.acknowledged())));
     out.flush();
+  }
+
+  private static String logging(ProbeResult result) {
+    if (result.canLog()) {
+      return "it can log the pages that it writes";
+    }
+    return result.offersLogging()
+        ? "it offers LOG_ALL and not LOG_SHMFD, without which no log can be given to it"
+        : "it cannot log pages";
+  }
+
+  private static String warning(ProbeResult.Warning warning) {
+    return switch (warning) {
+      case SHMEM_ON_BIT_21 ->
+          "bit 21 is GPA_ADDRESSES; built with rust-vmm's vhost before 0.17 it means SHMEM";
+      case CONFIG_FLAGS ->
+          "flags of SET_CONFIG are 0 and 1; rust-vmm and crosvm take 1 and 2 for them";
+    };
   }
 
   private static String way(PresetupVerdict.Way way) {

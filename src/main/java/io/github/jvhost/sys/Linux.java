@@ -61,6 +61,8 @@ final class Linux {
   private static final int EFD_NONBLOCK = O_NONBLOCK;
   private static final int AF_UNIX = 1;
   private static final int SOCK_STREAM_CLOEXEC = 1 | O_CLOEXEC;
+  private static final int SOL_SOCKET = 1;
+  private static final int SO_ACCEPTCONN = 30;
   private static final int PROT_READ_WRITE = 3;
   private static final int MAP_SHARED = 1;
 
@@ -96,6 +98,8 @@ final class Linux {
   private static final MethodHandle PIPE2 = call("pipe2", JAVA_INT, ADDRESS, JAVA_INT);
   private static final MethodHandle SOCKETPAIR =
       call("socketpair", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS);
+  private static final MethodHandle GETSOCKOPT =
+      call("getsockopt", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS);
   private static final MethodHandle READ = call("read", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
   private static final MethodHandle PREAD =
       call("pread", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG);
@@ -229,6 +233,22 @@ final class Linux {
       ends[0] = numbers.getAtIndex(JAVA_INT, 0);
       ends[1] = numbers.getAtIndex(JAVA_INT, 1);
       return result;
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  /** 1 where the socket listens, 0 where it does not. */
+  static int listens(int fd) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CALL_STATE);
+      MemorySegment value = arena.allocate(JAVA_INT);
+      MemorySegment size = arena.allocateFrom(JAVA_INT, Integer.BYTES);
+      int result =
+          result(
+              (int) GETSOCKOPT.invokeExact(state, fd, SOL_SOCKET, SO_ACCEPTCONN, value, size),
+              state);
+      return result < 0 ? result : value.get(JAVA_INT, 0);
     } catch (Throwable t) {
       throw unexpected(t);
     }

@@ -94,6 +94,18 @@ public final class OwnedDescriptor implements AutoCloseable {
     return n;
   }
 
+  /**
+   * {@return whether this is a socket at which connections are accepted; false for any other
+   * socket}
+   *
+   * @throws SystemCallException when it is no socket
+   */
+  public boolean listens() {
+    return SystemCallException.check(
+            Linux.listens(number()), "look at " + identity.what(), "getsockopt")
+        == 1;
+  }
+
   /** {@return which file this is, known also after the close} */
   public FileIdentity identity() {
     return identity;

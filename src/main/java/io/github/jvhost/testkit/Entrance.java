@@ -5,11 +5,15 @@ import io.github.jvhost.channel.BackEndConnection;
 import io.github.jvhost.channel.BackEndListener;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.EventFd;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
-/** How a mock back end gets its connections: it listens, or it calls a front end that listens. */
+/**
+ * How a mock back end gets its connections: it listens, it calls a front end that listens, or it
+ * was given the one that it has.
+ */
 sealed interface Entrance extends AutoCloseable {
   /** Where the socket is. */
   Path path();
@@ -72,6 +76,48 @@ sealed interface Entrance extends AutoCloseable {
     @Override
     public void close() {
       // The socket in the file system is the front end's.
+    }
+  }
+
+  /** Has one connection, which somebody else has made, and never another. */
+  final class Given implements Entrance {
+    private final Path path;
+    private final EventFd never;
+    private @Nullable BackEndConnection connection;
+
+    /** The connection is this object's until it was asked for. */
+    Given(Path path, BackEndConnection connection, DescriptorLedger ledger) {
+      this.path = path;
+      this.connection = connection;
+      this.never = EventFd.create(ledger, path + " entrance");
+      never.signal();
+    }
+
+    @Override
+    public Path path() {
+      return path;
+    }
+
+    /** Readable until the connection was taken. */
+    @Override
+    public int number() {
+      return never.descriptor().number();
+    }
+
+    @Override
+    public @Nullable BackEndConnection next() {
+      BackEndConnection given = connection;
+      connection = null;
+      never.drain();
+      return given;
+    }
+
+    @Override
+    public void close() {
+      if (connection != null) {
+        connection.close();
+      }
+      never.close();
     }
   }
 }

@@ -2,6 +2,7 @@ package io.github.jvhost.testkit;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.BackEndConnection;
 import io.github.jvhost.channel.BackEndListener;
 import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.NoPayload;
@@ -287,6 +288,7 @@ public final class MockBackEnd implements AutoCloseable {
     private SwitchPort port = new UnpluggedPort();
     private Faults faults = Faults.none();
     private @Nullable Path calls;
+    private @Nullable OwnedDescriptor given;
 
     private Builder(Path socket, DescriptorLedger ledger) {
       this.socket = Objects.requireNonNull(socket, "socket");
@@ -362,20 +364,29 @@ public final class MockBackEnd implements AutoCloseable {
     }
 
     /**
+     * Uses a socket that somebody else has made, instead of listening at the path, which is a name
+     * for messages then: one that listens, whose file stays in the end, or a connection, of which
+     * there is only that one.
+     *
+     * @param socket the back end's from {@link #start} on, whatever comes of it
+     * @return this
+     */
+    public Builder on(OwnedDescriptor socket) {
+      this.given = socket;
+      return this;
+    }
+
+    /**
      * Listens, or calls for the first time, on a thread that it starts.
      *
      * @return the caller's to close
-     * @throws VhostException when it cannot listen there
+     * @throws VhostException when it cannot listen there, or what it was given is no such socket
      */
     public MockBackEnd start() {
       EventFd wakeUp = EventFd.create(ledger, name + " wake-up");
       MockBackEnd backEnd;
       try {
-        Entrance entrance =
-            calls == null
-                ? new Entrance.Listening(BackEndListener.listen(socket, ledger))
-                : new Entrance.Calling(calls, name, ledger);
-        backEnd = new MockBackEnd(this, entrance, wakeUp);
+        backEnd = new MockBackEnd(this, entrance(), wakeUp);
       } catch (RuntimeException e) {
         wakeUp.close();
         throw e;
@@ -383,6 +394,27 @@ public final class MockBackEnd implements AutoCloseable {
       port.onFrame(backEnd::wake);
       backEnd.thread.start();
       return backEnd;
+    }
+
+    private Entrance entrance() {
+      OwnedDescriptor handed = given;
+      if (handed != null) {
+        return handed(handed);
+      }
+      return calls == null
+          ? new Entrance.Listening(BackEndListener.listen(socket, ledger))
+          : new Entrance.Calling(calls, name, ledger);
+    }
+
+    private Entrance handed(OwnedDescriptor handed) {
+      try {
+        return handed.listens()
+            ? new Entrance.Listening(BackEndListener.adopt(handed, socket, ledger))
+            : new Entrance.Given(socket, BackEndConnection.adopt(handed, name, ledger), ledger);
+      } catch (RuntimeException e) {
+        handed.close();
+        throw e;
+      }
     }
   }
 }

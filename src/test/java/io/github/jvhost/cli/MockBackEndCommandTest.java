@@ -2,7 +2,19 @@ package io.github.jvhost.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import io.github.jvhost.channel.BackEndAddress;
+import io.github.jvhost.channel.BackEndListener;
+import io.github.jvhost.channel.VhostUserChannel;
+import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.Header;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.SocketPair;
+import io.github.jvhost.vhost.VhostUserFrontEnd;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -14,9 +26,13 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -56,10 +72,15 @@ class MockBackEndCommandTest {
     private final Thread thread;
 
     Running(Path socket, String... options) {
-      String[] args = new String[options.length + 2];
-      args[0] = "mock-back-end";
-      args[1] = socket.toString();
-      System.arraycopy(options, 0, args, 2, options.length);
+      this(socket, new String[] {socket.toString()}, options);
+    }
+
+    /** With other words for where the socket is. */
+    Running(Path socket, String[] where, String... options) {
+      String[] args =
+          Stream.of(new String[] {"mock-back-end"}, where, options)
+              .flatMap(Stream::of)
+              .toArray(String[]::new);
       var told =
           new PrintWriter(err) {
             @Override
@@ -166,6 +187,115 @@ class MockBackEndCommandTest {
       })
   void whatNobodyKnowsIsACommandLineError(String argument, String says) {
     assertRefused(2, says, argument.split(" ", -1));
+  }
+
+  private record Ended(int code, String out, String err) {}
+
+  private static Ended mock(String... options) {
+    var out = new StringWriter();
+    var err = new StringWriter();
+    String[] args =
+        Stream.concat(Stream.of("mock-back-end"), Stream.of(options)).toArray(String[]::new);
+    int code = Jvhost.execute(new PrintWriter(out), new PrintWriter(err), args);
+    return new Ended(code, out.toString(), err.toString());
+  }
+
+  @Test
+  void whatKindOfBackEndItIsIsPrintedWhateverElseIsSaid() {
+    for (String[] options :
+        new String[][] {
+          {"--print-capabilities"},
+          {
+            "--print-capabilities", socket.toString(), "--socket-path=/nowhere", "--fd=1", "--virgl"
+          },
+        }) {
+      Ended ended = mock(options);
+      assertThat(ended.code()).isZero();
+      assertThat(ended.out().replaceAll("\\s", "")).isEqualTo("{\"type\":\"net\"}");
+      assertThat(ended.err()).isEmpty();
+    }
+  }
+
+  @Test
+  void theDescriptionForManagementSoftwareFitsTheProgram() throws IOException {
+    Path file = Path.of("build", "back-end", "50-jvhost-mock-net.json");
+    Map<String, String> fields = new HashMap<>();
+    try (JsonParser parser = new JsonFactory().createParser(file.toFile())) {
+      for (JsonToken token = parser.nextToken(); token != null; token = parser.nextToken()) {
+        if (token == JsonToken.VALUE_STRING && parser.currentName() != null) {
+          fields.put(parser.currentName(), parser.getText());
+        }
+      }
+    }
+
+    assertThat(fields).containsOnlyKeys("description", "type", "binary");
+    assertThat(mock("--print-capabilities").out()).contains('"' + fields.get("type") + '"');
+    assertThat(Path.of(fields.get("binary"))).isAbsolute();
+    assertThat(Files.readString(Path.of("jvhost")))
+        .as("the name under which the script is this command")
+        .contains(Path.of(fields.get("binary")).getFileName() + ") set -- mock-back-end");
+  }
+
+  @Test
+  void oneWayToSayWhereTheSocketIs() {
+    assertThat(mock("/a", "--socket-path=/b").err()).contains("only one of them");
+    assertThat(mock("--fd=9", "--socket-path=/b").err()).contains("only one of them");
+    assertThat(mock("--fd=2").err()).contains("--fd: 3 or more, not 2");
+    assertThat(mock("--fd=9999").code()).isEqualTo(1);
+    assertThat(mock("--fd=9999").err()).contains("the socket of --fd (fd 9999)");
+  }
+
+  @Test
+  void aManagerSaysThePathInItsWay() throws Exception {
+    try (var mock = new Running(socket, new String[0], "--socket-path=" + socket);
+        SocketChannel channel = mock.connect(socket)) {
+      assertThat(ask(channel, GET_FEATURES)).isNotZero();
+      assertThat(mock.end()).contains("connections  1");
+    }
+  }
+
+  /** As a manager starts it: the number is the command's from here on. */
+  private static int handedOver(OwnedDescriptor mine) {
+    return mine.release();
+  }
+
+  @Test
+  void aConnectionThatItWasStartedWithIsTheOnlyOne() throws Exception {
+    DescriptorLedger ledger = DescriptorLedger.tracing();
+    SocketPair pair = SocketPair.open(ledger, "of the test");
+    int number = handedOver(pair.one());
+    Path name = Path.of("/dev/fd/" + number);
+    try (var mock = new Running(name, new String[0], "--fd=" + number)) {
+      var address = new BackEndAddress.Connected(pair.other());
+      Deadline soon = Deadline.in(20, TimeUnit.SECONDS);
+      try (VhostUserChannel front =
+          VhostUserChannel.connect(address, "front", Dialect.UPSTREAM, ledger, soon)) {
+        assertThat(new VhostUserFrontEnd(front, Duration.ofSeconds(20)).getFeatures()).isNotZero();
+      }
+      assertThat(mock.finished()).contains("connections  1");
+      assertThat(mock.err.toString()).startsWith("connected by " + name);
+    }
+    assertThat(ledger.describeOpen()).isEmpty();
+  }
+
+  @Test
+  void aListeningSocketThatItWasStartedWithStaysItsMakers() throws Exception {
+    DescriptorLedger ledger = DescriptorLedger.tracing();
+    try (var manager = BackEndListener.listen(socket, ledger)) {
+      OwnedDescriptor copy =
+          OwnedDescriptor.duplicateOf(ledger, manager.number(), "listening socket");
+      int number = handedOver(copy);
+      Path name = Path.of("/dev/fd/" + number);
+      try (var mock = new Running(name, new String[0], "--fd=" + number)) {
+        for (int i = 0; i < 2; i++) {
+          try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
+            assertThat(ask(channel, GET_FEATURES)).isNotZero();
+          }
+        }
+        assertThat(mock.end()).contains("connections  2");
+        assertThat(socket).as("its file is not the command's").exists();
+      }
+    }
   }
 
   @Test
