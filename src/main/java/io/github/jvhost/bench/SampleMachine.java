@@ -26,7 +26,6 @@ import java.util.OptionalLong;
 
 /** A saved machine to measure with: one running virtio-net device on PCI, and its memory. */
 public final class SampleMachine {
-  private static final int RING_SIZE = 256;
   private static final int PAGE_BYTES = 4096;
 
   private SampleMachine() {}
@@ -67,7 +66,7 @@ public final class SampleMachine {
     device.setStatus(driver | DeviceStatus.FEATURES_OK);
     for (int i = 0; i < device.queueCount(); i++) {
       long at = (i + 1L) << 20;
-      device.configureQueue(i, RING_SIZE, at, at + 0x1000, at + 0x2000);
+      device.configureQueue(i, device.maxRingSize(i), at, at + 0x1000, at + 0x2000);
     }
     device.setStatus(driver | DeviceStatus.FEATURES_OK | DeviceStatus.DRIVER_OK);
     return device.snapshot();

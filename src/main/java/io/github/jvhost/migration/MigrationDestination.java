@@ -402,6 +402,7 @@ public final class MigrationDestination {
     afterwards(
         "taking up how the devices started",
         () -> starts.addAll(opened == null ? List.of() : opened.results()));
+    devices.values().forEach(device -> device.migration().serveWhatWaits());
     int announced = announce(List.copyOf(devices.values()));
     afterwards("the listener", () -> enter(Phase.DONE));
     return new DestinationReport(

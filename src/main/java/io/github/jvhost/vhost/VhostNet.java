@@ -206,6 +206,7 @@ public final class VhostNet implements AutoCloseable {
     transitions.connectAnew(why);
     Outcome outcome = transitions.startAnew();
     signalRings();
+    serviceControlQueue();
     return outcome;
   }
 
@@ -229,7 +230,7 @@ public final class VhostNet implements AutoCloseable {
   // ---- alone, at run time ----
 
   /**
-   * Starts the device as the model says, and signals its rings.
+   * Starts the device as the model says, signals its rings, and serves its control queue.
    *
    * @return the outcome, in which every step was taken
    * @throws VhostException the back end did not take it
@@ -238,6 +239,7 @@ public final class VhostNet implements AutoCloseable {
     takeTurn();
     Outcome outcome = transitions.carryOut(transitions.planStart(StartOrder.PLANNED)).orThrow();
     signalRings();
+    serviceControlQueue();
     return outcome;
   }
 
@@ -333,17 +335,45 @@ public final class VhostNet implements AutoCloseable {
 
   /**
    * The guest has kicked the control queue: its commands are carried out, and the back end is told
-   * what they change. As with {@link #access}, a back end that refuses is not thrown.
+   * what they change before the driver gets its answer, which is an error where the back end
+   * refused; as with {@link #access}, that is not thrown. {@link #start}, {@link #reconnect} and
+   * the end of a migration do this by themselves, since a command may have waited while the guest
+   * was paused.
    *
-   * @return commands completed; where there were any, the caller interrupts the guest
+   * @return commands completed; where there were any, {@link DeviceChange#CONTROL_USED} has said
+   *     that the guest is to be interrupted
    */
   public synchronized int serviceControlQueue() {
     takeTurn();
-    int completed = model.serviceControlQueue(memory);
-    if (completed > 0 && transitions.running()) {
-      refreshOrWait();
+    boolean ran = transitions.running();
+    int completed = model.serviceControlQueue(memory, this::tellCommand);
+    if (completed > 0 && ran && device.connected()) {
+      refreshOrWait(); // the device may be broken now
     }
     return completed;
+  }
+
+  /**
+   * Tells the back end what a command has changed, before the driver hears that it is done. Where
+   * there is no back end right now, the one that comes is told.
+   *
+   * @return false where the back end refused it
+   */
+  private boolean tellCommand() {
+    if (!transitions.running()) {
+      return true;
+    }
+    try {
+      refresh();
+      return true;
+    } catch (VhostException e) {
+      log.warn(
+          "{}: what a control command changed, the guest sees its link down: {}",
+          name(),
+          e.getMessage());
+      transitions.cannotFollow(e);
+      return !(e instanceof BackEndRefusedException);
+    }
   }
 
   /**

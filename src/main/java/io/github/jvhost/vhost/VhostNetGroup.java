@@ -150,8 +150,8 @@ public final class VhostNetGroup {
   }
 
   /**
-   * Starts devices whose models and guest memory are complete, and wakes their rings. A device that
-   * fails is started once more from nothing, on a new connection.
+   * Starts devices whose models and guest memory are complete, wakes their rings, and serves their
+   * control queues. A device that fails is started once more from nothing, on a new connection.
    *
    * @param nets each once; an empty list does nothing
    * @param order the planner's, or the baseline
@@ -165,6 +165,8 @@ public final class VhostNetGroup {
     try (var window = new StopWindow(nets, order)) {
       window.start();
       return window.results();
+    } finally {
+      nets.forEach(net -> net.migration().serveWhatWaits());
     }
   }
 

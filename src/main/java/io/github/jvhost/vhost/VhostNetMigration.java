@@ -147,6 +147,16 @@ public final class VhostNetMigration {
    */
   public void runOn() {
     synchronized (net) {
+      try {
+        bringBack();
+      } finally {
+        serveWhatWaits();
+      }
+    }
+  }
+
+  private void bringBack() {
+    synchronized (net) {
       net.takeTurn();
       transitions.logTo(null);
       if (!device.connected()) {
@@ -159,6 +169,19 @@ public final class VhostNetMigration {
         log.warn("{}: connecting anew: {}", device.name(), e.getMessage());
         net.reconnect(String.valueOf(e.getMessage())).orThrow();
       }
+    }
+  }
+
+  /**
+   * Serves the control queue of a guest that runs here from now on: what its driver had put there
+   * before it was paused may have waited since, and nobody kicks for it again. The network is there
+   * whatever becomes of that, so a failure is only logged.
+   */
+  public void serveWhatWaits() {
+    try {
+      net.serviceControlQueue();
+    } catch (RuntimeException e) {
+      log.warn("{}: serving what waited in its control queue", device.name(), e);
     }
   }
 

@@ -50,6 +50,25 @@ final class CommonPart {
     return !transport.equals(before);
   }
 
+  /** Which MSI-X vector tells of changes of the config space. */
+  int configVector() {
+    return transport instanceof TransportState.Pci pci && pci.msix().isPresent()
+        ? pci.msix().get().configVector()
+        : SavedQueue.NO_VECTOR;
+  }
+
+  /** The driver assigns one; whether that is another one. */
+  boolean configVector(int vector) {
+    int before = configVector();
+    transport = transport.withConfigVector(existing(vector));
+    return configVector() != before;
+  }
+
+  /** The vector if the device has it; a driver reads back that it has got no other one. */
+  int existing(int vector) {
+    return vector >= 0 && vector < transport.vectors() ? vector : SavedQueue.NO_VECTOR;
+  }
+
   int queueSelect() {
     return queueSelect;
   }

@@ -29,6 +29,12 @@ public enum DeviceChange {
   ANNOUNCE_ACK,
   /** The driver is to be told that the config space changed. */
   CONFIG_INTERRUPT,
+  /**
+   * Commands in the control ring were completed: the driver is to be interrupted for that ring.
+   * This happens also when nobody has kicked, since a command may have waited while the guest was
+   * paused.
+   */
+  CONTROL_USED,
   /** The driver did something from which the device cannot recover: it needs a reset. */
   BROKEN,
   /** A saved state took the place of everything. */

@@ -9,15 +9,16 @@ import java.util.Arrays;
  * guest; a device has as much of it as its features need.
  *
  * <pre>
- *    0          6         8                      10     12
- *   +----------+---------+----------------------+------+
- *   | mac      | status  | max_virtqueue_pairs  | mtu  |
- *   +----------+---------+----------------------+------+
- *     always     STATUS    MQ                     MTU      needed for
+ *    0          6         8                      10     12        16       17
+ *   +----------+---------+----------------------+------+---------+--------+
+ *   | mac      | status  | max_virtqueue_pairs  | mtu  | speed   | duplex |
+ *   +----------+---------+----------------------+------+---------+--------+
+ *     always     STATUS    MQ                     MTU    SPEED_DUPLEX        needed for
  * </pre>
  */
 final class NetConfig {
   private static final int MTU = 10;
+  private static final int ALL = 17;
 
   /** The lowest MTU that a device may tell, in bytes. */
   static final int LOWEST_MTU = 68;
@@ -26,6 +27,9 @@ final class NetConfig {
 
   /** How many bytes a device with these features has. */
   static int length(long offered) {
+    if (NetFeature.SPEED_DUPLEX.in(offered)) {
+      return ALL;
+    }
     if (NetFeature.MTU.in(offered)) {
       return 12;
     }
@@ -36,10 +40,17 @@ final class NetConfig {
   }
 
   static byte[] encode(
-      long offered, ByteOrder order, MacAddress mac, int status, int maxQueuePairs, int mtu) {
-    ByteBuffer config = ByteBuffer.allocate(12).order(order);
+      long offered,
+      ByteOrder order,
+      MacAddress mac,
+      int status,
+      int maxQueuePairs,
+      int mtu,
+      LinkSpeed speed) {
+    ByteBuffer config = ByteBuffer.allocate(ALL).order(order);
     config.put(mac.bytes());
     config.putShort((short) status).putShort((short) maxQueuePairs).putShort((short) mtu);
+    config.putInt(speed.megabits()).put((byte) speed.duplex().number());
     return Arrays.copyOf(config.array(), length(offered));
   }
 

@@ -3,6 +3,7 @@ package io.github.jvhost.virtio;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 
 /**
  * The commands of the control queue (virtio 1.2, 5.1.6.5). Each is answered with one byte; a
@@ -58,8 +59,12 @@ final class NetControl {
     this.common = common;
   }
 
-  /** Executes one command and gives the byte that answers it. */
-  int execute(int commandClass, int command, byte[] bytes) {
+  /**
+   * Executes one command and gives the byte that answers it.
+   *
+   * @param backEnd tells a back end what the command has changed; whether it took it
+   */
+  int execute(int commandClass, int command, byte[] bytes, BooleanSupplier backEnd) {
     ByteBuffer data = ByteBuffer.wrap(bytes).order(common.order());
     boolean done =
         switch (commandClass) {
@@ -67,7 +72,7 @@ final class NetControl {
           case MAC -> mac(command, data);
           case VLAN -> vlan(command, data);
           case ANNOUNCE -> command == 0 && announced();
-          case MQ -> queuePairs(command, data);
+          case MQ -> queuePairs(command, data, backEnd);
           case GUEST_OFFLOADS -> offloads(command, data);
           default -> false;
         };
@@ -143,7 +148,7 @@ final class NetControl {
     return true;
   }
 
-  private boolean queuePairs(int command, ByteBuffer data) {
+  private boolean queuePairs(int command, ByteBuffer data, BooleanSupplier backEnd) {
     // RSS and hash configuration (1 and 2) need features that this model does not offer.
     if (command != 0
         || data.remaining() < Short.BYTES
@@ -154,7 +159,12 @@ final class NetControl {
     if (pairs < 1 || pairs > device.maxQueuePairs()) {
       return false;
     }
+    int before = net.currentQueuePairs();
     changeQueuePairs(pairs);
+    if (pairs != before && !backEnd.getAsBoolean()) {
+      changeQueuePairs(before);
+      return false;
+    }
     return true;
   }
 

@@ -145,7 +145,10 @@ public enum NetFeature {
   /** The device tells how many segments it merged. */
   RSC_EXT(61),
 
-  /** The device stands by for another one with the same MAC address. */
+  /**
+   * The device stands by for another one with the same MAC address, which the VMM brings and takes
+   * away.
+   */
   STANDBY(62),
 
   /** The config space has speed and duplex. */

@@ -10,6 +10,7 @@ import java.util.Optional;
 final class NetPart {
   private final MacAddress configuredMac;
   private final int maxQueuePairs;
+  private final LinkSpeed linkSpeed;
   private RxFilters filters = new RxFilters();
   private int currentQueuePairs = 1;
   private long guestOffloads;
@@ -19,16 +20,17 @@ final class NetPart {
   private volatile int mtu;
   private volatile int status = NetState.LINK_UP;
 
-  NetPart(MacAddress mac, int mtu, int maxQueuePairs) {
+  NetPart(MacAddress mac, int mtu, int maxQueuePairs, LinkSpeed linkSpeed) {
     this.configuredMac = mac;
     this.mac = mac;
     this.mtu = mtu;
     this.maxQueuePairs = maxQueuePairs;
+    this.linkSpeed = linkSpeed;
   }
 
   /** The same configuration and host's settings; nothing of the driver's. */
   NetPart fresh() {
-    NetPart fresh = new NetPart(configuredMac, mtu, maxQueuePairs);
+    NetPart fresh = new NetPart(configuredMac, mtu, maxQueuePairs, linkSpeed);
     fresh.statusBit(NetState.LINK_UP, statusBit(NetState.LINK_UP));
     return fresh;
   }
@@ -94,7 +96,7 @@ final class NetPart {
   }
 
   byte[] config(long offered, ByteOrder order) {
-    return NetConfig.encode(offered, order, mac, status, maxQueuePairs, mtu);
+    return NetConfig.encode(offered, order, mac, status, maxQueuePairs, mtu, linkSpeed);
   }
 
   NetState save(long agreed) {
@@ -143,7 +145,13 @@ final class NetPart {
     NetState net = saved.net();
     byte[] here =
         NetConfig.encode(
-            offered, order, net.mac(), net.status(), maxQueuePairs, mtuAfter(common, order));
+            offered,
+            order,
+            net.mac(),
+            net.status(),
+            maxQueuePairs,
+            mtuAfter(common, order),
+            linkSpeed);
     Bytes seen = common.config();
     boolean read = false;
     boolean differs = false;

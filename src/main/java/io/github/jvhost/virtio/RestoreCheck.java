@@ -70,12 +70,8 @@ final class RestoreCheck {
           own instanceof TransportState.Pci mine
               && mine.modern() == pci.modern()
               && mine.configSpace().size() == pci.configSpace().size()
-              && vectors(mine) == vectors(pci);
+              && mine.vectors() == pci.vectors();
     };
-  }
-
-  private static int vectors(TransportState.Pci pci) {
-    return pci.msix().map(TransportState.Msix::vectors).orElse(0);
   }
 
   private void checkQueues() {

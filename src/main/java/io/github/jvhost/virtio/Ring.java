@@ -6,6 +6,7 @@ final class Ring {
   static final int USUAL_ALIGN = 4096;
 
   private final int defaultSize;
+  private final int maximum;
   private int size;
   private int align;
   private long desc;
@@ -26,6 +27,7 @@ final class Ring {
     this.packed = packed;
     this.base = RingIndex.start(packed).toVhostBase();
     this.defaultSize = defaultSize;
+    this.maximum = defaultSize;
     this.size = defaultSize;
     this.align = USUAL_ALIGN;
     this.vector = SavedQueue.NO_VECTOR;
@@ -36,6 +38,8 @@ final class Ring {
   Ring(SavedQueue saved, boolean packed, boolean modernDriver) {
     this.defaultSize = saved.defaultSize();
     this.size = saved.size();
+    // Where it comes from a larger ring was allowed: its driver may set the same one up again.
+    this.maximum = Math.max(saved.size(), Math.min(saved.defaultSize(), VirtioNet.MAX_QUEUE_SIZE));
     this.align = saved.align() == 0 ? USUAL_ALIGN : saved.align();
     this.desc = saved.desc();
     this.vector = saved.vector();
@@ -97,13 +101,28 @@ final class Ring {
   }
 
   /**
-   * Whether virtio allows a driver to set up a split or packed ring like this (virtio 1.2, 2.7 and
-   * 2.8.10).
+   * Whether virtio allows a driver to set the ring up like this (virtio 1.2, 2.7, 2.8.10, and the
+   * registers for its size, 4.1.4.3 and 4.2.2).
    */
-  static boolean allowed(boolean packed, int size, long desc, long avail, long used) {
+  boolean allows(int newSize, long newDesc, long newAvail, long newUsed) {
     boolean sizeAllowed =
-        size >= 1 && size <= VirtioNet.MAX_QUEUE_SIZE && (packed || Integer.bitCount(size) == 1);
-    return sizeAllowed && desc % 16 == 0 && avail % (packed ? 4 : 2) == 0 && used % 4 == 0;
+        newSize >= 1 && newSize <= maximum && (packed || Integer.bitCount(newSize) == 1);
+    return sizeAllowed && newDesc % 16 == 0 && newAvail % (packed ? 4 : 2) == 0 && newUsed % 4 == 0;
+  }
+
+  int maximum() {
+    return maximum;
+  }
+
+  int vector() {
+    return vector;
+  }
+
+  /** Whether that is another one. */
+  boolean vector(int newVector) {
+    boolean changed = vector != newVector;
+    vector = newVector;
+    return changed;
   }
 
   void next(RingIndex index) {

@@ -32,6 +32,21 @@ public sealed interface TransportState {
   /** {@return the same transport as a device reset leaves it} */
   TransportState reset();
 
+  /** {@return how many MSI-X vectors there are, 0 to 2048} */
+  default int vectors() {
+    return 0;
+  }
+
+  /**
+   * {@return the same transport with another vector for changes of the config space; unchanged when
+   * it has no MSI-X}
+   *
+   * @param vector below {@link #vectors}, or {@link SavedQueue#NO_VECTOR}
+   */
+  default TransportState withConfigVector(int vector) {
+    return this;
+  }
+
   /** {@return what it is, for messages: {@code modern mmio}} */
   String describe();
 
@@ -157,10 +172,30 @@ public sealed interface TransportState {
           : this;
     }
 
+    /** The table belongs to the PCI function and stays; which vector is used does not. */
     @Override
     public Pci reset() {
       OptionalLong high = proxyFeaturesHigh.isPresent() ? OptionalLong.of(0) : OptionalLong.empty();
-      return new Pci(modern, configSpace, interruptLevels, msix, 0, 0, 0, high);
+      Optional<Msix> unused = msix.map(all -> all.withConfigVector(SavedQueue.NO_VECTOR));
+      return new Pci(modern, configSpace, interruptLevels, unused, 0, 0, 0, high);
+    }
+
+    @Override
+    public int vectors() {
+      return msix.isPresent() ? msix.get().vectors() : 0;
+    }
+
+    @Override
+    public Pci withConfigVector(int vector) {
+      return new Pci(
+          modern,
+          configSpace,
+          interruptLevels,
+          msix.map(all -> all.withConfigVector(vector)),
+          deviceFeatureSelect,
+          guestFeatureSelect,
+          proxyFeatures,
+          proxyFeaturesHigh);
     }
 
     @Override
@@ -169,7 +204,7 @@ public sealed interface TransportState {
           + " pci ("
           + configSpace.size()
           + " bytes of config space, "
-          + msix.map(Msix::vectors).orElse(0)
+          + vectors()
           + " MSI-X vectors)";
     }
   }
@@ -204,6 +239,15 @@ public sealed interface TransportState {
     /** {@return how many vectors there are, 1 to 2048} */
     public int vectors() {
       return table.size() / ENTRY;
+    }
+
+    /**
+     * {@return the same with another vector for changes of the config space}
+     *
+     * @param vector below {@link #vectors}, or {@link SavedQueue#NO_VECTOR}
+     */
+    public Msix withConfigVector(int vector) {
+      return new Msix(table, pending, vector);
     }
   }
 }

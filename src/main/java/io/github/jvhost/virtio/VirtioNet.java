@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 
 /**
@@ -27,7 +28,7 @@ public final class VirtioNet {
   /** Entries of the control ring after a reset. */
   public static final int CONTROL_QUEUE_SIZE = 64;
 
-  /** The largest ring that a driver can set up. */
+  /** The largest ring that any device can have; of each it is {@link #maxRingSize}. */
   public static final int MAX_QUEUE_SIZE = 1024;
 
   private final String name;
@@ -311,6 +312,46 @@ public final class VirtioNet {
     return before;
   }
 
+  /**
+   * {@return the MSI-X vector that tells of changes of the config space, or {@link
+   * SavedQueue#NO_VECTOR}}
+   */
+  public int configVector() {
+    return common.configVector();
+  }
+
+  /**
+   * The driver assigns an MSI-X vector to changes of the config space. A device that has no such
+   * vector assigns none, which the driver reads back (virtio 1.2, 4.1.5.1.2.1).
+   *
+   * @param vector below the number of vectors of {@link #transport()}; any other takes it away
+   */
+  public void configVector(int vector) {
+    changes.addAndGet(common.configVector(vector) ? 1 : 0);
+  }
+
+  /**
+   * {@return the MSI-X vector that tells of used buffers in a ring, or {@link
+   * SavedQueue#NO_VECTOR}}
+   *
+   * @param ring index, below {@link #queueCount()}
+   */
+  public int queueVector(int ring) {
+    return rings.get(ring).vector();
+  }
+
+  /**
+   * The driver assigns an MSI-X vector to a ring, before or after it sets it up. It is kept for a
+   * snapshot: which interrupt a ring's call becomes is the VMM's matter. A device that has no such
+   * vector assigns none, which the driver reads back (virtio 1.2, 4.1.5.1.2.1).
+   *
+   * @param ring index, below {@link #queueCount()}
+   * @param vector below the number of vectors of {@link #transport()}; any other takes it away
+   */
+  public void queueVector(int ring, int vector) {
+    changes.addAndGet(rings.get(ring).vector(common.existing(vector)) ? 1 : 0);
+  }
+
   /** {@return whether a driver without VERSION_1 is big-endian, which a back end has to be told} */
   public boolean legacyBigEndian() {
     return common.legacyBigEndian();
@@ -386,15 +427,17 @@ public final class VirtioNet {
    * device.
    *
    * @param ring index, below {@link #queueCount()}
-   * @param size entries, 1 to 1024; a power of two for a split ring
+   * @param size entries, 1 to {@link #maxRingSize}; a power of two for a split ring
    * @param desc guest-physical address, aligned to 16; 0 takes the ring down
    * @param avail guest-physical address, aligned to 2 (packed: 4)
    * @param used guest-physical address, aligned to 4
    */
   public void configureQueue(int ring, int size, long desc, long avail, long used) {
     Ring target = rings.get(ring);
-    if (!Ring.allowed(packed(), size, desc, avail, used)) {
-      markBroken("ring " + ring + " of " + size + " entries, or its addresses");
+    if (!target.allows(size, desc, avail, used)) {
+      markBroken(
+          "ring %d of %d entries (of at most %d), or its addresses"
+              .formatted(ring, size, target.maximum()));
       return;
     }
     target.configure(size, desc, avail, used, transport().modern());
@@ -477,21 +520,42 @@ public final class VirtioNet {
   }
 
   /**
-   * Executes the commands that wait in the control ring. The caller signals the ring's call eventfd
-   * when there were any.
+   * Executes the commands that wait in the control ring. Where there were any, listeners hear
+   * {@link DeviceChange#CONTROL_USED}: one of them interrupts the guest.
    *
    * @param memory the guest's, in which the ring and its buffers are
    * @return how many were completed, at most 4096 (then there may be more); 0 when the device is
    *     not live or has no control ring
    */
   public int serviceControlQueue(GuestMemory memory) {
+    return serviceControlQueue(memory, () -> true);
+  }
+
+  /**
+   * The same for a device whose back end acts by what a command changes: a driver that was answered
+   * "done" may use its new queues at once, so the back end has to know of them before.
+   *
+   * @param memory the guest's, in which the ring and its buffers are
+   * @param backEnd asked after a command has changed the number of queue pairs in use, and before
+   *     that command is answered: tells the back end, and says whether it took it. Where it did
+   *     not, the change is undone and the driver gets an error
+   * @return as above
+   */
+  public int serviceControlQueue(GuestMemory memory, BooleanSupplier backEnd) {
     QueueState ring = queue(controlQueue());
     if (!live() || !ring.ready() || !negotiation.has(NetFeature.CTRL_VQ)) {
       return 0;
     }
     Rings.Served served =
-        rings.serveControl(memory, driverFeatures(), common.order(), control::execute);
+        rings.serveControl(
+            memory,
+            driverFeatures(),
+            common.order(),
+            (commandClass, command, data) -> control.execute(commandClass, command, data, backEnd));
     changes.addAndGet(served.completed());
+    if (served.completed() > 0) {
+      changed(DeviceChange.CONTROL_USED);
+    }
     served.broke().ifPresent(this::markBroken);
     return served.completed();
   }
@@ -589,6 +653,18 @@ public final class VirtioNet {
    */
   public int ringSize(int ring) {
     return rings.get(ring).size();
+  }
+
+  /**
+   * {@return the most entries that the driver may give a ring: what it reads from the queue size
+   * register of virtio-pci after a reset, and from QueueNumMax of virtio-mmio (virtio 1.2, 4.1.4.3
+   * and 4.2.2)} For a data ring that is {@link VirtioNetBuilder#queueSize}, for the control ring
+   * {@value #CONTROL_QUEUE_SIZE}; a ring that was restored may keep a larger size.
+   *
+   * @param ring index, below {@link #queueCount()}
+   */
+  public int maxRingSize(int ring) {
+    return rings.get(ring).maximum();
   }
 
   /**

@@ -1,6 +1,7 @@
 package io.github.jvhost.virtio;
 
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Describes a {@link VirtioNet}. Both ends of a migration describe the device alike. Not
@@ -34,9 +35,7 @@ public final class VirtioNetBuilder {
           NetFeature.VQ_NOTF_COAL,
           NetFeature.NOTF_COAL,
           NetFeature.HASH_REPORT,
-          NetFeature.RSS,
-          NetFeature.STANDBY,
-          NetFeature.SPEED_DUPLEX);
+          NetFeature.RSS);
 
   private final String name;
   private MacAddress mac = MacAddress.parse("02:00:00:00:00:01");
@@ -46,6 +45,7 @@ public final class VirtioNetBuilder {
   private long features = DEFAULT_FEATURES;
   private TransportState transport = TransportState.Mmio.create(true);
   private boolean legacyBigEndian;
+  private @Nullable LinkSpeed linkSpeed;
 
   VirtioNetBuilder(String name) {
     this.name = Objects.requireNonNull(name, "name");
@@ -81,6 +81,18 @@ public final class VirtioNetBuilder {
   }
 
   /**
+   * Sets the speed and duplex that the device tells its driver, and adds SPEED_DUPLEX to what is
+   * offered. A device that offers SPEED_DUPLEX without this tells that they are unknown.
+   *
+   * @param speed stays as it is, also when a state is restored that was saved with another one
+   * @return this builder
+   */
+  public VirtioNetBuilder linkSpeed(LinkSpeed speed) {
+    this.linkSpeed = Objects.requireNonNull(speed, "speed");
+    return this;
+  }
+
+  /**
    * Sets the most queue pairs that the driver can use; 1 if not said.
    *
    * @param pairs 1 to 511; more than one adds MQ to what is offered, one takes it out
@@ -96,7 +108,9 @@ public final class VirtioNetBuilder {
   }
 
   /**
-   * Sets the entries of a data ring unless the driver chooses; 256 if not said.
+   * Sets the entries of a data ring: the most that the driver can give it, {@link
+   * VirtioNet#maxRingSize}, and what it has if the driver does not choose fewer; 256 if not said. A
+   * state that was saved with larger rings can be restored all the same.
    *
    * @param entries a power of two up to 1024
    * @return this builder
@@ -113,6 +127,9 @@ public final class VirtioNetBuilder {
   /**
    * Sets what the device offers before the back end limits it; {@link #DEFAULT_FEATURES} if not
    * said.
+   *
+   * <p>Of STANDBY the device only keeps whether it was negotiated: bringing a primary device with
+   * the same MAC address, and taking it away for a migration, is the VMM's matter.
    *
    * @param bits feature bits 0 to 63. MQ among them does not count, see {@link #maxQueuePairs}.
    * @return this builder
@@ -162,13 +179,16 @@ public final class VirtioNetBuilder {
   public VirtioNet build() {
     long offered =
         maxQueuePairs > 1 ? features | NetFeature.MQ.mask() : features & ~NetFeature.MQ.mask();
+    if (linkSpeed != null) {
+      offered |= NetFeature.SPEED_DUPLEX.mask();
+    }
     if (legacyBigEndian && transport.modern()) {
       throw new IllegalArgumentException(
           transport.describe() + " with big-endian legacy drivers: that needs a legacy transport");
     }
     return new VirtioNet(
         name,
-        new NetPart(mac, mtu, maxQueuePairs),
+        new NetPart(mac, mtu, maxQueuePairs, linkSpeed == null ? LinkSpeed.UNKNOWN : linkSpeed),
         queueSize,
         new CommonPart(new Negotiation(offered), transport, legacyBigEndian));
   }

@@ -130,16 +130,9 @@ public record VirtioNetState(
     if (!transport.modern() && !queue.proxy().equals(SavedQueue.Proxy.NONE)) {
       throw new IllegalArgumentException(ring + "modern registers in a legacy transport");
     }
-    int vectors =
-        switch (transport) {
-          case TransportState.Mmio mmio -> 0;
-          case TransportState.Pci pci -> {
-            if (queue.align() != 0) {
-              throw new IllegalArgumentException(ring + "alignment is not saved for PCI");
-            }
-            yield pci.msix().map(TransportState.Msix::vectors).orElse(0);
-          }
-        };
-    Ranges.checkVector(queue.vector(), vectors);
+    if (transport instanceof TransportState.Pci && queue.align() != 0) {
+      throw new IllegalArgumentException(ring + "alignment is not saved for PCI");
+    }
+    Ranges.checkVector(queue.vector(), transport.vectors());
   }
 }

@@ -185,6 +185,19 @@ class MigrationStepTest {
   }
 
   @Test
+  void aCommandThatNobodyServedBeforeTheGuestWasPausedIsAnsweredThere() {
+    driver.leaveCommand(0, 0, 0);
+    rightVm.line().drain();
+    CompletableFuture<DestinationReport> arriving = arriving();
+    source(_ -> {}).run();
+    arriving.join();
+
+    assertThat(driver.answer()).as("not here").isEqualTo((byte) -1);
+    assertThat(driver.movedTo(rightVm, right).answer()).isZero();
+    assertThat(rightVm.line().drain()).as("the guest was interrupted").isPositive();
+  }
+
+  @Test
   void aCancelledMigrationLeavesTheGuestWhereItWas() {
     CompletableFuture<DestinationReport> arriving = arriving();
     var started = new CompletableFuture<MigrationSource>();

@@ -20,7 +20,6 @@ final class MmioRegisters {
   private static final int CONFIG_CHANGED = 2;
 
   private final VhostNet net;
-  private final EventFd interrupt;
   private final RingRegisters[] rings;
 
   /** What the driver has written of a ring that it has not enabled yet. */
@@ -31,7 +30,6 @@ final class MmioRegisters {
 
   MmioRegisters(VhostNet net, EventFd interrupt) {
     this.net = net;
-    this.interrupt = interrupt;
     this.rings = new RingRegisters[2 * net.model().maxQueuePairs() + 1];
     for (int i = 0; i < rings.length; i++) {
       rings[i] = new RingRegisters();
@@ -40,6 +38,8 @@ final class MmioRegisters {
         .onChange(change -> {
           if (change == DeviceChange.CONFIG_INTERRUPT) {
             net.model().interruptStatus(CONFIG_CHANGED);
+            interrupt.signal();
+          } else if (change == DeviceChange.CONTROL_USED) {
             interrupt.signal();
           }
         });
@@ -85,8 +85,9 @@ final class MmioRegisters {
       case 0x04 -> 2; // version
       case 0x08 -> 1; // a network card
       case 0x10 -> (int) (nic.deviceFeatures() >>> shift(selects(nic).hostFeaturesSelect()));
-      case 0x34 -> exists ? VirtioNet.MAX_QUEUE_SIZE : 0;
+      case 0x34 -> exists ? nic.maxRingSize(queue) : 0;
       case 0x44 -> exists && nic.queue(queue).ready() ? 1 : 0;
+      case 0xb0, 0xb4, 0xb8, 0xbc -> -1; // length and base of shared memory that is not there
       default -> 0;
     };
   }
@@ -137,9 +138,7 @@ final class MmioRegisters {
   private void notified(int queue) {
     int control = net.model().controlQueue();
     if (queue == control) {
-      if (net.serviceControlQueue() > 0) {
-        interrupt.signal();
-      }
+      net.serviceControlQueue();
     } else if (queue >= 0 && queue < control) {
       net.kick(queue);
     }

@@ -17,6 +17,9 @@ final class TinyDriver {
   private static final int RING_SIZE = 64;
   private static final long RX = 0x10000;
   private static final long TX = SmallVmm.HIGH + 0x20000;
+  private static final long CONTROL = 0x40000;
+  private static final long COMMAND = 0x50000;
+  private static final long ANSWER = 0x50100;
   private static final long AVAIL = 0x1000;
   private static final long USED = 0x2000;
   private static final long BUFFERS = 0x100000;
@@ -53,6 +56,28 @@ final class TinyDriver {
     setUp(0, RX);
     setUp(1, TX);
     write(0x70, 3 | 8 | 4);
+  }
+
+  /** Puts a command into the control ring, and does not notify: the guest was paused before. */
+  void leaveCommand(int... command) {
+    setUp(2, CONTROL);
+    for (int i = 0; i < command.length; i++) {
+      memory.putByte(COMMAND + i, (byte) command[i]);
+    }
+    memory.putByte(ANSWER, (byte) -1);
+    memory.putLong(CONTROL, COMMAND);
+    memory.putInt(CONTROL + 8, command.length);
+    memory.putShort(CONTROL + 12, (short) 1); // the next one belongs to it
+    memory.putShort(CONTROL + 14, (short) 1);
+    memory.putLong(CONTROL + 16, ANSWER);
+    memory.putInt(CONTROL + 24, 1);
+    memory.putShort(CONTROL + 28, (short) 2);
+    memory.putShortRelease(CONTROL + AVAIL + 2, (short) 1);
+  }
+
+  /** What the command was answered; -1: nothing yet. */
+  byte answer() {
+    return memory.getShortAcquire(CONTROL + USED + 2) == 0 ? -1 : memory.getByte(ANSWER);
   }
 
   private void setUp(int ring, long at) {

@@ -80,19 +80,18 @@ final class NetMachine implements AutoCloseable {
     calls.add(controlCall);
     var nic =
         new GuestNic(
-            model,
-            notifiers.stream().map(RingNotifiers::kick).toList(),
-            calls,
-            access(net, controlCall));
+            model, notifiers.stream().map(RingNotifiers::kick).toList(), calls, access(net));
     model.onChange(change -> {
       if (change == DeviceChange.CONFIG_INTERRUPT) {
         nic.configChanged();
+      } else if (change == DeviceChange.CONTROL_USED) {
+        controlCall.signal();
       }
     });
     guest = TestGuest.boot(memory, List.of(nic), setup.guest(), recorder);
   }
 
-  private static DeviceAccess access(VhostNet net, EventFd controlCall) {
+  private static DeviceAccess access(VhostNet net) {
     return new DeviceAccess() {
       @Override
       public void registers(Runnable accesses) {
@@ -101,9 +100,7 @@ final class NetMachine implements AutoCloseable {
 
       @Override
       public void controlKick() {
-        if (net.serviceControlQueue() > 0) {
-          controlCall.signal();
-        }
+        net.serviceControlQueue();
       }
     };
   }

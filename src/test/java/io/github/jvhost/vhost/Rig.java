@@ -34,6 +34,7 @@ final class Rig implements AutoCloseable {
   private static final int SIZE = 256;
   private static final int RINGS_OF_A_DEVICE = 16;
   private static final long COMMAND = 0x3f0000;
+  static final byte NO_ANSWER = 0x55;
 
   final DescriptorLedger ledger = DescriptorLedger.tracing();
   final GuestMemory memory = GuestMemory.builder(ledger).region("ram", 0, 4 << 20).build();
@@ -198,15 +199,31 @@ final class Rig implements AutoCloseable {
 
   /** The driver of device 0 asks for this many queue pairs on its control queue. */
   void setQueuePairs(int pairs) {
+    wantQueuePairs(pairs);
+    assertThat(net().serviceControlQueue()).isEqualTo(1);
+    assertThat(answer()).isZero();
+  }
+
+  /** The same, but nobody is kicked. */
+  void wantQueuePairs(int pairs) {
     long ring = at(0, RINGS);
     memory.copyIn(COMMAND, new byte[] {4, 0, (byte) pairs, 0});
     descriptor(ring, COMMAND, 4, 1 /* NEXT */, 1);
     descriptor(ring + 16, COMMAND + 64, 1, 2 /* WRITE */, 0);
     memory.putShort(ring + 0x2000 + 4 + 2L * (commands % 64), (short) 0);
     commands++;
+    memory.putByte(COMMAND + 64, NO_ANSWER);
     memory.putShortRelease(ring + 0x2000 + 2, (short) commands);
-    assertThat(net().serviceControlQueue()).isEqualTo(1);
-    assertThat(memory.getByte(COMMAND + 64)).isZero();
+  }
+
+  /** What the last command was answered; {@link #NO_ANSWER}: nothing yet. */
+  byte answer() {
+    return memory.getByte(COMMAND + 64);
+  }
+
+  /** How many commands were given back. */
+  int commandsUsed() {
+    return memory.getShortAcquire(at(0, RINGS) + 0x3000 + 2) & 0xffff;
   }
 
   private void descriptor(long at, long address, int length, int flags, int next) {

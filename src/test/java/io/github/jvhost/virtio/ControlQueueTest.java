@@ -28,12 +28,19 @@ class ControlQueueTest {
           .build();
   private final List<DeviceChange> changes = new ArrayList<>();
   private boolean listening;
+  private int interrupts;
   private ControlGuest guest = guestWith(device.deviceFeatures() & ~RING_FEATURES);
 
   private ControlGuest guestWith(long features) {
     ControlGuest live = new ControlGuest(device, features);
     if (!listening) {
-      device.onChange(changes::add);
+      device.onChange(change -> {
+        if (change == DeviceChange.CONTROL_USED) {
+          interrupts++;
+        } else {
+          changes.add(change);
+        }
+      });
       listening = true;
     }
     return live;
@@ -65,6 +72,49 @@ class ControlQueueTest {
     assertThat(device.currentQueuePairs()).isEqualTo(3);
     assertThat(guest.usedIndex()).isEqualTo(5);
     assertThat(device.queue(8).next()).isEqualTo(RingIndex.split(5));
+  }
+
+  @Test
+  void theDriverIsInterruptedWhereACommandWasCompleted() {
+    assertThat(device.serviceControlQueue(guest.memory)).isZero();
+    assertThat(interrupts).as("nothing was there").isZero();
+    guest.command(9, 0);
+    assertThat(interrupts).as("an error is an answer, too").isEqualTo(1);
+    guest.post(4, 0, 2, 0);
+    guest.makeAvailable(15);
+    device.serviceControlQueue(guest.memory);
+    assertThat(device.broken()).isTrue();
+    assertThat(interrupts).as("one was completed before the ring broke").isEqualTo(2);
+  }
+
+  @Test
+  void queuePairsAreAnsweredWhenTheBackEndHasTakenThem() {
+    guest.post(4, 0, 3, 0);
+    List<Integer> told = new ArrayList<>();
+    device.serviceControlQueue(
+        guest.memory,
+        () -> {
+          assertThat(guest.memory.getByte(ControlGuest.ACK)).isEqualTo((byte) ControlGuest.NO_ACK);
+          assertThat(guest.usedIndex()).isZero();
+          return told.add(device.currentQueuePairs());
+        });
+    assertThat(told).containsExactly(3);
+    assertThat(guest.memory.getByte(ControlGuest.ACK)).isEqualTo((byte) NetControl.OK);
+    assertThat(guest.usedIndex()).isEqualTo(1);
+
+    guest.post(4, 0, 3, 0);
+    device.serviceControlQueue(guest.memory, () -> told.add(0));
+    assertThat(told).as("the same number again is nothing to tell").hasSize(1);
+  }
+
+  @Test
+  void queuePairsThatTheBackEndRefusesAreAnErrorAndAsBefore() {
+    guest.command(4, 0, 2, 0);
+    guest.post(4, 0, 3, 0);
+    assertThat(device.serviceControlQueue(guest.memory, () -> false)).isEqualTo(1);
+    assertThat(guest.memory.getByte(ControlGuest.ACK)).isEqualTo((byte) NetControl.ERR);
+    assertThat(device.currentQueuePairs()).isEqualTo(2);
+    assertThat(device.broken()).isFalse();
   }
 
   @Test

@@ -54,7 +54,7 @@ class PackedControlQueueTest {
     assertThat(device.packed()).isTrue();
     assertThat(guest.command(4, 0, 3, 0)).isEqualTo(NetControl.OK);
     assertThat(device.currentQueuePairs()).isEqualTo(3);
-    assertThat(changes).containsExactly(DeviceChange.QUEUE_PAIRS);
+    assertThat(changes).containsExactly(DeviceChange.QUEUE_PAIRS, DeviceChange.CONTROL_USED);
     assertThat(device.queue(8).next()).isEqualTo(RingIndex.packed(2, true, 2, true));
 
     assertThat(guest.command(4, 0, 9, 0)).isEqualTo(NetControl.ERR);

@@ -80,17 +80,19 @@ final class Host implements AutoCloseable {
     List<EventFd> kicks = rings.stream().map(RingNotifiers::kick).toList();
     List<EventFd> calls = new ArrayList<>(rings.stream().map(RingNotifiers::call).toList());
     calls.add(controlCall);
-    GuestNic nic = new GuestNic(model, kicks, calls, access(device, controlCall));
+    GuestNic nic = new GuestNic(model, kicks, calls, access(device));
     model.onChange(change -> {
       if (change == DeviceChange.CONFIG_INTERRUPT) {
         nic.configChanged();
+      } else if (change == DeviceChange.CONTROL_USED) {
+        controlCall.signal();
       }
     });
     nics.add(nic);
   }
 
   /** The guest's accesses are the device owner's work; vCPU threads wait for it, as on KVM. */
-  private static DeviceAccess access(VhostNet device, EventFd controlCall) {
+  private static DeviceAccess access(VhostNet device) {
     return new DeviceAccess() {
       @Override
       public void registers(Runnable accesses) {
@@ -99,9 +101,7 @@ final class Host implements AutoCloseable {
 
       @Override
       public void controlKick() {
-        if (device.serviceControlQueue() > 0) {
-          controlCall.signal();
-        }
+        device.serviceControlQueue();
       }
     };
   }
