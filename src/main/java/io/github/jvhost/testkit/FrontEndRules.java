@@ -53,6 +53,9 @@ final class FrontEndRules {
         if (state.isAnyStarted()) {
           breach(Rule.INFLIGHT_WHILE_STARTED, "in-flight regions told while a ring was started");
         }
+        if (!isAnyRingKnown()) {
+          breach(Rule.INFLIGHT_BEFORE_RINGS, "in-flight regions told before any ring");
+        }
       }
       case IOTLB_MSG -> {
         if ((state.features() & VhostFeature.IOMMU_PLATFORM) == 0) {
@@ -64,6 +67,16 @@ final class FrontEndRules {
         // The log and questions may come at any time.
       }
     }
+  }
+
+  private boolean isAnyRingKnown() {
+    for (int i = 0; i < state.offer().rings(); i++) {
+      RingView ring = state.ring(i);
+      if (ring.size() > 0 || ring.kickTold() || ring.callTold() || ring.enabled()) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private void checkRing(FrontEndRequest request, VringState told) {

@@ -51,6 +51,8 @@ public record RuleBreach(Rule rule, String what) {
     STATE_WHILE_STARTED,
     /** SET_INFLIGHT_FD while a ring was started. */
     INFLIGHT_WHILE_STARTED,
+    /** SET_INFLIGHT_FD before anything was told of a ring: DPDK gives it only to rings it knows. */
+    INFLIGHT_BEFORE_RINGS,
     /** A protocol feature without another one that it needs. */
     FEATURE_NEEDS_ANOTHER,
     /** Something else than a guest address although GPA_ADDRESSES was negotiated. */

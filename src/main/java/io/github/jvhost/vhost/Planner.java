@@ -17,8 +17,10 @@ import java.util.Optional;
  * <pre>
  *   stop rings that cannot take the change
  *   PRESETUP start
- *   MTU, log, features, status 8, memory, in-flight region
- *   all rings: size, byte order, call, err; per ring: enable, base, address, kick
+ *   MTU, log, features, status 8, memory
+ *   all rings: size, byte order, call, err
+ *   in-flight region
+ *   per ring: enable, base, address, kick
  *   PRESETUP end
  *   status 0xF, or 0 for a device that stops
  * </pre>
@@ -105,7 +107,10 @@ public final class Planner {
     for (int i = 0; i < now.ringCount(); i++) {
       stops.disableWhatIsGone(i);
     }
-    new RingSteps(plan, memoryChanged).tell();
+    RingSteps rings = new RingSteps(plan, memoryChanged);
+    rings.describe();
+    inflight();
+    rings.putInService();
     if (explicit && steps.size() > frame) {
       PlannedStep begin =
           new PlannedStep(
@@ -145,12 +150,13 @@ public final class Planner {
     if (logShrinks) {
       log();
     }
-    inflight();
   }
 
   /**
-   * Before any ring is told: a back end looks into it as a ring starts. Its successor is given what
-   * this one has made.
+   * Before any ring starts: libvhost-user and DPDK look into it at SET_VRING_KICK. And behind the
+   * first that is told of each ring: DPDK gives it to the rings that it knows, skips the others
+   * without a word, and older versions crash there. The specification names no order; QEMU has told
+   * each ring's call by then. A back end's successor is given what this one has made.
    */
   private void inflight() {
     int size = plan.largestRing();

@@ -31,14 +31,18 @@ final class RingSteps {
     this.memoryChanged = memoryChanged;
   }
 
-  /** Tells what is different of the rings that are to be set up. */
-  void tell() {
+  /** Tells what is different of the rings that are to be set up, and makes none of them run. */
+  void describe() {
     for (int i = 0; i < plan.desired().rings().size(); i++) {
       RingConfig ring = plan.desired().rings().get(i);
       if (ring.isSetUp()) {
         describe(i, ring);
       }
     }
+  }
+
+  /** Tells the rest of what is different, which is where they run. */
+  void putInService() {
     for (int i = 0; i < plan.desired().rings().size(); i++) {
       RingConfig ring = plan.desired().rings().get(i);
       if (ring.isSetUp()) {

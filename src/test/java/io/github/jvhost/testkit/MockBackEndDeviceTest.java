@@ -68,6 +68,7 @@ class MockBackEndDeviceTest {
           Mapping regions = file.map(0, told.mmapSize())) {
         assertThat(file.sealedAgainstShrinking()).isTrue();
         assertThat(layout.isUsed(regions.segment(), 1)).isFalse();
+        guest.ok(FrontEndRequest.SET_VRING_NUM, new VringState(1, TestFrontEnd.SIZE));
         guest.ok(FrontEndRequest.SET_INFLIGHT_FD, told, file.descriptor());
         guest.startRings();
         guest.send(TestFrontEnd.frame(1, 60));

@@ -60,11 +60,14 @@ class PlannerInflightTest {
   }
 
   @Test
-  void theFirstBackEndIsAskedForOneBeforeAnyRingIsTold() {
+  void theFirstBackEndIsAskedForOneWhenItKnowsTheRingsAndBeforeAnyRuns() {
     Plan plan = Planner.plan(Shadow.nothingTold(), running, capable);
     List<String> steps = Configs.steps(plan);
     assertThat(steps).containsSubsequence("features", "memory", "get inflight", "set inflight");
-    assertThat(steps.indexOf("set inflight")).isLessThan(steps.indexOf("size 0"));
+    assertThat(steps)
+        .containsSubsequence(
+            "size 0", "call 0", "size 1", "call 1", "get inflight", "set inflight", "enable 0")
+        .containsSubsequence("set inflight", "enable 1", "kick 1");
     assertThat(plan.steps().get(steps.indexOf("get inflight")).step())
         .isEqualTo(new Step.GetInflight(2, 256));
 
@@ -120,7 +123,8 @@ class PlannerInflightTest {
     Shadow held = after(Shadow.nothingTold(), plan, region(256));
     DeviceConfig larger = Configs.withRing(running, 0, r -> Configs.sized(r, 512));
     assertThat(Configs.steps(Planner.plan(held, larger, capable)))
-        .startsWith("stop 0", "stop 1", "get inflight", "set inflight");
+        .startsWith("stop 0", "stop 1")
+        .containsSubsequence("size 0", "call 1", "get inflight", "set inflight", "kick 0");
   }
 
   @Test
