@@ -390,9 +390,8 @@ public final class VhostNet implements AutoCloseable {
    * @return what it had, which is the embedder's to close, as far as {@code others} does not have
    *     it too: the back end has let go of it, and no thread that comes to {@link #kick} later uses
    *     it
-   * @throws VhostException the back end did not take it. The ring has the others all the same, and
-   *     keeps them when the back end is connected anew; until then it may use those before, so
-   *     leave them open
+   * @throws VhostException (RETRY) another transition of the device was still under way; the ring
+   *     has what it had. A back end that refuses the others is lost, as in {@link #access}
    */
   public synchronized RingNotifiers changeNotifiers(int ring, RingNotifiers others) {
     requireDataRing(ring, "with eventfds");

@@ -173,9 +173,8 @@ class LiveChangesTest {
       rig.backEnd()
           .arm(Faults.none().at(FrontEndRequest.SET_MEM_TABLE, 1, new Faults.Wrong.Refuse()));
       assertThatThrownBy(rig.net()::start).hasMessageContaining("memory table");
-      assertThat(rig.net().connected()).isTrue();
 
-      rig.net().start();
+      rig.net().reconnect().orThrow();
       assertThat(rig.backEnd().record().count(FrontEndRequest.SET_INFLIGHT_FD)).isPositive();
       rig.packedUsed(0, 0);
       rig.backEnd().hangUp();
