@@ -41,6 +41,10 @@ public final class MigrationDestination {
   private final AtomicBoolean begun = new AtomicBoolean();
   private final List<ReceivedRecord> early = new ArrayList<>();
   private final ArrivedFinals finals = new ArrivedFinals();
+
+  /** By device, of those whose source's back end had a state of its own. */
+  private final Map<String, ArrivedState> states = new LinkedHashMap<>();
+
   private long finalAt;
   private boolean workerFinished;
 
@@ -303,11 +307,22 @@ public final class MigrationDestination {
         enter(Phase.STOP);
         prepareWindow();
       }
+      case MigrationMessage.BackEndState(String device, ByteBuffer chunk) -> state(device, chunk);
       case MigrationMessage.Cancel(String why) -> throw new CancelledException(why);
       case MigrationMessage other ->
           throw MigrationException.malformed(
               "an unexpected " + other.getClass().getSimpleName() + " from the source");
     }
+  }
+
+  private void state(String device, ByteBuffer chunk) {
+    VhostNet net = devices.get(device);
+    if (net == null || !stopping) {
+      throw MigrationException.malformed(
+          "a back end's state, of %s, %s"
+              .formatted(device, net == null ? "which is unknown" : "before STOPPING"));
+    }
+    states.computeIfAbsent(device, _ -> new ArrivedState(net)).take(chunk);
   }
 
   private void requireNotStopping(String what) {
@@ -385,11 +400,18 @@ public final class MigrationDestination {
   private DestinationReport start() {
     requireAllFinals();
     finishPresetup();
+    boolean withStates = !states.isEmpty();
+    if (withStates) {
+      states.values().forEach(ArrivedState::load);
+    }
     finals.restore();
     long restoredAt = clock.endPart("restore");
     StopWindow opened = window;
     if (opened != null) {
       opened.start();
+    }
+    if (withStates) {
+      states.values().forEach(ArrivedState::requireHeld);
     }
     long startedAt = clock.endPart("start");
     vm.resume();

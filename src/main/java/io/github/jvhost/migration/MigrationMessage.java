@@ -70,6 +70,12 @@ sealed interface MigrationMessage {
   /** The guest is about to stop: what still goes on beside the stream should come to its end. */
   record Stopping() implements MigrationMessage {}
 
+  /**
+   * A part of the state that a device's back end has of its own, at most {@link
+   * PageSink#MAX_BYTES}; an empty one is the end.
+   */
+  record BackEndState(String device, ByteBuffer chunk) implements MigrationMessage {}
+
   /** Hand-over: the destination has everything now, and the source will not run again. */
   record Commit() implements MigrationMessage {}
 
@@ -125,6 +131,11 @@ sealed interface MigrationMessage {
             put(out, m.why());
             yield 7;
           }
+          case BackEndState m -> {
+            put(out, m.device());
+            out.putInt(m.chunk().remaining()).put(m.chunk().duplicate());
+            yield 9;
+          }
           case Ready _ -> 16;
           case Preset m -> {
             put(out, m.device());
@@ -153,6 +164,7 @@ sealed interface MigrationMessage {
               + m.devices().size() * name;
       case Device(DeviceRecord content) -> content.size();
       case Pages _ -> Long.BYTES + Integer.BYTES;
+      case BackEndState m -> name + Integer.BYTES + m.chunk().remaining();
       case RegionAdded _ -> name + 2 * Long.BYTES;
       case Preset _ -> 2 * name + Integer.BYTES + 1;
       case Cancel _, Abort _ -> name;
@@ -194,6 +206,7 @@ sealed interface MigrationMessage {
             case COMMIT -> new Commit();
             case 7 -> new Cancel(string(in));
             case 8 -> new Stopping();
+            case 9 -> new BackEndState(string(in), chunk(in));
             case 16 -> new Ready();
             case 17 -> new Preset(string(in), in.getInt(), in.get() != 0, string(in));
             case 18 -> new Running();
@@ -250,6 +263,17 @@ sealed interface MigrationMessage {
 
   private static Region region(ByteBuffer in) {
     return new Region(string(in), in.getLong(), in.getLong());
+  }
+
+  /** Copied, because what it is read from is used again. */
+  private static ByteBuffer chunk(ByteBuffer in) {
+    int length = in.getInt();
+    if (length < 0 || length > in.remaining()) {
+      throw new BufferUnderflowException();
+    }
+    byte[] bytes = new byte[length];
+    in.get(bytes);
+    return ByteBuffer.wrap(bytes);
   }
 
   private static String string(ByteBuffer in) {

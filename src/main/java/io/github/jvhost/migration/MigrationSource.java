@@ -283,6 +283,7 @@ public final class MigrationSource {
       stop.requireStopped(); // what is written behind the last pages would be lost
       stop.requirePositions(); // the final state says where rings go on, and must not guess
     }
+    LeavingState.sendAll(devices, stream);
     logging.collect();
     long lastPages = ram.sendDirty(pages);
     handOver(records.stillRight(stop) ? records.patched() : records.anew());

@@ -15,6 +15,7 @@
  *   STOPPING  ---------------------------->  ends what goes on beside the stream
  *   -- guest stopped --
  *   GET_VRING_BASE of all rings
+ *   STATE of back ends that have one  ---->
  *   PAGES (the last ones)  --------------->
  *   FINAL per device, COMMIT  ------------>  restores, tells the difference, awaits the barrier
  *          &lt;-------------------------------  RUNNING (or ABORT: the source runs on)

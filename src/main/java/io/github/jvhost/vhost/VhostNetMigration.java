@@ -5,10 +5,13 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.virtio.Restoration;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.channels.WritableByteChannel;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -24,6 +27,12 @@ import org.slf4j.LoggerFactory;
  * <p>Thread-safe: all of it holds the device's lock, and is one of those who take turns.
  */
 public final class VhostNetMigration {
+  /**
+   * The most bytes of a back end's own state that travel: 64 MiB. The destination keeps them in the
+   * heap until the device is restored.
+   */
+  public static final int BACK_END_STATE_LIMIT = 64 << 20;
+
   private static final Logger log = LoggerFactory.getLogger(VhostNetMigration.class);
 
   private final VhostNet net;
@@ -31,6 +40,9 @@ public final class VhostNetMigration {
   private final VhostDevice device;
   private final NetTransitions transitions;
   private final DeviceTurns turns;
+
+  /** Over which a back end's state was loaded last; null: none was. */
+  private @Nullable DeviceConnection stateLoadedOn;
 
   VhostNetMigration(
       VhostNet net,
@@ -209,6 +221,60 @@ public final class VhostNetMigration {
       transitions.stateWasRestored();
       turns.hereAgain();
     }
+  }
+
+  // ---- the back end's own state ----
+
+  /**
+   * {@return whether the back end has a state of its own that travels with the device: DEVICE_STATE
+   * was asked for in {@link VhostDeviceOptions} and is offered}
+   */
+  public boolean hasBackEndState() {
+    synchronized (net) {
+      return ProtocolFeature.DEVICE_STATE.isIn(device.capabilities().protocolFeatures());
+    }
+  }
+
+  /**
+   * Reads the back end's own state out of it, behind the stop and before anything else is told.
+   *
+   * @param into gets at most {@link #BACK_END_STATE_LIMIT} bytes; stays the caller's
+   * @throws VhostException the back end cannot, has too much, says that it failed
+   *     (CHECK_DEVICE_STATE), is gone, or took longer than a transition may
+   */
+  public void saveBackEndState(WritableByteChannel into) {
+    synchronized (net) {
+      transferOfState().save(device.frontEnd(), into, net.transitionDeadline());
+    }
+  }
+
+  /**
+   * Writes a back end's state into this device's, which has not been started.
+   *
+   * @param from gives the bytes up to its end; stays the caller's
+   * @throws VhostException as for a save; the back end may hold half of a state then
+   */
+  public void loadBackEndState(ReadableByteChannel from) {
+    synchronized (net) {
+      net.takeTurn();
+      transferOfState().load(device.frontEnd(), from, net.transitionDeadline());
+      stateLoadedOn = device.connection();
+    }
+  }
+
+  /**
+   * {@return whether the connection is still the one over which a state was loaded} A back end that
+   * was connected to anew has forgotten it.
+   */
+  public boolean holdsLoadedState() {
+    synchronized (net) {
+      DeviceConnection connection = device.connection();
+      return connection != null && connection == stateLoadedOn;
+    }
+  }
+
+  private BackEndStateTransfer transferOfState() {
+    return new BackEndStateTransfer(device.options().ledger(), BACK_END_STATE_LIMIT);
   }
 
   // ---- transitions, each begun and finished so that many devices can go side by side ----

@@ -39,6 +39,8 @@ class MigrationMessageTest {
         new MigrationMessage.Pages(1L << 40, PageSink.MAX_BYTES),
         new MigrationMessage.RegionAdded(high),
         new MigrationMessage.Stopping(),
+        new MigrationMessage.BackEndState("net0", ByteBuffer.allocate(0)),
+        new MigrationMessage.BackEndState("net0", ByteBuffer.allocate(3000)),
         new MigrationMessage.Commit(),
         new MigrationMessage.Cancel("because"),
         new MigrationMessage.Ready(),
