@@ -72,11 +72,11 @@ class MockBackEndCommandTest {
     private final Thread thread;
 
     Running(Path socket, String... options) {
-      this(socket, new String[] {socket.toString()}, options);
+      this(new String[] {socket.toString()}, options);
     }
 
     /** With other words for where the socket is. */
-    Running(Path socket, String[] where, String... options) {
+    Running(String[] where, String... options) {
       String[] args =
           Stream.of(new String[] {"mock-back-end"}, where, options)
               .flatMap(Stream::of)
@@ -247,7 +247,7 @@ class MockBackEndCommandTest {
 
   @Test
   void aManagerSaysThePathInItsWay() throws Exception {
-    try (var mock = new Running(socket, new String[0], "--socket-path=" + socket);
+    try (var mock = new Running(new String[0], "--socket-path=" + socket);
         SocketChannel channel = mock.connect(socket)) {
       assertThat(ask(channel, GET_FEATURES)).isNotZero();
       assertThat(mock.end()).contains("connections  1");
@@ -265,7 +265,7 @@ class MockBackEndCommandTest {
     SocketPair pair = SocketPair.open(ledger, "of the test");
     int number = handedOver(pair.one());
     Path name = Path.of("/dev/fd/" + number);
-    try (var mock = new Running(name, new String[0], "--fd=" + number)) {
+    try (var mock = new Running(new String[0], "--fd=" + number)) {
       var address = new BackEndAddress.Connected(pair.other());
       Deadline soon = Deadline.in(20, TimeUnit.SECONDS);
       try (VhostUserChannel front =
@@ -286,7 +286,7 @@ class MockBackEndCommandTest {
           OwnedDescriptor.duplicateOf(ledger, manager.number(), "listening socket");
       int number = handedOver(copy);
       Path name = Path.of("/dev/fd/" + number);
-      try (var mock = new Running(name, new String[0], "--fd=" + number)) {
+      try (var mock = new Running(new String[0], "--fd=" + number)) {
         for (int i = 0; i < 2; i++) {
           try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
             assertThat(ask(channel, GET_FEATURES)).isNotZero();
