@@ -3,6 +3,7 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.virtio.DeviceChange;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
@@ -450,7 +451,25 @@ public final class VhostNet implements AutoCloseable {
     if (device.capabilities().notifiesInBand()) {
       inBandKicks.kick(ring);
     } else {
-      notifiers.get(ring).kick().signal();
+      signalKick(ring);
+    }
+  }
+
+  /** The eventfd that was looked up may be replaced and closed before it is signalled. */
+  private void signalKick(int ring) {
+    EventFd kick = notifiers.get(ring).kick();
+    boolean signalled = false;
+    while (!signalled) {
+      try {
+        kick.signal();
+        signalled = true;
+      } catch (IllegalStateException e) {
+        EventFd now = notifiers.get(ring).kick();
+        if (now.equals(kick)) {
+          throw e; // the embedder has closed the one that is in use
+        }
+        kick = now;
+      }
     }
   }
 

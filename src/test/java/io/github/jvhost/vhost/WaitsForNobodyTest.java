@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -102,6 +103,29 @@ class WaitsForNobodyTest {
       assertThatThrownBy(() -> rig.net().kick(0))
           .isInstanceOf(IllegalStateException.class)
           .hasMessage("net0: closed");
+    }
+  }
+
+  @Test
+  void aKickFindsTheEventfdsThatReplaceThoseThatAreClosed() throws Exception {
+    try (Rig rig = backEnd.rig(dir)) {
+      VhostNet net = rig.net();
+      AtomicBoolean over = new AtomicBoolean();
+      FutureTask<?> kicking =
+          StillBackEnd.elsewhere(() -> {
+            while (!over.get()) {
+              net.kick(0);
+            }
+          });
+      try {
+        for (int i = 0; i < 2000 && !kicking.isDone(); i++) {
+          net.changeNotifiers(0, RingNotifiers.create(rig.ledger, "other", 1).getFirst()).close();
+        }
+      } finally {
+        over.set(true);
+      }
+      kicking.get(20, TimeUnit.SECONDS); // an ExecutionException: it has met one that is closed
+      net.changeNotifiers(0, rig.notifiers.getFirst().get(1)).close();
     }
   }
 
