@@ -1,5 +1,6 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndAddress;
 import io.github.jvhost.memory.GuestMemory;
@@ -36,6 +37,10 @@ public final class RehearsalDevice implements AutoCloseable {
       GuestMemory memory,
       Deadline within) {
     this.within = within;
+    if (within.expired()) { // a peer that answers at once would never make it fail
+      throw new VhostException(
+          original.name() + ": there is no time left to rehearse", Recovery.RETRY);
+    }
     DescriptorLedger ledger = original.ledger();
     String name = original.name() + " rehearsal";
     // One pair for all rings: nobody listens, and a device may have hundreds.

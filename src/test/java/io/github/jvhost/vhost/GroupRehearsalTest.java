@@ -70,7 +70,7 @@ class GroupRehearsalTest {
       Deadline over = Deadline.after(Duration.ZERO);
       assertThatThrownBy(() -> rig.net().migration().rehearsal(over))
           .isInstanceOf(VhostException.class)
-          .hasMessageStartingWith("net0");
+          .hasMessage("net0: there is no time left to rehearse");
     }
   }
 
