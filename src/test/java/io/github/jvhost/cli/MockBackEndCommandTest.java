@@ -285,7 +285,6 @@ class MockBackEndCommandTest {
       OwnedDescriptor copy =
           OwnedDescriptor.duplicateOf(ledger, manager.number(), "listening socket");
       int number = handedOver(copy);
-      Path name = Path.of("/dev/fd/" + number);
       try (var mock = new Running(new String[0], "--fd=" + number)) {
         for (int i = 0; i < 2; i++) {
           try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
