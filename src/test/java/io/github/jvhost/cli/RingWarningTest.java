@@ -13,10 +13,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** What is said of saved rings that contradict the guest memory of the same stream. */
 class RingWarningTest {
-  private static final String WARNING =
-      "warning: ring 0 cannot go on at 79: in guest memory the used index is %d and the available"
-          + " index %d, of 256 entries";
-
   @TempDir private Path directory;
 
   private static String run(Object... arguments) {
@@ -43,7 +39,10 @@ class RingWarningTest {
   @CsvSource({"80, 300", "0, 78", "65000, 100"})
   void aRingThatCannotGoOnThereIsWarnedOf(int used, int available) {
     Path stream = stream(used, available);
-    String warning = WARNING.formatted(used, available);
+    String warning =
+        "warning: ring 0 cannot go on at 79: in guest memory the used index is %d and the available"
+                .formatted(used)
+            + " index %d, of 256 entries".formatted(available);
 
     assertThat(run("vmstate", "show", stream)).contains(warning);
     assertThat(run("plan", stream)).contains(warning);
