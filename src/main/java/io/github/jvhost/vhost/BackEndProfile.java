@@ -24,16 +24,27 @@ public enum BackEndProfile {
    */
   DPDK(true, true, true, true, false, false, false, StopKeeps.ENABLE),
 
-  /** NVIDIA's VFE, a DPDK fork with a vDPA driver. Read from its sources; not verified. */
-  NVIDIA_VFE(false, true, true, true, true, false, false, StopKeeps.ENABLE),
+  /**
+   * NVIDIA's VFE, a DPDK fork with a vDPA driver. Verified on the wire against the public fork in
+   * software, without the hardware: it writes the first byte of guest memory only after DRIVER_OK,
+   * with explicit presetup, too. What it keeps of a ring over GET_VRING_BASE was not tried, so a
+   * ring is told everything again.
+   */
+  NVIDIA_VFE(true, true, true, true, true, false, false, StopKeeps.NOTHING),
 
   /**
    * libvhost-user of QEMU. Verified on the wire against qemu-storage-daemon 7.2, which offers
-   * neither STATUS nor packed rings nor in-flight regions: what these do to it was not tried.
+   * neither STATUS nor packed rings nor in-flight regions: what these do to it was not tried. A
+   * ring is started by SET_VRING_KICK; the daemon of QEMU 7.2 then waits for the first signal, that
+   * of QEMU 11 serves at once what already waits in the ring. passt behaves as this profile says.
    */
   LIBVHOST_USER(true, false, false, false, false, true, true, StopKeeps.SIZE_AND_ENABLE),
 
-  /** rust-vmm's vhost-user-backend. Read from its sources; not verified. */
+  /**
+   * rust-vmm's vhost-user-backend. Read from its sources; not verified. Two things were seen on the
+   * wire, at its vsock device: a ring is served only after SET_VRING_ENABLE, and one ring stops
+   * alone.
+   */
   RUST_VMM(false, false, false, false, false, true, false, StopKeeps.SIZE_AND_ENABLE);
 
   /**

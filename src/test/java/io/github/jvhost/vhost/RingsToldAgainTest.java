@@ -103,6 +103,9 @@ class RingsToldAgainTest {
     all.add(new BackEnd(dpdk, BackEndProfile.DPDK));
     all.add(new BackEnd(dpdk.without(ProtocolFeature.STATUS), BackEndProfile.DPDK));
     all.add(new BackEnd(BackEndOffer.of(Personality.LIBVHOST_USER), BackEndProfile.LIBVHOST_USER));
+    BackEndOffer vfe = BackEndOffer.of(Personality.VFE);
+    all.add(new BackEnd(vfe, BackEndProfile.NVIDIA_VFE));
+    all.add(new BackEnd(vfe.without(ProtocolFeature.STATUS), BackEndProfile.NVIDIA_VFE));
     return all.stream();
   }
 
