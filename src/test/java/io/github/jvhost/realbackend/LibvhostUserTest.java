@@ -217,13 +217,16 @@ class LibvhostUserTest {
 
     ring(0).awaitUsed(1, deadline());
     assertThat(ring(0).content(request)).isEqualTo(disk.sector(1));
-    // Started is not yet served: that takes a signal.
+    // The daemon of QEMU 11 serves what already waits as it is told the kick, that of QEMU 7.2 at
+    // the first signal. Either way it is served, and once.
     int waiting = ring(1).submitRead(2);
     wire.kick(1);
     assertThat(ring(0).read(3, deadline())).isEqualTo(disk.sector(3));
-    assertThat(ring(1).untouched(waiting)).isTrue();
     ring(1).kick.signal();
     ring(1).awaitUsed(1, deadline());
+    assertThat(ring(1).content(waiting)).isEqualTo(disk.sector(2));
+    assertThat(wire.frontEnd.getVringBase(1)).isEqualTo(1);
+    assertThat(ring(1).usedIndex()).isEqualTo(1);
   }
 
   @Test

@@ -235,8 +235,11 @@ class BackEndProbeTest {
 
       assertThat(NetFeature.RING_PACKED.in(result.features())).isTrue();
       assertThat(ProtocolFeature.STATUS.isIn(result.protocolFeatures().orElse(0))).isTrue();
-      assertThat(result.queues()).hasValue(128);
-      assertThat(result.memorySlots()).isEmpty();
+      // DPDK 22.11 answers the most that its library can have, newer ones what the port has.
+      assertThat(result.queues().orElse(0)).isBetween(2, 128);
+      // Only newer ones offer memory slots.
+      assertThat(result.memorySlots().isPresent())
+          .isEqualTo(ProtocolFeature.CONFIGURE_MEM_SLOTS.isIn(result.protocolFeatures().orElse(0)));
       assertThat(result.status()).hasValue(0);
       assertThat(possible(result, DPDK)).isTrue();
     }
@@ -253,7 +256,8 @@ class BackEndProbeTest {
       ProbeResult result = probe(Dialect.UPSTREAM);
 
       assertThat(result.status()).isEmpty();
-      assertThat(result.memorySlots()).hasValue(32);
+      // 32 with QEMU 7.2, and more since.
+      assertThat(result.memorySlots().orElse(0)).isGreaterThanOrEqualTo(32);
       assertThat(possible(result, DPDK)).isFalse();
       assertThat(possible(result, GENERIC)).isTrue();
     }

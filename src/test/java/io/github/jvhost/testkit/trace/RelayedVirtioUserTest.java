@@ -79,15 +79,16 @@ class RelayedVirtioUserTest {
   }
 
   private static List<String> said(List<CapturedMessage> messages) {
-    return messages.stream()
-        .filter(message -> message.route() == RelayRoute.TO_BACK_END)
-        .map(message ->
-            Conversation.common(
-                CaptureLine.of(message, Dialect.UPSTREAM)
-                    .replaceFirst("^ *[0-9.]+ us ", "")
-                    .replaceFirst("(u64=0x[0-9a-f]+) .*", "$1"),
-                false))
-        .toList();
+    return Conversation.ringByRing(
+        messages.stream()
+            .filter(message -> message.route() == RelayRoute.TO_BACK_END)
+            .map(message ->
+                Conversation.common(
+                    CaptureLine.of(message, Dialect.UPSTREAM)
+                        .replaceFirst("^ *[0-9.]+ us ", "")
+                        .replaceFirst("(u64=0x[0-9a-f]+) .*", "$1"),
+                    false))
+            .toList());
   }
 
   @Test

@@ -95,7 +95,11 @@ class VirtioUserTest {
       assertThat(record.await(r -> r.disconnections() == 1, deadline())).isTrue();
     }
 
-    assertThat(record.messages().stream().map(m -> Conversation.common(MessageLine.of(m), packed)))
+    assertThat(
+            Conversation.ringByRing(
+                record.messages().stream()
+                    .map(m -> Conversation.common(MessageLine.of(m), packed))
+                    .toList()))
         .containsExactlyElementsOf(Conversation.virtioUser());
     assertThat(record.violations()).isEmpty();
     assertThat(record.notes()).singleElement().asString().contains("closed the connection");
@@ -132,13 +136,15 @@ class VirtioUserTest {
       assertThat(backEnd.awaitExit(deadline())).isTrue();
 
       assertThat(
-              backEnd
-                  .transcript()
-                  .text()
-                  .lines()
-                  .filter(line -> line.contains(" us -> "))
-                  .map(line -> line.replaceFirst("^.* us ", ""))
-                  .map(line -> Conversation.common(line, false)))
+              Conversation.ringByRing(
+                  backEnd
+                      .transcript()
+                      .text()
+                      .lines()
+                      .filter(line -> line.contains(" us -> "))
+                      .map(line -> line.replaceFirst("^.* us ", ""))
+                      .map(line -> Conversation.common(line, false))
+                      .toList()))
           .containsExactlyElementsOf(Conversation.virtioUser());
     }
     assertThat(socket).doesNotExist();
