@@ -104,8 +104,18 @@ final class DemoCommand implements Callable<Integer> {
       names = "--back-end",
       paramLabel = "KIND",
       completionCandidates = Candidates.DemoBackEnds.class,
-      description = "mock, or dpdk: a real dpdk-testpmd (default: mock).")
+      description =
+          "mock, or dpdk: a real dpdk-testpmd; it is asked whether it has PRESETUP (default:"
+              + " mock).")
   private String backEnd = "mock";
+
+  @Option(
+      names = "--testpmd",
+      paramLabel = "PATH",
+      description =
+          "With --back-end=dpdk: this dpdk-testpmd, of another DPDK or of a fork, instead of the"
+              + " one that is installed.")
+  private @Nullable Path testpmd;
 
   @Option(
       names = "--personality",
@@ -157,12 +167,12 @@ final class DemoCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     boolean dpdk = choose("--back-end", backEnd, List.of("mock", "dpdk"), b -> b).equals("dpdk");
+    if (testpmd != null && !dpdk) {
+      throw usage("--testpmd names a dpdk-testpmd, which is run with --back-end=dpdk only");
+    }
     List<ScenarioOptions> all = variants(dpdk).stream().map(v -> options(v, dpdk)).toList();
     if (dpdk) {
-      Testpmd.available()
-          .ifPresent(why -> {
-            throw new VhostException("--back-end=dpdk: " + why, Recovery.GIVE_UP);
-          });
+      all = whatItHas(all);
     }
     if (report != null) {
       OutputFile.requireWritable(report);
@@ -201,6 +211,30 @@ final class DemoCommand implements Callable<Integer> {
     }
   }
 
+  /** Without explicit presetup where that was not asked for by name and this DPDK has none. */
+  private List<ScenarioOptions> whatItHas(List<ScenarioOptions> wanted) {
+    Optional<String> missing = testpmd == null ? Testpmd.available() : Testpmd.available(testpmd);
+    if (missing.isPresent()) {
+      String option = testpmd == null ? "--back-end=dpdk: " : "--testpmd: ";
+      throw new VhostException(option + missing.get(), Recovery.GIVE_UP);
+    }
+    if (wanted.stream().noneMatch(DemoCommand::isExplicit) || TestpmdPresetup.isIn(testpmd)) {
+      return wanted;
+    }
+    if (presetup.equals(List.of("all"))) {
+      return wanted.stream().filter(o -> !isExplicit(o)).toList();
+    }
+    throw new VhostException(
+        "--presetup=explicit: this dpdk-testpmd does not offer PRESETUP (protocol feature bit %d);"
+                .formatted(Long.numberOfTrailingZeros(TestpmdPresetup.DIALECT.presetupMask()))
+            + " --presetup=implicit does without, --testpmd names another one",
+        Recovery.GIVE_UP);
+  }
+
+  private static boolean isExplicit(ScenarioOptions options) {
+    return options.variant() == Variant.EXPLICIT;
+  }
+
   private static boolean wentWell(RunResult result) {
     return result.recovered() && result.checksumOk() && result.lost() == 0;
   }
@@ -208,7 +242,7 @@ final class DemoCommand implements Callable<Integer> {
   private List<Variant> variants(boolean dpdk) {
     if (presetup.equals(List.of("all"))) {
       return dpdk
-          ? List.of(Variant.OFF, Variant.IMPLICIT, Variant.IMPLICIT_DPDK)
+          ? List.of(Variant.OFF, Variant.EXPLICIT, Variant.IMPLICIT, Variant.IMPLICIT_DPDK)
           : List.of(Variant.OFF, Variant.OFF_PIPELINED, Variant.EXPLICIT, Variant.IMPLICIT);
     }
     return presetup.stream()
@@ -227,9 +261,6 @@ final class DemoCommand implements Callable<Integer> {
     if (!dpdk && known == BackEndProfile.DPDK && who != Personality.DPDK) {
       throw usage("the profile dpdk only holds for a back end that is one: --personality=dpdk");
     }
-    if (dpdk && variant == Variant.EXPLICIT) {
-      throw usage("a stock dpdk-testpmd has no PRESETUP: --presetup=implicit");
-    }
     HardwareModel hardware = Words.hardware(hardwareModel);
     Change changed = choose("--change", change, Arrays.asList(Change.values()), Words::label);
     Failure failure = choose("--fail", fail, Arrays.asList(Failure.values()), Words::label);
@@ -243,6 +274,7 @@ final class DemoCommand implements Callable<Integer> {
           hardware,
           who,
           dpdk,
+          testpmd,
           packed,
           changed,
           failure);

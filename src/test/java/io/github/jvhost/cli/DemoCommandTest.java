@@ -1,10 +1,12 @@
 package io.github.jvhost.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import io.github.jvhost.testkit.dpdk.Testpmd;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -109,11 +111,36 @@ class DemoCommandTest {
 
   @Test
   void whatARealDpdkCannotDo() {
-    Ran.of("demo", "--back-end=dpdk", "--presetup=explicit").assertRefused(2, "has no PRESETUP");
     Ran.of("demo", "--back-end=dpdk", "--fail=presetup-late")
         .assertRefused(2, "scripted failures are the mock's");
     Ran.of("demo", "--back-end=dpdk", "--change=queue-pairs")
         .assertRefused(2, "a change of queue pairs needs two of them");
+  }
+
+  @Test
+  void anotherTestpmdIsAskedWhetherItHasPresetupAndIsRun() throws IOException {
+    assumeTrue(Testpmd.available().isEmpty(), "dpdk-testpmd is not installed");
+    Path starts = files.resolve("starts");
+    Path other =
+        Files.writeString(
+            files.resolve("other-testpmd"),
+            "#!/bin/sh\necho started >> '%s'\nexec dpdk-testpmd \"$@\"\n".formatted(starts));
+    assertThat(other.toFile().setExecutable(true)).isTrue();
+
+    Ran.of("demo", "--back-end=dpdk", "--testpmd=" + other, "--presetup=explicit")
+        .assertRefused(1, "does not offer PRESETUP (protocol feature bit 18)");
+    assertThat(starts).hasContent("started");
+
+    Ran ran = small("--back-end=dpdk", "--testpmd=" + other, "--presetup=implicit");
+    assertThat(ran.code()).as(ran.err()).isZero();
+    assertThat(starts).hasContent("started\nstarted");
+  }
+
+  @Test
+  void aTestpmdThatIsNone() {
+    Ran.of("demo", "--testpmd=/usr/bin/dpdk-testpmd").assertRefused(2, "--back-end=dpdk only");
+    Ran.of("demo", "--back-end=dpdk", "--testpmd=" + files)
+        .assertRefused(1, "--testpmd: " + files + " is no program that can be run");
   }
 
   @ParameterizedTest
@@ -163,7 +190,13 @@ class DemoCommandTest {
     assertThat(ran.out())
         .contains("--devices", "--queue-pairs", "--memory", "--presetup", "--profile")
         .contains(
-            "--hardware-model", "--back-end", "--personality", "--change", "--fail", "--json");
+            "--hardware-model",
+            "--back-end",
+            "--testpmd",
+            "--personality",
+            "--change",
+            "--fail",
+            "--json");
   }
 
   // ---- what can ----

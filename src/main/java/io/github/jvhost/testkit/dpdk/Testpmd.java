@@ -52,11 +52,27 @@ public final class Testpmd implements AutoCloseable {
    *     test
    */
   public static Optional<String> available() {
-    // stdbuf, because testpmd would keep its answers in a buffer while its output is a pipe.
-    for (String program : List.of(PROGRAM, "stdbuf")) {
-      if (ChildProcess.find(program).isEmpty()) {
-        return Optional.of(program + " is not installed (Debian: dpdk-dev, librte-net-vhost23)");
-      }
+    return ChildProcess.find(PROGRAM).isEmpty()
+        ? Optional.of(PROGRAM + " is not installed (Debian: dpdk-dev, librte-net-vhost23)")
+        : runnable();
+  }
+
+  /**
+   * Whether another build of it can be run here.
+   *
+   * @param program the file, see {@link Builder#program}
+   * @return empty when it can; else the reason why not, as a sentence
+   */
+  public static Optional<String> available(Path program) {
+    return Files.isRegularFile(program) && Files.isExecutable(program)
+        ? runnable()
+        : Optional.of(program + " is no program that can be run: name the file dpdk-testpmd");
+  }
+
+  private static Optional<String> runnable() {
+    // testpmd would keep its answers in a buffer while its output is a pipe.
+    if (ChildProcess.find("stdbuf").isEmpty()) {
+      return Optional.of("stdbuf is not installed (Debian: coreutils)");
     }
     if (Runtime.getRuntime().availableProcessors() < 2) {
       return Optional.of(PROGRAM + " needs two processor cores");
@@ -72,6 +88,7 @@ public final class Testpmd implements AutoCloseable {
   /** What to run. Not thread-safe. */
   public static final class Builder {
     private final List<Path> sockets = new ArrayList<>();
+    private Optional<Path> program = Optional.empty();
     private int queuePairs = 1;
     private int buffers = 4096;
     private int megabytes = 512;
@@ -94,6 +111,19 @@ public final class Testpmd implements AutoCloseable {
             "a socket's path has at most 107 bytes and no comma: " + path);
       }
       sockets.add(socket.toAbsolutePath());
+      return this;
+    }
+
+    /**
+     * Runs another build, for instance of a newer DPDK or of a fork; where this is not called,
+     * {@code dpdk-testpmd} is looked for along PATH. It takes the same options and commands, and
+     * has the driver {@code net_vhost} in it, or finds it by itself.
+     *
+     * @param file an executable file
+     * @return this
+     */
+    public Builder program(Path file) {
+      program = Optional.of(file.toAbsolutePath());
       return this;
     }
 
@@ -151,7 +181,7 @@ public final class Testpmd implements AutoCloseable {
       if (sockets.isEmpty()) {
         throw new IllegalStateException("at least one port is needed");
       }
-      Optional<String> reason = available();
+      Optional<String> reason = program.map(Testpmd::available).orElseGet(Testpmd::available);
       if (reason.isPresent()) {
         throw new VhostException("starting " + PROGRAM + ": " + reason.get(), Recovery.GIVE_UP);
       }
@@ -174,7 +204,8 @@ public final class Testpmd implements AutoCloseable {
     }
 
     private List<String> command(String prefix) {
-      var command = new ArrayList<>(List.of("stdbuf", "-oL", PROGRAM));
+      String file = program.map(Path::toString).orElse(PROGRAM);
+      var command = new ArrayList<>(List.of("stdbuf", "-oL", file));
       command.addAll(List.of("--no-huge", "-m", Integer.toString(megabytes), "--no-pci"));
       command.addAll(List.of("--file-prefix=" + prefix, "-l", "0,1"));
       for (int port = 0; port < sockets.size(); port++) {

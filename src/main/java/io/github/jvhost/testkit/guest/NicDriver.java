@@ -263,7 +263,7 @@ final class NicDriver {
     switch (done.kind()) {
       case SET_PAIRS -> {
         if (done.accepted()) {
-          block.pairs((int) done.argument());
+          changePairs((int) done.argument());
         } else if (block.wantedPairs() == done.argument()) {
           block.wantedPairs(block.pairs());
         }
@@ -284,6 +284,13 @@ final class NicDriver {
       problems.accept(name() + ": the device refused " + done.kind() + " " + done.argument());
     }
     waiters.removeIf(waiter -> waiter.test(done));
+  }
+
+  /** What is still in the transmit rings of pairs that are disabled now is sent by nobody. */
+  private void changePairs(int pairs) {
+    int before = block.pairs();
+    block.pairs(pairs);
+    series.abandonUnanswered(sequence -> sequence % before >= pairs);
   }
 
   /** Signals the kicks of the rings that were posted to. */

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.LongPredicate;
 
 /**
  * The book of one asker and one asked: which sequence number was sent when, and which were
@@ -135,10 +136,21 @@ public final class PingSeries {
    * device.
    */
   public void abandonUnanswered() {
+    abandonUnanswered(_ -> true);
+  }
+
+  /**
+   * The asker gives up some of what has no answer yet, for instance because it lies in a ring that
+   * nobody serves any more. An answer that comes all the same counts as one.
+   *
+   * @param which says of a sequence number whether it is given up
+   */
+  public void abandonUnanswered(LongPredicate which) {
     lock.lock();
     try {
-      for (int slot = 0; slot < REMEMBERED; slot++) {
-        if (states[slot] == State.SENT) {
+      for (long s = Math.max(0, next - REMEMBERED); s < next; s++) {
+        int slot = slot(s);
+        if (states[slot] == State.SENT && which.test(s)) {
           states[slot] = State.ABANDONED;
           abandoned++;
         }

@@ -12,7 +12,8 @@ import java.util.List;
  * @param resent requests whose sequence number had been sent before: a guest that went back in time
  * @param unknown answers to nothing that was asked
  * @param corrupt answers, or other frames, whose bytes were not those that were sent
- * @param abandoned unanswered requests that the asker itself gave up, by resetting its device
+ * @param abandoned unanswered requests that the asker itself gave up, by resetting its device or by
+ *     disabling the rings that they were in
  * @param lost requests older than the grace that was asked for, neither answered nor abandoned
  * @param inFlight younger requests without an answer
  * @param lostSequences the first of the lost, at most 32

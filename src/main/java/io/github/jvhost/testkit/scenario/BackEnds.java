@@ -140,6 +140,9 @@ sealed interface BackEnds extends AutoCloseable {
     Dpdk(ScenarioOptions options, Path directory) {
       devices = options.devices();
       Testpmd.Builder builder = Testpmd.builder().queuePairs(options.maxQueuePairs());
+      if (options.testpmd() != null) {
+        builder.program(options.testpmd());
+      }
       for (Side side : Side.values()) {
         for (int i = 0; i < devices; i++) {
           builder.port(directory.resolve(side.label() + "-" + i));

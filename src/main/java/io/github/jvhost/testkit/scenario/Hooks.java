@@ -161,7 +161,13 @@ final class Hooks implements MigrationListener {
     VhostNet device = source.devices().getFirst();
     switch (options.change()) {
       case NONE -> {}
-      case QUEUE_PAIRS -> guest.setQueuePairs(0, options.changedQueuePairs(), deadline);
+      case QUEUE_PAIRS -> {
+        guest.setQueuePairs(0, options.changedQueuePairs(), deadline);
+        // The answers that the guest has put into a ring that is disabled now are sent by nobody.
+        if (options.changedQueuePairs() < options.queuePairs()) {
+          traffic.abandonPingsToGuest(0);
+        }
+      }
       case MTU -> device.access(() -> device.model().mtu(CHANGED_MTU));
       case MAC -> guest.setMac(0, CHANGED_MAC, deadline);
       case MEMORY -> addMemory(deadline);

@@ -5,6 +5,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.testkit.HardwareModel;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.vhost.BackEndProfile;
+import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param hardware what configuring the mock back end costs (modelled)
  * @param personality of the mock back end
  * @param dpdk whether a real dpdk-testpmd is the back end instead of the mock
+ * @param testpmd the program, where it is that; null: dpdk-testpmd, looked for along PATH
  * @param packed whether the guest uses packed rings
  * @param change between presetup and stop
  * @param failure on the way
@@ -31,6 +33,7 @@ public record ScenarioOptions(
     HardwareModel hardware,
     Personality personality,
     boolean dpdk,
+    @Nullable Path testpmd,
     boolean packed,
     Change change,
     Failure failure) {
@@ -75,6 +78,7 @@ public record ScenarioOptions(
         HardwareModel.none(),
         Personality.GENERIC,
         false,
+        null,
         false,
         Change.NONE,
         Failure.NONE);
@@ -110,6 +114,7 @@ public record ScenarioOptions(
         newHardware == null ? hardware : newHardware,
         newPersonality == null ? personality : newPersonality,
         dpdk,
+        testpmd,
         packed,
         change,
         failure);
@@ -132,6 +137,7 @@ public record ScenarioOptions(
         hardware,
         personality,
         dpdk,
+        testpmd,
         packed,
         change,
         failure);
@@ -153,6 +159,7 @@ public record ScenarioOptions(
         hardware,
         personality,
         dpdk,
+        testpmd,
         packed,
         newChange,
         newFailure);
@@ -169,6 +176,7 @@ public record ScenarioOptions(
         hardware,
         personality,
         true,
+        testpmd,
         packed,
         change,
         failure);
@@ -185,6 +193,7 @@ public record ScenarioOptions(
         hardware,
         personality,
         dpdk,
+        testpmd,
         true,
         change,
         failure);

@@ -128,6 +128,29 @@ class TestGuestTest {
   }
 
   @Test
+  void whatIsInARingThatItDisablesIsAbandonedAndNotLost() throws InterruptedException {
+    TestGuest guest = booted(SETTINGS.withQueuePairs(2));
+    guest.start();
+    until("two pairs", () -> guest.queuePairs(0) == 2);
+    untilAnswered(0, 20);
+    int[] bases;
+    try (LoopbackBackEnd standing = source.backEnd(0)) {
+      bases = standing.stop();
+    }
+    long sent = stats(0).sent();
+    until("pings wait on both pairs", () -> stats(0).sent() >= sent + 4);
+
+    guest.setQueuePairs(0, 1, soon());
+
+    assertThat(stats(0).abandoned()).isGreaterThanOrEqualTo(2);
+    assertThat(stats(0).lost()).as("on the pair that is left").isGreaterThanOrEqualTo(2);
+    source.serve(0, bases);
+    settle(guest);
+    assertThat(stats(0).abandoned()).as("an answer counts all the same").isZero();
+    assertSound(guest);
+  }
+
+  @Test
   void changesItsAddressAndSaysSo() {
     TestGuest guest = booted(SETTINGS);
     guest.start();

@@ -71,6 +71,19 @@ class PingSeriesTest {
   }
 
   @Test
+  void onlyWhatTheAskerGaveUpIsAbandoned() {
+    for (int i = 0; i < 6; i++) {
+      series.sent(i);
+    }
+    series.answered(1);
+
+    series.abandonUnanswered(sequence -> sequence % 2 == 1);
+
+    assertThat(stats().abandoned()).isEqualTo(2);
+    assertThat(stats().lostSequences()).containsExactly(0L, 2L, 4L);
+  }
+
+  @Test
   void whatIsTooOldToBeRememberedStillCountsAsLost() {
     for (int i = 0; i < 70_000; i++) {
       series.sent(i);

@@ -236,7 +236,7 @@ class BackEndProbeTest {
       assertThat(NetFeature.RING_PACKED.in(result.features())).isTrue();
       assertThat(ProtocolFeature.STATUS.isIn(result.protocolFeatures().orElse(0))).isTrue();
       // DPDK 22.11 answers the most that its library can have, newer ones what the port has.
-      assertThat(result.queues().orElse(0)).isBetween(2, 128);
+      assertThat(result.queues().orElse(0)).isBetween(2L, 128L);
       // Only newer ones offer memory slots.
       assertThat(result.memorySlots().isPresent())
           .isEqualTo(ProtocolFeature.CONFIGURE_MEM_SLOTS.isIn(result.protocolFeatures().orElse(0)));

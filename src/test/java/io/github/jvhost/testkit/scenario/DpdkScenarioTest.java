@@ -82,6 +82,16 @@ class DpdkScenarioTest {
     assertThat(result.messages()).isEqualTo(result.plan().size() + DEVICES * BARRIER);
   }
 
+  /** testpmd takes nothing from a ring that is disabled: what was in it is not lost by anybody. */
+  @ParameterizedTest
+  @CsvSource({"OFF, 2", "IMPLICIT_DPDK, 4"})
+  void fewerQueuePairsLoseNothing(Variant variant, int queuePairs) {
+    RunResult result =
+        Runs.migrate(options(variant, queuePairs).with(Change.QUEUE_PAIRS, Failure.NONE));
+
+    assertThat(result.fallback()).isNull();
+  }
+
   @ParameterizedTest
   @CsvSource({"IMPLICIT, 1", "IMPLICIT, 2", "IMPLICIT_DPDK, 1", "IMPLICIT_DPDK, 2"})
   void noByteIsWrittenBeforeMemoryIsThere(Variant variant, int queuePairs) {
