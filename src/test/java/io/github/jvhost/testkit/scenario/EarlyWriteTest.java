@@ -34,6 +34,7 @@ class EarlyWriteTest {
     "EXPLICIT, GENERIC, GENERIC, 1",
     "EXPLICIT, GENERIC, GENERIC, 4",
     "EXPLICIT, VFE, GENERIC, 1",
+    "EXPLICIT, VFE, NVIDIA_VFE, 4",
   })
   void noByteIsWrittenBeforeMemoryIsThere(
       Variant variant, Personality personality, BackEndProfile profile, int queuePairs) {

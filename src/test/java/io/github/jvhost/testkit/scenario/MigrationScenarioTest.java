@@ -11,7 +11,6 @@ import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.vhost.BackEndProfile;
 import java.util.ArrayList;
 import java.util.List;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -118,9 +117,10 @@ class MigrationScenarioTest {
     assertThat(result.waits()).isEqualTo(DEVICES);
   }
 
-  @Test
-  void vfeIsMigratedExplicitly() {
-    RunResult result = migrate(options(Variant.EXPLICIT).with(null, Personality.VFE, null));
+  @ParameterizedTest
+  @EnumSource(names = {"GENERIC", "NVIDIA_VFE"})
+  void vfeIsMigratedExplicitly(BackEndProfile profile) {
+    RunResult result = migrate(options(Variant.EXPLICIT).with(null, Personality.VFE, profile));
 
     assertOnlyTheDifference(result, perRing(1, "call", "base", "kick"));
   }
