@@ -82,6 +82,11 @@ final class SavedFieldsJson {
         }
         json.writeEndArray();
       }
+      case SavedField.Opaque(var bytes) -> {
+        json.writeStartObject();
+        json.writeNumberField("bytes", bytes.size());
+        json.writeEndObject();
+      }
       case SavedField.Raw(var bytes) -> json.writeString(HexFormat.of().formatHex(bytes.toArray()));
     }
   }

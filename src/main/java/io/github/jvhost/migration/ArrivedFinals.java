@@ -49,7 +49,13 @@ final class ArrivedFinals {
     for (ExpectedFinal one : expected) {
       requireFirst(!one.matched() || !one.net().equals(net), net);
     }
-    requireFirst(decoded.put(net, last.decoded()) == null, net);
+    VirtioNetState state = last.decoded();
+    if (state.net().backEnd().isPresent()) {
+      throw MigrationException.malformed(
+          "the state of %s's back end in the device's record: it comes by itself"
+              .formatted(net.name()));
+    }
+    requireFirst(decoded.put(net, state) == null, net);
   }
 
   private static void requireFirst(boolean isFirst, VhostNet net) {

@@ -280,15 +280,20 @@ public final class VhostNet implements AutoCloseable {
   }
 
   /**
-   * Takes a saved state in place of everything that the driver did; the back end is told nothing.
+   * Takes a saved state in place of everything that the driver did. The back end is told nothing,
+   * unless the state has a part that is the back end's own ({@link
+   * io.github.jvhost.virtio.NetState#backEnd}, as QEMU's streams have it): that is written into it,
+   * and this is waited for. It holds it until the connection ends; {@link
+   * VhostNetMigration#holdsLoadedState} says behind the start whether it still does.
    *
    * @param state of a device described alike
-   * @throws VhostException it does not fit this device
+   * @throws VhostException it does not fit this device, or (GIVE_UP) it has such a part and the
+   *     back end takes none: nothing has changed. Or the back end refused that part, or was lost:
+   *     the device is what it was, and its connection is closed
+   * @throws IllegalStateException it has such a part, and the device runs
    */
   public synchronized void restore(VirtioNetState state) {
-    model.restore(state);
-    transitions.stateWasRestored();
-    turns.hereAgain();
+    migration.restore(state);
   }
 
   /**

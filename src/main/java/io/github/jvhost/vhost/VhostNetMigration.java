@@ -7,11 +7,15 @@ import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.virtio.NetState;
 import io.github.jvhost.virtio.Restoration;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
+import java.io.ByteArrayOutputStream;
+import java.nio.channels.Channels;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.WritableByteChannel;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,7 +35,7 @@ public final class VhostNetMigration {
    * The most bytes of a back end's own state that travel: 64 MiB. The destination keeps them in the
    * heap until the device is restored.
    */
-  public static final int BACK_END_STATE_LIMIT = 64 << 20;
+  public static final int BACK_END_STATE_LIMIT = NetState.MAX_BACK_END_STATE;
 
   private static final Logger log = LoggerFactory.getLogger(VhostNetMigration.class);
 
@@ -223,6 +227,26 @@ public final class VhostNetMigration {
     }
   }
 
+  /** See {@link VhostNet#restore}. */
+  void restore(VirtioNetState state) {
+    synchronized (net) {
+      NetState saved = state.net();
+      if (saved.backEnd().isPresent()) {
+        transitions.requireOpen();
+        turns.await(); // a device whose guest was migrated away may be restored, too
+        VirtioNetState without = state.withNet(saved.withBackEnd(Optional.empty()));
+        net.model().prepareRestore(without); // what does not fit reaches no back end
+        requireTakesState();
+        load(BackEndStateParts.channel(saved.backEnd().get()));
+        net.model().restore(without);
+      } else {
+        net.model().restore(state);
+      }
+      transitions.stateWasRestored();
+      turns.hereAgain();
+    }
+  }
+
   // ---- the back end's own state ----
 
   /**
@@ -232,6 +256,53 @@ public final class VhostNetMigration {
   public boolean hasBackEndState() {
     synchronized (net) {
       return ProtocolFeature.DEVICE_STATE.isIn(device.capabilities().protocolFeatures());
+    }
+  }
+
+  private void requireTakesState() {
+    if (!hasBackEndState()) {
+      throw new VhostException(
+          device.name()
+              + ": the saved state has state of its back end, and the back end here takes none: it"
+              + " does not offer DEVICE_STATE, or VhostDeviceOptions does not ask for that;"
+              + " NetState.withBackEnd leaves it out",
+          Recovery.GIVE_UP);
+    }
+  }
+
+  /** A back end moves its state while no ring runs (vhost-user, "Migrating back-end state"). */
+  private void requireStopped() {
+    if (transitions.running()) {
+      throw new IllegalStateException(
+          device.name() + ": a back end's state moves while the device is stopped: stop it first");
+    }
+  }
+
+  /**
+   * {@return what QEMU's section of a stopped device has in it: what {@link VhostNet#snapshot}
+   * returns, and the back end's own state with it, where {@link #hasBackEndState}} For whoever
+   * writes such a section; {@link VhostNet#restore} takes it.
+   *
+   * @throws VhostException as for {@link #saveBackEndState}
+   * @throws IllegalStateException the back end has such a state, and the device runs
+   */
+  public VirtioNetState snapshotWithBackEndState() {
+    synchronized (net) {
+      VirtioNetState state = net.snapshot();
+      if (!hasBackEndState()) {
+        return state;
+      }
+      net.takeTurn();
+      requireStopped();
+      var bytes = new ByteArrayOutputStream();
+      try {
+        saveBackEndState(Channels.newChannel(bytes));
+      } catch (VhostException e) {
+        transitions.noteLoss(e);
+        throw e;
+      }
+      return state.withNet(
+          state.net().withBackEnd(Optional.of(BackEndStateParts.of(bytes.toByteArray()))));
     }
   }
 
@@ -252,14 +323,26 @@ public final class VhostNetMigration {
    * Writes a back end's state into this device's, which has not been started.
    *
    * @param from gives the bytes up to its end; stays the caller's
-   * @throws VhostException as for a save; the back end may hold half of a state then
+   * @throws VhostException as for a save; the connection is closed then, because the back end may
+   *     hold half of a state
+   * @throws IllegalStateException the device runs
    */
   public void loadBackEndState(ReadableByteChannel from) {
     synchronized (net) {
       net.takeTurn();
-      transferOfState().load(device.frontEnd(), from, net.transitionDeadline());
-      stateLoadedOn = device.connection();
+      load(from);
     }
+  }
+
+  private void load(ReadableByteChannel from) {
+    requireStopped();
+    try {
+      transferOfState().load(device.frontEnd(), from, net.transitionDeadline());
+    } catch (VhostException e) {
+      transitions.cannotFollow(e);
+      throw e;
+    }
+    stateLoadedOn = device.connection();
   }
 
   /**

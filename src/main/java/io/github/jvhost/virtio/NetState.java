@@ -22,7 +22,9 @@ import java.util.Optional;
  * @param currentQueuePairs in use, 1 to the maximum
  * @param guestOffloads receive offloads in use; 0 unless CTRL_GUEST_OFFLOADS was negotiated
  * @param rss receive-side scaling, if enabled
- * @param backEnd state of the back end itself in chunks of 1 byte to 1 MiB, if it was saved
+ * @param backEnd state of the back end itself (DEVICE_STATE), if it was saved: up to {@link
+ *     #MAX_CHUNKS} chunks of 1 byte to 1 MiB, as they stand in QEMU's section, in all at most
+ *     {@link #MAX_BACK_END_STATE} bytes. Where one chunk ends and the next begins means nothing
  */
 public record NetState(
     MacAddress mac,
@@ -51,6 +53,12 @@ public record NetState(
   /** The largest chunk of a back end's state, in bytes. */
   public static final int MAX_CHUNK = 1 << 20;
 
+  /** The most chunks of a back end's state: QEMU writes one for each read from the back end. */
+  public static final int MAX_CHUNKS = 1 << 20;
+
+  /** The most bytes of a back end's state, in all its chunks: 64 MiB. */
+  public static final int MAX_BACK_END_STATE = 64 << 20;
+
   /** Checks the ranges. */
   public NetState {
     Objects.requireNonNull(mac, "mac");
@@ -70,10 +78,20 @@ public record NetState(
       throw new IllegalArgumentException(
           txWaiting.size() + " transmit states for " + currentQueuePairs + " queue pairs");
     }
-    for (Bytes chunk : backEnd.orElse(List.of())) {
+    backEnd.ifPresent(NetState::checkBackEnd);
+  }
+
+  private static void checkBackEnd(List<Bytes> chunks) {
+    long size = 0;
+    for (Bytes chunk : chunks) {
       if (chunk.size() == 0 || chunk.size() > MAX_CHUNK) {
         throw new IllegalArgumentException("a back end's state in a chunk of " + chunk.size());
       }
+      size += chunk.size();
+    }
+    if (size > MAX_BACK_END_STATE || chunks.size() > MAX_CHUNKS) {
+      throw new IllegalArgumentException(
+          "a back end's state of %d bytes in %d chunks".formatted(size, chunks.size()));
     }
   }
 
@@ -102,6 +120,27 @@ public record NetState(
    */
   public NetState withQueuePairs(int inUse) {
     return with(mac, status, Collections.nCopies(inUse, 0), inUse);
+  }
+
+  /**
+   * {@return the same with another state of its back end, or without}
+   *
+   * @param chunks empty: without. A back end's state may also have no chunk
+   */
+  public NetState withBackEnd(Optional<List<Bytes>> chunks) {
+    return new NetState(
+        mac,
+        txWaiting,
+        mergeableBuffers,
+        status,
+        filters,
+        vnetHeader,
+        ufo,
+        maxQueuePairs,
+        currentQueuePairs,
+        guestOffloads,
+        rss,
+        chunks);
   }
 
   private NetState with(

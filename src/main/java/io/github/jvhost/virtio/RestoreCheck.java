@@ -36,7 +36,9 @@ final class RestoreCheck {
       refuse("receive-side scaling, which this device does not have");
     }
     if (net.backEnd().isPresent()) {
-      refuse("state of its back end, which this device cannot hand on");
+      refuse(
+          "state of its back end: VhostNet.restore hands it on to one that takes it,"
+              + " NetState.withBackEnd leaves it out");
     }
     checkQueues();
   }

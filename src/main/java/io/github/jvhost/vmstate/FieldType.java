@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.ToIntFunction;
+import java.util.function.ToLongFunction;
 
 /**
  * What a field consists of: in words for people, and for a given model in bytes.
@@ -51,6 +52,16 @@ record FieldType<M>(String words, Function<M, Layout> layout, Optional<Descripti
         count.words() + " bytes",
         m -> new Layout.Leaf("buffer", count.of().applyAsInt(m)),
         Optional.empty());
+  }
+
+  /**
+   * Bytes of which those in front say how many there are.
+   *
+   * @param type as QEMU calls it in the description of a stream
+   */
+  static <M> FieldType<M> sized(String words, String type, ToLongFunction<M> size) {
+    return new FieldType<>(
+        words, m -> new Layout.Leaf(type, size.applyAsLong(m)), Optional.empty());
   }
 
   /** Takes no bytes. */

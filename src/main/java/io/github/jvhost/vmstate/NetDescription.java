@@ -21,7 +21,8 @@ import java.util.List;
  * </pre>
  */
 final class NetDescription {
-  private static final Layout CHUNK_SIZE = new Layout.Leaf("uint32", Integer.BYTES);
+  /** What QEMU calls the type of a back end's state in the description of a stream. */
+  private static final String STATE_TYPE = "virtio-net vhost-user backend state";
 
   private static final Description<NetModel> RSS =
       Description.<NetModel>named("virtio-net-device/rss", 2)
@@ -43,9 +44,12 @@ final class NetDescription {
   private static final Description<NetModel> BACK_END =
       Description.<NetModel>named("virtio-net-device/backend", 0)
           .field(
-              "state",
+              "backend",
               DescriptionBuilder.codec(
-                  FieldType.group("chunks of u32 n, n bytes; then u32 0", NetDescription::chunks),
+                  FieldType.sized(
+                      "chunks of u32 n, n bytes; then u32 0",
+                      STATE_TYPE,
+                      NetDescription::chunksSize),
                   NetDescription::writeChunks,
                   NetDescription::readChunks))
           .build();
@@ -191,16 +195,9 @@ final class NetDescription {
         .build();
   }
 
-  private static List<Layout.Named> chunks(NetModel model) {
-    List<Layout.Named> fields = new ArrayList<>();
+  private static long chunksSize(NetModel model) {
     List<Bytes> chunks = model.backEnd == null ? List.of() : model.backEnd;
-    for (int i = 0; i < chunks.size(); i++) {
-      fields.add(new Layout.Named("size[" + i + "]", CHUNK_SIZE));
-      fields.add(
-          new Layout.Named("chunk[" + i + "]", new Layout.Leaf("buffer", chunks.get(i).size())));
-    }
-    fields.add(new Layout.Named("end", CHUNK_SIZE));
-    return fields;
+    return Integer.BYTES + chunks.stream().mapToLong(c -> Integer.BYTES + (long) c.size()).sum();
   }
 
   /** Chunks of a back end's state: | n u32 | n bytes | ... | 0 u32 |. */
@@ -215,13 +212,25 @@ final class NetDescription {
     out.u32(0);
   }
 
+  /** A stream may have been made by anybody, so all of it is bounded as it comes. */
   private static void readChunks(VmReader in, NetModel model) {
     List<Bytes> chunks = new ArrayList<>();
+    int left = NetState.MAX_BACK_END_STATE;
     for (int size = in.u32(); size != 0; size = in.u32()) {
       if (size < 0 || size > NetState.MAX_CHUNK) {
-        throw in.failure("a chunk of at most " + NetState.MAX_CHUNK + " bytes");
+        throw in.wrong(
+            "a chunk of a back end's state of at most %d bytes, not %d"
+                .formatted(NetState.MAX_CHUNK, Integer.toUnsignedLong(size)));
       }
-      chunks.add(Bytes.copyOf(in.bytes(size)));
+      if (size > left) {
+        throw in.wrong(
+            "a back end's state of at most %d bytes in all".formatted(NetState.MAX_BACK_END_STATE));
+      }
+      if (chunks.size() == NetState.MAX_CHUNKS) {
+        throw in.wrong("a back end's state in at most %d chunks".formatted(NetState.MAX_CHUNKS));
+      }
+      left -= size;
+      chunks.add(Bytes.copyOf(in.view(size)));
     }
     model.backEnd = chunks;
   }

@@ -123,6 +123,23 @@ public record SavedField(String group, String name, Value value) {
     }
   }
 
+  /**
+   * Bytes that mean something to nobody but a back end: how many there are is told, and not which.
+   *
+   * @param bytes as they are in the state, chunks joined
+   */
+  public record Opaque(Bytes bytes) implements Value {
+    @Override
+    public boolean isNothing() {
+      return false;
+    }
+
+    @Override
+    public String text() {
+      return bytes.size() + " bytes";
+    }
+  }
+
   /** {@return the group and the name: "ring 3 next"} */
   public String path() {
     return group.isEmpty() ? name : group + " " + name;

@@ -121,7 +121,11 @@ public final class SavedFields {
             waiting
                 ? net.txWaiting().stream().map(Integer::toUnsignedString).toList()
                 : List.of()));
-    raw("back end state", joined(net.backEnd().orElse(List.of())));
+    add(
+        "back end state",
+        net.backEnd()
+            .<SavedField.Value>map(chunks -> new SavedField.Opaque(joined(chunks)))
+            .orElseGet(() -> new SavedField.Text("")));
   }
 
   private void filters(FilterState filters) {

@@ -71,6 +71,11 @@ public record StateDifference(
         && old.size() == young.size()) {
       return field + changedBytes(old, young);
     }
+    if (before instanceof SavedField.Opaque(var old)
+        && after instanceof SavedField.Opaque(var young)
+        && old.size() == young.size()) {
+      return field + " other " + young.size() + " bytes";
+    }
     return "%s %s -> %s".formatted(field, text(before), text(after));
   }
 

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
+import io.github.jvhost.virtio.Bytes;
 import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.VirtioNetVmState;
 import java.io.ByteArrayInputStream;
@@ -16,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -93,6 +95,27 @@ class VmStateCommandTest {
         .contains("\"registersDesc\" : \"0x571a000\"")
         .contains("\"next\" : 79")
         .contains("\"vlans\" : [ \"0\", \"5\", \"100\", \"4094\" ]");
+  }
+
+  @Test
+  void theStateOfABackEndIsShownByItsSizeAndLeftOutOfAPlan() throws IOException {
+    VirtioNetState state = SmallStream.running();
+    Bytes chunk = Bytes.copyOf(new byte[] {0x5a, 0x5a, 0x5a});
+    Path file =
+        new SmallStream()
+            .device(
+                state.withNet(
+                    state.net().withBackEnd(Optional.of(List.of(chunk, Bytes.zeros(70))))))
+            .at(directory.resolve("with state"));
+
+    assertThat(run("vmstate", "show", file).ok().out()).containsPattern("back end state +73 bytes");
+    assertThat(run("vmstate", "show", file, "--json").ok().json().out())
+        .containsPattern("\"backEndState\" : \\{\\s+\"bytes\" : 73\\s+\\}")
+        .doesNotContain("5a5a5a");
+    assertThat(run("vmstate", "show", running("a"), "--json").ok().json().out())
+        .contains("\"backEndState\" : null");
+    assertThat(run("vmstate", "roundtrip", file).ok().out()).contains("identical");
+    assertThat(run("plan", file).ok().out()).contains("the state of its back end (73 bytes)");
   }
 
   @Test

@@ -4,11 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.fail;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.virtio.Bytes;
+import io.github.jvhost.virtio.VirtioNetState;
 import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
@@ -36,7 +40,16 @@ class VmStateFuzzTest {
   private static final List<Sample> SAMPLES =
       List.of(
           new Sample(Fixtures.load(Fixtures.MMIO), SectionShape.mmio(1)),
-          new Sample(Fixtures.load(Fixtures.PCI_LEGACY), Fixtures.PCI));
+          new Sample(Fixtures.load(Fixtures.PCI_LEGACY), Fixtures.PCI),
+          new Sample(withBackEndState(), SectionShape.mmio(1)));
+
+  /** Small but for the state of a back end, so that this is where most mutations are. */
+  private static byte[] withBackEndState() {
+    VirtioNetState state =
+        VirtioNetVmState.decode(ByteBuffer.wrap(Fixtures.load(Fixtures.MMIO)), 1);
+    List<Bytes> chunks = Collections.nCopies(300, Bytes.zeros(3));
+    return VirtioNetVmState.encode(state.withNet(state.net().withBackEnd(Optional.of(chunks))));
+  }
 
   @Test
   void onlyVhostExceptionsComeOutAndLittleIsAllocated() {

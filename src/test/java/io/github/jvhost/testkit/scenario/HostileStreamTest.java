@@ -9,11 +9,17 @@ import io.github.jvhost.migration.MigrationLink;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.PresetupMode;
+import io.github.jvhost.virtio.Bytes;
 import io.github.jvhost.virtio.DeviceChange;
+import io.github.jvhost.virtio.VirtioNetState;
+import io.github.jvhost.vmstate.DeviceRecord;
+import io.github.jvhost.vmstate.SectionShape;
+import io.github.jvhost.vmstate.VirtioNetVmState;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
@@ -278,6 +284,20 @@ class HostileStreamTest {
     return Frame.of(Frame.REGION_ADDED, body.putLong(guestAddress).putLong(size));
   }
 
+  private static Frame withBackEndState(Frame last) {
+    DeviceRecord record = DeviceRecord.read(ByteBuffer.wrap(last.body()));
+    VirtioNetState state = VirtioNetVmState.fromRecord(record, SectionShape.mmio(1));
+    List<Bytes> chunks = List.of(Bytes.zeros(5));
+    byte[] encoded =
+        VirtioNetVmState.toRecord(
+                record.device(),
+                record.kind(),
+                record.generation(),
+                state.withNet(state.net().withBackEnd(Optional.of(chunks))))
+            .encode();
+    return Frame.of(last.type(), ByteBuffer.allocate(encoded.length).put(encoded));
+  }
+
   static Stream<Nonsense> nonsense() {
     return Stream.of(
         new Nonsense(
@@ -308,6 +328,13 @@ class HostileStreamTest {
               f.add(at, f.get(at));
             },
             "two final records of device net0"),
+        new Nonsense(
+            "the state of a back end in a final record",
+            f -> {
+              int at = indexOf(f, Frame::isFinalRecord);
+              f.set(at, withBackEndState(f.get(at)));
+            },
+            "the state of net0's back end in the device's record: it comes by itself"),
         new Nonsense(
             "two early records",
             f -> {

@@ -1,0 +1,38 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.virtio.Bytes;
+import io.github.jvhost.virtio.NetState;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.ReadableByteChannel;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A back end's own state as a saved device has it, in chunks, and as a back end writes and reads
+ * it, in one piece.
+ */
+final class BackEndStateParts {
+  private BackEndStateParts() {}
+
+  /** Chunks as large as they may be. */
+  static List<Bytes> of(byte[] state) {
+    List<Bytes> chunks = new ArrayList<>();
+    for (int at = 0; at < state.length; at += NetState.MAX_CHUNK) {
+      int size = Math.min(NetState.MAX_CHUNK, state.length - at);
+      chunks.add(Bytes.copyOf(ByteBuffer.wrap(state, at, size)));
+    }
+    return chunks;
+  }
+
+  /** What the chunks have in them. There may be many small ones, which are joined first. */
+  static ReadableByteChannel channel(List<Bytes> chunks) {
+    var all = new ByteArrayOutputStream(chunks.stream().mapToInt(Bytes::size).sum());
+    for (Bytes chunk : chunks) {
+      all.writeBytes(chunk.toArray());
+    }
+    return Channels.newChannel(new ByteArrayInputStream(all.toByteArray()));
+  }
+}
