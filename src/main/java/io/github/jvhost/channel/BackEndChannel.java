@@ -298,7 +298,7 @@ public final class BackEndChannel implements AutoCloseable {
             "a descriptor belongs to an object that was looked up and found, and to nothing else");
       }
       return result;
-    } catch (RuntimeException e) {
+    } catch (Throwable e) { // an Error, too: the back end waits for an answer
       log.warn("{}: handling {} {}", name, request, payload, e);
       return Answer.REFUSED;
     }

@@ -108,7 +108,7 @@ final class BackEndPresence {
   private void link(boolean up) {
     try {
       model.linkUp(up);
-    } catch (RuntimeException e) {
+    } catch (Throwable e) { // an Error of theirs does not hide the loss either
       log.warn("{}: a listener of its changes failed", model.name(), e);
     }
   }

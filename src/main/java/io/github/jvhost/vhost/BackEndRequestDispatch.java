@@ -117,7 +117,7 @@ final class BackEndRequestDispatch implements BackEndRequestHandler {
     if (!doorbells.isEmpty() && doorbells.remove(Integer.valueOf(ring))) {
       try {
         events.hostNotifier(ring, null, 0, 0);
-      } catch (RuntimeException e) {
+      } catch (Throwable e) { // an Error, too
         // The ring stops all the same, and so does a connection end whose pages these are.
         log.warn("ring {}: withdrawing its doorbell page failed: {}", ring, e.toString());
       }

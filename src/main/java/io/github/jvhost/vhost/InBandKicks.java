@@ -60,7 +60,7 @@ final class InBandKicks {
   private void sendOne(int ring) {
     try {
       send.accept(ring);
-    } catch (RuntimeException e) {
+    } catch (Throwable e) { // an Error, too: it would end the thread that later kicks wait for
       // As with an eventfd that nobody reads any more: the guest notices nothing.
       log.debug("{}: kick of ring {}: {}", device, ring, e.getMessage());
     }

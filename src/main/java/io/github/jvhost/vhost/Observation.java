@@ -128,7 +128,7 @@ final class Observation {
   private void tell(Consumer<Observer> event) {
     try {
       event.accept(observer);
-    } catch (RuntimeException e) {
+    } catch (Throwable e) { // an Error of theirs, too
       log.warn("{}: the observer failed", device, e);
     }
   }

@@ -62,7 +62,7 @@ final class SharedMemoryMaps {
         if (!unmap.test(map)) {
           log.warn("undoing a mapping into shared memory, {}: refused", map);
         }
-      } catch (RuntimeException e) {
+      } catch (Throwable e) { // an Error, too
         log.warn("undoing a mapping into shared memory, {}: failed", map, e);
       }
     }

@@ -196,7 +196,7 @@ public final class VhostNetMigration {
   public void serveWhatWaits() {
     try {
       net.serviceControlQueue();
-    } catch (RuntimeException e) {
+    } catch (Throwable e) { // an Error of an embedder's listener does not stop a guest that runs
       log.warn("{}: serving what waited in its control queue", device.name(), e);
     }
   }

@@ -160,7 +160,7 @@ final class VhostNetWatch {
     try {
       net.signalRings();
       net.announce();
-    } catch (RuntimeException e) {
+    } catch (Throwable e) { // an Error of a listener's, too
       log.warn("{}: it runs again, which could not be announced", device.name(), e);
     }
   }

@@ -4,10 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.testkit.BackEndOffer;
+import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.virtio.DeviceChange;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -107,8 +109,9 @@ class ThrowingListenerTest {
     }
   }
 
-  @Test
-  void whoeverInterruptsTheGuest() throws InterruptedException {
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whoeverInterruptsTheGuest(boolean error) throws InterruptedException {
     Semaphore lost = new Semaphore(0);
     Semaphore recovered = new Semaphore(0);
     BackEndWatch.Listener listener =
@@ -129,6 +132,9 @@ class ThrowingListenerTest {
       rig.net()
           .model()
           .onChange(change -> {
+            if (change == DeviceChange.CONFIG_INTERRUPT && error) {
+              throw new AssertionError("an error of the embedder's");
+            }
             if (change == DeviceChange.CONFIG_INTERRUPT) {
               throw new IllegalStateException("an interrupt that cannot be given");
             }
@@ -140,6 +146,48 @@ class ThrowingListenerTest {
         runsAfter(rig, loss);
       }
       watch.unwatch(rig.net());
+    }
+  }
+
+  /** Behind the resume of a migrated guest this would close the devices of a guest that runs. */
+  @Test
+  void whoeverHearsOfACommandThatWaited() {
+    try (Rig rig = rig()) {
+      rig.driveAll();
+      rig.wantQueuePairs(2);
+      rig.net()
+          .model()
+          .onChange(change -> {
+            if (change == DeviceChange.CONTROL_USED) {
+              throw new AssertionError("an error of the embedder's");
+            }
+          });
+
+      List<StartResult> started = VhostNetGroup.start(rig.nets, StartOrder.PLANNED);
+
+      assertThat(started).singleElement().matches(StartResult::running);
+      assertThat(rig.answer()).isZero();
+    }
+  }
+
+  @Test
+  void whoeverHearsOfPlansAndLosses() {
+    Observer throwing =
+        new Observer() {
+          @Override
+          public void planFinished(String device, Plan plan, Outcome outcome) {
+            throw new AssertionError("an error of the embedder's");
+          }
+        };
+    try (Rig rig = new Rig(dir, 0, BackEndOffer.of(Personality.GENERIC), BackEndProfile.GENERIC)) {
+      rig.addBackEnd(Faults.none());
+      VhostNet net = rig.connect(0, rig.options(0, Duration.ofSeconds(10)).withObserver(throwing));
+      rig.nets.add(net);
+      rig.driveAll();
+
+      net.start();
+
+      assertThat(net.running()).isTrue();
     }
   }
 }
