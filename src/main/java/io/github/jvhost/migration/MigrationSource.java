@@ -453,6 +453,10 @@ public final class MigrationSource {
   }
 
   private MigrationException failed(Throwable cause) {
+    if (committed) {
+      // It may run there: whoever waits for one of the devices does not start it here.
+      devices.forEach(device -> device.migration().handedOver());
+    }
     endStop();
     if (committed) {
       return new MigrationException(

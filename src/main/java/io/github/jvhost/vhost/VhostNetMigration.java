@@ -137,9 +137,9 @@ public final class VhostNetMigration {
   }
 
   /**
-   * The guest runs on another host now. What would tell this back end something is refused from
-   * here on, so that the device is not started here beside it: a refresh, a start, an access. It
-   * can be closed. A state that is restored makes it a device of this host again.
+   * The guest runs on another host now, or may. What would tell this back end something is refused
+   * from here on, so that the device is not started here beside it: a refresh, a start, an access.
+   * It can be closed. A state that is restored makes it a device of this host again.
    */
   public void handedOver() {
     synchronized (net) {

@@ -8,6 +8,7 @@ import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.migration.DestinationReport;
 import io.github.jvhost.migration.MigrationDestination;
 import io.github.jvhost.migration.MigrationException;
+import io.github.jvhost.migration.MigrationLink;
 import io.github.jvhost.migration.MigrationListener;
 import io.github.jvhost.migration.MigrationSource;
 import io.github.jvhost.migration.PageSink;
@@ -139,6 +140,45 @@ class OneMigrationTest {
       assertThat(left.running()).isFalse();
       left.restore(left.snapshot());
       left.start(); // whoever restores a state means it
+      assertThat(left.running()).isTrue();
+    }
+  }
+
+  /** A link that is closed, on this side, before anything can be received behind COMMIT. */
+  private static MigrationListener closingBehindCommit(MigrationLink link) {
+    return phase -> {
+      if (phase == Phase.HAND_OVER) {
+        link.close();
+      }
+    };
+  }
+
+  @Test
+  void norBesideOneOfWhichNobodyKnowsWhetherItHasMoved() throws Exception {
+    try (var directory = SocketDirectory.create();
+        var hosts = new StillHosts(directory.path(), ledger);
+        Host target = hosts.target();
+        var links = Links.connect(directory.path().resolve("m"))) {
+      VhostNet left = hosts.source.devices().getFirst();
+      var there = new StillHosts.Vm(false);
+      var arriving =
+          new FutureTask<>(() ->
+              StillHosts.arrive(
+                  target.devices(), target, there, links.destination(), PresetupMode.OFF));
+      Thread.ofPlatform().daemon().start(arriving);
+      MigrationSource source =
+          hosts.departure(links.source(), false, closingBehindCommit(links.source()));
+
+      assertThatThrownBy(source::run)
+          .isInstanceOf(MigrationException.class)
+          .hasMessageContaining("it runs on the destination, or nowhere");
+
+      arriving.get(30, TimeUnit.SECONDS);
+      assertThat(there.runs()).isTrue();
+      assertThat(accessed(left)).isInstanceOf(IllegalStateException.class);
+      assertThat(left.running()).isFalse();
+      left.restore(left.snapshot());
+      left.start();
       assertThat(left.running()).isTrue();
     }
   }
