@@ -80,7 +80,7 @@ public final class StopWindow implements AutoCloseable {
    * that fails is started once more from nothing, on a new connection.
    *
    * @throws VhostException a configuration cannot be told to any back end, or the second start of a
-   *     device failed, too; the others run then
+   *     device failed, too, or one was closed meanwhile; the others run then
    * @throws IllegalStateException it was called before
    */
   public void start() {
@@ -95,17 +95,30 @@ public final class StopWindow implements AutoCloseable {
     }
     told = true;
     boolean allWell = true;
+    VhostException closed = null;
     for (int i = 0; i < executions.length; i++) {
       Execution execution = executions[i];
       if (execution != null && execution.failure() != null) {
         allWell = false;
       } else {
-        wake(i, nets.get(i));
+        try {
+          wake(i, nets.get(i));
+        } catch (IllegalStateException e) { // the others are woken all the same
+          closed = joined(closed, asFailure(e));
+        }
       }
     }
-    if (!allWell) {
-      startAgain();
+    if (!allWell || closed != null) {
+      startAgain(closed);
     }
+  }
+
+  private static VhostException joined(@Nullable VhostException first, VhostException next) {
+    if (first == null) {
+      return next;
+    }
+    first.addSuppressed(next);
+    return first;
   }
 
   private void wake(int index, VhostNet net) {
@@ -115,9 +128,13 @@ public final class StopWindow implements AutoCloseable {
     net.signalRings();
   }
 
-  /** Those that failed, each from nothing; what becomes of one does not keep the others. */
-  private void startAgain() {
-    VhostException thrown = null;
+  /**
+   * Those that failed, each from nothing; what becomes of one does not keep the others.
+   *
+   * @param before what has failed already, which is thrown at the end; null: nothing has
+   */
+  private void startAgain(@Nullable VhostException before) {
+    VhostException thrown = before;
     for (int i = 0; i < executions.length; i++) {
       Execution execution = executions[i];
       VhostException failure = execution == null ? null : execution.failure();
@@ -126,11 +143,7 @@ public final class StopWindow implements AutoCloseable {
         try {
           results[i] = startAgain(nets.get(i), execution, failure);
         } catch (VhostException | IllegalStateException e) {
-          if (thrown == null) {
-            thrown = asFailure(e);
-          } else {
-            thrown.addSuppressed(e);
-          }
+          thrown = joined(thrown, asFailure(e));
         }
       }
     }

@@ -114,6 +114,38 @@ class CloseAmidTransitionTest {
   }
 
   @Test
+  void aDeviceThatIsClosedWhileItStartsDoesNotKeepTheOthersFromBeingWoken() throws Exception {
+    try (Rig rig = backEnd.rig(dir)) {
+      rig.addBackEnd(Faults.none());
+      rig.nets.add(rig.connect(1, Duration.ofSeconds(10)));
+      rig.driveAll();
+      VhostNet closing = rig.net();
+      StillBackEnd.at(rig, FrontEndRequest.SET_FEATURES);
+      FutureTask<String> started =
+          StillBackEnd.elsewhere(() -> {
+            try {
+              VhostNetGroup.start(rig.nets, StartOrder.PLANNED);
+              return "all of them";
+            } catch (VhostException e) {
+              return String.valueOf(e.getMessage());
+            }
+          });
+      FutureTask<?> closed;
+      try {
+        backEnd.await();
+        closed = StillBackEnd.elsewhere(closing::close);
+        awaitClosing(closing);
+      } finally {
+        backEnd.goOn();
+      }
+      assertThat(started.get(20, TimeUnit.SECONDS)).isEqualTo("net0: closed");
+      closed.get(20, TimeUnit.SECONDS);
+      assertThat(rig.nets.get(1).running()).isTrue();
+      assertThat(rig.notifiers.get(1).getFirst().call().drain()).isEqualTo(1);
+    }
+  }
+
+  @Test
   void aDeviceThatIsClosedWhileItsStartFailsDoesNotKeepTheOthersFromStarting() throws Exception {
     try (Rig rig = backEnd.rig(dir)) {
       rig.addBackEnd(Faults.none());
