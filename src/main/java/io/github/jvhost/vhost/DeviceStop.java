@@ -74,7 +74,7 @@ public final class DeviceStop implements AutoCloseable {
     deadline.restart();
     try {
       for (int i = 0; i < executions.length; i++) {
-        executions[i] = begin(i, nets.get(i));
+        begin(i, nets.get(i));
       }
     } catch (VhostException e) {
       // One that cannot even begin keeps the others from being told half of theirs.
@@ -92,20 +92,22 @@ public final class DeviceStop implements AutoCloseable {
     takeBases();
   }
 
-  private Execution begin(int index, VhostNet net) {
+  /** What was begun is to be finished, whatever fails behind that. */
+  private void begin(int index, VhostNet net) {
     if (order == StartOrder.QEMU) {
       // As the baseline does: each only when the one before is done.
       Execution execution = net.migration().beginStop(order, net.transitionDeadline());
+      executions[index] = execution;
       changes[index] = net.migration().changes();
       SideBySide.run(List.of(execution), net.transitionDeadline());
-      return execution;
+      return;
     }
     Execution prepared = net.migration().beginPreparedStop();
     Execution execution =
         prepared != null ? prepared : net.migration().beginStop(order, net.transitionDeadline());
+    executions[index] = execution;
     changes[index] = net.migration().changes();
     sideBySide.take(index, execution);
-    return execution;
   }
 
   private void takeBases() {
