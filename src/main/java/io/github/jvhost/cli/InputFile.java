@@ -3,6 +3,7 @@ package io.github.jvhost.cli;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import java.io.BufferedInputStream;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.FileSystemException;
@@ -51,6 +52,7 @@ final class InputFile {
   static String reason(Throwable e) {
     return switch (e) {
       case NoSuchFileException _ -> "there is no such file";
+      case EOFException _ -> "it was cut off: it ends within what gzip packed";
       case FileSystemException fs when fs.getReason() != null -> String.valueOf(fs.getReason());
       default -> String.valueOf(e.getMessage());
     };

@@ -170,7 +170,8 @@ final class VmReader {
 
   void need(long count) {
     if (count > in.remaining() && !arrived(count)) {
-      throw failure(count + " bytes, there are " + in.remaining());
+      String cut = source == null ? "" : ": the stream was cut off";
+      throw failure(count + " bytes, there are " + in.remaining() + cut);
     }
   }
 

@@ -174,5 +174,9 @@ class PlanCommandTest {
         .contains("It was cut off, or QEMU ran with suppress-vmdesc=on: save it again, whole")
         .doesNotContain("handler");
     assertThat(run("plan", none).err()).contains("at byte 0: expected a migration stream");
+    Files.write(file, Arrays.copyOf(whole, 9));
+    assertThat(run("plan", file).err()).contains("the stream was cut off");
+    Files.write(file, new byte[] {0x1F, (byte) 0x8B, 8, 0, 0});
+    assertThat(run("plan", file).err()).contains("it was cut off").doesNotContain("null");
   }
 }
