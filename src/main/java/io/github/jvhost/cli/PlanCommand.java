@@ -197,7 +197,10 @@ final class PlanCommand implements Callable<Integer> {
     String from;
     if (earlier != null) {
       first = earlier.device(device.path()).orElse(null);
-      from = first == null ? early + " does not have it" : "the state in " + early;
+      from =
+          first == null
+              ? "the same state, as " + early + " does not have it"
+              : "the state in " + early;
     } else {
       first = machine.earlyOf(device).orElse(null);
       from = first == null ? "the same state" : "section " + first.header().idstr();

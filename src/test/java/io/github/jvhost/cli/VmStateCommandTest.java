@@ -318,7 +318,7 @@ class VmStateCommandTest {
     assertThat(run("plan", now, "--early", earlier).ok().out())
         .contains("early, from the state in " + earlier + ": 19 messages");
     assertThat(run("plan", now, "--early", without).ok().out())
-        .contains(without + " does not have it");
+        .contains("early, from the same state, as " + without + " does not have it: ");
   }
 
   @Test
