@@ -39,6 +39,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
 public final class Jvhost implements Runnable {
   private static final Pattern CONTROL = Pattern.compile("\\p{Cntrl}");
 
+  private static final String CAPABILITIES = "--print-capabilities";
+
   @Spec private CommandSpec spec;
 
   /** For picocli. */
@@ -70,7 +72,13 @@ public final class Jvhost implements Runnable {
         .setErr(err)
         .setExecutionExceptionHandler((e, commandLine, _) -> failed(e, commandLine))
         .setParameterExceptionHandler((e, _) -> misused(e))
-        .execute(args);
+        .execute(asksForCapabilities(args) ? new String[] {args[0], CAPABILITIES} : args);
+  }
+
+  /** vhost-user's conventions: whatever else is said is ignored, what makes no sense included. */
+  private static boolean asksForCapabilities(String... args) {
+    List<String> words = List.of(args);
+    return words.indexOf("mock-back-end") == 0 && words.contains(CAPABILITIES);
   }
 
   /** One line, not the page of help behind which it would disappear. */

@@ -205,6 +205,7 @@ class MockBackEndCommandTest {
     for (String[] options :
         new String[][] {
           {"--print-capabilities"},
+          {"--queue-pairs=two", "--fault=lie", "--print-capabilities", "--for=ever", "--fd"},
           {
             "--print-capabilities", socket.toString(), "--socket-path=/nowhere", "--fd=1", "--virgl"
           },
