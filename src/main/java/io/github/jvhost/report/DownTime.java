@@ -5,19 +5,21 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * From the guest's pause to its going on, in the parts that moments cut it into.
+ * From the moment at which the guest is to pause to its going on, in the parts that moments cut it
+ * into.
  *
- * @param pausedNanos when the guest was paused
+ * @param pausingNanos when the VM was asked to pause its guest
  * @param resumedNanos when it went on
  * @param parts one after the other, without gaps
  */
-record DownTime(long pausedNanos, long resumedNanos, List<Part> parts) {
+record DownTime(long pausingNanos, long resumedNanos, List<Part> parts) {
   /** What ends with a moment, by that moment's name. */
   private static final List<String> ENDS =
-      List.of("stopped", "final", "restored", "started", "resumed");
+      List.of("paused", "stopped", "final", "restored", "started", "resumed");
 
   private static final List<String> WORDS =
       List.of(
+          "guest pauses",
           "source stops its rings",
           "last pages and final state go over",
           "destination restores the devices",
@@ -40,13 +42,13 @@ record DownTime(long pausedNanos, long resumedNanos, List<Part> parts) {
 
   /** A run's; null where the guest did not arrive. */
   static @Nullable DownTime of(Run run) {
-    Long paused = run.timeLine().at("paused");
+    Long pausing = run.timeLine().at("pausing");
     Long resumed = run.timeLine().at("resumed");
-    if (paused == null || resumed == null || resumed <= paused) {
+    if (pausing == null || resumed == null || resumed <= pausing) {
       return null;
     }
     List<Part> parts = new ArrayList<>();
-    long from = paused;
+    long from = pausing;
     for (int i = 0; i < ENDS.size(); i++) {
       Long to = run.timeLine().at(ENDS.get(i));
       if (to != null) {
@@ -54,7 +56,7 @@ record DownTime(long pausedNanos, long resumedNanos, List<Part> parts) {
         from = to;
       }
     }
-    return new DownTime(paused, resumed, parts);
+    return new DownTime(pausing, resumed, parts);
   }
 
   /** The words and colours of all parts, for a legend. */
@@ -67,6 +69,6 @@ record DownTime(long pausedNanos, long resumedNanos, List<Part> parts) {
   }
 
   long nanos() {
-    return resumedNanos - pausedNanos;
+    return resumedNanos - pausingNanos;
   }
 }

@@ -75,7 +75,7 @@ final class Overview {
           "class",
           part.style(),
           "x",
-          percent(part.fromNanos() - time.pausedNanos(), longest),
+          percent(part.fromNanos() - time.pausingNanos(), longest),
           "width",
           percent(part.nanos(), longest),
           "height",

@@ -51,7 +51,7 @@ final class ReportTables {
     }
     lines.sort(Comparator.comparingLong(line -> line.message().nanos()));
     DownTime time = DownTime.of(run);
-    long zero = time == null ? 0 : time.pausedNanos();
+    long zero = time == null ? 0 : time.pausingNanos();
     html.open("details").element("summary", "Every message, with its payload: " + lines.size());
     String since = time == null ? "ms since it began" : "ms from the pause";
     begin(
@@ -83,9 +83,9 @@ final class ReportTables {
     if (time == null) {
       return "";
     }
-    return message.within(time.pausedNanos(), time.resumedNanos())
+    return message.within(time.pausingNanos(), time.resumedNanos())
         ? "stop window"
-        : message.nanos() < time.pausedNanos() ? "before" : "after";
+        : message.nanos() < time.pausingNanos() ? "before" : "after";
   }
 
   private static String exact(long nanos) {

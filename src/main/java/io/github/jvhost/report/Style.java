@@ -10,14 +10,14 @@ final class Style {
         color-scheme: light dark;
         --page: #ffffff; --card: #f6f8fa; --line: #d1d9e0; --text: #1f2328; --quiet: #59636e;
         --told: #54a3d8; --asked: #0a3f7a; --out: #3aa6a0; --in: #0f5e63; --work: #9a6700; --note: #9a3412;
-        --part0: #8250df; --part1: #818b98; --part2: #0969da; --part3: #d4660a; --part4: #1a7f37;
+        --part0: #bf3989; --part1: #8250df; --part2: #818b98; --part3: #0969da; --part4: #d4660a; --part5: #1a7f37;
         --now: #ddf4ff;
       }
       @media (prefers-color-scheme: dark) {
         :root {
           --page: #0d1117; --card: #151b23; --line: #3d444d; --text: #f0f6fc; --quiet: #9198a1;
           --told: #2f7fc4; --asked: #a5d6ff; --out: #2a9d97; --in: #9be7df; --work: #e3b341; --note: #ffa657;
-          --part0: #ab7df8; --part1: #7d8590; --part2: #4493f8; --part3: #f0883e; --part4: #3fb950;
+          --part0: #db61a2; --part1: #ab7df8; --part2: #7d8590; --part3: #4493f8; --part4: #f0883e; --part5: #3fb950;
           --now: #12263f;
         }
       }
@@ -60,8 +60,8 @@ final class Style {
       .told { fill: var(--told) } .asked { fill: var(--asked) }
       .out { fill: var(--out) } .in { fill: var(--in) }
       .work { fill: var(--work) }
-      .part0 { fill: var(--part0) } .part1 { fill: var(--part1) } .part2 { fill: var(--part2) }
-      .part3 { fill: var(--part3) } .part4 { fill: var(--part4) }
+      .part0 { fill: var(--part0) } .part1 { fill: var(--part1) } .part2 { fill: var(--part2) } .part3 { fill: var(--part3) }
+      .part4 { fill: var(--part4) } .part5 { fill: var(--part5) }
       details { margin-top: .5rem; border-top: 1px solid var(--line); padding-top: .5rem }
       summary { cursor: pointer; font-weight: 600 }
       .wide { overflow-x: auto; margin-top: .5rem; background:
@@ -69,7 +69,7 @@ final class Style {
         linear-gradient(to left, var(--card) 40%, transparent) right / 48px 100% no-repeat local,
         linear-gradient(to right, var(--line), transparent) left / 14px 100% no-repeat scroll,
         linear-gradient(to left, var(--line), transparent) right / 14px 100% no-repeat scroll }
-      :focus-visible { outline: 2px solid var(--part2); outline-offset: 2px }
+      :focus-visible { outline: 2px solid var(--part3); outline-offset: 2px }
       table { border-collapse: collapse; font-size: .85rem; width: 100% }
       th, td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid var(--line);
         unicode-bidi: isolate }

@@ -60,7 +60,8 @@ final class TimeLinePart {
     }
     html.open("figure").element("figcaption", "Before the guest is paused");
     var chart =
-        new Chart(html, run.timeLine().lanes(), first(run), time.pausedNanos(), time.pausedNanos());
+        new Chart(
+            html, run.timeLine().lanes(), first(run), time.pausingNanos(), time.pausingNanos());
     chart.mark(0, "migration begins");
     chart.write(run.presetup() + ": messages before the pause", "ms before the pause");
     html.close();
@@ -75,9 +76,9 @@ final class TimeLinePart {
         new Chart(
             html,
             run.timeLine().lanes(),
-            time.pausedNanos(),
+            time.pausingNanos(),
             time.resumedNanos(),
-            time.pausedNanos());
+            time.pausingNanos());
     chart.parts(time.parts());
     chart.write(run.presetup() + ": messages in the stop window", "ms from the pause");
     html.open("ul", "class", "legend");

@@ -177,11 +177,11 @@ class ReportBrowserTest {
           elements(place + ".messages", "nanos", "name", "payload", "descriptors", "answered")) {
         long nanos = Long.parseLong(of(m, "nanos"));
         String when =
-            nanos < of(moments, "paused")
+            nanos < of(moments, "pausing")
                 ? "before"
                 : nanos > of(moments, "resumed") ? "after" : "stop window";
         String millis =
-            BigDecimal.valueOf(nanos - of(moments, "paused"), 6)
+            BigDecimal.valueOf(nanos - of(moments, "pausing"), 6)
                 .setScale(3, RoundingMode.HALF_UP)
                 .toPlainString();
         told.add(

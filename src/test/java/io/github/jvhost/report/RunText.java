@@ -23,7 +23,8 @@ final class RunText {
       "phases": {"downtime": 2000, %1$s: 5},
       "plan": [{"device": %1$s, "field": %1$s, "from": null, "to": %1$s, "reason": %1$s}],
       "timeLine": {
-        "moments": [{"name": "paused", "nanos": 5000000}, {"name": "stopped", "nanos": 5200000},
+        "moments": [{"name": "pausing", "nanos": 5000000},
+          {"name": "paused", "nanos": 5050000}, {"name": "stopped", "nanos": 5200000},
           {"name": "final", "nanos": 5400000}, {"name": "restored", "nanos": 5500000},
           {"name": "started", "nanos": 6900000}, {"name": "resumed", "nanos": 7000000}],
         "lanes": [

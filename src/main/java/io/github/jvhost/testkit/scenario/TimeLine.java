@@ -27,7 +27,7 @@ public record TimeLine(List<Moment> moments, List<Lane> lanes) {
   /**
    * A moment.
    *
-   * @param name "paused", "stopped", "final", "restored", "started" or "resumed"
+   * @param name "pausing", "paused", "stopped", "final", "restored", "started" or "resumed"
    * @param nanos when
    */
   public record Moment(String name, long nanos) {}

@@ -32,6 +32,7 @@ record Watch(long begunNanos) {
   private List<Moment> moments(@Nullable SourceReport left, @Nullable DestinationReport arrived) {
     List<Moment> moments = new ArrayList<>();
     if (left != null) {
+      moments.add(moment("pausing", left.pausingNanos()));
       moments.add(moment("paused", left.pausedNanos()));
       moments.add(moment("stopped", left.stoppedNanos()));
     }

@@ -77,6 +77,7 @@ class PackedGuestTest {
   private TestGuest booted(PackedMachine machine, GuestSettings settings) {
     TestGuest guest = TestGuest.boot(machine.memory, List.of(machine.nic), settings, recorder);
     toClose.add(guest);
+    assertThat(machine.device.whyBroken()).as("the driver's set-up is allowed").isEmpty();
     assertThat(machine.device.packed()).isTrue();
     return guest;
   }

@@ -69,6 +69,7 @@ final class PackedMachine implements AutoCloseable {
         VirtioNet.builder("nic")
             .mac(new MacAddress(0x5254_0000_0001L))
             .maxQueuePairs(PAIRS)
+            .queueSize(VirtioNet.MAX_QUEUE_SIZE)
             .deviceFeatures(VirtioNetBuilder.DEFAULT_FEATURES | NetFeature.MQ.mask() | packed)
             .build();
     BackEndOffer offer = BackEndOffer.of(personality);

@@ -46,7 +46,7 @@ class TimeLineTest {
     RunResult result = run(ScenarioOptions.of(variant).with(HARDWARE, null, null));
 
     assertThat(result.timeLine().moments().stream().map(TimeLine.Moment::name))
-        .containsExactly("paused", "stopped", "final", "restored", "started", "resumed");
+        .containsExactly("pausing", "paused", "stopped", "final", "restored", "started", "resumed");
     assertThat(result.timeLine().moments().stream().map(TimeLine.Moment::nanos)).isSorted();
     assertThat(lanes(result, "destination").stream().map(TimeLine.Lane::device))
         .containsExactly("net0", "net1");
@@ -55,7 +55,7 @@ class TimeLineTest {
         .isEqualTo(result.messages());
     assertThat(told(lanes(result, "source"), moment(result, "paused"), moment(result, "resumed")))
         .isEqualTo(result.sourceMessages());
-    assertThat((moment(result, "resumed") - moment(result, "paused")) / 1_000)
+    assertThat((moment(result, "resumed") - moment(result, "pausing")) / 1_000)
         .isEqualTo(result.phases().get("downtime"));
     long charged =
         lanes(result, "destination").stream()
