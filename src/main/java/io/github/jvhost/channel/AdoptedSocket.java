@@ -40,7 +40,7 @@ final class AdoptedSocket {
       return channel;
     } catch (IOException | ClassCastException e) {
       throw new VhostException(
-          doing + "no socket of the AF_UNIX family (" + e.getMessage() + ")", Recovery.GIVE_UP, e);
+          doing + "it is no stream socket of the AF_UNIX family", Recovery.GIVE_UP, e);
     } finally {
       if (!taken && descriptor != null) {
         close(descriptor);
@@ -68,7 +68,7 @@ final class AdoptedSocket {
       return server;
     } catch (IOException | ClassCastException e) {
       throw new VhostException(
-          doing + "no socket of the AF_UNIX family (" + e.getMessage() + ")", Recovery.GIVE_UP, e);
+          doing + "it is no stream socket of the AF_UNIX family", Recovery.GIVE_UP, e);
     } finally {
       if (!taken && descriptor != null) {
         close(descriptor);

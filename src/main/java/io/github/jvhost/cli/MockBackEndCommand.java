@@ -5,6 +5,7 @@ import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.SystemCallException;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.BackEndRecord;
 import io.github.jvhost.testkit.Faults;
@@ -202,8 +203,8 @@ final class MockBackEndCommand implements Callable<Integer> {
       StaleSocket.removeAt(place);
     } else {
       OwnedDescriptor given = OwnedDescriptor.adopt(ledger, number, "the socket of --fd");
+      only = !listens(given);
       wanted.on(given);
-      only = !given.listens();
     }
     try (port;
         var signals = new EndOnSignal()) {
@@ -227,6 +228,16 @@ final class MockBackEndCommand implements Callable<Integer> {
       signals.exitCode(0);
     }
     return 0;
+  }
+
+  /** Whether a socket listens; what is no socket is closed. */
+  private static boolean listens(OwnedDescriptor given) {
+    try {
+      return given.listens();
+    } catch (SystemCallException e) {
+      given.close();
+      throw e;
+    }
   }
 
   /** Where the socket is, or what it is called: just one of the three ways to say it. */

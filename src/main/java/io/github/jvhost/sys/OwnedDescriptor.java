@@ -102,7 +102,9 @@ public final class OwnedDescriptor implements AutoCloseable {
    */
   public boolean listens() {
     return SystemCallException.check(
-            Linux.listens(number()), "look at " + identity.what(), "getsockopt")
+            Linux.listens(number()),
+            "look at %s (fd %d)".formatted(identity.what(), number()),
+            "getsockopt")
         == 1;
   }
 

@@ -118,7 +118,7 @@ class RelaySessionTest {
     MemoryFile file = MemoryFile.create(ledger, "no socket", 4096);
     try (RelayEnd none = RelayEnd.of(file.descriptor(), "the back end", ledger)) {
       assertThat(whyNot(none))
-          .isEqualTo("the back end: send 12 bytes: sendmsg failed with errno 88");
+          .isEqualTo("the back end: send 12 bytes: sendmsg failed with ENOTSOCK (not a socket)");
     }
   }
 }

@@ -22,7 +22,15 @@ class SystemCallExceptionTest {
     assertThat(SystemCallException.check(Long.MAX_VALUE, "do", "call")).isEqualTo(Long.MAX_VALUE);
     assertThatThrownBy(() -> SystemCallException.check(-Linux.EAGAIN, "do it", "call"))
         .hasMessage("do it: call failed with EAGAIN (would block, or too much locked memory)");
-    assertThatThrownBy(() -> SystemCallException.check(-95, "do it", "call"))
-        .hasMessage("do it: call failed with errno 95");
+    assertThatThrownBy(() -> SystemCallException.check(-133, "do it", "call"))
+        .hasMessage("do it: call failed with errno 133");
+  }
+
+  @Test
+  void whatAWrongDescriptorBringsIsSaidInWords() {
+    for (int errno : new int[] {2, 9, 16, 17, 22, 29, 38, 88, 90, 95, 105, 107, 109, 111}) {
+      assertThat(new SystemCallException("do it", "call", errno))
+          .hasMessageMatching("do it: call failed with E[A-Z]+ [(][a-z ,]+[)]");
+    }
   }
 }
