@@ -103,6 +103,8 @@ class GuideTablesTest {
             BackEndProfile::packedBaseCarriesUsed,
             "BackEndProfile.stopLeavesRequestsInFlight",
             BackEndProfile::stopLeavesRequestsInFlight,
+            "BackEndProfile.hangsUpOnRefusal: of a message without an acknowledgement",
+            BackEndProfile::hangsUpOnRefusal,
             "BackEndProfile.stopKeepsSize: over GET_VRING_BASE",
             BackEndProfile::stopKeepsSize,
             "BackEndProfile.stopKeepsEnable: over GET_VRING_BASE; error notifier and byte order,"

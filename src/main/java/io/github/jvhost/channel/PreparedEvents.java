@@ -31,7 +31,10 @@ final class PreparedEvents {
       for (int at = write.from(); at < end; ) {
         int id = messages.bytes().get(ValueLayout.JAVA_INT_UNALIGNED, at);
         int payload = messages.bytes().get(ValueLayout.JAVA_INT_UNALIGNED, at + 2L * Integer.BYTES);
-        sent.add(events.event(nameOf(messages, id), payload, descriptors));
+        int flags = messages.bytes().get(ValueLayout.JAVA_INT_UNALIGNED, at + (long) Integer.BYTES);
+        MessageEvent event = events.event(nameOf(messages, id), payload, descriptors);
+        event.needReply = (flags & Header.NEED_REPLY) != 0;
+        sent.add(event);
         descriptors = 0; // they belong to the message that begins the write
         at += Header.SIZE + payload;
       }

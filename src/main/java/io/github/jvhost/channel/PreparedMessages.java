@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The same rule as for {@link VhostUserChannel#send} cuts the writes: a message with descriptors
  * begins one. Only answers of eight bytes can be taken so, which are those of GET_VRING_BASE,
- * GET_STATUS and GET_FEATURES.
+ * GET_STATUS and GET_FEATURES, and acknowledgements.
  *
  * <p>Made by {@link VhostUserChannel#prepare}, for that connection, in the state in which it is
  * then. The channel's thread alone may use it.
@@ -216,18 +216,24 @@ public final class PreparedMessages {
     }
 
     /**
-     * Adds a message, without NEED_REPLY.
+     * Adds a message.
      *
      * @param request that may be sent on the connection as it is now
      * @param payload of the layout that the request has
      * @param descriptors stay the caller's, and open until the messages were sent
+     * @param needReply asks for an acknowledgement; only with REPLY_ACK. A request with an explicit
+     *     answer is answered once, whether asked or not
      * @return where the payload begins, for {@link PreparedMessages#number}
      * @throws IllegalArgumentException if the payload does not belong to the request, or its answer
      *     is no number
      * @throws io.github.jvhost.VhostException (GIVE_UP) if a feature is missing
      */
-    public int add(FrontEndRequest request, Payload payload, List<OwnedDescriptor> descriptors) {
-      int id = channel.checked(request, payload, descriptors.size());
+    public int add(
+        FrontEndRequest request,
+        Payload payload,
+        List<OwnedDescriptor> descriptors,
+        boolean needReply) {
+      int id = channel.checked(request, payload, descriptors.size(), needReply);
       int length = Header.SIZE + payload.size();
       boolean full = out.readableBytes() - from + length > maxWrite;
       if (!descriptors.isEmpty() || full) {
@@ -237,12 +243,13 @@ public final class PreparedMessages {
         first = request;
         travelling = List.copyOf(descriptors);
       }
-      Header.encode(out, id, Header.VERSION, payload.size());
+      int flags = needReply ? Header.VERSION | Header.NEED_REPLY : Header.VERSION;
+      Header.encode(out, id, flags, payload.size());
       int at = out.writerIndex();
       payload.encode(out);
       messages++;
       slowest = slowest == null ? request.messageClass() : channel.slower(slowest, request);
-      Optional<PayloadKind> answer = request.explicitReply(channel.protocolFeatures());
+      Optional<PayloadKind> answer = channel.answerTo(request, payload, needReply);
       if (answer.isPresent()) {
         PayloadKind layout = answer.get();
         if (layout != PayloadKind.U64 && layout != PayloadKind.VRING_STATE) {

@@ -303,7 +303,7 @@ public final class VhostUserChannel implements AutoCloseable {
     if (request == FrontEndRequest.SET_FEATURES && payload instanceof U64(long acknowledged)) {
       negotiatedFeatures(acknowledged);
     }
-    Optional<PayloadKind> answer = request.answerTo(payload, protocolFeatures, postcopy, needReply);
+    Optional<PayloadKind> answer = answerTo(request, payload, needReply);
     conversation.add(request, id, payload, descriptors, needReply, answer, collected, deadline);
   }
 
@@ -364,9 +364,14 @@ public final class VhostUserChannel implements AutoCloseable {
   }
 
   /** The number of a request that may be sent as things are, with this payload. */
-  int checked(FrontEndRequest request, Payload payload, int descriptors) {
+  int checked(FrontEndRequest request, Payload payload, int descriptors, boolean needReply) {
     request.requireWellFormed(payload, descriptors);
-    return Gate.requireOpen(name, dialect, protocolFeatures, features, request, false);
+    return Gate.requireOpen(name, dialect, protocolFeatures, features, request, needReply);
+  }
+
+  /** In which layout a request is answered as things are; empty: not at all. */
+  Optional<PayloadKind> answerTo(FrontEndRequest request, Payload payload, boolean needReply) {
+    return request.answerTo(payload, protocolFeatures, postcopy, needReply);
   }
 
   /** Which of the two may take longer. */

@@ -16,13 +16,13 @@ public enum BackEndProfile {
    * back end of the other kind: going on at the used index repeats what was done, going on at the
    * base forgets what was not. So for libvhost-user say {@link #LIBVHOST_USER}.
    */
-  GENERIC(true, false, false, true, true, true, false, StopKeeps.NOTHING),
+  GENERIC(true, false, false, true, true, true, false, false, StopKeeps.NOTHING),
 
   /**
    * DPDK's vhost library. Verified on the wire against DPDK 22.11: at GET_VRING_BASE it frees what
    * SET_VRING_NUM had it allocate, and a ring that starts again without SET_VRING_NUM crashes it.
    */
-  DPDK(true, true, true, true, false, false, false, StopKeeps.ENABLE),
+  DPDK(true, true, true, true, false, false, false, true, StopKeeps.ENABLE),
 
   /**
    * NVIDIA's VFE, a DPDK fork with a vDPA driver. Verified on the wire against the public fork in
@@ -30,7 +30,7 @@ public enum BackEndProfile {
    * with explicit presetup, too. What it keeps of a ring over GET_VRING_BASE was not tried, so a
    * ring is told everything again.
    */
-  NVIDIA_VFE(true, true, true, true, true, false, false, StopKeeps.NOTHING),
+  NVIDIA_VFE(true, true, true, true, true, false, false, true, StopKeeps.NOTHING),
 
   /**
    * libvhost-user of QEMU. Verified on the wire against qemu-storage-daemon 7.2, which offers
@@ -38,14 +38,14 @@ public enum BackEndProfile {
    * ring is started by SET_VRING_KICK; the daemon of QEMU 7.2 then waits for the first signal, that
    * of QEMU 11 serves at once what already waits in the ring. passt behaves as this profile says.
    */
-  LIBVHOST_USER(true, false, false, false, false, true, true, StopKeeps.SIZE_AND_ENABLE),
+  LIBVHOST_USER(true, false, false, false, false, true, true, true, StopKeeps.SIZE_AND_ENABLE),
 
   /**
    * rust-vmm's vhost-user-backend. Read from its sources; not verified. Two things were seen on the
    * wire, at its vsock device: a ring is served only after SET_VRING_ENABLE, and one ring stops
    * alone.
    */
-  RUST_VMM(false, false, false, false, false, true, false, StopKeeps.SIZE_AND_ENABLE);
+  RUST_VMM(false, false, false, false, false, true, false, false, StopKeeps.SIZE_AND_ENABLE);
 
   /**
    * What a back end keeps of a ring over GET_VRING_BASE, of what may have to be told again. None
@@ -67,6 +67,7 @@ public enum BackEndProfile {
   private final boolean stopClearsStatus;
   private final boolean packedBaseCarriesUsed;
   private final boolean stopLeavesRequestsInFlight;
+  private final boolean hangsUpOnRefusal;
   private final StopKeeps stopKeeps;
 
   BackEndProfile(
@@ -77,6 +78,7 @@ public enum BackEndProfile {
       boolean stopClearsStatus,
       boolean packedBaseCarriesUsed,
       boolean stopLeavesRequestsInFlight,
+      boolean hangsUpOnRefusal,
       StopKeeps stopKeeps) {
     this.verified = verified;
     this.holdsRingsUntilDriverOk = holdsRingsUntilDriverOk;
@@ -85,6 +87,7 @@ public enum BackEndProfile {
     this.stopClearsStatus = stopClearsStatus;
     this.packedBaseCarriesUsed = packedBaseCarriesUsed;
     this.stopLeavesRequestsInFlight = stopLeavesRequestsInFlight;
+    this.hangsUpOnRefusal = hangsUpOnRefusal;
     this.stopKeeps = stopKeeps;
   }
 
@@ -139,6 +142,17 @@ public enum BackEndProfile {
    */
   public boolean stopLeavesRequestsInFlight() {
     return effective().stopLeavesRequestsInFlight;
+  }
+
+  /**
+   * {@return whether the connection ends where a message is refused that asks for no
+   * acknowledgement} DPDK closes it on an error in a message's handler; libvhost-user panics, and
+   * its program ends or closes the connection. Then the answer to a later request says that
+   * everything before it was taken. Other back ends only write the refusal into their log and go
+   * on, so each message has to ask for its own acknowledgement.
+   */
+  public boolean hangsUpOnRefusal() {
+    return effective().hangsUpOnRefusal;
   }
 
   /** {@return whether a ring has the size that it was told after GET_VRING_BASE, too} */

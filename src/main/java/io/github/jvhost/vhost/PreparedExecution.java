@@ -67,7 +67,7 @@ final class PreparedExecution extends ChannelExecution {
       VhostException wrong =
           step == PreparedPlan.BARRIER
               ? Answers.checkBarrier(channel().name(), prepared.asPlanned(), messages.answer(i))
-              : checkStop(step, messages.answer(i));
+              : checkAnswer(step, messages.answer(i));
       fails(wrong);
       if (wrong != null && step != PreparedPlan.BARRIER) {
         return;
@@ -79,10 +79,12 @@ final class PreparedExecution extends ChannelExecution {
     }
   }
 
-  private @Nullable VhostException checkStop(int step, long answer) {
+  private @Nullable VhostException checkAnswer(int step, long answer) {
     PlannedStep planned = prepared.asPlanned().steps().get(step);
-    boolean right = planned.step() instanceof Step.StopRing(int ring) && (int) answer == ring;
-    return right
+    if (!(planned.step() instanceof Step.StopRing(int ring))) {
+      return answer == 0 ? null : Answers.refused(channel().name(), planned, "answered " + answer);
+    }
+    return (int) answer == ring
         ? null
         : Answers.refused(channel().name(), planned, "answered ring %d".formatted((int) answer));
   }
@@ -129,7 +131,7 @@ final class PreparedExecution extends ChannelExecution {
     @Nullable Integer[] bases = new Integer[prepared.size()];
     for (int i = 0; i < messages.answered(); i++) {
       int step = prepared.stepOfAnswer(i);
-      if (step != PreparedPlan.BARRIER && step < taken) {
+      if (step < taken && prepared.stopsRing(step)) {
         bases[step] = (int) (messages.answer(i) >>> 32);
       }
     }

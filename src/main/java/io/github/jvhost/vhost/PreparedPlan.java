@@ -21,10 +21,19 @@ import org.jspecify.annotations.Nullable;
  * <p>It is possible for plans that wait for nothing but their end: what depends on an answer, or
  * makes another device of it, is told the usual way ({@link VhostUserExecution}).
  *
- * <p>What is told of single rings is acknowledged there, and here it is not: each acknowledgement
- * would wake this side once more while the guest stands still (epoll_wait, recvmsg, epoll_ctl), and
- * cost the back end a write. The barrier at the end vouches for all of it, and what is told here is
- * little: the rest of the ring was acknowledged in the early set-up.
+ * <p>Whether single messages ask for an acknowledgement depends on the back end:
+ *
+ * <pre>
+ *   it hangs up where it refuses ({@link BackEndProfile#hangsUpOnRefusal})
+ *       none asks: the barrier at the end is only answered where everything before it was taken.
+ *       Each acknowledgement would wake this side once more while the guest stands still
+ *       (epoll_wait, recvmsg, epoll_ctl), and cost the back end a write
+ *   any other, with REPLY_ACK
+ *       each asks, and the answers are collected in the same wait: such a back end may refuse a
+ *       message without a word, and answer the barrier all the same
+ *   without REPLY_ACK
+ *       none can ask
+ * </pre>
  */
 final class PreparedPlan {
   /** For {@link #stepOfAnswer}: the answer behind the last step. */
@@ -83,13 +92,15 @@ final class PreparedPlan {
       }
       StepMessage message =
           StepMessage.of(step.step(), null, null, plan.capabilities().usesGuestAddresses());
-      place[i] = builder.add(message.request(), message.payload(), message.descriptors());
-      if (step.step() instanceof Step.StopRing) {
+      boolean acknowledged = isAcknowledged(step);
+      place[i] =
+          builder.add(message.request(), message.payload(), message.descriptors(), acknowledged);
+      if (acknowledged || step.step() instanceof Step.StopRing) {
         answers.add(i);
       }
     }
     if (!plan.lifecycle().isStopped()) {
-      builder.add(barrier(plan), NoPayload.INSTANCE, List.of());
+      builder.add(barrier(plan), NoPayload.INSTANCE, List.of(), false);
       answers.add(BARRIER);
     }
     if (answers.isEmpty()) {
@@ -99,9 +110,13 @@ final class PreparedPlan {
     return new PreparedPlan(plan, channel, builder.build(), place, steps);
   }
 
-  /** The plan as it is told if it can be prepared: with no acknowledgement for single rings. */
+  /**
+   * The plan as it is told if it can be prepared: with no acknowledgement for single rings where
+   * the barrier vouches for them.
+   */
   static Plan aheadOfTime(Plan plan) {
-    if (!plan.steps().stream().allMatch(PreparedPlan::isPlain)) {
+    if (!plan.capabilities().profile().hangsUpOnRefusal()
+        || !plan.steps().stream().allMatch(PreparedPlan::isPlain)) {
       return plan;
     }
     List<PlannedStep> steps = plan.steps().stream().map(PreparedPlan::unacknowledged).toList();
@@ -110,13 +125,14 @@ final class PreparedPlan {
   }
 
   private static PlannedStep unacknowledged(PlannedStep s) {
-    boolean acknowledged =
-        s.step() instanceof Step.OfRing
-            && !(s.step() instanceof Step.StopRing)
-            && s.answer() == Answer.COLLECTED;
-    return acknowledged
+    return s.step() instanceof Step.OfRing && isAcknowledged(s)
         ? new PlannedStep(s.step(), Answer.NONE, s.field(), s.before(), s.after(), s.why())
         : s;
+  }
+
+  /** Whether it asks for an answer that it would not have otherwise. */
+  private static boolean isAcknowledged(PlannedStep s) {
+    return s.answer() == Answer.COLLECTED && !(s.step() instanceof Step.StopRing);
   }
 
   /** The request whose answer says that everything before it was handled. */
@@ -178,6 +194,11 @@ final class PreparedPlan {
   /** The ring whose base a step tells; negative: it tells none. */
   int ringOf(int step) {
     return ring[step];
+  }
+
+  /** Whether a step stops a ring, so that its answer is a base; {@link #BARRIER} does not. */
+  boolean stopsRing(int step) {
+    return step != BARRIER && plan.steps().get(step).step() instanceof Step.StopRing;
   }
 
   /** Tells another base in that step. */

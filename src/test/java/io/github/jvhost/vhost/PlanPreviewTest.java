@@ -76,7 +76,7 @@ class PlanPreviewTest {
         .containsExactly("call 0", "call 1", "base 0", "kick 0", "base 1", "kick 1", "status f");
     assertThat(preview.whyNoPresetup()).isEmpty();
     assertThat(preview.whyNotStarted()).isEmpty();
-    assertThat(PlanPreviewTraffic.of(preview.stopWindow())).isEqualTo(new PlanPreviewTraffic(8, 1));
+    assertThat(PlanPreviewTraffic.of(preview.stopWindow())).isEqualTo(new PlanPreviewTraffic(8, 7));
   }
 
   @Test

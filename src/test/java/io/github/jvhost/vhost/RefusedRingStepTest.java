@@ -2,6 +2,7 @@ package io.github.jvhost.vhost;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.channel.BackEndGoneException;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
@@ -61,19 +62,61 @@ class RefusedRingStepTest {
     }
   }
 
-  @Test
-  void aPreparedWindowIsNotWokenForIt() throws InterruptedException {
+  /** Sizes and calls are told before the window. */
+  static Stream<Arguments> stepsOfAWindow() {
+    return steps().skip(2);
+  }
+
+  @ParameterizedTest
+  @MethodSource("stepsOfAWindow")
+  void aPreparedWindowNamesItAndStartsTheDeviceOnceMore(FrontEndRequest request, String field) {
     BackEndOffer offer = BackEndOffer.of(Personality.GENERIC);
     try (Rig rig = new Rig(dir, 1, offer, BackEndProfile.GENERIC)) {
       rig.driveAll();
-      assertThat(rig.presetup(PresetupMode.IMPLICIT)).allMatch(PresetupResult::done);
-      assertThat(rig.net().migration().prepareStart(rig.net().snapshot())).isTrue();
+      prepareWindow(rig);
+      rig.backEnd().arm(Faults.none().at(request, 2, new Wrong.RefuseSilently()));
+      StartResult result = VhostNetGroup.start(rig.nets, StartOrder.PLANNED).getFirst();
+      assertThat(result.outcome().waits()).as("collected in the one wait").isEqualTo(1);
+      assertThat(result.outcome().failure())
+          .isInstanceOf(BackEndRefusedException.class)
+          .hasMessageContaining(field + " ")
+          .hasMessageContaining("the back end answered 1");
+      assertThat(result.running()).as("at a back end that takes it then").isTrue();
+      assertThat(rig.backEnd().isRunning()).isTrue();
+    }
+  }
+
+  private static void prepareWindow(Rig rig) {
+    assertThat(rig.presetup(PresetupMode.IMPLICIT)).allMatch(PresetupResult::done);
+    assertThat(rig.net().migration().prepareStart(rig.net().snapshot())).isTrue();
+  }
+
+  @Test
+  void aPreparedWindowIsNotWokenForItWhereARefusalIsAHangUp() throws InterruptedException {
+    BackEndOffer offer = BackEndOffer.of(Personality.DPDK);
+    try (Rig rig = new Rig(dir, 1, offer, BackEndProfile.DPDK)) {
+      rig.driveAll();
+      prepareWindow(rig);
       int mark = rig.backEnd().record().mark();
       StartResult result = VhostNetGroup.start(rig.nets, StartOrder.PLANNED).getFirst();
       assertThat(result.running()).isTrue();
       rig.names(0, mark, result.messages());
       List<String> told = Rig.marked(rig.backEnd().record().since(mark));
-      assertThat(told).contains("SET_VRING_KICK", "GET_STATUS").noneMatch(m -> m.endsWith("!"));
+      assertThat(told).contains("SET_VRING_BASE", "GET_STATUS").noneMatch(m -> m.endsWith("!"));
+    }
+  }
+
+  @Test
+  void aPreparedWindowNoticesARefusalThatIsAHangUp() {
+    BackEndOffer offer = BackEndOffer.of(Personality.DPDK);
+    try (Rig rig = new Rig(dir, 1, offer, BackEndProfile.DPDK)) {
+      rig.driveAll();
+      prepareWindow(rig);
+      rig.backEnd()
+          .arm(Faults.none().at(FrontEndRequest.SET_VRING_BASE, 2, new Wrong.HangUpBefore()));
+      StartResult result = VhostNetGroup.start(rig.nets, StartOrder.PLANNED).getFirst();
+      assertThat(result.outcome().failure()).isInstanceOf(BackEndGoneException.class);
+      assertThat(result.running()).as("on a new connection").isTrue();
     }
   }
 }
