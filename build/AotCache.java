@@ -1,4 +1,3 @@
-import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -6,8 +5,6 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /**
  * Makes the ahead-of-time cache with which {@code ./jvhost} starts: {@code target/jvhost.aot}, and
@@ -30,19 +27,6 @@ final class AotCache {
     }
   }
 
-  /**
-   * The jar and its libraries by name, as ./jvhost has them: another order is another class path.
-   */
-  private static String classPath(Path target) throws IOException {
-    try (Stream<Path> files = Files.list(target.resolve("lib"))) {
-      return Stream.concat(
-              Stream.of(target.resolve("jvhost.jar")),
-              files.filter(f -> f.toString().endsWith(".jar")).sorted())
-          .map(Path::toString)
-          .collect(Collectors.joining(File.pathSeparator));
-    }
-  }
-
   private static void make(Path target, List<String> options)
       throws IOException, InterruptedException {
     Path cache = target.resolve("jvhost.aot");
@@ -54,7 +38,7 @@ final class AotCache {
     command.add(jdk.resolve("bin/java").toString());
     command.addAll(options);
     command.add("-XX:AOTCacheOutput=" + made);
-    command.addAll(List.of("-cp", classPath(target)));
+    command.addAll(List.of("-cp", target.resolve("jvhost-cli.jar").toString()));
     command.add("io.github.jvhost.cli.Training");
     var builder = new ProcessBuilder(command).redirectErrorStream(true);
     builder.redirectOutput(output.toFile());
