@@ -38,8 +38,8 @@ final class Arrivals implements AutoCloseable {
    */
   private static final int RING_BYTES = 0x4000;
 
-  /** Offset of the index in a split used ring (virtio 1.2, 2.7.8). */
-  private static final int USED_INDEX = 2;
+  /** Offset of the index in a split ring's available and used ring (virtio 1.2, 2.7.6, 2.7.8). */
+  private static final int INDEX = 2;
 
   /** How far the guest has got in a ring between the early state and the final one. */
   private static final int PROGRESS = 80;
@@ -70,7 +70,9 @@ final class Arrivals implements AutoCloseable {
     for (int i = 0; i < rings; i++) {
       int next = PROGRESS + i;
       moved = moved.withQueue(i, moved.queue(i).withNext(next));
-      memory.putShort(moved.queue(i).used() + USED_INDEX, (short) next); // nothing is in flight
+      // Nothing is in flight.
+      memory.putShort(moved.queue(i).avail() + INDEX, (short) next);
+      memory.putShort(moved.queue(i).used() + INDEX, (short) next);
     }
     last = moved;
   }

@@ -141,8 +141,14 @@ static void answer(struct device *d, uint32_t request, uint64_t value) {
     struct header header;
     uint64_t value;
   } __attribute__((packed)) reply = {{request, VERSION | REPLY, sizeof value}, value};
-  if (send(d->fd, &reply, sizeof reply, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EPIPE && errno != ECONNRESET)
-    die("answering request %u", request);
+  /* A front end that asks for hundreds of acknowledgements before it reads one makes this wait, as it would DPDK. */
+  while (send(d->fd, &reply, sizeof reply, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+    struct pollfd room = {.fd = d->fd, .events = POLLOUT};
+    if (errno == EPIPE || errno == ECONNRESET)
+      return;
+    if (errno != EAGAIN || poll(&room, 1, -1) < 0)
+      die("answering request %u", request);
+  }
 }
 
 /* The modelled cost of hardware: it is at work from DRIVER_OK on, every device for itself, and its status says so only
