@@ -11,6 +11,9 @@ import com.tngtech.archunit.core.domain.JavaMember;
 import com.tngtech.archunit.core.domain.JavaMethodCall;
 import com.tngtech.archunit.core.domain.JavaModifier;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
+import io.github.jvhost.bench.Bench;
+import io.github.jvhost.cli.Jvhost;
+import io.github.jvhost.testkit.MockBackEnd;
 import java.io.IOException;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -56,11 +59,16 @@ class ArchitectureTest {
 
   @BeforeAll
   static void readTheClassFiles() {
-    // Only what was built from src/main: the tests are somewhere else.
+    // One class of each jar: what was built from each source root. The tests are somewhere else.
     house =
         new ClassFileImporter()
-            .importUrl(VhostException.class.getProtectionDomain().getCodeSource().getLocation());
-    assertThat(house.contain(VhostException.class)).isTrue();
+            .importUrls(
+                Stream.of(VhostException.class, MockBackEnd.class, Bench.class, Jvhost.class)
+                    .map(c -> c.getProtectionDomain().getCodeSource().getLocation())
+                    .toList());
+    assertThat(classes().map(ArchitectureTest::room).distinct())
+        .containsAll(ROOMS.keySet())
+        .hasSize(ROOMS.size() + 1);
   }
 
   /** "" for the root package; sub-packages belong to the room that they are in. */
