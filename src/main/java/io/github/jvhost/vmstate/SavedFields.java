@@ -184,7 +184,7 @@ public final class SavedFields {
     hex("avail", ring.avail());
     hex("used", ring.used());
     count("next", ring.next());
-    text("vector", ring.vector() == SavedQueue.NO_VECTOR ? "" : vector(ring.vector()));
+    text("vector", vector(ring.vector()));
     if (NetFeature.RING_PACKED.in(state.common().features())) {
       SavedQueue.Packed packed = ring.packed();
       count("packed avail", packed.avail());
@@ -215,8 +215,9 @@ public final class SavedFields {
     return (index % 2 == 0 ? "receive " : "transmit ") + index / 2;
   }
 
+  /** No vector is nothing, as it is where there is no MSI-X: a difference of the two is none. */
   private static String vector(int vector) {
-    return vector == SavedQueue.NO_VECTOR ? "none" : Integer.toString(vector);
+    return vector == SavedQueue.NO_VECTOR ? "" : Integer.toString(vector);
   }
 
   private static Bytes joined(List<Bytes> chunks) {

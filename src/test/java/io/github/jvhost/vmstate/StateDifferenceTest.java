@@ -82,6 +82,20 @@ class StateDifferenceTest {
   }
 
   @Test
+  void noVectorIsNoDifferenceToADeviceWithoutVectors() {
+    VirtioNetState pci =
+        VirtioNetVmState.decode(
+            ByteBuffer.wrap(Fixtures.load("a_pc_transitional_default.0.bin.gz")), Fixtures.PCI);
+    VirtioNetState mmio =
+        VirtioNetVmState.decode(
+            ByteBuffer.wrap(Fixtures.load("g_microvm_mmio.0.bin.gz")), SectionShape.mmio(1));
+
+    assertThat(between(pci, mmio))
+        .contains("msix vectors 4 -> none")
+        .noneSatisfy(line -> assertThat(line).contains("none -> none"));
+  }
+
+  @Test
   void whatIsListedIsWhatTheStateSays() {
     List<SavedField> fields = SavedFields.of(running());
 
