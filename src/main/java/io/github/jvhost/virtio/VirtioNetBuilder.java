@@ -28,9 +28,17 @@ public final class VirtioNetBuilder {
   /**
    * The features that no device model here can offer, among bits 0 to 63 that have a name. A saved
    * device may have them; a restored one cannot.
+   *
+   * <p>SR_IOV needs a PCI capability that no model here has. With NOTIFICATION_DATA and
+   * NOTIF_CONFIG_DATA a driver's notification carries more than the number of its ring (virtio 1.2,
+   * 4.1.5.2), and a kick, which is an eventfd, cannot hand that on. RSC_EXT is not among them: the
+   * back end alone serves it, in the headers of packets (virtio 1.2, 5.1.6.4).
    */
   public static final long NOT_EMULATED =
       NetFeature.maskOf(
+          NetFeature.SR_IOV,
+          NetFeature.NOTIFICATION_DATA,
+          NetFeature.NOTIF_CONFIG_DATA,
           NetFeature.DEVICE_STATS,
           NetFeature.VQ_NOTF_COAL,
           NetFeature.NOTF_COAL,
