@@ -29,6 +29,8 @@ import java.util.List;
  * <p>The machine virt of ARM, of any version (virt-11.1), has all of it from 1 GiB on, in one piece
  * (hw/arm/virt.c). On other processors there is a machine of that name, too, whose RAM lies
  * elsewhere: RISC-V and LoongArch call it virt without a version, so they are not mistaken for it.
+ * The 68000's has versions, too, and its RAM from 0 on (hw/m68k/virt.c): it is known by the name of
+ * its RAM, where nobody chose another one.
  *
  * <p>So QEMU has it in hw/i386/pc_piix.c and pc_q35.c for machine types from 2.0 on, and in
  * microvm.c from 5.1 on, where nobody said max-ram-below-4g. What it does beside that is left out:
@@ -153,16 +155,17 @@ public record PlanPreviewMemory(List<Region> regions) {
    * the four is taken to lie from address 0 on.
    *
    * @param machine its name, as the configuration section of a stream has it: "pc-q35-7.2"
+   * @param block the name of its RAM, as the stream lists it: "pc.ram"; "" where that is not known
    * @param bytes all RAM, a multiple of 4096, not 0
    */
-  public static PlanPreviewMemory ofMachine(String machine, long bytes) {
+  public static PlanPreviewMemory ofMachine(String machine, String block, long bytes) {
     if (machine.startsWith("microvm")) {
       return microvm(bytes);
     }
     if (machine.startsWith("q35") || machine.startsWith("pc-q35")) {
       return q35(bytes);
     }
-    if (machine.startsWith("virt-")) {
+    if (machine.startsWith("virt-") && !block.equals("m68k_virt.ram")) {
       return armVirt(bytes);
     }
     return machine.equals("pc") || machine.startsWith("pc-") ? pc(bytes) : of(bytes);

@@ -53,16 +53,18 @@ class PlanPreviewMemoryTest {
   void aMachineIsFoundByTheNameInItsStream() {
     long ram = 8 * GIB;
 
-    assertThat(PlanPreviewMemory.ofMachine("pc-q35-7.2", ram))
+    assertThat(PlanPreviewMemory.ofMachine("pc-q35-7.2", "pc.ram", ram))
         .isEqualTo(PlanPreviewMemory.q35(ram));
-    assertThat(PlanPreviewMemory.ofMachine("pc-i440fx-7.2", ram))
+    assertThat(PlanPreviewMemory.ofMachine("pc-i440fx-7.2", "pc.ram", ram))
         .isEqualTo(PlanPreviewMemory.pc(ram));
-    assertThat(PlanPreviewMemory.ofMachine("microvm", ram))
+    assertThat(PlanPreviewMemory.ofMachine("microvm", "microvm.ram", ram))
         .isEqualTo(PlanPreviewMemory.microvm(ram));
-    assertThat(PlanPreviewMemory.ofMachine("virt-7.2", ram).regions())
+    assertThat(PlanPreviewMemory.ofMachine("virt-7.2", "mach-virt.ram", ram).regions())
         .containsExactly(new PlanPreviewMemory.Region(0x40000000L, ram));
-    assertThat(PlanPreviewMemory.ofMachine("virt", ram))
+    assertThat(PlanPreviewMemory.ofMachine("virt", "riscv_virt_board.ram", ram))
         .as("RISC-V and LoongArch have it elsewhere")
+        .isEqualTo(PlanPreviewMemory.of(ram));
+    assertThat(PlanPreviewMemory.ofMachine("virt-7.2", "m68k_virt.ram", ram))
         .isEqualTo(PlanPreviewMemory.of(ram));
   }
 
