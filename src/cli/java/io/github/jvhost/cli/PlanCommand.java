@@ -134,7 +134,7 @@ final class PlanCommand implements Callable<Integer> {
     Words.onlyOneStandardInput(spec, file, early);
     SavedMachine machine = SavedMachine.read(file, System.in);
     SavedMachine earlier = early == null ? null : SavedMachine.read(early, System.in);
-    PlanPreviewMemory memory = PreviewedBackEnd.memory(machine, memoryPlaces);
+    PlanPreviewMemory memory = memory(machine);
     Map<String, List<String>> warnings = RingsInMemory.warnings(file, machine, memory);
     List<Result> results = new ArrayList<>();
     for (SavedMachine.Device device : machine.devices()) {
@@ -164,6 +164,18 @@ final class PlanCommand implements Callable<Integer> {
       if (memoryPlaces.size() > 1 && place.base().isEmpty()) {
         throw usage("--memory: more than one only where each has its address: SIZE@BASE");
       }
+    }
+  }
+
+  /** Where guest memory lies; what the command line says of it is the command line's fault. */
+  private PlanPreviewMemory memory(SavedMachine machine) {
+    try {
+      return PreviewedBackEnd.memory(machine, memoryPlaces);
+    } catch (VhostException e) {
+      if (memoryPlaces.isEmpty()) {
+        throw e;
+      }
+      throw usage("--memory: " + e.getMessage());
     }
   }
 

@@ -109,6 +109,10 @@ public record PlanPreview(
   private static PresetupPlanner.EarlyPlan presetup(
       PlanPreviewRig rig, VirtioNetState early, PlanPreviewBackEnd backEnd) {
     BackEndCapabilities can = backEnd.capabilities();
+    String unlike = rig.whyNotEarlier(early, backEnd);
+    if (!unlike.isEmpty()) {
+      return new PresetupPlanner.EarlyPlan(null, unlike);
+    }
     try {
       VirtioNet device = rig.in(early);
       String whyNot = whyNotEarly(device, backEnd.mode());

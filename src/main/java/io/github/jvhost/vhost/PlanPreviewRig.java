@@ -50,6 +50,13 @@ final class PlanPreviewRig implements AutoCloseable {
       PlanPreviewBackEnd backEnd,
       PlanPreviewMemory layout,
       DescriptorLedger ledger) {
+    if (NetFeature.ACCESS_PLATFORM.in(running.common().features())) {
+      throw new VhostException(
+          device
+              + ": its driver uses ACCESS_PLATFORM (a virtual IOMMU), and no such device is served"
+              + " yet: its rings' addresses may be I/O virtual ones, which nobody here translates",
+          Recovery.GIVE_UP);
+    }
     VirtioNet model = model(device, early, running);
     limit(model, running.common().features(), backEnd);
     var rig = new PlanPreviewRig(device, layout, model, layout.allocate(ledger));
@@ -108,6 +115,28 @@ final class PlanPreviewRig implements AutoCloseable {
     if (can.profile().stopsWholeDevice()) {
       model.withholdFeatures(NetFeature.RING_RESET.mask());
     }
+  }
+
+  /**
+   * Why an earlier state is not of the same device, for somebody who has two streams; empty where
+   * it is.
+   */
+  String whyNotEarlier(VirtioNetState early, PlanPreviewBackEnd backEnd) {
+    int pairs = early.net().maxQueuePairs();
+    if (pairs != model.maxQueuePairs()) {
+      return "the earlier state has %d queue pairs, the later one has %d"
+          .formatted(pairs, model.maxQueuePairs());
+    }
+    String transport = early.transport().describe();
+    if (!transport.equals(model.transport().describe())) {
+      return "the earlier state is of a device on %s, the later one of a device on %s"
+          .formatted(transport, model.transport().describe());
+    }
+    long missing = early.common().features() & ~model.deviceFeatures();
+    return missing == 0
+        ? ""
+        : "the earlier state has features that no device at a %s back end has: %s"
+            .formatted(backEnd.name(), NetFeature.describe(missing));
   }
 
   /**

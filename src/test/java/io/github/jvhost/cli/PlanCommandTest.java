@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -118,7 +119,9 @@ class PlanCommandTest {
         "--memory=1G@1x",
         "--memory=@1G",
         "--memory=1G@0x801",
-        "--memory=100@0"
+        "--memory=100@0",
+        "--memory=2M@0x7ffffffffffff000",
+        "--memory=8000000G"
       })
   void aPlaceThatIsNoneIsAUsageError(String option) {
     Run run = run("plan", stream("pc", 96 << 20, SmallStream.running()), option);
@@ -134,8 +137,23 @@ class PlanCommandTest {
     assertThat(run("plan", file, "--memory=64M", "--memory=64M@1G").err())
         .contains("more than one only where each has its address");
     Run overlapping = run("plan", file, "--memory=64M@0", "--memory=64M@32M");
-    assertThat(overlapping.code()).isEqualTo(1);
-    assertThat(overlapping.err()).contains("overlaps");
+    assertThat(overlapping.code()).isEqualTo(2);
+    assertThat(overlapping.err()).contains("--memory: guest memory at 0x0..", "overlaps");
+  }
+
+  @Test
+  void twoStreamsOfUnlikeDevicesAreSpokenOfAsTwo() {
+    VirtioNetState pairs = SmallStream.sample("c_pc_mq4.0.bin.gz", SectionShape.pci(4, 256));
+    Path earlier = new SmallStream().device(pairs).at(directory.resolve("earlier"));
+    Path file = stream("pc-q35-7.2", 96 << 20, SmallStream.running());
+
+    for (Run run :
+        List.of(planned("plan", file, "--early", earlier), run("vmstate", "diff", earlier, file))) {
+      assertThat(run.code()).isZero();
+      assertThat(run.out())
+          .contains("told early: the earlier state has 4 queue pairs, the later one has 1")
+          .doesNotContain("restoring", "this device");
+    }
   }
 
   @ParameterizedTest

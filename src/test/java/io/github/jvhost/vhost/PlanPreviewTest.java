@@ -261,7 +261,13 @@ class PlanPreviewTest {
     PlanPreview preview = preview(severalPairs(), transitional(), DPDK);
 
     assertThat(preview.presetup()).isEmpty();
-    assertThat(preview.whyNoPresetup()).contains("the saved state has 4 queue pairs");
+    assertThat(preview.whyNoPresetup())
+        .isEqualTo("the earlier state has 4 queue pairs, the later one has 1");
+    assertThat(
+            preview(withFeatures(transitional(), NetFeature.HOST_USO.mask()), transitional(), DPDK)
+                .whyNoPresetup())
+        .isEqualTo(
+            "the earlier state has features that no device at a DPDK back end has: HOST_USO");
     assertThat(steps(preview.stopWindow())).contains("status f");
   }
 
@@ -321,14 +327,19 @@ class PlanPreviewTest {
   }
 
   @Test
-  void aDeviceBehindAVirtualIommuIsNotSetUpEarly() {
-    long iommu = NetFeature.ACCESS_PLATFORM.mask();
+  void aDeviceBehindAVirtualIommuIsNotServed() {
+    VirtioNetState behind = withFeatures(transitional(), NetFeature.ACCESS_PLATFORM.mask());
 
-    PlanPreview preview = preview(null, withFeatures(transitional(), iommu), GENERIC);
-
-    assertThat(preview.presetup()).isEmpty();
-    assertThat(preview.whyNoPresetup()).isEqualTo("the device is behind a vIOMMU");
-    assertThat(steps(preview.stopWindow())).contains("status f");
+    for (PlanPreviewBackEnd backEnd : List.of(EXPLICIT, DPDK, GENERIC)) {
+      assertThatThrownBy(() -> preview(null, behind, backEnd))
+          .isInstanceOf(VhostException.class)
+          .hasMessageStartingWith(
+              "net0: its driver uses ACCESS_PLATFORM (a virtual IOMMU), and no such device is"
+                  + " served yet");
+    }
+    assertThat(preview(behind, transitional(), GENERIC).whyNoPresetup())
+        .as("before the guest was rebooted")
+        .isEqualTo("the device is behind a vIOMMU");
   }
 
   // ---- what does not fit ----
@@ -348,12 +359,12 @@ class PlanPreviewTest {
   @Test
   void whatTheBackEndLacksIsNamed() {
     VirtioNetState state = withFeatures(transitional(), NetFeature.HOST_UFO.mask());
-    VirtioNetState lost = withFeatures(state, NetFeature.ACCESS_PLATFORM.mask());
+    VirtioNetState lost = withFeatures(state, NetFeature.HOST_USO.mask());
 
     assertThat(preview(null, state, DPDK).presetup()).isPresent();
     assertThatThrownBy(() -> preview(null, lost, DPDK))
         .isInstanceOf(VhostException.class)
-        .hasMessage("net0: a DPDK back end lacks features that the driver uses: ACCESS_PLATFORM");
+        .hasMessage("net0: a DPDK back end lacks features that the driver uses: HOST_USO");
   }
 
   @Test
