@@ -16,11 +16,16 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** What README and docs/ point at is there: files, headings, and the types that they name. */
+/**
+ * What the documents point at is there: files and headings; in docs/ also the types that they name.
+ */
 class DocumentLinksTest {
-  private static final Pattern LINK = Pattern.compile("\\]\\(([^)\\s]+)\\)");
+  private static final Pattern LINK = Pattern.compile("\\]\\(([^)\\s]+)\\)|src=\"([^\"]+)\"");
   private static final Pattern HEADING = Pattern.compile("(?m)^#+ (.+)$");
   private static final Pattern CODE = Pattern.compile("`([^`\n]+)`");
+
+  /** A file or directory of this repository, from its root on; dots stand for what is left out. */
+  private static final Pattern FILE = Pattern.compile("(?:src|build|docs|\\.ci)/[\\w./-]+");
 
   /** A type, perhaps with a member: {@code GuestMemory}, {@code VhostNet.access}. */
   private static final Pattern TYPE =
@@ -39,17 +44,40 @@ class DocumentLinksTest {
     }
   }
 
+  /** Those, and what stands beside the README. */
+  private static List<Path> documents() throws IOException {
+    List<Path> all = pages();
+    all.addAll(
+        List.of(Path.of("CONTRIBUTING.md"), Path.of("SECURITY.md"), Path.of("CHANGELOG.md")));
+    return all;
+  }
+
   @Test
   void relativeLinksLeadSomewhere() throws IOException {
     List<String> broken = new ArrayList<>();
-    for (Path page : pages()) {
+    for (Path page : documents()) {
       for (MatchResult link : LINK.matcher(Files.readString(page)).results().toList()) {
-        if (!leadsSomewhere(page, link.group(1))) {
-          broken.add(page + ": " + link.group(1));
+        String target = link.group(1) == null ? link.group(2) : link.group(1);
+        if (!leadsSomewhere(page, target)) {
+          broken.add(page + ": " + target);
         }
       }
     }
     assertThat(broken).isEmpty();
+  }
+
+  @Test
+  void filesOfTheRepositoryAreWhereTheDocumentsSay() throws IOException {
+    List<String> missing = new ArrayList<>();
+    for (Path page : documents()) {
+      for (MatchResult code : CODE.matcher(Files.readString(page)).results().toList()) {
+        String file = code.group(1);
+        if (FILE.matcher(file).matches() && !file.contains("...") && !Files.exists(Path.of(file))) {
+          missing.add(page + ": " + file);
+        }
+      }
+    }
+    assertThat(missing).isEmpty();
   }
 
   private static boolean leadsSomewhere(Path page, String target) throws IOException {
