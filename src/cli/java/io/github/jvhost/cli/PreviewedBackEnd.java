@@ -31,7 +31,8 @@ final class PreviewedBackEnd {
     }
     long listed = machine.ram().map(RamBlock::length).orElse(0L);
     long bytes = wanted.isEmpty() ? listed : wanted.getFirst().size().bytes();
-    return PlanPreviewMemory.ofMachine(machine.machine(), bytes / PAGE * PAGE);
+    String block = machine.ram().map(RamBlock::name).orElse("");
+    return PlanPreviewMemory.ofMachine(machine.machine(), block, bytes / PAGE * PAGE);
   }
 
   /** A preview for one device, of as much of its state as can be planned. */
