@@ -5,6 +5,7 @@ import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.virtio.DeviceChange;
+import io.github.jvhost.virtio.DeviceOwner;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.util.List;
@@ -32,7 +33,7 @@ import org.slf4j.LoggerFactory;
  * <p>After {@link #close}, and when a migration has taken the guest to another host, whatever would
  * tell the back end something throws {@link IllegalStateException}.
  */
-public final class VhostNet implements AutoCloseable {
+public final class VhostNet implements DeviceOwner, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(VhostNet.class);
 
   private final VirtioNet model;
@@ -133,6 +134,7 @@ public final class VhostNet implements AutoCloseable {
   }
 
   /** {@return the device model} Only to be used by whoever owns the device at that time. */
+  @Override
   public VirtioNet model() {
     return model;
   }
@@ -311,6 +313,7 @@ public final class VhostNet implements AutoCloseable {
    *     interrupted as it waited: nothing was run, and the same call may be made again
    * @throws IllegalStateException the device is closed
    */
+  @Override
   public synchronized void access(Runnable accesses) {
     takeTurn();
     accesses.run();
@@ -325,6 +328,7 @@ public final class VhostNet implements AutoCloseable {
    * @param question run on the calling thread, with the device's lock held
    * @return what the question answered
    */
+  @Override
   public synchronized <T> T read(Function<VirtioNet, T> question) {
     return question.apply(model);
   }
@@ -349,6 +353,7 @@ public final class VhostNet implements AutoCloseable {
    * @return commands completed; where there were any, {@link DeviceChange#CONTROL_USED} has said
    *     that the guest is to be interrupted
    */
+  @Override
   public synchronized int serviceControlQueue() {
     takeTurn();
     boolean ran = transitions.running();
@@ -450,6 +455,7 @@ public final class VhostNet implements AutoCloseable {
    *
    * @param ring vring index; not the control queue's, which {@link #serviceControlQueue} serves
    */
+  @Override
   public void kick(int ring) {
     requireDataRing(ring, "to kick");
     transitions.requireOpen();

@@ -159,7 +159,10 @@ final class CommonPart {
   }
 
   void restore(CommonState saved, TransportState savedTransport) {
-    negotiation.set(saved.features(), saved.status());
+    // What the driver acknowledged beyond the offer decides on a FEATURES_OK that is still to come.
+    boolean agreed = (saved.status() & DeviceStatus.FEATURES_OK) != 0;
+    long beyond = agreed ? 0 : savedTransport.proxyFeatures() & ~negotiation.offered();
+    negotiation.set(saved.features() | beyond, saved.status());
     isr.set(saved.isr());
     queueSelect = saved.queueSelect();
     broken = saved.broken() ? "it was saved so" : null;

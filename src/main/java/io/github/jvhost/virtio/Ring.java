@@ -34,7 +34,10 @@ final class Ring {
     this.proxy = SavedQueue.Proxy.NONE;
   }
 
-  /** A ring as it was saved. A legacy driver gives one address only: the others follow from it. */
+  /**
+   * A ring as it was saved. Legacy registers take one address only: the others follow from it. A
+   * driver may use modern ones without VERSION_1.
+   */
   Ring(SavedQueue saved, boolean packed, boolean modernDriver) {
     this.defaultSize = saved.defaultSize();
     this.size = saved.size();
@@ -45,7 +48,7 @@ final class Ring {
     this.vector = saved.vector();
     this.proxy = saved.proxy();
     this.ready = desc != 0;
-    if (modernDriver || desc == 0) {
+    if (modernDriver || desc == 0 || proxy.enabled()) {
       this.avail = saved.avail();
       this.used = saved.used();
     } else {
@@ -77,13 +80,34 @@ final class Ring {
     avail = newAvail;
     used = newUsed;
     ready = newDesc != 0;
-    if (packed && Math.max(base & 0x7fff, base >>> 16 & 0x7fff) >= newSize) {
-      base = RingIndex.start(true).toVhostBase(); // there is no such place in a ring this small
+    // A ring that was taken down starts anew; in a smaller packed one there may be no such place.
+    if (!ready || (packed && Math.max(base & 0x7fff, base >>> 16 & 0x7fff) >= newSize)) {
+      base = RingIndex.start(packed).toVhostBase();
     }
+    if (!modern) {
+      proxy = SavedQueue.Proxy.NONE;
+    } else if (ready) {
+      proxy = new SavedQueue.Proxy(newSize, true, newDesc, newAvail, newUsed);
+    } else {
+      keepRegisters(proxy, false);
+    }
+  }
+
+  SavedQueue.Proxy registers() {
+    return proxy;
+  }
+
+  /** What the driver has written before it enables the ring; whether it is something else. */
+  boolean registers(SavedQueue.Proxy written) {
+    SavedQueue.Proxy before = proxy;
+    keepRegisters(written, before.enabled());
+    return !proxy.equals(before);
+  }
+
+  private void keepRegisters(SavedQueue.Proxy written, boolean enabled) {
     proxy =
-        modern
-            ? new SavedQueue.Proxy(newSize, ready, newDesc, newAvail, newUsed)
-            : SavedQueue.Proxy.NONE;
+        new SavedQueue.Proxy(
+            written.size(), enabled, written.desc(), written.avail(), written.used());
   }
 
   /** The driver resets this ring alone. The modern registers keep what was written, but enable. */
@@ -97,7 +121,7 @@ final class Ring {
     base = RingIndex.start(packedNow).toVhostBase();
     vector = SavedQueue.NO_VECTOR;
     inUse = 0;
-    proxy = new SavedQueue.Proxy(proxy.size(), false, proxy.desc(), proxy.avail(), proxy.used());
+    keepRegisters(proxy, false);
   }
 
   /**

@@ -413,8 +413,22 @@ public final class VirtioNet {
       net.reset();
       makeRings();
       changed(DeviceChange.RESET);
-    } else if (negotiation.writeStatus(written)) {
-      changed(DeviceChange.STATUS);
+    } else {
+      takeWrittenFeatures(written);
+      if (negotiation.writeStatus(written)) {
+        changed(DeviceChange.STATUS);
+      }
+    }
+  }
+
+  /**
+   * A state that QEMU saved before FEATURES_OK has the driver's features in the transport's
+   * registers only: they become the device's now. Those of a driver that wrote them here are its
+   * features already.
+   */
+  private void takeWrittenFeatures(int newStatus) {
+    if ((newStatus & DeviceStatus.FEATURES_OK) != 0 && transport().modern()) {
+      setDriverFeatures(transport().proxyFeatures());
     }
   }
 
@@ -428,7 +442,8 @@ public final class VirtioNet {
    *
    * @param ring index, below {@link #queueCount()}
    * @param size entries, 1 to {@link #maxRingSize}; a power of two for a split ring
-   * @param desc guest-physical address, aligned to 16; 0 takes the ring down
+   * @param desc guest-physical address, aligned to 16; 0 takes the ring down, which starts anew
+   *     when the driver sets it up again
    * @param avail guest-physical address, aligned to 2 (packed: 4)
    * @param used guest-physical address, aligned to 4
    */
@@ -442,6 +457,34 @@ public final class VirtioNet {
     }
     target.configure(size, desc, avail, used, transport().modern());
     changed(DeviceChange.QUEUE);
+  }
+
+  /**
+   * {@return what the driver has written to a ring's registers in the transport, whether the ring
+   * is enabled or not yet; {@link SavedQueue.Proxy#NONE} without modern registers}
+   *
+   * @param ring index, below {@link #queueCount()}
+   */
+  public SavedQueue.Proxy queueRegisters(int ring) {
+    return rings.get(ring).registers();
+  }
+
+  /**
+   * Keeps what the driver writes to a ring's registers, one after the other, before it enables the
+   * ring, so that a snapshot carries it. The ring stays as it is: {@link #configureQueue} sets it
+   * up.
+   *
+   * @param ring index, below {@link #queueCount()}
+   * @param written the registers as they are now; whether the ring is enabled is not taken from it
+   * @throws IllegalStateException when the transport has no modern registers
+   */
+  public void queueRegisters(int ring, SavedQueue.Proxy written) {
+    if (!transport().modern()) {
+      throw new IllegalStateException(
+          "device %s, ring %d: %s has no such registers"
+              .formatted(name, ring, transport().describe()));
+    }
+    changes.addAndGet(rings.get(ring).registers(written) ? 1 : 0);
   }
 
   /**

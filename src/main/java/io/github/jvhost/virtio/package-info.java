@@ -7,6 +7,7 @@
  *
  * <pre>
  *    driver in the guest                        owner of the device
+ *      | VirtioMmio: registers                    |
  *      | features, status, queues, config         | link, MTU, back end's features, next indexes
  *      v                                          v
  *   +--------------------------- VirtioNet ---------------------------+   DeviceChange

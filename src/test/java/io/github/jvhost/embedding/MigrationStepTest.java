@@ -198,6 +198,22 @@ class MigrationStepTest {
   }
 
   @Test
+  void aDriverThatIsMovedInTheMiddleOfARingsRegistersGoesOnThere() {
+    driver.beginControlRing();
+    CompletableFuture<DestinationReport> arriving = arriving();
+    source(_ -> {}).run();
+    arriving.join();
+
+    TinyDriver moved = driver.movedTo(rightVm, right);
+    assertThat(moved.read(0x44)).as("it is not enabled yet").isZero();
+    moved.finishControlRing();
+    assertThat(moved.read(0x44)).isEqualTo(1);
+    moved.putCommand(0, 0, 0);
+    moved.write(0x50, 2);
+    assertThat(moved.answer()).isZero();
+  }
+
+  @Test
   void aCancelledMigrationLeavesTheGuestWhereItWas() {
     CompletableFuture<DestinationReport> arriving = arriving();
     var started = new CompletableFuture<MigrationSource>();

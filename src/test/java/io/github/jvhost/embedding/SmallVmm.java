@@ -7,6 +7,7 @@ import io.github.jvhost.vhost.RingNotifiers;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.virtio.MacAddress;
+import io.github.jvhost.virtio.VirtioMmio;
 import io.github.jvhost.virtio.VirtioNet;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -14,6 +15,7 @@ import java.util.List;
 
 /** The guide's VMM, on one host: what it has of its own, and what this library makes of it. */
 final class SmallVmm implements AutoCloseable {
+  static final long NET0 = 0xd000_0000L;
   static final long HIGH = 4L << 30;
   static final int HALF = OwnVm.RAM_BYTES / 2;
 
@@ -21,13 +23,13 @@ final class SmallVmm implements AutoCloseable {
   final GuestMemory memory;
   final List<RingNotifiers> rings;
   final VhostNet net;
-  final MmioRegisters registers;
+  private final VirtioMmio registers;
 
   SmallVmm(OwnVm vm, Path socket) {
     memory = guestMemory(ledger, vm.ramFd());
     rings = notifiers(ledger, vm);
     net = connect(ledger, socket, memory, rings);
-    registers = new MmioRegisters(net, vm.line());
+    registers = registers(net, vm);
   }
 
   private static GuestMemory guestMemory(DescriptorLedger ledger, int ramFd) {
@@ -59,6 +61,25 @@ final class SmallVmm implements AutoCloseable {
     VhostNet net = VhostNet.connect(nic, memory, rings, backEnd);
     // guide: end
     return net;
+  }
+
+  private static VirtioMmio registers(VhostNet net, OwnVm vm) {
+    // guide: registers
+    VirtioMmio registers = new VirtioMmio(net, vm.line()::signal);
+    // guide: end
+    return registers;
+  }
+
+  /** KVM_EXIT_MMIO, on the vCPU's thread: phys_addr, the first len bytes of data, is_write. */
+  void mmio(long physicalAddress, byte[] data, boolean isWrite) {
+    // guide: mmio
+    long offset = physicalAddress - NET0; // the device has VirtioMmio.SIZE bytes from there
+    if (isWrite) {
+      registers.write(offset, data);
+    } else {
+      registers.read(offset, data); // KVM_RUN then gives the guest what data holds
+    }
+    // guide: end
   }
 
   /** A ring has other eventfds in KVM from now on. */

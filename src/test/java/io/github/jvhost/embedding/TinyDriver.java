@@ -26,13 +26,13 @@ final class TinyDriver {
 
   private final OwnVm vm;
   private final GuestMemory memory;
-  private final MmioRegisters registers;
+  private final SmallVmm vmm;
   private int frames;
 
   TinyDriver(OwnVm vm, SmallVmm vmm) {
     this.vm = vm;
     this.memory = vmm.memory;
-    this.registers = vmm.registers;
+    this.vmm = vmm;
   }
 
   /** As Linux does it: virtio 1.2, 3.1.1 and 4.2.3. */
@@ -60,7 +60,23 @@ final class TinyDriver {
 
   /** Puts a command into the control ring, and does not notify: the guest was paused before. */
   void leaveCommand(int... command) {
-    setUp(2, CONTROL);
+    beginControlRing();
+    finishControlRing();
+    putCommand(command);
+  }
+
+  /** Writes half of what makes the control ring. */
+  void beginControlRing() {
+    begin(2, CONTROL);
+  }
+
+  /** Writes the other half, without selecting the ring again. */
+  void finishControlRing() {
+    finish(CONTROL);
+  }
+
+  /** Puts a command into the control ring, which is set up. */
+  void putCommand(int... command) {
     for (int i = 0; i < command.length; i++) {
       memory.putByte(COMMAND + i, (byte) command[i]);
     }
@@ -81,11 +97,19 @@ final class TinyDriver {
   }
 
   private void setUp(int ring, long at) {
+    begin(ring, at);
+    finish(at);
+  }
+
+  private void begin(int ring, long at) {
     write(0x30, ring);
     write(0x38, RING_SIZE);
     write(0x80, (int) at);
     write(0x84, (int) (at >>> 32));
     write(0x90, (int) (at + AVAIL));
+  }
+
+  private void finish(long at) {
     write(0x94, (int) ((at + AVAIL) >>> 32));
     write(0xa0, (int) (at + USED));
     write(0xa4, (int) ((at + USED) >>> 32));
@@ -137,13 +161,13 @@ final class TinyDriver {
 
   byte[] bytes(int offset, int length) {
     byte[] bytes = new byte[length];
-    registers.read(offset, bytes);
+    vmm.mmio(SmallVmm.NET0 + offset, bytes, false);
     return bytes;
   }
 
   void write(int offset, int value) {
     byte[] bytes = new byte[4];
     ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putInt(value);
-    registers.write(offset, bytes);
+    vmm.mmio(SmallVmm.NET0 + offset, bytes, true);
   }
 }
