@@ -5,6 +5,8 @@
 module io.github.jvhost.testkit {
   requires transitive io.github.jvhost;
   requires static transitive org.jspecify;
+  // The package junit's alone. Not transitive: whoever tests without JUnit has no such module.
+  requires static org.junit.jupiter.api;
   requires io.netty.buffer;
   requires org.newsclub.net.unix;
   requires org.slf4j;
@@ -13,6 +15,7 @@ module io.github.jvhost.testkit {
   exports io.github.jvhost.testkit;
   exports io.github.jvhost.testkit.dpdk;
   exports io.github.jvhost.testkit.guest;
+  exports io.github.jvhost.testkit.junit;
   exports io.github.jvhost.testkit.net;
   exports io.github.jvhost.testkit.ovs;
   exports io.github.jvhost.testkit.probe;

@@ -6,6 +6,8 @@ import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.MockBackEnd;
+import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.testkit.junit.MockBackEndExtension;
 import io.github.jvhost.vhost.RingNotifiers;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
@@ -17,11 +19,24 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** The README's example is this one, and it works. */
 class EmbeddingExampleTest {
-  @TempDir private Path directory;
+  // @start region="junit"
+  @RegisterExtension
+  static final MockBackEndExtension backEnds = MockBackEndExtension.of(Personality.GENERIC);
+
+  @Test
+  void worksAgainstABackEnd(MockBackEnd backEnd, DescriptorLedger ledger) {
+    embed(backEnd.socket(), ledger);
+
+    assertThat(backEnd.record().names())
+        .containsSubsequence("SET_VRING_KICK", "SET_STATUS", "SEND_RARP", "GET_VRING_BASE");
+    assertThat(backEnd.record().count(FrontEndRequest.GET_VRING_BASE)).isEqualTo(2);
+  }
+
+  // @end
 
   private static void embed(Path socket, DescriptorLedger ledger) {
     // README: begin
@@ -45,20 +60,6 @@ class EmbeddingExampleTest {
     }
     rings.forEach(RingNotifiers::close);
     // README: end
-  }
-
-  @Test
-  void worksAgainstABackEnd() {
-    DescriptorLedger ledger = DescriptorLedger.tracing();
-    try (MockBackEnd backEnd = MockBackEnd.builder(directory.resolve("s"), ledger).start()) {
-      embed(backEnd.socket(), ledger);
-
-      assertThat(backEnd.record().names())
-          .containsSubsequence("SET_VRING_KICK", "SET_STATUS", "SEND_RARP", "GET_VRING_BASE");
-      assertThat(backEnd.record().count(FrontEndRequest.GET_VRING_BASE)).isEqualTo(2);
-      assertThat(backEnd.record().violations()).isEmpty();
-    }
-    assertThat(ledger.describeOpen()).isEmpty();
   }
 
   @Test

@@ -10,26 +10,26 @@ import java.util.Map;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
-/** docs/embedding.md, and the marked regions of this directory that it shows. */
-final class Guide {
-  static final Path PAGE = Path.of("docs", "embedding.md");
-
-  private static final Path SOURCES = Path.of("src/test/java/io/github/jvhost/embedding");
+/**
+ * A page of docs/ and the directory whose marked regions it shows.
+ *
+ * @param page the page, in Markdown
+ * @param sources where the code is that it shows
+ */
+public record Guide(Path page, Path sources) {
   private static final Pattern SNIPPET = Pattern.compile("(?ms)^```java\n(.*?)^```$");
   private static final Pattern REGION =
       Pattern.compile("(?ms)^ *// guide: ((?!end)[^\n]+)\n(.*?)^ *// guide: end$");
 
-  private Guide() {}
-
   /** The page's snippets, in order. */
-  static List<String> snippets() {
-    return SNIPPET.matcher(read(PAGE)).results().map(found -> found.group(1)).toList();
+  public List<String> snippets() {
+    return SNIPPET.matcher(text()).results().map(found -> found.group(1)).toList();
   }
 
   /** The marked regions by name, as far to the left as they go. */
-  static Map<String, String> regions() {
+  public Map<String, String> regions() {
     var regions = new LinkedHashMap<String, String>();
-    try (Stream<Path> files = Files.list(SOURCES)) {
+    try (Stream<Path> files = Files.list(sources)) {
       for (Path file : files.filter(f -> !f.endsWith("Guide.java")).sorted().toList()) {
         REGION
             .matcher(read(file))
@@ -57,7 +57,11 @@ final class Guide {
     return region.indent(-least);
   }
 
-  static String read(Path file) {
+  String text() {
+    return read(page);
+  }
+
+  private static String read(Path file) {
     try {
       return Files.readString(file);
     } catch (IOException e) {

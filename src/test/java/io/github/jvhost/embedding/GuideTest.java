@@ -17,16 +17,20 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** docs/embedding.md shows what this directory compiles and tests, and nothing else. */
 class GuideTest {
+  private static final Guide GUIDE =
+      new Guide(
+          Path.of("docs", "embedding.md"), Path.of("src/test/java/io/github/jvhost/embedding"));
+
   @TempDir private Path directory;
 
   @Test
   void itsSnippetsAreTheMarkedRegions() {
-    assertThat(Guide.snippets()).containsExactlyInAnyOrderElementsOf(Guide.regions().values());
+    assertThat(GUIDE.snippets()).containsExactlyInAnyOrderElementsOf(GUIDE.regions().values());
   }
 
   @Test
   void theFirstProgramWorksAsItIsTypedIn() throws Exception {
-    String program = Guide.snippets().getFirst();
+    String program = GUIDE.snippets().getFirst();
     Files.writeString(directory.resolve("FirstNic.java"), program);
     DescriptorLedger ledger = DescriptorLedger.tracing();
     try (MockBackEnd backEnd = Mirror.start(directory.resolve("s"), ledger)) {
@@ -45,7 +49,7 @@ class GuideTest {
               backEnd.socket().toString());
 
       assertThat(printed).isEqualTo("came back: aa aa aa aa aa aa bb bb bb bb bb bb\n");
-      assertThat(Guide.read(Guide.PAGE)).contains("\n" + printed + "```");
+      assertThat(GUIDE.text()).contains("\n" + printed + "```");
       assertThat(backEnd.record().violations()).isEmpty();
     }
     assertThat(ledger.describeOpen()).isEmpty();

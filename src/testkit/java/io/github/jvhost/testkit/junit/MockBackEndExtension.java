@@ -1,0 +1,163 @@
+package io.github.jvhost.testkit.junit;
+
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.BackEndOffer;
+import io.github.jvhost.testkit.MockBackEnd;
+import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.testkit.RuleBreach;
+import java.lang.reflect.Parameter;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
+import org.junit.jupiter.api.extension.ParameterContext;
+import org.junit.jupiter.api.extension.ParameterResolver;
+
+/**
+ * Gives each test mock back ends of its own, and looks at what was done to them when it is over.
+ * Register one per class, in a static field with {@code @RegisterExtension}.
+ *
+ * <p>Parameters of test methods, and of {@code @BeforeEach} and {@code @AfterEach} methods, get:
+ *
+ * <table>
+ *   <caption>What a parameter gets</caption>
+ *   <tr><th>type</th><th>value</th></tr>
+ *   <tr><td>{@link MockBackEnd}</td><td>a back end that listens at a new socket; of several such
+ *     parameters the n-th gets the n-th back end of the test, in each of its methods the same</td>
+ *   </tr>
+ *   <tr><td>{@link Path}, without annotations</td><td>the socket of the n-th back end</td></tr>
+ *   <tr><td>{@link DescriptorLedger}</td><td>the test's ledger, a tracing one; what is written down
+ *     there has to be closed when the test ends</td></tr>
+ *   <tr><td>{@link MockBackEnds}</td><td>starts more back ends, with settings of their own</td></tr>
+ * </table>
+ *
+ * <p>After the {@code @AfterEach} methods all back ends of the test are closed. The test fails when
+ * a front end broke a rule ({@link RuleBreach}) or a descriptor of the ledger is open. Whenever a
+ * test fails, for whatever reason, a suppressed exception says what its back ends were told.
+ *
+ * <p>Immutable: tests may run in parallel. All that belongs to a test is in JUnit's store.
+ */
+public final class MockBackEndExtension implements ParameterResolver, AfterEachCallback {
+  private static final String KEY = "back ends";
+
+  private final Consumer<MockBackEnd.Builder> settings;
+  private final Set<RuleBreach.Rule> tolerated;
+
+  private MockBackEndExtension(
+      Consumer<MockBackEnd.Builder> settings, Set<RuleBreach.Rule> tolerated) {
+    this.settings = settings;
+    this.tolerated = tolerated;
+  }
+
+  /**
+   * {@return an extension whose back ends offer what this personality offers by default}
+   *
+   * @param personality how they behave where the specification leaves room
+   */
+  public static MockBackEndExtension of(Personality personality) {
+    return of(BackEndOffer.of(personality));
+  }
+
+  /**
+   * {@return an extension whose back ends offer this}
+   *
+   * @param offer the offer, its personality included
+   */
+  public static MockBackEndExtension of(BackEndOffer offer) {
+    return new MockBackEndExtension(backEnd -> backEnd.offer(offer), Set.of());
+  }
+
+  /**
+   * {@return the same extension with more settings for each back end: faults, a port, prices}
+   *
+   * @param more called for each back end that is started, on the thread of its test, after the
+   *     settings so far; what tests in parallel must not share it makes anew each time
+   */
+  public MockBackEndExtension with(Consumer<MockBackEnd.Builder> more) {
+    return new MockBackEndExtension(settings.andThen(more), tolerated);
+  }
+
+  /**
+   * {@return the same extension, which lets a front end break some rules}
+   *
+   * @param rules those that are known to be broken, besides the ones named so far; each is still in
+   *     the back end's record
+   */
+  public MockBackEndExtension tolerating(RuleBreach.Rule... rules) {
+    Set<RuleBreach.Rule> more = EnumSet.noneOf(RuleBreach.Rule.class);
+    more.addAll(tolerated);
+    more.addAll(List.of(rules));
+    return new MockBackEndExtension(settings, more);
+  }
+
+  @Override
+  public boolean supportsParameter(ParameterContext parameter, ExtensionContext context) {
+    return context.getTestMethod().isPresent() && supports(parameter.getParameter());
+  }
+
+  /** A path with an annotation is somebody else's: JUnit's temporary directory, for example. */
+  private static boolean supports(Parameter parameter) {
+    Class<?> type = parameter.getType();
+    return type == MockBackEnd.class
+        || type == MockBackEnds.class
+        || type == DescriptorLedger.class
+        || (type == Path.class && parameter.getAnnotations().length == 0);
+  }
+
+  @Override
+  public Object resolveParameter(ParameterContext parameter, ExtensionContext context) {
+    MockBackEnds backEnds =
+        store(context).computeIfAbsent(KEY, _ -> new MockBackEnds(settings), MockBackEnds.class);
+    Class<?> type = parameter.getParameter().getType();
+    if (type == MockBackEnds.class) {
+      return backEnds;
+    }
+    if (type == DescriptorLedger.class) {
+      return backEnds.ledger();
+    }
+    MockBackEnd backEnd = backEnds.numbered(place(parameter));
+    return type == Path.class ? backEnd.socket() : backEnd;
+  }
+
+  /** How many parameters of the same kind come before this one. */
+  private static int place(ParameterContext parameter) {
+    return (int)
+        Arrays.stream(parameter.getDeclaringExecutable().getParameters())
+            .limit(parameter.getIndex())
+            .filter(p -> p.getType() == parameter.getParameter().getType() && supports(p))
+            .count();
+  }
+
+  @Override
+  public void afterEach(ExtensionContext context) {
+    MockBackEnds backEnds = store(context).remove(KEY, MockBackEnds.class);
+    if (backEnds == null) {
+      return; // the test asked for nothing
+    }
+    List<String> wrong = backEnds.end(tolerated);
+    if (!wrong.isEmpty()) {
+      // Where the test has failed already, JUnit shows this below its failure.
+      throw new AssertionError(String.join("\n", wrong) + "\n" + backEnds.conversation());
+    }
+    context
+        .getExecutionException()
+        .ifPresent(failure -> failure.addSuppressed(new Told(backEnds.conversation())));
+  }
+
+  private ExtensionContext.Store store(ExtensionContext context) {
+    return context.getStore(ExtensionContext.Namespace.create(MockBackEndExtension.class, this));
+  }
+
+  /** Shown below a failure; where it was made says nothing. */
+  private static final class Told extends Exception {
+    private static final long serialVersionUID = 1;
+
+    Told(String conversation) {
+      super(conversation, null, false, false);
+    }
+  }
+}
