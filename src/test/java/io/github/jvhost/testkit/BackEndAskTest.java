@@ -22,7 +22,7 @@ import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.MemoryFile;
 import io.github.jvhost.sys.Poller;
 import io.github.jvhost.testkit.Faults.Wrong;
-import java.nio.file.Path;
+import io.github.jvhost.testkit.junit.MockBackEndExtension;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -33,16 +33,25 @@ import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** The mock back end asks on its own channel, sensibly and not. */
 class BackEndAskTest {
   private static final NoPayload NOTHING = NoPayload.INSTANCE;
   private static final UUID OBJECT = new UUID(1, 2);
 
-  @TempDir private Path dir;
+  @RegisterExtension
+  static final MockBackEndExtension backEnds =
+      MockBackEndExtension.of(
+          BackEndOffer.of(Personality.GENERIC)
+              .with(ProtocolFeature.BACKEND_REQ)
+              .with(ProtocolFeature.BACKEND_SEND_FD)
+              .with(ProtocolFeature.CONFIG)
+              .with(ProtocolFeature.HOST_NOTIFIER)
+              .with(ProtocolFeature.SHARED_OBJECT)
+              .with(ProtocolFeature.INBAND_NOTIFICATIONS));
 
-  private final DescriptorLedger ledger = DescriptorLedger.tracing();
+  private DescriptorLedger ledger;
   private final List<BackEndRequest> heard = new ArrayList<>();
   private final List<Payload> payloads = new ArrayList<>();
   private MockBackEnd backEnd;
@@ -51,26 +60,16 @@ class BackEndAskTest {
   private EventFd object;
 
   @BeforeEach
-  void connect() {
+  void connect(MockBackEnd started, DescriptorLedger book) {
+    ledger = book;
+    backEnd = started;
     object = EventFd.create(ledger, "an object");
-    BackEndOffer offer = BackEndOffer.of(Personality.GENERIC);
-    for (ProtocolFeature feature :
-        List.of(
-            ProtocolFeature.BACKEND_REQ,
-            ProtocolFeature.BACKEND_SEND_FD,
-            ProtocolFeature.CONFIG,
-            ProtocolFeature.HOST_NOTIFIER,
-            ProtocolFeature.SHARED_OBJECT,
-            ProtocolFeature.INBAND_NOTIFICATIONS)) {
-      offer = offer.with(feature);
-    }
-    backEnd = MockBackEnd.builder(dir.resolve("nic"), ledger).offer(offer).start();
     guest = new TestFrontEnd(backEnd, ledger);
     guest.negotiate();
     BackEndChannel.Opened opened =
         BackEndChannel.open(
             "nic",
-            offer.dialect(),
+            backEnd.offer().dialect(),
             ledger,
             (request, payload, _) -> {
               heard.add(request);
@@ -87,11 +86,9 @@ class BackEndAskTest {
   }
 
   @AfterEach
-  void nothingIsLeftOpen() {
+  void close() {
     guest.close();
-    backEnd.close();
     object.close();
-    assertThat(ledger.describeOpen()).isEmpty();
   }
 
   @Test

@@ -3,17 +3,17 @@ package io.github.jvhost.vhost;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.Personality;
-import java.nio.file.Path;
+import io.github.jvhost.testkit.junit.MockBackEndExtension;
 import java.util.List;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Devices of any kind, told their plans side by side. */
 class VhostDeviceTest {
-  @TempDir private Path dir;
+  @RegisterExtension
+  static final MockBackEndExtension backEnds = MockBackEndExtension.of(Personality.GENERIC);
 
   private static VhostDevice connect(Configs configs, MockBackEnd backEnd) {
     return VhostDevice.connect(
@@ -26,12 +26,8 @@ class VhostDeviceTest {
   }
 
   @Test
-  void oneThatFailsDoesNotKeepTheOthersFromFinishing() {
+  void oneThatFailsDoesNotKeepTheOthersFromFinishing(MockBackEnd backEnd) {
     try (Configs configs = new Configs();
-        MockBackEnd backEnd =
-            MockBackEnd.builder(dir.resolve("nic"), configs.ledger)
-                .offer(BackEndOffer.of(Personality.GENERIC))
-                .start();
         VhostDevice gone = connect(configs, backEnd)) {
       gone.disconnect(); // a mock back end has one connection at a time
       try (VhostDevice there = connect(configs, backEnd)) {
