@@ -187,9 +187,18 @@ final class BackEndPresence {
 
   /**
    * Whether what was found is a plan's to take up; then the watcher is told once that has ended.
+   *
+   * <pre>
+   *   the watcher's thread            the plan's thread (planEnds)
+   *   1 tellWhenPlanEnds = true       a planUnderWay = false
+   *   2 look at planUnderWay          b look at tellWhenPlanEnds: tell
+   * </pre>
+   *
+   * <p>If 2 comes before a, so does 1, and b tells. If a comes before 2, there is no plan any more
+   * and the watcher attends to it itself; b may tell once in vain, which does no harm.
    */
   boolean leaveToPlan() {
-    tellWhenPlanEnds = true; // before looking: a plan that ends meanwhile tells
+    tellWhenPlanEnds = true;
     if (planUnderWay) {
       return true;
     }

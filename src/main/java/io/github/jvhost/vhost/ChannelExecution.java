@@ -18,9 +18,23 @@ abstract class ChannelExecution implements Execution {
   private long endNanos;
   private @Nullable VhostException failure;
 
+  /** Whose doorbell pages go before a ring stops; null: nobody's. */
+  private @Nullable DeviceConnection doorbells;
+
   ChannelExecution(VhostUserChannel channel) {
     this.channel = channel;
     this.event = Observation.ofPlan(channel);
+  }
+
+  /** The plan as it was made. Makes no object. */
+  abstract Plan asPlanned();
+
+  /**
+   * Has the pages of rings that are about to stop withdrawn (vhost-user, "Host notifier"), once
+   * anything is told: a plan that is given up before that leaves a device that is served as it was.
+   */
+  final void withdrawsDoorbellsOf(DeviceConnection connection) {
+    doorbells = connection;
   }
 
   final VhostUserChannel channel() {
@@ -50,6 +64,9 @@ abstract class ChannelExecution implements Execution {
     startNanos = System.nanoTime();
     if (event != null) {
       event.begin();
+    }
+    if (doorbells != null) {
+      doorbells.dropDoorbells(asPlanned());
     }
   }
 

@@ -190,10 +190,12 @@ final class DeviceConnection implements AutoCloseable {
     }
   }
 
-  /** Withdraws the doorbell page of a ring that is about to stop. */
-  void dropDoorbell(int ring) {
-    if (dispatch != null) {
-      dispatch.dropDoorbell(ring);
+  /** Withdraws the doorbell pages of the rings that a plan stops. Makes no object. */
+  void dropDoorbells(Plan plan) {
+    for (int i = 0; i < plan.steps().size() && dispatch != null; i++) {
+      if (plan.steps().get(i).step() instanceof Step.StopRing(int ring)) {
+        dispatch.dropDoorbell(ring);
+      }
     }
   }
 

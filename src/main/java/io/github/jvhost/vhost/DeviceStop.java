@@ -137,7 +137,7 @@ public final class DeviceStop implements AutoCloseable {
    * Makes sure that no back end can write to guest memory any more. One that has answered has
    * stopped, and one that has hung up is taken to be gone. One that neither answers in time nor
    * hangs up, or answers nonsense, may go on for as long as it likes, although its connection was
-   * closed.
+   * closed: at this stop, or before it, when a driver reset its device or a link was pulled.
    *
    * @throws VhostException (RECONNECT) there is such a back end; guest memory must not be handed
    *     over then
@@ -146,15 +146,13 @@ public final class DeviceStop implements AutoCloseable {
     for (int i = 0; i < outcomes.length; i++) {
       Outcome outcome = outcomes[i];
       VhostException failure = outcome == null ? null : outcome.failure();
+      // Where nothing was told there was no connection: how that one ended counts, see below.
       if (failure != null
           && outcome.stepsTold() > 0
           && !(failure instanceof BackEndGoneException)) {
-        throw new VhostException(
-            "%s: the back end has not said that its rings stopped, nor hung up, so it may still write to guest memory: %s"
-                .formatted(nets.get(i).name(), failure.getMessage()),
-            Recovery.RECONNECT,
-            failure);
+        throw NetTransitions.mayStillWrite(nets.get(i).name(), failure);
       }
+      nets.get(i).migration().requireNoneLeftServing();
     }
   }
 

@@ -16,7 +16,10 @@ import java.util.StringJoiner;
  * @param regions of guest memory
  * @param logging whether dirty pages are logged
  * @param inflight whether a region says what was in flight, which only a back end with
- *     INFLIGHT_SHMFD can take up
+ *     INFLIGHT_SHMFD can take up. That is so for split rings, too: a back end that made a region
+ *     may complete requests in another order than they were made available in. Then the used index
+ *     only says how many are done, and the region which. A back end that goes on at the used index
+ *     without it does some of them twice, and never completes others
  */
 record NetNeeds(VirtioNet model, int regions, boolean logging, boolean inflight) {
   /**

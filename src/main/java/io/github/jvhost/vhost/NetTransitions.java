@@ -2,6 +2,7 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.BackEndGoneException;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
@@ -13,6 +14,21 @@ import org.jspecify.annotations.Nullable;
 /**
  * How a virtio-net device gets from one state to another: what its back end is to know, planned
  * from the model, guest memory and the notifiers; and what came of it, folded back into the model.
+ *
+ * <p>Whether the device runs is several questions:
+ *
+ * <pre>
+ *   wanted             start was asked for, and stop for good has not been since
+ *   shouldRun          driver and link let it run now
+ *   mayRunAgain        the same, a link not counted that is down because the back end had gone
+ *   waitsForBackEnd    wanted, and it may run again: another back end is worth an attempt
+ *   running            a back end was told to serve the rings, and has taken it
+ *
+ *   planStart          wanted from here on; to running where it should run, else stopped
+ *   startAnew          the same where it may run again; the link comes back with it
+ *   planStop           to stopped, and wanted stays: a reset, a change, a link that was pulled
+ *   planStopForGood    to stopped, and not wanted any more: a migration, the embedder
+ * </pre>
  *
  * <p>Guarded by the lock of its {@link VhostNet}, which says who may when.
  */
@@ -42,6 +58,9 @@ final class NetTransitions {
 
   /** Whether the device is to run as soon as its driver, its link and its back end let it. */
   private boolean wanted;
+
+  /** Why the connection is over while the back end may go on serving; null: it does not. */
+  private @Nullable VhostException leftServing;
 
   /** Whether this device only stands for one whose guest memory has not arrived yet. */
   private boolean rehearses;
@@ -194,7 +213,7 @@ final class NetTransitions {
           PreparedStart.of(
               like,
               device.plan(configuration.of(like, setting(0, false))),
-              connection.channel(),
+              connection,
               device.shadow(),
               memory.table(),
               inflight.region(),
@@ -209,7 +228,7 @@ final class NetTransitions {
     DeviceConnection connection = device.connection();
     if (running && connection != null) {
       Plan plan = planStop(DeviceConfig.Lifecycle.STOPPED);
-      preparedStop = PreparedStop.of(plan, connection.channel(), device.shadow(), deadline);
+      preparedStop = PreparedStop.of(plan, connection, device.shadow(), deadline);
     }
   }
 
@@ -221,7 +240,6 @@ final class NetTransitions {
         prepared == null ? null : prepared.ifStillRight(device.shadow(), device.connection());
     if (stop != null) {
       wanted = false;
-      device.dropDoorbells(stop.asPlanned());
       presence.planBegins();
     }
     return stop;
@@ -295,6 +313,27 @@ final class NetTransitions {
     }
   }
 
+  /**
+   * Makes sure that no back end was left that may still write. Makes no object where none was.
+   *
+   * @throws VhostException (RECONNECT) one was, and no other was connected to since
+   */
+  void requireNoneLeftServing() {
+    VhostException why = leftServing;
+    if (why != null) {
+      throw mayStillWrite(device.name(), why);
+    }
+  }
+
+  /** For a back end that guest memory cannot be taken from. */
+  static VhostException mayStillWrite(String name, VhostException why) {
+    return new VhostException(
+        "%s: the back end has not said that its rings stopped, nor hung up, so it may still write to guest memory: %s"
+            .formatted(name, why.getMessage()),
+        Recovery.RECONNECT,
+        why);
+  }
+
   /** How its back end is set up early, or why it is not. */
   PresetupPlanner.EarlyPlan planPresetup(PresetupMode mode, VirtioNetState early, int generation) {
     return PresetupPlanner.plan(
@@ -359,7 +398,9 @@ final class NetTransitions {
     boolean wasConnected = device.connection() != null;
     Outcome outcome = device.finish(execution);
     if (outcome.stepsTold() == 0 && !outcome.complete() && device.connected()) {
-      wanted |= running; // as it was: the back end has heard nothing of it
+      if (running) {
+        wanted = true; // a stop that was never told: the device runs, and is to go on
+      }
       return outcome;
     }
     inflight.keep(outcome.inflight());
@@ -379,9 +420,10 @@ final class NetTransitions {
     }
     VhostException failure = outcome.failure();
     // What a back end holds that refused something at run time is not known, nor whether it has
-    // stopped: it may still write into guest memory until its connection is closed.
-    boolean refused = !execution.plan().lifecycle().isEarly();
-    if (failure != null && wasConnected && (refused || !device.connected())) {
+    // stopped: it may still write into guest memory until its connection is closed. One that
+    // refused an early set-up serves nothing yet, and whoever set it up decides what comes next.
+    boolean mayServe = !execution.plan().lifecycle().isEarly();
+    if (failure != null && wasConnected && (mayServe || !device.connected())) {
       lose(failure);
     }
     return noteRefused(outcome);
@@ -458,21 +500,30 @@ final class NetTransitions {
 
   /** The connection is over: the guest sees its link down until there is another one. */
   void lose(VhostException why) {
-    dropConnection();
+    dropConnection(why);
     tellLoss(why);
     if (!closed) {
       presence.lost(why);
     }
   }
 
-  /** Closes what is left of the connection, before what the back end was doing is forgotten. */
-  private void dropConnection() {
+  /**
+   * Closes what is left of the connection, before what the back end was doing is forgotten. One
+   * that has neither stopped its rings nor hung up may go on with them.
+   */
+  private void dropConnection(VhostException why) {
     if (device.shadow().anyRingMayRun()) {
       indexes.served();
+      leftServing = hungUp(why) ? null : why;
     }
     running = false;
     presence.disconnected();
     device.disconnect();
+  }
+
+  /** Now, or before and it is said again. */
+  private static boolean hungUp(VhostException why) {
+    return why instanceof BackEndGoneException || why.getCause() instanceof BackEndGoneException;
   }
 
   /**
@@ -483,7 +534,7 @@ final class NetTransitions {
    *     little
    */
   void connectAnew(String why) {
-    dropConnection();
+    dropConnection(new VhostException(why, Recovery.RECONNECT));
     try {
       device.reconnect(why, this::use);
     } catch (VhostException e) {
@@ -502,13 +553,14 @@ final class NetTransitions {
    * @throws VhostException its back end can too little
    */
   void goOnWith(DeviceConnection opened) {
-    dropConnection();
+    dropConnection(new VhostException("another connection was made", Recovery.RECONNECT));
     device.take(opened, this::use);
     isConnected();
   }
 
   private void isConnected() {
     lossTold = false;
+    leftServing = null;
     presence.connected(device.connection());
   }
 
@@ -565,7 +617,7 @@ final class NetTransitions {
 
   /** Closes what a closed device still has. A second time does nothing. */
   void release() {
-    dropConnection();
+    dropConnection(new VhostException("the device is closed", Recovery.GIVE_UP));
     inflight.close();
     if (!released) {
       released = true; // another device may have the model by the second time

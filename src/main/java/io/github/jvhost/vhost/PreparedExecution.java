@@ -95,7 +95,7 @@ final class PreparedExecution extends ChannelExecution {
     taken = 0;
   }
 
-  /** What the plan was when it was made. */
+  @Override
   Plan asPlanned() {
     return prepared.asPlanned();
   }

@@ -69,6 +69,7 @@ final class PreparedStart {
    *
    * @param like a model with the early state
    * @param planned from {@code shadow} to what that model makes, guest memory not looked at
+   * @param connection of the device
    * @param inflight the device's region at this time
    * @param deadline of the start; restarted then
    * @return null: this plan cannot be told without waiting on the way
@@ -76,13 +77,18 @@ final class PreparedStart {
   static @Nullable PreparedStart of(
       VirtioNet like,
       Plan planned,
-      VhostUserChannel channel,
+      DeviceConnection connection,
       Shadow shadow,
       MemoryTable memory,
       @Nullable InflightRegion inflight,
       Deadline deadline) {
-    PreparedPlan plan = PreparedPlan.of(planned, channel);
-    return plan == null ? null : new PreparedStart(plan, deadline, shadow, like, memory, inflight);
+    PreparedPlan plan = PreparedPlan.of(planned, connection.channel());
+    if (plan == null) {
+      return null;
+    }
+    var start = new PreparedStart(plan, deadline, shadow, like, memory, inflight);
+    start.execution.withdrawsDoorbellsOf(connection);
+    return start;
   }
 
   /**

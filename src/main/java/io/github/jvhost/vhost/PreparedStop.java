@@ -1,6 +1,5 @@
 package io.github.jvhost.vhost;
 
-import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.sys.Deadline;
 import org.jspecify.annotations.Nullable;
 
@@ -21,13 +20,19 @@ final class PreparedStop {
    * Prepares a stop.
    *
    * @param planned from {@code shadow}
+   * @param connection of the device
    * @param deadline of the stop; restarted then
    * @return null: this plan cannot be told without waiting on the way
    */
   static @Nullable PreparedStop of(
-      Plan planned, VhostUserChannel channel, Shadow shadow, Deadline deadline) {
-    PreparedPlan plan = PreparedPlan.of(planned, channel);
-    return plan == null ? null : new PreparedStop(new PreparedExecution(plan, deadline), shadow);
+      Plan planned, DeviceConnection connection, Shadow shadow, Deadline deadline) {
+    PreparedPlan plan = PreparedPlan.of(planned, connection.channel());
+    if (plan == null) {
+      return null;
+    }
+    var execution = new PreparedExecution(plan, deadline);
+    execution.withdrawsDoorbellsOf(connection);
+    return new PreparedStop(execution, shadow);
   }
 
   /**

@@ -24,6 +24,27 @@ import org.slf4j.LoggerFactory;
  *   gone, packed ring    the in-flight region; without one nobody knows: its flags look the same
  *                        after every second lap
  * </pre>
+ *
+ * <p>Where a back end keeps an in-flight region of split rings, the used index is where it goes on,
+ * and the region says which requests from there on are done already; so the next back end has to
+ * take that up ({@link NetNeeds}).
+ *
+ * <p>How much the indexes in the model are worth is in two flags:
+ *
+ * <pre>
+ *   event                              stale   unproven   the indexes in the model
+ *   fresh: the driver begins anew      no      no         right: the start of each ring
+ *   restored: a saved state            no      yes        as somebody else says; guest memory may
+ *                                                         rule them out once it is complete
+ *   served: a back end may serve       yes     no         behind, by what it has done since
+ *   all rings have said where          no      as it was  right
+ *   one ring has not, or recover       yes     as it was  behind; a split ring's is read again
+ *     did not find it
+ *   recover found all                  no      as it was  right
+ * </pre>
+ *
+ * <p>{@code recover} reads only where they are stale, guest memory is held against them only where
+ * they are unproven.
  */
 final class RingIndexes {
   private static final Logger log = LoggerFactory.getLogger(RingIndexes.class);
@@ -34,7 +55,7 @@ final class RingIndexes {
   private final RingEvidence evidence;
   private final KeptInflight inflight;
 
-  /** The rings of which a back end that stopped has said where. */
+  /** Within one taking of answers: the rings of which it is known by now where they stopped. */
   private final BitSet told = new BitSet();
 
   /** Whether rings may have gone on since the model's indexes were right. */

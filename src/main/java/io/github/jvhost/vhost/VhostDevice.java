@@ -216,17 +216,10 @@ public final class VhostDevice implements AutoCloseable {
     if (connection == null) {
       return new FailedExecution(plan, notConnected());
     }
-    dropDoorbells(plan);
-    return new VhostUserOps(connection.channel(), rings).begin(plan, deadline);
-  }
-
-  /** Withdraws the pages of rings that are about to stop (vhost-user, "Host notifier"). */
-  void dropDoorbells(Plan plan) {
-    for (int i = 0; i < plan.steps().size(); i++) {
-      if (plan.steps().get(i).step() instanceof Step.StopRing(int ring) && connection != null) {
-        connection.dropDoorbell(ring);
-      }
-    }
+    ChannelExecution execution =
+        new VhostUserOps(connection.channel(), rings).begin(plan, deadline);
+    execution.withdrawsDoorbellsOf(connection);
+    return execution;
   }
 
   private VhostException notConnected() {

@@ -72,34 +72,41 @@ public final class VhostNetGroup {
           begun.add(execution);
         }
       }
-    } catch (RuntimeException e) {
+      if (!begun.isEmpty()) {
+        SideBySide.run(begun, longestDeadline(devices), cancelled);
+      }
+      for (int i = 0; i < devices.size(); i++) {
+        Execution execution = executions.set(i, null);
+        if (execution != null) {
+          results.set(i, finishPresetup(devices.get(i), execution));
+        }
+      }
+    } catch (Throwable e) { // an Error of the caller's, too
       giveUp(devices, executions, e);
       throw e;
-    }
-    if (!begun.isEmpty()) {
-      SideBySide.run(begun, longestDeadline(devices), cancelled);
-    }
-    for (int i = 0; i < devices.size(); i++) {
-      Execution execution = executions.get(i);
-      if (execution != null) {
-        results.set(i, finishPresetup(devices.get(i), execution));
-      }
     }
     return results;
   }
 
-  /** One that cannot even begin must not keep the others from whoever wants them next. */
+  /**
+   * What was begun is finished, so that whoever wants a device next gets its turn: a device could
+   * not even begin, there was nothing to wait with, or the caller's own code threw.
+   */
   private static void giveUp(
-      List<EarlyState> devices, List<@Nullable Execution> begun, RuntimeException why) {
+      List<EarlyState> devices, List<@Nullable Execution> begun, Throwable why) {
     for (int i = 0; i < begun.size(); i++) {
       Execution execution = begun.get(i);
       if (execution != null) {
-        execution.abandon(
-            new VhostException(
-                "another device's early set-up could not begin: " + why.getMessage(),
-                Recovery.RETRY,
-                why));
-        devices.get(i).net().migration().finish(execution);
+        String note = "the early set-up of the devices was given up: " + why;
+        execution.abandon(new VhostException(note, Recovery.RETRY, why));
+        VhostNetMigration net = devices.get(i).net().migration();
+        try {
+          if (net.finish(execution).stepsTold() > 0) {
+            net.reconnectOnly(note); // half told is worse than not told
+          }
+        } catch (RuntimeException e) { // the others are finished all the same
+          why.addSuppressed(e);
+        }
       }
     }
   }

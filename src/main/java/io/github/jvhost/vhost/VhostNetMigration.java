@@ -215,7 +215,8 @@ public final class VhostNetMigration {
 
   /**
    * Takes a state that was made ready ahead of time, {@link VirtioNet#prepareRestore}, in place of
-   * everything that the driver did; the back end is told nothing. Allocates nothing.
+   * everything that the driver did; the back end is told nothing. The device is one of this host
+   * again, also after {@link #handedOver}. Allocates nothing.
    *
    * @param state made ready by this device's model, and still current
    */
@@ -423,6 +424,16 @@ public final class VhostNetMigration {
   void requireRingPositions() {
     synchronized (net) {
       transitions.requireRingPositions();
+    }
+  }
+
+  /**
+   * See {@link NetTransitions#requireNoneLeftServing}: for a device whose connection was over
+   * before its stop.
+   */
+  void requireNoneLeftServing() {
+    synchronized (net) {
+      transitions.requireNoneLeftServing();
     }
   }
 

@@ -278,6 +278,11 @@ final class VhostUserExecution extends ChannelExecution {
   }
 
   @Override
+  Plan asPlanned() {
+    return plan;
+  }
+
+  @Override
   public void record(Outcome outcome) {
     record(plan, false, outcome);
   }

@@ -24,7 +24,7 @@ final class VhostUserOps implements VhostOps {
   }
 
   @Override
-  public Execution begin(Plan plan, Deadline deadline) {
+  public ChannelExecution begin(Plan plan, Deadline deadline) {
     return new VhostUserExecution(channel, plan, deadline, rings);
   }
 }

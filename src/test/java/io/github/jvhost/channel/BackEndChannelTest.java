@@ -112,6 +112,19 @@ class BackEndChannelTest {
     }
   }
 
+  /** It is refused, and is the handler's to close as any other that it answers with. */
+  @Test
+  void aDescriptorThatBelongsToNoAnswerStaysTheHandlers() {
+    try (MemoryFile stray = MemoryFile.create(pair.ledger, "stray", 4096)) {
+      pair.answer = new Answer(0, stray.descriptor());
+      pair.ask(BackEndRequest.CONFIG_CHANGE_MSG, new byte[0]);
+      BackEndRequester.BackEndAnswer answer = pair.backEnd.awaitAnswer(soon());
+      assertThat(answer.result()).isEqualTo(1);
+      assertThat(answer.descriptors()).isEmpty();
+      assertThat(stray.descriptor().isOpen()).isTrue();
+    }
+  }
+
   @Test
   void anObjectThatIsNotFoundIsAnsweredAsWell() {
     pair.answer = Answer.REFUSED;

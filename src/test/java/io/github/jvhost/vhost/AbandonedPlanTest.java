@@ -3,7 +3,9 @@ package io.github.jvhost.vhost;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.testkit.BackEndOffer;
+import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Personality;
 import java.nio.file.Path;
 import java.util.List;
@@ -102,6 +104,36 @@ class AbandonedPlanTest {
       assertThat(rig.net().shadow()).isEqualTo(Shadow.nothingTold());
       rig.net().start(); // it has its turn
       assertThat(rig.net().running()).isTrue();
+    }
+  }
+
+  /** What it was waited with has failed, or whoever asked for it. */
+  @Test
+  void anEarlySetUpWhoseWaitEndsWithAnErrorHoldsNobody() {
+    try (Rig rig = new Rig(dir, 2, BackEndOffer.of(Personality.GENERIC), BackEndProfile.GENERIC)) {
+      rig.driveAll();
+      // The barrier, so that nothing else is answered in its place.
+      rig.backEnd()
+          .arm(Faults.none().at(FrontEndRequest.GET_STATUS, 2, new Faults.Wrong.NoAnswer()));
+      List<VhostNetGroup.EarlyState> early =
+          rig.nets.stream()
+              .map(net -> new VhostNetGroup.EarlyState(net, net.snapshot(), 1))
+              .toList();
+
+      assertThatThrownBy(() ->
+              VhostNetGroup.presetup(
+                  PresetupMode.IMPLICIT,
+                  early,
+                  () -> {
+                    throw new IllegalStateException("nobody wants it any more");
+                  }))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessage("nobody wants it any more");
+
+      for (VhostNet net : rig.nets) {
+        net.start(); // it has its turn
+        assertThat(net.running()).isTrue();
+      }
     }
   }
 

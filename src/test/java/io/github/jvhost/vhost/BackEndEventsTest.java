@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.FrontEndRequest;
@@ -227,6 +228,31 @@ class BackEndEventsTest {
       rig.net().start();
       assertThat(result(rig.backEnd().hostNotifier(1, page.descriptor(), 0, 4096))).isZero();
       assertThat(heard.next()).isEqualTo("offered 1");
+      rig.net().stop();
+      assertThat(heard.next()).isEqualTo("withdrawn 1");
+    }
+  }
+
+  /** The second device's stop cannot even begin, so the first one's is not told. */
+  @Test
+  void aStopThatIsGivenUpLeavesADeviceItsDoorbell() throws Exception {
+    try (Rig rig = rig(ProtocolFeature.HOST_NOTIFIER);
+        EventFd page = EventFd.create(rig.ledger, "page");
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, BackEndWatch.Listener.NONE)) {
+      watch.watch(rig.net(), new ReconnectPolicy.Never());
+      rig.addBackEnd(Faults.none());
+      rig.nets.add(rig.connect(1, Duration.ofSeconds(10)));
+      rig.driveAll();
+      rig.nets.forEach(VhostNet::start);
+      assertThat(result(rig.backEnd().hostNotifier(1, page.descriptor(), 0, 4096))).isZero();
+      assertThat(heard.next()).isEqualTo("offered 1");
+      try (var stop = new DeviceStop(rig.nets, StartOrder.PLANNED)) {
+        rig.nets.get(1).close();
+        assertThatThrownBy(stop::stop).isInstanceOf(IllegalStateException.class);
+      }
+      assertThat(rig.net().running()).isTrue();
+      assertThat(heard.all).as("it is served through that page").isEmpty();
+
       rig.net().stop();
       assertThat(heard.next()).isEqualTo("withdrawn 1");
     }

@@ -32,6 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A back end hangs up instead of saying where its rings stopped. */
 class StopWithoutAnswerTest {
@@ -187,6 +188,62 @@ class StopWithoutAnswerTest {
       assertThat(target.runs).isFalse();
       assertThat(net.running()).as("on a new connection").isTrue();
       assertThat(rig.backEnds.getFirst().record().connections()).isEqualTo(2);
+    }
+  }
+
+  /**
+   * The same before the migration's own stop: its driver has reset the device, or its link was
+   * pulled, and the back end has not stopped its rings for that.
+   */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void nothingIsHandedOverBesideABackEndThatWasLeftServing(boolean reset) throws Exception {
+    BackEndOffer offer = BackEndOffer.of(Personality.GENERIC);
+    try (Rig rig = new Rig(dir, 0, offer, BackEndProfile.GENERIC)) {
+      for (int i = 0; i < 2; i++) {
+        rig.addBackEnd(Faults.none());
+        rig.nets.add(rig.connect(i, Duration.ofSeconds(1)));
+      }
+      VhostNet net = running(rig);
+      rig.backEnd()
+          .arm(Faults.none().at(FrontEndRequest.GET_VRING_BASE, 1, new Faults.Wrong.NoAnswer()));
+      if (reset) {
+        net.access(() -> net.model().setStatus(0));
+      } else {
+        net.linkUp(false);
+      }
+      assertThat(net.connected()).isFalse();
+      Vm source = new Vm(true);
+      Vm target = new Vm(false);
+      MigrationException stayed =
+          catchThrowableOfType(MigrationException.class, () -> migrate(rig, source, target));
+
+      assertThat(stayed)
+          .hasMessageContaining("net0: the back end has not said that its rings stopped")
+          .hasMessageContaining("it may still write to guest memory");
+      assertThat(source.runs).isTrue();
+      assertThat(target.runs).isFalse();
+    }
+  }
+
+  /** One that hung up is gone, and another connection is another back end. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aBackEndThatHungUpOrWasReplacedKeepsNobody(boolean replaced) throws Exception {
+    try (Rig rig = rig(0)) {
+      VhostNet net = running(rig);
+      if (replaced) {
+        rig.backEnd()
+            .arm(Faults.none().at(FrontEndRequest.GET_VRING_BASE, 1, new Faults.Wrong.Refuse()));
+      }
+      net.access(() -> net.model().setStatus(0));
+      assertThat(net.connected()).isFalse();
+      if (replaced) {
+        net.reconnect();
+      }
+      Vm target = new Vm(false);
+      migrate(rig, new Vm(true), target);
+      assertThat(target.runs).isTrue();
     }
   }
 
