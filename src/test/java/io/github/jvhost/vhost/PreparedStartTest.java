@@ -150,10 +150,14 @@ class PreparedStartTest {
     }
   }
 
-  /** The first windows of a JVM link what they call, which makes objects of its own. */
+  /**
+   * Where no acknowledgements are asked for. The first windows of a JVM link what they call, which
+   * makes objects of its own.
+   */
   @Test
   void aWindowMakesNoObject() throws Exception {
-    try (Rig rig = new Rig(dir, 2, PRESETUP, BackEndProfile.GENERIC)) {
+    assertThat(BackEndProfile.LIBVHOST_USER.hangsUpOnRefusal()).isTrue();
+    try (Rig rig = new Rig(dir, 2, PRESETUP, BackEndProfile.LIBVHOST_USER)) {
       preset(rig, PresetupMode.EXPLICIT, true);
       List<RehearsalDevice> actors = new ArrayList<>();
       try {
