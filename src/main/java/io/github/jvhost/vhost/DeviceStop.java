@@ -150,7 +150,7 @@ public final class DeviceStop implements AutoCloseable {
       if (failure != null
           && outcome.stepsTold() > 0
           && !(failure instanceof BackEndGoneException)) {
-        throw NetTransitions.mayStillWrite(nets.get(i).name(), failure);
+        throw NetConnection.mayStillWrite(nets.get(i).name(), failure);
       }
       nets.get(i).migration().requireNoneLeftServing();
     }

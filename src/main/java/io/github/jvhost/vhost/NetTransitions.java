@@ -2,7 +2,6 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.BackEndGoneException;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
@@ -40,10 +39,10 @@ final class NetTransitions {
   private final RingIndexes indexes;
   private final BackEndPresence presence;
   private final KeptInflight inflight = new KeptInflight();
+  private final NetConnection connection;
   private @Nullable DirtyLog dirtyLog;
 
   // Written under the device's lock, read without it by what must not wait.
-  private volatile boolean running;
   private volatile boolean closed;
 
   /** Whether nothing is left of a closed device. */
@@ -53,17 +52,8 @@ final class NetTransitions {
   private @Nullable PreparedStart preparedStart;
   private @Nullable PreparedStop preparedStop;
 
-  /** Whether the observer knows that the connection is lost, or need not be told. */
-  private boolean lossTold;
-
   /** Whether the device is to run as soon as its driver, its link and its back end let it. */
   private boolean wanted;
-
-  /** Why the connection is over while the back end may go on serving; null: it does not. */
-  private @Nullable VhostException leftServing;
-
-  /** Whether this device only stands for one whose guest memory has not arrived yet. */
-  private boolean rehearses;
 
   /** The stop whose bases are in the model already; null: there is none. */
   private @Nullable PreparedExecution taken;
@@ -75,7 +65,7 @@ final class NetTransitions {
     this.configuration = new NetConfiguration(device.name(), memory, notifiers);
     this.indexes = new RingIndexes(model, memory, configuration, inflight);
     this.presence = new BackEndPresence(model, notifiers);
-    presence.connected(device.connection());
+    this.connection = new NetConnection(device, presence, indexes, this::use);
   }
 
   BackEndPresence presence() {
@@ -84,7 +74,7 @@ final class NetTransitions {
 
   /** Whether the back end serves the rings, as far as this side knows. */
   boolean running() {
-    return running;
+    return connection.running();
   }
 
   /** Whether driver and link let the device run. */
@@ -141,7 +131,7 @@ final class NetTransitions {
     if (!(linkComesBack ? mayRunAgain() : shouldRun())) {
       return planStop(DeviceConfig.Lifecycle.STOPPED);
     }
-    if (!running) {
+    if (!connection.running()) {
       indexes.requireRecovered();
     }
     DeviceConfig desired = runningConfig(true);
@@ -171,7 +161,7 @@ final class NetTransitions {
    *     state says
    */
   void requirePossiblePositions() {
-    int ring = ringThatCannotGoOn();
+    int ring = indexes.ruledOut();
     if (ring >= 0) {
       throw new VhostException(
           "%s: the saved state and guest memory do not belong together: %s"
@@ -180,22 +170,12 @@ final class NetTransitions {
     }
   }
 
-  private int ringThatCannotGoOn() {
-    int ring = model.live() ? indexes.ruledOut() : -1;
-    return rehearses ? -1 : ring;
-  }
-
-  private int ringThatIsOverrun() {
-    int ring = model.live() ? indexes.overrun() : -1;
-    return rehearses ? -1 : ring;
-  }
-
   private void breakWhatCannotGoOn() {
-    int overrun = ringThatIsOverrun();
+    int overrun = indexes.overrun();
     if (overrun >= 0) {
       model.markBroken(indexes.whyOverrun(overrun)); // the driver's own doing, as in QEMU
     }
-    int ring = ringThatCannotGoOn();
+    int ring = indexes.ruledOut();
     if (ring >= 0) {
       model.markBroken("the saved state: " + indexes.whyRuledOut(ring));
     }
@@ -204,16 +184,16 @@ final class NetTransitions {
   /** Makes the next start ahead of time, if that can be done; whether it was. */
   boolean prepareStart(VirtioNetState early, Deadline deadline) {
     preparedStart = null;
-    DeviceConnection connection = device.connection();
+    DeviceConnection opened = device.connection();
     VirtioNet like = model.twin();
     like.restore(early);
     boolean runs = like.live() && like.linkUp() && configuration.ringOutside(like) == null;
-    if (connection != null && runs) {
+    if (opened != null && runs) {
       preparedStart =
           PreparedStart.of(
               like,
               device.plan(configuration.of(like, setting(0, false))),
-              connection,
+              opened,
               device.shadow(),
               memory.table(),
               inflight.region(),
@@ -225,10 +205,10 @@ final class NetTransitions {
   /** Makes the next stop ahead of time, if that can be done. */
   void prepareStop(Deadline deadline) {
     preparedStop = null;
-    DeviceConnection connection = device.connection();
-    if (running && connection != null) {
+    DeviceConnection opened = device.connection();
+    if (running() && opened != null) {
       Plan plan = planStop(DeviceConfig.Lifecycle.STOPPED);
-      preparedStop = PreparedStop.of(plan, connection, device.shadow(), deadline);
+      preparedStop = PreparedStop.of(plan, opened, device.shadow(), deadline);
     }
   }
 
@@ -254,19 +234,19 @@ final class NetTransitions {
   /** The start that was made ahead of time, begun; null: there is none that is still right. */
   @Nullable Execution beginPrepared() {
     PreparedStart prepared = preparedStart;
-    DeviceConnection connection = device.connection();
-    if (prepared == null || connection == null || dirtyLog != null || !shouldRun()) {
+    DeviceConnection opened = device.connection();
+    if (prepared == null || opened == null || dirtyLog != null || !shouldRun()) {
       return null;
     }
-    if (ringThatCannotGoOn() >= 0 || ringThatIsOverrun() >= 0) {
+    if (indexes.ruledOut() >= 0 || indexes.overrun() >= 0) {
       return null; // the long way says why
     }
     wanted = true;
-    if (!running) {
+    if (!connection.running()) {
       indexes.requireRecovered();
     }
     Execution execution =
-        prepared.completed(model, memory, device.shadow(), inflight.region(), connection.channel());
+        prepared.completed(model, memory, device.shadow(), inflight.region(), opened.channel());
     if (execution != null) {
       presence.planBegins();
     }
@@ -313,27 +293,6 @@ final class NetTransitions {
     }
   }
 
-  /**
-   * Makes sure that no back end was left that may still write. Makes no object where none was.
-   *
-   * @throws VhostException (RECONNECT) one was, and no other was connected to since
-   */
-  void requireNoneLeftServing() {
-    VhostException why = leftServing;
-    if (why != null) {
-      throw mayStillWrite(device.name(), why);
-    }
-  }
-
-  /** For a back end that guest memory cannot be taken from. */
-  static VhostException mayStillWrite(String name, VhostException why) {
-    return new VhostException(
-        "%s: the back end has not said that its rings stopped, nor hung up, so it may still write to guest memory: %s"
-            .formatted(name, why.getMessage()),
-        Recovery.RECONNECT,
-        why);
-  }
-
   /** How its back end is set up early, or why it is not. */
   PresetupPlanner.EarlyPlan planPresetup(PresetupMode mode, VirtioNetState early, int generation) {
     return PresetupPlanner.plan(
@@ -345,8 +304,8 @@ final class NetTransitions {
    * made ahead of time is there again, too.
    */
   void rewind(Shadow held) {
-    rehearses = true;
-    running = false;
+    indexes.rehearse();
+    connection.running(false);
     indexes.fresh();
     device.rewind(held);
     if (preparedStart != null) {
@@ -398,7 +357,7 @@ final class NetTransitions {
     boolean wasConnected = device.connection() != null;
     Outcome outcome = device.finish(execution);
     if (outcome.stepsTold() == 0 && !outcome.complete() && device.connected()) {
-      if (running) {
+      if (connection.running()) {
         wanted = true; // a stop that was never told: the device runs, and is to go on
       }
       return outcome;
@@ -406,14 +365,14 @@ final class NetTransitions {
     inflight.keep(outcome.inflight());
     switch (execution.plan().lifecycle()) {
       case RUNNING -> {
-        running = outcome.complete();
+        connection.running(outcome.complete());
         if (mayRun || device.shadow().anyRingMayRun()) {
           indexes.served();
           inflight.served();
         }
       }
       case STOPPED, RESET -> {
-        running = false;
+        connection.running(false);
         takeBasesOnce(execution, outcome);
       }
       case EARLY, EARLY_EXPLICIT -> {}
@@ -424,7 +383,7 @@ final class NetTransitions {
     // refused an early set-up serves nothing yet, and whoever set it up decides what comes next.
     boolean mayServe = !execution.plan().lifecycle().isEarly();
     if (failure != null && wasConnected && (mayServe || !device.connected())) {
-      lose(failure);
+      connection.lose(failure);
     }
     return noteRefused(outcome);
   }
@@ -448,12 +407,12 @@ final class NetTransitions {
 
   /** The driver has reset the device: its rings begin anew, so the back end stops in between. */
   void driverHasReset() {
-    if (running) {
+    if (connection.running()) {
       carryOut(planStop(DeviceConfig.Lifecycle.RESET));
     }
-    DeviceConnection connection = device.connection();
-    if (connection != null) {
-      connection.endMappings(); // vhost-user, SHMEM_MAP: they end with the reset
+    DeviceConnection opened = device.connection();
+    if (opened != null) {
+      opened.endMappings(); // vhost-user, SHMEM_MAP: they end with the reset
     }
     indexes.fresh();
     inflight.close();
@@ -474,94 +433,8 @@ final class NetTransitions {
     preparedStart = null;
   }
 
-  private void tellLoss(VhostException why) {
-    if (!lossTold) {
-      lossTold = true;
-      device.observation().lost(why);
-    }
-  }
-
-  /** Something failed that may have cost the connection: if it has, the device is lost. */
-  void noteLoss(VhostException why) {
-    if (device.connection() != null && !device.connected()) {
-      lose(why);
-    }
-  }
-
-  /**
-   * What the driver has changed could not be told: the guest sees its link down, and whoever
-   * watches is told. The driver's access does not fail for it.
-   */
-  void cannotFollow(VhostException why) {
-    if (device.connection() != null) {
-      lose(why); // where the telling failed it is lost already
-    }
-  }
-
-  /** The connection is over: the guest sees its link down until there is another one. */
-  void lose(VhostException why) {
-    dropConnection(why);
-    tellLoss(why);
-    if (!closed) {
-      presence.lost(why);
-    }
-  }
-
-  /**
-   * Closes what is left of the connection, before what the back end was doing is forgotten. One
-   * that has neither stopped its rings nor hung up may go on with them.
-   */
-  private void dropConnection(VhostException why) {
-    if (device.shadow().anyRingMayRun()) {
-      indexes.served();
-      leftServing = hungUp(why) ? null : why;
-    }
-    running = false;
-    presence.disconnected();
-    device.disconnect();
-  }
-
-  /** Now, or before and it is said again. */
-  private static boolean hungUp(VhostException why) {
-    return why instanceof BackEndGoneException || why.getCause() instanceof BackEndGoneException;
-  }
-
-  /**
-   * Another connection, in place of what is left of the old one; the back end is told nothing yet.
-   *
-   * @param why the old one is of no use any more
-   * @throws VhostException it cannot be made, and the device is lost; or its back end can too
-   *     little
-   */
-  void connectAnew(String why) {
-    dropConnection(new VhostException(why, Recovery.RECONNECT));
-    try {
-      device.reconnect(why, this::use);
-    } catch (VhostException e) {
-      if (!lossTold) {
-        lose(e);
-      }
-      throw e;
-    }
-    isConnected();
-  }
-
-  /**
-   * The same with a connection that is made already.
-   *
-   * @param opened ours from here on
-   * @throws VhostException its back end can too little
-   */
-  void goOnWith(DeviceConnection opened) {
-    dropConnection(new VhostException("another connection was made", Recovery.RECONNECT));
-    device.take(opened, this::use);
-    isConnected();
-  }
-
-  private void isConnected() {
-    lossTold = false;
-    leftServing = null;
-    presence.connected(device.connection());
+  NetConnection connection() {
+    return connection;
   }
 
   /** Makes use of what another back end can do; see {@link NetNeeds#use}. */
@@ -611,13 +484,13 @@ final class NetTransitions {
   /** The end: from here on nothing begins. What is under way has the connection until it ends. */
   void close() {
     closed = true;
-    lossTold = true; // it was not lost
+    connection.closes();
     wanted = false;
   }
 
   /** Closes what a closed device still has. A second time does nothing. */
   void release() {
-    dropConnection(new VhostException("the device is closed", Recovery.GIVE_UP));
+    connection.drop(new VhostException("the device is closed", Recovery.GIVE_UP));
     inflight.close();
     if (!released) {
       released = true; // another device may have the model by the second time

@@ -64,6 +64,9 @@ final class RingIndexes {
   /** Whether the indexes are those of a saved state, at which no back end was started yet. */
   private boolean unproven;
 
+  /** Whether this device only stands for one whose guest memory has not arrived yet. */
+  private boolean rehearses;
+
   /** Answers that did not count since {@link #takeRefused}. */
   private final List<RefusedBase> refused = new ArrayList<>();
 
@@ -80,6 +83,15 @@ final class RingIndexes {
   void served() {
     stale = true;
     unproven = false;
+  }
+
+  /** From here on the device stands for another one, and guest memory says nothing of it. */
+  void rehearse() {
+    rehearses = true;
+  }
+
+  private boolean mayBeRuledOut() {
+    return unproven && !rehearses && model.live();
   }
 
   /** The driver begins anew: the model is right. */
@@ -100,7 +112,7 @@ final class RingIndexes {
    * @return the first ring of which it does; -1: there is none
    */
   int ruledOut() {
-    for (int ring = 0; unproven && ring < 2 * model.backEndQueuePairs(); ring++) {
+    for (int ring = 0; mayBeRuledOut() && ring < 2 * model.backEndQueuePairs(); ring++) {
       if (model.isSetUp(ring)
           && !evidence.driverIsWrong(ring)
           && evidence.rulesOut(ring, model.ringBase(ring))) {
@@ -112,7 +124,7 @@ final class RingIndexes {
 
   /** The same for a driver that has made more available than a ring has entries. */
   int overrun() {
-    for (int ring = 0; unproven && ring < 2 * model.backEndQueuePairs(); ring++) {
+    for (int ring = 0; mayBeRuledOut() && ring < 2 * model.backEndQueuePairs(); ring++) {
       if (model.isSetUp(ring) && evidence.driverIsWrong(ring)) {
         return ring;
       }

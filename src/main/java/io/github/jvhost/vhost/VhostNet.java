@@ -206,7 +206,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   /** The same; says why the connection before is of no use any more. */
   synchronized Outcome reconnect(String why) {
     takeTurn();
-    transitions.connectAnew(why);
+    transitions.connection().connectAnew(why);
     Outcome outcome = transitions.startAnew();
     signalRings();
     serviceControlQueue();
@@ -339,7 +339,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
       refresh();
     } catch (VhostException e) {
       log.warn("{}: the guest sees its link down: {}", name(), e.getMessage());
-      transitions.cannotFollow(e);
+      transitions.connection().cannotFollow(e);
     }
   }
 
@@ -382,7 +382,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
           "{}: what a control command changed, the guest sees its link down: {}",
           name(),
           e.getMessage());
-      transitions.cannotFollow(e);
+      transitions.connection().cannotFollow(e);
       return !(e instanceof BackEndRefusedException);
     }
   }
@@ -493,7 +493,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
       device.kickInBand(ring);
     } catch (VhostException e) {
       // As with an eventfd that nobody reads any more: the guest notices nothing.
-      transitions.noteLoss(e);
+      transitions.connection().noteLoss(e);
       log.debug("{}: kick of ring {}: {}", name(), ring, e.getMessage());
     }
   }
@@ -512,7 +512,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
     try {
       return question.apply(device.frontEnd());
     } catch (VhostException e) {
-      transitions.noteLoss(e);
+      transitions.connection().noteLoss(e);
       throw e;
     }
   }

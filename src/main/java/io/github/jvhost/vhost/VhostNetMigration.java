@@ -299,7 +299,7 @@ public final class VhostNetMigration {
       try {
         saveBackEndState(Channels.newChannel(bytes));
       } catch (VhostException e) {
-        transitions.noteLoss(e);
+        transitions.connection().noteLoss(e);
         throw e;
       }
       return state.withNet(
@@ -340,7 +340,7 @@ public final class VhostNetMigration {
     try {
       transferOfState().load(device.frontEnd(), from, net.transitionDeadline());
     } catch (VhostException e) {
-      transitions.cannotFollow(e);
+      transitions.connection().cannotFollow(e);
       throw e;
     }
     stateLoadedOn = device.connection();
@@ -428,12 +428,12 @@ public final class VhostNetMigration {
   }
 
   /**
-   * See {@link NetTransitions#requireNoneLeftServing}: for a device whose connection was over
-   * before its stop.
+   * See {@link NetConnection#requireNoneLeftServing}: for a device whose connection was over before
+   * its stop.
    */
   void requireNoneLeftServing() {
     synchronized (net) {
-      transitions.requireNoneLeftServing();
+      transitions.connection().requireNoneLeftServing();
     }
   }
 
@@ -497,7 +497,7 @@ public final class VhostNetMigration {
   void reconnectOnly(String why) {
     synchronized (net) {
       net.takeTurn();
-      transitions.connectAnew(why);
+      transitions.connection().connectAnew(why);
       transitions.presence().restoreLink();
     }
   }

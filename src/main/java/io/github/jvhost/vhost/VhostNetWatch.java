@@ -60,9 +60,11 @@ final class VhostNetWatch {
     synchronized (net) {
       presence().watcher(told);
       if (told != null && !device.connected()) {
-        transitions.lose(
-            new VhostException(
-                device.name() + ": there was no connection to watch", Recovery.RECONNECT));
+        transitions
+            .connection()
+            .lose(
+                new VhostException(
+                    device.name() + ": there was no connection to watch", Recovery.RECONNECT));
       }
     }
   }
@@ -88,7 +90,7 @@ final class VhostNetWatch {
       }
       VhostException over = connection.look(net.transitionDeadline());
       if (over != null) {
-        transitions.lose(over);
+        transitions.connection().lose(over);
       }
     }
   }
@@ -141,7 +143,7 @@ final class VhostNetWatch {
       }
       presence().attempt(true);
       try {
-        transitions.goOnWith(opened);
+        transitions.connection().goOnWith(opened);
         if (!transitions.waitsForBackEnd()) {
           presence().restoreLink();
           return false;
