@@ -54,6 +54,7 @@ class GuideTablesTest {
     assertThat(told.get("order")).first().isEqualTo("StartOrder." + defaults.order());
     assertThat(told.get("lateWithin")).first().isEqualTo(seconds(defaults.lateWithin()));
     assertThat(told.get("linkWithin")).first().isEqualTo(seconds(defaults.linkWithin()));
+    assertThat(told.get("windowWithin")).first().isEqualTo(seconds(defaults.windowWithin()));
     assertThat(told.get("stopPages")).first().isEqualTo(String.valueOf(defaults.stopPages()));
     assertThat(told.get("maxRounds")).first().isEqualTo(String.valueOf(defaults.maxRounds()));
     assertThat(told.get("presetupWithin")).first().isEqualTo(seconds(defaults.presetupWithin()));

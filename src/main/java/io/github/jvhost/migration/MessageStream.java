@@ -16,16 +16,26 @@ final class MessageStream {
   private final MigrationLink link;
   private final Duration within;
   private final ByteBuffer header = ByteBuffer.allocate(MigrationMessage.HEADER);
+
+  /** For the other side's silence. */
   private final Deadline receiving;
+
+  /** For its silence while it stops or starts its devices. */
+  private final Deadline receivingInWindow;
+
+  /** Whether it does that now. */
+  private boolean inWindow;
+
   private final Deadline last;
 
   /** The body of the message that was received last; grows, and is used again. */
   private ByteBuffer body = ByteBuffer.allocateDirect(USUAL_BODY);
 
-  MessageStream(MigrationLink link, Duration within) {
+  MessageStream(MigrationLink link, Duration within, Duration windowWithin) {
     this.link = link;
     this.within = within;
     this.receiving = Deadline.after(within);
+    this.receivingInWindow = Deadline.after(windowWithin);
     this.last = Deadline.after(within);
   }
 
@@ -72,6 +82,14 @@ final class MessageStream {
     }
   }
 
+  /**
+   * From here on the other side stops or starts its devices, and is quiet for as long as their back
+   * ends take. It makes no object.
+   */
+  void otherSideIsInWindow() {
+    inWindow = true;
+  }
+
   /** Receives the next message, as bytes: {@link #type}, {@link #body}, {@link #decoded}. */
   void next() {
     header.clear();
@@ -110,8 +128,9 @@ final class MessageStream {
   }
 
   void receiveBytes(ByteBuffer into) {
-    receiving.restart();
-    link.receive(into, receiving);
+    Deadline silence = inWindow ? receivingInWindow : receiving;
+    silence.restart();
+    link.receive(into, silence);
   }
 
   boolean awaitReadable(Duration patience) {

@@ -67,7 +67,8 @@ public final class MigrationDestination {
     this.stream =
         new MessageStream(
             Objects.requireNonNull(builder.link, "a migration's destination needs link(...)"),
-            options.linkWithin());
+            options.linkWithin(),
+            options.windowWithin());
     this.worker = new PresetupWorker(mode, this::answer);
   }
 
@@ -148,7 +149,8 @@ public final class MigrationDestination {
     /**
      * Sets bounds and order; {@link MigrationOptions#defaults} where nothing is said.
      *
-     * @param newOptions as the source's; the destination goes by order, lateWithin and linkWithin
+     * @param newOptions as the source's; the destination goes by order, lateWithin, linkWithin and
+     *     windowWithin
      * @return this
      */
     public Builder options(MigrationOptions newOptions) {
@@ -304,6 +306,7 @@ public final class MigrationDestination {
       case MigrationMessage.Stopping _ -> {
         requireNotStopping("STOPPING");
         stopping = true;
+        stream.otherSideIsInWindow();
         enter(Phase.STOP);
         prepareWindow();
       }

@@ -13,12 +13,14 @@ import java.nio.ByteBuffer;
  */
 public interface MigrationLink extends AutoCloseable {
   /**
-   * Sends all that remains in the buffer. Where this fails, what was not given to the other side
-   * remains in it: a COMMIT of which a byte remains was not given.
+   * Sends all that remains in the buffer, however long that takes while the other side takes some
+   * of it again and again. Where this fails, what was not given to the other side remains in it: a
+   * COMMIT of which a byte remains was not given.
    *
    * @param bytes sent from its position on, which moves
-   * @param deadline for the other side to take them
-   * @throws io.github.jvhost.VhostException the other side is gone, or did not take it in time
+   * @param deadline for the other side to take nothing of them. Whatever it takes before the buffer
+   *     is empty {@linkplain Deadline#restart restarts} it: a slow link is no peer that is gone
+   * @throws io.github.jvhost.VhostException the other side is gone, or took nothing for so long
    */
   void send(ByteBuffer bytes, Deadline deadline);
 

@@ -18,6 +18,11 @@ import java.time.Duration;
  * @param linkWithin how long the other side may keep quiet, or not take what is sent; not shorter
  *     than presetupWithin where early records are sent, since a source that only waits for presetup
  *     sends nothing
+ * @param windowWithin the same while the guest is stopped and the other side stops or starts its
+ *     devices: how long the destination waits from STOPPING to COMMIT, and the source from COMMIT
+ *     to RUNNING. Nobody sends while a back end is at work, so it has to be longer than all that
+ *     the bounds of {@link io.github.jvhost.vhost.VhostDeviceOptions} allow there: a source that
+ *     stops waiting behind COMMIT does not know whether its guest runs
  * @param stopPages the source stops the guest when no more pages than this are left
  * @param maxRounds or after so many rounds, but not before presetup was answered, or is late: until
  *     then it goes on; the last pages, sent with the guest stopped, are no such round
@@ -28,6 +33,7 @@ public record MigrationOptions(
     Duration presetupWithin,
     Duration lateWithin,
     Duration linkWithin,
+    Duration windowWithin,
     long stopPages,
     int maxRounds) {
 
@@ -36,10 +42,11 @@ public record MigrationOptions(
     requireNotNegative("presetupWithin", presetupWithin);
     requireNotNegative("lateWithin", lateWithin);
     requireNotNegative("linkWithin", linkWithin);
-    if (linkWithin.isZero() || stopPages < 0 || maxRounds < 1) {
+    requireNotNegative("windowWithin", windowWithin);
+    if (linkWithin.isZero() || windowWithin.isZero() || stopPages < 0 || maxRounds < 1) {
       throw new IllegalArgumentException(
-          "a migration with linkWithin %s, stopPages %d, maxRounds %d"
-              .formatted(linkWithin, stopPages, maxRounds));
+          "a migration with linkWithin %s, windowWithin %s, stopPages %d, maxRounds %d"
+              .formatted(linkWithin, windowWithin, stopPages, maxRounds));
     }
   }
 
@@ -64,8 +71,9 @@ public record MigrationOptions(
   }
 
   /**
-   * {@return early records, planned order, 5 s for presetup, 1 s for a late one, 30 s of quiet, and
-   * a guest that is stopped at 256 pages or after 8 rounds}
+   * {@return early records, planned order, 5 s for presetup, 1 s for a late one, 30 s of quiet, 10
+   * min of it while the guest is stopped, and a guest that is stopped at 256 pages or after 8
+   * rounds}
    */
   public static MigrationOptions defaults() {
     return new MigrationOptions(
@@ -74,6 +82,7 @@ public record MigrationOptions(
         Duration.ofSeconds(5),
         Duration.ofSeconds(1),
         Duration.ofSeconds(30),
+        Duration.ofMinutes(10),
         256,
         8);
   }
@@ -85,7 +94,14 @@ public record MigrationOptions(
    */
   public MigrationOptions withoutEarly(StartOrder newOrder) {
     return new MigrationOptions(
-        false, newOrder, presetupWithin, lateWithin, linkWithin, stopPages, maxRounds);
+        false,
+        newOrder,
+        presetupWithin,
+        lateWithin,
+        linkWithin,
+        windowWithin,
+        stopPages,
+        maxRounds);
   }
 
   /**
@@ -97,7 +113,14 @@ public record MigrationOptions(
    */
   public MigrationOptions patience(Duration newPresetupWithin, Duration newLateWithin) {
     return new MigrationOptions(
-        early, order, newPresetupWithin, newLateWithin, linkWithin, stopPages, maxRounds);
+        early,
+        order,
+        newPresetupWithin,
+        newLateWithin,
+        linkWithin,
+        windowWithin,
+        stopPages,
+        maxRounds);
   }
 
   /**
@@ -108,7 +131,32 @@ public record MigrationOptions(
    */
   public MigrationOptions linkWithin(Duration newLinkWithin) {
     return new MigrationOptions(
-        early, order, presetupWithin, lateWithin, newLinkWithin, stopPages, maxRounds);
+        early,
+        order,
+        presetupWithin,
+        lateWithin,
+        newLinkWithin,
+        windowWithin,
+        stopPages,
+        maxRounds);
+  }
+
+  /**
+   * {@return the same with another patience for the other side while the guest is stopped}
+   *
+   * @param newWindowWithin how long it may keep quiet while it stops or starts its devices; more
+   *     than zero
+   */
+  public MigrationOptions windowWithin(Duration newWindowWithin) {
+    return new MigrationOptions(
+        early,
+        order,
+        presetupWithin,
+        lateWithin,
+        linkWithin,
+        newWindowWithin,
+        stopPages,
+        maxRounds);
   }
 
   /**
@@ -120,6 +168,6 @@ public record MigrationOptions(
    */
   public MigrationOptions stopAt(long pages, int rounds) {
     return new MigrationOptions(
-        early, order, presetupWithin, lateWithin, linkWithin, pages, rounds);
+        early, order, presetupWithin, lateWithin, linkWithin, windowWithin, pages, rounds);
   }
 }

@@ -71,7 +71,8 @@ public final class MigrationSource {
     this.stream =
         new MessageStream(
             Objects.requireNonNull(builder.link, "a migration's source needs link(...)"),
-            options.linkWithin());
+            options.linkWithin(),
+            options.windowWithin());
     this.pages = stream::sendPages;
     this.answers = new PresetupAnswers(devices.stream().map(VhostNet::name).toList());
   }
@@ -440,6 +441,7 @@ public final class MigrationSource {
   }
 
   private void awaitRunning() {
+    stream.otherSideIsInWindow();
     while (true) {
       switch (receive()) {
         case MigrationMessage.Running _ -> {

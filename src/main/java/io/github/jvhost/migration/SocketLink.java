@@ -75,8 +75,11 @@ public final class SocketLink implements MigrationLink {
   public void send(ByteBuffer bytes, Deadline deadline) {
     try {
       while (bytes.hasRemaining()) {
-        if (channel.write(bytes) == 0) {
+        int n = channel.write(bytes);
+        if (n == 0) {
           await(writable, deadline, "sending to the other side");
+        } else if (bytes.hasRemaining()) {
+          deadline.restart(); // the other side is slow, and not gone
         }
       }
     } catch (IOException e) {

@@ -73,6 +73,9 @@ final class BackEndPresence {
   /** It was lost: the guest is to see that, and the watcher is told. */
   void lost(VhostException why) {
     loseLink();
+    if (!isWatched()) {
+      staysLost();
+    }
     if (!attempted) {
       loss.set(why);
       tell();
@@ -86,6 +89,20 @@ final class BackEndPresence {
    */
   void attempt(boolean now) {
     attempted = now;
+  }
+
+  /**
+   * Nobody is about to bring it back, so a driver that sees no link is asked for a reset. While
+   * somebody is, that would only cost such a driver its connections.
+   */
+  void staysLost() {
+    if (linkLost) {
+      try {
+        model.askForReset();
+      } catch (Throwable e) { // an Error of a listener's does not hide the loss either
+        log.warn("{}: a listener of its changes failed", model.name(), e);
+      }
+    }
   }
 
   /** The guest sees its link down until the next {@link #restoreLink}. */

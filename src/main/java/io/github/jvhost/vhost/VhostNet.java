@@ -346,9 +346,9 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   /**
    * The guest has kicked the control queue: its commands are carried out, and the back end is told
    * what they change before the driver gets its answer, which is an error where the back end
-   * refused; as with {@link #access}, that is not thrown. {@link #start}, {@link #reconnect} and
-   * the end of a migration do this by themselves, since a command may have waited while the guest
-   * was paused.
+   * refused or was lost; as with {@link #access}, that is not thrown. {@link #start}, {@link
+   * #reconnect} and the end of a migration do this by themselves, since a command may have waited
+   * while the guest was paused.
    *
    * @return commands completed; where there were any, {@link DeviceChange#CONTROL_USED} has said
    *     that the guest is to be interrupted
@@ -357,9 +357,15 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   public synchronized int serviceControlQueue() {
     takeTurn();
     boolean ran = transitions.running();
-    int completed = model.serviceControlQueue(memory, this::tellCommand);
-    if (completed > 0 && ran && device.connected()) {
-      refreshOrWait(); // the device may be broken now
+    int completed = 0;
+    boolean thrown = true; // by an embedder's listener, when all of it was carried out
+    try {
+      completed = model.serviceControlQueue(memory, this::tellCommand);
+      thrown = false;
+    } finally {
+      if ((completed > 0 || thrown) && ran && device.connected()) {
+        refreshOrWait(); // the device may be broken now
+      }
     }
     return completed;
   }
@@ -368,7 +374,14 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    * Tells the back end what a command has changed, before the driver hears that it is done. Where
    * there is no back end right now, the one that comes is told.
    *
-   * @return false where the back end refused it
+   * <p>A back end that hangs up or falls silent over a command has not taken it, just like one that
+   * refuses: without REPLY_ACK it has no other way to refuse, and with it a command at which it
+   * crashes or hangs would do so again at every reconnect, if the driver were told that it is done.
+   * So the driver gets an error and the device goes back to what its back end is known to serve:
+   * that is what the next one is told. A driver keeps its number of queues upon an error, and may
+   * ask again; a back end that fails in that moment for a reason of its own costs it no more.
+   *
+   * @return false where the back end refused it, or was lost over it
    */
   private boolean tellCommand() {
     if (!transitions.running()) {
@@ -383,7 +396,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
           name(),
           e.getMessage());
       transitions.connection().cannotFollow(e);
-      return !(e instanceof BackEndRefusedException);
+      return false;
     }
   }
 

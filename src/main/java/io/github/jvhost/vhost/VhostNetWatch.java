@@ -111,6 +111,15 @@ final class VhostNetWatch {
     }
   }
 
+  /** No more attempts are made. */
+  void givenUp() {
+    synchronized (net) {
+      if (!device.connected()) {
+        presence().staysLost();
+      }
+    }
+  }
+
   /** Another connection to the back end, for {@link #recover}. Takes its time, without the lock. */
   DeviceConnection openConnection() {
     return device.open();

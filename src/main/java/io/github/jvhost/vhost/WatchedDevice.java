@@ -200,6 +200,7 @@ final class WatchedDevice {
     } finally {
       lock.unlock();
     }
+    watch.givenUp();
     tell(to -> to.givenUp(net, why));
   }
 

@@ -135,6 +135,11 @@ final class CommonPart {
     negotiation.needsReset();
   }
 
+  /** It is not broken, and goes on if it can. */
+  void needsReset() {
+    negotiation.needsReset();
+  }
+
   void reset() {
     negotiation.reset();
     isr.set(0);

@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The commands of the control queue (virtio 1.2, 5.1.6.5). Each is answered with one byte; a
@@ -53,6 +54,9 @@ final class NetControl {
   private final NetPart net;
   private final CommonPart common;
 
+  /** What a listener threw; null: nothing. */
+  private @Nullable Throwable thrown;
+
   NetControl(VirtioNet device, NetPart net, CommonPart common) {
     this.device = device;
     this.net = net;
@@ -85,7 +89,7 @@ final class NetControl {
       return false;
     }
     net.filters().mode(modes[command], data.get() != 0);
-    device.changed(DeviceChange.FILTERS);
+    tell(DeviceChange.FILTERS);
     return true;
   }
 
@@ -110,7 +114,7 @@ final class NetControl {
       return false;
     }
     net.filters().table(unicast, multicast);
-    device.changed(DeviceChange.FILTERS);
+    tell(DeviceChange.FILTERS);
     return true;
   }
 
@@ -144,7 +148,7 @@ final class NetControl {
       return false;
     }
     net.filters().vlan(vlan, command == 0);
-    device.changed(DeviceChange.FILTERS);
+    tell(DeviceChange.FILTERS);
     return true;
   }
 
@@ -161,11 +165,47 @@ final class NetControl {
     }
     int before = net.currentQueuePairs();
     changeQueuePairs(pairs);
-    if (pairs != before && !backEnd.getAsBoolean()) {
+    if (pairs != before && !taken(backEnd)) {
       changeQueuePairs(before);
       return false;
     }
     return true;
+  }
+
+  private boolean taken(BooleanSupplier backEnd) {
+    try {
+      return backEnd.getAsBoolean();
+    } catch (Throwable e) {
+      keep(e);
+      return false;
+    }
+  }
+
+  /** A listener that throws leaves no command half done: that comes at the end of all of them. */
+  private void tell(DeviceChange change) {
+    try {
+      device.changed(change);
+    } catch (Throwable e) {
+      keep(e);
+    }
+  }
+
+  private void keep(Throwable e) {
+    if (thrown == null) {
+      thrown = e;
+    }
+  }
+
+  /** Throws what a listener threw while something was carried out; the first of it. */
+  void rethrow() {
+    Throwable e = thrown;
+    thrown = null;
+    switch (e) {
+      case null -> {}
+      case RuntimeException r -> throw r;
+      case Error r -> throw r;
+      default -> throw new IllegalStateException(e);
+    }
   }
 
   private boolean offloads(int command, ByteBuffer data) {
@@ -181,21 +221,35 @@ final class NetControl {
       return false;
     }
     net.guestOffloads(offloads);
-    device.changed(DeviceChange.OFFLOADS);
+    tell(DeviceChange.OFFLOADS);
     return true;
   }
 
   void changeMac(MacAddress address) {
     if (!address.equals(net.mac())) {
       net.mac(address);
-      device.changed(DeviceChange.MAC);
+      tell(DeviceChange.MAC);
     }
   }
 
   private void changeQueuePairs(int pairs) {
     if (pairs != net.currentQueuePairs()) {
       net.currentQueuePairs(pairs);
-      device.changed(DeviceChange.QUEUE_PAIRS);
+      tell(DeviceChange.QUEUE_PAIRS);
+    }
+  }
+
+  /** Commands were completed. */
+  void completed() {
+    tell(DeviceChange.CONTROL_USED);
+  }
+
+  /** The ring broke behind them. */
+  void broke(String why) {
+    try {
+      device.markBroken(why);
+    } catch (Throwable e) {
+      keep(e);
     }
   }
 
@@ -205,7 +259,7 @@ final class NetControl {
       return false;
     }
     net.statusBit(NetState.ANNOUNCE, false);
-    device.changed(DeviceChange.ANNOUNCE_ACK);
+    tell(DeviceChange.ANNOUNCE_ACK);
     return true;
   }
 }

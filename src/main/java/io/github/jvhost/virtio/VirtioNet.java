@@ -369,7 +369,7 @@ public final class VirtioNet {
    * Asks to be called after each change, on the owner's thread. There is no way to take this back.
    *
    * @param listener called before the change's method returns; what it throws goes to that method's
-   *     caller
+   *     caller, when the other listeners have heard of the change, too
    */
   public void onChange(Consumer<DeviceChange> listener) {
     listeners.add(Objects.requireNonNull(listener, "listener"));
@@ -559,6 +559,7 @@ public final class VirtioNet {
     Objects.requireNonNull(bytes, "bytes");
     if (!negotiation.has(NetFeature.CTRL_MAC_ADDR) && !negotiation.has(NetFeature.VERSION_1)) {
       control.changeMac(NetConfig.writeMac(mac(), offset, bytes));
+      control.rethrow();
     }
   }
 
@@ -581,7 +582,8 @@ public final class VirtioNet {
    * @param memory the guest's, in which the ring and its buffers are
    * @param backEnd asked after a command has changed the number of queue pairs in use, and before
    *     that command is answered: tells the back end, and says whether it took it. Where it did
-   *     not, the change is undone and the driver gets an error
+   *     not, or this throws, the change is undone and the driver gets an error. What this or a
+   *     listener throws is thrown when all commands were answered
    * @return as above
    */
   public int serviceControlQueue(GuestMemory memory, BooleanSupplier backEnd) {
@@ -597,9 +599,10 @@ public final class VirtioNet {
             (commandClass, command, data) -> control.execute(commandClass, command, data, backEnd));
     changes.addAndGet(served.completed());
     if (served.completed() > 0) {
-      changed(DeviceChange.CONTROL_USED);
+      control.completed();
     }
-    served.broke().ifPresent(this::markBroken);
+    served.broke().ifPresent(control::broke);
+    control.rethrow();
     return served.completed();
   }
 
@@ -779,10 +782,38 @@ public final class VirtioNet {
     changed(DeviceChange.CONFIG_INTERRUPT);
   }
 
+  /**
+   * For a device that nobody serves any more: a driver that sees its link down needs no more, but
+   * one that did not negotiate STATUS sees no link. Its device status gets NEEDS_RESET, with a
+   * config interrupt (virtio 1.2, 2.1.1). The device is not broken: whoever serves it again goes on
+   * where it was, for a driver that does not look at its status; the bit stays until a reset.
+   *
+   * @return whether the driver was told: not where it sees a link, has not made the device live, or
+   *     is one from before virtio 1.0, which knows no such bit
+   */
+  public boolean askForReset() {
+    if (!live() || negotiation.has(NetFeature.STATUS) || !negotiation.has(NetFeature.VERSION_1)) {
+      return false;
+    }
+    common.needsReset();
+    changed(DeviceChange.STATUS);
+    changed(DeviceChange.CONFIG_INTERRUPT);
+    return true;
+  }
+
   void changed(DeviceChange change) {
     changes.incrementAndGet();
-    for (int i = 0; i < listeners.size(); i++) { // without an iterator: it happens in stop windows
-      listeners.get(i).accept(change);
+    tell(change, 0);
+  }
+
+  /** Each listener hears of it, whatever those before it throw. */
+  private void tell(DeviceChange change, int from) {
+    if (from < listeners.size()) { // without an iterator: it happens in stop windows
+      try {
+        listeners.get(from).accept(change);
+      } finally {
+        tell(change, from + 1);
+      }
     }
   }
 }

@@ -12,7 +12,11 @@ class MigrationOptionsTest {
 
   @Test
   void eachPartCanBeChangedAlone() {
-    assertThat(defaults.linkWithin(Duration.ofSeconds(3)).stopAt(10, 4))
+    assertThat(
+            defaults
+                .linkWithin(Duration.ofSeconds(3))
+                .windowWithin(Duration.ofSeconds(7))
+                .stopAt(10, 4))
         .isEqualTo(
             new MigrationOptions(
                 true,
@@ -20,6 +24,7 @@ class MigrationOptionsTest {
                 defaults.presetupWithin(),
                 defaults.lateWithin(),
                 Duration.ofSeconds(3),
+                Duration.ofSeconds(7),
                 10,
                 4));
   }
@@ -31,6 +36,10 @@ class MigrationOptionsTest {
         .hasMessageContaining("linkWithin PT0S");
     assertThatThrownBy(() -> defaults.linkWithin(negative))
         .isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> defaults.windowWithin(Duration.ZERO))
+        .hasMessageContaining("windowWithin PT0S");
+    assertThatThrownBy(() -> defaults.windowWithin(negative))
+        .hasMessageContaining("windowWithin PT-0.001S");
     assertThatThrownBy(() -> defaults.patience(negative, Duration.ZERO))
         .hasMessageContaining("presetupWithin");
     assertThatThrownBy(() -> defaults.stopAt(-1, 1)).hasMessageContaining("stopPages -1");

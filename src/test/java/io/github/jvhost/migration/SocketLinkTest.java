@@ -24,6 +24,9 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -99,6 +102,38 @@ class SocketLinkTest {
     near.send(ByteBuffer.wrap(bytes), ample());
 
     assertThat(received.get(20, TimeUnit.SECONDS)).isEqualTo(bytes);
+  }
+
+  /** A link that takes longer for all of it than a peer may be silent is slow, and not gone. */
+  @Test
+  void whatTheOtherSideTakesRestartsTheDeadlineOfWhoeverSends() throws Exception {
+    Deadline silence = ample();
+    long allowed = silence.allowed().toNanos();
+    FutureTask<@Nullable Void> sending =
+        new FutureTask<>(() -> near.send(ByteBuffer.allocate(32 << 20), silence), null);
+    Thread.ofPlatform().daemon().start(sending);
+
+    boolean restarted = false;
+    for (int i = 0; i < 3 && !restarted; i++) {
+      long late = allowed - TimeUnit.MILLISECONDS.toNanos(300L * (i + 1));
+      await(() -> silence.remainingNanos() < late);
+      long before = silence.remainingNanos();
+      far.receive(ByteBuffer.allocate(4 << 20), ample());
+      restarted = await(() -> silence.remainingNanos() > before);
+    }
+
+    assertThat(restarted).as("something was taken, so its time begins anew").isTrue();
+    near.close();
+    assertThatThrownBy(() -> sending.get(20, TimeUnit.SECONDS)).isInstanceOf(Exception.class);
+  }
+
+  /** Whether it came to that in a few seconds. */
+  private static boolean await(BooleanSupplier condition) {
+    Deadline bound = Deadline.after(Duration.ofSeconds(5));
+    while (!condition.getAsBoolean() && !bound.expired()) {
+      LockSupport.parkNanos(100_000);
+    }
+    return condition.getAsBoolean();
   }
 
   @Test

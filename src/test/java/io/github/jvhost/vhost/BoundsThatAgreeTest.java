@@ -3,6 +3,7 @@ package io.github.jvhost.vhost;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.channel.ReplyDeadlines;
+import io.github.jvhost.migration.MigrationOptions;
 import io.github.jvhost.protocol.MessageClass;
 import io.github.jvhost.sys.DescriptorLedger;
 import java.nio.file.Path;
@@ -47,6 +48,28 @@ class BoundsThatAgreeTest {
           .as("%s", message)
           .isGreaterThanOrEqualTo(REPLIES.of(message));
     }
+  }
+
+  /** Nothing comes over the link while a back end stops, and while its state is read. */
+  @Test
+  void aDestinationWaitsAsLongAsTheSourceMayTakeToStop() {
+    Duration stop = USUAL.transitionWithin();
+    Duration state = USUAL.transitionWithin();
+    assertThat(MigrationOptions.defaults().windowWithin())
+        .isGreaterThanOrEqualTo(stop.plus(state))
+        .isGreaterThanOrEqualTo(MigrationOptions.defaults().linkWithin());
+  }
+
+  /** A source that stops waiting behind COMMIT does not know whether its guest runs. */
+  @Test
+  void aSourceWaitsAsLongAsTheDestinationMayTakeToStart() {
+    MigrationOptions options = MigrationOptions.defaults();
+    Duration latePresetup = options.lateWithin().plus(USUAL.connectWithin());
+    Duration state = USUAL.transitionWithin();
+    Duration start = USUAL.transitionWithin();
+    Duration again = USUAL.connectWithin().plus(USUAL.transitionWithin());
+    assertThat(options.windowWithin())
+        .isGreaterThanOrEqualTo(latePresetup.plus(state).plus(start).plus(again));
   }
 
   @Test

@@ -1,20 +1,28 @@
 package io.github.jvhost.vhost;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
+import io.github.jvhost.testkit.Faults.Wrong;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.virtio.DeviceChange;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** When a device's control queue is served, and what its driver and its back end hear of that. */
 class ControlQueueServiceTest {
@@ -106,15 +114,27 @@ class ControlQueueServiceTest {
     theCommandWasCarriedOut();
   }
 
-  @Test
-  void aBackEndThatRefusesMoreQueuePairsMakesItAnErrorForTheDriver() {
+  static Stream<Arguments> failures() {
+    BackEndOffer acknowledges = BackEndOffer.of(Personality.GENERIC);
+    BackEndOffer plain = acknowledges.without(ProtocolFeature.REPLY_ACK);
+    return Stream.of(
+        Arguments.of(acknowledges, new Wrong.Refuse()),
+        Arguments.of(acknowledges, new Wrong.HangUpBefore()),
+        Arguments.of(acknowledges, new Wrong.NeverAnswers()),
+        Arguments.of(plain, new Wrong.HangUpBefore()),
+        Arguments.of(plain, new Wrong.NeverAnswers()));
+  }
+
+  /** Without REPLY_ACK a hang-up is the refusal; and what took it down once would do so again. */
+  @ParameterizedTest
+  @MethodSource("failures")
+  void aBackEndThatDoesNotTakeMoreQueuePairsMakesItAnErrorForTheDriver(
+      BackEndOffer offer, Wrong wrong) {
     rig.close();
-    rig = new Rig(dir, 0, BackEndOffer.of(Personality.GENERIC), BackEndProfile.GENERIC);
+    rig = new Rig(dir, 0, offer, BackEndProfile.GENERIC);
     // One for each ring as the device starts; the next is for a ring of the second pair.
-    rig.addBackEnd(
-        Faults.none()
-            .at(FrontEndRequest.SET_VRING_ENABLE, Rig.RINGS + 1, new Faults.Wrong.Refuse()));
-    rig.nets.add(rig.connect(0, Duration.ofSeconds(10)));
+    rig.addBackEnd(Faults.none().at(FrontEndRequest.SET_VRING_ENABLE, Rig.RINGS + 1, wrong));
+    rig.nets.add(rig.connect(0, Duration.ofSeconds(1)));
     rig.driveAll();
     rig.net().start();
     rig.wantQueuePairs(2);
@@ -129,5 +149,26 @@ class ControlQueueServiceTest {
     assertThat(rig.backEnd().isRunning()).isTrue();
     assertThat(rig.backEnd().ring(0).orElseThrow().enabled()).isTrue();
     assertThat(rig.backEnd().ring(2).orElseThrow().enabled()).isFalse();
+  }
+
+  @Test
+  void aListenerThatThrowsLeavesNoCommandHalfDone() {
+    List<String> others = new ArrayList<>();
+    rig.net()
+        .model()
+        .onChange(change -> {
+          if (change == DeviceChange.QUEUE_PAIRS) {
+            throw new IllegalStateException("an embedder's mistake");
+          }
+        });
+    rig.net().model().onChange(change -> others.add(change.name()));
+    rig.wantQueuePairs(2);
+
+    assertThatThrownBy(() -> rig.net().serviceControlQueue()).hasMessage("an embedder's mistake");
+
+    theCommandWasCarriedOut();
+    assertThat(others).contains("QUEUE_PAIRS", "CONTROL_USED");
+    assertThat(rig.net().running()).isTrue();
+    assertThat(rig.net().serviceControlQueue()).as("there is nothing to be done again").isZero();
   }
 }

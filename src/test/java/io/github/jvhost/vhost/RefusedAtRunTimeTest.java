@@ -11,6 +11,7 @@ import io.github.jvhost.testkit.Faults.Wrong;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.virtio.DeviceChange;
 import io.github.jvhost.virtio.DeviceStatus;
+import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -128,6 +129,76 @@ class RefusedAtRunTimeTest {
       assertThat(net.running()).isTrue();
       assertThat(rig.backEnd().isRunning()).isTrue();
       assertThat(links.getLast()).as("and the guest hears that it is back").isTrue();
+    }
+  }
+
+  /** Such a driver sees no link. */
+  private static void driveWithoutStatus(VirtioNet model) {
+    model.setStatus(DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER);
+    model.setDriverFeatures(
+        model.deviceFeatures() & ~NetFeature.maskOf(NetFeature.STATUS, NetFeature.GUEST_ANNOUNCE));
+    model.setStatus(0xb);
+    for (int ring = 0; ring <= Rig.RINGS; ring++) {
+      Rig.setUp(model, 0, ring);
+    }
+    model.setStatus(0xf);
+  }
+
+  private static boolean needsReset(VirtioNet model) {
+    return (model.status() & DeviceStatus.NEEDS_RESET) != 0;
+  }
+
+  @Test
+  void aDriverThatSeesNoLinkIsAskedForAReset() {
+    try (Rig rig = new Rig(dir, 1, DPDK, BackEndProfile.GENERIC)) {
+      VhostNet net = rig.net();
+      VirtioNet model = net.model();
+      rig.backEnd().arm(at(FrontEndRequest.SET_VRING_KICK, new Wrong.HangUpBefore()));
+      List<Boolean> atInterrupt = new ArrayList<>();
+      model.onChange(change -> {
+        if (change == DeviceChange.CONFIG_INTERRUPT) {
+          atInterrupt.add(needsReset(model));
+        }
+      });
+
+      net.access(() -> driveWithoutStatus(model));
+
+      assertThat(needsReset(model)).isTrue();
+      assertThat(atInterrupt.getLast()).isTrue();
+      assertThat(model.broken()).isFalse();
+      assertThat(net.reconnect().complete()).isTrue();
+      assertThat(net.running()).as("for a driver that did not look").isTrue();
+      assertThat(rig.backEnd().isRunning()).isTrue();
+
+      net.access(() -> model.setStatus(0));
+      net.access(() -> driveWithoutStatus(model));
+      assertThat(needsReset(model)).isFalse();
+      assertThat(net.running()).isTrue();
+    }
+  }
+
+  @Test
+  void aDriverThatSeesNoLinkIsAskedForAResetWhenItsWatchGivesUp() throws InterruptedException {
+    Told told = new Told();
+    try (Rig rig = new Rig(dir, 1, DPDK, BackEndProfile.GENERIC);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, told)) {
+      VhostNet net = rig.net();
+      VirtioNet model = net.model();
+      watch.watch(net, SOON);
+      net.access(() -> driveWithoutStatus(model));
+
+      rig.backEnd().hangUp();
+      assertThat(told.next()).startsWith("lost: ");
+      assertThat(told.next()).isEqualTo("running");
+      assertThat(needsReset(model)).as("it was brought back").isFalse();
+      watch.unwatch(net);
+      watch.watch(net, new ReconnectPolicy.Never());
+      rig.backEnd().hangUp();
+      assertThat(told.next()).startsWith("lost: ");
+      assertThat(told.next()).startsWith("given up: ");
+
+      assertThat(needsReset(model)).isTrue();
+      watch.unwatch(net);
     }
   }
 
