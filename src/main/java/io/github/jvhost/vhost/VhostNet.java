@@ -372,7 +372,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
 
   /**
    * Tells the back end what a command has changed, before the driver hears that it is done. Where
-   * there is no back end right now, the one that comes is told.
+   * there is no back end right now, or it was gone before that, the one that comes is told.
    *
    * <p>A back end that hangs up or falls silent over a command has not taken it, just like one that
    * refuses: without REPLY_ACK it has no other way to refuse, and with it a command at which it
@@ -384,6 +384,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    * @return false where the back end refused it, or was lost over it
    */
   private boolean tellCommand() {
+    watch.noteHangUp();
     if (!transitions.running()) {
       return true;
     }

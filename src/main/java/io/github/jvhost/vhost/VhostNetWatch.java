@@ -88,10 +88,22 @@ final class VhostNetWatch {
       for (int i = 0; i < notifiers.size(); i++) {
         hearErrors(i, notifiers.get(i));
       }
-      VhostException over = connection.look(net.transitionDeadline());
-      if (over != null) {
-        transitions.connection().lose(over);
-      }
+      noteHangUp(connection);
+    }
+  }
+
+  private void noteHangUp(DeviceConnection connection) {
+    VhostException over = connection.look(net.transitionDeadline());
+    if (over != null) {
+      transitions.connection().lose(over);
+    }
+  }
+
+  /** A back end that has hung up by now is gone, whatever it is told next. With the lock held. */
+  void noteHangUp() {
+    DeviceConnection connection = device.connection();
+    if (connection != null) {
+      noteHangUp(connection);
     }
   }
 

@@ -77,9 +77,19 @@ final class WatchedDevice {
     if (found) {
       watch.attend();
     }
-    VhostException why = watch.presence().takeLoss();
+    VhostException why = takeLoss();
     if (why != null) {
       lost(why);
+    }
+  }
+
+  /** A loss behind the end of this watch is for the one that follows it. */
+  private @Nullable VhostException takeLoss() {
+    lock.lock();
+    try {
+      return cancelled ? null : watch.presence().takeLoss();
+    } finally {
+      lock.unlock();
     }
   }
 

@@ -171,7 +171,12 @@ class DisconnectSweepTest {
   private static List<Runnable> changes(Rig rig, VhostNet net) {
     List<Runnable> changes = new ArrayList<>();
     if (!net.model().packed()) {
-      changes.add(() -> rig.setQueuePairs(2));
+      changes.add(() -> {
+        rig.wantQueuePairs(2);
+        assertThat(net.serviceControlQueue()).isEqualTo(1);
+        int pairs = net.model().currentQueuePairs();
+        assertThat(rig.answer()).as("what the driver is told is so").isEqualTo((byte) (2 - pairs));
+      });
     }
     DescriptorLedger ledger = rig.ledger;
     changes.add(() -> {
