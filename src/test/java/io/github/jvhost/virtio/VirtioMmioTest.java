@@ -7,9 +7,7 @@ import org.junit.jupiter.api.Test;
 
 /** The registers of virtio-mmio, version 2 (virtio 1.2, 4.2). */
 class VirtioMmioTest {
-  private static final long ALL =
-      VirtioNetBuilder.DEFAULT_FEATURES
-          | NetFeature.RING_RESET.mask();
+  private static final long ALL = VirtioNetBuilder.DEFAULT_FEATURES | NetFeature.RING_RESET.mask();
 
   private final MmioGuest guest =
       new MmioGuest(VirtioNet.builder("net0").deviceFeatures(ALL).build());
