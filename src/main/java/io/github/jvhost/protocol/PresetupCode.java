@@ -1,12 +1,18 @@
 package io.github.jvhost.protocol;
 
 /**
- * The two numbers of PRESETUP in one dialect.
+ * The two numbers of PRESETUP in one dialect, and what its body says in each.
  *
  * @param bit of the protocol features, 0 to 63
  * @param id of the request, 1 or above
  */
 public record PresetupCode(int bit, int id) {
+  /** The message's body where an early configuration begins. */
+  public static final long START = 1;
+
+  /** The message's body where it ends: the configuration goes to hardware. */
+  public static final long END = 2;
+
   /** Checks the ranges. */
   public PresetupCode {
     if (bit < 0 || bit >= Long.SIZE) {

@@ -9,6 +9,7 @@ import io.github.jvhost.protocol.MemoryRegionPayload;
 import io.github.jvhost.protocol.MemoryTablePayload;
 import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.protocol.Payload;
+import io.github.jvhost.protocol.PresetupCode;
 import io.github.jvhost.protocol.SingleRegion;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VringAddress;
@@ -28,9 +29,6 @@ import org.jspecify.annotations.Nullable;
  * @param descriptors that go with it; they stay their owner's
  */
 record StepMessage(FrontEndRequest request, Payload payload, List<OwnedDescriptor> descriptors) {
-  private static final long PRESETUP_START = 1;
-  private static final long PRESETUP_END = 2;
-
   /** Flag of SET_VRING_ADDR: writes to the used ring are logged (VHOST_VRING_F_LOG). */
   private static final int VRING_F_LOG = 1;
 
@@ -76,8 +74,8 @@ record StepMessage(FrontEndRequest request, Payload payload, List<OwnedDescripto
               FrontEndRequest.SET_LOG_BASE,
               new LogRegion(log.size(), 0),
               List.of(log.descriptor()));
-      case Step.BeginPresetup _ -> number(FrontEndRequest.PRESETUP, PRESETUP_START);
-      case Step.EndPresetup _ -> number(FrontEndRequest.PRESETUP, PRESETUP_END);
+      case Step.BeginPresetup _ -> number(FrontEndRequest.PRESETUP, PresetupCode.START);
+      case Step.EndPresetup _ -> number(FrontEndRequest.PRESETUP, PresetupCode.END);
       case Step.SetRingSize(int ring, int size) ->
           plain(FrontEndRequest.SET_VRING_NUM, new VringState(ring, size));
       case Step.SetRingBase(int ring, Integer base) -> {

@@ -14,6 +14,7 @@ import io.github.jvhost.protocol.LogRegion;
 import io.github.jvhost.protocol.MemoryRegionPayload;
 import io.github.jvhost.protocol.MemoryTablePayload;
 import io.github.jvhost.protocol.NoPayload;
+import io.github.jvhost.protocol.PresetupCode;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.SharedObject;
 import io.github.jvhost.protocol.ShmemConfig;
@@ -54,9 +55,6 @@ import org.jspecify.annotations.Nullable;
  * not while a plan is under way on it.
  */
 public final class VhostUserFrontEnd {
-  private static final long PRESETUP_START = 1;
-  private static final long PRESETUP_END = 2;
-
   private final RequestExchange exchange;
 
   /** What was offered and acknowledged here; all bits before that is known. */
@@ -520,7 +518,7 @@ public final class VhostUserFrontEnd {
    * @param start whether it begins
    */
   public void presetup(boolean start) {
-    exchange.tell(PRESETUP, new U64(start ? PRESETUP_START : PRESETUP_END));
+    exchange.tell(PRESETUP, new U64(start ? PresetupCode.START : PresetupCode.END));
   }
 
   private void requireZero(FrontEndRequest request, long answer) {

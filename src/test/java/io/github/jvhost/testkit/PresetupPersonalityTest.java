@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.NoPayload;
+import io.github.jvhost.protocol.PresetupCode;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VringDescriptor;
@@ -76,8 +77,8 @@ class PresetupPersonalityTest {
   void whatMustWaitForTheFinalStartIsWrittenDown() {
     ToldState told = ToldState.withPresetup(Personality.GENERIC).negotiated();
 
-    told.presetup(BackEndState.PRESETUP_END);
-    told.presetup(BackEndState.PRESETUP_START).size(0).address(0).kick(0).status(0xf);
+    told.presetup(PresetupCode.END);
+    told.presetup(PresetupCode.START).size(0).address(0).kick(0).status(0xf);
     told.stop(0);
 
     assertThat(told.breaches())
@@ -110,12 +111,12 @@ class PresetupPersonalityTest {
   private static ToldState preset(Personality personality) {
     ToldState told = ToldState.withPresetup(personality).negotiated().status(8);
     told.state.guestMemoryComplete(false);
-    told.presetup(BackEndState.PRESETUP_START);
+    told.presetup(PresetupCode.START);
     for (int i = 0; i < 2; i++) {
       told.size(i).base(i, 0).address(i).kickWithout(i);
       told.done(FrontEndRequest.SET_VRING_CALL, new VringDescriptor(i, true), 0).enable(i, true);
     }
-    Outcome end = told.tell(FrontEndRequest.PRESETUP, new U64(BackEndState.PRESETUP_END), 0);
+    Outcome end = told.tell(FrontEndRequest.PRESETUP, new U64(PresetupCode.END), 0);
     assertThat(end.effects())
         .singleElement()
         .isInstanceOfSatisfying(

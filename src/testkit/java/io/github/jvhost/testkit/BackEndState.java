@@ -6,6 +6,7 @@ import io.github.jvhost.protocol.MemoryRegionPayload;
 import io.github.jvhost.protocol.MemoryTablePayload;
 import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.protocol.Payload;
+import io.github.jvhost.protocol.PresetupCode;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.SingleRegion;
 import io.github.jvhost.protocol.U64;
@@ -39,12 +40,6 @@ import java.util.function.IntUnaryOperator;
  * which conditions become true never matters. Used by one thread.
  */
 public final class BackEndState {
-  /** The payload of PRESETUP that begins a round. */
-  public static final long PRESETUP_START = 1;
-
-  /** The payload of PRESETUP that ends a round: the configuration goes to hardware. */
-  public static final long PRESETUP_END = 2;
-
   private final BackEndOffer offer;
   private final Personality personality;
   private final RingModel[] rings;
@@ -422,11 +417,11 @@ public final class BackEndState {
   }
 
   private Outcome takePresetup(long value) {
-    if (value == PRESETUP_START) {
+    if (value == PresetupCode.START) {
       presetupRound = true;
       return Outcome.done();
     }
-    if (value != PRESETUP_END) {
+    if (value != PresetupCode.END) {
       return Outcome.failed("PRESETUP " + value);
     }
     presetupRound = false;

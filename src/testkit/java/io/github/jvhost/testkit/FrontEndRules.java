@@ -3,6 +3,7 @@ package io.github.jvhost.testkit;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.MemoryTablePayload;
 import io.github.jvhost.protocol.Payload;
+import io.github.jvhost.protocol.PresetupCode;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.SingleRegion;
 import io.github.jvhost.protocol.U64;
@@ -170,7 +171,7 @@ final class FrontEndRules {
         if (!state.hasStatus()) {
           breach(Rule.PRESETUP_WITHOUT_STATUS, "PRESETUP " + value + " without STATUS");
         }
-        if (value == BackEndState.PRESETUP_END && !state.isBetweenPresetupStartAndEnd()) {
+        if (value == PresetupCode.END && !state.isBetweenPresetupStartAndEnd()) {
           breach(Rule.PRESETUP_ORDER, "PRESETUP end without a start");
         }
       }

@@ -1,6 +1,7 @@
 package io.github.jvhost.testkit.trace;
 
 import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.PresetupCode;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VhostFeature;
@@ -13,8 +14,6 @@ import java.util.Set;
 
 /** Follows one session's requests through its phases. One thread. */
 final class PhaseTracker {
-  private static final long PRESETUP_START = 1;
-
   private final Set<Integer> setUp = new HashSet<>();
   private final Set<Integer> kicked = new HashSet<>();
   private final Set<Integer> enabled = new HashSet<>();
@@ -61,7 +60,7 @@ final class PhaseTracker {
         configure();
       }
       case PRESETUP -> {
-        presetup = MessageDecoder.number(message) == PRESETUP_START;
+        presetup = MessageDecoder.number(message) == PresetupCode.START;
         configure();
       }
       case SET_VRING_NUM, SET_VRING_BASE, SET_VRING_ADDR -> ringSetUp(ringOf(message));
