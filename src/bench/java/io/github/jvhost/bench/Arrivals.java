@@ -89,7 +89,7 @@ final class Arrivals implements AutoCloseable {
         long at = (i + 1L) * RING_BYTES;
         model.configureQueue(i, RING_ENTRIES, at, at + 0x1000, at + 0x2000);
       }
-      model.setStatus(driver | DeviceStatus.FEATURES_OK | DeviceStatus.DRIVER_OK);
+      model.setStatus(DeviceStatus.RUNNING);
       VirtioNetState state = model.snapshot();
       return state.withNet(state.net().withQueuePairs(pairs));
     }

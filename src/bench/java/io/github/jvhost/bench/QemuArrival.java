@@ -116,10 +116,7 @@ final class QemuArrival {
     CommonState c = fresh.common();
     var common =
         new CommonState(
-            DeviceStatus.ACKNOWLEDGE
-                | DeviceStatus.DRIVER
-                | DeviceStatus.FEATURES_OK
-                | DeviceStatus.DRIVER_OK,
+            DeviceStatus.RUNNING,
             c.isr(),
             c.queueSelect(),
             ACKED,

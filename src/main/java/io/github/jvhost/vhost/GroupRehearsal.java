@@ -4,6 +4,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
@@ -101,13 +102,14 @@ final class GroupRehearsal {
     long at = region.guestAddress() + MemoryRegion.PAGE; // 0 would be a ring that is not set up
     VirtioNet model = like.twin();
     model.linkUp(true);
-    model.setStatus(0x3);
+    int driver = DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER;
+    model.setStatus(driver);
     model.setDriverFeatures(model.deviceFeatures() & ~NetFeature.RING_PACKED.mask());
-    model.setStatus(0xb);
+    model.setStatus(driver | DeviceStatus.FEATURES_OK);
     for (int ring = 0; ring < model.queueCount(); ring++) {
       model.configureQueue(ring, RING_SIZE, at, at + 0x400, at + 0x800);
     }
-    model.setStatus(0xf);
+    model.setStatus(DeviceStatus.RUNNING);
     return model.snapshot();
   }
 }

@@ -30,12 +30,6 @@ import java.util.Optional;
  * <p>Thread-safe: nothing is kept from one plan to the next.
  */
 public final class Planner {
-  private static final int RUNNING_STATUS =
-      DeviceStatus.ACKNOWLEDGE
-          | DeviceStatus.DRIVER
-          | DeviceStatus.FEATURES_OK
-          | DeviceStatus.DRIVER_OK;
-
   private final PlanDraft plan;
   private final DeviceConfig desired;
   private final BackEndCapabilities capabilities;
@@ -120,8 +114,8 @@ public final class Planner {
     }
     if (desired.lifecycle() == DeviceConfig.Lifecycle.RUNNING
         && capabilities.hasStatus()
-        && !now.status().is(RUNNING_STATUS)) {
-      status(RUNNING_STATUS, Why.START);
+        && !now.status().is(DeviceStatus.RUNNING)) {
+      status(DeviceStatus.RUNNING, Why.START);
     }
   }
 

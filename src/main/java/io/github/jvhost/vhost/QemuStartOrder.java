@@ -62,8 +62,7 @@ final class QemuStartOrder {
       pair(first);
     }
     if (capabilities.hasStatus()) {
-      int status = DeviceStatus.FEATURES_OK | DeviceStatus.ACKNOWLEDGE;
-      status |= DeviceStatus.DRIVER | DeviceStatus.DRIVER_OK;
+      int status = DeviceStatus.RUNNING;
       readStatus();
       add(new Step.SetStatus(status), Answer.NONE, "status", DeviceStatus.describe(status));
     }

@@ -24,11 +24,6 @@ import java.util.List;
  */
 final class RehearsalPeer implements AutoCloseable {
   private static final Duration PATIENCE = Duration.ofSeconds(10);
-  private static final int RUNNING =
-      DeviceStatus.ACKNOWLEDGE
-          | DeviceStatus.DRIVER
-          | DeviceStatus.FEATURES_OK
-          | DeviceStatus.DRIVER_OK;
 
   private final SocketPair pair;
   private final BackEndConnection backEnd;
@@ -92,7 +87,7 @@ final class RehearsalPeer implements AutoCloseable {
           case GET_QUEUE_NUM -> number(capabilities.maxQueuePairs());
           case GET_MAX_MEM_SLOTS -> number(capabilities.memorySlots());
           case GET_VRING_BASE -> received.payload();
-          case GET_STATUS -> number(RUNNING);
+          case GET_STATUS -> number(DeviceStatus.RUNNING);
           case GET_INFLIGHT_FD -> new byte[Inflight.SIZE]; // of no bytes: there is none to share
           default -> number(0);
         };

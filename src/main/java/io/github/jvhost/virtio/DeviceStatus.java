@@ -22,6 +22,9 @@ public final class DeviceStatus {
   /** The guest gave up on the device. */
   public static final int FAILED = 0x80;
 
+  /** All that a driver has set once its device is live, and nothing else. */
+  public static final int RUNNING = ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK;
+
   private DeviceStatus() {}
 
   /**

@@ -431,7 +431,7 @@ class PlanPreviewTest {
       long at = (i + 1L) << 20;
       device.configureQueue(i, 64, at, at + 0x1000, at + 0x2000);
     }
-    device.setStatus(driver | DeviceStatus.FEATURES_OK | DeviceStatus.DRIVER_OK);
+    device.setStatus(DeviceStatus.RUNNING);
     return device.snapshot();
   }
 

@@ -38,7 +38,7 @@ final class ControlGuest implements AutoCloseable {
     device.setDriverFeatures(features);
     device.setStatus(0xB);
     device.configureQueue(device.controlQueue(), SIZE, DESC, AVAIL, USED);
-    device.setStatus(0xF);
+    device.setStatus(DeviceStatus.RUNNING);
   }
 
   /** Executes one command; its answer, or {@link #NO_ACK} when there was none. */

@@ -40,7 +40,7 @@ class DeviceRegistersTest {
     device.setDriverFeatures(device.deviceFeatures());
     device.setStatus(0xB);
     device.configureQueue(0, 64, 0x10000, 0x11000, 0x12000);
-    device.setStatus(0xF);
+    device.setStatus(DeviceStatus.RUNNING);
     return device;
   }
 

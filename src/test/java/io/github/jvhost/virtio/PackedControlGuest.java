@@ -38,7 +38,7 @@ final class PackedControlGuest implements AutoCloseable {
     device.setDriverFeatures(features | NetFeature.RING_PACKED.mask());
     device.setStatus(0xB);
     setUp();
-    device.setStatus(0xF);
+    device.setStatus(DeviceStatus.RUNNING);
   }
 
   /** Sets the ring up, empty. */

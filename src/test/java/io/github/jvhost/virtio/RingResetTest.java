@@ -27,7 +27,7 @@ class RingResetTest {
       setUp(device, ring, 128);
       device.setNextIndex(ring, RingIndex.split(1000 + ring));
     }
-    device.setStatus(0xF);
+    device.setStatus(DeviceStatus.RUNNING);
     return device;
   }
 

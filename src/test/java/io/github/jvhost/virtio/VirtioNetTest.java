@@ -21,7 +21,7 @@ class VirtioNetTest {
     device.setStatus(0xB);
     device.configureQueue(0, 256, 0x10000, 0x11000, 0x12000);
     device.configureQueue(1, 256, 0x20000, 0x21000, 0x22000);
-    device.setStatus(0xF);
+    device.setStatus(DeviceStatus.RUNNING);
     return device;
   }
 
@@ -50,7 +50,7 @@ class VirtioNetTest {
     device.setDriverFeatures(device.deviceFeatures() | NetFeature.RSS.mask());
     device.setStatus(0xB);
     assertThat(device.status()).as("FEATURES_OK stays clear").isEqualTo(3);
-    device.setStatus(0xF);
+    device.setStatus(DeviceStatus.RUNNING);
     assertThat(device.live()).isFalse();
 
     device.setDriverFeatures(device.deviceFeatures());
@@ -167,8 +167,8 @@ class VirtioNetTest {
     }
     VirtioNet device = live(fourPairs());
     device.configureQueue(2, 16, 0x1008, 0x2000, 0x3000);
-    assertThat(device.status()).isEqualTo(0xF | DeviceStatus.NEEDS_RESET);
-    device.setStatus(0xF);
+    assertThat(device.status()).isEqualTo(DeviceStatus.RUNNING | DeviceStatus.NEEDS_RESET);
+    device.setStatus(DeviceStatus.RUNNING);
     assertThat(device.status()).as("only a reset clears it").isEqualTo(0x4F);
   }
 
@@ -217,7 +217,7 @@ class VirtioNetTest {
 
     device.setStatus(0x10F);
     assertThat(device.live()).as("nothing above them counts").isTrue();
-    assertThat(device.status()).isEqualTo(0xF);
+    assertThat(device.status()).isEqualTo(DeviceStatus.RUNNING);
 
     device.setStatus(0x100);
     assertThat(device.status()).as("it was reset").isZero();

@@ -3,6 +3,7 @@ package io.github.jvhost.vmstate;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.virtio.Bytes;
+import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetState;
 import io.github.jvhost.virtio.RssState;
@@ -58,7 +59,7 @@ class RoundTripTest {
     source.setStatus(0xB);
     source.configureQueue(0, 128, 0x1000, 0x2000, 0x3000);
     source.configureQueue(8, 64, 0x4000, 0x5000, 0x6000);
-    source.setStatus(0xF);
+    source.setStatus(DeviceStatus.RUNNING);
     source.mtu(9000);
     VirtioNet destination = VirtioNet.builder("net0").maxQueuePairs(4).build();
 

@@ -113,7 +113,7 @@ final class NicDriver {
             DriverRing ring = queues.ring(i);
             nic.device().configureQueue(i, ring.size(), ring.desc(), ring.avail(), ring.used());
           }
-          nic.device().setStatus(found | DeviceStatus.FEATURES_OK | DeviceStatus.DRIVER_OK);
+          nic.device().setStatus(DeviceStatus.RUNNING);
         });
     return queues;
   }
