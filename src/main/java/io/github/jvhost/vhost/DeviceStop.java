@@ -51,7 +51,7 @@ public final class DeviceStop implements AutoCloseable {
     this.executions = new Execution[nets.size()];
     this.outcomes = new Outcome[nets.size()];
     this.changes = new long[nets.size()];
-    this.deadline = SideBySide.longestDeadline(this.nets);
+    this.deadline = SideBySide.longestDeadline(this.nets, VhostNet::transitionDeadline);
     if (order == StartOrder.PLANNED) {
       this.nets.forEach(net -> net.migration().prepareStop());
     }

@@ -8,6 +8,7 @@ import io.github.jvhost.sys.Epoll;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.BooleanSupplier;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -52,11 +53,16 @@ final class SideBySide implements AutoCloseable {
     watched = new boolean[devices];
   }
 
-  /** The bound of a transition that devices make together: the longest of their own. */
-  static Deadline longestDeadline(List<VhostNet> nets) {
-    Deadline longest = nets.getFirst().transitionDeadline();
-    for (VhostNet net : nets) {
-      Deadline own = net.transitionDeadline();
+  /**
+   * The bound of what devices do together: the longest of their own. Each has its own, too.
+   *
+   * @param devices one or more
+   * @param bound of a device
+   */
+  static <D> Deadline longestDeadline(List<D> devices, Function<D, Deadline> bound) {
+    Deadline longest = bound.apply(devices.getFirst());
+    for (D device : devices) {
+      Deadline own = bound.apply(device);
       longest = own.allowed().compareTo(longest.allowed()) > 0 ? own : longest;
     }
     return longest;

@@ -54,7 +54,7 @@ public final class StopWindow implements AutoCloseable {
     this.order = order;
     this.executions = new Execution[nets.size()];
     this.results = new StartResult[nets.size()];
-    this.deadline = SideBySide.longestDeadline(this.nets);
+    this.deadline = SideBySide.longestDeadline(this.nets, VhostNet::transitionDeadline);
     this.watched = new VhostUserChannel[nets.size()];
     this.sideBySide = new SideBySide(nets.size());
     try {

@@ -35,7 +35,12 @@ public final class VhostNetGroup {
    * @param state saved while the guest ran
    * @param generation counts up with every early state of the same device
    */
-  public record EarlyState(VhostNet net, VirtioNetState state, int generation) {}
+  public record EarlyState(VhostNet net, VirtioNetState state, int generation) {
+    /** The bound of this device's own early set-up. */
+    Deadline deadline() {
+      return net.migration().presetupDeadline();
+    }
+  }
 
   /**
    * Sets up back ends early. Never throws for what a back end does: a device for which it did not
@@ -73,7 +78,8 @@ public final class VhostNetGroup {
         }
       }
       if (!begun.isEmpty()) {
-        SideBySide.run(begun, longestDeadline(devices), cancelled);
+        SideBySide.run(
+            begun, SideBySide.longestDeadline(devices, EarlyState::deadline), cancelled);
       }
       for (int i = 0; i < devices.size(); i++) {
         Execution execution = executions.set(i, null);
@@ -125,16 +131,6 @@ public final class VhostNetGroup {
    */
   public static int rehearse(List<VhostNet> nets, Duration within) {
     return GroupRehearsal.run(nets, within);
-  }
-
-  /** Each has its own deadline, too. */
-  static Deadline longestDeadline(List<EarlyState> devices) {
-    Deadline longest = devices.getFirst().net().migration().presetupDeadline();
-    for (EarlyState early : devices) {
-      Deadline own = early.net().migration().presetupDeadline();
-      longest = own.allowed().compareTo(longest.allowed()) > 0 ? own : longest;
-    }
-    return longest;
   }
 
   private static PresetupResult finishPresetup(EarlyState early, Execution execution) {
