@@ -51,6 +51,16 @@ public final class EarlyConfiguration {
             : ring -> ring.withoutAddresses().withNotifiers(null, ring.call()));
   }
 
+  /**
+   * What a back end is told early in a mode that is not off.
+   *
+   * @param running what it is to know once the device runs
+   */
+  static DeviceConfig of(
+      PresetupMode mode, DeviceConfig running, BackEndCapabilities capabilities) {
+    return mode == PresetupMode.EXPLICIT ? explicit(running) : implicit(running, capabilities);
+  }
+
   private static DeviceConfig early(
       DeviceConfig running, DeviceConfig.Lifecycle lifecycle, UnaryOperator<RingConfig> early) {
     List<RingConfig> rings = new ArrayList<>(running.rings().size());

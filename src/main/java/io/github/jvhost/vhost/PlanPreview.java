@@ -3,7 +3,6 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.virtio.DeviceStatus;
-import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.util.Collections;
@@ -111,38 +110,23 @@ public record PlanPreview(
     BackEndCapabilities can = backEnd.capabilities();
     String unlike = rig.whyNotEarlier(early, backEnd);
     if (!unlike.isEmpty()) {
-      return new PresetupPlanner.EarlyPlan(null, unlike);
+      return PresetupPlanner.EarlyPlan.none(unlike);
     }
     try {
       VirtioNet device = rig.in(early);
-      String whyNot = whyNotEarly(device, backEnd.mode());
+      String whyNot =
+          backEnd.mode() == PresetupMode.OFF
+              ? "it is switched off"
+              : PresetupPlanner.whyNotEarly(device);
       if (!whyNot.isEmpty()) {
-        return new PresetupPlanner.EarlyPlan(null, whyNot);
+        return PresetupPlanner.EarlyPlan.none(whyNot);
       }
       DeviceConfig full = rig.running(device, can, GENERATION);
-      DeviceConfig desired =
-          backEnd.mode() == PresetupMode.EXPLICIT
-              ? EarlyConfiguration.explicit(full)
-              : EarlyConfiguration.implicit(full, can);
+      DeviceConfig desired = EarlyConfiguration.of(backEnd.mode(), full, can);
       return new PresetupPlanner.EarlyPlan(Planner.plan(Shadow.nothingTold(), desired, can), "");
     } catch (VhostException e) {
-      return new PresetupPlanner.EarlyPlan(null, String.valueOf(e.getMessage()));
+      return PresetupPlanner.EarlyPlan.none(String.valueOf(e.getMessage()));
     }
-  }
-
-  private static String whyNotEarly(VirtioNet device, PresetupMode mode) {
-    if (mode == PresetupMode.OFF) {
-      return "it is switched off";
-    }
-    if ((device.status() & DeviceStatus.DRIVER_OK) == 0) {
-      return "the driver is not ready";
-    }
-    if (!device.linkUp()) {
-      return "the link is down";
-    }
-    return NetFeature.ACCESS_PLATFORM.in(device.driverFeatures())
-        ? "the device is behind a vIOMMU"
-        : "";
   }
 
   private static String whyNotStarted(VirtioNet device) {

@@ -18,7 +18,7 @@ final class PresetupPlanner {
    * @param why not
    */
   record EarlyPlan(@Nullable Plan plan, String why) {
-    private static EarlyPlan none(String why) {
+    static EarlyPlan none(String why) {
       return new EarlyPlan(null, why);
     }
   }
@@ -48,24 +48,28 @@ final class PresetupPlanner {
     VirtioNet scratch = model.twin();
     try {
       scratch.restore(early);
-      if ((scratch.status() & DeviceStatus.DRIVER_OK) == 0) {
-        return EarlyPlan.none("the driver is not ready");
-      }
-      if (!scratch.linkUp()) {
-        return EarlyPlan.none("the link is down");
-      }
-      if (NetFeature.ACCESS_PLATFORM.in(scratch.driverFeatures())) {
-        return EarlyPlan.none("the device is behind a vIOMMU");
+      String whyNot = whyNotEarly(scratch);
+      if (!whyNot.isEmpty()) {
+        return EarlyPlan.none(whyNot);
       }
       DeviceConfig full = configuration.of(scratch, setting);
-      DeviceConfig desired =
-          mode == PresetupMode.EXPLICIT
-              ? EarlyConfiguration.explicit(full)
-              : EarlyConfiguration.implicit(full, can);
-      return new EarlyPlan(device.plan(desired), "");
+      return new EarlyPlan(device.plan(EarlyConfiguration.of(mode, full, can)), "");
     } catch (VhostException e) {
       return EarlyPlan.none(String.valueOf(e.getMessage()));
     }
+  }
+
+  /** Why no back end is set up early for a device in this state; empty where one is. */
+  static String whyNotEarly(VirtioNet device) {
+    if ((device.status() & DeviceStatus.DRIVER_OK) == 0) {
+      return "the driver is not ready";
+    }
+    if (!device.linkUp()) {
+      return "the link is down";
+    }
+    return NetFeature.ACCESS_PLATFORM.in(device.driverFeatures())
+        ? "the device is behind a vIOMMU"
+        : "";
   }
 
   private static String whyNotExplicit(BackEndCapabilities can) {
