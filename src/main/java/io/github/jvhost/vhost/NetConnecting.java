@@ -67,7 +67,7 @@ final class NetConnecting {
               }
             });
     try {
-      limit(model, device.capabilities(), options.name());
+      limit(model, options.name(), device.capabilities(), "the back end");
     } catch (RuntimeException e) {
       device.close();
       throw e;
@@ -75,11 +75,18 @@ final class NetConnecting {
     return device;
   }
 
-  private static void limit(VirtioNet model, BackEndCapabilities can, String name) {
+  /**
+   * Has a device offer its driver no more than the back end can do.
+   *
+   * @param name of the device, for messages
+   * @param backEnd what the back end is called in them: "the back end"
+   * @throws VhostException (GIVE_UP) the device has more queue pairs than the back end serves
+   */
+  static void limit(VirtioNet model, String name, BackEndCapabilities can, String backEnd) {
     if (model.maxQueuePairs() > can.maxQueuePairs()) {
       throw new VhostException(
-          "%s: the device has %d queue pairs, the back end serves %d"
-              .formatted(name, model.maxQueuePairs(), can.maxQueuePairs()),
+          "%s: the device has %d queue pairs, %s serves %d"
+              .formatted(name, model.maxQueuePairs(), backEnd, can.maxQueuePairs()),
           Recovery.GIVE_UP);
     }
     if (can.profile().stopsWholeDevice()) {

@@ -98,22 +98,13 @@ final class PlanPreviewRig implements AutoCloseable {
   /** As when a device is connected to its back end. */
   private static void limit(VirtioNet model, long driverFeatures, PlanPreviewBackEnd backEnd) {
     BackEndCapabilities can = backEnd.capabilities();
-    if (model.maxQueuePairs() > can.maxQueuePairs()) {
-      throw new VhostException(
-          "%s: the device has %d queue pairs, a %s back end serves %d"
-              .formatted(model.name(), model.maxQueuePairs(), backEnd.name(), can.maxQueuePairs()),
-          Recovery.GIVE_UP);
-    }
+    NetConnecting.limit(model, model.name(), can, "a %s back end".formatted(backEnd.name()));
     long missing = driverFeatures & NetFeature.BACK_END & ~can.features();
     if (missing != 0) {
       throw new VhostException(
           "%s: a %s back end lacks features that the driver uses: %s"
               .formatted(model.name(), backEnd.name(), NetFeature.describe(missing)),
           Recovery.GIVE_UP);
-    }
-    model.limitFeatures(can.features());
-    if (can.profile().stopsWholeDevice()) {
-      model.withholdFeatures(NetFeature.RING_RESET.mask());
     }
   }
 
