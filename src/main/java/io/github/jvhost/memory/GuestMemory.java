@@ -43,7 +43,7 @@ public final class GuestMemory implements AutoCloseable {
 
   private final DescriptorLedger ledger;
   // Replaced as a whole, under the lock; readers take it once.
-  private volatile Layout layout = Layout.EMPTY;
+  private volatile MappedRegions layout = MappedRegions.EMPTY;
   private volatile @Nullable DirtyBitmap writes;
 
   private GuestMemory(DescriptorLedger ledger) {
@@ -211,7 +211,7 @@ public final class GuestMemory implements AutoCloseable {
   private void add(BackingFile file, String name, long gpa, long size, long offset) {
     BackedRegion added = BackedRegion.map(file, name, gpa, size, offset);
     try {
-      Layout larger = layout.with(added);
+      MappedRegions larger = layout.with(added);
       requireRoomFor(larger.table(), writes);
       layout = larger;
     } catch (RuntimeException e) {
@@ -492,8 +492,8 @@ public final class GuestMemory implements AutoCloseable {
    */
   @Override
   public synchronized void close() {
-    Layout all = layout;
-    layout = Layout.CLOSED;
+    MappedRegions all = layout;
+    layout = MappedRegions.CLOSED;
     for (BackedRegion b : all.backed()) {
       b.close();
     }

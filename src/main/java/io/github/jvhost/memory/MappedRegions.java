@@ -11,11 +11,11 @@ import java.util.stream.Stream;
  * The regions of a guest memory at one moment, with their mappings, sorted by guest address. Never
  * changed, always replaced as a whole, so that whoever took it once sees all of it.
  */
-final class Layout {
-  static final Layout EMPTY = new Layout(MemoryTable.EMPTY, new BackedRegion[0], true);
+final class MappedRegions {
+  static final MappedRegions EMPTY = new MappedRegions(MemoryTable.EMPTY, new BackedRegion[0], true);
 
   /** Of a memory that is closed. */
-  static final Layout CLOSED = new Layout(MemoryTable.EMPTY, new BackedRegion[0], false);
+  static final MappedRegions CLOSED = new MappedRegions(MemoryTable.EMPTY, new BackedRegion[0], false);
 
   private final MemoryTable table;
   private final BackedRegion[] backed;
@@ -23,7 +23,7 @@ final class Layout {
   private final long[] begins;
   private final boolean open;
 
-  private Layout(MemoryTable table, BackedRegion[] backed, boolean open) {
+  private MappedRegions(MemoryTable table, BackedRegion[] backed, boolean open) {
     this.table = table;
     this.backed = backed;
     this.open = open;
@@ -86,12 +86,12 @@ final class Layout {
   }
 
   /** This layout and one region more. */
-  Layout with(BackedRegion added) {
+  MappedRegions with(BackedRegion added) {
     MemoryTable larger = table.with(added.region());
     for (BackedRegion b : backed) {
       refuseSharedBytes(b.region(), added.region());
     }
-    return new Layout(
+    return new MappedRegions(
         larger,
         Stream.concat(Arrays.stream(backed), Stream.of(added))
             .sorted(Comparator.comparingLong(b -> b.region().guestAddress()))
@@ -100,8 +100,8 @@ final class Layout {
   }
 
   /** This layout without one of its regions. */
-  Layout without(BackedRegion removed) {
-    return new Layout(
+  MappedRegions without(BackedRegion removed) {
+    return new MappedRegions(
         table.without(removed.region().name()),
         Arrays.stream(backed).filter(b -> !b.equals(removed)).toArray(BackedRegion[]::new),
         true);
