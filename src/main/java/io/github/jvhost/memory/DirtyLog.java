@@ -30,9 +30,10 @@ import java.nio.ByteOrder;
  * <pre>
  *   start    create -> SET_LOG_BASE -> SET_FEATURES +LOG_ALL -> SET_VRING_ADDR with log, each ring
  *   collect  collectInto, as often as wanted, while the back end goes on
- *   grow     resizedFor -> SET_LOG_BASE -> memory table                 old one: retireInto
- *   shrink   memory table -> resizedFor -> SET_LOG_BASE                 old one: retireInto
- *   stop     GET_VRING_BASE of the last ring, or SET_FEATURES -LOG_ALL  -> retireInto
+ *   grow     create -> SET_LOG_BASE -> memory table                     old one: retire
+ *   shrink   memory table -> create -> SET_LOG_BASE                     old one: retire
+ *   stop     GET_VRING_BASE of the last ring, or SET_FEATURES -LOG_ALL  -> retire
+ *   retire   collectInto for the last time -> close
  * </pre>
  *
  * <p>What a back end marked in the old log before it answered is still there: that is why the old
@@ -86,31 +87,6 @@ public final class DirtyLog implements AutoCloseable {
   }
 
   /**
-   * {@return the log for another table: this one when it has the size that the table needs,
-   * otherwise a new and empty one with the same ledger, which the caller owns like this one} This
-   * one stays open: once the back end has acknowledged the new one it is to be {@linkplain
-   * #retireInto retired}.
-   *
-   * @param table the memory that the result has to cover
-   * @throws IllegalStateException when closed
-   */
-  public DirtyLog resizedFor(MemoryTable table) {
-    if (!file.descriptor().isOpen()) {
-      throw new IllegalStateException("the dirty log is closed");
-    }
-    return sizeFor(table) == size() ? this : create(file.descriptor().ledger(), table);
-  }
-
-  /**
-   * {@return whether every page of {@code table} has its bit in this log}
-   *
-   * @param table the memory that is to be logged
-   */
-  public boolean covers(MemoryTable table) {
-    return sizeFor(table) <= size();
-  }
-
-  /**
    * Moves all marks out of the log. Marks for addresses without memory are moved as well: the back
    * end may log used rings that lie outside the table, and it is not trusted anyway.
    *
@@ -135,22 +111,6 @@ public final class DirtyLog implements AutoCloseable {
       target.markWord(w, bits);
       pages += Long.bitCount(bits);
     }
-    return pages;
-  }
-
-  /**
-   * The end of this log, after the back end has acknowledged that it marks no more in it: collects
-   * it for the last time and closes it.
-   *
-   * @param target where the marks are added
-   * @return how many pages were marked
-   * @throws IllegalArgumentException when {@code target} covers less than this log, which then
-   *     stays open, with all its marks
-   * @throws IllegalStateException when closed
-   */
-  public long retireInto(DirtyBitmap target) {
-    long pages = collectInto(target);
-    close();
     return pages;
   }
 

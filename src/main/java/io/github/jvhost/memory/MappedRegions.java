@@ -12,10 +12,12 @@ import java.util.stream.Stream;
  * changed, always replaced as a whole, so that whoever took it once sees all of it.
  */
 final class MappedRegions {
-  static final MappedRegions EMPTY = new MappedRegions(MemoryTable.EMPTY, new BackedRegion[0], true);
+  static final MappedRegions EMPTY =
+      new MappedRegions(MemoryTable.EMPTY, new BackedRegion[0], true);
 
   /** Of a memory that is closed. */
-  static final MappedRegions CLOSED = new MappedRegions(MemoryTable.EMPTY, new BackedRegion[0], false);
+  static final MappedRegions CLOSED =
+      new MappedRegions(MemoryTable.EMPTY, new BackedRegion[0], false);
 
   private final MemoryTable table;
   private final BackedRegion[] backed;

@@ -65,11 +65,10 @@ class DirtyLogTest {
   void itCoversATableUpToItsLastChunk() {
     try (GuestMemory memory = GuestMemory.builder(ledger).region("ram", 0, CHUNK - 4096).build();
         DirtyLog log = DirtyLog.create(ledger, memory.table())) {
-      assertThat(log.covers(memory.table())).isTrue();
       memory.addRegion("same chunk", CHUNK - 4096, 4096);
-      assertThat(log.covers(memory.table())).isTrue();
+      assertThat(sizeFor(memory.table())).isEqualTo(log.size());
       memory.addRegion("next chunk", CHUNK, 4096);
-      assertThat(log.covers(memory.table())).isFalse();
+      assertThat(sizeFor(memory.table())).isGreaterThan(log.size());
     }
   }
 
@@ -142,10 +141,11 @@ class DirtyLogTest {
                       memory.removeRegion("more");
                     }
                     DirtyLog before = log[0];
-                    log[0] = before.resizedFor(memory.table());
-                    assertThat(log[0]).isNotSameAs(before);
+                    log[0] = DirtyLog.create(ledger, memory.table());
+                    assertThat(log[0].size()).isNotEqualTo(before.size());
                     backEnd.tell(log[0]);
-                    before.retireInto(dirty);
+                    before.collectInto(dirty);
+                    before.close();
                     switches[0]++;
                   } else {
                     log[0].collectInto(dirty);
@@ -162,30 +162,27 @@ class DirtyLogTest {
   }
 
   @Test
-  void aLogIsResizedOnlyWhenTheTableNeedsIt() {
-    try (GuestMemory memory = GuestMemory.builder(ledger).region("ram", 0, CHUNK).build();
-        DirtyLog log = DirtyLog.create(ledger, memory.table())) {
-      assertThat(log.resizedFor(memory.table())).isSameAs(log);
+  void aLargerLogTakesOverFromOneThatIsCollectedAndClosed() {
+    try (GuestMemory memory = GuestMemory.builder(ledger).region("ram", 0, CHUNK).build()) {
+      DirtyLog log = DirtyLog.create(ledger, memory.table());
+      assertThat(log.size()).isEqualTo(8);
       memory.addRegion("more", 2 * CHUNK, 4096);
       DirtyBitmap dirty = new DirtyBitmap(memory.table().highestAddress());
-      try (DirtyLog grown = log.resizedFor(memory.table());
+      try (DirtyLog grown = DirtyLog.create(ledger, memory.table());
           MemoryFile backEnds = MemoryFile.adopt(log.descriptor().duplicate());
           Mapping bits = backEnds.map(0, log.size())) {
         assertThat(grown.size()).isEqualTo(24);
-        assertThat(grown.covers(memory.table())).isTrue();
         assertThat(grown.descriptor()).isNotEqualTo(log.descriptor());
         bits.segment().set(ValueLayout.JAVA_BYTE, 0, (byte) 3);
-        assertThat(log.retireInto(dirty)).isEqualTo(2);
+        assertThat(log.collectInto(dirty)).isEqualTo(2);
+        log.close();
         assertThat(log.descriptor().isOpen()).isFalse();
-        assertThatThrownBy(() -> log.resizedFor(memory.table()))
-            .isInstanceOf(IllegalStateException.class);
-        assertThatThrownBy(() -> grown.retireInto(new DirtyBitmap(0)))
+        assertThatThrownBy(() -> log.collectInto(dirty)).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> grown.collectInto(new DirtyBitmap(0)))
             .isInstanceOf(IllegalArgumentException.class);
         assertThat(grown.descriptor().isOpen()).isTrue();
         memory.removeRegion("more");
-        try (DirtyLog shrunk = grown.resizedFor(memory.table())) {
-          assertThat(shrunk.size()).isEqualTo(8);
-        }
+        assertThat(sizeFor(memory.table())).isEqualTo(8);
       }
     }
   }
@@ -216,8 +213,13 @@ class DirtyLogTest {
   }
 
   private long sizeFor(long gpa, long size) {
-    try (GuestMemory memory = GuestMemory.builder(ledger).region("ram", gpa, size).build();
-        DirtyLog log = DirtyLog.create(ledger, memory.table())) {
+    try (GuestMemory memory = GuestMemory.builder(ledger).region("ram", gpa, size).build()) {
+      return sizeFor(memory.table());
+    }
+  }
+
+  private long sizeFor(MemoryTable table) {
+    try (DirtyLog log = DirtyLog.create(ledger, table)) {
       return log.size();
     }
   }

@@ -99,7 +99,8 @@ class ClosedDeviceTest {
               .map(net -> new VhostNetGroup.EarlyState(net, net.snapshot(), 1))
               .toList();
 
-      assertThat(SideBySide.longestDeadline(early, VhostNetGroup.EarlyState::deadline).allowed()).isEqualTo(Duration.ofSeconds(20));
+      assertThat(SideBySide.longestDeadline(early, VhostNetGroup.EarlyState::deadline).allowed())
+          .isEqualTo(Duration.ofSeconds(20));
     }
   }
 }

@@ -74,11 +74,12 @@ class LiveChangesTest {
       rig.net().migration().logTo(small);
       rig.memory.addRegion("dimm", 1L << 30, 4 << 20);
       int mark = rig.backEnd().record().mark();
-      DirtyLog large = small.resizedFor(rig.memory.table());
+      DirtyLog large = DirtyLog.create(rig.ledger, rig.memory.table());
       rig.net().migration().logTo(large);
       assertThat(rig.backEnd().record().names(mark))
           .containsSubsequence("SET_LOG_BASE", "ADD_MEM_REG");
-      small.retireInto(new DirtyBitmap(rig.memory.table().highestAddress()));
+      small.collectInto(new DirtyBitmap(rig.memory.table().highestAddress()));
+      small.close();
       rig.net().migration().logTo(null);
       large.close();
       rig.noRuleWasBroken();

@@ -124,7 +124,8 @@ class WindowFailureTest {
         rig.addBackEnd(Faults.none());
         rig.nets.add(rig.connect(i, Duration.ofSeconds(1 + 9 * i)));
       }
-      assertThat(SideBySide.longestDeadline(rig.nets, VhostNet::transitionDeadline).allowed()).isEqualTo(Duration.ofSeconds(10));
+      assertThat(SideBySide.longestDeadline(rig.nets, VhostNet::transitionDeadline).allowed())
+          .isEqualTo(Duration.ofSeconds(10));
     }
   }
 }
