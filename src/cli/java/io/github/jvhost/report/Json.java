@@ -1,11 +1,8 @@
 package io.github.jvhost.report;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadConstraints;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.testkit.json.JsonTree;
 import java.io.IOException;
 import java.io.Reader;
 import java.util.ArrayList;
@@ -19,14 +16,6 @@ import org.jspecify.annotations.Nullable;
  * its place: "runs[1].stopWindow.messages is missing". Immutable.
  */
 final class Json {
-  /** More than any run has; a file that goes deeper is none. */
-  private static final int MAX_DEPTH = 32;
-
-  private static final JsonFactory FACTORY =
-      JsonFactory.builder()
-          .streamReadConstraints(StreamReadConstraints.builder().maxNestingDepth(MAX_DEPTH).build())
-          .build();
-
   private final String place;
   private final @Nullable Object value;
 
@@ -41,46 +30,7 @@ final class Json {
    * @throws IOException it cannot be read, or is no JSON
    */
   static Json read(Reader text) throws IOException {
-    try (JsonParser parser = FACTORY.createParser(text)) {
-      parser.nextToken();
-      var top = new Json("", value(parser));
-      if (parser.nextToken() != null) {
-        throw new IOException("something follows the JSON object");
-      }
-      return top;
-    }
-  }
-
-  private static @Nullable Object value(JsonParser parser) throws IOException {
-    JsonToken token = parser.currentToken();
-    if (token == null) {
-      throw new IOException("the JSON text is empty or cut off");
-    }
-    return switch (token) {
-      case START_OBJECT -> {
-        Map<String, @Nullable Object> members = new LinkedHashMap<>();
-        while (parser.nextToken() != JsonToken.END_OBJECT) {
-          String name = parser.currentName();
-          parser.nextToken();
-          members.put(name, value(parser));
-        }
-        yield members;
-      }
-      case START_ARRAY -> {
-        List<@Nullable Object> elements = new ArrayList<>();
-        while (parser.nextToken() != JsonToken.END_ARRAY) {
-          elements.add(value(parser));
-        }
-        yield elements;
-      }
-      case VALUE_STRING -> parser.getText();
-      case VALUE_NUMBER_INT -> parser.getLongValue();
-      case VALUE_NUMBER_FLOAT -> parser.getDoubleValue();
-      case VALUE_TRUE -> true;
-      case VALUE_FALSE -> false;
-      case VALUE_NULL -> null;
-      default -> throw new IOException("a value is missing");
-    };
+    return new Json("", JsonTree.parse(text));
   }
 
   /** A member of an object; it must be there, and may be null. */

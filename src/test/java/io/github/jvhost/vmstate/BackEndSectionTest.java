@@ -212,8 +212,8 @@ class BackEndSectionTest {
     writer.describe(4096);
     String json = StreamDescription.find(ByteBuffer.wrap(out.toByteArray())).orElseThrow();
     Map<String, Object> device =
-        MiniJson.object(
-            MiniJson.list(MiniJson.object(MiniJson.parse(json)).get("devices")).getFirst());
+        JsonValues.object(
+            JsonValues.list(JsonValues.object(JsonValues.parse(json)).get("devices")).getFirst());
 
     assertThat(json)
         .contains(

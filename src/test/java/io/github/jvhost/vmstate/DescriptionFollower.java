@@ -30,12 +30,12 @@ final class DescriptionFollower {
   }
 
   private void structure(String path, Map<String, Object> structure) {
-    for (Object field : MiniJson.list(structure.get("fields"))) {
-      field(path, MiniJson.object(field));
+    for (Object field : JsonValues.list(structure.get("fields"))) {
+      field(path, JsonValues.object(field));
     }
     if (structure.containsKey("subsections")) {
-      for (Object subsection : MiniJson.list(structure.get("subsections"))) {
-        subsection(path, MiniJson.object(subsection));
+      for (Object subsection : JsonValues.list(structure.get("subsections"))) {
+        subsection(path, JsonValues.object(subsection));
       }
     }
   }
@@ -57,16 +57,16 @@ final class DescriptionFollower {
       value(path + field.get("name"), field);
       return;
     }
-    for (int i = 0; i < MiniJson.number(field.get("array_len")); i++) {
+    for (int i = 0; i < JsonValues.number(field.get("array_len")); i++) {
       value(path + field.get("name") + "[" + i + "]", field);
     }
   }
 
   private void value(String path, Map<String, Object> field) {
-    int size = (int) MiniJson.number(field.get("size"));
+    int size = (int) JsonValues.number(field.get("size"));
     int from = in.position();
     if (field.containsKey("struct")) {
-      structure(path + "/", MiniJson.object(field.get("struct")));
+      structure(path + "/", JsonValues.object(field.get("struct")));
       if (in.position() - from != size) {
         throw new AssertionError(path + " has " + (in.position() - from) + " bytes, not " + size);
       }

@@ -79,15 +79,15 @@ class OwnDescriptionTest {
 
   @Test
   void sectionsOfOthersAreBytesAndTheConfigurationIsThere() {
-    Map<String, Object> json = MiniJson.object(MiniJson.parse(description(any())));
+    Map<String, Object> json = JsonValues.object(JsonValues.parse(description(any())));
 
     assertThat(json).containsEntry("page_size", 4096L);
-    Map<String, Object> configuration = MiniJson.object(json.get("configuration"));
+    Map<String, Object> configuration = JsonValues.object(json.get("configuration"));
     assertThat(DescriptionFollower.follow(configuration, HexFormat.of().parseHex("0000000370635f")))
         .containsEntry("len", "00000003")
         .containsEntry("name", "70635f")
         .containsEntry("", "");
-    Map<String, Object> other = MiniJson.object(MiniJson.list(json.get("devices")).get(1));
+    Map<String, Object> other = JsonValues.object(JsonValues.list(json.get("devices")).get(1));
     assertThat(other).containsEntry("name", "timer").containsEntry("version", 2L);
     assertThat(DescriptionFollower.follow(other, new byte[] {1, 2, 3}))
         .containsEntry("data", "010203")
@@ -117,8 +117,8 @@ class OwnDescriptionTest {
   }
 
   private static Map<String, String> follow(VirtioNetState state) {
-    Map<String, Object> json = MiniJson.object(MiniJson.parse(description(state)));
-    Map<String, Object> device = MiniJson.object(MiniJson.list(json.get("devices")).getFirst());
+    Map<String, Object> json = JsonValues.object(JsonValues.parse(description(state)));
+    Map<String, Object> device = JsonValues.object(JsonValues.list(json.get("devices")).getFirst());
     assertThat(device)
         .containsEntry("name", NET.idstr())
         .containsEntry("instance_id", 0L)

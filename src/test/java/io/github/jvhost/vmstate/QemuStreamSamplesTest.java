@@ -39,12 +39,12 @@ class QemuStreamSamplesTest {
         "i_two_nics_q35_mq2",
       })
   void everyFixtureHasTheValuesBesideItAndIsWrittenBack(String name) {
-    List<Object> sections = MiniJson.list(MiniJson.parse(text(name + ".virtio.json")));
+    List<Object> sections = JsonValues.list(JsonValues.parse(text(name + ".virtio.json")));
     assertThat(sections).isNotEmpty();
     for (int i = 0; i < sections.size(); i++) {
       byte[] body = Fixtures.load(name + "." + i + ".bin.gz");
-      Map<String, Object> values = MiniJson.object(sections.get(i));
-      assertThat(body).hasSize((int) MiniJson.number(values.get("body_len")));
+      Map<String, Object> values = JsonValues.object(sections.get(i));
+      assertThat(body).hasSize((int) JsonValues.number(values.get("body_len")));
       SectionValues.check(name, body, 0, values);
     }
   }
@@ -65,10 +65,10 @@ class QemuStreamSamplesTest {
     for (String name : SampleStreams.names()) {
       byte[] stream = SampleStreams.load(name);
       Path values = SampleStreams.values(name);
-      for (Object entry : MiniJson.list(MiniJson.parse(Files.readString(values)))) {
-        Map<String, Object> section = MiniJson.object(entry);
+      for (Object entry : JsonValues.list(JsonValues.parse(Files.readString(values)))) {
+        Map<String, Object> section = JsonValues.object(entry);
         // The body as part of its stream: it ends by itself, in front of the footer.
-        int offset = (int) MiniJson.number(section.get("body_offset"));
+        int offset = (int) JsonValues.number(section.get("body_offset"));
         SectionValues.check(name, stream, offset, section);
       }
     }

@@ -23,16 +23,18 @@ final class SectionValues {
    * @param offset where its body begins
    */
   static void check(String name, byte[] stream, int offset, Map<String, Object> section) {
-    int length = (int) MiniJson.number(section.get("body_len"));
+    int length = (int) JsonValues.number(section.get("body_len"));
     byte[] body = Arrays.copyOfRange(stream, offset, offset + length);
-    Map<String, Object> net = MiniJson.object(section.get("net"));
-    int pairs = (int) MiniJson.number(net.getOrDefault("max_queue_pairs", 1L));
+    Map<String, Object> net = JsonValues.object(section.get("net"));
+    int pairs = (int) JsonValues.number(net.getOrDefault("max_queue_pairs", 1L));
     boolean pci = "pci".equals(section.get("transport"));
     SectionShape shape =
         pci
             ? SectionShape.pci(
                 pairs,
-                (int) MiniJson.number(MiniJson.object(section.get("pci")).get("config_space_len")))
+                (int)
+                    JsonValues.number(
+                        JsonValues.object(section.get("pci")).get("config_space_len")))
             : SectionShape.mmio(pairs);
 
     ByteBuffer in = ByteBuffer.wrap(stream, offset, stream.length - offset);
@@ -59,18 +61,18 @@ final class SectionValues {
     assertThat(HexFormat.of().formatHex(state.common().config().toArray()))
         .as(name)
         .isEqualTo(section.get("config_hex"));
-    List<Object> queues = MiniJson.list(section.get("vqs"));
+    List<Object> queues = JsonValues.list(section.get("vqs"));
     for (int i = 0; i < queues.size(); i++) {
-      queue(name + " ring " + i, MiniJson.object(queues.get(i)), state.queue(i));
+      queue(name + " ring " + i, JsonValues.object(queues.get(i)), state.queue(i));
     }
     if (section.containsKey("ringsize")) {
-      List<Object> sizes = MiniJson.list(section.get("ringsize"));
+      List<Object> sizes = JsonValues.list(section.get("ringsize"));
       for (int i = 0; i < sizes.size(); i++) {
-        assertThat(state.queue(i).defaultSize()).isEqualTo((int) MiniJson.number(sizes.get(i)));
+        assertThat(state.queue(i).defaultSize()).isEqualTo((int) JsonValues.number(sizes.get(i)));
       }
     }
     if (section.containsKey("modern_state")) {
-      proxies(name, MiniJson.object(section.get("modern_state")), state);
+      proxies(name, JsonValues.object(section.get("modern_state")), state);
     }
   }
 
@@ -83,7 +85,7 @@ final class SectionValues {
     number(name, json, "avail", queue.avail());
     number(name, json, "used", queue.used());
     if (json.containsKey("packed")) {
-      Map<String, Object> packed = MiniJson.object(json.get("packed"));
+      Map<String, Object> packed = JsonValues.object(json.get("packed"));
       number(name, packed, "last_avail_idx", queue.packed().avail());
       number(name, packed, "last_avail_wrap", queue.packed().availWrap() ? 1 : 0);
       number(name, packed, "used_idx", queue.packed().used());
@@ -94,13 +96,13 @@ final class SectionValues {
 
   private static void proxies(String name, Map<String, Object> modern, VirtioNetState state) {
     assertThat(state.transport().modern()).isTrue();
-    List<Object> halves = MiniJson.list(modern.get("guest_features"));
+    List<Object> halves = JsonValues.list(modern.get("guest_features"));
     assertThat(state.transport().proxyFeatures())
         .as(name)
-        .isEqualTo(MiniJson.number(halves.get(0)) | MiniJson.number(halves.get(1)) << 32);
-    List<Object> queues = MiniJson.list(modern.get("vqs"));
+        .isEqualTo(JsonValues.number(halves.get(0)) | JsonValues.number(halves.get(1)) << 32);
+    List<Object> queues = JsonValues.list(modern.get("vqs"));
     for (int i = 0; i < queues.size(); i++) {
-      Map<String, Object> json = MiniJson.object(queues.get(i));
+      Map<String, Object> json = JsonValues.object(queues.get(i));
       SavedQueue.Proxy proxy = state.queue(i).proxy();
       number(name, json, "num", proxy.size());
       number(name, json, "enabled", proxy.enabled() ? 1 : 0);
@@ -111,7 +113,7 @@ final class SectionValues {
   }
 
   private static void pci(String name, Map<String, Object> section, TransportState.Pci pci) {
-    Map<String, Object> json = MiniJson.object(section.get("pci"));
+    Map<String, Object> json = JsonValues.object(section.get("pci"));
     assertThat(HexFormat.of().formatHex(pci.configSpace().toArray()))
         .as(name)
         .isEqualTo(json.get("config_space_hex"));
@@ -132,7 +134,7 @@ final class SectionValues {
     number(name, net, "curr_guest_offloads", state.net().guestOffloads());
     assertThat(state.net().filters().table().stream().map(MacAddress::toString).toList())
         .as(name)
-        .isEqualTo(MiniJson.list(net.get("mac_table.macs")));
+        .isEqualTo(JsonValues.list(net.get("mac_table.macs")));
     if (net.get("vlans") instanceof List<?> vlans) {
       for (int vlan = 0; vlan < 4096; vlan++) {
         assertThat(state.net().filters().passesVlan(vlan)).isEqualTo(vlans.contains((long) vlan));
@@ -142,7 +144,7 @@ final class SectionValues {
 
   private static void number(String name, Map<String, Object> json, String key, long actual) {
     if (json.containsKey(key)) {
-      assertThat(actual).as("%s: %s", name, key).isEqualTo(MiniJson.number(json.get(key)));
+      assertThat(actual).as("%s: %s", name, key).isEqualTo(JsonValues.number(json.get(key)));
     }
   }
 }

@@ -211,11 +211,12 @@ class StreamSectionsTest {
         .contains("{\"name\": \"timer\", \"instance_id\": 0")
         .contains("virtio-net-device/rss")
         .doesNotContain("[{\"size\": 1}]");
-    for (Object device : MiniJson.list(MiniJson.object(MiniJson.parse(json)).get("devices"))) {
-      if (NET.equals(MiniJson.object(device).get("name"))) {
+    for (Object device :
+        JsonValues.list(JsonValues.object(JsonValues.parse(json)).get("devices"))) {
+      if (NET.equals(JsonValues.object(device).get("name"))) {
         assertThat(
                 DescriptionFollower.follow(
-                    MiniJson.object(device), VirtioNetVmState.encode(larger)))
+                    JsonValues.object(device), VirtioNetVmState.encode(larger)))
             .containsEntry("", "");
       }
     }

@@ -3,8 +3,10 @@ package io.github.jvhost.testkit.qemu;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.testkit.json.JsonTree;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.StringReader;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
@@ -123,7 +125,9 @@ final class QmpClient implements AutoCloseable {
       if (line == null) {
         throw failed(command, "the monitor closed the connection", null);
       }
-      return JsonTree.parse(line) instanceof Map<?, ?> message ? message : Map.of();
+      return JsonTree.parse(new StringReader(line)) instanceof Map<?, ?> message
+          ? message
+          : Map.of();
     } catch (IOException e) {
       throw failed(command, String.valueOf(e.getMessage()), e);
     }

@@ -1,44 +1,60 @@
-package io.github.jvhost.testkit.qemu;
+package io.github.jvhost.testkit.json;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.StreamReadConstraints;
 import java.io.IOException;
+import java.io.Reader;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** JSON as maps, lists, strings, numbers and booleans: enough for a monitor's short messages. */
-final class JsonTree {
-  private static final JsonFactory FACTORY = new JsonFactory();
+/**
+ * JSON as maps, lists, strings, numbers (Long, Double), booleans and null: for texts that fit into
+ * memory. Members keep their order. Pure functions: thread-safe.
+ */
+public final class JsonTree {
+  /** More than any text has that is read here; one that goes deeper is none. */
+  private static final int MAX_DEPTH = 64;
+
+  private static final JsonFactory FACTORY =
+      JsonFactory.builder()
+          .streamReadConstraints(StreamReadConstraints.builder().maxNestingDepth(MAX_DEPTH).build())
+          .build();
 
   private JsonTree() {}
 
   /**
-   * Reads one value.
+   * {@return one value, behind which nothing stands}
    *
-   * @throws IOException it is no JSON
+   * @param json the text; stays the caller's
+   * @throws IOException it cannot be read, or is no JSON; Jackson's exceptions say where
    */
-  static @Nullable Object parse(String json) throws IOException {
+  public static @Nullable Object parse(Reader json) throws IOException {
     try (JsonParser parser = FACTORY.createParser(json)) {
       parser.nextToken();
-      return value(parser);
+      Object top = value(parser);
+      if (parser.nextToken() != null) {
+        throw new IOException("something follows the JSON object");
+      }
+      return top;
     }
   }
 
   private static @Nullable Object value(JsonParser parser) throws IOException {
     JsonToken token = parser.currentToken();
     if (token == null) {
-      throw new IOException("the text is over");
+      throw new IOException("the JSON text is empty or cut off");
     }
     return switch (token) {
       case START_OBJECT -> {
-        Map<String, @Nullable Object> members = new HashMap<>();
+        Map<String, @Nullable Object> members = new LinkedHashMap<>();
         while (parser.nextToken() != JsonToken.END_OBJECT) {
           String name = parser.currentName();
           parser.nextToken();
@@ -63,8 +79,12 @@ final class JsonTree {
     };
   }
 
-  /** Writes what {@link #parse} can have returned, on one line. */
-  static String write(Object value) {
+  /**
+   * {@return the text of a value, on one line}
+   *
+   * @param value what {@link #parse} can have returned; anything else is written as its text
+   */
+  public static String write(Object value) {
     var text = new StringWriter();
     try (JsonGenerator json = FACTORY.createGenerator(text)) {
       write(json, value);
