@@ -2,6 +2,7 @@ package io.github.jvhost.migration;
 
 import io.github.jvhost.vhost.StartOrder;
 import java.time.Duration;
+import java.util.function.Consumer;
 
 /**
  * What the two ends may be told.
@@ -93,15 +94,10 @@ public record MigrationOptions(
    * @param newOrder in which devices stop and start
    */
   public MigrationOptions withoutEarly(StartOrder newOrder) {
-    return new MigrationOptions(
-        false,
-        newOrder,
-        presetupWithin,
-        lateWithin,
-        linkWithin,
-        windowWithin,
-        stopPages,
-        maxRounds);
+    return with(to -> {
+      to.early = false;
+      to.order = newOrder;
+    });
   }
 
   /**
@@ -112,15 +108,10 @@ public record MigrationOptions(
    *     stopped, not negative
    */
   public MigrationOptions patience(Duration newPresetupWithin, Duration newLateWithin) {
-    return new MigrationOptions(
-        early,
-        order,
-        newPresetupWithin,
-        newLateWithin,
-        linkWithin,
-        windowWithin,
-        stopPages,
-        maxRounds);
+    return with(to -> {
+      to.presetupWithin = newPresetupWithin;
+      to.lateWithin = newLateWithin;
+    });
   }
 
   /**
@@ -130,15 +121,7 @@ public record MigrationOptions(
    *     not shorter than presetupWithin when a source or destination is built with it
    */
   public MigrationOptions linkWithin(Duration newLinkWithin) {
-    return new MigrationOptions(
-        early,
-        order,
-        presetupWithin,
-        lateWithin,
-        newLinkWithin,
-        windowWithin,
-        stopPages,
-        maxRounds);
+    return with(to -> to.linkWithin = newLinkWithin);
   }
 
   /**
@@ -148,15 +131,7 @@ public record MigrationOptions(
    *     than zero
    */
   public MigrationOptions windowWithin(Duration newWindowWithin) {
-    return new MigrationOptions(
-        early,
-        order,
-        presetupWithin,
-        lateWithin,
-        linkWithin,
-        newWindowWithin,
-        stopPages,
-        maxRounds);
+    return with(to -> to.windowWithin = newWindowWithin);
   }
 
   /**
@@ -167,7 +142,31 @@ public record MigrationOptions(
    *     where presetup is not answered by then
    */
   public MigrationOptions stopAt(long pages, int rounds) {
-    return new MigrationOptions(
-        early, order, presetupWithin, lateWithin, linkWithin, windowWithin, pages, rounds);
+    return with(to -> {
+      to.stopPages = pages;
+      to.maxRounds = rounds;
+    });
+  }
+
+  private MigrationOptions with(Consumer<Draft> change) {
+    var draft = new Draft();
+    change.accept(draft);
+    return draft.made();
+  }
+
+  /** What an option changes of these: one line each. The others stay as they are. */
+  private final class Draft {
+    private boolean early = early();
+    private StartOrder order = order();
+    private Duration presetupWithin = presetupWithin();
+    private Duration lateWithin = lateWithin();
+    private Duration linkWithin = linkWithin();
+    private Duration windowWithin = windowWithin();
+    private long stopPages = stopPages();
+    private int maxRounds = maxRounds();
+
+    private MigrationOptions made() {
+      return new MigrationOptions(early, order, presetupWithin, lateWithin, linkWithin, windowWithin, stopPages, maxRounds);
+    }
   }
 }

@@ -8,6 +8,7 @@ import io.github.jvhost.sys.DescriptorLedger;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Objects;
+import java.util.function.Consumer;
 
 /**
  * How a vhost device reaches its back end, and what it makes use of there. Immutable.
@@ -155,19 +156,7 @@ public record VhostDeviceOptions(
    * @param other one with PRESETUP, for a back end that has it
    */
   public VhostDeviceOptions withDialect(Dialect other) {
-    return new VhostDeviceOptions(
-        name,
-        address,
-        other,
-        profile,
-        ledger,
-        protocolFeatures,
-        events,
-        observer,
-        replies,
-        connectWithin,
-        presetupWithin,
-        transitionWithin);
+    return with(to -> to.dialect = other);
   }
 
   /**
@@ -176,19 +165,7 @@ public record VhostDeviceOptions(
    * @param known what is known of it
    */
   public VhostDeviceOptions withProfile(BackEndProfile known) {
-    return new VhostDeviceOptions(
-        name,
-        address,
-        dialect,
-        known,
-        ledger,
-        protocolFeatures,
-        events,
-        observer,
-        replies,
-        connectWithin,
-        presetupWithin,
-        transitionWithin);
+    return with(to -> to.profile = known);
   }
 
   /**
@@ -198,19 +175,7 @@ public record VhostDeviceOptions(
    *     dialect
    */
   public VhostDeviceOptions withProtocolFeatures(long bits) {
-    return new VhostDeviceOptions(
-        name,
-        address,
-        dialect,
-        profile,
-        ledger,
-        bits,
-        events,
-        observer,
-        replies,
-        connectWithin,
-        presetupWithin,
-        transitionWithin);
+    return with(to -> to.protocolFeatures = bits);
   }
 
   /**
@@ -237,19 +202,7 @@ public record VhostDeviceOptions(
    * @param elsewhere where that one is, or where it comes to
    */
   public VhostDeviceOptions at(BackEndAddress elsewhere) {
-    return new VhostDeviceOptions(
-        name,
-        elsewhere,
-        dialect,
-        profile,
-        ledger,
-        protocolFeatures,
-        events,
-        observer,
-        replies,
-        connectWithin,
-        presetupWithin,
-        transitionWithin);
+    return with(to -> to.address = elsewhere);
   }
 
   /**
@@ -258,19 +211,7 @@ public record VhostDeviceOptions(
    * @param listener in place of the one before; {@link BackEndEvents#NONE}: nobody
    */
   public VhostDeviceOptions withEvents(BackEndEvents listener) {
-    return new VhostDeviceOptions(
-        name,
-        address,
-        dialect,
-        profile,
-        ledger,
-        protocolFeatures,
-        listener,
-        observer,
-        replies,
-        connectWithin,
-        presetupWithin,
-        transitionWithin);
+    return with(to -> to.events = listener);
   }
 
   /**
@@ -279,19 +220,7 @@ public record VhostDeviceOptions(
    * @param listener in place of the one before; {@link Observer#NONE}: nobody
    */
   public VhostDeviceOptions withObserver(Observer listener) {
-    return new VhostDeviceOptions(
-        name,
-        address,
-        dialect,
-        profile,
-        ledger,
-        protocolFeatures,
-        events,
-        listener,
-        replies,
-        connectWithin,
-        presetupWithin,
-        transitionWithin);
+    return with(to -> to.observer = listener);
   }
 
   /**
@@ -300,19 +229,7 @@ public record VhostDeviceOptions(
    * @param bounds how long each kind of message may take to be answered
    */
   public VhostDeviceOptions withReplies(ReplyDeadlines bounds) {
-    return new VhostDeviceOptions(
-        name,
-        address,
-        dialect,
-        profile,
-        ledger,
-        protocolFeatures,
-        events,
-        observer,
-        bounds,
-        connectWithin,
-        presetupWithin,
-        transitionWithin);
+    return with(to -> to.replies = bounds);
   }
 
   /**
@@ -323,18 +240,46 @@ public record VhostDeviceOptions(
    * @param transition how long any other change may take, a stop window included
    */
   public VhostDeviceOptions withBounds(Duration connect, Duration presetup, Duration transition) {
-    return new VhostDeviceOptions(
-        name,
-        address,
-        dialect,
-        profile,
-        ledger,
-        protocolFeatures,
-        events,
-        observer,
-        replies,
-        connect,
-        presetup,
-        transition);
+    return with(to -> {
+      to.connectWithin = connect;
+      to.presetupWithin = presetup;
+      to.transitionWithin = transition;
+    });
+  }
+
+  private VhostDeviceOptions with(Consumer<Draft> change) {
+    var draft = new Draft();
+    change.accept(draft);
+    return draft.made();
+  }
+
+  /** What an option changes of these: one line each. The others stay as they are. */
+  private final class Draft {
+    private BackEndAddress address = address();
+    private Dialect dialect = dialect();
+    private BackEndProfile profile = profile();
+    private long protocolFeatures = protocolFeatures();
+    private BackEndEvents events = events();
+    private Observer observer = observer();
+    private ReplyDeadlines replies = replies();
+    private Duration connectWithin = connectWithin();
+    private Duration presetupWithin = presetupWithin();
+    private Duration transitionWithin = transitionWithin();
+
+    private VhostDeviceOptions made() {
+      return new VhostDeviceOptions(
+          name,
+          address,
+          dialect,
+          profile,
+          ledger,
+          protocolFeatures,
+          events,
+          observer,
+          replies,
+          connectWithin,
+          presetupWithin,
+          transitionWithin);
+    }
   }
 }

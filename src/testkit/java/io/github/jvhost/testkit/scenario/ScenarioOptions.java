@@ -6,6 +6,7 @@ import io.github.jvhost.testkit.HardwareModel;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.vhost.BackEndProfile;
 import java.nio.file.Path;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -105,19 +106,11 @@ public record ScenarioOptions(
       @Nullable HardwareModel newHardware,
       @Nullable Personality newPersonality,
       @Nullable BackEndProfile newProfile) {
-    return new ScenarioOptions(
-        variant,
-        devices,
-        queuePairs,
-        memoryBytes,
-        newProfile == null ? profile : newProfile,
-        newHardware == null ? hardware : newHardware,
-        newPersonality == null ? personality : newPersonality,
-        dpdk,
-        testpmd,
-        packed,
-        change,
-        failure);
+    return with(to -> {
+      to.hardware = newHardware == null ? hardware : newHardware;
+      to.personality = newPersonality == null ? personality : newPersonality;
+      to.profile = newProfile == null ? profile : newProfile;
+    });
   }
 
   /**
@@ -128,19 +121,11 @@ public record ScenarioOptions(
    * @param newMemoryBytes of the guest, 16 MiB or more, whole MiB
    */
   public ScenarioOptions sized(int newDevices, int newQueuePairs, long newMemoryBytes) {
-    return new ScenarioOptions(
-        variant,
-        newDevices,
-        newQueuePairs,
-        newMemoryBytes,
-        profile,
-        hardware,
-        personality,
-        dpdk,
-        testpmd,
-        packed,
-        change,
-        failure);
+    return with(to -> {
+      to.devices = newDevices;
+      to.queuePairs = newQueuePairs;
+      to.memoryBytes = newMemoryBytes;
+    });
   }
 
   /**
@@ -150,52 +135,55 @@ public record ScenarioOptions(
    * @param newFailure on the way; {@link Failure#NONE} for none
    */
   public ScenarioOptions with(Change newChange, Failure newFailure) {
-    return new ScenarioOptions(
-        variant,
-        devices,
-        queuePairs,
-        memoryBytes,
-        profile,
-        hardware,
-        personality,
-        dpdk,
-        testpmd,
-        packed,
-        newChange,
-        newFailure);
+    return with(to -> {
+      to.change = newChange;
+      to.failure = newFailure;
+    });
   }
 
   /** {@return the same with a real dpdk-testpmd as the back end} */
   public ScenarioOptions onDpdk() {
-    return new ScenarioOptions(
-        variant,
-        devices,
-        queuePairs,
-        memoryBytes,
-        profile,
-        hardware,
-        personality,
-        true,
-        testpmd,
-        packed,
-        change,
-        failure);
+    return with(to -> to.dpdk = true);
   }
 
   /** {@return the same with packed rings} */
   public ScenarioOptions withPackedRings() {
-    return new ScenarioOptions(
-        variant,
-        devices,
-        queuePairs,
-        memoryBytes,
-        profile,
-        hardware,
-        personality,
-        dpdk,
-        testpmd,
-        true,
-        change,
-        failure);
+    return with(to -> to.packed = true);
+  }
+
+  private ScenarioOptions with(Consumer<Draft> change) {
+    var draft = new Draft();
+    change.accept(draft);
+    return draft.made();
+  }
+
+  /** What an option changes of these: one line each. The others stay as they are. */
+  private final class Draft {
+    private int devices = devices();
+    private int queuePairs = queuePairs();
+    private long memoryBytes = memoryBytes();
+    private BackEndProfile profile = profile();
+    private HardwareModel hardware = hardware();
+    private Personality personality = personality();
+    private boolean dpdk = dpdk();
+    private boolean packed = packed();
+    private Change change = change();
+    private Failure failure = failure();
+
+    private ScenarioOptions made() {
+      return new ScenarioOptions(
+          variant,
+          devices,
+          queuePairs,
+          memoryBytes,
+          profile,
+          hardware,
+          personality,
+          dpdk,
+          testpmd,
+          packed,
+          change,
+          failure);
+    }
   }
 }
