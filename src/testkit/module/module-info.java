@@ -18,6 +18,7 @@ module io.github.jvhost.testkit {
   exports io.github.jvhost.testkit.junit;
   exports io.github.jvhost.testkit.net;
   exports io.github.jvhost.testkit.ovs;
+  exports io.github.jvhost.testkit.preview;
   exports io.github.jvhost.testkit.probe;
   exports io.github.jvhost.testkit.process;
   exports io.github.jvhost.testkit.qemu;

@@ -34,6 +34,8 @@ import io.github.jvhost.testkit.net.AnsweringHost;
 import io.github.jvhost.testkit.net.Ipv4Address;
 import io.github.jvhost.testkit.net.LearningSwitch;
 import io.github.jvhost.testkit.ovs.OpenVswitch;
+import io.github.jvhost.testkit.preview.PlanPreviewMemory;
+import io.github.jvhost.testkit.preview.PlanPreviewState;
 import io.github.jvhost.testkit.probe.BackEndProbe;
 import io.github.jvhost.testkit.probe.ProbeResult;
 import io.github.jvhost.testkit.process.ChildProcess;
@@ -46,6 +48,8 @@ import io.github.jvhost.testkit.scenario.ScenarioOptions;
 import io.github.jvhost.testkit.scenario.Variant;
 import io.github.jvhost.testkit.trace.MessageLine;
 import io.github.jvhost.vhost.BackEndProfile;
+import io.github.jvhost.vhost.PlanPreview;
+import io.github.jvhost.vhost.PlanPreviewBackEnd;
 import io.github.jvhost.vhost.PresetupMode;
 import io.github.jvhost.vhost.RingNotifiers;
 import io.github.jvhost.vhost.VhostDeviceOptions;
@@ -318,6 +322,16 @@ final class PackageExamples {
     // @start region="probe"
     ProbeResult backEnd = BackEndProbe.probe(socket, Dialect.UPSTREAM, 100, Duration.ofSeconds(5));
     return backEnd.canLog(); // whether its guest can be migrated
+    // @end
+  }
+
+  static PlanPreview preview(VirtioNetState saved, DescriptorLedger ledger) {
+    // @start region="preview"
+    PlanPreviewBackEnd backEnd = PlanPreviewBackEnd.dpdk();
+    VirtioNetState state = PlanPreviewState.of(saved, backEnd).state();
+    try (GuestMemory memory = PlanPreviewMemory.q35(4L << 30).allocate(ledger)) {
+      return PlanPreview.of("net0", null, state, backEnd, memory, ledger);
+    }
     // @end
   }
 }

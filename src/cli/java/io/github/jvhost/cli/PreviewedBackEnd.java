@@ -1,10 +1,11 @@
 package io.github.jvhost.cli;
 
+import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.preview.PlanPreviewMemory;
+import io.github.jvhost.testkit.preview.PlanPreviewState;
 import io.github.jvhost.vhost.PlanPreview;
 import io.github.jvhost.vhost.PlanPreviewBackEnd;
-import io.github.jvhost.vhost.PlanPreviewMemory;
-import io.github.jvhost.vhost.PlanPreviewState;
 import io.github.jvhost.vmstate.RamBlock;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -40,13 +41,16 @@ final class PreviewedBackEnd {
       SavedMachine.Device device,
       SavedMachine.@Nullable Device early,
       PlanPreviewBackEnd backEnd,
-      PlanPreviewMemory memory) {
-    return PlanPreview.of(
-        device.path(),
-        early == null ? null : PlanPreviewState.of(early.state(), backEnd).state(),
-        PlanPreviewState.of(device.state(), backEnd).state(),
-        backEnd,
-        memory,
-        DescriptorLedger.counting());
+      PlanPreviewMemory layout) {
+    DescriptorLedger ledger = DescriptorLedger.counting();
+    try (GuestMemory memory = layout.allocate(ledger)) {
+      return PlanPreview.of(
+          device.path(),
+          early == null ? null : PlanPreviewState.of(early.state(), backEnd).state(),
+          PlanPreviewState.of(device.state(), backEnd).state(),
+          backEnd,
+          memory,
+          ledger);
+    }
   }
 }

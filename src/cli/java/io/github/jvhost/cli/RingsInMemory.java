@@ -1,7 +1,7 @@
 package io.github.jvhost.cli;
 
 import io.github.jvhost.VhostException;
-import io.github.jvhost.vhost.PlanPreviewMemory;
+import io.github.jvhost.testkit.preview.PlanPreviewMemory;
 import io.github.jvhost.virtio.CommonState;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.NetFeature;

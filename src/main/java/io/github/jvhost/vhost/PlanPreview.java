@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.VirtioNet;
@@ -23,8 +24,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Some things no saved device says, so they are assumed:
  *
  * <ul>
- *   <li>the back end, and where guest memory lies ({@link PlanPreviewBackEnd}, {@link
- *       PlanPreviewMemory});
+ *   <li>the back end ({@link PlanPreviewBackEnd}), and where guest memory lies;
  *   <li>that the back end takes everything that it is told;
  *   <li>that nothing is in flight: the used index of a split ring, which is in guest memory, is
  *       where the device goes on. Where it is not, a back end such as DPDK is told the ring's
@@ -63,7 +63,8 @@ public record PlanPreview(
    *     the running state, too
    * @param running the state with which the guest goes on
    * @param backEnd that is assumed
-   * @param memory where the guest's is assumed to be
+   * @param memory laid out as the guest's is assumed to be; nobody reads or writes it, and it stays
+   *     the caller's
    * @param ledger that counts descriptors
    * @return the plans, and the reasons why one is missing or the device is not started
    * @throws VhostException (GIVE_UP) the running state fits no device of this library, not this
@@ -75,7 +76,7 @@ public record PlanPreview(
       @Nullable VirtioNetState early,
       VirtioNetState running,
       PlanPreviewBackEnd backEnd,
-      PlanPreviewMemory memory,
+      GuestMemory memory,
       DescriptorLedger ledger) {
     VirtioNetState first = early == null ? running : early;
     try (var rig = PlanPreviewRig.open(device, first, running, backEnd, memory, ledger)) {

@@ -1,9 +1,12 @@
 package io.github.jvhost.vhost;
 
+import static java.util.stream.Collectors.joining;
+
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.GuestAddressException;
 import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.virtio.CommonState.Endian;
@@ -23,16 +26,13 @@ import java.util.List;
  */
 final class PlanPreviewRig implements AutoCloseable {
   private final String device;
-  private final PlanPreviewMemory layout;
   private final VirtioNet model;
   private final GuestMemory memory;
   private final List<EventFd> eventfds = new ArrayList<>();
   private final List<RingNotifiers> notifiers = new ArrayList<>();
 
-  private PlanPreviewRig(
-      String device, PlanPreviewMemory layout, VirtioNet model, GuestMemory memory) {
+  private PlanPreviewRig(String device, VirtioNet model, GuestMemory memory) {
     this.device = device;
-    this.layout = layout;
     this.model = model;
     this.memory = memory;
   }
@@ -40,6 +40,7 @@ final class PlanPreviewRig implements AutoCloseable {
   /**
    * Makes one that takes both states.
    *
+   * @param memory stays the caller's
    * @throws VhostException (GIVE_UP) no device of this library, or not with this back end, can be
    *     in the later state
    */
@@ -48,7 +49,7 @@ final class PlanPreviewRig implements AutoCloseable {
       VirtioNetState early,
       VirtioNetState running,
       PlanPreviewBackEnd backEnd,
-      PlanPreviewMemory layout,
+      GuestMemory memory,
       DescriptorLedger ledger) {
     if (NetFeature.ACCESS_PLATFORM.in(running.common().features())) {
       throw new VhostException(
@@ -59,7 +60,7 @@ final class PlanPreviewRig implements AutoCloseable {
     }
     VirtioNet model = model(device, early, running);
     limit(model, running.common().features(), backEnd);
-    var rig = new PlanPreviewRig(device, layout, model, layout.allocate(ledger));
+    var rig = new PlanPreviewRig(device, model, memory);
     try {
       for (int i = 0; i < 2 * model.maxQueuePairs(); i++) {
         EventFd kick = rig.eventfd(ledger, device + " ring " + i + " kick");
@@ -157,10 +158,20 @@ final class PlanPreviewRig implements AutoCloseable {
         throw e;
       }
       throw new VhostException(
-          "%s; it was taken to be %s".formatted(e.getMessage(), layout.describe()),
+          "%s; it was taken to be %s".formatted(e.getMessage(), whereMemoryIs()),
           Recovery.GIVE_UP,
           e);
     }
+  }
+
+  private String whereMemoryIs() {
+    List<MemoryRegion> regions = memory.table().regions();
+    return "%d MiB at %s"
+        .formatted(
+            regions.stream().mapToLong(MemoryRegion::size).sum() >> 20,
+            regions.stream()
+                .map(r -> "0x%x..0x%x".formatted(r.guestAddress(), r.end() - 1))
+                .collect(joining(", ")));
   }
 
   /** What it is to know of a device that does not run. */
@@ -172,6 +183,5 @@ final class PlanPreviewRig implements AutoCloseable {
   @Override
   public void close() {
     eventfds.forEach(EventFd::close);
-    memory.close();
   }
 }

@@ -6,9 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OpenDescriptors;
+import io.github.jvhost.testkit.preview.PlanPreviewMemory;
 import io.github.jvhost.virtio.CommonState;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.MacAddress;
@@ -348,7 +350,7 @@ class PlanPreviewTest {
   void ringsOutsideOfMemoryAreNamedWithTheMemoryThatWasAssumed() {
     PlanPreviewMemory small = PlanPreviewMemory.of(64 << 20);
 
-    assertThatThrownBy(() -> PlanPreview.of("net0", null, transitional(), DPDK, small, ledger))
+    assertThatThrownBy(() -> preview(null, transitional(), DPDK, small))
         .isInstanceOfSatisfying(
             VhostException.class, e -> assertThat(e.recovery()).isEqualTo(Recovery.GIVE_UP))
         .hasMessage(
@@ -468,7 +470,17 @@ class PlanPreviewTest {
 
   private PlanPreview preview(
       @Nullable VirtioNetState early, VirtioNetState running, PlanPreviewBackEnd backEnd) {
-    return PlanPreview.of("net0", early, running, backEnd, MEMORY, ledger);
+    return preview(early, running, backEnd, MEMORY);
+  }
+
+  private PlanPreview preview(
+      @Nullable VirtioNetState early,
+      VirtioNetState running,
+      PlanPreviewBackEnd backEnd,
+      PlanPreviewMemory layout) {
+    try (GuestMemory memory = layout.allocate(ledger)) {
+      return PlanPreview.of("net0", early, running, backEnd, memory, ledger);
+    }
   }
 
   private static List<String> presetup(PlanPreview preview) {

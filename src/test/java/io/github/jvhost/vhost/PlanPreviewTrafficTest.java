@@ -6,6 +6,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndConnection;
 import io.github.jvhost.channel.LoopbackPair;
 import io.github.jvhost.channel.Received;
+import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
@@ -14,6 +15,7 @@ import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.MemoryFile;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.testkit.preview.PlanPreviewMemory;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
@@ -96,7 +98,8 @@ class PlanPreviewTrafficTest {
     VirtioNet device = VirtioNet.builder("net0").maxQueuePairs(2).build();
     VirtioNetState paused = device.snapshot();
     VirtioNetState running = started(device);
-    try (var rig = PlanPreviewRig.open("net0", running, running, backEnd, MEMORY, ledger)) {
+    try (GuestMemory memory = MEMORY.allocate(ledger);
+        var rig = PlanPreviewRig.open("net0", running, running, backEnd, memory, ledger)) {
       PlanPreview starts = PlanPreview.of(rig, running, running, backEnd);
       PlanPreview stops = PlanPreview.of(rig, running, paused, backEnd);
 

@@ -1,4 +1,4 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.testkit.preview;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -7,7 +7,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.vhost.PlanPreviewMemory.Region;
+import io.github.jvhost.testkit.preview.PlanPreviewMemory.Region;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 

@@ -1,4 +1,4 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.testkit.preview;
 
 import static java.util.stream.Collectors.joining;
 
@@ -8,6 +8,7 @@ import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.vhost.PlanPreview;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -187,8 +188,14 @@ public record PlanPreviewMemory(List<Region> regions) {
             totalBytes() >> 20, regions.stream().map(Region::toString).collect(joining(", ")));
   }
 
-  /** Memory laid out so, which costs nothing until somebody writes to it; the caller closes it. */
-  GuestMemory allocate(DescriptorLedger ledger) {
+  /**
+   * {@return memory laid out so, which costs nothing until somebody writes to it; the caller closes
+   * it}
+   *
+   * @param ledger that counts its descriptors
+   * @throws VhostException the kernel refuses that much
+   */
+  public GuestMemory allocate(DescriptorLedger ledger) {
     GuestMemory.Builder memory = GuestMemory.builder(ledger);
     for (Region region : regions) {
       memory.region("RAM at 0x%x".formatted(region.address()), region.address(), region.size());

@@ -1,9 +1,12 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.testkit.preview;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.vhost.PlanPreview;
+import io.github.jvhost.vhost.PlanPreviewBackEnd;
 import io.github.jvhost.virtio.Bytes;
 import io.github.jvhost.virtio.CommonState;
 import io.github.jvhost.virtio.NetFeature;
@@ -74,8 +77,10 @@ class PlanPreviewStateTest {
   }
 
   private static PlanPreview plan(VirtioNetState state) {
-    return PlanPreview.of(
-        "net0", null, state, EXPLICIT, PlanPreviewMemory.of(64 << 20), DescriptorLedger.counting());
+    DescriptorLedger ledger = DescriptorLedger.counting();
+    try (GuestMemory memory = PlanPreviewMemory.of(64 << 20).allocate(ledger)) {
+      return PlanPreview.of("net0", null, state, EXPLICIT, memory, ledger);
+    }
   }
 
   @Test
