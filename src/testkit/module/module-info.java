@@ -22,7 +22,6 @@ module io.github.jvhost.testkit {
   exports io.github.jvhost.testkit.probe;
   exports io.github.jvhost.testkit.process;
   exports io.github.jvhost.testkit.qemu;
-  exports io.github.jvhost.testkit.ram;
   exports io.github.jvhost.testkit.scenario;
   exports io.github.jvhost.testkit.trace;
 }

@@ -1,6 +1,7 @@
 package io.github.jvhost.bench;
 
 import io.github.jvhost.migration.DestinationReport;
+import io.github.jvhost.migration.InPlaceTarget;
 import io.github.jvhost.migration.MigrationDestination;
 import io.github.jvhost.migration.MigrationLink;
 import io.github.jvhost.migration.MigrationOptions;
@@ -8,7 +9,6 @@ import io.github.jvhost.migration.SocketLink;
 import io.github.jvhost.migration.VmControl;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.testkit.ram.InPlaceTarget;
 import io.github.jvhost.vhost.BackEndProfile;
 import io.github.jvhost.vhost.PresetupMode;
 import io.github.jvhost.vhost.StartResult;

@@ -32,6 +32,18 @@
  * {@link io.github.jvhost.migration.VmControl}.
  *
  * {@snippet file="io/github/jvhost/PackageExamples.java" region="migration"}
+ *
+ * <p>Of a {@link io.github.jvhost.memory.GuestMemory} {@link
+ * io.github.jvhost.migration.PreCopySource} and {@link io.github.jvhost.migration.InPlaceTarget}
+ * are the two ends of the RAM: pre-copy in rounds.
+ *
+ * <pre>
+ *   guest's writes (GuestMemory.trackWrites) --+
+ *                                              +--&gt; DirtyBitmap --&gt; runs of pages --&gt; the stream
+ *   back ends' writes (DirtyLog) --------------+
+ * </pre>
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="ram"}
  */
 @NullMarked
 package io.github.jvhost.migration;

@@ -5,8 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.testkit.ram.InPlaceTarget;
-import io.github.jvhost.testkit.ram.PreCopySource;
 import io.github.jvhost.testkit.scenario.Links;
 import java.nio.file.Path;
 import java.time.Duration;

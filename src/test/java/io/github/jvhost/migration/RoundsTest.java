@@ -6,8 +6,6 @@ import io.github.jvhost.memory.DirtyBitmap;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.testkit.ram.InPlaceTarget;
-import io.github.jvhost.testkit.ram.PreCopySource;
 import io.github.jvhost.testkit.scenario.Links;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -3,6 +3,7 @@ package io.github.jvhost.vhost;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.migration.InPlaceTarget;
 import io.github.jvhost.migration.MigrationDestination;
 import io.github.jvhost.migration.MigrationException;
 import io.github.jvhost.migration.MigrationLink;
@@ -15,7 +16,6 @@ import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.FrontEndAnswer;
 import io.github.jvhost.testkit.Personality;
-import io.github.jvhost.testkit.ram.InPlaceTarget;
 import io.github.jvhost.testkit.scenario.Links;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;

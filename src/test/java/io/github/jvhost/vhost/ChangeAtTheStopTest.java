@@ -2,13 +2,13 @@ package io.github.jvhost.vhost;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.migration.InPlaceTarget;
 import io.github.jvhost.migration.MigrationDestination;
 import io.github.jvhost.migration.MigrationSource;
+import io.github.jvhost.migration.PreCopySource;
 import io.github.jvhost.migration.VmControl;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Personality;
-import io.github.jvhost.testkit.ram.InPlaceTarget;
-import io.github.jvhost.testkit.ram.PreCopySource;
 import io.github.jvhost.testkit.scenario.Links;
 import java.nio.file.Path;
 import java.time.Duration;

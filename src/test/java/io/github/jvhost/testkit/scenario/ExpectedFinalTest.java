@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
 import io.github.jvhost.migration.DestinationReport;
+import io.github.jvhost.migration.InPlaceTarget;
 import io.github.jvhost.migration.MigrationDestination;
 import io.github.jvhost.migration.MigrationListener;
 import io.github.jvhost.migration.Phase;
 import io.github.jvhost.migration.VmControl;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.testkit.ram.InPlaceTarget;
 import io.github.jvhost.vhost.PresetupMode;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.virtio.RingIndex;

@@ -1,11 +1,13 @@
 package io.github.jvhost.testkit.scenario;
 
 import io.github.jvhost.migration.DestinationReport;
+import io.github.jvhost.migration.InPlaceTarget;
 import io.github.jvhost.migration.MigrationDestination;
 import io.github.jvhost.migration.MigrationLink;
 import io.github.jvhost.migration.MigrationListener;
 import io.github.jvhost.migration.MigrationOptions;
 import io.github.jvhost.migration.MigrationSource;
+import io.github.jvhost.migration.PreCopySource;
 import io.github.jvhost.migration.RamSource;
 import io.github.jvhost.migration.SourceReport;
 import io.github.jvhost.migration.VmControl;
@@ -14,8 +16,6 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.guest.GuestSettings;
 import io.github.jvhost.testkit.guest.TestGuest;
 import io.github.jvhost.testkit.net.Ipv4Address;
-import io.github.jvhost.testkit.ram.InPlaceTarget;
-import io.github.jvhost.testkit.ram.PreCopySource;
 import io.github.jvhost.vhost.PresetupMode;
 import io.github.jvhost.vhost.VhostNet;
 import java.nio.file.Path;

@@ -1,10 +1,9 @@
-package io.github.jvhost.testkit.ram;
+package io.github.jvhost.migration;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.memory.MemoryTable;
-import io.github.jvhost.migration.RamTarget;
 import java.nio.ByteBuffer;
 
 /** Pages are written where they belong; the mapping is never touched. One thread. */

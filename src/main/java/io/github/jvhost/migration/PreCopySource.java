@@ -1,11 +1,9 @@
-package io.github.jvhost.testkit.ram;
+package io.github.jvhost.migration;
 
 import io.github.jvhost.memory.DirtyBitmap;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
-import io.github.jvhost.migration.PageSink;
-import io.github.jvhost.migration.RamSource;
 import java.util.function.Consumer;
 
 /**
