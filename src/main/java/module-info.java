@@ -2,6 +2,7 @@
  * A vhost-user front end for the JVM. {@link io.github.jvhost.vhost} and {@link
  * io.github.jvhost.migration} are what an embedder begins with.
  */
+@SuppressWarnings("module") // the testkit is compiled after this
 module io.github.jvhost {
   requires static transitive org.jspecify;
   requires transitive io.netty.buffer;
@@ -16,6 +17,8 @@ module io.github.jvhost {
   exports io.github.jvhost.sys;
   exports io.github.jvhost.protocol;
   exports io.github.jvhost.channel;
+  exports io.github.jvhost.channel.backend to
+      io.github.jvhost.testkit;
   exports io.github.jvhost.memory;
   exports io.github.jvhost.virtio;
   exports io.github.jvhost.vhost;

@@ -1,6 +1,6 @@
 package io.github.jvhost.cli;
 
-import io.github.jvhost.channel.StaleSocket;
+import io.github.jvhost.channel.socket.StaleSocket;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;

@@ -1,8 +1,8 @@
 package io.github.jvhost.cli;
 
-import io.github.jvhost.channel.Relay;
-import io.github.jvhost.channel.RelayObserver;
-import io.github.jvhost.channel.RelayedMessage;
+import io.github.jvhost.channel.backend.Relay;
+import io.github.jvhost.channel.backend.RelayObserver;
+import io.github.jvhost.channel.backend.RelayedMessage;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;

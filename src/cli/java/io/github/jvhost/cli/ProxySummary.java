@@ -1,6 +1,6 @@
 package io.github.jvhost.cli;
 
-import io.github.jvhost.channel.RelayRoute;
+import io.github.jvhost.channel.backend.RelayRoute;
 import io.github.jvhost.testkit.trace.RelayCounts;
 import io.github.jvhost.testkit.trace.SortedTimes;
 import java.io.PrintWriter;

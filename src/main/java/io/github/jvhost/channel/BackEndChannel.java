@@ -3,6 +3,8 @@ package io.github.jvhost.channel;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndRequestHandler.Answer;
+import io.github.jvhost.channel.socket.AdoptedSocket;
+import io.github.jvhost.channel.socket.SocketStream;
 import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.Header;

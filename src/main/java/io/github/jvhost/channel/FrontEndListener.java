@@ -1,6 +1,8 @@
 package io.github.jvhost.channel;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.socket.ListeningSocket;
+import io.github.jvhost.channel.socket.StaleSocket;
 import io.github.jvhost.sys.Deadline;
 import java.nio.file.Path;
 import org.newsclub.net.unix.AFUNIXSocketChannel;

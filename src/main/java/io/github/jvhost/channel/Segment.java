@@ -1,5 +1,6 @@
 package io.github.jvhost.channel;
 
+import io.github.jvhost.channel.socket.SocketStream;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.Payload;

@@ -1,6 +1,9 @@
 package io.github.jvhost.channel;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.socket.AdoptedSocket;
+import io.github.jvhost.channel.socket.Connector;
+import io.github.jvhost.channel.socket.SocketStream;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.MessageClass;

@@ -3,7 +3,7 @@
  * messages, deadlines, and replies matched in order to what was asked.
  *
  * <pre>
- *   VhostUserChannel (front end)                     BackEndConnection (the mirror, for mock back ends)
+ *   VhostUserChannel (front end)                     BackEndConnection (the mirror, in backend)
  *
  *   send --&gt; out buffer --&gt; one write per segment --&gt; receive: header + descriptors, then payload
  *              [fd message | plain | plain | ...]
@@ -18,9 +18,6 @@
  *
  * <p>A back end may wait for an answer on its own channel before it answers on the main one, so
  * every wait is for both sockets.
- *
- * <p>A {@link io.github.jvhost.channel.Relay} has one socket of each kind and passes on what comes,
- * for whoever wants to see it.
  *
  * <p>A segment is what one write carries: at most 32 KiB, cut between messages, with descriptors
  * only for the message that begins it. The kernel hands descriptors over with the write they came

@@ -1,8 +1,8 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.BackEndConnection;
-import io.github.jvhost.channel.Received;
+import io.github.jvhost.channel.backend.BackEndConnection;
+import io.github.jvhost.channel.backend.Received;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.Inflight;

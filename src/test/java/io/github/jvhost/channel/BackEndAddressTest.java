@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.backend.BackEndConnection;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.NoPayload;
@@ -139,8 +140,7 @@ class BackEndAddressTest {
     SocketPair pair = SocketPair.open(ledger, "of a test");
     OwnedDescriptor given = pair.one();
     var where = new BackEndAddress.Connected(given);
-    try (BackEndConnection backEnd =
-            BackEndConnection.adopt(AdoptedSocket.of(pair.other(), "be"), "be", ledger);
+    try (BackEndConnection backEnd = BackEndConnection.adopt(pair.other(), "be", ledger);
         VhostUserChannel channel = connect(where, soon())) {
       assertThat(given.isOpen()).as("taken over").isFalse();
       roundTrip(channel, backEnd);

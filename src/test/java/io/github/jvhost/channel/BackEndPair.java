@@ -3,6 +3,7 @@ package io.github.jvhost.channel;
 import static io.github.jvhost.channel.ChannelPair.soon;
 
 import io.github.jvhost.channel.BackEndRequestHandler.Answer;
+import io.github.jvhost.channel.backend.BackEndRequester;
 import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.Header;

@@ -1,5 +1,7 @@
 package io.github.jvhost.channel;
 
+import io.github.jvhost.channel.backend.BackEndConnection;
+import io.github.jvhost.channel.socket.AdoptedSocket;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
@@ -28,7 +30,7 @@ final class ChannelPair implements AutoCloseable {
   private ChannelPair(Dialect dialect) throws IOException {
     SocketPair pair = SocketPair.open(ledger, "of a test");
     channel = VhostUserChannel.adopt(AdoptedSocket.of(pair.one(), "net0"), "net0", dialect, ledger);
-    peer = BackEndConnection.adopt(AdoptedSocket.of(pair.other(), "peer"), "peer", ledger);
+    peer = BackEndConnection.adopt(pair.other(), "peer", ledger);
   }
 
   static ChannelPair open() throws IOException {

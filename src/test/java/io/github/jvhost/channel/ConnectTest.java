@@ -8,6 +8,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.backend.BackEndConnection;
+import io.github.jvhost.channel.backend.BackEndListener;
+import io.github.jvhost.channel.backend.FrontEndGoneException;
+import io.github.jvhost.channel.backend.Received;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.NoPayload;
@@ -16,6 +20,7 @@ import io.github.jvhost.protocol.U64;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.MemoryFile;
+import io.github.jvhost.sys.SocketPair;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
@@ -27,7 +32,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.newsclub.net.unix.AFUNIXDatagramChannel;
 import org.newsclub.net.unix.AFUNIXSocketAddress;
-import org.newsclub.net.unix.AFUNIXSocketPair;
 
 /** Sockets with a path, and the back end's side of a connection. */
 class ConnectTest {
@@ -159,9 +163,9 @@ class ConnectTest {
 
   @Test
   void aRequestInPiecesIsKeptOverADeadline() throws Exception {
-    var sockets = AFUNIXSocketPair.open();
-    try (BackEndConnection sender = BackEndConnection.adopt(sockets.getSocket1(), "a", ledger);
-        BackEndConnection receiver = BackEndConnection.adopt(sockets.getSocket2(), "b", ledger)) {
+    SocketPair sockets = SocketPair.open(ledger, "pair");
+    try (BackEndConnection sender = BackEndConnection.adopt(sockets.one(), "a", ledger);
+        BackEndConnection receiver = BackEndConnection.adopt(sockets.other(), "b", ledger)) {
       for (int[] part : new int[][] {{2, 1}, {8, 6}}) {
         sender.writeRaw(ChannelPair.words(part), List.of(), soon());
         assertThatThrownBy(() -> receiver.receive(brief())).isInstanceOf(DeadlineException.class);
@@ -185,9 +189,9 @@ class ConnectTest {
 
   @Test
   void aBackEndClosesTheDescriptorsOfAHeaderThatMakesNoSense() throws Exception {
-    var sockets = AFUNIXSocketPair.open();
-    try (BackEndConnection sender = BackEndConnection.adopt(sockets.getSocket1(), "a", ledger);
-        BackEndConnection receiver = BackEndConnection.adopt(sockets.getSocket2(), "b", ledger);
+    SocketPair sockets = SocketPair.open(ledger, "pair");
+    try (BackEndConnection sender = BackEndConnection.adopt(sockets.one(), "a", ledger);
+        BackEndConnection receiver = BackEndConnection.adopt(sockets.other(), "b", ledger);
         MemoryFile file = MemoryFile.create(ledger, "stray", 4096)) {
       sender.writeRaw(ChannelPair.words(1, 2, 0), List.of(file.descriptor()), soon());
       assertThatThrownBy(() -> receiver.receive(soon())).isInstanceOf(ProtocolException.class);

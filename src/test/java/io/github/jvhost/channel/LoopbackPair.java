@@ -1,5 +1,7 @@
 package io.github.jvhost.channel;
 
+import io.github.jvhost.channel.backend.BackEndConnection;
+import io.github.jvhost.channel.socket.AdoptedSocket;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.SocketPair;
@@ -28,7 +30,7 @@ public record LoopbackPair(VhostUserChannel frontEnd, BackEndConnection backEnd)
     try {
       return new LoopbackPair(
           VhostUserChannel.adopt(AdoptedSocket.of(pair.one(), name), name, dialect, ledger),
-          BackEndConnection.adopt(AdoptedSocket.of(pair.other(), name), name, ledger));
+          BackEndConnection.adopt(pair.other(), name, ledger));
     } catch (RuntimeException e) {
       pair.close();
       throw e;

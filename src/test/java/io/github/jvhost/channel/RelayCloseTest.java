@@ -3,6 +3,9 @@ package io.github.jvhost.channel;
 import static io.github.jvhost.channel.ChannelPair.soon;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.channel.backend.Relay;
+import io.github.jvhost.channel.backend.RelayObserver;
+import io.github.jvhost.channel.backend.RelayedMessage;
 import io.github.jvhost.sys.Deadline;
 import java.io.IOException;
 import java.nio.channels.ServerSocketChannel;

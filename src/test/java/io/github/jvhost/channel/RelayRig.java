@@ -3,6 +3,10 @@ package io.github.jvhost.channel;
 import static io.github.jvhost.channel.ChannelPair.soon;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.channel.backend.BackEndListener;
+import io.github.jvhost.channel.backend.Relay;
+import io.github.jvhost.channel.backend.RelayObserver;
+import io.github.jvhost.channel.backend.RelayedMessage;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.ProtocolFeature;

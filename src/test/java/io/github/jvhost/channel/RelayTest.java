@@ -5,6 +5,11 @@ import static io.github.jvhost.channel.ChannelPair.u64;
 import static io.github.jvhost.channel.ChannelPair.words;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.channel.backend.BackEndConnection;
+import io.github.jvhost.channel.backend.BackEndRequester;
+import io.github.jvhost.channel.backend.Received;
+import io.github.jvhost.channel.backend.RelayRoute;
+import io.github.jvhost.channel.backend.RelayedMessage;
 import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;

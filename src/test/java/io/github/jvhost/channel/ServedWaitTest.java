@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndRequestHandler.Answer;
+import io.github.jvhost.channel.backend.Received;
 import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;

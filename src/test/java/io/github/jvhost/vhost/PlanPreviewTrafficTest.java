@@ -3,9 +3,9 @@ package io.github.jvhost.vhost;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.BackEndConnection;
 import io.github.jvhost.channel.LoopbackPair;
-import io.github.jvhost.channel.Received;
+import io.github.jvhost.channel.backend.BackEndConnection;
+import io.github.jvhost.channel.backend.Received;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;

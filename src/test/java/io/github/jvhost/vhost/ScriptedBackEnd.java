@@ -3,8 +3,8 @@ package io.github.jvhost.vhost;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.channel.LoopbackPair;
-import io.github.jvhost.channel.Received;
 import io.github.jvhost.channel.VhostUserChannel;
+import io.github.jvhost.channel.backend.Received;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;

@@ -7,7 +7,7 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndGoneException;
 import io.github.jvhost.channel.DeadlineException;
-import io.github.jvhost.channel.Received;
+import io.github.jvhost.channel.backend.Received;
 import io.github.jvhost.protocol.Bytes;
 import io.github.jvhost.protocol.ConfigSpace;
 import io.github.jvhost.protocol.FrontEndRequest;

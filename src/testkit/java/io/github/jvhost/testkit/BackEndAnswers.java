@@ -1,6 +1,6 @@
 package io.github.jvhost.testkit;
 
-import io.github.jvhost.channel.BackEndConnection;
+import io.github.jvhost.channel.backend.BackEndConnection;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.protocol.Payload;

@@ -2,9 +2,9 @@ package io.github.jvhost.testkit;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.BackEndRequester;
-import io.github.jvhost.channel.BackEndRequester.BackEndAnswer;
 import io.github.jvhost.channel.DeadlineException;
+import io.github.jvhost.channel.backend.BackEndRequester;
+import io.github.jvhost.channel.backend.BackEndRequester.BackEndAnswer;
 import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.Bytes;
 import io.github.jvhost.protocol.Header;

@@ -1,7 +1,7 @@
 package io.github.jvhost.testkit;
 
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.BackEndConnection;
+import io.github.jvhost.channel.backend.BackEndConnection;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.Poller;

@@ -1,9 +1,9 @@
 package io.github.jvhost.testkit;
 
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.BackEndConnection;
-import io.github.jvhost.channel.BackEndRequester;
-import io.github.jvhost.channel.Received;
+import io.github.jvhost.channel.backend.BackEndConnection;
+import io.github.jvhost.channel.backend.BackEndRequester;
+import io.github.jvhost.channel.backend.Received;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.LogRegion;

@@ -1,8 +1,8 @@
 package io.github.jvhost.testkit;
 
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.BackEndConnection;
-import io.github.jvhost.channel.BackEndListener;
+import io.github.jvhost.channel.backend.BackEndConnection;
+import io.github.jvhost.channel.backend.BackEndListener;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;

@@ -2,8 +2,8 @@ package io.github.jvhost.testkit;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.BackEndConnection;
-import io.github.jvhost.channel.BackEndListener;
+import io.github.jvhost.channel.backend.BackEndConnection;
+import io.github.jvhost.channel.backend.BackEndListener;
 import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.protocol.Payload;

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.RelayRoute;
-import io.github.jvhost.channel.RelayedMessage;
+import io.github.jvhost.channel.backend.RelayRoute;
+import io.github.jvhost.channel.backend.RelayedMessage;
 import io.github.jvhost.protocol.Bytes;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.Header;

@@ -3,8 +3,8 @@ package io.github.jvhost.testkit.trace;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import io.github.jvhost.channel.Relay;
-import io.github.jvhost.channel.RelayRoute;
+import io.github.jvhost.channel.backend.Relay;
+import io.github.jvhost.channel.backend.RelayRoute;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;

@@ -2,7 +2,7 @@ package io.github.jvhost.testkit.trace;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.github.jvhost.channel.RelayRoute;
+import io.github.jvhost.channel.backend.RelayRoute;
 import io.github.jvhost.protocol.Bytes;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;

@@ -1,7 +1,7 @@
 package io.github.jvhost.testkit.trace;
 
-import io.github.jvhost.channel.RelayObserver;
-import io.github.jvhost.channel.RelayedMessage;
+import io.github.jvhost.channel.backend.RelayObserver;
+import io.github.jvhost.channel.backend.RelayedMessage;
 import io.github.jvhost.protocol.Dialect;
 import java.time.Duration;
 import java.util.ArrayList;

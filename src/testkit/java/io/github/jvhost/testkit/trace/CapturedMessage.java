@@ -1,6 +1,6 @@
 package io.github.jvhost.testkit.trace;
 
-import io.github.jvhost.channel.RelayRoute;
+import io.github.jvhost.channel.backend.RelayRoute;
 import io.github.jvhost.protocol.Bytes;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;

@@ -1,7 +1,7 @@
 package io.github.jvhost.testkit.trace;
 
-import io.github.jvhost.channel.RelayRoute;
-import io.github.jvhost.channel.RelayedMessage;
+import io.github.jvhost.channel.backend.RelayRoute;
+import io.github.jvhost.channel.backend.RelayedMessage;
 import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.Bytes;
 import io.github.jvhost.protocol.Dialect;

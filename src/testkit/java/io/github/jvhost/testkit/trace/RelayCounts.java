@@ -1,8 +1,8 @@
 package io.github.jvhost.testkit.trace;
 
-import io.github.jvhost.channel.RelayObserver;
-import io.github.jvhost.channel.RelayRoute;
-import io.github.jvhost.channel.RelayedMessage;
+import io.github.jvhost.channel.backend.RelayObserver;
+import io.github.jvhost.channel.backend.RelayRoute;
+import io.github.jvhost.channel.backend.RelayedMessage;
 import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.Map;

@@ -9,8 +9,8 @@
  *                                                                   bytes
  * </pre>
  *
- * <p>A capture is what a {@link io.github.jvhost.channel.Relay} between a front end and a back end
- * saw, written down while it grows, and looked at afterwards:
+ * <p>A capture is what a {@link io.github.jvhost.channel.backend.Relay} between a front end and a
+ * back end saw, written down while it grows, and looked at afterwards:
  *
  * <pre>
  *   Relay --RelayedMessage--&gt; CaptureQueue --CaptureEntry--&gt; CaptureLine     a line for people

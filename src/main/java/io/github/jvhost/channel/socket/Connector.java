@@ -1,7 +1,8 @@
-package io.github.jvhost.channel;
+package io.github.jvhost.channel.socket;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.Poller;
 import java.io.IOException;
@@ -19,7 +20,7 @@ import org.newsclub.net.unix.ConnectionRefusedSocketException;
  * and no poll tells when there is room again (Linux unix_stream_connect), so it is tried without
  * blocking, again and again.
  */
-final class Connector {
+public final class Connector {
   /** sun_path of sockaddr_un has 108 bytes, the last one zero. */
   private static final int MAX_PATH_BYTES = 107;
 
@@ -34,17 +35,31 @@ final class Connector {
    * Refuses a path that no socket address has room for; the kernel's own words would be "no such
    * file".
    *
+   * @param path of the socket
    * @param doing what it is for, as messages begin
    * @throws VhostException (GIVE_UP) it is too long
    */
-  static void requireThatItFits(Path path, String doing) {
+  public static void requireThatItFits(Path path, String doing) {
     if (path.toString().getBytes(StandardCharsets.UTF_8).length > MAX_PATH_BYTES) {
       throw new VhostException(
           doing + "a socket path has at most " + MAX_PATH_BYTES + " bytes", Recovery.GIVE_UP);
     }
   }
 
-  static AFUNIXSocketChannel connect(Path path, String name, String peer, Deadline deadline) {
+  /**
+   * Connects, as soon as the listener has room.
+   *
+   * @param path of the socket, at most 107 bytes
+   * @param name for messages
+   * @param peer who listens there, for messages
+   * @param deadline for the listener to make room
+   * @return the connected socket, which the caller closes
+   * @throws VhostException (RETRY) if there is no such socket or nobody listens, (GIVE_UP) if it
+   *     can never work
+   * @throws DeadlineException if there was no room in time
+   */
+  public static AFUNIXSocketChannel connect(
+      Path path, String name, String peer, Deadline deadline) {
     String doing = name + ": connecting to " + path + ": ";
     requireThatItFits(path, doing);
     try (Poller pause = new Poller(1)) {

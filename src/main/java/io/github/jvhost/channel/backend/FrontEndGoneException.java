@@ -1,4 +1,4 @@
-package io.github.jvhost.channel;
+package io.github.jvhost.channel.backend;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;

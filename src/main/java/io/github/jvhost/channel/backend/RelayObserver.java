@@ -1,4 +1,4 @@
-package io.github.jvhost.channel;
+package io.github.jvhost.channel.backend;
 
 /**
  * Is told what a {@link Relay} does, by its thread, which does nothing else meanwhile: put it away

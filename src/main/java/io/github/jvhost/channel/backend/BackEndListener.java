@@ -1,7 +1,8 @@
-package io.github.jvhost.channel;
+package io.github.jvhost.channel.backend;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.socket.ListeningSocket;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;

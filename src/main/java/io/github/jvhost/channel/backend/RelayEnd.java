@@ -1,5 +1,6 @@
-package io.github.jvhost.channel;
+package io.github.jvhost.channel.backend;
 
+import io.github.jvhost.channel.socket.SocketStream;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.SocketIo;

@@ -1,4 +1,4 @@
-package io.github.jvhost.channel;
+package io.github.jvhost.channel.socket;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
@@ -30,7 +30,7 @@ import org.newsclub.net.unix.FileDescriptorCast;
  *
  * <p>Nothing here waits but {@link #await}. One thread at a time.
  */
-final class SocketStream implements AutoCloseable {
+public final class SocketStream implements AutoCloseable {
   /** Descriptors that one message may carry; more end the connection. */
   static final int MAX_DESCRIPTORS = 8;
 
@@ -38,7 +38,7 @@ final class SocketStream implements AutoCloseable {
    * Bytes of one write. After POLLOUT (at least three quarters of the send buffer free, Linux
    * net/unix) so much goes in without blocking, given the default buffer of 208 KiB.
    */
-  static final int MAX_WRITE = 32 * 1024;
+  public static final int MAX_WRITE = 32 * 1024;
 
   private static final int SEND_BUFFER_SHARE = 4;
   private static final int END = -1;
@@ -53,8 +53,15 @@ final class SocketStream implements AutoCloseable {
   private boolean otherReady;
   private final int maxWrite;
 
-  /** Takes the socket over, also when it throws. */
-  SocketStream(AFUNIXSocketChannel socket, String name, DescriptorLedger ledger) {
+  /**
+   * Takes the socket over, also when it throws.
+   *
+   * @param socket connected
+   * @param name for messages
+   * @param ledger where received descriptors are written down
+   * @throws VhostException (RECONNECT) if the socket cannot be used
+   */
+  public SocketStream(AFUNIXSocketChannel socket, String name, DescriptorLedger ledger) {
     this.socket = socket;
     this.io = new SocketIo(name);
     this.ledger = ledger;
@@ -79,30 +86,36 @@ final class SocketStream implements AutoCloseable {
     return FileDescriptorCast.using(descriptor).as(Integer.class);
   }
 
-  /** The socket's number, or -1 (which no poll ever reports) once it is closed. */
-  int number() {
+  /** {@return the socket's number, or -1 (which no poll ever reports) once it is closed} */
+  public int number() {
     return socket.isOpen() ? number : -1;
   }
 
-  /** Bytes that one write may have without blocking; a single message may exceed it. */
-  int maxWrite() {
+  /** {@return bytes that one write may have without blocking; a single message may exceed it} */
+  public int maxWrite() {
     return maxWrite;
   }
 
   /**
-   * Waits for {@link Poller#IN} or {@link Poller#OUT}; answers what is ready, 0 when the time is
-   * over.
+   * Waits for {@link Poller#IN} or {@link Poller#OUT}.
+   *
+   * @param events one of them, or both
+   * @param nanos for how long at most
+   * @return what is ready, 0 when the time is over
    */
-  int await(int events, long nanos) {
+  public int await(int events, long nanos) {
     return await(events, nanos, -1);
   }
 
   /**
    * The same, and ends too when another socket has something to read: {@link #otherReady}.
    *
+   * @param events {@link Poller#IN}, {@link Poller#OUT}, or both
+   * @param nanos for how long at most
    * @param other its number; -1: none
+   * @return what is ready of this socket, 0 when nothing is or the time is over
    */
-  int await(int events, long nanos, int other) {
+  public int await(int events, long nanos, int other) {
     otherReady = false;
     if (!socket.isOpen()) {
       // The library closes a socket whose peer is gone; the number may be somebody else's by now.
@@ -118,8 +131,10 @@ final class SocketStream implements AutoCloseable {
     return poller.ready(index);
   }
 
-  /** Whether the last wait found that the other socket has something to read, or is over. */
-  boolean otherReady() {
+  /**
+   * {@return whether the last wait found that the other socket has something to read, or is over}
+   */
+  public boolean otherReady() {
     return otherReady;
   }
 
@@ -134,7 +149,7 @@ final class SocketStream implements AutoCloseable {
    * @throws ProtocolException if more than eight descriptors came; none is kept then
    * @throws SystemCallException the peer has reset the connection
    */
-  int read(MemorySegment into, long from, int length, List<OwnedDescriptor> arrived) {
+  public int read(MemorySegment into, long from, int length, List<OwnedDescriptor> arrived) {
     if (!socket.isOpen()) {
       return END;
     }
@@ -144,8 +159,17 @@ final class SocketStream implements AutoCloseable {
     return count == SocketIo.WOULD_BLOCK ? 0 : count == 0 ? END : count;
   }
 
-  /** The same, for when nothing is expected: after an error the next read ends. */
-  int readIfAny(MemorySegment into, long from, int length, List<OwnedDescriptor> arrived) {
+  /**
+   * The same, for when nothing is expected: after an error the next read ends.
+   *
+   * @param into native memory
+   * @param from where in it, in bytes
+   * @param length 1 or more, in bytes
+   * @param arrived takes the descriptors that came with it; the caller's to close, also on failure
+   * @return bytes, 0 if nothing is there, or -1 at the end of the stream
+   * @throws ProtocolException if more than eight descriptors came; none is kept then
+   */
+  public int readIfAny(MemorySegment into, long from, int length, List<OwnedDescriptor> arrived) {
     if (!socket.isOpen()) {
       return END;
     }
@@ -177,7 +201,7 @@ final class SocketStream implements AutoCloseable {
    * @throws SystemCallException the peer is gone
    * @throws IllegalStateException if a descriptor is closed
    */
-  int write(MemorySegment bytes, long from, int length, List<OwnedDescriptor> descriptors) {
+  public int write(MemorySegment bytes, long from, int length, List<OwnedDescriptor> descriptors) {
     if (!socket.isOpen()) {
       throw new SystemCallException("sending on a closed socket", "sendmsg", EPIPE);
     }
@@ -192,7 +216,13 @@ final class SocketStream implements AutoCloseable {
     poller.close();
   }
 
-  static void closeQuietly(AutoCloseable resource) {
+  /**
+   * Closes what has nothing left to lose.
+   *
+   * @param resource a socket, or what owns one
+   * @throws VhostException if this is what its close throws
+   */
+  public static void closeQuietly(AutoCloseable resource) {
     try {
       resource.close();
     } catch (VhostException e) {

@@ -1,4 +1,4 @@
-package io.github.jvhost.channel;
+package io.github.jvhost.channel.backend;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

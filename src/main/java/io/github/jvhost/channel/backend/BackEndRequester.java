@@ -1,5 +1,6 @@
-package io.github.jvhost.channel;
+package io.github.jvhost.channel.backend;
 
+import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.ProtocolException;
@@ -43,8 +44,7 @@ public final class BackEndRequester implements AutoCloseable {
    */
   public static BackEndRequester adopt(
       OwnedDescriptor socket, String name, DescriptorLedger ledger) {
-    return new BackEndRequester(
-        BackEndConnection.adopt(AdoptedSocket.of(socket, name), name, ledger), name);
+    return new BackEndRequester(BackEndConnection.adopt(socket, name, ledger), name);
   }
 
   /** {@return the socket's number, for a poll; -1 once it is closed} It stays this object's. */
@@ -72,8 +72,18 @@ public final class BackEndRequester implements AutoCloseable {
     send(request.id(), payload, descriptors, needReply, deadline);
   }
 
-  /** The same for any number, for scripted faults. */
-  void send(
+  /**
+   * The same for any number, for scripted faults.
+   *
+   * @param id any number, sensible or not
+   * @param payload as on the wire
+   * @param descriptors stay the caller's
+   * @param needReply whether an answer is asked for
+   * @param deadline for the front end to make room
+   * @throws DeadlineException if the front end does not read
+   * @throws FrontEndGoneException if it is gone
+   */
+  public void send(
       int id,
       byte[] payload,
       List<OwnedDescriptor> descriptors,

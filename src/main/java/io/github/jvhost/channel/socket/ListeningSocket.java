@@ -1,4 +1,4 @@
-package io.github.jvhost.channel;
+package io.github.jvhost.channel.socket;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
@@ -14,7 +14,7 @@ import org.newsclub.net.unix.AFUNIXSocketAddress;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
 
 /** A listening socket, whoever listens. One platform thread at a time. */
-final class ListeningSocket implements AutoCloseable {
+public final class ListeningSocket implements AutoCloseable {
   private static final int BACKLOG = 16;
 
   private final AFUNIXServerSocketChannel server;
@@ -34,9 +34,11 @@ final class ListeningSocket implements AutoCloseable {
   /**
    * Creates the socket file and listens.
    *
+   * @param path where; must not exist, and has at most 107 bytes
+   * @return the socket, which the caller closes
    * @throws VhostException (GIVE_UP) if that is not possible
    */
-  static ListeningSocket open(Path path) {
+  public static ListeningSocket open(Path path) {
     Connector.requireThatItFits(path, "listening on " + path + ": ");
     AFUNIXServerSocketChannel server = null;
     try {
@@ -57,9 +59,10 @@ final class ListeningSocket implements AutoCloseable {
    *
    * @param socket used up, whatever comes of it
    * @param path what it is called in messages
+   * @return the socket, which the caller closes
    * @throws VhostException (GIVE_UP) if it is no AF_UNIX socket
    */
-  static ListeningSocket adopt(OwnedDescriptor socket, Path path) {
+  public static ListeningSocket adopt(OwnedDescriptor socket, Path path) {
     AFUNIXServerSocketChannel server = AdoptedSocket.listening(socket, path.toString());
     try {
       int number = SocketStream.numberOf(server.getFileDescriptor());
@@ -70,20 +73,23 @@ final class ListeningSocket implements AutoCloseable {
     }
   }
 
-  Path path() {
+  /** {@return where it listens, or what it is called} */
+  public Path path() {
     return path;
   }
 
-  int number() {
+  /** {@return its number, for a {@link Poller}; stays this object's} */
+  public int number() {
     return number;
   }
 
   /**
-   * The next connection; null when none came in time.
+   * {@return the next connection, which the caller closes; null when none came in time}
    *
+   * @param deadline for somebody to connect
    * @throws VhostException (GIVE_UP) if the socket fails or is closed
    */
-  @Nullable AFUNIXSocketChannel accept(Deadline deadline) {
+  public @Nullable AFUNIXSocketChannel accept(Deadline deadline) {
     if (closed) {
       throw new VhostException("accepting on " + path + ": it is closed", Recovery.GIVE_UP);
     }
@@ -99,6 +105,7 @@ final class ListeningSocket implements AutoCloseable {
     }
   }
 
+  /** Stops listening and removes the file that it has made. A second time does nothing. */
   @Override
   public void close() {
     if (closed) {

@@ -1,4 +1,4 @@
-package io.github.jvhost.channel;
+package io.github.jvhost.channel.socket;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
@@ -11,16 +11,18 @@ import org.newsclub.net.unix.AFUNIXSocketChannel;
 import org.newsclub.net.unix.FileDescriptorCast;
 
 /** A socket that came as a descriptor, made into what the socket library works with. */
-final class AdoptedSocket {
+public final class AdoptedSocket {
   private AdoptedSocket() {}
 
   /**
    * Takes a connected socket over.
    *
    * @param socket closed afterwards in any case: its number belongs to the result, or to nobody
+   * @param name for messages
+   * @return what the socket library works with, which the caller closes
    * @throws VhostException (GIVE_UP) if it is no connected AF_UNIX stream socket
    */
-  static AFUNIXSocketChannel of(OwnedDescriptor socket, String name) {
+  public static AFUNIXSocketChannel of(OwnedDescriptor socket, String name) {
     String doing = name + ": taking over " + socket.identity() + ": ";
     if (!socket.isOpen()) {
       throw new VhostException(doing + "it was used before", Recovery.GIVE_UP);

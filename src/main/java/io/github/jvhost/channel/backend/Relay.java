@@ -1,7 +1,10 @@
-package io.github.jvhost.channel;
+package io.github.jvhost.channel.backend;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.socket.Connector;
+import io.github.jvhost.channel.socket.ListeningSocket;
+import io.github.jvhost.channel.socket.StaleSocket;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;

@@ -1,5 +1,9 @@
-package io.github.jvhost.channel;
+package io.github.jvhost.channel.backend;
 
+import io.github.jvhost.channel.DeadlineException;
+import io.github.jvhost.channel.socket.AdoptedSocket;
+import io.github.jvhost.channel.socket.Connector;
+import io.github.jvhost.channel.socket.SocketStream;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.ProtocolException;
 import io.github.jvhost.sys.Deadline;
