@@ -46,23 +46,11 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Immutable; what uses it is bound to the channel's thread.
  */
-public final class BackEndStateTransfer {
-  /** The most bytes that a state has where the embedder does not say otherwise: 1 GiB. */
-  public static final long DEFAULT_LIMIT = 1L << 30;
-
+final class BackEndStateTransfer {
   private static final int BUFFER = 64 * 1024;
 
   private final DescriptorLedger ledger;
   private final long limit;
-
-  /**
-   * Transfers of at most {@link #DEFAULT_LIMIT} bytes.
-   *
-   * @param ledger in which the pipes are written down
-   */
-  public BackEndStateTransfer(DescriptorLedger ledger) {
-    this(ledger, DEFAULT_LIMIT);
-  }
 
   /**
    * Transfers of at most so many bytes.
@@ -70,7 +58,7 @@ public final class BackEndStateTransfer {
    * @param ledger in which the pipes are written down
    * @param limit in bytes, 0 or more
    */
-  public BackEndStateTransfer(DescriptorLedger ledger, long limit) {
+  BackEndStateTransfer(DescriptorLedger ledger, long limit) {
     if (limit < 0) {
       throw new IllegalArgumentException("a limit of " + limit + " bytes");
     }
@@ -91,7 +79,7 @@ public final class BackEndStateTransfer {
    * @throws VhostException (GIVE_UP) if there are more bytes than the limit, or {@code into} fails;
    *     (RECONNECT) if the connection ends meanwhile
    */
-  public long save(VhostUserFrontEnd frontEnd, WritableByteChannel into, Deadline deadline) {
+  long save(VhostUserFrontEnd frontEnd, WritableByteChannel into, Deadline deadline) {
     VhostUserChannel channel = frontEnd.channel();
     long count;
     try (PipeReader reader = openForSave(channel, deadline);
@@ -115,7 +103,7 @@ public final class BackEndStateTransfer {
    * @throws VhostException (GIVE_UP) if there are more bytes than the limit, or {@code from} fails;
    *     (RECONNECT) if the connection ends meanwhile
    */
-  public long load(VhostUserFrontEnd frontEnd, ReadableByteChannel from, Deadline deadline) {
+  long load(VhostUserFrontEnd frontEnd, ReadableByteChannel from, Deadline deadline) {
     VhostUserChannel channel = frontEnd.channel();
     long count;
     try (PipeWriter writer = openForLoad(channel, deadline);

@@ -480,8 +480,8 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * Has the back end move its own state through a pipe; see {@link BackEndStateTransfer}, which
-   * does all of it. All rings must be stopped.
+   * Has the back end move its own state through a pipe; {@link VhostNetMigration} does all of it.
+   * All rings must be stopped.
    *
    * @param transfer which way it moves
    * @param theirs the end that the back end writes (save) or reads (load)

@@ -3,7 +3,7 @@ package io.github.jvhost.vmstate;
 import java.util.Optional;
 
 /** The known commands in a migration stream. */
-public enum StreamCommand {
+enum StreamCommand {
   /** The source wants to be answered. */
   OPEN_RETURN_PATH(1, 0, 0),
   /** Asks for an answer with the same number: u32. */
@@ -38,7 +38,7 @@ public enum StreamCommand {
   }
 
   /** {@return the command's number in the stream, 16 bits} */
-  public int code() {
+  int code() {
     return code;
   }
 
@@ -59,7 +59,7 @@ public enum StreamCommand {
    *
    * @param code as it stands in the stream
    */
-  public static Optional<StreamCommand> of(int code) {
+  static Optional<StreamCommand> of(int code) {
     for (StreamCommand command : values()) {
       if (command.code == code) {
         return Optional.of(command);

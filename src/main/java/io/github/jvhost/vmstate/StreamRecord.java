@@ -59,7 +59,7 @@ public sealed interface StreamRecord {
   /**
    * Something that the destination is told to do. Record type 08.
    *
-   * @param command number, 16 bits; see {@link StreamCommand} for the known ones
+   * @param command number, 16 bits; QEMU's {@code qemu_vm_cmd}
    * @param data at most 65535 bytes
    */
   record Command(int command, Bytes data) implements StreamRecord {
