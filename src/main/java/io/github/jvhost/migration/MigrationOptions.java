@@ -166,7 +166,8 @@ public record MigrationOptions(
     private int maxRounds = maxRounds();
 
     private MigrationOptions made() {
-      return new MigrationOptions(early, order, presetupWithin, lateWithin, linkWithin, windowWithin, stopPages, maxRounds);
+      return new MigrationOptions(
+          early, order, presetupWithin, lateWithin, linkWithin, windowWithin, stopPages, maxRounds);
     }
   }
 }

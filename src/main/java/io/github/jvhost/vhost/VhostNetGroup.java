@@ -78,8 +78,7 @@ public final class VhostNetGroup {
         }
       }
       if (!begun.isEmpty()) {
-        SideBySide.run(
-            begun, SideBySide.longestDeadline(devices, EarlyState::deadline), cancelled);
+        SideBySide.run(begun, SideBySide.longestDeadline(devices, EarlyState::deadline), cancelled);
       }
       for (int i = 0; i < devices.size(); i++) {
         Execution execution = executions.set(i, null);
