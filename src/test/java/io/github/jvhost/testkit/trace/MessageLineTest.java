@@ -82,7 +82,12 @@ class MessageLineTest {
     assumeTrue(Files.isDirectory(TraceFile.TRACES), "no traces at " + TraceFile.TRACES);
     List<Path> files;
     try (Stream<Path> all = Files.list(TraceFile.TRACES)) {
-      files = all.filter(f -> f.toString().endsWith(".txt")).sorted().toList();
+      // Those of a vIOMMU come from a tap that writes other lines.
+      files =
+          all.filter(f -> f.toString().endsWith(".txt"))
+              .filter(f -> !f.getFileName().toString().startsWith("viommu"))
+              .sorted()
+              .toList();
     }
     int lines = 0;
     for (Path file : files) {
