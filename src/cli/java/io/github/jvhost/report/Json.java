@@ -5,6 +5,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.testkit.json.JsonTree;
 import java.io.IOException;
 import java.io.Reader;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -30,7 +31,11 @@ final class Json {
    * @throws IOException it cannot be read, or is no JSON
    */
   static Json read(Reader text) throws IOException {
-    return new Json("", JsonTree.parse(text));
+    try {
+      return new Json("", JsonTree.parse(text));
+    } catch (UncheckedIOException e) {
+      throw e.getCause();
+    }
   }
 
   /** A member of an object; it must be there, and may be null. */

@@ -1,9 +1,7 @@
 package io.github.jvhost.vmstate;
 
 import io.github.jvhost.testkit.json.JsonTree;
-import java.io.IOException;
 import java.io.StringReader;
-import java.io.UncheckedIOException;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -15,11 +13,7 @@ final class JsonValues {
 
   /** A Map, List, String or Long. */
   static Object parse(String text) {
-    try {
-      return Objects.requireNonNull(JsonTree.parse(new StringReader(text)));
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    return Objects.requireNonNull(JsonTree.parse(new StringReader(text)));
   }
 
   @SuppressWarnings("unchecked")

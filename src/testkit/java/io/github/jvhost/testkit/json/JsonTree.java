@@ -34,9 +34,10 @@ public final class JsonTree {
    * {@return one value, behind which nothing stands}
    *
    * @param json the text; stays the caller's
-   * @throws IOException it cannot be read, or is no JSON; Jackson's exceptions say where
+   * @throws UncheckedIOException it cannot be read, or is no JSON; Jackson's exceptions, which are
+   *     its cause, say where
    */
-  public static @Nullable Object parse(Reader json) throws IOException {
+  public static @Nullable Object parse(Reader json) {
     try (JsonParser parser = FACTORY.createParser(json)) {
       parser.nextToken();
       Object top = value(parser);
@@ -44,6 +45,8 @@ public final class JsonTree {
         throw new IOException("something follows the JSON object");
       }
       return top;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e.getMessage(), e);
     }
   }
 

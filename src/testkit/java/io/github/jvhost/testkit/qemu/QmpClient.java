@@ -7,6 +7,7 @@ import io.github.jvhost.testkit.json.JsonTree;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.StringReader;
+import java.io.UncheckedIOException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
@@ -128,7 +129,7 @@ final class QmpClient implements AutoCloseable {
       return JsonTree.parse(new StringReader(line)) instanceof Map<?, ?> message
           ? message
           : Map.of();
-    } catch (IOException e) {
+    } catch (IOException | UncheckedIOException e) {
       throw failed(command, String.valueOf(e.getMessage()), e);
     }
   }
