@@ -1,6 +1,6 @@
 package io.github.jvhost.bench;
 
-import io.github.jvhost.virtio.Bytes;
+import io.github.jvhost.Bytes;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.SavedQueue;

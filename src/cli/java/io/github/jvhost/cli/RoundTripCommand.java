@@ -1,7 +1,7 @@
 package io.github.jvhost.cli;
 
 import com.fasterxml.jackson.core.JsonGenerator;
-import io.github.jvhost.virtio.Bytes;
+import io.github.jvhost.Bytes;
 import io.github.jvhost.vmstate.VirtioNetVmState;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -103,6 +103,6 @@ final class RoundTripCommand implements Callable<Integer> {
     if (at >= bytes.length) {
       return "its end";
     }
-    return Bytes.copyOf(Arrays.copyOfRange(bytes, at, Math.min(bytes.length, at + 8))).toString();
+    return Bytes.copyOf(Arrays.copyOfRange(bytes, at, Math.min(bytes.length, at + 8))).toHex();
   }
 }

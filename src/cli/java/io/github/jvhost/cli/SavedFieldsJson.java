@@ -4,7 +4,6 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import io.github.jvhost.vmstate.SavedField;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -87,7 +86,7 @@ final class SavedFieldsJson {
         json.writeNumberField("bytes", bytes.size());
         json.writeEndObject();
       }
-      case SavedField.Raw(var bytes) -> json.writeString(HexFormat.of().formatHex(bytes.toArray()));
+      case SavedField.Raw(var bytes) -> json.writeString(bytes.toHex());
     }
   }
 

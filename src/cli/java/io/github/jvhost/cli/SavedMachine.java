@@ -1,8 +1,8 @@
 package io.github.jvhost.cli;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.virtio.Bytes;
 import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.DeviceRecord;
 import io.github.jvhost.vmstate.EarlyForm;

@@ -1,5 +1,6 @@
 package io.github.jvhost.protocol;
 
+import io.github.jvhost.Bytes;
 import io.netty.buffer.ByteBuf;
 
 /**
@@ -30,9 +31,9 @@ public record ConfigSpace(int offset, int flags, Bytes content) implements Paylo
 
   /** Checks that the piece lies inside the space. */
   public ConfigSpace {
-    if (offset < 0 || offset > MAX_BYTES || content.length() > MAX_BYTES - offset) {
+    if (offset < 0 || offset > MAX_BYTES || content.size() > MAX_BYTES - offset) {
       throw new IllegalArgumentException(
-          content.length()
+          content.size()
               + " bytes at offset "
               + Integer.toUnsignedString(offset)
               + " of a configuration space of 256");
@@ -44,15 +45,15 @@ public record ConfigSpace(int offset, int flags, Bytes content) implements Paylo
 
   @Override
   public int size() {
-    return FIXED + content.length();
+    return FIXED + content.size();
   }
 
   @Override
   public void encode(ByteBuf out) {
     Wire.putInt(out, offset);
-    Wire.putInt(out, content.length());
+    Wire.putInt(out, content.size());
     Wire.putInt(out, flags);
-    content.write(out);
+    out.writeBytes(content.toArray());
   }
 
   @Override
@@ -82,7 +83,7 @@ public record ConfigSpace(int offset, int flags, Bytes content) implements Paylo
               + (size - FIXED)
               + " are there");
     }
-    Bytes content = Bytes.read(in, length);
+    Bytes content = Wire.getBytes(in, length);
     return Wire.parsed("configuration space", () -> new ConfigSpace(offset, flags, content));
   }
 }

@@ -1,5 +1,6 @@
 package io.github.jvhost.protocol;
 
+import io.github.jvhost.Bytes;
 import io.netty.buffer.ByteBuf;
 
 /**
@@ -10,19 +11,19 @@ import io.netty.buffer.ByteBuf;
 public record OpaquePayload(Bytes content) implements Payload {
   /** Checks the length. */
   public OpaquePayload {
-    if (content.length() > Header.MAX_PAYLOAD) {
-      throw new IllegalArgumentException("an opaque payload of " + content.length() + " bytes");
+    if (content.size() > Header.MAX_PAYLOAD) {
+      throw new IllegalArgumentException("an opaque payload of " + content.size() + " bytes");
     }
   }
 
   @Override
   public int size() {
-    return content.length();
+    return content.size();
   }
 
   @Override
   public void encode(ByteBuf out) {
-    content.write(out);
+    out.writeBytes(content.toArray());
   }
 
   @Override
@@ -40,6 +41,6 @@ public record OpaquePayload(Bytes content) implements Payload {
    */
   static OpaquePayload decode(ByteBuf in, int size) {
     Wire.between("opaque payload", in, size, 0, Header.MAX_PAYLOAD);
-    return new OpaquePayload(Bytes.read(in, size));
+    return new OpaquePayload(Wire.getBytes(in, size));
   }
 }

@@ -1,5 +1,6 @@
 package io.github.jvhost.protocol;
 
+import io.github.jvhost.Bytes;
 import io.netty.buffer.ByteBuf;
 import java.nio.ByteOrder;
 import java.util.function.Supplier;
@@ -47,6 +48,11 @@ final class Wire {
 
   static long getLong(ByteBuf in) {
     return LITTLE ? in.readLongLE() : in.readLong();
+  }
+
+  /** Copies that many bytes, which must be there. */
+  static Bytes getBytes(ByteBuf in, int size) {
+    return Bytes.copyOf(in.readSlice(size).nioBuffer());
   }
 
   /** The peer's size must be the layout's, and the bytes must be there. */

@@ -1,6 +1,6 @@
 package io.github.jvhost.vhost;
 
-import io.github.jvhost.virtio.Bytes;
+import io.github.jvhost.Bytes;
 import io.github.jvhost.virtio.NetState;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;

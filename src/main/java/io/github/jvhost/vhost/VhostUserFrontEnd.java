@@ -2,9 +2,9 @@ package io.github.jvhost.vhost;
 
 import static io.github.jvhost.protocol.FrontEndRequest.*;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.channel.Reply;
 import io.github.jvhost.channel.VhostUserChannel;
-import io.github.jvhost.protocol.Bytes;
 import io.github.jvhost.protocol.ConfigSpace;
 import io.github.jvhost.protocol.DeviceStateTransfer;
 import io.github.jvhost.protocol.FrontEndRequest;
@@ -348,15 +348,15 @@ public final class VhostUserFrontEnd {
    * @return so many bytes
    */
   public byte[] getConfig(int offset, int size) {
-    var piece = new ConfigSpace(offset, ConfigSpace.DRIVER_WRITABLE, Bytes.of(new byte[size]));
+    var piece = new ConfigSpace(offset, ConfigSpace.DRIVER_WRITABLE, Bytes.zeros(size));
     if (!(exchange.ask(GET_CONFIG, piece) instanceof ConfigSpace answer)) {
       throw exchange.refused(GET_CONFIG, NoPayload.INSTANCE, "nothing, which means a failure");
     }
-    if (answer.offset() != offset || answer.content().length() != size) {
+    if (answer.offset() != offset || answer.content().size() != size) {
       throw exchange.senseless(
           GET_CONFIG,
           "asked for %d bytes at offset %d, answered %d at offset %d"
-              .formatted(size, offset, answer.content().length(), answer.offset()));
+              .formatted(size, offset, answer.content().size(), answer.offset()));
     }
     return answer.content().toArray();
   }
@@ -369,7 +369,7 @@ public final class VhostUserFrontEnd {
    * @param flags {@link ConfigSpace#DRIVER_WRITABLE} or {@link ConfigSpace#LIVE_MIGRATION}
    */
   public void setConfig(int offset, byte[] bytes, int flags) {
-    exchange.confirm(SET_CONFIG, new ConfigSpace(offset, flags, Bytes.of(bytes)));
+    exchange.confirm(SET_CONFIG, new ConfigSpace(offset, flags, Bytes.copyOf(bytes)));
   }
 
   /**

@@ -1,5 +1,6 @@
 package io.github.jvhost.virtio;
 
+import io.github.jvhost.Bytes;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;

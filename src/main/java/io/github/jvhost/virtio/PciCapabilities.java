@@ -1,5 +1,7 @@
 package io.github.jvhost.virtio;
 
+import io.github.jvhost.Bytes;
+
 /**
  * Walks the capability list of a PCI config space. It says how long a saved MSI-X table is, which
  * is said nowhere else, and whether the device is one of PCI Express. No state, and so thread-safe.

@@ -1,5 +1,6 @@
 package io.github.jvhost.virtio;
 
+import io.github.jvhost.Bytes;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;

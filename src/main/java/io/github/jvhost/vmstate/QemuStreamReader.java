@@ -1,6 +1,6 @@
 package io.github.jvhost.vmstate;
 
-import io.github.jvhost.virtio.Bytes;
+import io.github.jvhost.Bytes;
 import io.github.jvhost.vmstate.UnknownSectionException.Reason;
 import java.io.IOException;
 import java.io.InputStream;

@@ -1,6 +1,6 @@
 package io.github.jvhost.vmstate;
 
-import io.github.jvhost.virtio.Bytes;
+import io.github.jvhost.Bytes;
 import io.github.jvhost.virtio.PciCapabilities;
 import io.github.jvhost.virtio.TransportState;
 

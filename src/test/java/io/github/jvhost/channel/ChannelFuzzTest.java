@@ -5,9 +5,9 @@ import static io.github.jvhost.channel.ChannelPair.soon;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.fail;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.BackEndRequest;
-import io.github.jvhost.protocol.Bytes;
 import io.github.jvhost.protocol.ConfigSpace;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Inflight;
@@ -145,7 +145,7 @@ class ChannelFuzzTest {
   private static void ask(ChannelPair pair, FrontEndRequest request) {
     Payload payload =
         switch (request) {
-          case GET_CONFIG -> new ConfigSpace(0, 0, Bytes.of(new byte[8]));
+          case GET_CONFIG -> new ConfigSpace(0, 0, Bytes.zeros(8));
           case GET_INFLIGHT_FD -> new Inflight(0, 0, 2, 256);
           case GET_VRING_BASE -> new VringState(0, 0);
           default -> NoPayload.INSTANCE;

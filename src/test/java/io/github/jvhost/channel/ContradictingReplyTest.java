@@ -6,9 +6,9 @@ import static io.github.jvhost.channel.ChannelPair.u64;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.protocol.Bytes;
 import io.github.jvhost.protocol.ConfigSpace;
 import io.github.jvhost.protocol.DeviceStateTransfer;
 import io.github.jvhost.protocol.FrontEndRequest;
@@ -32,7 +32,7 @@ import org.junit.jupiter.api.Test;
 
 /** Replies that are well-formed by themselves and do not fit what was asked, or themselves. */
 class ContradictingReplyTest {
-  private static final ConfigSpace FOUR_BYTES = new ConfigSpace(6, 0, Bytes.of(new byte[4]));
+  private static final ConfigSpace FOUR_BYTES = new ConfigSpace(6, 0, Bytes.zeros(4));
   private static final MemoryRegionPayload OURS = new MemoryRegionPayload(0, 4096, 0x1000, 0);
   private static final MemoryRegionPayload THEIRS =
       new MemoryRegionPayload(0, 4096, 0x7f00_0000_0000L, 0);
@@ -73,7 +73,7 @@ class ContradictingReplyTest {
       pair.close();
       assertThat(reopened()).isNotNull();
       send(FrontEndRequest.GET_CONFIG, FOUR_BYTES);
-      pair.answer(24, bytes(new ConfigSpace(6, 0, Bytes.of(new byte[size]))));
+      pair.answer(24, bytes(new ConfigSpace(6, 0, Bytes.zeros(size))));
       assertThatThrownBy(() -> pair.channel.awaitReply(soon()))
           .isInstanceOf(ProtocolException.class)
           .hasMessageContaining(

@@ -1,6 +1,6 @@
 package io.github.jvhost.cli;
 
-import io.github.jvhost.virtio.Bytes;
+import io.github.jvhost.Bytes;
 import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.SavedQueue;
 import io.github.jvhost.virtio.VirtioNetState;

@@ -1,5 +1,6 @@
 package io.github.jvhost.protocol;
 
+import io.github.jvhost.Bytes;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -43,7 +44,8 @@ final class Payloads {
         int length = random.nextInt(257);
         byte[] content = new byte[length];
         random.nextBytes(content);
-        yield new ConfigSpace(random.nextInt(257 - length), random.nextInt(2), Bytes.of(content));
+        yield new ConfigSpace(
+            random.nextInt(257 - length), random.nextInt(2), Bytes.copyOf(content));
       }
       case VRING_AREA ->
           new VringArea(
@@ -80,7 +82,7 @@ final class Payloads {
       case OPAQUE -> {
         byte[] content = new byte[random.nextInt(2000)];
         random.nextBytes(content);
-        yield new OpaquePayload(Bytes.of(content));
+        yield new OpaquePayload(Bytes.copyOf(content));
       }
     };
   }

@@ -6,7 +6,7 @@ import static io.github.jvhost.testkit.ToldState.USER;
 import static io.github.jvhost.testkit.ToldState.place;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.github.jvhost.protocol.Bytes;
+import io.github.jvhost.Bytes;
 import io.github.jvhost.protocol.ConfigSpace;
 import io.github.jvhost.protocol.DeviceStateTransfer;
 import io.github.jvhost.protocol.DeviceStateTransfer.Direction;
@@ -341,7 +341,7 @@ class DeviceMessagesTest {
     for (int i = 0; i < bytes.length; i++) {
       bytes[i] = (byte) content[i];
     }
-    return new ConfigSpace(offset, flags, Bytes.of(bytes));
+    return new ConfigSpace(offset, flags, Bytes.copyOf(bytes));
   }
 
   private static Inflight rings(int queues, int size) {

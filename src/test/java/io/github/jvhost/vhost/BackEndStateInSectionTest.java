@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.FrontEndRequest;
@@ -13,7 +14,6 @@ import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.Personality;
-import io.github.jvhost.virtio.Bytes;
 import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.SectionShape;
 import io.github.jvhost.vmstate.VirtioNetVmState;

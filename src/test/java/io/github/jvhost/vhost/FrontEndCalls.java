@@ -1,6 +1,6 @@
 package io.github.jvhost.vhost;
 
-import io.github.jvhost.protocol.Bytes;
+import io.github.jvhost.Bytes;
 import io.github.jvhost.protocol.ConfigSpace;
 import io.github.jvhost.protocol.DeviceStateTransfer;
 import io.github.jvhost.protocol.DeviceStateTransfer.Direction;
@@ -239,13 +239,13 @@ final class FrontEndCalls {
         NoPayload.INSTANCE,
         1,
         (fe, event) -> fe.setBackendReqFd(event));
-    var config = new ConfigSpace(4, ConfigSpace.LIVE_MIGRATION, Bytes.of((byte) 1, (byte) 2));
+    var config = new ConfigSpace(4, ConfigSpace.LIVE_MIGRATION, Bytes.copyOf((byte) 1, (byte) 2));
     answered(
         FrontEndRequest.GET_CONFIG,
-        new ConfigSpace(4, 0, Bytes.of((byte) 0, (byte) 0)),
+        new ConfigSpace(4, 0, Bytes.copyOf((byte) 0, (byte) 0)),
         new ConfigSpace(4, 0, config.content()),
         config.content(),
-        (fe, _) -> Bytes.of(fe.getConfig(4, 2)));
+        (fe, _) -> Bytes.copyOf(fe.getConfig(4, 2)));
     confirmed(
         FrontEndRequest.SET_CONFIG,
         config,

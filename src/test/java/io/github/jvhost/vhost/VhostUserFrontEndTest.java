@@ -3,12 +3,12 @@ package io.github.jvhost.vhost;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndGoneException;
 import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.channel.backend.Received;
-import io.github.jvhost.protocol.Bytes;
 import io.github.jvhost.protocol.ConfigSpace;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.NoPayload;
@@ -250,9 +250,9 @@ class VhostUserFrontEndTest {
 
   static List<ConfigSpace> otherPieces() {
     return List.of(
-        new ConfigSpace(0, 0, Bytes.of(new byte[3])),
-        new ConfigSpace(0, 0, Bytes.of(new byte[5])),
-        new ConfigSpace(1, 0, Bytes.of(new byte[4])));
+        new ConfigSpace(0, 0, Bytes.zeros(3)),
+        new ConfigSpace(0, 0, Bytes.zeros(5)),
+        new ConfigSpace(1, 0, Bytes.zeros(4)));
   }
 
   @ParameterizedTest

@@ -3,6 +3,7 @@ package io.github.jvhost.virtio;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.Bytes;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 

@@ -2,7 +2,7 @@ package io.github.jvhost.vmstate;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.github.jvhost.virtio.Bytes;
+import io.github.jvhost.Bytes;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;

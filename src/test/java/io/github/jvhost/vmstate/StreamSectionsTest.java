@@ -3,7 +3,7 @@ package io.github.jvhost.vmstate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.github.jvhost.virtio.Bytes;
+import io.github.jvhost.Bytes;
 import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetState;
 import io.github.jvhost.virtio.RssState;

@@ -3,8 +3,8 @@ package io.github.jvhost.vmstate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.fail;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.virtio.Bytes;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;

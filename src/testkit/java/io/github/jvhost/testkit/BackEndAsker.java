@@ -1,12 +1,12 @@
 package io.github.jvhost.testkit;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.channel.backend.BackEndRequester;
 import io.github.jvhost.channel.backend.BackEndRequester.BackEndAnswer;
 import io.github.jvhost.protocol.BackEndRequest;
-import io.github.jvhost.protocol.Bytes;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.sys.Deadline;
@@ -122,7 +122,7 @@ final class BackEndAsker implements AutoCloseable {
       boolean awaited) {
     CompletableFuture<FrontEndAnswer> answer = new CompletableFuture<>();
     List<OwnedDescriptor> own = descriptors.stream().map(OwnedDescriptor::duplicate).toList();
-    Job job = new Job(id, Bytes.of(bytes), own, times, answered, awaited, answer);
+    Job job = new Job(id, Bytes.copyOf(bytes), own, times, answered, awaited, answer);
     synchronized (jobs) {
       if (closing) {
         fail(job, over());
@@ -240,7 +240,7 @@ final class BackEndAsker implements AutoCloseable {
   public void close() {
     closing = true;
     // A job that is to be done no times at all is the last one.
-    jobs.add(new Job(0, Bytes.of(), List.of(), 0, false, false, new CompletableFuture<>()));
+    jobs.add(new Job(0, Bytes.EMPTY, List.of(), 0, false, false, new CompletableFuture<>()));
     try {
       if (!thread.join(PATIENCE)) {
         record.note("the thread of the back end's channel did not end within " + PATIENCE);

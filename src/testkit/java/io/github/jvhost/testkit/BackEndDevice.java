@@ -1,6 +1,6 @@
 package io.github.jvhost.testkit;
 
-import io.github.jvhost.protocol.Bytes;
+import io.github.jvhost.Bytes;
 import io.github.jvhost.protocol.ConfigSpace;
 import io.github.jvhost.protocol.ShmemConfig;
 import io.github.jvhost.sys.OwnedDescriptor;
@@ -154,12 +154,12 @@ public final class BackEndDevice implements AutoCloseable {
   }
 
   synchronized Bytes read(int offset, int length) {
-    return Bytes.of(Arrays.copyOfRange(config, offset, offset + length));
+    return Bytes.copyOf(Arrays.copyOfRange(config, offset, offset + length));
   }
 
   /** Takes SET_CONFIG; false where a driver may not write one of the bytes. */
   synchronized boolean write(ConfigSpace piece) {
-    int end = piece.offset() + piece.content().length();
+    int end = piece.offset() + piece.content().size();
     if (piece.flags() != ConfigSpace.LIVE_MIGRATION
         && writable.get(piece.offset(), end).cardinality() != end - piece.offset()) {
       return false;

@@ -69,9 +69,7 @@ final class DeviceMessages {
     if (request == FrontEndRequest.GET_CONFIG) {
       return Outcome.answered(
           new ConfigSpace(
-              piece.offset(),
-              piece.flags(),
-              device.read(piece.offset(), piece.content().length())));
+              piece.offset(), piece.flags(), device.read(piece.offset(), piece.content().size())));
     }
     return device.write(piece)
         ? Outcome.done()

@@ -1,6 +1,6 @@
 package io.github.jvhost.testkit;
 
-import io.github.jvhost.protocol.Bytes;
+import io.github.jvhost.Bytes;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Inflight;
 import io.github.jvhost.protocol.NoPayload;
@@ -95,7 +95,7 @@ public final class Outcome {
               IOTLB_MSG,
               GET_SHARED_OBJECT ->
               new U64(1);
-          case GET_CONFIG -> new OpaquePayload(Bytes.of());
+          case GET_CONFIG -> new OpaquePayload(Bytes.EMPTY);
           case GET_INFLIGHT_FD -> new Inflight(0, 0, 0, 0);
           default -> NoPayload.INSTANCE;
         };

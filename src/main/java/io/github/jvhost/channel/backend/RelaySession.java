@@ -1,6 +1,6 @@
 package io.github.jvhost.channel.backend;
 
-import io.github.jvhost.protocol.Bytes;
+import io.github.jvhost.Bytes;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.sys.DescriptorLedger;
@@ -79,7 +79,8 @@ final class RelaySession implements AutoCloseable {
     @Override
     public void after(long arrived, long passed, boolean raw, byte[] bytes, int descriptors) {
       observer.passed(
-          new RelayedMessage(arrived, passed, session, route, raw, Bytes.of(bytes), descriptors));
+          new RelayedMessage(
+              arrived, passed, session, route, raw, Bytes.copyOf(bytes), descriptors));
     }
 
     void watch() {

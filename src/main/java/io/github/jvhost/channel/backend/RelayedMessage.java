@@ -1,6 +1,6 @@
 package io.github.jvhost.channel.backend;
 
-import io.github.jvhost.protocol.Bytes;
+import io.github.jvhost.Bytes;
 
 /**
  * One message that was passed on.

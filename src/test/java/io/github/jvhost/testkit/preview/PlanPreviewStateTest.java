@@ -2,12 +2,12 @@ package io.github.jvhost.testkit.preview;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.PlanPreview;
 import io.github.jvhost.vhost.PlanPreviewBackEnd;
-import io.github.jvhost.virtio.Bytes;
 import io.github.jvhost.virtio.CommonState;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.NetState;
@@ -111,7 +111,7 @@ class PlanPreviewStateTest {
   @Test
   void theStateOfABackEndIsNoStepOfAPlan() {
     VirtioNetState state = running(1);
-    List<Bytes> chunks = List.of(Bytes.copyOf(new byte[1000]), Bytes.copyOf(new byte[24]));
+    List<Bytes> chunks = List.of(Bytes.zeros(1000), Bytes.zeros(24));
     VirtioNetState saved =
         with(
             state,

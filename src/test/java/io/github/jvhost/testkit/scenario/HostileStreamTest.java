@@ -3,13 +3,13 @@ package io.github.jvhost.testkit.scenario;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.migration.MigrationException;
 import io.github.jvhost.migration.MigrationLink;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.PresetupMode;
-import io.github.jvhost.virtio.Bytes;
 import io.github.jvhost.virtio.DeviceChange;
 import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.DeviceRecord;

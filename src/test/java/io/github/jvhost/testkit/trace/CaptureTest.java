@@ -3,10 +3,10 @@ package io.github.jvhost.testkit.trace;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.backend.RelayRoute;
 import io.github.jvhost.channel.backend.RelayedMessage;
-import io.github.jvhost.protocol.Bytes;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.VringState;
@@ -32,7 +32,7 @@ class CaptureTest {
     byte[] bytes = new byte[Header.SIZE + payload.length];
     Header.encode(Unpooled.wrappedBuffer(bytes).clear(), id, flags, payload.length);
     System.arraycopy(payload, 0, bytes, Header.SIZE, payload.length);
-    return new RelayedMessage(at, at + 7, 1, route, false, Bytes.of(bytes), descriptors);
+    return new RelayedMessage(at, at + 7, 1, route, false, Bytes.copyOf(bytes), descriptors);
   }
 
   private static byte[] ring(int index, int num) {
@@ -57,7 +57,7 @@ class CaptureTest {
     queue.passed(message(start + 90, RelayRoute.TO_BACK_END, 8, 1, 0, new byte[] {1, 2, 3}));
     queue.passed(
         new RelayedMessage(
-            start + 95, start + 99, 1, RelayRoute.TO_BACK_END, true, Bytes.of(new byte[77]), 1));
+            start + 95, start + 99, 1, RelayRoute.TO_BACK_END, true, Bytes.zeros(77), 1));
     queue.ended(1, start + 100, "the front end closed the \"connection\"");
     return queue.rest();
   }

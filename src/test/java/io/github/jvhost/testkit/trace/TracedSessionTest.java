@@ -2,8 +2,8 @@ package io.github.jvhost.testkit.trace;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.channel.backend.RelayRoute;
-import io.github.jvhost.protocol.Bytes;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import java.io.BufferedReader;
@@ -64,8 +64,8 @@ class TracedSessionTest {
     for (int session = 1; session <= sessions; session++) {
       entries.add(new CaptureEvent(session, session, true, ""));
     }
-    entries.add(decoder.message(0, 0, 7, RelayRoute.TO_BACK_END, 1, 1, 0, 0, Bytes.of()));
-    entries.add(decoder.message(0, 0, 7, RelayRoute.TO_BACK_END, 1, 1, 0, 0, Bytes.of()));
+    entries.add(decoder.message(0, 0, 7, RelayRoute.TO_BACK_END, 1, 1, 0, 0, Bytes.EMPTY));
+    entries.add(decoder.message(0, 0, 7, RelayRoute.TO_BACK_END, 1, 1, 0, 0, Bytes.EMPTY));
     var capture = new Capture("/run/a", "/run/b", Instant.EPOCH, Dialect.UPSTREAM, entries, false);
 
     List<TracedSession> traced = TracedSession.of(capture);

@@ -52,7 +52,7 @@ public final class CaptureLine {
           .formatted(way, message.name(), message.size(), message.descriptors());
     }
     String kept =
-        message.size() > 0 && message.content().length() == 0
+        message.size() > 0 && message.content().size() == 0
             ? "(not kept)"
             : MessageLine.of(message.payload());
     return "%s %-22s fl=0x%02x%s sz=%-3d fds=%d %s%s"

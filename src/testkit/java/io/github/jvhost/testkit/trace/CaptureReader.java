@@ -4,10 +4,10 @@ import com.fasterxml.jackson.core.JacksonException;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import io.github.jvhost.Bytes;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.backend.RelayRoute;
-import io.github.jvhost.protocol.Bytes;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.Header;
 import java.io.BufferedReader;
@@ -167,12 +167,12 @@ public final class CaptureReader {
     }
     Bytes content;
     try {
-      content = Bytes.of(HexFormat.of().parseHex(members.getOrDefault("payload", "")));
+      content = Bytes.copyOf(HexFormat.of().parseHex(members.getOrDefault("payload", "")));
     } catch (IllegalArgumentException e) {
       throw wrong("'payload' is not in hex");
     }
-    if (content.length() != 0 && content.length() != size) {
-      throw wrong("a payload of %d bytes, announced as %d".formatted(content.length(), size));
+    if (content.size() != 0 && content.size() != size) {
+      throw wrong("a payload of %d bytes, announced as %d".formatted(content.size(), size));
     }
     return decoder.message(
         nanos,

@@ -121,8 +121,8 @@ public final class CaptureWriter implements AutoCloseable {
     json.writeNumberField("fds", message.descriptors());
     if (!message.raw()) {
       json.writeStringField("name", message.name());
-      if (message.content().length() > 0) {
-        json.writeStringField("payload", message.content().toString());
+      if (message.content().size() > 0) {
+        json.writeStringField("payload", message.content().toHex());
       }
     }
   }

@@ -1,7 +1,7 @@
 package io.github.jvhost.testkit.trace;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.channel.backend.RelayRoute;
-import io.github.jvhost.protocol.Bytes;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.Payload;

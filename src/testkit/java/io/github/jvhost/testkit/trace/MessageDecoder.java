@@ -1,9 +1,9 @@
 package io.github.jvhost.testkit.trace;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.channel.backend.RelayRoute;
 import io.github.jvhost.channel.backend.RelayedMessage;
 import io.github.jvhost.protocol.BackEndRequest;
-import io.github.jvhost.protocol.Bytes;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
@@ -28,7 +28,6 @@ import org.jspecify.annotations.Nullable;
  * <p>Immutable, and so thread-safe.
  */
 final class MessageDecoder {
-  private static final Bytes NOTHING = Bytes.of();
 
   private final Dialect dialect;
 
@@ -60,7 +59,7 @@ final class MessageDecoder {
         header.getInt(4),
         bytes.length - Header.SIZE,
         message.descriptors(),
-        Bytes.of(Arrays.copyOfRange(bytes, Header.SIZE, bytes.length)));
+        Bytes.copyOf(Arrays.copyOfRange(bytes, Header.SIZE, bytes.length)));
   }
 
   /** Bytes that are no message. */
@@ -76,7 +75,7 @@ final class MessageDecoder {
         0,
         size,
         descriptors,
-        NOTHING,
+        Bytes.EMPTY,
         null,
         "raw bytes",
         NoPayload.INSTANCE);
@@ -108,7 +107,7 @@ final class MessageDecoder {
     boolean secret =
         request == FrontEndRequest.CREATE_CRYPTO_SESSION
             || request == FrontEndRequest.CLOSE_CRYPTO_SESSION;
-    Bytes kept = secret ? NOTHING : content;
+    Bytes kept = secret ? Bytes.EMPTY : content;
     return new CapturedMessage(
         nanos,
         held,
@@ -136,15 +135,15 @@ final class MessageDecoder {
           case ANSWERED -> List.of(PayloadKind.U64);
         };
     for (PayloadKind layout : layouts) {
-      if (layout.accepts(content.length())) {
+      if (layout.accepts(content.size())) {
         try {
-          return layout.decode(Unpooled.wrappedBuffer(content.toArray()), content.length());
+          return layout.decode(Unpooled.wrappedBuffer(content.toArray()), content.size());
         } catch (ProtocolException e) {
           // The size fits and the content does not: shown as bytes.
         }
       }
     }
-    return content.length() == 0 ? NoPayload.INSTANCE : new OpaquePayload(content);
+    return content.size() == 0 ? NoPayload.INSTANCE : new OpaquePayload(content);
   }
 
   /** Layouts of an answer, the explicit one first; an acknowledgement can come for all. */

@@ -86,7 +86,7 @@ public final class MessageLine {
           "iova=0x%x size=0x%x uva=0x%x perm=%d type=%d"
               .formatted(t.iova(), t.length(), t.userAddress(), t.permission(), t.type());
       case ConfigSpace c ->
-          "off=%d len=%d flags=0x%x".formatted(c.offset(), c.content().length(), c.flags());
+          "off=%d len=%d flags=0x%x".formatted(c.offset(), c.content().size(), c.flags());
       case SharedObject(var uuid) -> "uuid=" + uuid;
       case DeviceStateTransfer(var direction) -> direction.name().toLowerCase(Locale.ROOT);
       // These three never come from a front end, or mean nothing here.

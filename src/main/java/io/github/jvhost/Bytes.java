@@ -1,4 +1,4 @@
-package io.github.jvhost.virtio;
+package io.github.jvhost;
 
 import java.nio.ByteBuffer;
 import java.util.Arrays;
@@ -24,7 +24,7 @@ public final class Bytes {
    *
    * @param source any array, which the caller may go on changing
    */
-  public static Bytes copyOf(byte[] source) {
+  public static Bytes copyOf(byte... source) {
     return source.length == 0 ? EMPTY : new Bytes(source.clone());
   }
 
@@ -90,10 +90,16 @@ public final class Bytes {
     return Arrays.hashCode(content);
   }
 
+  /** {@return all bytes as hexadecimal digits, two each} */
+  public String toHex() {
+    return HexFormat.of().formatHex(content);
+  }
+
+  /** {@return the first 64 bytes as {@link #toHex} shows them, and how many there are if more} */
   @Override
   public String toString() {
     return content.length <= 64
-        ? HexFormat.of().formatHex(content)
+        ? toHex()
         : HexFormat.of().formatHex(content, 0, 64) + "... (" + content.length + " bytes)";
   }
 }
