@@ -22,6 +22,7 @@ module io.github.jvhost {
   exports io.github.jvhost.memory;
   exports io.github.jvhost.virtio;
   exports io.github.jvhost.vhost;
+  exports io.github.jvhost.vhost.plan;
   exports io.github.jvhost.vmstate;
   exports io.github.jvhost.migration;
 }

@@ -11,7 +11,7 @@ import io.github.jvhost.testkit.scenario.MigrationScenario;
 import io.github.jvhost.testkit.scenario.RunResult;
 import io.github.jvhost.testkit.scenario.ScenarioOptions;
 import io.github.jvhost.testkit.scenario.Variant;
-import io.github.jvhost.vhost.BackEndProfile;
+import io.github.jvhost.vhost.plan.BackEndProfile;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;

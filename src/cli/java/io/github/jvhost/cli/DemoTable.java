@@ -2,7 +2,7 @@ package io.github.jvhost.cli;
 
 import io.github.jvhost.testkit.scenario.RunResult;
 import io.github.jvhost.testkit.scenario.Variant;
-import io.github.jvhost.vhost.PresetupMode;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;

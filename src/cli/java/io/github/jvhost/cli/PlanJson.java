@@ -1,9 +1,9 @@
 package io.github.jvhost.cli;
 
 import com.fasterxml.jackson.core.JsonGenerator;
-import io.github.jvhost.vhost.Plan;
 import io.github.jvhost.vhost.PlanPreviewTraffic;
-import io.github.jvhost.vhost.PlannedStep;
+import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.PlannedStep;
 import java.io.IOException;
 
 /** A plan for scripts. */

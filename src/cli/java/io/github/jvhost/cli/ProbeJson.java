@@ -6,7 +6,7 @@ import io.github.jvhost.testkit.probe.EarlyPart;
 import io.github.jvhost.testkit.probe.PresetupVerdict;
 import io.github.jvhost.testkit.probe.ProbeResult;
 import io.github.jvhost.testkit.trace.SortedTimes;
-import io.github.jvhost.vhost.BackEndProfile;
+import io.github.jvhost.vhost.plan.BackEndProfile;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;

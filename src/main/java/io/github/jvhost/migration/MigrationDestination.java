@@ -2,11 +2,11 @@ package io.github.jvhost.migration;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.memory.MemoryRegion;
-import io.github.jvhost.vhost.PresetupMode;
 import io.github.jvhost.vhost.PresetupResult;
 import io.github.jvhost.vhost.StartResult;
 import io.github.jvhost.vhost.StopWindow;
 import io.github.jvhost.vhost.VhostNet;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vmstate.DeviceRecord;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;

@@ -1,10 +1,10 @@
 package io.github.jvhost.migration;
 
 import io.github.jvhost.VhostException;
-import io.github.jvhost.vhost.PresetupMode;
 import io.github.jvhost.vhost.PresetupResult;
 import io.github.jvhost.vhost.VhostNetGroup;
 import io.github.jvhost.vhost.VhostNetGroup.EarlyState;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.time.Duration;
 import java.util.ArrayList;

@@ -1,7 +1,7 @@
 package io.github.jvhost.migration;
 
-import io.github.jvhost.vhost.Outcome;
-import io.github.jvhost.vhost.RefusedBase;
+import io.github.jvhost.vhost.plan.Outcome;
+import io.github.jvhost.vhost.plan.RefusedBase;
 import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;

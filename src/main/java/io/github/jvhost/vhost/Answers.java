@@ -1,6 +1,9 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.vhost.plan.BackEndRefusedException;
+import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.PlannedStep;
 import io.github.jvhost.virtio.DeviceStatus;
 import org.jspecify.annotations.Nullable;
 

@@ -8,6 +8,7 @@ import io.github.jvhost.sys.PipeReader;
 import io.github.jvhost.sys.PipeWriter;
 import io.github.jvhost.sys.Poller;
 import io.github.jvhost.sys.SystemCallException;
+import io.github.jvhost.vhost.plan.BackEndRefusedException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.WritableByteChannel;

@@ -12,6 +12,7 @@ import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.Pipe;
 import io.github.jvhost.sys.PipeReader;
 import io.github.jvhost.sys.PipeWriter;
+import io.github.jvhost.vhost.plan.BackEndRefusedException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ReadableByteChannel;

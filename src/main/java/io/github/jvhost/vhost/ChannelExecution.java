@@ -2,6 +2,8 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.VhostUserChannel;
+import io.github.jvhost.vhost.plan.Outcome;
+import io.github.jvhost.vhost.plan.Plan;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -10,6 +10,9 @@ import io.github.jvhost.protocol.Iotlb;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.Step;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 

@@ -4,6 +4,7 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndGoneException;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.vhost.plan.Outcome;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;

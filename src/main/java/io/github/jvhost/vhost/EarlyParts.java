@@ -3,7 +3,13 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
-import io.github.jvhost.vhost.DeviceConfig.Lifecycle;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.DeviceConfig;
+import io.github.jvhost.vhost.plan.DeviceConfig.Lifecycle;
+import io.github.jvhost.vhost.plan.EarlyConfiguration;
+import io.github.jvhost.vhost.plan.Notifier;
+import io.github.jvhost.vhost.plan.RingAddresses;
+import io.github.jvhost.vhost.plan.RingConfig;
 import java.util.List;
 
 /**

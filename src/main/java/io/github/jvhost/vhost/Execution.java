@@ -1,6 +1,8 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.vhost.plan.Outcome;
+import io.github.jvhost.vhost.plan.Plan;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -1,5 +1,6 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.vhost.plan.InflightRegion;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -3,6 +3,7 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
 import java.util.List;

@@ -3,6 +3,7 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndGoneException;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 

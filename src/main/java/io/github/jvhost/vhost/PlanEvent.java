@@ -1,5 +1,6 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.vhost.plan.Outcome;
 import jdk.jfr.Category;
 import jdk.jfr.Description;
 import jdk.jfr.Event;

@@ -3,6 +3,9 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.VhostFeature;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.NetState;
 

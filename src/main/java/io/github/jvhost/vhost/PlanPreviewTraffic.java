@@ -1,7 +1,11 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.protocol.FrontEndRequest;
-import io.github.jvhost.vhost.PlannedStep.Answer;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.PlannedStep;
+import io.github.jvhost.vhost.plan.PlannedStep.Answer;
+import io.github.jvhost.vhost.plan.Step;
 
 /**
  * What a plan costs on a vhost-user connection, if all goes well: a message for each step, and the

@@ -7,6 +7,7 @@ import io.github.jvhost.protocol.MemoryRegionPayload;
 import io.github.jvhost.protocol.ProtocolException;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.vhost.plan.BackEndRefusedException;
 import java.util.List;
 import java.util.Locale;
 

@@ -1,6 +1,8 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.Shadow;
 import org.jspecify.annotations.Nullable;
 
 /**

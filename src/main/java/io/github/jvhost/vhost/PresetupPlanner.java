@@ -1,6 +1,11 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.DeviceConfig;
+import io.github.jvhost.vhost.plan.EarlyConfiguration;
+import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;

@@ -14,6 +14,7 @@ import io.github.jvhost.protocol.VringDescriptor;
 import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.vhost.plan.BackEndRefusedException;
 import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;

@@ -1,5 +1,7 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.vhost.plan.Outcome;
+import io.github.jvhost.vhost.plan.Plan;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -4,6 +4,8 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.vhost.plan.Outcome;
+import io.github.jvhost.vhost.plan.Plan;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;

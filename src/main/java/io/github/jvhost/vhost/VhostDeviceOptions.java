@@ -5,6 +5,7 @@ import io.github.jvhost.channel.ReplyDeadlines;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.vhost.plan.BackEndProfile;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Objects;

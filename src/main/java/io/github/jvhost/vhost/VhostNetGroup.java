@@ -3,6 +3,8 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.vhost.plan.Outcome;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.time.Duration;
 import java.util.ArrayList;

@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.vhost.plan.Plan;
 
 /**
  * How plans reach a back end. vhost-user is one way; kernel vhost and vhost-vdpa would be others.

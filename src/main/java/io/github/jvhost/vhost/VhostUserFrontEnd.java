@@ -24,6 +24,8 @@ import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.protocol.VringAddress;
 import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.vhost.plan.BackEndRefusedException;
+import io.github.jvhost.vhost.plan.Plan;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;

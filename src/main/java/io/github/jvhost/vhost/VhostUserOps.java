@@ -2,6 +2,8 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.StoppedRings;
 
 /**
  * Plans as vhost-user messages.

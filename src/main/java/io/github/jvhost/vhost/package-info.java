@@ -16,8 +16,8 @@
  *
  * <p>Every transition of a device goes this way: its first start, the early set-up ("presetup"),
  * the stop window of a live migration, a change of queue pairs at run time, a back end that came
- * back, and the stop. {@link io.github.jvhost.vhost.Planner} is a pure function; what it may tell
- * when is data, {@link io.github.jvhost.vhost.BackEndProfile} among it.
+ * back, and the stop. {@link io.github.jvhost.vhost.plan.Planner} is a pure function; what it may
+ * tell when is data, {@link io.github.jvhost.vhost.plan.BackEndProfile} among it.
  *
  * <p>Steps are at the level of vhost, not of the wire: VhostUserOps turns them into vhost-user
  * messages; vhost-vdpa and the kernel's vhost could execute the same plan with ioctls.

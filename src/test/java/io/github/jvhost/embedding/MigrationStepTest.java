@@ -15,7 +15,7 @@ import io.github.jvhost.migration.SourceReport;
 import io.github.jvhost.migration.VmControl;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.MockBackEnd;
-import io.github.jvhost.vhost.PresetupMode;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;

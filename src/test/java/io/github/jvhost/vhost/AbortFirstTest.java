@@ -17,6 +17,7 @@ import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.FrontEndAnswer;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.scenario.Links;
+import io.github.jvhost.vhost.plan.BackEndProfile;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Duration;

@@ -16,6 +16,8 @@ import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.FrontEndAnswer;
 import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.VirtioNet;
 import java.nio.file.Path;
 import java.time.Duration;

@@ -14,6 +14,8 @@ import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.BackEndRefusedException;
 import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.SectionShape;
 import io.github.jvhost.vmstate.VirtioNetVmState;

@@ -18,6 +18,8 @@ import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.scenario.Links;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;

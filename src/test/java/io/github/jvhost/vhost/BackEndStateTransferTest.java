@@ -23,6 +23,7 @@ import io.github.jvhost.sys.Pipe;
 import io.github.jvhost.sys.PipeReader;
 import io.github.jvhost.sys.PipeWriter;
 import io.github.jvhost.sys.SystemCallException;
+import io.github.jvhost.vhost.plan.BackEndRefusedException;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

@@ -8,6 +8,7 @@ import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.BackEndRecord;
 import io.github.jvhost.testkit.MockBackEnd;
+import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.virtio.NetFeature;
 import java.nio.file.Path;
 import java.time.Duration;

@@ -10,6 +10,8 @@ import io.github.jvhost.migration.VmControl;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.scenario.Links;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;

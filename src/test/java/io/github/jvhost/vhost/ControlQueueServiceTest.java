@@ -9,6 +9,7 @@ import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Faults.Wrong;
 import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.virtio.DeviceChange;
 import java.nio.file.Path;
 import java.time.Duration;

@@ -9,6 +9,8 @@ import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.Outcome;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.List;

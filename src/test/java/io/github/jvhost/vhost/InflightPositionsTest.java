@@ -7,6 +7,7 @@ import io.github.jvhost.protocol.Inflight;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.Mapping;
 import io.github.jvhost.sys.MemoryFile;
+import io.github.jvhost.vhost.plan.InflightRegion;
 import io.github.jvhost.virtio.QueueState;
 import io.github.jvhost.virtio.RingIndex;
 import java.lang.foreign.MemorySegment;

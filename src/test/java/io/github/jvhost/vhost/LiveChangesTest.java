@@ -15,6 +15,7 @@ import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.TransportState;
 import io.github.jvhost.virtio.VirtioNetBuilder;

@@ -11,6 +11,7 @@ import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.BackEndRecord;
 import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;

@@ -1,6 +1,6 @@
 package io.github.jvhost.vhost;
 
-import static io.github.jvhost.vhost.Configs.steps;
+import static io.github.jvhost.vhost.plan.Configs.steps;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -11,6 +11,11 @@ import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OpenDescriptors;
 import io.github.jvhost.testkit.preview.PlanPreviewMemory;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.PlannedStep;
+import io.github.jvhost.vhost.plan.PresetupMode;
+import io.github.jvhost.vhost.plan.RingAddresses;
+import io.github.jvhost.vhost.plan.Step;
 import io.github.jvhost.virtio.CommonState;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.MacAddress;

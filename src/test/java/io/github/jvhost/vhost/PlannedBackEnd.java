@@ -10,6 +10,7 @@ import io.github.jvhost.protocol.MemoryRegionPayload;
 import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.U64;
+import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.protocol.VringAddress;
 import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.OwnedDescriptor;
@@ -17,7 +18,21 @@ import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.BackEndState;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.RingView;
-import io.github.jvhost.vhost.DeviceConfig.Lifecycle;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.Configs;
+import io.github.jvhost.vhost.plan.DeviceConfig;
+import io.github.jvhost.vhost.plan.DeviceConfig.Lifecycle;
+import io.github.jvhost.vhost.plan.InflightRegion;
+import io.github.jvhost.vhost.plan.Outcome;
+import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.PlannedStep;
+import io.github.jvhost.vhost.plan.Planner;
+import io.github.jvhost.vhost.plan.RingAddresses;
+import io.github.jvhost.vhost.plan.RingConfig;
+import io.github.jvhost.vhost.plan.RingShadow;
+import io.github.jvhost.vhost.plan.Shadow;
+import io.github.jvhost.vhost.plan.Step;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.Arrays;
 import java.util.List;
@@ -108,7 +123,7 @@ final class PlannedBackEnd {
     }
     RingConfig before = reached.rings().get(ring);
     return before.isSetUp()
-        && ShadowEditor.withoutLogBit(features) == ShadowEditor.withoutLogBit(reached.features())
+        && (features | VhostFeature.LOG_ALL) == (reached.features() | VhostFeature.LOG_ALL)
         && wanted.size() != null
         && wanted.size().equals(before.size())
         && wanted.addresses() != null

@@ -3,6 +3,10 @@ package io.github.jvhost.vhost;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.Configs;
+import io.github.jvhost.vhost.plan.DeviceConfig;
+import io.github.jvhost.vhost.plan.Plan;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.params.ParameterizedTest;

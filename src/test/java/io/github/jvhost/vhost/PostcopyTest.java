@@ -16,6 +16,7 @@ import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.vhost.Postcopy.State;
+import io.github.jvhost.vhost.plan.BackEndRefusedException;
 import java.util.List;
 import java.util.Locale;
 import org.junit.jupiter.api.AfterEach;

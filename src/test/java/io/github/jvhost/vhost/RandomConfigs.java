@@ -2,7 +2,13 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.testkit.Personality;
-import io.github.jvhost.vhost.DeviceConfig.Lifecycle;
+import io.github.jvhost.vhost.plan.Configs;
+import io.github.jvhost.vhost.plan.DeviceConfig;
+import io.github.jvhost.vhost.plan.DeviceConfig.Lifecycle;
+import io.github.jvhost.vhost.plan.EarlyConfiguration;
+import io.github.jvhost.vhost.plan.LogTarget;
+import io.github.jvhost.vhost.plan.RingAddresses;
+import io.github.jvhost.vhost.plan.RingConfig;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.ArrayList;
 import java.util.List;

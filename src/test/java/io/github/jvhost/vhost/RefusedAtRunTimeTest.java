@@ -9,6 +9,8 @@ import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Faults.Wrong;
 import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.Known;
 import io.github.jvhost.virtio.DeviceChange;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.NetFeature;

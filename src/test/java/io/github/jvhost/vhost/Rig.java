@@ -10,6 +10,8 @@ import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.RecordedMessage;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.RingIndex;

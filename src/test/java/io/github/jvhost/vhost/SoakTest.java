@@ -6,6 +6,7 @@ import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.OpenDescriptors;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.vhost.plan.BackEndProfile;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;

@@ -22,6 +22,8 @@ import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.RecordedMessage;
 import io.github.jvhost.testkit.scenario.Links;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.NetFeature;
 import java.nio.file.Path;
 import java.time.Duration;

@@ -7,6 +7,7 @@ import io.github.jvhost.memory.DirtyBitmap;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.vhost.plan.BackEndProfile;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;

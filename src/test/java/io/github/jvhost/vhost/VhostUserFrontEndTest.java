@@ -19,6 +19,7 @@ import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.vhost.FrontEndCalls.Call;
+import io.github.jvhost.vhost.plan.BackEndRefusedException;
 import java.time.Duration;
 import java.util.EnumSet;
 import java.util.List;

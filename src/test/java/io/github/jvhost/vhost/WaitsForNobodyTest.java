@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.vhost.plan.Outcome;
+import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.virtio.NetState;
 import java.nio.file.Path;
 import java.util.List;

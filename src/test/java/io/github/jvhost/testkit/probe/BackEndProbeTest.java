@@ -19,7 +19,7 @@ import io.github.jvhost.testkit.RecordedMessage;
 import io.github.jvhost.testkit.dpdk.Testpmd;
 import io.github.jvhost.testkit.qemu.StorageDaemon;
 import io.github.jvhost.testkit.trace.SortedTimes;
-import io.github.jvhost.vhost.BackEndProfile;
+import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.virtio.NetFeature;
 import java.io.IOException;
 import java.io.UncheckedIOException;

@@ -8,7 +8,7 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.dpdk.Testpmd;
 import io.github.jvhost.testkit.guest.GuestSettings;
 import io.github.jvhost.testkit.net.PingStats;
-import io.github.jvhost.vhost.BackEndProfile;
+import io.github.jvhost.vhost.plan.BackEndProfile;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;

@@ -6,7 +6,7 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.guest.GuestSettings;
-import io.github.jvhost.vhost.BackEndProfile;
+import io.github.jvhost.vhost.plan.BackEndProfile;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;

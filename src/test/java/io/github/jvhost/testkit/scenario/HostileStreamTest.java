@@ -9,7 +9,7 @@ import io.github.jvhost.migration.MigrationException;
 import io.github.jvhost.migration.MigrationLink;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.vhost.PresetupMode;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.DeviceChange;
 import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.DeviceRecord;

@@ -8,7 +8,7 @@ import static io.github.jvhost.testkit.scenario.Runs.options;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.testkit.Personality;
-import io.github.jvhost.vhost.BackEndProfile;
+import io.github.jvhost.vhost.plan.BackEndProfile;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Timeout;

@@ -7,7 +7,7 @@ import io.github.jvhost.migration.MigrationLink;
 import io.github.jvhost.migration.MigrationOptions;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.vhost.PresetupMode;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;

@@ -3,7 +3,7 @@ package io.github.jvhost.testkit.scenario;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.testkit.Personality;
-import io.github.jvhost.vhost.BackEndProfile;
+import io.github.jvhost.vhost.plan.BackEndProfile;
 import java.util.List;
 import java.util.function.Predicate;
 

@@ -11,7 +11,7 @@ import io.github.jvhost.migration.Phase;
 import io.github.jvhost.migration.VmControl;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.vhost.PresetupMode;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import java.nio.ByteBuffer;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;

@@ -1,8 +1,8 @@
 package io.github.jvhost.testkit.preview;
 
-import io.github.jvhost.vhost.BackEndCapabilities;
 import io.github.jvhost.vhost.PlanPreview;
 import io.github.jvhost.vhost.PlanPreviewBackEnd;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.virtio.CommonState;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.NetState;

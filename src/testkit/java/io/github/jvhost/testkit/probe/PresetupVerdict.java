@@ -2,9 +2,9 @@ package io.github.jvhost.testkit.probe;
 
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.ProtocolFeature;
-import io.github.jvhost.vhost.BackEndCapabilities;
-import io.github.jvhost.vhost.BackEndProfile;
 import io.github.jvhost.vhost.EarlyParts;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.ArrayList;
 import java.util.List;

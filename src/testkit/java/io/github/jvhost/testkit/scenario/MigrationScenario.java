@@ -18,7 +18,7 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.guest.GuestSettings;
 import io.github.jvhost.testkit.guest.TestGuest;
 import io.github.jvhost.testkit.net.Ipv4Address;
-import io.github.jvhost.vhost.PresetupMode;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

@@ -1,7 +1,7 @@
 package io.github.jvhost.testkit.scenario;
 
-import io.github.jvhost.vhost.PresetupMode;
 import io.github.jvhost.vhost.StartOrder;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import java.util.Locale;
 
 /** One way to migrate. */

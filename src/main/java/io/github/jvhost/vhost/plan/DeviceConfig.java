@@ -1,0 +1,102 @@
+package io.github.jvhost.vhost.plan;
+
+import io.github.jvhost.memory.MemoryTable;
+import java.nio.ByteOrder;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a back end is to know of one device: the "desired" half of every transition. Immutable.
+ *
+ * @param lifecycle what the device is to do with it
+ * @param features what SET_FEATURES is to carry: the features that the driver acknowledged and that
+ *     are the back end's business, and vhost's own bits
+ * @param mtu in bytes; null: the driver did not acknowledge VIRTIO_NET_F_MTU
+ * @param memory the regions of guest memory
+ * @param log where dirty pages are logged; null: logging is off
+ * @param rings by vring index; the control queue is not among them
+ * @param inflight the region in which the back end notes what it has in flight; null: none was made
+ *     yet
+ * @param ringOrder the byte order of legacy rings, where it is not this host's; null: not to be
+ *     told
+ * @param generation of an early configuration: counts up as the guest changes something, so that a
+ *     stale one is recognised; 0 where it does not matter
+ */
+public record DeviceConfig(
+    Lifecycle lifecycle,
+    long features,
+    @Nullable Integer mtu,
+    MemoryTable memory,
+    @Nullable LogTarget log,
+    List<RingConfig> rings,
+    @Nullable InflightRegion inflight,
+    @Nullable ByteOrder ringOrder,
+    int generation) {
+
+  /** What a device is to do with its configuration. */
+  public enum Lifecycle {
+    /** Rings do not run, the device is reset where the back end knows of a status. */
+    STOPPED,
+    /** The guest has reset the device: stopped, and nothing of what the driver did remains. */
+    RESET,
+    /** Presetup: everything is told that cannot make the back end touch guest memory. */
+    EARLY,
+    /** Presetup with the PRESETUP message around it. */
+    EARLY_EXPLICIT,
+    /** Rings run. */
+    RUNNING;
+
+    /** {@return whether no ring is to run} */
+    public boolean isStopped() {
+      return this == STOPPED || this == RESET;
+    }
+
+    /** {@return whether this is one of the two forms of presetup} */
+    public boolean isEarly() {
+      return this == EARLY || this == EARLY_EXPLICIT;
+    }
+  }
+
+  /** Copies the list. */
+  public DeviceConfig {
+    rings = List.copyOf(rings);
+  }
+
+  /**
+   * A configuration without in-flight region, of rings in this host's byte order.
+   *
+   * @param lifecycle what the device is to do with it
+   * @param features what SET_FEATURES is to carry
+   * @param mtu in bytes; null: the driver did not acknowledge VIRTIO_NET_F_MTU
+   * @param memory the regions of guest memory
+   * @param log where dirty pages are logged; null: logging is off
+   * @param rings by vring index; the control queue is not among them
+   * @param generation of an early configuration; 0 where it does not matter
+   */
+  public DeviceConfig(
+      Lifecycle lifecycle,
+      long features,
+      @Nullable Integer mtu,
+      MemoryTable memory,
+      @Nullable LogTarget log,
+      List<RingConfig> rings,
+      int generation) {
+    this(lifecycle, features, mtu, memory, log, rings, null, null, generation);
+  }
+
+  /** {@return the same configuration for a device that is to stop} */
+  public DeviceConfig stopped() {
+    return with(Lifecycle.STOPPED, rings);
+  }
+
+  /**
+   * {@return the same configuration with another purpose and other rings}
+   *
+   * @param newLifecycle what the device is to do with it instead
+   * @param newRings by vring index; copied
+   */
+  public DeviceConfig with(Lifecycle newLifecycle, List<RingConfig> newRings) {
+    return new DeviceConfig(
+        newLifecycle, features, mtu, memory, log, newRings, inflight, ringOrder, generation);
+  }
+}

@@ -1,0 +1,100 @@
+package io.github.jvhost.vhost.plan;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What is known of one thing that a back end may hold.
+ *
+ * <p>Immutable, and so thread-safe.
+ *
+ * @param <T> the thing
+ */
+public sealed interface Known<T> {
+
+  /**
+   * The back end was never told.
+   *
+   * @param <T> the thing
+   */
+  record NotTold<T>() implements Known<T> {
+    @Override
+    public String toString() {
+      return "not told";
+    }
+  }
+
+  /**
+   * The back end was told and has taken it.
+   *
+   * @param <T> the thing
+   * @param value what it was told
+   */
+  record Told<T>(T value) implements Known<T> {
+    @Override
+    public String toString() {
+      return String.valueOf(value);
+    }
+  }
+
+  /**
+   * The back end may hold anything: it forgot, or it did not answer.
+   *
+   * @param <T> the thing
+   */
+  record Unknown<T>() implements Known<T> {
+    @Override
+    public String toString() {
+      return "unknown";
+    }
+  }
+
+  /**
+   * {@return that nothing was told yet}
+   *
+   * @param <T> the thing
+   */
+  static <T> Known<T> notTold() {
+    return new NotTold<>();
+  }
+
+  /**
+   * {@return that this was told and taken}
+   *
+   * @param <T> the thing
+   * @param value what the back end was told
+   */
+  static <T> Known<T> told(T value) {
+    return new Told<>(value);
+  }
+
+  /**
+   * {@return that nobody can say}
+   *
+   * @param <T> the thing
+   */
+  static <T> Known<T> unknown() {
+    return new Unknown<>();
+  }
+
+  /**
+   * {@return whether the back end surely holds just this}
+   *
+   * @param value compared by {@code equals}; null is never held
+   */
+  default boolean is(@Nullable T value) {
+    return this instanceof Told<T>(T told) && told.equals(value);
+  }
+
+  /** {@return whether the back end surely holds some value} */
+  default boolean isTold() {
+    return this instanceof Told;
+  }
+
+  /**
+   * {@return what the back end surely holds; null: it was told nothing, or nobody can say what it
+   * holds}
+   */
+  default @Nullable T orNull() {
+    return this instanceof Told<T>(T told) ? told : null;
+  }
+}

@@ -1,0 +1,108 @@
+package io.github.jvhost.vhost.plan;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.MemoryRegion;
+import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.vhost.plan.PlannedStep.Answer;
+import java.util.HashSet;
+import java.util.Set;
+
+/**
+ * The part of a plan that tells guest memory: as one table, or, where the back end takes regions
+ * one by one (CONFIGURE_MEM_SLOTS), only those that went and those that came, in this order, so
+ * that no two of them ever overlap and no slot more is used than in the end.
+ *
+ * <p>Each is acknowledged: only then may memory that went be unmapped.
+ */
+final class MemorySteps {
+  private final PlanDraft plan;
+  private final MemoryTable wanted;
+
+  MemorySteps(PlanDraft plan) {
+    this.plan = plan;
+    this.wanted = plan.desired().memory();
+  }
+
+  /**
+   * Adds the steps.
+   *
+   * @return whether they replace memory that was told before
+   * @throws VhostException the back end cannot take so many regions, or which of them it holds is
+   *     not known
+   */
+  boolean tell() {
+    Known<MemoryTable> held = plan.now().memory();
+    if (held.is(wanted)) {
+      return false;
+    }
+    int most = plan.capabilities().maxMemoryRegions();
+    if (wanted.regions().size() > most) {
+      throw new VhostException(
+          "guest memory has %d regions, the back end takes %d"
+              .formatted(wanted.regions().size(), most),
+          Recovery.GIVE_UP);
+    }
+    if (plan.capabilities().hasMemorySlots()) {
+      tellDifference(held);
+    } else {
+      plan.add(
+          new Step.SetMemory(wanted),
+          Answer.COLLECTED,
+          "memory table",
+          sizes(held),
+          sizes(wanted),
+          PlanDraft.whyTold(held));
+    }
+    return held.isTold();
+  }
+
+  private void tellDifference(Known<MemoryTable> known) {
+    MemoryTable held =
+        switch (known) {
+          case Known.NotTold<MemoryTable> _ -> MemoryTable.EMPTY;
+          case Known.Told<MemoryTable>(MemoryTable told) -> told;
+          case Known.Unknown<MemoryTable> _ ->
+              throw new VhostException(
+                  "which memory regions the back end holds is not known, and it cannot be asked",
+                  Recovery.RECONNECT);
+        };
+    Set<MemoryRegion> stay = new HashSet<>(wanted.regions());
+    for (MemoryRegion region : held.regions()) {
+      if (!stay.contains(region)) {
+        plan.add(
+            new Step.RemoveRegion(region),
+            Answer.COLLECTED,
+            "memory region " + region.name(),
+            size(region),
+            "gone",
+            Why.REGION_GONE);
+      }
+    }
+    Set<MemoryRegion> there = new HashSet<>(held.regions());
+    for (MemoryRegion region : wanted.regions()) {
+      if (!there.contains(region)) {
+        plan.add(
+            new Step.AddRegion(region),
+            Answer.COLLECTED,
+            "memory region " + region.name(),
+            null,
+            size(region),
+            Why.NOT_TOLD);
+      }
+    }
+  }
+
+  private static Object sizes(Known<MemoryTable> known) {
+    MemoryTable table = known.orNull();
+    return table == null ? known : sizes(table);
+  }
+
+  private static String sizes(MemoryTable table) {
+    return "%d region(s), %d MiB".formatted(table.regions().size(), table.totalBytes() >> 20);
+  }
+
+  private static String size(MemoryRegion region) {
+    return (region.size() >> 10) + " KiB";
+  }
+}

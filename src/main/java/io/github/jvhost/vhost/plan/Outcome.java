@@ -1,0 +1,159 @@
+package io.github.jvhost.vhost.plan;
+
+import io.github.jvhost.VhostException;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What became of a plan. Immutable.
+ *
+ * @param stepsTold how many steps, from the first, were sent, the last one perhaps in part: what
+ *     was not sent has changed nothing at the back end
+ * @param stepsTaken how many steps, from the first, the back end surely took
+ * @param bases one entry a step: the base that came back of a ring that stopped, or that a later
+ *     step told again; null for all other steps
+ * @param inflight the region that the back end made, now whoever's this is to close; null: it was
+ *     not asked, or has none to share
+ * @param refusedBases answers to GET_VRING_BASE that did not count, because guest memory or the
+ *     in-flight region ruled them out; copied
+ * @param messages that were sent, the barrier among them
+ * @param waits how often the executor had nothing left to do but wait for this back end
+ * @param startNanos when the first byte was about to be sent ({@link System#nanoTime})
+ * @param endNanos when the last answer had come
+ * @param failure why the plan was not carried out whole; null: it was
+ */
+public record Outcome(
+    int stepsTold,
+    int stepsTaken,
+    List<@Nullable Integer> bases,
+    @Nullable InflightRegion inflight,
+    List<RefusedBase> refusedBases,
+    int messages,
+    int waits,
+    long startNanos,
+    long endNanos,
+    @Nullable VhostException failure) {
+  private static final int ALL = Integer.MAX_VALUE;
+
+  /** Copies the list of refused bases. */
+  public Outcome {
+    refusedBases = List.copyOf(refusedBases);
+  }
+
+  /**
+   * An outcome of a plan all of whose steps were sent, and whose every base counted.
+   *
+   * @param stepsTaken how many steps, from the first, the back end surely took
+   * @param bases one entry a step: the base that came back or was told again; null for all other
+   *     steps
+   * @param inflight the region that the back end made; null: none
+   * @param messages that were sent, the barrier among them
+   * @param waits how often the executor had nothing left to do but wait for this back end
+   * @param startNanos when the first byte was about to be sent ({@link System#nanoTime})
+   * @param endNanos when the last answer had come
+   * @param failure why the plan was not carried out whole; null: it was
+   */
+  public Outcome(
+      int stepsTaken,
+      List<@Nullable Integer> bases,
+      @Nullable InflightRegion inflight,
+      int messages,
+      int waits,
+      long startNanos,
+      long endNanos,
+      @Nullable VhostException failure) {
+    this(
+        ALL,
+        stepsTaken,
+        bases,
+        inflight,
+        List.of(),
+        messages,
+        waits,
+        startNanos,
+        endNanos,
+        failure);
+  }
+
+  /**
+   * The same without an in-flight region.
+   *
+   * @param stepsTaken how many steps, from the first, the back end surely took
+   * @param bases one entry a step: the base that came back or was told again; null for all other
+   *     steps
+   * @param messages that were sent, the barrier among them
+   * @param waits how often the executor had nothing left to do but wait for this back end
+   * @param startNanos when the first byte was about to be sent ({@link System#nanoTime})
+   * @param endNanos when the last answer had come
+   * @param failure why the plan was not carried out whole; null: it was
+   */
+  public Outcome(
+      int stepsTaken,
+      List<@Nullable Integer> bases,
+      int messages,
+      int waits,
+      long startNanos,
+      long endNanos,
+      @Nullable VhostException failure) {
+    this(stepsTaken, bases, null, messages, waits, startNanos, endNanos, failure);
+  }
+
+  /** The same with answers that did not count. */
+  public Outcome withRefused(List<RefusedBase> refused) {
+    return new Outcome(
+        stepsTold,
+        stepsTaken,
+        bases,
+        inflight,
+        refused,
+        messages,
+        waits,
+        startNanos,
+        endNanos,
+        failure);
+  }
+
+  /** {@return whether every step was taken} */
+  public boolean complete() {
+    return failure == null;
+  }
+
+  /**
+   * {@return the base that belongs to a step, in the encoding of SET_VRING_BASE; null: none does,
+   * or it did not come}
+   *
+   * @param step its place in the plan, from 0
+   */
+  public @Nullable Integer baseOf(int step) {
+    return step < bases.size() ? bases.get(step) : null;
+  }
+
+  /**
+   * Throws the failure, if there was one.
+   *
+   * @return this outcome, of which every step was taken
+   */
+  public Outcome orThrow() {
+    if (failure != null) {
+      throw failure;
+    }
+    return this;
+  }
+
+  /** {@return how long it took, in microseconds} */
+  public long micros() {
+    return (endNanos - startNanos) / 1_000;
+  }
+
+  /** {@return what became of the plan, in a few words} */
+  @Override
+  public String toString() {
+    return "%d steps taken, %d messages, %d waits, %d us%s"
+        .formatted(
+            stepsTaken,
+            messages,
+            waits,
+            micros(),
+            failure == null ? "" : ", then: " + failure.getMessage());
+  }
+}

@@ -1,0 +1,267 @@
+package io.github.jvhost.vhost.plan;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.protocol.VhostFeature;
+import io.github.jvhost.vhost.plan.PlannedStep.Answer;
+import io.github.jvhost.virtio.DeviceStatus;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Finds the steps that take a back end from what it holds to what it should hold: only the
+ * difference, in an order in which nothing is lost, with a stop wherever a running ring cannot take
+ * the change. Pure: the same arguments give the same plan.
+ *
+ * <pre>
+ *   stop rings that cannot take the change
+ *   PRESETUP start
+ *   MTU, log, features, status 8, memory
+ *   all rings: size, byte order, call, err
+ *   in-flight region
+ *   per ring: enable, base, address, kick
+ *   PRESETUP end
+ *   status 0xF, or 0 for a device that stops
+ * </pre>
+ *
+ * <p>{@link RingStops} and {@link RingSteps} do what belongs to single rings.
+ *
+ * <p>Thread-safe: nothing is kept from one plan to the next.
+ */
+public final class Planner {
+  private final PlanDraft plan;
+  private final DeviceConfig desired;
+  private final BackEndCapabilities capabilities;
+  private final ShadowEditor now;
+  private boolean memoryChanged;
+
+  private Planner(PlanDraft plan) {
+    this.plan = plan;
+    this.desired = plan.desired();
+    this.capabilities = plan.capabilities();
+    this.now = plan.now();
+  }
+
+  /**
+   * {@return the plan that leads from one to the other}
+   *
+   * @param shadow what the back end is known to hold
+   * @param desired what it should hold
+   * @param capabilities what the back end can do, and what is known of it
+   * @throws VhostException (GIVE_UP) the back end cannot hold that: too many memory regions, rings
+   *     in a byte order that it cannot be told; (RECONNECT) what it holds has become unknowable
+   */
+  public static Plan plan(Shadow shadow, DeviceConfig desired, BackEndCapabilities capabilities) {
+    if (desired.lifecycle().isEarly() && desired.generation() < shadow.generation()) {
+      return new Plan(List.of(), capabilities, desired.lifecycle(), shadow.generation(), false);
+    }
+    return new Planner(new PlanDraft(shadow, desired, capabilities)).plan();
+  }
+
+  private Plan plan() {
+    if (desired.lifecycle().isStopped()) {
+      stop();
+    } else {
+      configure();
+    }
+    boolean driverOk =
+        desired.lifecycle() == DeviceConfig.Lifecycle.RUNNING && capabilities.hasStatus();
+    return new Plan(
+        plan.steps(), capabilities, desired.lifecycle(), desired.generation(), driverOk);
+  }
+
+  private void stop() {
+    new RingStops(plan).stopAll();
+    // Only now, because a reset may take the indexes away before they are read.
+    boolean mayHaveStatus = capabilities.hasStatus() && mayHaveStatus();
+    boolean anythingToReset = now.features().isTold() || mayHaveStatus;
+    if (desired.lifecycle() == DeviceConfig.Lifecycle.RESET
+        && capabilities.has(ProtocolFeature.RESET_DEVICE)
+        && anythingToReset) {
+      plan.add(new Step.ResetDevice(), Answer.COLLECTED, "device", null, "reset", Why.STOP);
+    } else if (mayHaveStatus) {
+      status(0, Why.STOP);
+    }
+  }
+
+  private void configure() {
+    if (desired.ringOrder() != null && !capabilities.has(ProtocolFeature.CROSS_ENDIAN)) {
+      throw new VhostException(
+          "rings of %s cannot be told: the back end has no CROSS_ENDIAN"
+              .formatted(desired.ringOrder()),
+          Recovery.GIVE_UP);
+    }
+    RingStops stops = new RingStops(plan);
+    stops.stopWhatCannotChange();
+    List<PlannedStep> steps = plan.steps();
+    boolean explicit = desired.lifecycle() == DeviceConfig.Lifecycle.EARLY_EXPLICIT;
+    int frame = steps.size();
+    device();
+    for (int i = 0; i < now.ringCount(); i++) {
+      stops.disableWhatIsGone(i);
+    }
+    RingSteps rings = new RingSteps(plan, memoryChanged);
+    rings.describe();
+    inflight();
+    rings.putInService();
+    if (explicit && steps.size() > frame) {
+      PlannedStep begin =
+          new PlannedStep(
+              new Step.BeginPresetup(), Answer.COLLECTED, "presetup", null, "start", Why.PRESETUP);
+      steps.add(frame, begin);
+      plan.add(new Step.EndPresetup(), Answer.COLLECTED, "presetup", null, "end", Why.PRESETUP);
+    }
+    if (desired.lifecycle() == DeviceConfig.Lifecycle.RUNNING
+        && capabilities.hasStatus()
+        && !now.status().is(DeviceStatus.RUNNING)) {
+      status(DeviceStatus.RUNNING, Why.START);
+    }
+  }
+
+  private void device() {
+    if (desired.mtu() != null
+        && capabilities.has(ProtocolFeature.MTU)
+        && !now.mtu().is(desired.mtu())) {
+      plan.add(
+          new Step.SetMtu(desired.mtu()),
+          Answer.COLLECTED,
+          "mtu",
+          now.mtu(),
+          desired.mtu(),
+          PlanDraft.whyTold(now.mtu()));
+    }
+    // A log that shrinks shrinks after the memory that it covered is gone; one that grows comes
+    // first.
+    LogTarget held = now.log().orNull();
+    boolean logShrinks =
+        held != null && desired.log() != null && desired.log().size() < held.size();
+    if (!logShrinks) {
+      log();
+    }
+    features();
+    memoryChanged = new MemorySteps(plan).tell();
+    if (logShrinks) {
+      log();
+    }
+  }
+
+  /**
+   * Before any ring starts: libvhost-user and DPDK look into it at SET_VRING_KICK. And behind the
+   * first that is told of each ring: DPDK gives it to the rings that it knows, skips the others
+   * without a word, and older versions crash there. The specification names no order; QEMU has told
+   * each ring's call by then. A back end's successor is given what this one has made.
+   */
+  private void inflight() {
+    int size = plan.largestRing();
+    if (!capabilities.has(ProtocolFeature.INFLIGHT_SHMFD) || size == 0) {
+      return;
+    }
+    int queues = desired.rings().size();
+    InflightRegion kept = desired.inflight();
+    if (kept != null && kept.fits(queues, size)) {
+      if (!now.inflight().is(Optional.of(kept))) {
+        plan.add(
+            new Step.SetInflight(kept),
+            Answer.COLLECTED,
+            "in-flight region",
+            null,
+            kept.layout(),
+            Why.INFLIGHT);
+      }
+      return;
+    }
+    Optional<InflightRegion> held = now.inflight().orNull();
+    if (held != null && (held.isEmpty() || held.get().fits(queues, size))) {
+      return; // it has one that is large enough, or has said that it has none to share
+    }
+    plan.add(
+        new Step.GetInflight(queues, size),
+        Answer.AWAITED,
+        "in-flight region",
+        null,
+        "for %d rings of %d".formatted(queues, size),
+        Why.INFLIGHT);
+    plan.add(
+        new Step.SetInflight(null),
+        Answer.COLLECTED,
+        "in-flight region",
+        null,
+        "as it came",
+        Why.INFLIGHT);
+  }
+
+  private void features() {
+    if (capabilities.hasStatus() && plan.featuresChangeForGood() && mayHaveStatus()) {
+      status(0, Why.RENEGOTIATE);
+    }
+    if (!now.features().is(desired.features())) {
+      Long held = now.features().orNull();
+      boolean logging = held != null && !plan.featuresChangeForGood();
+      plan.add(
+          new Step.SetFeatures(desired.features()),
+          Answer.COLLECTED,
+          "features",
+          hex(now.features()),
+          "0x" + Long.toHexString(desired.features()),
+          logging ? Why.LOGGING : PlanDraft.whyTold(now.features()));
+    }
+    if (capabilities.hasStatus() && !surelyHasFeaturesOk() && !startsInOneGo()) {
+      status(DeviceStatus.FEATURES_OK, Why.FEATURES_SETTLED);
+      if (desired.lifecycle().isEarly()) {
+        plan.add(
+            new Step.ReadStatus(DeviceStatus.FEATURES_OK),
+            Answer.COLLECTED,
+            "status",
+            null,
+            DeviceStatus.describe(DeviceStatus.FEATURES_OK),
+            Why.CHECK);
+      }
+    }
+  }
+
+  /** After a stop only the way back to DRIVER_OK is left: features were settled long before. */
+  private boolean startsInOneGo() {
+    return desired.lifecycle() == DeviceConfig.Lifecycle.RUNNING
+        && now.status() instanceof Known.Unknown
+        && now.features().is(desired.features());
+  }
+
+  private boolean mayHaveStatus() {
+    return !(now.status() instanceof Known.NotTold) && !now.status().is(0);
+  }
+
+  private boolean surelyHasFeaturesOk() {
+    Integer held = now.status().orNull();
+    return held != null && (held & DeviceStatus.FEATURES_OK) != 0;
+  }
+
+  private void log() {
+    LogTarget log = desired.log();
+    if (log != null && !now.log().is(log)) {
+      plan.add(new Step.SetLog(log), Answer.COLLECTED, "log", now.log(), log, Why.LOGGING);
+    }
+  }
+
+  private void status(int status, Why why) {
+    plan.add(
+        new Step.SetStatus(status),
+        Answer.NONE,
+        "status",
+        hex(now.status()),
+        "0x" + Integer.toHexString(status),
+        why);
+  }
+
+  private static Object hex(Known<? extends Number> known) {
+    Number told = known.orNull();
+    return told == null ? known : "0x" + Long.toHexString(told.longValue());
+  }
+
+  /** The features that a back end is told: the driver's, and vhost's own. */
+  public static long withVhostBits(
+      long features, BackEndCapabilities capabilities, boolean logging) {
+    long own = capabilities.features() & VhostFeature.PROTOCOL_FEATURES;
+    return features | own | (logging ? VhostFeature.LOG_ALL : 0);
+  }
+}

@@ -1,0 +1,150 @@
+package io.github.jvhost.vhost.plan;
+
+import io.github.jvhost.memory.MemoryRegion;
+import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.vhost.plan.PlannedStep.Answer;
+import io.github.jvhost.virtio.DeviceStatus;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The baseline that the planner is measured against: a device's start in the order in which QEMU 10
+ * tells it, with a wait wherever QEMU 10 waits, whatever the back end already holds. One vhost
+ * device a queue pair, as there.
+ *
+ * <pre>
+ *   [MTU!]
+ *   per pair:  ENABLE! ENABLE!
+ *              FEATURES  GET_STATUS?  STATUS 8  MEM_TABLE!      (status 8 and memory once)
+ *              per ring:  NUM BASE ADDR KICK! CALL!
+ *   GET_STATUS?  STATUS 0xF
+ * </pre>
+ *
+ * <p>Pure functions: thread-safe.
+ */
+public final class QemuStartOrder {
+  private final DeviceConfig desired;
+  private final BackEndCapabilities capabilities;
+  private final List<PlannedStep> steps = new ArrayList<>();
+
+  private QemuStartOrder(DeviceConfig desired, BackEndCapabilities capabilities) {
+    this.desired = desired;
+    this.capabilities = capabilities;
+  }
+
+  /**
+   * {@return the start of a device of which the back end was told nothing}
+   *
+   * @param desired a running configuration
+   * @param capabilities what the back end can do
+   */
+  public static Plan plan(DeviceConfig desired, BackEndCapabilities capabilities) {
+    return new QemuStartOrder(desired, capabilities).plan();
+  }
+
+  /** The same plan, with a wait for every answer before the next step, as QEMU stops a device. */
+  public static Plan eachAwaited(Plan plan) {
+    List<PlannedStep> awaited = new ArrayList<>(plan.steps().size());
+    for (PlannedStep s : plan.steps()) {
+      Answer answer = s.answer() == Answer.COLLECTED ? Answer.AWAITED : s.answer();
+      awaited.add(new PlannedStep(s.step(), answer, s.field(), s.before(), s.after(), s.why()));
+    }
+    return new Plan(
+        awaited, plan.capabilities(), plan.lifecycle(), plan.generation(), plan.readsStatusAtEnd());
+  }
+
+  private Plan plan() {
+    if (desired.mtu() != null && capabilities.has(ProtocolFeature.MTU)) {
+      add(new Step.SetMtu(desired.mtu()), Answer.AWAITED, "mtu", desired.mtu());
+    }
+    for (int first = 0; first < desired.rings().size(); first += 2) {
+      pair(first);
+    }
+    if (capabilities.hasStatus()) {
+      int status = DeviceStatus.RUNNING;
+      readStatus();
+      add(new Step.SetStatus(status), Answer.NONE, "status", DeviceStatus.describe(status));
+    }
+    return new Plan(
+        steps,
+        capabilities,
+        DeviceConfig.Lifecycle.RUNNING,
+        desired.generation(),
+        capabilities.hasStatus());
+  }
+
+  private void pair(int first) {
+    int end = Math.min(first + 2, desired.rings().size());
+    for (int i = first; i < end; i++) {
+      if (capabilities.hasRingEnable() && desired.rings().get(i).enabled()) {
+        add(new Step.EnableRing(i, true), Answer.AWAITED, "ring " + i + " enabled", true);
+      }
+    }
+    String features = "0x" + Long.toHexString(desired.features());
+    add(new Step.SetFeatures(desired.features()), Answer.NONE, "features", features);
+    if (capabilities.hasStatus()) {
+      readStatus();
+      if (first == 0) {
+        add(
+            new Step.SetStatus(DeviceStatus.FEATURES_OK),
+            Answer.NONE,
+            "status",
+            DeviceStatus.describe(DeviceStatus.FEATURES_OK));
+      }
+    }
+    if (first == 0) {
+      memory();
+    }
+    for (int i = first; i < end; i++) {
+      ring(i, desired.rings().get(i));
+    }
+    if (first == 0 && desired.log() != null) {
+      add(new Step.SetLog(desired.log()), Answer.AWAITED, "log", desired.log());
+    }
+  }
+
+  private void memory() {
+    if (!capabilities.hasMemorySlots()) {
+      add(new Step.SetMemory(desired.memory()), Answer.AWAITED, "memory table", null);
+      return;
+    }
+    for (MemoryRegion region : desired.memory().regions()) {
+      add(new Step.AddRegion(region), Answer.AWAITED, "memory region " + region.name(), null);
+    }
+  }
+
+  private void ring(int index, RingConfig ring) {
+    String name = "ring " + index + " ";
+    if (ring.size() == null) {
+      return;
+    }
+    add(new Step.SetRingSize(index, ring.size()), Answer.NONE, name + "size", ring.size());
+    int base = ring.base() == null ? 0 : ring.base();
+    add(new Step.SetRingBase(index, base), Answer.NONE, name + "base", base);
+    if (ring.addresses() != null) {
+      add(
+          new Step.SetRingAddress(
+              index, ring.addresses(), desired.memory(), ring.logUsed(), ring.addresses().used()),
+          ring.logUsed() ? Answer.AWAITED : Answer.NONE,
+          name + "address",
+          ring.addresses());
+    }
+    if (ring.kick() != null) {
+      add(new Step.SetRingKick(index, ring.kick()), Answer.AWAITED, name + "kick", ring.kick());
+    }
+    if (ring.call() != null) {
+      add(new Step.SetRingCall(index, ring.call()), Answer.AWAITED, name + "call", ring.call());
+    }
+  }
+
+  private void readStatus() {
+    add(new Step.ReadStatus(0), Answer.AWAITED, "status", "read");
+  }
+
+  private void add(Step step, Answer answer, String field, @Nullable Object after) {
+    boolean canAsk = capabilities.hasReplyAck() || step instanceof Step.ReadStatus;
+    Answer possible = canAsk ? answer : Answer.NONE;
+    steps.add(new PlannedStep(step, possible, field, null, after, Why.QEMU_ORDER));
+  }
+}

@@ -1,0 +1,97 @@
+package io.github.jvhost.vhost.plan;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the back end is to know of one vring. A part that is null is not to be told (an early
+ * configuration leaves out what could start the ring, for example).
+ *
+ * @param size number of entries, 1 to 32768; null: not to be told
+ * @param addresses where the ring lies; null: not to be told
+ * @param base where the back end goes on, in the encoding of SET_VRING_BASE (split: the next
+ *     available index; packed: both indexes with their wrap counters); null: not known, or where
+ *     the ring stopped in the same plan
+ * @param usedIndex what the used index in guest memory says, 0 to 65535; null: not known, or a
+ *     packed ring. Only compared, never told
+ * @param kick guest to back end; null: not to be told
+ * @param call back end to guest; null: not to be told
+ * @param err back end to front end, when it gives the ring up; null: not to be told
+ * @param enabled whether the queue is in use
+ * @param logUsed whether writes to the used ring are to be logged
+ */
+public record RingConfig(
+    @Nullable Integer size,
+    @Nullable RingAddresses addresses,
+    @Nullable Integer base,
+    @Nullable Integer usedIndex,
+    @Nullable Notifier kick,
+    @Nullable Notifier call,
+    @Nullable Notifier err,
+    boolean enabled,
+    boolean logUsed) {
+
+  /** A ring that the driver has not set up: the back end is told nothing of it. */
+  public static final RingConfig NOT_SET_UP =
+      new RingConfig(null, null, null, null, null, null, null, false, false);
+
+  /**
+   * A ring without a notifier for errors.
+   *
+   * @param size number of entries, 1 to 32768; null: not to be told
+   * @param addresses where the ring lies; null: not to be told
+   * @param base where the back end goes on; null: not known, or where the ring stopped in the same
+   *     plan
+   * @param usedIndex what the used index in guest memory says, 0 to 65535; null: not known, or a
+   *     packed ring
+   * @param kick guest to back end; null: not to be told
+   * @param call back end to guest; null: not to be told
+   * @param enabled whether the queue is in use
+   * @param logUsed whether writes to the used ring are to be logged
+   */
+  public RingConfig(
+      @Nullable Integer size,
+      @Nullable RingAddresses addresses,
+      @Nullable Integer base,
+      @Nullable Integer usedIndex,
+      @Nullable Notifier kick,
+      @Nullable Notifier call,
+      boolean enabled,
+      boolean logUsed) {
+    this(size, addresses, base, usedIndex, kick, call, null, enabled, logUsed);
+  }
+
+  /** {@return whether the driver has set this ring up, so that there is something to tell} */
+  public boolean isSetUp() {
+    return size != null;
+  }
+
+  /**
+   * {@return the same ring with other notifiers}
+   *
+   * @param newKick guest to back end; null: not to be told
+   * @param newCall back end to guest; null: not to be told
+   */
+  public RingConfig withNotifiers(@Nullable Notifier newKick, @Nullable Notifier newCall) {
+    return new RingConfig(
+        size, addresses, base, usedIndex, newKick, newCall, err, enabled, logUsed);
+  }
+
+  /**
+   * {@return the same ring without addresses, base and used index: what may only be told once guest
+   * memory is complete}
+   */
+  RingConfig withoutAddresses() {
+    return new RingConfig(size, null, null, null, kick, call, err, enabled, logUsed);
+  }
+
+  /**
+   * {@return the same ring with another base and used index}
+   *
+   * @param newBase in the encoding of SET_VRING_BASE; null: not to be told
+   * @param newUsedIndex 0 to 65535; null: not known, or a packed ring
+   */
+  public RingConfig withBase(@Nullable Integer newBase, @Nullable Integer newUsedIndex) {
+    return new RingConfig(
+        size, addresses, newBase, newUsedIndex, kick, call, err, enabled, logUsed);
+  }
+}

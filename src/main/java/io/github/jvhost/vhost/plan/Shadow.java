@@ -1,0 +1,98 @@
+package io.github.jvhost.vhost.plan;
+
+import io.github.jvhost.memory.MemoryTable;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What a back end is known to hold of one device: what it was told and took, what it answered, and
+ * what it is known to forget. Immutable; {@link #after} gives the next one.
+ *
+ * @param features of SET_FEATURES
+ * @param status the virtio status byte
+ * @param mtu in bytes
+ * @param memory the memory table
+ * @param log where dirty pages go
+ * @param inflight the region in which it notes what it has in flight; empty: it was asked, and has
+ *     none to share. Unknown is something else: it has to be asked, or told, again
+ * @param rings by vring index
+ * @param generation of the early configuration that was told last, 0 for none
+ */
+public record Shadow(
+    Known<Long> features,
+    Known<Integer> status,
+    Known<Integer> mtu,
+    Known<MemoryTable> memory,
+    Known<LogTarget> log,
+    Known<Optional<InflightRegion>> inflight,
+    List<RingShadow> rings,
+    int generation) {
+
+  /** Copies the list. */
+  public Shadow {
+    rings = List.copyOf(rings);
+  }
+
+  /** {@return the shadow of a back end that was just connected} */
+  public static Shadow nothingTold() {
+    return new Shadow(
+        Known.notTold(),
+        Known.notTold(),
+        Known.notTold(),
+        Known.notTold(),
+        Known.notTold(),
+        Known.notTold(),
+        List.of(),
+        0);
+  }
+
+  /**
+   * {@return what is known of a vring; rings of which nothing was told yet included}
+   *
+   * @param index vring index, 0 or more
+   */
+  public RingShadow ring(int index) {
+    return index < rings.size() ? rings.get(index) : RingShadow.NOTHING_TOLD;
+  }
+
+  /** {@return whether any ring is, or may be, served} */
+  public boolean anyRingMayRun() {
+    for (RingShadow ring : rings) {
+      if (ring.run() != RingShadow.Run.STOPPED) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /**
+   * {@return the shadow after a plan was executed, step by step: what was taken is told, what was
+   * refused or not answered is unknown, and so is all that was told behind it. What was not told
+   * has changed nothing}
+   *
+   * @param plan as it was told
+   * @param outcome of that plan
+   */
+  public Shadow after(Plan plan, Outcome outcome) {
+    var editor = new ShadowEditor(this, plan.capabilities());
+    editor.received(outcome.inflight());
+    for (int i = 0; i < plan.steps().size(); i++) {
+      Step step = plan.steps().get(i).step();
+      if (i < outcome.stepsTaken()) {
+        editor.apply(step, outcome.baseOf(i));
+      } else if (i < outcome.stepsTold()) {
+        editor.forget(step);
+      }
+    }
+    if (outcome.complete() && plan.generation() > generation) {
+      editor.generation(plan.generation());
+    }
+    return editor.toShadow();
+  }
+
+  /** For {@link ShadowEditor}: the rings as a list that may grow. */
+  List<RingShadow> ringsCopy() {
+    return new ArrayList<>(rings);
+  }
+}

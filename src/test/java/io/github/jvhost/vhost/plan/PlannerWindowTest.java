@@ -1,0 +1,173 @@
+package io.github.jvhost.vhost.plan;
+
+import static io.github.jvhost.vhost.plan.Configs.after;
+import static io.github.jvhost.vhost.plan.Configs.steps;
+import static io.github.jvhost.vhost.plan.Configs.withMemory;
+import static io.github.jvhost.vhost.plan.Configs.withMtu;
+import static io.github.jvhost.vhost.plan.Configs.withRing;
+import static io.github.jvhost.vhost.plan.Configs.withRings;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** What is left to tell in the stop window, step by step. */
+class PlannerWindowTest {
+  private static final BackEndCapabilities GENERIC = Configs.backEnd(BackEndProfile.GENERIC);
+  private static final BackEndCapabilities DPDK = Configs.backEnd(BackEndProfile.DPDK);
+  private static final BackEndCapabilities PRESETUP = Configs.backEndWithPresetup();
+  private static final Shadow NOTHING = Shadow.nothingTold();
+
+  private final Configs configs = new Configs();
+
+  @AfterEach
+  void close() {
+    configs.close();
+    assertThat(configs.ledger.describeOpen()).isEmpty();
+  }
+
+  // ---- the stop window ----
+
+  @Test
+  void afterExplicitPresetupOnlyBaseKickCallAndOneStatusAreLeft() {
+    DeviceConfig early = withRings(configs.running(2), r -> r.withBase(7, null));
+    Shadow shadow = after(NOTHING, Planner.plan(NOTHING, explicit(early), PRESETUP));
+
+    Plan plan = Planner.plan(shadow, configs.running(2), PRESETUP);
+
+    assertThat(steps(plan))
+        .containsExactly(
+            "call 0",
+            "call 1",
+            "call 2",
+            "call 3",
+            "base 0",
+            "kick 0",
+            "base 1",
+            "kick 1",
+            "base 2",
+            "kick 2",
+            "base 3",
+            "kick 3",
+            "status f");
+    assertThat(plan.steps())
+        .filteredOn(s -> s.step() instanceof Step.SetRingBase)
+        .extracting(PlannedStep::why)
+        .containsOnly(Why.EARLY_BASE);
+    assertThat(plan.steps().get(4).step()).isEqualTo(new Step.SetRingBase(0, 100));
+  }
+
+  @Test
+  void evenAnEarlyBaseThatHappensToBeRightIsToldAgain() {
+    Shadow shadow = after(NOTHING, Planner.plan(NOTHING, explicit(configs.running(1)), PRESETUP));
+
+    assertThat(steps(Planner.plan(shadow, configs.running(1), PRESETUP)))
+        .contains("base 0", "base 1");
+  }
+
+  @Test
+  void afterGenericPresetupBaseAddressAndKickAreLeft() {
+    Shadow shadow =
+        after(NOTHING, Planner.plan(NOTHING, implicit(configs.running(2), GENERIC), GENERIC));
+
+    assertThat(steps(Planner.plan(shadow, configs.running(2), GENERIC)))
+        .containsExactly(
+            "base 0",
+            "address 0",
+            "kick 0",
+            "base 1",
+            "address 1",
+            "kick 1",
+            "base 2",
+            "address 2",
+            "kick 2",
+            "base 3",
+            "address 3",
+            "kick 3",
+            "status f");
+  }
+
+  @Test
+  void afterDpdkPresetupOnlyBasesAreLeft() {
+    Shadow shadow = after(NOTHING, Planner.plan(NOTHING, implicit(configs.running(2), DPDK), DPDK));
+
+    assertThat(steps(Planner.plan(shadow, configs.running(2), DPDK)))
+        .containsExactly("base 0", "base 1", "base 2", "base 3", "status f");
+  }
+
+  @Test
+  void whereBaseAndUsedIndexDifferDpdkIsToldTheAddressAfterTheBase() {
+    Shadow shadow = after(NOTHING, Planner.plan(NOTHING, implicit(configs.running(1), DPDK), DPDK));
+    DeviceConfig inFlight = withRing(configs.running(1), 1, r -> r.withBase(101, 99));
+
+    Plan plan = Planner.plan(shadow, inFlight, DPDK);
+
+    assertThat(steps(plan)).containsExactly("base 0", "base 1", "address 1", "status f");
+    assertThat(plan.steps().get(2).why()).isEqualTo(Why.USED_INDEX_DIFFERS);
+  }
+
+  @Test
+  void withoutPresetupTheWindowIsAFirstStart() {
+    assertThat(steps(Planner.plan(NOTHING, configs.running(1), DPDK)))
+        .isEqualTo(steps(Planner.plan(NOTHING, configs.running(1), GENERIC)))
+        .hasSize(17);
+  }
+
+  @Test
+  void whatTheGuestChangedSincePresetupIsToldInTheWindow() {
+    Shadow shadow = after(NOTHING, Planner.plan(NOTHING, explicit(configs.running(2)), PRESETUP));
+    DeviceConfig fewerPairs =
+        withRing(
+            withRing(configs.running(2), 2, r -> Configs.enabled(r, false)),
+            3,
+            r -> Configs.enabled(r, false));
+
+    assertThat(steps(Planner.plan(shadow, withMtu(configs.running(1), 9000), PRESETUP)))
+        .startsWith("mtu");
+    assertThat(steps(Planner.plan(shadow, fewerPairs, PRESETUP)))
+        .containsExactly(
+            "call 0",
+            "call 1",
+            "call 2",
+            "call 3",
+            "base 0",
+            "kick 0",
+            "base 1",
+            "kick 1",
+            "disable 2",
+            "base 2",
+            "kick 2",
+            "disable 3",
+            "base 3",
+            "kick 3",
+            "status f");
+    Plan memory = Planner.plan(shadow, withMemory(configs.running(1), configs.both), PRESETUP);
+    assertThat(steps(memory))
+        .startsWith("memory")
+        .containsSubsequence("base 0", "address 0", "kick 0", "base 1", "address 1", "kick 1")
+        .endsWith("status f");
+    assertThat(memory.steps())
+        .filteredOn(s -> s.step() instanceof Step.SetRingAddress)
+        .extracting(PlannedStep::why)
+        .containsOnly(Why.MEMORY_CHANGED);
+  }
+
+  @Test
+  void aSizeThatChangedSincePresetupInvalidatesBaseAndAddress() {
+    Shadow shadow = after(NOTHING, Planner.plan(NOTHING, implicit(configs.running(1), DPDK), DPDK));
+    DeviceConfig larger = withRing(configs.running(1), 0, r -> Configs.sized(r, 512));
+
+    assertThat(steps(Planner.plan(shadow, larger, DPDK)))
+        .containsExactly("size 0", "base 0", "address 0", "base 1", "status f");
+  }
+
+  // ---- short words ----
+
+  private static DeviceConfig explicit(DeviceConfig running) {
+    return EarlyConfiguration.explicit(running);
+  }
+
+  private static DeviceConfig implicit(DeviceConfig running, BackEndCapabilities backEnd) {
+    return EarlyConfiguration.implicit(running, backEnd);
+  }
+}
