@@ -228,10 +228,6 @@ public final class DirtyBitmap {
     return "a dirty bitmap up to 0x" + Long.toHexString(highestAddress());
   }
 
-  int wordCount() {
-    return words.length;
-  }
-
   /**
    * Marks 64 pages at once. Always with the atomic OR, even where all bits are set already: a plain
    * look could be satisfied before the write that it follows has left the processor, while a

@@ -47,13 +47,13 @@ public record MemoryTable(List<MemoryRegion> regions) {
       MemoryRegion a = sorted.get(i - 1);
       MemoryRegion b = sorted.get(i);
       if (b.userAddress() - a.userAddress() < a.size()) {
-        refuse(a, b, overlapInGuest(a, b) ? "" : " in user addresses");
+        throw overlap(a, b, overlapInGuest(a, b) ? "" : " in user addresses");
       }
     }
     sorted.sort(Comparator.comparingLong(MemoryRegion::guestAddress));
     for (int i = 1; i < sorted.size(); i++) {
       if (overlapInGuest(sorted.get(i - 1), sorted.get(i))) {
-        refuse(sorted.get(i - 1), sorted.get(i), "");
+        throw overlap(sorted.get(i - 1), sorted.get(i), "");
       }
     }
     regions = List.copyOf(sorted);
@@ -159,9 +159,9 @@ public record MemoryTable(List<MemoryRegion> regions) {
     return a.guestAddress() < b.end() && b.guestAddress() < a.end();
   }
 
-  private static void refuse(MemoryRegion a, MemoryRegion b, String how) {
+  private static IllegalArgumentException overlap(MemoryRegion a, MemoryRegion b, String how) {
     boolean inOrder = a.guestAddress() <= b.guestAddress();
-    throw new IllegalArgumentException(
+    return new IllegalArgumentException(
         "memory regions " + (inOrder ? a : b) + " and " + (inOrder ? b : a) + " overlap" + how);
   }
 }

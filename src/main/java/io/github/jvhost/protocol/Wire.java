@@ -15,27 +15,15 @@ final class Wire {
   private Wire() {}
 
   static void putShort(ByteBuf out, int value) {
-    if (LITTLE) {
-      out.writeShortLE(value);
-    } else {
-      out.writeShort(value);
-    }
+    out.writeShort(LITTLE ? Short.reverseBytes((short) value) : value);
   }
 
   static void putInt(ByteBuf out, int value) {
-    if (LITTLE) {
-      out.writeIntLE(value);
-    } else {
-      out.writeInt(value);
-    }
+    out.writeInt(LITTLE ? Integer.reverseBytes(value) : value);
   }
 
   static void putLong(ByteBuf out, long value) {
-    if (LITTLE) {
-      out.writeLongLE(value);
-    } else {
-      out.writeLong(value);
-    }
+    out.writeLong(LITTLE ? Long.reverseBytes(value) : value);
   }
 
   static int getUnsignedShort(ByteBuf in) {

@@ -10,6 +10,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.backend.BackEndConnection;
+import io.github.jvhost.channel.backend.BackEndListener;
+import io.github.jvhost.channel.socket.AdoptedSocket;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.NoPayload;
@@ -19,6 +21,7 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.MemoryFile;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.Pipe;
+import io.github.jvhost.sys.Poller;
 import io.github.jvhost.sys.SocketPair;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -27,8 +30,11 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.newsclub.net.unix.AFUNIXDatagramChannel;
 import org.newsclub.net.unix.AFUNIXServerSocketChannel;
 import org.newsclub.net.unix.AFUNIXSocketAddress;
+import org.newsclub.net.unix.AFUNIXSocketChannel;
+import org.newsclub.net.unix.FileDescriptorCast;
 
 /** The three ways to a back end. */
 class BackEndAddressTest {
@@ -175,5 +181,113 @@ class BackEndAddressTest {
         assertThat(wrong.isOpen()).isFalse();
       }
     }
+  }
+
+  @Test
+  void aNamedPipeIsNoSocketEither() throws Exception {
+    Path path = directory.resolve("fifo");
+    assertThat(new ProcessBuilder("mkfifo", path.toString()).start().waitFor()).isZero();
+    assertThatThrownBy(() -> FrontEndListener.listen(path))
+        .isInstanceOf(VhostException.class)
+        .hasMessage("listening on " + path + ": there is a file, and it is no socket");
+    assertThat(path).exists();
+  }
+
+  @Test
+  void aSocketOfAnotherKindIsNotReplaced() throws Exception {
+    Path path = directory.resolve("datagrams");
+    try (var socket = AFUNIXDatagramChannel.open()) {
+      socket.bind(AFUNIXSocketAddress.of(path));
+      assertThatThrownBy(() -> FrontEndListener.listen(path))
+          .isInstanceOf(VhostException.class)
+          .hasMessage("listening on " + path + ": Protocol wrong type for socket")
+          .extracting(e -> ((VhostException) e).recovery())
+          .isEqualTo(Recovery.GIVE_UP);
+      assertThat(path).exists();
+    }
+  }
+
+  @Test
+  void aPollSeesABackEndBeforeAnybodyWaitsForIt() {
+    Path path = directory.resolve("fe");
+    try (FrontEndListener listener = FrontEndListener.listen(path);
+        Poller poller = new Poller(1)) {
+      int index = poller.add(listener.number(), Poller.IN);
+      assertThat(poller.await(0)).as("nobody yet").isZero();
+      try (BackEndConnection backEnd = BackEndConnection.connect(path, "be", ledger, soon())) {
+        poller.await(soon().remainingNanos());
+        assertThat(poller.ready(index)).isEqualTo(Poller.IN);
+        try (VhostUserChannel channel = connect(new BackEndAddress.Listening(listener), brief())) {
+          roundTrip(channel, backEnd);
+        }
+      }
+    }
+  }
+
+  /** Somebody else put a folder where the socket file was. */
+  @Test
+  void whatTheListenerCannotRemoveIsNamedAndNoDescriptorStays() throws Exception {
+    Path path = directory.resolve("fe");
+    FrontEndListener listener = FrontEndListener.listen(path);
+    Files.delete(path);
+    Files.createDirectories(path.resolve("precious"));
+    assertThatThrownBy(listener::close)
+        .isInstanceOf(VhostException.class)
+        .hasMessageStartingWith("removing " + path + ": ")
+        .extracting(e -> ((VhostException) e).recovery())
+        .isEqualTo(Recovery.GIVE_UP);
+    assertThat(path.resolve("precious")).exists();
+    listener.close();
+  }
+
+  @Test
+  void whatDoesNotListenIsRefusedAsAListener() {
+    Path name = Path.of("handed over");
+    SocketPair pair = SocketPair.open(ledger, "of a test");
+    try (Pipe pipe = Pipe.open(ledger, "t")) {
+      OwnedDescriptor end = pipe.readEnd();
+      assertThatThrownBy(() -> BackEndListener.adopt(end, name, ledger))
+          .isInstanceOf(VhostException.class)
+          .hasMessageStartingWith("handed over: taking over ")
+          .hasMessageEndingWith("it is no stream socket of the AF_UNIX family");
+      assertThatThrownBy(() -> BackEndListener.adopt(end, name, ledger))
+          .isInstanceOf(VhostException.class)
+          .hasMessageEndingWith("it was used before");
+    }
+    assertThatThrownBy(() -> BackEndListener.adopt(pair.one(), name, ledger))
+        .as("a connection")
+        .isInstanceOf(VhostException.class)
+        .hasMessageEndingWith("it is no stream socket of the AF_UNIX family");
+    pair.close();
+  }
+
+  @Test
+  void aHandedOverListenerThatItsOwnerShutsDownIsSaid() throws Exception {
+    Path path = directory.resolve("be");
+    AFUNIXServerSocketChannel owner = AFUNIXServerSocketChannel.open();
+    owner.bind(AFUNIXSocketAddress.of(path), 1);
+    int number = FileDescriptorCast.using(owner.getFileDescriptor()).as(Integer.class);
+    OwnedDescriptor handed = OwnedDescriptor.duplicateOf(ledger, number, "listening socket");
+    try (BackEndListener listener = BackEndListener.adopt(handed, path, ledger)) {
+      owner.close();
+      assertThatThrownBy(() -> listener.accept(soon()))
+          .isInstanceOf(VhostException.class)
+          .hasMessageStartingWith("accepting on " + path + ": ")
+          .extracting(e -> ((VhostException) e).recovery())
+          .isEqualTo(Recovery.GIVE_UP);
+    }
+  }
+
+  @Test
+  void aConnectionThatIsClosedAlreadyIsNotUsed() throws Exception {
+    SocketPair pair = SocketPair.open(ledger, "of a test");
+    AFUNIXSocketChannel closed = AdoptedSocket.of(pair.one(), "net0");
+    closed.close();
+    assertThatThrownBy(() -> VhostUserChannel.adopt(closed, "net0", Dialect.UPSTREAM, ledger))
+        .isInstanceOf(VhostException.class)
+        .hasMessageStartingWith("net0: preparing the socket: ")
+        .extracting(e -> ((VhostException) e).recovery())
+        .isEqualTo(Recovery.RECONNECT);
+    pair.close();
   }
 }

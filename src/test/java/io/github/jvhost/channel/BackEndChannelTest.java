@@ -8,13 +8,16 @@ import static io.github.jvhost.channel.ChannelPair.words;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.Recovery;
 import io.github.jvhost.channel.BackEndRequestHandler.Answer;
+import io.github.jvhost.channel.backend.BackEndConnection;
 import io.github.jvhost.channel.backend.BackEndRequester;
 import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.Iotlb;
 import io.github.jvhost.protocol.MmapRequest;
 import io.github.jvhost.protocol.NoPayload;
+import io.github.jvhost.protocol.ProtocolException;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.SharedObject;
 import io.github.jvhost.protocol.VringArea;
@@ -22,6 +25,7 @@ import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.MemoryFile;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.SocketPair;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
@@ -299,5 +303,44 @@ class BackEndChannelTest {
         .isInstanceOf(BackEndGoneException.class)
         .hasMessageContaining("the back end closed it");
     pair.channel.serveAvailable();
+  }
+
+  @Test
+  void anObjectThatIsClosedBeforeItIsSentEndsTheChannelAlone() {
+    MemoryFile object = MemoryFile.create(pair.ledger, "object", 4096);
+    object.close();
+    pair.answer = new Answer(0, object.descriptor());
+    pair.ask(BackEndRequest.SHARED_OBJECT_LOOKUP, bytes(new SharedObject(new UUID(1, 2))));
+    assertThat(pair.channel.isOpen()).isFalse();
+    assertThat(pair.channel.failure())
+        .hasMessage("net0 back-end channel: answering: memfd object is closed")
+        .extracting(e -> e.recovery())
+        .isEqualTo(Recovery.RECONNECT);
+  }
+
+  @Test
+  void aBackEndThatHangsUpOnAnAnswerIsGoneLikeAnyOther() {
+    pair.ask(BackEndRequest.CONFIG_CHANGE_MSG, new byte[0]);
+    pair.backEnd.close();
+    pair.channel.serveAvailable();
+    assertThat(pair.channel.failure())
+        .isInstanceOf(BackEndGoneException.class)
+        .hasMessage("net0 back-end channel: the back end closed it");
+  }
+
+  /** What a back end under test makes of an answer that is none. */
+  @Test
+  void whatIsNoAnswerIsSaidToTheBackEndAndItsDescriptorsAreClosed() {
+    SocketPair sockets = SocketPair.open(pair.ledger, "pair");
+    try (BackEndConnection frontEnd = BackEndConnection.adopt(sockets.one(), "a", pair.ledger);
+        BackEndRequester backEnd = BackEndRequester.adopt(sockets.other(), "b", pair.ledger);
+        MemoryFile file = MemoryFile.create(pair.ledger, "stray", 4096)) {
+      frontEnd.reply(2, 1, new byte[4], List.of(file.descriptor()), soon());
+      assertThatThrownBy(() -> backEnd.awaitAnswer(soon()))
+          .isInstanceOf(ProtocolException.class)
+          .hasMessage(
+              "b: the answer to back-end request 2 has flags 0x1 and 4 bytes, expected 0x5 and 8");
+      assertThat(pair.ledger.openCount()).as("only the file's own").isEqualTo(1);
+    }
   }
 }

@@ -27,6 +27,7 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -204,6 +205,58 @@ class ConnectTest {
     try (ChannelPair pair = ChannelPair.open()) {
       assertThatThrownBy(() -> pair.peer.writeRaw(new byte[1 << 20], List.of(), brief()))
           .isInstanceOf(DeadlineException.class);
+    }
+  }
+
+  @Test
+  void whatElseGoesWrongIsSaidInTheSystemsWords() throws Exception {
+    Path path = directory.resolve("loop");
+    Files.createSymbolicLink(path, path);
+    assertRefused(path, Recovery.RETRY, "Too many levels of symbolic links");
+  }
+
+  @Test
+  void aFrontEndThatGoesWithoutReadingIsNoticedToo() throws Exception {
+    try (ChannelPair pair = ChannelPair.open()) {
+      pair.answer(1, ChannelPair.u64(1));
+      pair.channel.close();
+      assertThatThrownBy(() -> pair.peer.receive(soon()))
+          .isInstanceOf(FrontEndGoneException.class)
+          .hasMessage("peer: receiving the header: the front end closed the connection");
+    }
+  }
+
+  @Test
+  void aBackEndClosesTheDescriptorsThatComeInTheMiddleOfAMessage() throws Exception {
+    SocketPair sockets = SocketPair.open(ledger, "pair");
+    try (BackEndConnection sender = BackEndConnection.adopt(sockets.one(), "a", ledger);
+        BackEndConnection receiver = BackEndConnection.adopt(sockets.other(), "b", ledger);
+        MemoryFile file = MemoryFile.create(ledger, "stray", 4096)) {
+      sender.writeRaw(ChannelPair.words(2, 1), List.of(), soon());
+      assertThatThrownBy(() -> receiver.receive(brief())).isInstanceOf(DeadlineException.class);
+      sender.writeRaw(ChannelPair.words(0), List.of(file.descriptor()), soon());
+      assertThatThrownBy(() -> receiver.receive(soon()))
+          .isInstanceOf(ProtocolException.class)
+          .hasMessage("b: receiving the header: descriptors in the middle of a message");
+      assertThat(ledger.openCount()).as("only the file's own").isEqualTo(1);
+    }
+  }
+
+  @Test
+  void aBackEndClosesTheDescriptorsThatAreTooMany() throws Exception {
+    SocketPair sockets = SocketPair.open(ledger, "pair");
+    try (BackEndConnection sender = BackEndConnection.adopt(sockets.one(), "a", ledger);
+        BackEndConnection receiver = BackEndConnection.adopt(sockets.other(), "b", ledger);
+        MemoryFile file = MemoryFile.create(ledger, "stray", 4096)) {
+      var nine = Collections.nCopies(9, file.descriptor());
+      sender.writeRaw(ChannelPair.words(2, 1, 0), nine, soon());
+      assertThatThrownBy(() -> receiver.receive(soon()))
+          .isInstanceOf(ProtocolException.class)
+          .hasMessage("9 descriptors with one message, at most 8");
+      assertThat(ledger.openCount()).as("only the file's own").isEqualTo(1);
+      assertThatThrownBy(() -> sender.writeRaw(new byte[0], nine, soon()))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage("descriptors need a byte to travel with");
     }
   }
 }

@@ -255,4 +255,23 @@ class DescriptorPassingTest {
     pair.peer.close();
     assertThat(pair.ledger.openCount()).isZero();
   }
+
+  /** Descriptors stay the caller's until the message has left, which is at the next flush. */
+  @Test
+  void aDescriptorThatIsClosedBeforeItsMessageLeftIsSaid() {
+    MemoryFile file = file(1);
+    pair.channel.send(
+        FrontEndRequest.SET_VRING_KICK,
+        new VringDescriptor(0, false),
+        List.of(file.descriptor()),
+        false,
+        soon());
+    file.close();
+    assertThatThrownBy(() -> pair.channel.flush(soon()))
+        .isInstanceOf(VhostException.class)
+        .hasMessage("net0: sending SET_VRING_KICK: memfd file of 1 is closed")
+        .extracting(e -> ((VhostException) e).recovery())
+        .isEqualTo(Recovery.RECONNECT);
+    assertThat(pair.channel.poisoned()).isTrue();
+  }
 }

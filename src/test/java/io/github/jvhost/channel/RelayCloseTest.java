@@ -86,4 +86,26 @@ class RelayCloseTest {
       }
     }
   }
+
+  @Test
+  void whoeverIsInterruptedMeanwhileClosesItToTheEndAndStaysInterrupted() throws Exception {
+    var held = new Held(new CountDownLatch(1), new CountDownLatch(1));
+    try (ServerSocketChannel server = rig.listen()) {
+      Relay relay = Relay.start(rig.front, rig.back, rig.ledger, held);
+      try (SocketChannel _ = rig.connectRaw();
+          SocketChannel _ = server.accept()) {
+        assertThat(held.there().await(20, TimeUnit.SECONDS)).isTrue();
+        var closing =
+            new FutureTask<>(() -> {
+              Thread.currentThread().interrupt();
+              relay.close();
+              return Thread.interrupted() && !relay.isAlive();
+            });
+        awaitRest(Thread.ofPlatform().daemon().start(closing));
+        held.go().countDown();
+
+        assertThat(closing.get(20, TimeUnit.SECONDS)).isTrue();
+      }
+    }
+  }
 }

@@ -8,6 +8,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.backend.BackEndConnection;
 import io.github.jvhost.channel.backend.Relay;
+import io.github.jvhost.channel.backend.RelayObserver;
+import io.github.jvhost.channel.backend.RelayedMessage;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.NoPayload;
@@ -18,6 +20,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 import java.util.SplittableRandom;
@@ -201,6 +204,58 @@ class RelayPeersTest {
       assertThatThrownBy(() -> Relay.start(rig.front, rig.back, rig.ledger, rig.seen))
           .isInstanceOf(VhostException.class)
           .hasMessageContaining("somebody listens");
+    }
+  }
+
+  @Test
+  void aBackEndThatGoesWithoutReadingIsSaid() throws Exception {
+    try (ServerSocketChannel server = rig.listen();
+        var _ = rig.relay();
+        SocketChannel client = rig.connectRaw()) {
+      try (SocketChannel _ = server.accept()) {
+        client.write(RelayRig.header(1, 0));
+        assertThat(rig.seen.message().raw()).isFalse();
+      }
+      assertThat(RelayRig.readToTheEnd(client)).isEmpty();
+      assertThat(rig.seen.end()).isEqualTo("1: the back end closed the connection");
+    }
+  }
+
+  @Test
+  void itLeavesNothingWhereItCannotListen() {
+    Path nowhere = rig.front.resolve("missing").resolve("f");
+    assertThatThrownBy(() -> Relay.start(nowhere, rig.back, rig.ledger, rig.seen))
+        .isInstanceOf(VhostException.class)
+        .hasMessageStartingWith("listening on " + nowhere + ": ");
+    assertThat(rig.ledger.describeOpen()).isEmpty();
+  }
+
+  private record Broken() implements RelayObserver {
+    @Override
+    public void connected(int session, long nanos) {
+      throw new IllegalStateException("on purpose");
+    }
+
+    @Override
+    public void passed(RelayedMessage message) {}
+
+    @Override
+    public void ended(int session, long nanos, String why) {}
+  }
+
+  @Test
+  void anObserverThatThrowsEndsItAndItsCloseSaysSo() throws Exception {
+    try (ServerSocketChannel server = rig.listen()) {
+      Relay relay = Relay.start(rig.front, rig.back, rig.ledger, new Broken());
+      try (SocketChannel client = rig.connectRaw();
+          SocketChannel peer = server.accept()) {
+        assertThat(RelayRig.readToTheEnd(client)).isEmpty();
+        assertThat(RelayRig.readToTheEnd(peer)).isEmpty();
+      }
+      assertThatThrownBy(relay::close)
+          .isInstanceOf(VhostException.class)
+          .hasMessage("the relay had ended: on purpose");
+      relay.close();
     }
   }
 }

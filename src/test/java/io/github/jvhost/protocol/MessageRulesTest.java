@@ -4,11 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.Bytes;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
 /** What depends on the content of one message. */
@@ -134,5 +138,41 @@ class MessageRulesTest {
     assertThatThrownBy(
             () -> set.requireFittingAnswer(new U64(DeviceStateTransfer.NO_DESCRIPTOR), 1))
         .isInstanceOf(ProtocolException.class);
+  }
+
+  @Test
+  void aRequestCarriesItsOwnLayoutAndNoOther() {
+    var random = new SplittableRandom(7);
+    for (FrontEndRequest request : FrontEndRequest.values()) {
+      for (PayloadKind kind : EnumSet.complementOf(EnumSet.of(request.payload()))) {
+        Payload other = Payloads.random(kind, random);
+        if (other.kind() == kind) { // an IGNORED one is not a payload of its own
+          assertThatIllegalArgumentException()
+              .isThrownBy(() -> request.requireWellFormed(other, 0))
+              .withMessage(request + " carries " + request.payload() + ", not " + kind);
+        }
+      }
+    }
+  }
+
+  @Test
+  void whatNoMessageCanHoldIsRefusedBeforeItIsSent() {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new OpaquePayload(Bytes.copyOf(new byte[Header.MAX_PAYLOAD + 1])))
+        .withMessage("an opaque payload of 4097 bytes");
+    for (int wrong : new int[] {-1, 65536}) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> new Inflight(0, 0, wrong, 256))
+          .withMessage(wrong + " queues of 256 entries: 0 to 65535 each");
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> new Inflight(0, 0, 2, wrong))
+          .withMessage("2 queues of " + wrong + " entries: 0 to 65535 each");
+    }
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new MmapRequest(256, 0, 0, 4096, false))
+        .withMessage("shared memory region 256");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new ShmemConfig(Collections.nCopies(255, 0L)))
+        .withMessage("255 shared memory sizes, expected 256");
   }
 }

@@ -177,13 +177,18 @@ public final class Relay implements AutoCloseable {
    */
   @Override
   public void close() {
+    close(Deadline.after(ENDING));
+  }
+
+  /** The same with another time for the observer to return. */
+  void close(Deadline deadline) {
     synchronized (closeLock) {
       if (closed) {
         return;
       }
       closing = true;
       wakeUp.signal();
-      if (!ended(Deadline.after(ENDING))) {
+      if (!ended(deadline)) {
         throw new VhostException(
             "closing the relay: its observer does not return", Recovery.GIVE_UP);
       }

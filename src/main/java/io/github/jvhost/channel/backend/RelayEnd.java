@@ -18,14 +18,14 @@ final class RelayEnd implements AutoCloseable {
   private static final int CLOSED = -1;
 
   private final String name;
-  private final AutoCloseable owner;
+  private final Runnable closing;
   private final SocketIo io;
   private final DescriptorLedger ledger;
   private int number;
 
-  private RelayEnd(String name, AutoCloseable owner, int number, DescriptorLedger ledger) {
+  private RelayEnd(String name, Runnable closing, int number, DescriptorLedger ledger) {
     this.name = name;
-    this.owner = owner;
+    this.closing = closing;
     this.number = number;
     this.io = new SocketIo(name);
     this.ledger = ledger;
@@ -34,12 +34,12 @@ final class RelayEnd implements AutoCloseable {
   /** Takes a connected socket over, also when it throws. */
   static RelayEnd of(AFUNIXSocketChannel socket, String name, DescriptorLedger ledger) {
     var stream = new SocketStream(socket, name, ledger);
-    return new RelayEnd(name, stream, stream.number(), ledger);
+    return new RelayEnd(name, stream::close, stream.number(), ledger);
   }
 
   /** Takes over what may be a socket; if it is none, the first read says so. */
   static RelayEnd of(OwnedDescriptor socket, String name, DescriptorLedger ledger) {
-    return new RelayEnd(name, socket, socket.number(), ledger);
+    return new RelayEnd(name, socket::close, socket.number(), ledger);
   }
 
   /** For messages. */
@@ -67,7 +67,7 @@ final class RelayEnd implements AutoCloseable {
   public void close() {
     if (number != CLOSED) {
       number = CLOSED;
-      SocketStream.closeQuietly(owner);
+      closing.run();
     }
   }
 }

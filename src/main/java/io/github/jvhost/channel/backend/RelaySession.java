@@ -85,20 +85,19 @@ final class RelaySession implements AutoCloseable {
 
     void watch() {
       hangUpIndex = -1;
-      switch (state) {
-        case READING -> index = poller.add(direction.from().number(), Poller.IN);
-        case WRITING -> {
-          index = poller.add(direction.to().number(), Poller.OUT);
-          if (sourceGone == 0) {
-            hangUpIndex = poller.add(direction.from().number(), 0);
-          }
-        }
-        case OVER -> index = -1;
+      if (state == RelayDirection.State.READING) {
+        index = poller.add(direction.from().number(), Poller.IN);
+        return;
+      }
+      // It writes: whoever finds that it is over does not watch it again.
+      index = poller.add(direction.to().number(), Poller.OUT);
+      if (sourceGone == 0) {
+        hangUpIndex = poller.add(direction.from().number(), 0);
       }
     }
 
     void move() {
-      if (index >= 0 && poller.ready(index) != 0) {
+      if (poller.ready(index) != 0) {
         state = direction.move();
       } else if (hangUpIndex >= 0 && poller.ready(hangUpIndex) != 0) {
         sourceGone = System.nanoTime();

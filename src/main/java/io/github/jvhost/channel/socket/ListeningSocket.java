@@ -5,6 +5,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.Poller;
+import java.io.FileDescriptor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,17 +18,16 @@ import org.newsclub.net.unix.AFUNIXSocketChannel;
 public final class ListeningSocket implements AutoCloseable {
   private static final int BACKLOG = 16;
 
-  private final AFUNIXServerSocketChannel server;
+  private final AdoptedSocket.Taken<AFUNIXServerSocketChannel> server;
   private final Path path;
   private final Poller poller = new Poller(1);
-  private final int number;
   private final boolean made;
   private boolean closed;
 
-  private ListeningSocket(AFUNIXServerSocketChannel server, Path path, int number, boolean made) {
+  private ListeningSocket(
+      AdoptedSocket.Taken<AFUNIXServerSocketChannel> server, Path path, boolean made) {
     this.server = server;
     this.path = path;
-    this.number = number;
     this.made = made;
   }
 
@@ -44,8 +44,9 @@ public final class ListeningSocket implements AutoCloseable {
     try {
       server = AFUNIXServerSocketChannel.open();
       server.bind(AFUNIXSocketAddress.of(path), BACKLOG);
-      int number = SocketStream.numberOf(server.getFileDescriptor());
-      return new ListeningSocket(server, path, number, true);
+      FileDescriptor own = server.getFileDescriptor();
+      int number = SocketStream.numberOf(own);
+      return new ListeningSocket(new AdoptedSocket.Taken<>(server, own, number), path, true);
     } catch (IOException e) {
       if (server != null) {
         SocketStream.closeQuietly(server);
@@ -63,14 +64,7 @@ public final class ListeningSocket implements AutoCloseable {
    * @throws VhostException (GIVE_UP) if it is no AF_UNIX socket
    */
   public static ListeningSocket adopt(OwnedDescriptor socket, Path path) {
-    AFUNIXServerSocketChannel server = AdoptedSocket.listening(socket, path.toString());
-    try {
-      int number = SocketStream.numberOf(server.getFileDescriptor());
-      return new ListeningSocket(server, path, number, false);
-    } catch (IOException e) {
-      SocketStream.closeQuietly(server);
-      throw new VhostException("listening on " + path + ": " + e.getMessage(), Recovery.GIVE_UP, e);
-    }
+    return new ListeningSocket(AdoptedSocket.listening(socket, path.toString()), path, false);
   }
 
   /** {@return where it listens, or what it is called} */
@@ -80,7 +74,7 @@ public final class ListeningSocket implements AutoCloseable {
 
   /** {@return its number, for a {@link Poller}; stays this object's} */
   public int number() {
-    return number;
+    return server.number();
   }
 
   /**
@@ -94,12 +88,12 @@ public final class ListeningSocket implements AutoCloseable {
       throw new VhostException("accepting on " + path + ": it is closed", Recovery.GIVE_UP);
     }
     poller.clear();
-    poller.add(number, Poller.IN);
+    poller.add(server.number(), Poller.IN);
     if (poller.await(deadline.remainingNanos()) == 0) {
       return null;
     }
     try {
-      return server.accept();
+      return server.channel().accept();
     } catch (IOException e) {
       throw new VhostException("accepting on " + path + ": " + e.getMessage(), Recovery.GIVE_UP, e);
     }
@@ -112,7 +106,8 @@ public final class ListeningSocket implements AutoCloseable {
       return;
     }
     closed = true;
-    SocketStream.closeQuietly(server);
+    SocketStream.closeQuietly(server.channel());
+    AdoptedSocket.close(server.descriptor()); // the library leaves one that was handed over open
     poller.close();
     if (!made) {
       return;

@@ -8,6 +8,7 @@ import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.Poller;
 import io.github.jvhost.sys.SocketIo;
 import io.github.jvhost.sys.SystemCallException;
+import java.io.Closeable;
 import java.io.FileDescriptor;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -216,18 +217,10 @@ public final class SocketStream implements AutoCloseable {
     poller.close();
   }
 
-  /**
-   * Closes what has nothing left to lose.
-   *
-   * @param resource a socket, or what owns one
-   * @throws VhostException if this is what its close throws
-   */
-  public static void closeQuietly(AutoCloseable resource) {
+  static void closeQuietly(Closeable resource) {
     try {
       resource.close();
-    } catch (VhostException e) {
-      throw e;
-    } catch (Exception _) {
+    } catch (IOException _) {
       // A stream socket has nothing left to lose at its close.
     }
   }

@@ -6,7 +6,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.attribute.BasicFileAttributes;
 import org.newsclub.net.unix.AFUNIXSocketAddress;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
 import org.newsclub.net.unix.ConnectionRefusedSocketException;
@@ -16,6 +15,11 @@ import org.newsclub.net.unix.ConnectionRefusedSocketException;
  * Thread-safe.
  */
 public final class StaleSocket {
+  /** S_IFMT and S_IFSOCK of inode(7). */
+  private static final int FILE_KIND = 0170000;
+
+  private static final int SOCKET = 0140000;
+
   private StaleSocket() {}
 
   /**
@@ -30,9 +34,9 @@ public final class StaleSocket {
       if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
         return;
       }
-      BasicFileAttributes file =
-          Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
-      if (!file.isOther()) {
+      // A pipe or a device refuses connections as well, so only the file's kind tells them apart.
+      Object mode = Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS);
+      if (((Integer) mode & FILE_KIND) != SOCKET) {
         throw new VhostException(doing + "there is a file, and it is no socket", Recovery.GIVE_UP);
       }
       if (isAnswered(path)) {

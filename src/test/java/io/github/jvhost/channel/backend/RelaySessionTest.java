@@ -1,9 +1,12 @@
 package io.github.jvhost.channel.backend;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
+import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.MemoryFile;
 import io.github.jvhost.sys.OwnedDescriptor;
@@ -12,12 +15,18 @@ import io.github.jvhost.sys.SystemCallException;
 import io.netty.buffer.Unpooled;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 /** What a session says of what went wrong, without the thread around it. */
 @Timeout(60)
@@ -120,5 +129,41 @@ class RelaySessionTest {
       assertThat(whyNot(none))
           .isEqualTo("the back end: send 12 bytes: sendmsg failed with ENOTSOCK (not a socket)");
     }
+  }
+
+  @Test
+  void anObserverThatDoesNotReturnIsSaidAndTheCloseCanBeTriedAgain(@TempDir Path directory)
+      throws Exception {
+    var there = new CountDownLatch(1);
+    var go = new CountDownLatch(1);
+    RelayObserver held =
+        new RelayObserver() {
+          @Override
+          public void connected(int session, long nanos) {}
+
+          @Override
+          public void passed(RelayedMessage message) {}
+
+          @Override
+          public void ended(int session, long nanos, String why) {
+            there.countDown();
+            try {
+              assertThat(go.await(20, TimeUnit.SECONDS)).isTrue();
+            } catch (InterruptedException e) {
+              throw new AssertionError(e);
+            }
+          }
+        };
+    Relay relay = Relay.start(directory.resolve("front"), directory.resolve("back"), ledger, held);
+    try (var _ = SocketChannel.open(UnixDomainSocketAddress.of(directory.resolve("front")))) {
+      assertThat(there.await(20, TimeUnit.SECONDS)).isTrue();
+      assertThatThrownBy(() -> relay.close(Deadline.in(20, TimeUnit.MILLISECONDS)))
+          .isInstanceOf(VhostException.class)
+          .hasMessage("closing the relay: its observer does not return");
+    } finally {
+      go.countDown();
+      relay.close();
+    }
+    assertThat(relay.isAlive()).isFalse();
   }
 }
