@@ -14,7 +14,7 @@ import io.github.jvhost.protocol.U64;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
-import io.github.jvhost.sys.Poller;
+import io.github.jvhost.sys.io.Poller;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.List;

@@ -1,5 +1,7 @@
 package io.github.jvhost.sys;
 
+import io.github.jvhost.sys.io.Pipe;
+import io.github.jvhost.sys.io.SocketPair;
 import java.lang.StackWalker.StackFrame;
 import java.util.ArrayList;
 import java.util.Comparator;

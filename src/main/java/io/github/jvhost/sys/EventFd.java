@@ -1,5 +1,7 @@
 package io.github.jvhost.sys;
 
+import io.github.jvhost.sys.io.Linux;
+import io.github.jvhost.sys.io.Poller;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -38,7 +40,7 @@ public final class EventFd implements AutoCloseable {
    */
   public static EventFd create(DescriptorLedger ledger, String what) {
     String name = "eventfd " + what;
-    int number = SystemCallException.check(Linux.eventfd(), "create " + name, "eventfd");
+    int number = Linux.check(Linux.eventfd(), "create " + name, "eventfd");
     return new EventFd(OwnedDescriptor.adopt(ledger, number, name));
   }
 
@@ -55,10 +57,9 @@ public final class EventFd implements AutoCloseable {
     try {
       String doing = "take over " + descriptor;
       int number = descriptor.number();
-      int flags = SystemCallException.check(Linux.fcntl(number, Linux.F_GETFL, 0), doing, "fcntl");
+      int flags = Linux.check(Linux.fcntl(number, Linux.F_GETFL, 0), doing, "fcntl");
       if ((flags & Linux.O_NONBLOCK) == 0) {
-        SystemCallException.check(
-            Linux.fcntl(number, Linux.F_SETFL, flags | Linux.O_NONBLOCK), doing, "fcntl");
+        Linux.check(Linux.fcntl(number, Linux.F_SETFL, flags | Linux.O_NONBLOCK), doing, "fcntl");
       }
       return new EventFd(descriptor);
     } catch (RuntimeException e) {

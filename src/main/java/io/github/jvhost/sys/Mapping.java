@@ -1,5 +1,6 @@
 package io.github.jvhost.sys;
 
+import io.github.jvhost.sys.io.Linux;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -36,7 +37,7 @@ public final class Mapping implements AutoCloseable {
   static Mapping of(OwnedDescriptor file, long offset, long size) {
     String what = file.identity().what();
     long address =
-        SystemCallException.check(
+        Linux.check(
             Linux.mmapShared(file.number(), offset, size),
             "map " + size + " bytes of " + what,
             "mmap");
@@ -78,7 +79,7 @@ public final class Mapping implements AutoCloseable {
       MemorySegment flags = scratch.allocate(Math.min(hostPages, PAGES_AT_ONCE));
       for (long first = 0; first < hostPages; first += PAGES_AT_ONCE) {
         long count = Math.min(hostPages - first, PAGES_AT_ONCE);
-        SystemCallException.check(
+        Linux.check(
             Linux.mincore(state, address + first * Linux.PAGE_SIZE, count * Linux.PAGE_SIZE, flags),
             "count resident pages of " + what,
             "mincore");
@@ -104,6 +105,6 @@ public final class Mapping implements AutoCloseable {
   }
 
   private static void unmap(long address, long size, String what) {
-    SystemCallException.check(Linux.munmap(address, size), "unmap " + what, "munmap");
+    Linux.check(Linux.munmap(address, size), "unmap " + what, "munmap");
   }
 }

@@ -1,5 +1,7 @@
 package io.github.jvhost.sys;
 
+import io.github.jvhost.sys.io.Linux;
+
 /**
  * A file of memory that can be shared with another process by sending its descriptor: guest RAM, a
  * dirty log, an inflight region.
@@ -42,12 +44,11 @@ public final class MemoryFile implements AutoCloseable {
     }
     String what = "memfd " + name;
     String doing = "create " + what + " of " + size + " bytes";
-    int number = SystemCallException.check(Linux.memfdCreate(name), doing, "memfd_create");
+    int number = Linux.check(Linux.memfdCreate(name), doing, "memfd_create");
     OwnedDescriptor descriptor = OwnedDescriptor.adopt(ledger, number, what);
     try {
-      SystemCallException.check(Linux.ftruncate(number, size), doing, "ftruncate");
-      SystemCallException.check(
-          Linux.fcntl(number, Linux.F_ADD_SEALS, SIZE_IS_FINAL), doing, "fcntl");
+      Linux.check(Linux.ftruncate(number, size), doing, "ftruncate");
+      Linux.check(Linux.fcntl(number, Linux.F_ADD_SEALS, SIZE_IS_FINAL), doing, "fcntl");
       return new MemoryFile(descriptor, size, true);
     } catch (RuntimeException e) {
       descriptor.close();
@@ -72,8 +73,8 @@ public final class MemoryFile implements AutoCloseable {
       if (seals == -Linux.EINVAL) {
         seals = 0; // a kind of file that has no seals
       }
-      SystemCallException.check(seals, doing, "fcntl");
-      long size = SystemCallException.check(Linux.fileSize(number), doing, "fstat");
+      Linux.check(seals, doing, "fcntl");
+      long size = Linux.check(Linux.fileSize(number), doing, "fstat");
       return new MemoryFile(descriptor, size, (seals & Linux.F_SEAL_SHRINK) != 0);
     } catch (RuntimeException e) {
       descriptor.close();
@@ -95,7 +96,7 @@ public final class MemoryFile implements AutoCloseable {
     int done = 0;
     while (done < into.length) {
       long count =
-          SystemCallException.check(
+          Linux.check(
               Linux.pread(file.number(), into, done, offset + done),
               "reading " + file + " at " + offset,
               "pread");

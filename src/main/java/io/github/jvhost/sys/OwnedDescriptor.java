@@ -1,5 +1,6 @@
 package io.github.jvhost.sys;
 
+import io.github.jvhost.sys.io.Linux;
 import java.util.Objects;
 
 /**
@@ -40,7 +41,7 @@ public final class OwnedDescriptor implements AutoCloseable {
   public static OwnedDescriptor adopt(DescriptorLedger ledger, int number, String what) {
     Objects.requireNonNull(ledger, "ledger");
     Objects.requireNonNull(what, "what");
-    SystemCallException.check(
+    Linux.check(
         Linux.fcntl(number, Linux.F_SETFD, Linux.FD_CLOEXEC),
         "take over " + what + " (fd " + number + ")",
         "fcntl");
@@ -63,11 +64,6 @@ public final class OwnedDescriptor implements AutoCloseable {
     Objects.requireNonNull(ledger, "ledger");
     Objects.requireNonNull(what, "what");
     return new OwnedDescriptor(ledger, duplicateNumber(foreign, what), ledger.newIdentity(what));
-  }
-
-  /** Takes over a descriptor that the kernel has just made, close-on-exec. */
-  static OwnedDescriptor received(DescriptorLedger ledger, int number, String what) {
-    return new OwnedDescriptor(ledger, number, ledger.newIdentity(what));
   }
 
   /**
@@ -101,7 +97,7 @@ public final class OwnedDescriptor implements AutoCloseable {
    * @throws SystemCallException when it is no socket
    */
   public boolean listens() {
-    return SystemCallException.check(
+    return Linux.check(
             Linux.listens(number()),
             "look at %s (fd %d)".formatted(identity.what(), number()),
             "getsockopt")
@@ -176,7 +172,7 @@ public final class OwnedDescriptor implements AutoCloseable {
   }
 
   private static int duplicateNumber(int number, String what) {
-    return SystemCallException.check(
+    return Linux.check(
         Linux.fcntl(number, Linux.F_DUPFD_CLOEXEC, 0),
         "duplicate " + what + " (fd " + number + ")",
         "fcntl");

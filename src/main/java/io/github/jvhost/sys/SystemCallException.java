@@ -39,20 +39,6 @@ public class SystemCallException extends VhostException {
     return errno;
   }
 
-  /** Passes a result that is not negative through, and throws for a negated errno. */
-  static long check(long result, String doing, String call) {
-    if (result < 0) {
-      throw new SystemCallException(doing, call, (int) -result);
-    }
-    return result;
-  }
-
-  /** As the long form, for calls that answer with an int. */
-  static int check(int result, String doing, String call) {
-    check((long) result, doing, call);
-    return result;
-  }
-
   /** Only a shortage passes; everything else comes back the same however often one asks. */
   private static Recovery recoveryFrom(int errno) {
     return switch (errno) {

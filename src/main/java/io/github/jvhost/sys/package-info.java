@@ -1,7 +1,7 @@
 /**
  * The only room that talks to the operating system through foreign functions: descriptors,
- * eventfds, pipes, socket pairs, shared memory files, mappings, poll and epoll, sendmsg and
- * recvmsg.
+ * eventfds, shared memory files, mappings. Pipes, socket pairs, poll and epoll, sendmsg and recvmsg
+ * are in {@code sys.io}, with the calls themselves: no embedder needs them, so it is not exported.
  *
  * <p>Everything that a vhost-user front end shares with its back end is a file descriptor, and a
  * descriptor is the one thing that the JVM does not look after. So each has exactly one owner here,
@@ -14,12 +14,9 @@
  *   EventFd ---owns---+       |
  *                     +--- OwnedDescriptor --- FileIdentity   (which file; the same for every dup)
  *   MemoryFile -owns--+       ^ number
- *       | map                 |
- *       v                  Poller   (borrows numbers for one wait)   Pipe: two; PipeReader, PipeWriter
- *       |                  Epoll    (for many, and for longer)       SocketIo: bytes with descriptors
+ *       | map
+ *       v
  *   Mapping --- MemorySegment, gone after close
- *
- *   ------------------------------ Linux: every downcall handle ------------------------------ libc
  * </pre>
  *
  * <p>Two descriptors are equal when they are the same <em>file</em>, never because their numbers

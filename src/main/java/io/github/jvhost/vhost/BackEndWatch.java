@@ -3,7 +3,7 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
-import io.github.jvhost.sys.Poller;
+import io.github.jvhost.sys.io.Poller;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;

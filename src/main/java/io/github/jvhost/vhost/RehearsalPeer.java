@@ -9,7 +9,7 @@ import io.github.jvhost.protocol.Inflight;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
-import io.github.jvhost.sys.SocketPair;
+import io.github.jvhost.sys.io.SocketPair;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.virtio.DeviceStatus;
 import java.nio.ByteBuffer;

@@ -4,7 +4,7 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.sys.Deadline;
-import io.github.jvhost.sys.Epoll;
+import io.github.jvhost.sys.io.Epoll;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.BooleanSupplier;

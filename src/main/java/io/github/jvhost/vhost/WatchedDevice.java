@@ -3,7 +3,7 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
-import io.github.jvhost.sys.Poller;
+import io.github.jvhost.sys.io.Poller;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;

@@ -25,7 +25,7 @@ import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.MemoryFile;
 import io.github.jvhost.sys.OwnedDescriptor;
-import io.github.jvhost.sys.SocketPair;
+import io.github.jvhost.sys.io.SocketPair;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;

@@ -20,7 +20,7 @@ import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.MemoryFile;
 import io.github.jvhost.sys.OwnedDescriptor;
-import io.github.jvhost.sys.Poller;
+import io.github.jvhost.sys.io.Poller;
 import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

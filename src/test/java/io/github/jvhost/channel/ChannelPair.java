@@ -10,7 +10,7 @@ import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
-import io.github.jvhost.sys.SocketPair;
+import io.github.jvhost.sys.io.SocketPair;
 import io.netty.buffer.Unpooled;
 import java.io.IOException;
 import java.nio.file.Files;

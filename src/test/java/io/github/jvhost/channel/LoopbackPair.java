@@ -4,7 +4,7 @@ import io.github.jvhost.channel.backend.BackEndConnection;
 import io.github.jvhost.channel.socket.AdoptedSocket;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.sys.SocketPair;
+import io.github.jvhost.sys.io.SocketPair;
 
 /**
  * The two sides of one connection within this process, without a socket in the file system: for

@@ -19,7 +19,7 @@ import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.MemoryFile;
 import io.github.jvhost.sys.OwnedDescriptor;
-import io.github.jvhost.sys.SocketIo;
+import io.github.jvhost.sys.io.SocketIo;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;

@@ -16,7 +16,7 @@ import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.Deadline;
-import io.github.jvhost.sys.Poller;
+import io.github.jvhost.sys.io.Poller;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;

@@ -6,7 +6,7 @@ import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
-import io.github.jvhost.sys.Poller;
+import io.github.jvhost.sys.io.Poller;
 import io.github.jvhost.vhost.plan.RingAddresses;
 import java.util.concurrent.TimeUnit;
 

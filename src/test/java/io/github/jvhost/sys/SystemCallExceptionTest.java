@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.Recovery;
+import io.github.jvhost.sys.io.Linux;
 import org.junit.jupiter.api.Test;
 
 class SystemCallExceptionTest {
@@ -18,11 +19,11 @@ class SystemCallExceptionTest {
 
   @Test
   void resultsPassAndNegatedErrnosAreThrown() {
-    assertThat(SystemCallException.check(0, "do", "call")).isZero();
-    assertThat(SystemCallException.check(Long.MAX_VALUE, "do", "call")).isEqualTo(Long.MAX_VALUE);
-    assertThatThrownBy(() -> SystemCallException.check(-Linux.EAGAIN, "do it", "call"))
+    assertThat(Linux.check(0, "do", "call")).isZero();
+    assertThat(Linux.check(Long.MAX_VALUE, "do", "call")).isEqualTo(Long.MAX_VALUE);
+    assertThatThrownBy(() -> Linux.check(-Linux.EAGAIN, "do it", "call"))
         .hasMessage("do it: call failed with EAGAIN (would block, or too much locked memory)");
-    assertThatThrownBy(() -> SystemCallException.check(-133, "do it", "call"))
+    assertThatThrownBy(() -> Linux.check(-133, "do it", "call"))
         .hasMessage("do it: call failed with errno 133");
   }
 

@@ -20,7 +20,7 @@ import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.MemoryFile;
-import io.github.jvhost.sys.Poller;
+import io.github.jvhost.sys.io.Poller;
 import io.github.jvhost.testkit.Faults.Wrong;
 import io.github.jvhost.testkit.junit.MockBackEndExtension;
 import java.util.ArrayList;

@@ -23,7 +23,7 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.MemoryFile;
 import io.github.jvhost.sys.OwnedDescriptor;
-import io.github.jvhost.sys.Poller;
+import io.github.jvhost.sys.io.Poller;
 import io.github.jvhost.virtio.NetFeature;
 import java.time.Duration;
 import java.util.Arrays;

@@ -4,7 +4,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.backend.BackEndConnection;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.EventFd;
-import io.github.jvhost.sys.Poller;
+import io.github.jvhost.sys.io.Poller;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;

@@ -4,7 +4,7 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.sys.Deadline;
-import io.github.jvhost.sys.Poller;
+import io.github.jvhost.sys.io.Poller;
 import io.netty.buffer.Unpooled;
 import java.io.FileInputStream;
 import java.io.IOException;

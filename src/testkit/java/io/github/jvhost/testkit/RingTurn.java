@@ -2,7 +2,7 @@ package io.github.jvhost.testkit;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.EventFd;
-import io.github.jvhost.sys.Poller;
+import io.github.jvhost.sys.io.Poller;
 import io.github.jvhost.testkit.net.SwitchPort;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -5,7 +5,7 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.MemoryFile;
 import io.github.jvhost.sys.OwnedDescriptor;
-import io.github.jvhost.sys.Pipe;
+import io.github.jvhost.sys.io.Pipe;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 

@@ -6,7 +6,7 @@ import io.github.jvhost.channel.socket.ListeningSocket;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
-import io.github.jvhost.sys.Poller;
+import io.github.jvhost.sys.io.Poller;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import org.newsclub.net.unix.AFUNIXSocketChannel;

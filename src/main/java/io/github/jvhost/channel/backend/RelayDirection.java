@@ -5,8 +5,8 @@ import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.sys.OwnedDescriptor;
-import io.github.jvhost.sys.SocketIo;
 import io.github.jvhost.sys.SystemCallException;
+import io.github.jvhost.sys.io.SocketIo;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;

@@ -3,7 +3,7 @@ package io.github.jvhost.channel.backend;
 import io.github.jvhost.channel.socket.SocketStream;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
-import io.github.jvhost.sys.SocketIo;
+import io.github.jvhost.sys.io.SocketIo;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.newsclub.net.unix.AFUNIXSocketChannel;

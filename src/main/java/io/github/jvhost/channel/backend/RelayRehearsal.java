@@ -4,7 +4,7 @@ import io.github.jvhost.protocol.Header;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
-import io.github.jvhost.sys.SocketPair;
+import io.github.jvhost.sys.io.SocketPair;
 import io.netty.buffer.Unpooled;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -4,7 +4,7 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.OwnedDescriptor;
-import io.github.jvhost.sys.Poller;
+import io.github.jvhost.sys.io.Poller;
 import java.io.FileDescriptor;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -3,7 +3,7 @@ package io.github.jvhost.testkit.guest;
 import io.github.jvhost.memory.DirtyBitmap;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.EventFd;
-import io.github.jvhost.sys.Poller;
+import io.github.jvhost.sys.io.Poller;
 import io.github.jvhost.testkit.net.SwitchPort;
 import io.github.jvhost.virtio.QueueState;
 import io.github.jvhost.virtio.VirtioNet;

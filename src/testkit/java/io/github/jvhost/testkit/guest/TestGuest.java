@@ -4,7 +4,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.EventFd;
-import io.github.jvhost.sys.Poller;
+import io.github.jvhost.sys.io.Poller;
 import io.github.jvhost.testkit.net.Ipv4Address;
 import io.github.jvhost.virtio.MacAddress;
 import java.util.ArrayList;

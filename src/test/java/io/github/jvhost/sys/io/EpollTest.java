@@ -1,8 +1,11 @@
-package io.github.jvhost.sys;
+package io.github.jvhost.sys.io;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.sys.SystemCallException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;

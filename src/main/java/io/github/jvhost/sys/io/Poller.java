@@ -1,5 +1,6 @@
-package io.github.jvhost.sys;
+package io.github.jvhost.sys.io;
 
+import io.github.jvhost.sys.SystemCallException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -1,8 +1,12 @@
-package io.github.jvhost.sys;
+package io.github.jvhost.sys.io;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.SystemCallException;
 import java.nio.ByteBuffer;
 import java.util.SplittableRandom;
 import java.util.concurrent.FutureTask;

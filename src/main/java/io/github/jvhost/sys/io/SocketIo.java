@@ -1,8 +1,11 @@
-package io.github.jvhost.sys;
+package io.github.jvhost.sys.io;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.SystemCallException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
@@ -224,7 +227,7 @@ public final class SocketIo {
             one + Integer.BYTES <= at + length;
             one += Integer.BYTES) {
           int number = control.get(JAVA_INT, one);
-          arrived.add(OwnedDescriptor.received(ledger, number, "descriptor received by " + name));
+          arrived.add(OwnedDescriptor.adopt(ledger, number, "descriptor received by " + name));
         }
       }
       at += Math.max(CMSG_HEADER, (length + 7) & ~7L);

@@ -1,4 +1,8 @@
-package io.github.jvhost.sys;
+package io.github.jvhost.sys.io;
+
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.SystemCallException;
 
 /**
  * A pipe of the operating system, both ends owned by this object until they are handed over. One
@@ -36,7 +40,7 @@ public final class Pipe implements AutoCloseable {
   public static Pipe open(DescriptorLedger ledger, String what) {
     int[] ends = new int[2];
     String name = "pipe " + what;
-    SystemCallException.check(Linux.pipe(ends), "create " + name, "pipe2");
+    Linux.check(Linux.pipe(ends), "create " + name, "pipe2");
     return new Pipe(
         OwnedDescriptor.adopt(ledger, ends[0], name + ", reading end"),
         OwnedDescriptor.adopt(ledger, ends[1], name + ", writing end"));

@@ -1,5 +1,6 @@
-package io.github.jvhost.sys;
+package io.github.jvhost.sys.io;
 
+import io.github.jvhost.sys.SystemCallException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -50,7 +51,7 @@ public final class Epoll implements AutoCloseable {
     event = arena.allocate(EVENT_BYTES, Long.BYTES);
     events = arena.allocate(BATCH * EVENT_BYTES, Long.BYTES);
     state = arena.allocate(Linux.CALL_STATE);
-    number = SystemCallException.check(Linux.epollCreate(), "watch descriptors", "epoll_create1");
+    number = Linux.check(Linux.epollCreate(), "watch descriptors", "epoll_create1");
   }
 
   /**

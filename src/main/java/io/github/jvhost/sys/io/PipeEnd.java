@@ -1,5 +1,8 @@
-package io.github.jvhost.sys;
+package io.github.jvhost.sys.io;
 
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.SystemCallException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -27,9 +30,8 @@ final class PipeEnd implements AutoCloseable {
     try {
       String doing = "take over " + descriptor;
       int number = descriptor.number();
-      int flags = SystemCallException.check(Linux.fcntl(number, Linux.F_GETFL, 0), doing, "fcntl");
-      SystemCallException.check(
-          Linux.fcntl(number, Linux.F_SETFL, flags | Linux.O_NONBLOCK), doing, "fcntl");
+      int flags = Linux.check(Linux.fcntl(number, Linux.F_GETFL, 0), doing, "fcntl");
+      Linux.check(Linux.fcntl(number, Linux.F_SETFL, flags | Linux.O_NONBLOCK), doing, "fcntl");
     } catch (RuntimeException e) {
       close();
       throw e;

@@ -1,4 +1,8 @@
-package io.github.jvhost.sys;
+package io.github.jvhost.sys.io;
+
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.SystemCallException;
 
 /**
  * Two stream sockets of the AF_UNIX family that are connected with each other, without a name in
@@ -18,7 +22,7 @@ public record SocketPair(OwnedDescriptor one, OwnedDescriptor other) implements 
   public static SocketPair open(DescriptorLedger ledger, String what) {
     int[] ends = new int[2];
     String name = "socket " + what;
-    SystemCallException.check(Linux.socketPair(ends), "create " + name, "socketpair");
+    Linux.check(Linux.socketPair(ends), "create " + name, "socketpair");
     return new SocketPair(
         OwnedDescriptor.adopt(ledger, ends[0], name),
         OwnedDescriptor.adopt(ledger, ends[1], name + ", far end"));

@@ -1,9 +1,11 @@
-package io.github.jvhost.sys;
+package io.github.jvhost.sys.io;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.sun.management.ThreadMXBean;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.EventFd;
 import java.lang.management.ManagementFactory;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;

@@ -1,10 +1,11 @@
-package io.github.jvhost.sys;
+package io.github.jvhost.sys.io;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import io.github.jvhost.sys.SystemCallException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -32,27 +33,27 @@ import java.lang.ref.Reference;
  * cost milliseconds in the stop window.
  */
 @SuppressWarnings("restricted") // the one class whose job this is
-final class Linux {
-  static final int EINTR = 4;
-  static final int EBADF = 9;
-  static final int EAGAIN = 11;
+public final class Linux {
+  public static final int EINTR = 4;
+  public static final int EBADF = 9;
+  public static final int EAGAIN = 11;
   static final int EEXIST = 17;
-  static final int EINVAL = 22;
+  public static final int EINVAL = 22;
   static final int EPIPE = 32;
 
-  static final int F_SETFD = 2;
-  static final int F_GETFL = 3;
-  static final int F_SETFL = 4;
-  static final int F_DUPFD_CLOEXEC = 1030;
-  static final int F_ADD_SEALS = 1033;
-  static final int F_GET_SEALS = 1034;
-  static final int FD_CLOEXEC = 1;
-  static final int O_NONBLOCK = 0x800;
+  public static final int F_SETFD = 2;
+  public static final int F_GETFL = 3;
+  public static final int F_SETFL = 4;
+  public static final int F_DUPFD_CLOEXEC = 1030;
+  public static final int F_ADD_SEALS = 1033;
+  public static final int F_GET_SEALS = 1034;
+  public static final int FD_CLOEXEC = 1;
+  public static final int O_NONBLOCK = 0x800;
   static final int EPOLL_CTL_ADD = 1;
   static final int EPOLL_CTL_MOD = 3;
-  static final int F_SEAL_SEAL = 1;
-  static final int F_SEAL_SHRINK = 2;
-  static final int F_SEAL_GROW = 4;
+  public static final int F_SEAL_SEAL = 1;
+  public static final int F_SEAL_SHRINK = 2;
+  public static final int F_SEAL_GROW = 4;
 
   private static final int MFD_CLOEXEC = 1;
   private static final int MFD_ALLOW_SEALING = 2;
@@ -79,7 +80,7 @@ final class Linux {
   private static final Linker LINKER = Linker.nativeLinker();
 
   /** What a segment for a captured errno has to look like. */
-  static final MemoryLayout CALL_STATE = Linker.Option.captureStateLayout();
+  public static final MemoryLayout CALL_STATE = Linker.Option.captureStateLayout();
 
   private static final long ERRNO = CALL_STATE.byteOffset(PathElement.groupElement("errno"));
 
@@ -135,11 +136,11 @@ final class Linux {
   private static final MethodHandle GETPAGESIZE = call("getpagesize", JAVA_INT);
 
   /** The host's page size in bytes. The protocol's page (dirty log) is 4096 whatever this is. */
-  static final int PAGE_SIZE = pageSize();
+  public static final int PAGE_SIZE = pageSize();
 
   private Linux() {}
 
-  static int close(int fd) {
+  public static int close(int fd) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment state = arena.allocate(CALL_STATE);
       return result((int) CLOSE.invokeExact(state, fd), state);
@@ -148,7 +149,7 @@ final class Linux {
     }
   }
 
-  static int fcntl(int fd, int command, int argument) {
+  public static int fcntl(int fd, int command, int argument) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment state = arena.allocate(CALL_STATE);
       return result((int) FCNTL.invokeExact(state, fd, command, argument), state);
@@ -158,7 +159,7 @@ final class Linux {
   }
 
   /** The file's size in bytes, by fstat. */
-  static long fileSize(int fd) {
+  public static long fileSize(int fd) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment state = arena.allocate(CALL_STATE);
       MemorySegment stat = arena.allocate(STAT_BYTES, Long.BYTES);
@@ -169,7 +170,7 @@ final class Linux {
     }
   }
 
-  static int ftruncate(int fd, long size) {
+  public static int ftruncate(int fd, long size) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment state = arena.allocate(CALL_STATE);
       return result((int) FTRUNCATE.invokeExact(state, fd, size), state);
@@ -179,7 +180,7 @@ final class Linux {
   }
 
   /** A memory file that is close-on-exec and can be sealed. */
-  static int memfdCreate(String name) {
+  public static int memfdCreate(String name) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment state = arena.allocate(CALL_STATE);
       MemorySegment cName = arena.allocateFrom(name);
@@ -191,7 +192,7 @@ final class Linux {
   }
 
   /** An eventfd at 0 that is close-on-exec and non-blocking. */
-  static int eventfd() {
+  public static int eventfd() {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment state = arena.allocate(CALL_STATE);
       return result((int) EVENTFD.invokeExact(state, 0, EFD_CLOEXEC | EFD_NONBLOCK), state);
@@ -239,7 +240,7 @@ final class Linux {
   }
 
   /** 1 where the socket listens, 0 where it does not. */
-  static int listens(int fd) {
+  public static int listens(int fd) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment state = arena.allocate(CALL_STATE);
       MemorySegment value = arena.allocate(JAVA_INT);
@@ -254,7 +255,7 @@ final class Linux {
     }
   }
 
-  static long read(MemorySegment state, int fd, MemorySegment into) {
+  public static long read(MemorySegment state, int fd, MemorySegment into) {
     try {
       return result((long) READ.invokeExact(state, fd, into, into.byteSize()), state);
     } catch (Throwable t) {
@@ -262,7 +263,7 @@ final class Linux {
     }
   }
 
-  static long pread(int fd, byte[] into, int from, long offset) {
+  public static long pread(int fd, byte[] into, int from, long offset) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment state = arena.allocate(CALL_STATE);
       MemorySegment buffer = arena.allocate(into.length - from);
@@ -275,7 +276,7 @@ final class Linux {
     }
   }
 
-  static long write(MemorySegment state, int fd, MemorySegment from) {
+  public static long write(MemorySegment state, int fd, MemorySegment from) {
     try {
       long result = (long) PLAIN_WRITE.invokeExact(fd, from.address(), from.byteSize());
       return result >= 0
@@ -382,7 +383,7 @@ final class Linux {
   /**
    * A shared, readable and writable mapping; its address, which in user space is never negative.
    */
-  static long mmapShared(int fd, long offset, long size) {
+  public static long mmapShared(int fd, long offset, long size) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment state = arena.allocate(CALL_STATE);
       return result(
@@ -392,7 +393,7 @@ final class Linux {
     }
   }
 
-  static int munmap(long address, long size) {
+  public static int munmap(long address, long size) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment state = arena.allocate(CALL_STATE);
       return result((int) MUNMAP.invokeExact(state, address, size), state);
@@ -405,12 +406,26 @@ final class Linux {
    * Residency of {@code [address, +size)}: one byte per host page in {@code pages}, bit 0 =
    * resident.
    */
-  static int mincore(MemorySegment state, long address, long size, MemorySegment pages) {
+  public static int mincore(MemorySegment state, long address, long size, MemorySegment pages) {
     try {
       return result((int) MINCORE.invokeExact(state, address, size, pages), state);
     } catch (Throwable t) {
       throw unexpected(t);
     }
+  }
+
+  /** Passes a result that is not negative through, and throws for a negated errno. */
+  public static long check(long result, String doing, String call) {
+    if (result < 0) {
+      throw new SystemCallException(doing, call, (int) -result);
+    }
+    return result;
+  }
+
+  /** As the long form, for calls that answer with an int. */
+  public static int check(int result, String doing, String call) {
+    check((long) result, doing, call);
+    return result;
   }
 
   private static int pageSize() {

@@ -1,5 +1,8 @@
-package io.github.jvhost.sys;
+package io.github.jvhost.sys.io;
 
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.SystemCallException;
 import java.nio.ByteBuffer;
 
 /**

@@ -1,7 +1,10 @@
-package io.github.jvhost.sys;
+package io.github.jvhost.sys.io;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
