@@ -25,9 +25,8 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** {@code jvhost bench}. */
 @Command(
@@ -47,13 +46,10 @@ import picocli.CommandLine.Spec;
       "2:the command line is wrong"
     })
 final class BenchCommand implements Callable<Integer> {
-  @Spec private CommandSpec spec;
-
   @Option(names = "--quick", description = "Fewer rounds.")
   private boolean quick;
 
-  @Option(names = "--json", description = "Print one JSON object.")
-  private boolean json;
+  @Mixin private Output output;
 
   @Option(
       names = "--save",
@@ -82,29 +78,25 @@ final class BenchCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     Effort effort = quick ? Effort.QUICK : Effort.FULL;
-    PrintWriter out = spec.commandLine().getOut();
     List<BenchRow> rows = new ArrayList<>();
     for (Bench bench : benches()) {
       List<BenchRow> more = bench.run(effort);
       rows.addAll(more);
-      if (!json) {
-        more.forEach(row -> out.println(BenchText.line(row)));
-        out.flush();
+      if (!output.isJson()) {
+        more.forEach(row -> output.print(BenchSummary.row(row)));
       }
     }
-    Machine machine = Machine.thisOne();
-    if (json) {
-      BenchText.json(out, machine, rows);
-    }
+    Shown all = BenchSummary.of(Machine.thisOne(), rows);
+    output.print(all);
     if (save != null) {
-      save(save, machine, rows);
+      save(save, all, rows);
     }
     return 0;
   }
 
-  private void save(Path directory, Machine machine, List<BenchRow> rows) {
+  private void save(Path directory, Shown all, List<BenchRow> rows) {
     var text = new StringWriter();
-    BenchText.json(new PrintWriter(text), machine, rows);
+    JsonText.print(new PrintWriter(text), all);
     try {
       Files.createDirectories(directory);
       Files.writeString(directory.resolve(quick ? "quick.json" : "full.json"), text.toString());

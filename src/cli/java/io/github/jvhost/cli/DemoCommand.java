@@ -21,6 +21,7 @@ import java.util.concurrent.Callable;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -152,8 +153,7 @@ final class DemoCommand implements Callable<Integer> {
           """)
   private String fail = "none";
 
-  @Option(names = "--json", description = "Print one JSON object instead of a table.")
-  private boolean json;
+  @Mixin private Output output;
 
   @Option(
       names = "--report",
@@ -184,13 +184,11 @@ final class DemoCommand implements Callable<Integer> {
         results.add(new MigrationScenario(options, progress).run());
       }
     }
-    var out = spec.commandLine().getOut();
-    if (json) {
-      DemoJson.write(results, out);
+    if (output.isJson()) {
+      output.print(DemoJson.of(results));
     } else {
-      DemoTable.write(results, out);
+      DemoTable.write(results, spec.commandLine().getOut());
     }
-    out.flush();
     if (report != null) {
       ReportFile.write(results, report);
     }

@@ -1,166 +1,115 @@
 package io.github.jvhost.cli;
 
-import com.fasterxml.jackson.core.JsonGenerator;
 import io.github.jvhost.testkit.scenario.RunResult;
 import io.github.jvhost.testkit.scenario.ScenarioOptions;
 import io.github.jvhost.testkit.scenario.TimeLine;
-import java.io.IOException;
-import java.io.PrintWriter;
 import java.util.List;
-import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
-/** The results of a demo as one JSON object. */
+/** The results of a demo for programs. */
 final class DemoJson {
   private DemoJson() {}
 
-  static void write(List<RunResult> results, PrintWriter out) {
-    JsonText.print(
-        out,
-        json -> {
-          json.writeArrayFieldStart("runs");
-          for (RunResult result : results) {
-            run(json, result);
-          }
-          json.writeEndArray();
-        });
+  static Shown of(List<RunResult> results) {
+    return new Shown().json("runs", results, DemoJson::run);
   }
 
-  private static void run(JsonGenerator json, RunResult r) throws IOException {
-    json.writeStartObject();
-    json.writeStringField("presetup", r.options().variant().label());
-    json.writeNumberField("devices", r.options().devices());
-    json.writeNumberField("queuePairs", r.options().queuePairs());
-    options(json, r.options());
-    json.writeStringField("ranOn", r.ranOn());
-    json.writeObjectFieldStart("stopWindow");
-    json.writeNumberField("sourceMicros", r.sourceMicros());
-    json.writeNumberField("destinationMicros", r.destinationMicros());
-    json.writeNumberField("messages", r.messages());
-    json.writeNumberField("waits", r.waits());
-    json.writeNumberField("sourceMessages", r.sourceMessages());
-    json.writeNumberField("sourceWaits", r.sourceWaits());
-    json.writeEndObject();
-    // Modelled, not measured: what the mock back end's hardware model charged in the window.
-    json.writeNumberField("backEndConfigMicros", r.backEndConfigMicros());
-    json.writeBooleanField("backEndConfigIsModelled", !r.options().dpdk());
-    json.writeObjectFieldStart("ram");
-    json.writeNumberField("totalPages", r.totalPages());
-    json.writeNumberField("finalRoundPages", r.finalRoundPages());
-    json.writeNumberField("residentShare", r.residentShare());
-    json.writeBooleanField("checksumOk", r.checksumOk());
-    json.writeEndObject();
-    ping(json, r);
-    json.writeObjectFieldStart("phases");
-    for (Map.Entry<String, Long> phase : r.phases().entrySet()) {
-      json.writeNumberField(phase.getKey(), phase.getValue());
-    }
-    json.writeEndObject();
-    json.writeArrayFieldStart("plan");
-    for (RunResult.DeviceStep step : r.plan()) {
-      json.writeStartObject();
-      json.writeStringField("device", step.device());
-      json.writeStringField("field", step.field());
-      nullable(json, "from", step.before());
-      nullable(json, "to", step.after());
-      json.writeStringField("reason", step.reason());
-      json.writeEndObject();
-    }
-    json.writeEndArray();
-    timeLine(json, r.timeLine());
-    nullable(json, "fallback", r.fallback());
-    json.writeArrayFieldStart("problems");
-    for (String problem : r.problems()) {
-      json.writeString(problem);
-    }
-    json.writeEndArray();
-    json.writeEndObject();
+  private static Shown run(RunResult r) {
+    ScenarioOptions o = r.options();
+    var phases = new Shown();
+    r.phases().forEach(phases::json);
+    return new Shown()
+        .json("presetup", o.variant().label())
+        .json("devices", o.devices())
+        .json("queuePairs", o.queuePairs())
+        .json("memoryBytes", o.memoryBytes())
+        .json("backEnd", o.dpdk() ? "dpdk-testpmd" : "mock")
+        // Both are the mock's alone.
+        .json("personality", o.dpdk() ? null : Words.label(o.personality()))
+        .json("hardwareModel", o.dpdk() ? null : o.hardware().name())
+        .json("change", Words.label(o.change()))
+        .json("fail", Words.label(o.failure()))
+        .json("ranOn", r.ranOn())
+        .json(
+            "stopWindow",
+            new Shown()
+                .json("sourceMicros", r.sourceMicros())
+                .json("destinationMicros", r.destinationMicros())
+                .json("messages", r.messages())
+                .json("waits", r.waits())
+                .json("sourceMessages", r.sourceMessages())
+                .json("sourceWaits", r.sourceWaits()))
+        // Modelled, not measured: what the mock back end's hardware model charged in the window.
+        .json("backEndConfigMicros", r.backEndConfigMicros())
+        .json("backEndConfigIsModelled", !o.dpdk())
+        .json(
+            "ram",
+            new Shown()
+                .json("totalPages", r.totalPages())
+                .json("finalRoundPages", r.finalRoundPages())
+                .json("residentShare", r.residentShare())
+                .json("checksumOk", r.checksumOk()))
+        .json("ping", ping(r))
+        .json("phases", phases)
+        .json("plan", r.plan(), DemoJson::step)
+        .json(
+            "timeLine",
+            new Shown()
+                .json("moments", r.timeLine().moments(), DemoJson::moment)
+                .json("lanes", r.timeLine().lanes(), DemoJson::lane))
+        .json("fallback", r.fallback())
+        .json("problems", r.problems());
   }
 
-  private static void options(JsonGenerator json, ScenarioOptions o) throws IOException {
-    json.writeNumberField("memoryBytes", o.memoryBytes());
-    json.writeStringField("backEnd", o.dpdk() ? "dpdk-testpmd" : "mock");
-    // Both are the mock's alone.
-    nullable(json, "personality", o.dpdk() ? null : Words.label(o.personality()));
-    nullable(json, "hardwareModel", o.dpdk() ? null : o.hardware().name());
-    json.writeStringField("change", Words.label(o.change()));
-    json.writeStringField("fail", Words.label(o.failure()));
-  }
-
-  private static void timeLine(JsonGenerator json, TimeLine line) throws IOException {
-    json.writeObjectFieldStart("timeLine");
-    json.writeArrayFieldStart("moments");
-    for (TimeLine.Moment moment : line.moments()) {
-      json.writeStartObject();
-      json.writeStringField("name", moment.name());
-      json.writeNumberField("nanos", moment.nanos());
-      json.writeEndObject();
-    }
-    json.writeEndArray();
-    json.writeArrayFieldStart("lanes");
-    for (TimeLine.Lane lane : line.lanes()) {
-      lane(json, lane);
-    }
-    json.writeEndArray();
-    json.writeEndObject();
-  }
-
-  private static void lane(JsonGenerator json, TimeLine.Lane lane) throws IOException {
-    json.writeStartObject();
-    json.writeStringField("side", lane.side());
-    json.writeStringField("device", lane.device());
-    json.writeArrayFieldStart("messages");
-    for (TimeLine.Told told : lane.messages()) {
-      json.writeStartObject();
-      json.writeNumberField("nanos", told.nanos());
-      json.writeStringField("name", told.name());
-      json.writeStringField("payload", told.payload());
-      json.writeBooleanField("answered", told.answered());
-      json.writeNumberField("descriptors", told.descriptors());
-      json.writeNumberField("connection", told.connection());
-      json.writeEndObject();
-    }
-    json.writeEndArray();
-    json.writeArrayFieldStart("modelledWork");
-    for (TimeLine.Charge charge : lane.charges()) {
-      json.writeStartObject();
-      json.writeNumberField("nanos", charge.nanos());
-      json.writeNumberField("micros", charge.micros());
-      json.writeStringField("what", charge.what());
-      json.writeEndObject();
-    }
-    json.writeEndArray();
-    json.writeEndObject();
-  }
-
-  private static void ping(JsonGenerator json, RunResult r) throws IOException {
-    json.writeObjectFieldStart("ping");
-    json.writeNumberField("sent", r.outbound().sent());
-    json.writeNumberField("answered", r.outbound().answered());
+  private static Shown ping(RunResult r) {
+    var shown =
+        new Shown().json("sent", r.outbound().sent()).json("answered", r.outbound().answered());
     RunResult.Pings inbound = r.inbound();
     if (inbound != null) {
-      json.writeNumberField("inboundSent", inbound.sent());
-      json.writeNumberField("inboundAnswered", inbound.answered());
+      shown.json("inboundSent", inbound.sent()).json("inboundAnswered", inbound.answered());
     }
-    json.writeNumberField("droppedByBackEnd", r.droppedByBackEnd());
-    json.writeNumberField("lost", r.lost());
-    json.writeNumberField("longestGapMicros", r.longestGapMicros());
-    Long inboundGap = r.inboundLongestGapMicros();
-    if (inboundGap == null) {
-      json.writeNullField("inboundLongestGapMicros");
-    } else {
-      json.writeNumberField("inboundLongestGapMicros", inboundGap);
-    }
-    json.writeBooleanField("recovered", r.recovered());
-    json.writeEndObject();
+    return shown
+        .json("droppedByBackEnd", r.droppedByBackEnd())
+        .json("lost", r.lost())
+        .json("longestGapMicros", r.longestGapMicros())
+        .json("inboundLongestGapMicros", r.inboundLongestGapMicros())
+        .json("recovered", r.recovered());
   }
 
-  private static void nullable(JsonGenerator json, String field, @Nullable String value)
-      throws IOException {
-    if (value == null) {
-      json.writeNullField(field);
-    } else {
-      json.writeStringField(field, value);
-    }
+  private static Shown step(RunResult.DeviceStep step) {
+    return new Shown()
+        .json("device", step.device())
+        .json("field", step.field())
+        .json("from", step.before())
+        .json("to", step.after())
+        .json("reason", step.reason());
+  }
+
+  private static Shown moment(TimeLine.Moment moment) {
+    return new Shown().json("name", moment.name()).json("nanos", moment.nanos());
+  }
+
+  private static Shown lane(TimeLine.Lane lane) {
+    return new Shown()
+        .json("side", lane.side())
+        .json("device", lane.device())
+        .json("messages", lane.messages(), DemoJson::message)
+        .json("modelledWork", lane.charges(), DemoJson::charge);
+  }
+
+  private static Shown message(TimeLine.Told told) {
+    return new Shown()
+        .json("nanos", told.nanos())
+        .json("name", told.name())
+        .json("payload", told.payload())
+        .json("answered", told.answered())
+        .json("descriptors", told.descriptors())
+        .json("connection", told.connection());
+  }
+
+  private static Shown charge(TimeLine.Charge charge) {
+    return new Shown()
+        .json("nanos", charge.nanos())
+        .json("micros", charge.micros())
+        .json("what", charge.what());
   }
 }

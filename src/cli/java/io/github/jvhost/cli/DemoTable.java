@@ -65,6 +65,7 @@ final class DemoTable {
     for (RunResult result : results) {
       notes(out, result);
     }
+    out.flush();
   }
 
   private static boolean isConfiguredLateInSpiteOfPresetup(RunResult r) {

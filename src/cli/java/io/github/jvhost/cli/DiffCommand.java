@@ -1,23 +1,20 @@
 package io.github.jvhost.cli;
 
-import com.fasterxml.jackson.core.JsonGenerator;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.testkit.preview.PlanPreviewMemory;
 import io.github.jvhost.vhost.PlanPreview;
 import io.github.jvhost.vhost.PlanPreviewBackEnd;
 import io.github.jvhost.vhost.PlanPreviewTraffic;
+import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vmstate.StateDifference;
-import java.io.IOException;
-import java.io.PrintWriter;
-import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -54,8 +51,7 @@ final class DiffCommand implements Callable<Integer> {
   @Parameters(index = "1", paramLabel = "B", description = "The later stream; one may be -.")
   private String after;
 
-  @Option(names = "--json", description = "Print one JSON object.")
-  private boolean json;
+  @Mixin private Output output;
 
   @SuppressWarnings("NullAway.Init") // picocli sets the fields
   DiffCommand() {}
@@ -68,33 +64,52 @@ final class DiffCommand implements Callable<Integer> {
     Words.onlyOneStandardInput(spec, before, after);
     SavedMachine from = SavedMachine.read(before, System.in);
     SavedMachine to = SavedMachine.read(after, System.in);
-    PrintWriter out = spec.commandLine().getOut();
-    if (json) {
-      JsonText.print(out, members -> write(members, from, to));
-      return 0;
-    }
-    for (String path : paths(from, to)) {
-      SavedMachine.Device old = from.device(path).orElse(null);
-      SavedMachine.Device young = to.device(path).orElse(null);
-      if (old == null || young == null) {
-        out.println("%s: only in %s".formatted(path, old == null ? after : before));
-      } else {
-        print(
-            path, StateDifference.between(old.state(), young.state()), costs(old, young, to), out);
-      }
-    }
-    if (paths(from, to).isEmpty()) {
-      out.println("no virtio-net devices");
-    }
-    out.flush();
+    List<String> paths =
+        Stream.concat(from.devices().stream(), to.devices().stream())
+            .map(SavedMachine.Device::path)
+            .distinct()
+            .toList();
+    output.print(
+        new Shown()
+            .json("before", before)
+            .json("after", after)
+            .both("devices", paths, path -> device(path, from, to))
+            .text(paths.isEmpty() ? "no virtio-net devices%n" : ""));
     return 0;
   }
 
-  private static Set<String> paths(SavedMachine from, SavedMachine to) {
-    Set<String> paths = new LinkedHashSet<>();
-    from.devices().forEach(device -> paths.add(device.path()));
-    to.devices().forEach(device -> paths.add(device.path()));
-    return paths;
+  private Shown device(String path, SavedMachine from, SavedMachine to) {
+    SavedMachine.Device old = from.device(path).orElse(null);
+    SavedMachine.Device young = to.device(path).orElse(null);
+    var shown =
+        new Shown()
+            .both("path", path, "%s: ")
+            .json("inBefore", old != null)
+            .json("inAfter", young != null);
+    if (old == null || young == null) {
+      return shown.text("only in %s%n", old == null ? after : before);
+    }
+    List<StateDifference> changes = StateDifference.between(old.state(), young.state());
+    switch (changes.size()) {
+      case 0 -> shown.text("nothing changed%n");
+      case 1 -> shown.text("1 field changed%n");
+      default -> shown.text("%d fields changed%n", changes.size());
+    }
+    shown.both("changes", changes, DiffCommand::change);
+    List<Cost> costs = costs(old, young, to);
+    List<String> idle =
+        costs.stream()
+            .map(cost -> cost.preview() == null ? "" : cost.preview().whyNotStarted())
+            .distinct()
+            .toList();
+    if (idle.size() == 1 && !idle.contains("")) {
+      return shown
+          .text("  no back end would be told anything: %s%n", idle.getFirst())
+          .json("costs", costs, DiffCommand::cost);
+    }
+    return shown
+        .text("  messages in the stop window              A told early     nothing told early%n")
+        .both("costs", costs, DiffCommand::cost);
   }
 
   private static List<Cost> costs(
@@ -111,96 +126,38 @@ final class DiffCommand implements Callable<Integer> {
         .toList();
   }
 
-  private static void print(
-      String path, List<StateDifference> differences, List<Cost> costs, PrintWriter out) {
-    out.println(
-        differences.isEmpty()
-            ? path + ": nothing changed"
-            : "%s: %d field%s changed"
-                .formatted(path, differences.size(), differences.size() == 1 ? "" : "s"));
-    differences.forEach(difference -> out.println("  " + difference.describe()));
-    Set<String> idle = new LinkedHashSet<>();
-    costs.forEach(cost -> idle.add(cost.preview() == null ? "" : cost.preview().whyNotStarted()));
-    if (idle.size() == 1 && !idle.contains("")) {
-      out.println("  no back end would be told anything: " + idle.iterator().next());
-      return;
-    }
-    out.println("  messages in the stop window              A told early     nothing told early");
-    for (Cost cost : costs) {
-      out.println("    %-36s %s".formatted(cost.backEnd().name() + " back end", text(cost)));
-    }
+  private static Shown change(StateDifference change) {
+    return new Shown()
+        .json("field", change.field())
+        .text("  %s%n", change.describe())
+        .json("before", SavedFieldsSummary.json(change.before()))
+        .json("after", SavedFieldsSummary.json(change.after()));
   }
 
-  private static String text(Cost cost) {
+  private static Shown cost(Cost cost) {
+    var shown =
+        new Shown()
+            .json("backEnd", cost.backEnd().name())
+            .text("    %-36s ", cost.backEnd().name() + " back end");
     PlanPreview preview = cost.preview();
     if (preview == null) {
-      return "no plan: " + cost.reason();
+      return shown.both("noPlan", cost.reason(), "no plan: %s%n");
     }
-    String early = count(PlanPreviewTraffic.of(preview.stopWindow()));
-    String late = count(PlanPreviewTraffic.of(preview.withoutPresetup()));
-    return early
-        + late
-        + remark("not told early", preview.whyNoPresetup())
-        + remark("not started", preview.whyNotStarted());
+    return shown
+        .both("stopWindow", traffic(preview.stopWindow()))
+        .both("withoutPresetup", traffic(preview.withoutPresetup()))
+        .text("%s", remark("not told early", preview.whyNoPresetup()))
+        .text("%s%n", remark("not started", preview.whyNotStarted()));
   }
 
-  private static String count(PlanPreviewTraffic traffic) {
-    return "%3d, %2d awaited  ".formatted(traffic.messages(), traffic.replies());
+  private static Shown traffic(Plan plan) {
+    PlanPreviewTraffic traffic = PlanPreviewTraffic.of(plan);
+    return new Shown()
+        .both("messages", traffic.messages(), "%3d, ")
+        .both("awaitedReplies", traffic.replies(), "%2d awaited  ");
   }
 
   private static String remark(String what, String why) {
     return why.isEmpty() ? "" : " (%s: %s)".formatted(what, why);
-  }
-
-  private void write(JsonGenerator json, SavedMachine from, SavedMachine to) throws IOException {
-    json.writeStringField("before", before);
-    json.writeStringField("after", after);
-    json.writeArrayFieldStart("devices");
-    for (String path : paths(from, to)) {
-      SavedMachine.Device old = from.device(path).orElse(null);
-      SavedMachine.Device young = to.device(path).orElse(null);
-      json.writeStartObject();
-      json.writeStringField("path", path);
-      json.writeBooleanField("inBefore", old != null);
-      json.writeBooleanField("inAfter", young != null);
-      if (old != null && young != null) {
-        changes(json, StateDifference.between(old.state(), young.state()));
-        costs(json, costs(old, young, to));
-      }
-      json.writeEndObject();
-    }
-    json.writeEndArray();
-  }
-
-  private static void changes(JsonGenerator json, List<StateDifference> differences)
-      throws IOException {
-    json.writeArrayFieldStart("changes");
-    for (StateDifference difference : differences) {
-      json.writeStartObject();
-      json.writeStringField("field", difference.field());
-      json.writeFieldName("before");
-      SavedFieldsJson.valueOrNull(json, difference.before());
-      json.writeFieldName("after");
-      SavedFieldsJson.valueOrNull(json, difference.after());
-      json.writeEndObject();
-    }
-    json.writeEndArray();
-  }
-
-  private static void costs(JsonGenerator json, List<Cost> costs) throws IOException {
-    json.writeArrayFieldStart("costs");
-    for (Cost cost : costs) {
-      json.writeStartObject();
-      json.writeStringField("backEnd", cost.backEnd().name());
-      PlanPreview preview = cost.preview();
-      if (preview == null) {
-        json.writeStringField("noPlan", cost.reason());
-      } else {
-        PlanJson.traffic(json, "stopWindow", preview.stopWindow());
-        PlanJson.traffic(json, "withoutPresetup", preview.withoutPresetup());
-      }
-      json.writeEndObject();
-    }
-    json.writeEndArray();
   }
 }

@@ -6,24 +6,17 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
-import java.util.List;
+import org.jspecify.annotations.Nullable;
 
-/** Prints one JSON object. */
+/** Prints what a command shows as one JSON object. */
 final class JsonText {
   private JsonText() {}
 
-  /** Writes the object's members. */
-  interface Members {
-    void to(JsonGenerator json) throws IOException;
-  }
-
-  static void print(PrintWriter out, Members members) {
+  static void print(PrintWriter out, Shown shown) {
     var text = new StringWriter();
     try (JsonGenerator json = new JsonFactory().createGenerator(text)) {
       json.useDefaultPrettyPrinter();
-      json.writeStartObject();
-      members.to(json);
-      json.writeEndObject();
+      write(json, shown);
     } catch (IOException e) {
       throw new UncheckedIOException(e); // a StringWriter has none
     }
@@ -31,12 +24,26 @@ final class JsonText {
     out.flush();
   }
 
-  /** An array of strings in the object that is open. */
-  static void strings(JsonGenerator json, String name, List<String> all) throws IOException {
-    json.writeArrayFieldStart(name);
-    for (String one : all) {
-      json.writeString(one);
+  private static void write(JsonGenerator json, @Nullable Object value) throws IOException {
+    switch (value) {
+      case Shown object -> {
+        json.writeStartObject();
+        for (Shown.Part part : object.parts()) {
+          if (part.name() != null) {
+            json.writeFieldName(part.name());
+            write(json, part.value());
+          }
+        }
+        json.writeEndObject();
+      }
+      case Iterable<?> values -> {
+        json.writeStartArray();
+        for (Object each : values) {
+          write(json, each);
+        }
+        json.writeEndArray();
+      }
+      case null, default -> json.writePOJO(value); // a string, a number, a boolean
     }
-    json.writeEndArray();
   }
 }

@@ -13,7 +13,6 @@ import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.net.ReflectingPort;
 import io.github.jvhost.virtio.NetFeature;
-import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -24,6 +23,7 @@ import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -159,7 +159,9 @@ final class MockBackEndCommand implements Callable<Integer> {
           """)
   private List<Faults.Fault> faults = List.of();
 
-  @Option(names = "--trace", description = "Print every message as it comes in.")
+  @Option(
+      names = "--trace",
+      description = "Print every message as it comes in; with --json, on standard error.")
   private boolean trace;
 
   @Option(
@@ -169,20 +171,16 @@ final class MockBackEndCommand implements Callable<Integer> {
       description = "End by itself after 200ms, 10s, 5m.")
   private @Nullable TimeSpan bound;
 
-  @Option(
-      names = "--json",
-      description = "Print one JSON object in the end; a trace goes to standard error then.")
-  private boolean json;
+  @Mixin private Output output;
 
   @SuppressWarnings("NullAway.Init") // picocli sets the fields
   MockBackEndCommand() {}
 
   @Override
   public Integer call() {
-    PrintWriter out = spec.commandLine().getOut();
     if (printCapabilities) {
       // QEMU, docs/interop/vhost-user.json, VHostUserBackendCapabilities: net has no features.
-      JsonText.print(out, json -> json.writeStringField("type", "net"));
+      JsonText.print(spec.commandLine().getOut(), new Shown().json("type", "net"));
       return 0;
     }
     if (!unmatched.isEmpty()) {
@@ -211,7 +209,7 @@ final class MockBackEndCommand implements Callable<Integer> {
       MockBackEnd backEnd = wanted.start();
       Optional<MockTrace> traced = traceOf(backEnd.record());
       try {
-        announce(only ? "connected by " : "listening at ", place);
+        output.announce((only ? "connected by " : "listening at ") + place);
         serve(backEnd.record(), traced, only);
       } finally {
         // Asked to end once more, it still ends in good order.
@@ -219,12 +217,7 @@ final class MockBackEndCommand implements Callable<Integer> {
         backEnd.close();
       }
       traced.ifPresent(MockTrace::catchUp);
-      if (json) {
-        MockSummary.json(backEnd, port, out);
-      } else {
-        MockSummary.text(backEnd, port, out);
-      }
-      out.flush();
+      output.print(MockSummary.of(backEnd, port));
       signals.exitCode(0);
     }
     return 0;
@@ -263,12 +256,6 @@ final class MockBackEndCommand implements Callable<Integer> {
     return Path.of("/dev/fd/" + number);
   }
 
-  private void announce(String how, Path place) {
-    PrintWriter err = spec.commandLine().getErr();
-    err.println(how + place);
-    err.flush();
-  }
-
   /**
    * Until the end.
    *
@@ -291,12 +278,8 @@ final class MockBackEndCommand implements Callable<Integer> {
     }
   }
 
-  /** A summary in JSON has standard output to itself. */
   private Optional<MockTrace> traceOf(BackEndRecord record) {
-    var command = spec.commandLine();
-    return trace
-        ? Optional.of(new MockTrace(record, json ? command.getErr() : command.getOut()))
-        : Optional.empty();
+    return trace ? Optional.of(new MockTrace(record, output.messages())) : Optional.empty();
   }
 
   private BackEndOffer offer() {

@@ -1,6 +1,5 @@
 package io.github.jvhost.cli;
 
-import com.fasterxml.jackson.core.JsonGenerator;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.GuestAddressException;
 import io.github.jvhost.protocol.Dialect;
@@ -10,14 +9,14 @@ import io.github.jvhost.vhost.PlanPreview;
 import io.github.jvhost.vhost.PlanPreviewBackEnd;
 import io.github.jvhost.vhost.PlanPreviewTraffic;
 import io.github.jvhost.vhost.plan.Plan;
-import java.io.IOException;
-import java.io.PrintWriter;
+import io.github.jvhost.vhost.plan.PlannedStep;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -104,8 +103,7 @@ final class PlanCommand implements Callable<Integer> {
           """)
   private List<MemoryPlace> memoryPlaces = List.of();
 
-  @Option(names = "--json", description = "Print one JSON object.")
-  private boolean json;
+  @Mixin private Output output;
 
   @SuppressWarnings("NullAway.Init") // picocli sets the fields
   PlanCommand() {}
@@ -141,12 +139,15 @@ final class PlanCommand implements Callable<Integer> {
       List<String> own = warnings.getOrDefault(device.path(), List.of());
       results.add(result(machine, earlier, device, backEnd, memory, own));
     }
-    PrintWriter out = spec.commandLine().getOut();
-    if (json) {
-      JsonText.print(out, members -> write(members, backEnd, memory, results));
-    } else {
-      print(out, machine, backEnd, memory, results);
-    }
+    output.print(
+        new Shown()
+            .json("stream", file)
+            .text("%s%n", machine.describe())
+            .both("backEnd", backEnd.name(), "assumed: back end %s, ")
+            .text("guest memory of %s; see --help%n", memory.describe())
+            .json("memory", memory.regions(), PlanCommand::region)
+            .text(results.isEmpty() ? "no virtio-net devices%n" : "")
+            .both("devices", results, PlanCommand::device));
     return results.stream().allMatch(result -> result.preview() != null) ? 0 : 1;
   }
 
@@ -235,53 +236,61 @@ final class PlanCommand implements Callable<Integer> {
     return e instanceof GuestAddressException || e.getCause() instanceof GuestAddressException;
   }
 
-  private static void print(
-      PrintWriter out,
-      SavedMachine machine,
-      PlanPreviewBackEnd backEnd,
-      PlanPreviewMemory memory,
-      List<Result> results) {
-    out.println(machine.describe());
-    out.println(
-        "assumed: back end %s, guest memory of %s; see --help"
-            .formatted(backEnd.name(), memory.describe()));
-    if (results.isEmpty()) {
-      out.println("no virtio-net devices");
-    }
-    for (Result result : results) {
-      out.println();
-      PlanPreview preview = result.preview();
-      if (preview == null) {
-        out.println("%s: no plan: %s".formatted(result.device().path(), result.reason()));
-        result.warnings().forEach(line -> out.println("  warning: " + line));
-        continue;
-      }
-      out.println(result.device().path());
-      if (!result.without().isEmpty()) {
-        out.println(
-            "  planned without what a vhost-user device does not have: "
-                + String.join(", ", result.without()));
-      }
-      result.warnings().forEach(line -> out.println("  warning: " + line));
-      Plan presetup = preview.presetup().orElse(null);
-      if (presetup == null) {
-        out.println("  nothing is told early: " + preview.whyNoPresetup());
-      } else {
-        plan(out, "early, from " + result.from(), presetup);
-      }
-      plan(out, "in the stop window", preview.stopWindow());
-      if (!preview.whyNotStarted().isEmpty()) {
-        out.println("    the device is not started: " + preview.whyNotStarted());
-      }
-      out.println(
-          "  without early set-up the window would have " + count(preview.withoutPresetup()));
-    }
-    out.flush();
+  private static Shown region(PlanPreviewMemory.Region region) {
+    return new Shown()
+        .json("address", "0x" + Long.toHexString(region.address()))
+        .json("bytes", region.size());
   }
 
-  private static void plan(PrintWriter out, String when, Plan plan) {
-    out.println("  %s: %s".formatted(when, count(plan)));
-    plan.steps().forEach(step -> out.println("    " + step.describe()));
+  private static Shown device(Result result) {
+    PlanPreview preview = result.preview();
+    var shown = new Shown().both("path", result.device().path(), "%n%s");
+    shown.text(preview == null ? ": no plan: %s%n" : "%n", result.reason());
+    if (preview != null && !result.without().isEmpty()) {
+      shown.text(
+          "  planned without what a vhost-user device does not have: %s%n",
+          String.join(", ", result.without()));
+    }
+    result.warnings().forEach(line -> shown.text("  warning: %s%n", line));
+    shown.json("without", result.without()).json("warnings", result.warnings());
+    if (preview == null) {
+      return shown.json("noPlan", result.reason());
+    }
+    shown.json("earlyFrom", result.from()).json("notStarted", preview.whyNotStarted());
+    Plan presetup = preview.presetup().orElse(null);
+    if (presetup == null) {
+      shown.both("noPresetup", preview.whyNoPresetup(), "  nothing is told early: %s%n");
+    } else {
+      shown
+          .text("  early, from %s: %s%n", result.from(), count(presetup))
+          .both("presetup", plan(presetup));
+    }
+    shown
+        .text("  in the stop window: %s%n", count(preview.stopWindow()))
+        .both("stopWindow", plan(preview.stopWindow()));
+    if (!preview.whyNotStarted().isEmpty()) {
+      shown.text("    the device is not started: %s%n", preview.whyNotStarted());
+    }
+    return shown
+        .text("  without early set-up the window would have %s%n", count(preview.withoutPresetup()))
+        .json("withoutPresetup", plan(preview.withoutPresetup()));
+  }
+
+  private static Shown plan(Plan plan) {
+    PlanPreviewTraffic traffic = PlanPreviewTraffic.of(plan);
+    return new Shown()
+        .json("messages", traffic.messages())
+        .json("awaitedReplies", traffic.replies())
+        .both("steps", plan.steps(), PlanCommand::step);
+  }
+
+  private static Shown step(PlannedStep step) {
+    return new Shown()
+        .text("    %s%n", step.describe())
+        .json("field", step.field())
+        .json("before", step.before() == null ? null : step.before().toString())
+        .json("after", step.after() == null ? null : step.after().toString())
+        .json("why", step.why().text());
   }
 
   private static String count(Plan plan) {
@@ -292,47 +301,5 @@ final class PlanCommand implements Callable<Integer> {
             traffic.messages() == 1 ? "" : "s",
             traffic.replies(),
             traffic.replies() == 1 ? "y" : "ies");
-  }
-
-  private void write(
-      JsonGenerator json,
-      PlanPreviewBackEnd backEnd,
-      PlanPreviewMemory memory,
-      List<Result> results)
-      throws IOException {
-    json.writeStringField("stream", file);
-    json.writeStringField("backEnd", backEnd.name());
-    json.writeArrayFieldStart("memory");
-    for (PlanPreviewMemory.Region region : memory.regions()) {
-      json.writeStartObject();
-      json.writeStringField("address", "0x" + Long.toHexString(region.address()));
-      json.writeNumberField("bytes", region.size());
-      json.writeEndObject();
-    }
-    json.writeEndArray();
-    json.writeArrayFieldStart("devices");
-    for (Result result : results) {
-      json.writeStartObject();
-      json.writeStringField("path", result.device().path());
-      JsonText.strings(json, "without", result.without());
-      JsonText.strings(json, "warnings", result.warnings());
-      PlanPreview preview = result.preview();
-      if (preview == null) {
-        json.writeStringField("noPlan", result.reason());
-      } else {
-        json.writeStringField("earlyFrom", result.from());
-        json.writeStringField("notStarted", preview.whyNotStarted());
-        Plan presetup = preview.presetup().orElse(null);
-        if (presetup == null) {
-          json.writeStringField("noPresetup", preview.whyNoPresetup());
-        } else {
-          PlanJson.plan(json, "presetup", presetup);
-        }
-        PlanJson.plan(json, "stopWindow", preview.stopWindow());
-        PlanJson.plan(json, "withoutPresetup", preview.withoutPresetup());
-      }
-      json.writeEndObject();
-    }
-    json.writeEndArray();
   }
 }

@@ -5,12 +5,12 @@ import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.testkit.probe.BackEndProbe;
 import io.github.jvhost.testkit.probe.ProbeResult;
-import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -79,8 +79,7 @@ final class ProbeCommand implements Callable<Integer> {
       description = "How long connecting, and each answer, may take (default: 2s).")
   private TimeSpan timeout = new TimeSpan(Duration.ofSeconds(2));
 
-  @Option(names = "--json", description = "Print one JSON object.")
-  private boolean json;
+  @Mixin private Output output;
 
   @SuppressWarnings("NullAway.Init") // picocli sets the fields
   ProbeCommand() {}
@@ -96,13 +95,7 @@ final class ProbeCommand implements Callable<Integer> {
           spec.commandLine(),
           "--round-trips: 0 to %d, not %d".formatted(MOST_ROUND_TRIPS, roundTrips));
     }
-    ProbeResult result = probe(dialect);
-    PrintWriter out = spec.commandLine().getOut();
-    if (json) {
-      ProbeJson.print(out, socket, result, net);
-    } else {
-      ProbeText.print(out, socket, result, net);
-    }
+    output.print(ProbeSummary.of(socket, probe(dialect), net));
     return 0;
   }
 

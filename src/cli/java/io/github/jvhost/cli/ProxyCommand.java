@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -38,7 +39,8 @@ import picocli.CommandLine.Spec;
       "  <- back end to front end     => the front end's answer to it",
       """
       Start it, then point the front end at LISTEN instead of CONNECT. One front end is served at \
-      a time, as many in turn as come. It runs until it is interrupted; then it says what it saw.\
+      a time, as many in turn as come. It runs until it is interrupted; then it says what it saw. \
+      With --json, messages go to standard error.\
       """,
       ""
     },
@@ -106,10 +108,7 @@ final class ProxyCommand implements Callable<Integer> {
       description = "End by itself after 200ms, 10s, 5m.")
   private @Nullable TimeSpan bound;
 
-  @Option(
-      names = "--json",
-      description = "Print one JSON object in the end; messages go to standard error then.")
-  private boolean json;
+  @Mixin private Output output;
 
   @SuppressWarnings("NullAway.Init") // picocli sets the fields
   ProxyCommand() {}
@@ -143,20 +142,14 @@ final class ProxyCommand implements Callable<Integer> {
         var signals = new EndOnSignal();
         var relay = Relay.start(listen, connect, ledger, counts);
         @Nullable CaptureWriter writer = writer(dialect)) {
-      announce();
+      output.announce("listening at " + listen + ", for the back end at " + connect);
       try {
         watch(relay, queue, writer, dialect);
       } finally {
         end(relay, queue);
       }
       handle(queue.rest(), writer, dialect);
-      PrintWriter out = spec.commandLine().getOut();
-      if (json) {
-        ProxySummary.json(listen, connect, counts, out);
-      } else {
-        ProxySummary.text(counts, out);
-      }
-      out.flush();
+      output.print(ProxySummary.of(listen, connect, counts));
       signals.exitCode(0);
     }
     return 0;
@@ -188,12 +181,6 @@ final class ProxyCommand implements Callable<Integer> {
     }
   }
 
-  private void announce() {
-    PrintWriter err = spec.commandLine().getErr();
-    err.println("listening at " + listen + ", for the back end at " + connect);
-    err.flush();
-  }
-
   private void watch(
       Relay relay, CaptureQueue queue, @Nullable CaptureWriter writer, Dialect dialect) {
     Deadline end = Deadline.after(bound == null ? TimeSpan.LONGEST : bound.duration());
@@ -216,8 +203,7 @@ final class ProxyCommand implements Callable<Integer> {
       writer.flush();
     }
     if (!quiet) {
-      // A summary in JSON has standard output to itself.
-      PrintWriter to = json ? spec.commandLine().getErr() : spec.commandLine().getOut();
+      PrintWriter to = output.messages();
       entries.forEach(entry -> to.println(CaptureLine.of(entry, dialect)));
       to.flush();
     }

@@ -3,53 +3,41 @@ package io.github.jvhost.cli;
 import io.github.jvhost.channel.backend.RelayRoute;
 import io.github.jvhost.testkit.trace.RelayCounts;
 import io.github.jvhost.testkit.trace.SortedTimes;
-import java.io.PrintWriter;
 import java.nio.file.Path;
 
-/** What a proxy saw, for people and for programs. */
+/** What a proxy saw. */
 final class ProxySummary {
   private ProxySummary() {}
 
-  static void text(RelayCounts counts, PrintWriter out) {
-    out.printf("sessions     %d%n", counts.sessions());
-    out.printf(
-        "messages     %d to the back end, %d to the front end%n",
-        counts.messages(RelayRoute.TO_BACK_END), counts.messages(RelayRoute.TO_FRONT_END));
-    out.printf(
-        "channel      %d asked by the back end, %d answered%n",
-        counts.messages(RelayRoute.ASKED), counts.messages(RelayRoute.ANSWERED));
-    out.printf("descriptors  %d%n", counts.descriptors());
-    if (counts.raw() > 0) {
-      out.printf("raw          %d times, bytes that are no message%n", counts.raw());
+  static Shown of(Path listen, Path connect, RelayCounts counts) {
+    var messages = new Shown();
+    for (RelayRoute route : RelayRoute.values()) {
+      String format =
+          switch (route) {
+            case TO_BACK_END -> "messages     %d to the back end, ";
+            case TO_FRONT_END -> "%d to the front end%n";
+            case ASKED -> "channel      %d asked by the back end, ";
+            case ANSWERED -> "%d answered%n";
+          };
+      messages.both(Words.label(route), counts.messages(route), format);
     }
     SortedTimes held = counts.held();
-    if (held.count() > 0) {
-      out.printf(
-          "held         %.1f us median, %.1f us 99th percentile, from the last byte in to the"
-              + " last byte out%n",
-          held.percentile(50) / 1e3, held.percentile(99) / 1e3);
-    }
-  }
-
-  static void json(Path listen, Path connect, RelayCounts counts, PrintWriter out) {
-    JsonText.print(
-        out,
-        json -> {
-          json.writeStringField("listen", listen.toString());
-          json.writeStringField("connect", connect.toString());
-          json.writeNumberField("sessions", counts.sessions());
-          json.writeObjectFieldStart("messages");
-          for (RelayRoute route : RelayRoute.values()) {
-            json.writeNumberField(Words.label(route), counts.messages(route));
-          }
-          json.writeEndObject();
-          json.writeNumberField("descriptors", counts.descriptors());
-          json.writeNumberField("raw", counts.raw());
-          SortedTimes held = counts.held();
-          json.writeObjectFieldStart("heldMicros");
-          json.writeNumberField("median", held.percentile(50) / 1e3);
-          json.writeNumberField("p99", held.percentile(99) / 1e3);
-          json.writeEndObject();
-        });
+    var micros =
+        new Shown()
+            .both("median", held.percentile(50) / 1e3, "held         %.1f us median, ")
+            .both("p99", held.percentile(99) / 1e3, "%.1f us 99th percentile, ")
+            .text("from the last byte in to the last byte out%n");
+    var shown =
+        new Shown()
+            .json("listen", listen.toString())
+            .json("connect", connect.toString())
+            .both("sessions", counts.sessions(), "sessions     %d%n")
+            .both("messages", messages)
+            .both("descriptors", counts.descriptors(), "descriptors  %d%n")
+            .both(
+                "raw",
+                counts.raw(),
+                counts.raw() > 0 ? "raw          %d times, bytes that are no message%n" : "");
+    return held.count() > 0 ? shown.both("heldMicros", micros) : shown.json("heldMicros", micros);
   }
 }

@@ -1,12 +1,12 @@
 package io.github.jvhost.cli;
 
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -48,51 +48,44 @@ final class ReportCommand implements Callable<Integer> {
       paramLabel = "FILE",
       required = true,
       description = "Where the page goes; - is standard output.")
-  private String output;
+  private String file;
 
-  @Option(names = "--json", description = "Print what was written as one JSON object.")
-  private boolean json;
+  @Mixin private Output output;
 
   @SuppressWarnings("NullAway.Init") // picocli sets the fields
   ReportCommand() {}
 
   @Override
   public Integer call() {
-    boolean toFile = !output.equals("-");
-    if (json && !toFile) {
+    boolean toFile = !file.equals("-");
+    if (output.isJson() && !toFile) {
       throw new ParameterException(
           spec.commandLine(), "--json: standard output is the page's already (-o -)");
     }
     if (toFile) {
-      if (isSame(run, output)) {
+      if (isSame(run, file)) {
         throw new ParameterException(
             spec.commandLine(), "-o: the page would take the place of the run that it is made of");
       }
-      OutputFile.requireWritable(Path.of(output));
+      OutputFile.requireWritable(Path.of(file));
     }
     String page = ReportFile.page(run);
-    PrintWriter out = spec.commandLine().getOut();
-    if (!toFile) {
-      out.print(page);
-      out.flush();
-      return 0;
-    }
-    OutputFile.write(page, Path.of(output));
-    if (json) {
-      JsonText.print(
-          out,
-          members -> {
-            members.writeStringField("run", run);
-            members.writeStringField("report", output);
-            members.writeNumberField("bytes", page.getBytes(StandardCharsets.UTF_8).length);
-          });
+    if (toFile) {
+      OutputFile.write(page, Path.of(file));
+      output.print(
+          new Shown()
+              .json("run", run)
+              .json("report", file)
+              .json("bytes", page.getBytes(StandardCharsets.UTF_8).length));
+    } else {
+      output.print(new Shown().text("%s", page));
     }
     return 0;
   }
 
-  private static boolean isSame(String run, String output) {
+  private static boolean isSame(String run, String file) {
     try {
-      return !run.equals("-") && Files.isSameFile(Path.of(run), Path.of(output));
+      return !run.equals("-") && Files.isSameFile(Path.of(run), Path.of(file));
     } catch (IOException e) {
       return false; // one of them is not there
     }

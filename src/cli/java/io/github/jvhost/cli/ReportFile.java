@@ -22,7 +22,7 @@ final class ReportFile {
   /** The page of results that were not written down. */
   static void write(List<RunResult> results, Path file) {
     var json = new StringWriter();
-    DemoJson.write(results, new PrintWriter(json));
+    JsonText.print(new PrintWriter(json), DemoJson.of(results));
     OutputFile.write(ReportPage.of("the demo's JSON", new StringReader(json.toString())), file);
   }
 

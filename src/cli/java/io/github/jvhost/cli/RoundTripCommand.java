@@ -1,20 +1,15 @@
 package io.github.jvhost.cli;
 
-import com.fasterxml.jackson.core.JsonGenerator;
 import io.github.jvhost.Bytes;
 import io.github.jvhost.vmstate.VirtioNetVmState;
-import java.io.IOException;
-import java.io.PrintWriter;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** {@code jvhost vmstate roundtrip}. */
 @Command(
@@ -30,13 +25,10 @@ import picocli.CommandLine.Spec;
       "2:the command line is wrong"
     })
 final class RoundTripCommand implements Callable<Integer> {
-  @Spec private CommandSpec spec;
-
   @Parameters(paramLabel = "FILE", description = "The stream; - is standard input.")
   private String file;
 
-  @Option(names = "--json", description = "Print one JSON object.")
-  private boolean json;
+  @Mixin private Output output;
 
   @SuppressWarnings("NullAway.Init") // picocli sets the fields
   RoundTripCommand() {}
@@ -53,16 +45,14 @@ final class RoundTripCommand implements Callable<Integer> {
             .toList();
     long same = sections.stream().filter(section -> section.difference().isEmpty()).count();
     boolean good = same == sections.size() && same > 0;
-    PrintWriter out = spec.commandLine().getOut();
-    if (json) {
-      JsonText.print(out, members -> write(members, sections, good));
-    } else {
-      sections.forEach(section -> section.difference().ifPresent(out::println));
-      out.println(
-          "%s: %d of %d virtio-net sections written back byte-identically"
-              .formatted(file, same, sections.size()));
-    }
-    out.flush();
+    output.print(
+        new Shown()
+            .json("stream", file)
+            .json("identical", good)
+            .both("sections", sections, RoundTripCommand::shown)
+            .text(
+                "%s: %d of %d virtio-net sections written back byte-identically%n",
+                file, same, sections.size()));
     return good ? 0 : 1;
   }
 
@@ -76,21 +66,14 @@ final class RoundTripCommand implements Callable<Integer> {
         at < 0 ? Optional.empty() : Optional.of(describe(device, at, read, written)));
   }
 
-  private void write(JsonGenerator json, List<Section> sections, boolean good) throws IOException {
-    json.writeStringField("stream", file);
-    json.writeBooleanField("identical", good);
-    json.writeArrayFieldStart("sections");
-    for (Section section : sections) {
-      json.writeStartObject();
-      json.writeStringField("device", section.device());
-      json.writeNumberField("bytes", section.length());
-      json.writeBooleanField("identical", section.difference().isEmpty());
-      if (section.difference().isPresent()) {
-        json.writeStringField("difference", section.difference().get());
-      }
-      json.writeEndObject();
-    }
-    json.writeEndArray();
+  private static Shown shown(Section section) {
+    var shown =
+        new Shown()
+            .json("device", section.device())
+            .json("bytes", section.length())
+            .json("identical", section.difference().isEmpty());
+    section.difference().ifPresent(difference -> shown.both("difference", difference, "%s%n"));
+    return shown;
   }
 
   private static String describe(SavedMachine.Device device, int at, byte[] read, byte[] written) {

@@ -1,20 +1,16 @@
 package io.github.jvhost.cli;
 
-import com.fasterxml.jackson.core.JsonGenerator;
 import io.github.jvhost.vmstate.RamBlock;
-import io.github.jvhost.vmstate.SavedFields;
-import java.io.IOException;
-import java.io.PrintWriter;
+import io.github.jvhost.vmstate.SectionHeader;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** {@code jvhost vmstate show}. */
 @Command(
@@ -36,8 +32,6 @@ import picocli.CommandLine.Spec;
       "2:the command line is wrong"
     })
 final class ShowCommand implements Callable<Integer> {
-  @Spec private CommandSpec spec;
-
   @Parameters(paramLabel = "FILE", description = "The stream; - is standard input.")
   private String file;
 
@@ -47,8 +41,7 @@ final class ShowCommand implements Callable<Integer> {
       description = "Only this one, as in 0000:00:03.0.")
   private @Nullable String path;
 
-  @Option(names = "--json", description = "Print one JSON object.")
-  private boolean json;
+  @Mixin private Output output;
 
   @SuppressWarnings("NullAway.Init") // picocli sets the fields
   ShowCommand() {}
@@ -58,26 +51,19 @@ final class ShowCommand implements Callable<Integer> {
     SavedMachine machine = SavedMachine.read(file, System.in);
     List<SavedMachine.Device> shown = shown(machine);
     Map<String, List<String>> warnings = RingsInMemory.warnings(file, machine);
-    PrintWriter out = spec.commandLine().getOut();
-    if (json) {
-      JsonText.print(out, members -> write(members, machine, shown, warnings));
-      return 0;
-    }
-    out.println(machine.describe());
-    if (shown.isEmpty()) {
-      out.println("no virtio-net devices");
-    }
-    for (SavedMachine.Device device : shown) {
-      out.println();
-      out.println(title(device));
-      SavedFieldsText.print(device.state(), out);
-      if (!machine.early().contains(device)) {
-        warnings
-            .getOrDefault(device.path(), List.of())
-            .forEach(line -> out.println("  warning: " + line));
-      }
-    }
-    out.flush();
+    output.print(
+        new Shown()
+            .text("%s%n", machine.describe())
+            .json("stream", machine.name())
+            .json("machine", machine.machine())
+            .json("memory", machine.blocks(), ShowCommand::block)
+            .json("otherSections", machine.others())
+            .json("otherBytes", machine.otherBytes())
+            .text(shown.isEmpty() ? "no virtio-net devices%n" : "")
+            .both(
+                "devices",
+                shown,
+                device -> device(device, machine.early().contains(device), warnings)));
     return 0;
   }
 
@@ -90,44 +76,23 @@ final class ShowCommand implements Callable<Integer> {
     return Stream.concat(machine.earlyOf(device).stream(), Stream.of(device)).toList();
   }
 
-  private static String title(SavedMachine.Device device) {
-    String order =
-        device.header().instance() == 0 ? "" : ", instance " + device.header().instance();
-    return "%s%s (section %d, version %d)"
-        .formatted(device.header().idstr(), order, device.header().id(), device.header().version());
+  private static Shown block(RamBlock block) {
+    return new Shown().json("block", block.name()).json("bytes", block.length());
   }
 
-  private static void write(
-      JsonGenerator json,
-      SavedMachine machine,
-      List<SavedMachine.Device> shown,
-      Map<String, List<String>> warnings)
-      throws IOException {
-    json.writeStringField("stream", machine.name());
-    json.writeStringField("machine", machine.machine());
-    json.writeArrayFieldStart("memory");
-    for (RamBlock block : machine.blocks()) {
-      json.writeStartObject();
-      json.writeStringField("block", block.name());
-      json.writeNumberField("bytes", block.length());
-      json.writeEndObject();
-    }
-    json.writeEndArray();
-    json.writeNumberField("otherSections", machine.others());
-    json.writeNumberField("otherBytes", machine.otherBytes());
-    json.writeArrayFieldStart("devices");
-    for (SavedMachine.Device device : shown) {
-      json.writeStartObject();
-      json.writeStringField("section", device.header().idstr());
-      json.writeNumberField("instance", device.header().instance());
-      json.writeStringField("path", device.path());
-      json.writeBooleanField("early", machine.early().contains(device));
-      SavedFieldsJson.members(json, SavedFields.of(device.state()));
-      boolean early = machine.early().contains(device);
-      JsonText.strings(
-          json, "warnings", early ? List.of() : warnings.getOrDefault(device.path(), List.of()));
-      json.writeEndObject();
-    }
-    json.writeEndArray();
+  private static Shown device(
+      SavedMachine.Device device, boolean early, Map<String, List<String>> warnings) {
+    SectionHeader header = device.header();
+    var shown =
+        new Shown()
+            .both("section", header.idstr(), "%n%s")
+            .both("instance", header.instance(), header.instance() == 0 ? "" : ", instance %d")
+            .text(" (section %d, version %d)%n", header.id(), header.version())
+            .json("path", device.path())
+            .json("early", early);
+    SavedFieldsSummary.add(shown, device.state());
+    List<String> own = early ? List.of() : warnings.getOrDefault(device.path(), List.of());
+    own.forEach(line -> shown.text("  warning: %s%n", line));
+    return shown.json("warnings", own);
   }
 }

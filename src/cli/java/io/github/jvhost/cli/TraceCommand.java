@@ -6,13 +6,11 @@ import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.testkit.trace.Capture;
 import io.github.jvhost.testkit.trace.CaptureEntry;
-import io.github.jvhost.testkit.trace.CaptureLine;
 import io.github.jvhost.testkit.trace.CaptureReader;
 import io.github.jvhost.testkit.trace.SessionPhase;
 import io.github.jvhost.testkit.trace.TracedSession;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
-import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
@@ -22,6 +20,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -135,8 +134,7 @@ final class TraceCommand implements Callable<Integer> {
           """)
   private boolean whatIf;
 
-  @Option(names = "--json", description = "Print one JSON object.")
-  private boolean json;
+  @Mixin private Output output;
 
   @SuppressWarnings("NullAway.Init") // picocli sets the fields
   TraceCommand() {}
@@ -154,29 +152,7 @@ final class TraceCommand implements Callable<Integer> {
                     new BufferedReader(new InputStreamReader(stream, StandardCharsets.UTF_8))));
     List<TracedSession> sessions = wanted(TracedSession.of(capture));
     List<CaptureEntry> shown = summary || whatIf ? List.of() : filter.shown(capture, sessions);
-    PrintWriter out = spec.commandLine().getOut();
-    if (json) {
-      TraceJson.print(out, file, capture, shown, sessions, whatIf);
-      return 0;
-    }
-    out.println(
-        "%s: from %s to %s, %s, dialect %s"
-            .formatted(
-                file,
-                capture.listen(),
-                capture.connect(),
-                capture.started(),
-                Words.label(capture.dialect())));
-    shown.forEach(entry -> out.println(CaptureLine.of(entry, capture.dialect())));
-    if (capture.cutOff()) {
-      out.println(
-          "the last line is cut off: the proxy ended while it wrote it, or is not done yet");
-    }
-    sessions.forEach(each -> TraceText.print(out, each, whatIf));
-    if (sessions.isEmpty()) {
-      out.println("no sessions");
-    }
-    out.flush();
+    output.print(TraceSummary.of(file, capture, shown, sessions, whatIf));
     return 0;
   }
 

@@ -12,13 +12,22 @@
  *     MockBackEndCommand    options of "mock-back-end" -> MockBackEnd, until a signal ends it
  *       FaultWords          what it shall do wrong
  *       MockTrace           every message as it comes
- *       MockSummary         for people and for programs
+ *       MockSummary         what it saw
  *     ProbeCommand          -> BackEndProbe, once
+ *       ProbeSummary
  *     ProxyCommand          -> Relay, until a signal ends it; CaptureQueue -> lines, CaptureWriter
- *       ProxySummary        for people and for programs
+ *       ProxySummary        what it saw
  *     TraceCommand          CaptureReader -> TracedSession, WhatIf
- *       TraceText, TraceJson
+ *       TraceSummary
+ *     PlanCommand           QEMU's stream -> SavedMachine -> PlanPreview
+ *     ShowCommand, DiffCommand, RoundTripCommand   "vmstate ..." -> SavedMachine
+ *       SavedFieldsSummary
+ *     BenchCommand          the benchmarks
+ *       BenchSummary
  *     CompletionCommand     a script for shells, with Candidates for options
+ *     Output          the option --json; prints what a command shows, which is described once:
+ *       Shown         names, values and texts; prints the texts
+ *       JsonText      prints the names and values
  *     InputFile, OutputFile, StandardOutput   what is read and written, and why it could not be
  * </pre>
  */

@@ -13,7 +13,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** What {@code jvhost bench} prints of rows, whatever was measured. */
-class BenchTextTest {
+class BenchSummaryTest {
   private static final BenchRow HELD =
       new BenchRow(
           "window; to off",
@@ -25,18 +25,25 @@ class BenchTextTest {
 
   private static String json(BenchRow... rows) {
     var text = new StringWriter();
-    BenchText.json(
-        new PrintWriter(text), new Machine(2, "some processor", "25", "6.1"), List.of(rows));
+    var machine = new Machine(2, "some processor", "25", "6.1");
+    JsonText.print(new PrintWriter(text), BenchSummary.of(machine, List.of(rows)));
     return text.toString().replaceAll("\\s+", " ");
+  }
+
+  private static String line(BenchRow row) {
+    var text = new StringWriter();
+    BenchSummary.row(row).printText(new PrintWriter(text));
+    assertThat(text.toString()).endsWith("\n");
+    return text.toString().stripTrailing();
   }
 
   @Test
   void aRowIsOneLine() {
-    assertThat(BenchText.line(HELD))
+    assertThat(line(HELD))
         .matches(
             "window; to off +>= 5 times shorter +8\\.00 x shorter +holds +"
                 + "\\(p50 10\\.0 us to 80\\.0 us, p99 20\\.0 us to 90\\.0 us; 16 messages\\)");
-    assertThat(BenchText.line(LACKING)).contains("-").endsWith("(not measured: no gcc)");
+    assertThat(line(LACKING)).contains("-").endsWith("(not measured: no gcc)");
   }
 
   @Test

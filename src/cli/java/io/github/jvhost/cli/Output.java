@@ -1,0 +1,44 @@
+package io.github.jvhost.cli;
+
+import java.io.PrintWriter;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Prints what a command shows: as text, or as JSON where {@code --json} says so. */
+final class Output {
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec spec;
+
+  @Option(names = "--json", description = "Print one JSON object.")
+  private boolean json;
+
+  @SuppressWarnings("NullAway.Init") // picocli sets the fields
+  Output() {}
+
+  boolean isJson() {
+    return json;
+  }
+
+  void print(Shown shown) {
+    PrintWriter out = spec.commandLine().getOut();
+    if (json) {
+      JsonText.print(out, shown);
+    } else {
+      shown.printText(out);
+      out.flush();
+    }
+  }
+
+  /** Where messages go that come before the result. */
+  PrintWriter messages() {
+    return json ? spec.commandLine().getErr() : spec.commandLine().getOut();
+  }
+
+  /** Says on standard error that the command is ready. */
+  void announce(String line) {
+    PrintWriter err = spec.commandLine().getErr();
+    err.println(line);
+    err.flush();
+  }
+}
