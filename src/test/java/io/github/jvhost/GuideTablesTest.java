@@ -8,6 +8,7 @@ import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.Fact;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -106,11 +107,11 @@ class GuideTablesTest {
             BackEndProfile::stopLeavesRequestsInFlight,
             "BackEndProfile.hangsUpOnRefusal: of a message without an acknowledgement",
             BackEndProfile::hangsUpOnRefusal,
-            "BackEndProfile.stopKeepsSize: over GET_VRING_BASE",
-            BackEndProfile::stopKeepsSize,
-            "BackEndProfile.stopKeepsEnable: over GET_VRING_BASE; error notifier and byte order,"
+            "Fact.SIZE.isKeptOverStop: over GET_VRING_BASE",
+            Fact.SIZE::isKeptOverStop,
+            "Fact.ENABLED.isKeptOverStop: over GET_VRING_BASE; error notifier and byte order,"
                 + " too",
-            BackEndProfile::stopKeepsEnable);
+            Fact.ENABLED::isKeptOverStop);
     List<BackEndProfile> columns =
         List.of(
             BackEndProfile.GENERIC,

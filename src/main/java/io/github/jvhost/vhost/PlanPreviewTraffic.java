@@ -40,7 +40,7 @@ public record PlanPreviewTraffic(int messages, int replies) {
   }
 
   private static FrontEndRequest request(Step step, BackEndCapabilities capabilities) {
-    if (step instanceof Step.SetInflight) {
+    if (step instanceof Step.ReturnInflight) {
       return FrontEndRequest.SET_INFLIGHT_FD; // its region may come only as the plan is carried out
     }
     // So does a base that is told again; which one it is does not matter here.

@@ -5,12 +5,14 @@ import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.PlannedStep;
 import io.github.jvhost.vhost.plan.PlannedStep.Answer;
 import io.github.jvhost.vhost.plan.Step;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -45,6 +47,10 @@ final class PreparedPlan {
 
   private static final int NOT_A_BASE = -1;
 
+  /** What no other device is made of. */
+  private static final Set<Fact<?>> PLAIN =
+      Set.of(Fact.BASE, Fact.SIZE, Fact.KICK, Fact.CALL, Fact.ERR, Fact.STATUS);
+
   private final Plan plan;
   private final VhostUserChannel channel;
   private final PreparedMessages messages;
@@ -71,8 +77,8 @@ final class PreparedPlan {
     this.ring = new int[steps];
     this.told = new int[steps];
     for (int i = 0; i < steps; i++) {
-      boolean base = plan.steps().get(i).step() instanceof Step.SetRingBase;
-      ring[i] = base ? ((Step.SetRingBase) plan.steps().get(i).step()).ring() : NOT_A_BASE;
+      Step step = plan.steps().get(i).step();
+      ring[i] = step instanceof Step.Set<?> s && s.fact() == Fact.BASE ? s.ring() : NOT_A_BASE;
     }
   }
 
@@ -129,7 +135,7 @@ final class PreparedPlan {
   }
 
   private static PlannedStep unacknowledged(PlannedStep s) {
-    return s.step() instanceof Step.OfRing && isAcknowledged(s)
+    return s.step().ring() != Step.NO_RING && isAcknowledged(s)
         ? new PlannedStep(s.step(), Answer.NONE, s.field(), s.before(), s.after(), s.why())
         : s;
   }
@@ -150,29 +156,18 @@ final class PreparedPlan {
   private static boolean isPlain(PlannedStep planned) {
     return switch (planned.step()) {
       case Step.StopRing _ -> true;
-      case Step.SetRingBase s -> s.base() != null;
-      case Step.SetRingAddress _,
-          Step.SetRingSize _,
-          Step.SetRingKick _,
-          Step.SetRingCall _,
-          Step.SetRingErr _,
-          Step.SetStatus _ ->
-          planned.answer() != Answer.AWAITED;
+      case Step.Set<?> s -> PLAIN.contains(s.fact()) && planned.answer() != Answer.AWAITED;
+      case Step.SetRingAddress _ -> planned.answer() != Answer.AWAITED;
       // Of what makes another device of it each refusal has to be told apart.
-      case Step.SetMtu _,
-          Step.SetFeatures _,
+      case Step.ResumeRing _,
           Step.ReadStatus _,
-          Step.SetMemory _,
           Step.AddRegion _,
           Step.RemoveRegion _,
           Step.GetInflight _,
-          Step.SetInflight _,
+          Step.ReturnInflight _,
           Step.ResetDevice _,
-          Step.SetLog _,
           Step.BeginPresetup _,
-          Step.EndPresetup _,
-          Step.SetRingOrder _,
-          Step.EnableRing _ ->
+          Step.EndPresetup _ ->
           false;
     };
   }
@@ -225,7 +220,7 @@ final class PreparedPlan {
         steps.set(
             i,
             new PlannedStep(
-                new Step.SetRingBase(ring[i], told[i]),
+                new Step.Set<>(Fact.BASE, ring[i], told[i]),
                 planned.answer(),
                 planned.field(),
                 planned.before(),

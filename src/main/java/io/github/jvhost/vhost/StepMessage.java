@@ -16,6 +16,7 @@ import io.github.jvhost.protocol.VringAddress;
 import io.github.jvhost.protocol.VringDescriptor;
 import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.InflightRegion;
 import io.github.jvhost.vhost.plan.LogTarget;
 import io.github.jvhost.vhost.plan.Notifier;
@@ -24,6 +25,10 @@ import io.github.jvhost.vhost.plan.Step;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,13 +42,50 @@ record StepMessage(FrontEndRequest request, Payload payload, List<OwnedDescripto
   /** Flag of SET_VRING_ADDR: writes to the used ring are logged (VHOST_VRING_F_LOG). */
   private static final int VRING_F_LOG = 1;
 
+  /** How the value of each fact looks on the wire: one row a fact. */
+  private static final Map<Fact<?>, Row<?>> ROWS =
+      Stream.of(
+              row(Fact.MTU, FrontEndRequest.NET_SET_MTU, (r, s, _) -> number(r, s.value())),
+              row(Fact.FEATURES, FrontEndRequest.SET_FEATURES, (r, s, _) -> number(r, s.value())),
+              row(Fact.STATUS, FrontEndRequest.SET_STATUS, (r, s, _) -> number(r, s.value())),
+              row(Fact.LOG, FrontEndRequest.SET_LOG_BASE, (r, s, _) -> log(r, s.value())),
+              row(Fact.MEMORY, FrontEndRequest.SET_MEM_TABLE, (r, s, g) -> memory(r, s.value(), g)),
+              row(
+                  Fact.INFLIGHT,
+                  FrontEndRequest.SET_INFLIGHT_FD,
+                  (_, s, _) -> inflight(s.value().orElse(null))),
+              row(Fact.SIZE, FrontEndRequest.SET_VRING_NUM, (r, s, _) -> ring(r, s, s.value())),
+              row(
+                  Fact.ORDER,
+                  FrontEndRequest.SET_VRING_ENDIAN,
+                  (r, s, _) -> ring(r, s, s.value() == ByteOrder.BIG_ENDIAN ? 1 : 0)),
+              row(Fact.CALL, FrontEndRequest.SET_VRING_CALL, (r, s, _) -> eventfd(r, s)),
+              row(Fact.ERR, FrontEndRequest.SET_VRING_ERR, (r, s, _) -> eventfd(r, s)),
+              row(
+                  Fact.ENABLED,
+                  FrontEndRequest.SET_VRING_ENABLE,
+                  (r, s, _) -> ring(r, s, s.value() ? 1 : 0)),
+              row(Fact.BASE, FrontEndRequest.SET_VRING_BASE, (r, s, _) -> ring(r, s, s.value())),
+              row(Fact.KICK, FrontEndRequest.SET_VRING_KICK, (r, s, _) -> eventfd(r, s)))
+          .collect(Collectors.toUnmodifiableMap(Row::fact, Function.identity()));
+
+  private record Row<T>(Fact<T> fact, FrontEndRequest request, Body<T> body) {}
+
+  private interface Body<T> {
+    StepMessage of(FrontEndRequest request, Step.Set<T> step, boolean guestAddresses);
+  }
+
+  private static <T> Row<T> row(Fact<T> fact, FrontEndRequest request, Body<T> body) {
+    return new Row<>(fact, request, body);
+  }
+
   /**
    * The message.
    *
-   * @param step what is told
-   * @param stoppedAt the base for a {@link Step.SetRingBase} that has none of its own
-   * @param received the region for a {@link Step.SetInflight} that has none of its own
-   * @param guestAddresses whether user and ring addresses are told as guest addresses
+   * @param step what is sent
+   * @param stoppedAt the base for a {@link Step.ResumeRing}
+   * @param received the region for a {@link Step.ReturnInflight}
+   * @param guestAddresses whether user and ring addresses are sent as guest addresses
    *     (GPA_ADDRESSES)
    */
   static StepMessage of(
@@ -52,11 +94,17 @@ record StepMessage(FrontEndRequest request, Payload payload, List<OwnedDescripto
       @Nullable InflightRegion received,
       boolean guestAddresses) {
     return switch (step) {
-      case Step.SetMtu(int mtu) -> number(FrontEndRequest.NET_SET_MTU, mtu);
-      case Step.SetFeatures(long features) -> number(FrontEndRequest.SET_FEATURES, features);
-      case Step.SetStatus(int status) -> number(FrontEndRequest.SET_STATUS, status);
+      case Step.Set<?> s -> set(s, guestAddresses);
+      case Step.SetRingAddress s -> address(s, guestAddresses);
+      case Step.StopRing(int ring) ->
+          plain(FrontEndRequest.GET_VRING_BASE, new VringState(ring, 0));
+      case Step.ResumeRing(int ring) -> {
+        if (stoppedAt == null) {
+          throw new IllegalStateException("ring " + ring + " did not stop in this plan");
+        }
+        yield plain(FrontEndRequest.SET_VRING_BASE, new VringState(ring, stoppedAt));
+      }
       case Step.ReadStatus _ -> plain(FrontEndRequest.GET_STATUS, NoPayload.INSTANCE);
-      case Step.SetMemory(MemoryTable table) -> memory(table, guestAddresses);
       case Step.AddRegion(MemoryRegion region) ->
           new StepMessage(
               FrontEndRequest.ADD_MEM_REG,
@@ -66,46 +114,32 @@ record StepMessage(FrontEndRequest request, Payload payload, List<OwnedDescripto
           plain(FrontEndRequest.REM_MEM_REG, new SingleRegion(payload(region, guestAddresses)));
       case Step.GetInflight(int queues, int queueSize) ->
           plain(FrontEndRequest.GET_INFLIGHT_FD, new Inflight(0, 0, queues, queueSize));
-      case Step.SetInflight(InflightRegion own) -> {
-        InflightRegion told = own != null ? own : received;
-        if (told == null) {
-          throw new IllegalStateException("no in-flight region came in this plan");
-        }
-        yield new StepMessage(FrontEndRequest.SET_INFLIGHT_FD, told.layout(), List.of(told.file()));
-      }
+      case Step.ReturnInflight _ -> inflight(received);
       case Step.ResetDevice _ -> plain(FrontEndRequest.RESET_DEVICE, NoPayload.INSTANCE);
-      case Step.SetLog(LogTarget log) ->
-          new StepMessage(
-              FrontEndRequest.SET_LOG_BASE,
-              new LogRegion(log.size(), 0),
-              List.of(log.descriptor()));
       case Step.BeginPresetup _ -> number(FrontEndRequest.PRESETUP, PresetupCode.START);
       case Step.EndPresetup _ -> number(FrontEndRequest.PRESETUP, PresetupCode.END);
-      case Step.SetRingSize(int ring, int size) ->
-          plain(FrontEndRequest.SET_VRING_NUM, new VringState(ring, size));
-      case Step.SetRingBase(int ring, Integer base) -> {
-        Integer told = base != null ? base : stoppedAt;
-        if (told == null) {
-          throw new IllegalStateException("ring " + ring + " did not stop in this plan");
-        }
-        yield plain(FrontEndRequest.SET_VRING_BASE, new VringState(ring, told));
-      }
-      case Step.SetRingAddress s -> address(s, guestAddresses);
-      case Step.SetRingKick(int ring, Notifier kick) ->
-          notifier(FrontEndRequest.SET_VRING_KICK, ring, kick);
-      case Step.SetRingCall(int ring, Notifier call) ->
-          notifier(FrontEndRequest.SET_VRING_CALL, ring, call);
-      case Step.SetRingErr(int ring, Notifier err) ->
-          notifier(FrontEndRequest.SET_VRING_ERR, ring, err);
-      case Step.SetRingOrder(int ring, ByteOrder order) ->
-          plain(
-              FrontEndRequest.SET_VRING_ENDIAN,
-              new VringState(ring, order == ByteOrder.BIG_ENDIAN ? 1 : 0));
-      case Step.EnableRing(int ring, boolean enabled) ->
-          plain(FrontEndRequest.SET_VRING_ENABLE, new VringState(ring, enabled ? 1 : 0));
-      case Step.StopRing(int ring) ->
-          plain(FrontEndRequest.GET_VRING_BASE, new VringState(ring, 0));
     };
+  }
+
+  @SuppressWarnings("unchecked") // a row is found by its own fact
+  private static <T> StepMessage set(Step.Set<T> step, boolean guestAddresses) {
+    Row<T> row = (Row<T>) ROWS.get(step.fact());
+    if (row == null) {
+      throw new IllegalStateException("vhost-user has no message for " + step.fact());
+    }
+    return row.body.of(row.request, step, guestAddresses);
+  }
+
+  private static StepMessage inflight(@Nullable InflightRegion region) {
+    if (region == null) {
+      throw new IllegalStateException("no in-flight region came in this plan");
+    }
+    return new StepMessage(
+        FrontEndRequest.SET_INFLIGHT_FD, region.layout(), List.of(region.file()));
+  }
+
+  private static StepMessage log(FrontEndRequest request, LogTarget log) {
+    return new StepMessage(request, new LogRegion(log.size(), 0), List.of(log.descriptor()));
   }
 
   private static MemoryRegionPayload payload(MemoryRegion region, boolean guestAddresses) {
@@ -116,14 +150,15 @@ record StepMessage(FrontEndRequest request, Payload payload, List<OwnedDescripto
         region.fileOffset());
   }
 
-  private static StepMessage memory(MemoryTable table, boolean guestAddresses) {
+  private static StepMessage memory(
+      FrontEndRequest request, MemoryTable table, boolean guestAddresses) {
     List<MemoryRegionPayload> regions = new ArrayList<>(table.regions().size());
     List<OwnedDescriptor> files = new ArrayList<>(table.regions().size());
     for (MemoryRegion region : table.regions()) {
       regions.add(payload(region, guestAddresses));
       files.add(region.file());
     }
-    return new StepMessage(FrontEndRequest.SET_MEM_TABLE, new MemoryTablePayload(regions), files);
+    return new StepMessage(request, new MemoryTablePayload(regions), files);
   }
 
   private static StepMessage address(Step.SetRingAddress step, boolean guestAddresses) {
@@ -144,12 +179,16 @@ record StepMessage(FrontEndRequest request, Payload payload, List<OwnedDescripto
     return guestAddresses ? guestAddress : memory.userAddressOf(guestAddress, 1);
   }
 
-  private static StepMessage notifier(FrontEndRequest request, int ring, Notifier notifier) {
-    return switch (notifier) {
-      case Notifier.WithoutDescriptor _ -> plain(request, new VringDescriptor(ring, true));
+  private static StepMessage eventfd(FrontEndRequest request, Step.Set<Notifier> step) {
+    return switch (step.value()) {
+      case Notifier.WithoutDescriptor _ -> plain(request, new VringDescriptor(step.ring(), true));
       case Notifier.Eventfd(OwnedDescriptor descriptor) ->
-          new StepMessage(request, new VringDescriptor(ring, false), List.of(descriptor));
+          new StepMessage(request, new VringDescriptor(step.ring(), false), List.of(descriptor));
     };
+  }
+
+  private static StepMessage ring(FrontEndRequest request, Step step, int number) {
+    return plain(request, new VringState(step.ring(), number));
   }
 
   private static StepMessage number(FrontEndRequest request, long value) {

@@ -7,6 +7,7 @@ import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.DeviceConfig;
+import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Known;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
@@ -140,9 +141,9 @@ public final class VhostDevice implements AutoCloseable {
 
   /** What one back end was told, the next has to understand; what it had beyond is no matter. */
   private void requireWhatWasTold(BackEndCapabilities now) {
-    Long features = toldLast.features().orNull();
+    Long features = toldLast.get(Fact.FEATURES).orNull();
     long missing = features == null ? 0 : features & ~now.features();
-    MemoryTable memory = toldLast.memory().orNull();
+    MemoryTable memory = toldLast.get(Fact.MEMORY).orNull();
     int regions = memory == null ? 0 : memory.regions().size();
     if (missing != 0 || now.maxMemoryRegions() < regions) {
       throw new VhostException(
@@ -247,7 +248,7 @@ public final class VhostDevice implements AutoCloseable {
     Outcome outcome = execution.outcome();
     shadow = shadow.after(execution.plan(), outcome);
     boolean slotsUnknown =
-        capabilities.hasMemorySlots() && shadow.memory() instanceof Known.Unknown;
+        capabilities.hasMemorySlots() && shadow.get(Fact.MEMORY) instanceof Known.Unknown;
     if (connection != null && (slotsUnknown || !connection.usable())) {
       connection.close();
       connection = null;
@@ -324,7 +325,7 @@ public final class VhostDevice implements AutoCloseable {
       connection.close();
       connection = null;
     }
-    if (shadow.features().isTold()) {
+    if (shadow.get(Fact.FEATURES).isTold()) {
       toldLast = shadow;
     }
     shadow = Shadow.nothingTold();

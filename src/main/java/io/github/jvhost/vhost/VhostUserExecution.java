@@ -11,6 +11,7 @@ import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.vhost.plan.BackEndRefusedException;
+import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.InflightRegion;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
@@ -103,9 +104,7 @@ final class VhostUserExecution extends ChannelExecution {
   private void send() {
     while (failure() == null && next < steps.size() && !blocked(steps.get(next))) {
       PlannedStep planned = steps.get(next);
-      if (planned.step() instanceof Step.SetInflight(InflightRegion own)
-          && own == null
-          && inflight == null) {
+      if (planned.step() instanceof Step.ReturnInflight && inflight == null) {
         next++; // the back end has none to share
         continue;
       }
@@ -156,7 +155,7 @@ final class VhostUserExecution extends ChannelExecution {
   }
 
   private static boolean goesOnWhereItStopped(Step step) {
-    return step instanceof Step.SetRingBase(int _, Integer base) && base == null;
+    return step instanceof Step.ResumeRing;
   }
 
   /**
@@ -240,7 +239,7 @@ final class VhostUserExecution extends ChannelExecution {
           return false;
         }
       }
-      case Step.SetLog _ -> {
+      case Step.Set<?> s when s.fact() == Fact.LOG -> {
         // Always answered with LOG_SHMFD, and the answer's body differs from back end to back end.
       }
       default -> {
@@ -259,7 +258,7 @@ final class VhostUserExecution extends ChannelExecution {
 
   /** Where a ring goes on that an earlier step of this plan has stopped; null: nowhere known. */
   private @Nullable Integer stoppedAt(Step step) {
-    if (!(step instanceof Step.SetRingBase(int ring, Integer base)) || base != null) {
+    if (!(step instanceof Step.ResumeRing(int ring))) {
       return null;
     }
     for (int i = 0; i < next; i++) {

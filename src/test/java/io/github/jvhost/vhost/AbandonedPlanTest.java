@@ -10,6 +10,7 @@ import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.BackEndRefusedException;
 import io.github.jvhost.vhost.plan.Configs;
+import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Known;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
@@ -154,7 +155,7 @@ class AbandonedPlanTest {
       Plan plan = Planner.plan(before, configs.running(1), Configs.backEnd(BackEndProfile.GENERIC));
       Shadow after = before.after(plan, refusedAtTheSecondOf(2));
       assertThat(plan.steps()).hasSizeGreaterThan(2);
-      assertThat(after.status()).isEqualTo(Known.notTold());
+      assertThat(after.get(Fact.STATUS)).isEqualTo(Known.notTold());
       assertThat(after.anyRingMayRun()).isFalse();
     }
   }

@@ -15,6 +15,7 @@ import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.RingView;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.Configs;
+import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.NetFeature;
 import java.io.IOException;
@@ -231,7 +232,7 @@ class DisconnectSweepTest {
       runs = started(rig, 0) && started(rig, 1);
     }
     assertThat(runs).as(at).isTrue();
-    assertThat(net.shadow().memory().isTold()).as(at).isTrue();
+    assertThat(net.shadow().get(Fact.MEMORY).isTold()).as(at).isTrue();
   }
 
   private static boolean started(Rig rig, int ring) {

@@ -9,6 +9,7 @@ import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Known;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.NetFeature;
@@ -125,7 +126,7 @@ class ImpossiblePositionTest {
       VhostNetGroup.start(rig.nets, StartOrder.PLANNED);
 
       assertThat(rig.net().running()).isTrue();
-      assertThat(rig.net().shadow().ring(0).base()).isEqualTo(Known.told(next));
+      assertThat(rig.net().shadow().ring(0).get(Fact.BASE)).isEqualTo(Known.told(next));
     }
   }
 

@@ -10,6 +10,7 @@ import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Notifier;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.RingShadow;
@@ -128,8 +129,8 @@ class NotifierChangeTest {
   private static void holds(Rig rig, int ring) {
     RingNotifiers now = rig.notifiers.getFirst().get(ring);
     RingShadow held = rig.net().shadow().ring(ring);
-    assertThat(held.call().is(new Notifier.Eventfd(now.call().descriptor()))).isTrue();
-    assertThat(held.kick().is(new Notifier.Eventfd(now.kick().descriptor()))).isTrue();
+    assertThat(held.get(Fact.CALL).is(new Notifier.Eventfd(now.call().descriptor()))).isTrue();
+    assertThat(held.get(Fact.KICK).is(new Notifier.Eventfd(now.kick().descriptor()))).isTrue();
     rig.noRuleWasBroken();
   }
 

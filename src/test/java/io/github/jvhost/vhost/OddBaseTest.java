@@ -9,6 +9,7 @@ import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Known;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.RefusedBase;
@@ -89,7 +90,7 @@ class OddBaseTest {
       assertThat(rig.net().model().queue(1).next().avail()).as("its neighbour").isEqualTo(11);
 
       rig.net().start();
-      assertThat(rig.net().shadow().ring(0).base()).isEqualTo(Known.told(used));
+      assertThat(rig.net().shadow().ring(0).get(Fact.BASE)).isEqualTo(Known.told(used));
     }
   }
 
@@ -146,7 +147,7 @@ class OddBaseTest {
       assertThat(rig.backEnd().record().names(mark)).contains("GET_VRING_BASE", "SET_VRING_BASE");
       assertThat(rig.net().running()).isTrue();
       for (int ring = 0; ring < LAST_RING; ring++) {
-        assertThat(rig.net().shadow().ring(ring).base()).isEqualTo(Known.told(10 + ring));
+        assertThat(rig.net().shadow().ring(ring).get(Fact.BASE)).isEqualTo(Known.told(10 + ring));
         assertThat(rig.backEnd().ring(ring).orElseThrow().base()).isEqualTo(10 + ring);
       }
     }

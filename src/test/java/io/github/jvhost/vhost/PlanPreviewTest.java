@@ -12,6 +12,7 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OpenDescriptors;
 import io.github.jvhost.testkit.preview.PlanPreviewMemory;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.PlannedStep;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.RingAddresses;
@@ -93,10 +94,10 @@ class PlanPreviewTest {
     assertThat(preview.withoutPresetup().steps())
         .extracting(PlannedStep::step)
         .contains(
-            new Step.SetRingSize(0, 256),
-            new Step.SetRingBase(0, 79),
-            new Step.SetRingBase(1, 98),
-            new Step.EnableRing(1, true));
+            new Step.Set<>(Fact.SIZE, 0, 256),
+            new Step.Set<>(Fact.BASE, 0, 79),
+            new Step.Set<>(Fact.BASE, 1, 98),
+            new Step.Set<>(Fact.ENABLED, 1, true));
     assertThat(preview.withoutPresetup().describe())
         .contains("ring 0 address")
         .contains("memory table not told -> 1 region(s), 128 MiB");
@@ -189,7 +190,7 @@ class PlanPreviewTest {
           .isEqualTo(steps(preview(early, early, backEnd).stopWindow()));
       assertThat(preview.stopWindow().steps())
           .extracting(PlannedStep::step)
-          .contains(new Step.SetRingBase(0, 79), new Step.SetRingBase(1, 1234));
+          .contains(new Step.Set<>(Fact.BASE, 0, 79), new Step.Set<>(Fact.BASE, 1, 1234));
     }
   }
 

@@ -23,6 +23,7 @@ import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.Configs;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.DeviceConfig.Lifecycle;
+import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.InflightRegion;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
@@ -139,10 +140,7 @@ final class PlannedBackEnd {
     InflightRegion made = null;
     for (int i = 0; i < bases.length; i++) {
       Step step = steps.get(i).step();
-      Integer where =
-          step instanceof Step.SetRingBase(int ring, Integer base) && base == null
-              ? stoppedAt[ring]
-              : null;
+      Integer where = step instanceof Step.ResumeRing(int ring) ? stoppedAt[ring] : null;
       StepMessage message = StepMessage.of(step, where, made, false);
       var outcome =
           state.handle(message.request(), message.payload(), message.descriptors().size());
@@ -281,10 +279,14 @@ final class PlannedBackEnd {
       }
     }
     boolean told =
-        plan.steps().stream()
-            .anyMatch(s -> s.step() instanceof Step.SetRingBase b && b.ring() == index);
+        plan.steps().stream().anyMatch(s -> s.step().ring() == index && isBase(s.step()));
     assertThat(goesOn || told).as("a ring that starts is told where, " + what).isTrue();
     ranFrom[index] = held.started() ? held.base() : null;
+  }
+
+  private static boolean isBase(Step step) {
+    return step instanceof Step.ResumeRing
+        || (step instanceof Step.Set<?> set && set.fact() == Fact.BASE);
   }
 
   /** What this kind of back end makes of the base that it is told. */

@@ -8,6 +8,7 @@ import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.Configs;
+import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.virtio.RingIndex;
@@ -72,7 +73,9 @@ class PreparedStartTest {
   /** Notifiers are other files in each rig, and so are memory tables. */
   private static String withoutNotifiers(Shadow shadow) {
     return shadow.rings().stream()
-        .map(r -> "%s %s %s %s".formatted(r.run(), r.size(), r.base(), r.addresses()))
+        .map(r ->
+            "%s %s %s %s"
+                .formatted(r.run(), r.get(Fact.SIZE), r.get(Fact.BASE), r.get(Fact.ADDRESS)))
         .toList()
         .toString();
   }

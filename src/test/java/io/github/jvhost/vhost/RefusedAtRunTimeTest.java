@@ -10,6 +10,7 @@ import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Faults.Wrong;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Known;
 import io.github.jvhost.virtio.DeviceChange;
 import io.github.jvhost.virtio.DeviceStatus;
@@ -255,7 +256,7 @@ class RefusedAtRunTimeTest {
 
       assertThat(told.next()).startsWith("lost: net0: mtu").contains("answered 1");
       assertThat(told.next()).isEqualTo("running");
-      assertThat(net.shadow().mtu()).isEqualTo(Known.told(1400));
+      assertThat(net.shadow().get(Fact.MTU)).isEqualTo(Known.told(1400));
       assertThat(links)
           .as("the MTU, the link, its return, the announcement")
           .containsExactly(true, false, true, true);

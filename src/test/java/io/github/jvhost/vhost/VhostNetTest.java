@@ -18,6 +18,7 @@ import io.github.jvhost.testkit.RecordedMessage;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.BackEndRefusedException;
 import io.github.jvhost.vhost.plan.Configs;
+import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Known;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.PresetupMode;
@@ -132,7 +133,7 @@ class VhostNetTest {
       SideBySide.run(List.of(start), Rig.soon());
       assertThat(net.migration().finish(start).failure()).isNull();
       assertThat(vcpu.join(Duration.ofSeconds(20))).isTrue();
-      assertThat(net.shadow().mtu()).isEqualTo(Known.told(1400));
+      assertThat(net.shadow().get(Fact.MTU)).isEqualTo(Known.told(1400));
       assertThat(rig.backEnd().record().names(mark))
           .filteredOn("NET_SET_MTU"::equals)
           .as("the start told the old one, the access the new one")

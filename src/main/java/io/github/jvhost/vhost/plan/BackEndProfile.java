@@ -51,7 +51,7 @@ public enum BackEndProfile {
    * What a back end keeps of a ring over GET_VRING_BASE, of what may have to be told again. None
    * promises the base, and every one forgets the kick.
    */
-  private enum StopKeeps {
+  enum StopKeeps {
     /** Nothing: crosvm and VPP give the ring back as it was before anything was told of it. */
     NOTHING,
     /** Whether it is enabled. */
@@ -155,17 +155,9 @@ public enum BackEndProfile {
     return effective().hangsUpOnRefusal;
   }
 
-  /** {@return whether a ring has the size that it was told after GET_VRING_BASE, too} */
-  public boolean stopKeepsSize() {
-    return effective().stopKeeps == StopKeeps.SIZE_AND_ENABLE;
-  }
-
-  /**
-   * {@return whether a ring is as enabled, and reports errors where it did, after GET_VRING_BASE,
-   * too}
-   */
-  public boolean stopKeepsEnable() {
-    return effective().stopKeeps != StopKeeps.NOTHING;
+  /** Whether a ring keeps as much as this over GET_VRING_BASE. */
+  boolean keeps(StopKeeps atLeast) {
+    return effective().stopKeeps.compareTo(atLeast) >= 0;
   }
 
   /**

@@ -1,60 +1,45 @@
 package io.github.jvhost.vhost.plan;
 
-import java.util.ArrayList;
-import java.util.List;
-import java.util.function.UnaryOperator;
+import io.github.jvhost.vhost.plan.Fact.Early;
 
 /**
  * What may be told early: the configuration of a running device, without what could make this back
  * end look into guest memory, start a ring, or believe that the driver is ready.
  *
- * <pre>
- *                       explicit    implicit, ring-holding    implicit, any other
- *   size, enable        yes         yes                       yes
- *   call                none        yes                       yes
- *   address             yes         yes                       -
- *   kick                none        yes                       -
- *   base                as saved    -                         -
- * </pre>
+ * <p>What that is stands in the columns "early" and "earlyValue" of {@link Fact}.
  *
  * <p>Pure functions: thread-safe.
  */
 public final class EarlyConfiguration {
-  private static final Notifier NONE = new Notifier.WithoutDescriptor();
-
   private EarlyConfiguration() {}
 
   /**
-   * {@return what a back end with PRESETUP is told early: everything, with notifiers that wake
+   * {@return what a back end with PRESETUP is sent early: everything, with eventfds that wake
    * nobody}
    *
-   * @param running what it is to know once the device runs
+   * @param running what it is to hold once the device runs
    */
   public static DeviceConfig explicit(DeviceConfig running) {
-    return early(
-        running, DeviceConfig.Lifecycle.EARLY_EXPLICIT, ring -> ring.withNotifiers(NONE, NONE));
+    return early(running, DeviceConfig.Lifecycle.EARLY_EXPLICIT, Early.EXPLICIT);
   }
 
   /**
-   * {@return what a back end is told early that knows nothing of presetup}
+   * {@return what a back end is sent early that knows nothing of presetup}
    *
-   * @param running what it is to know once the device runs
-   * @param capabilities of that back end: whether it holds its rings decides how much it is told
+   * @param running what it is to hold once the device runs
+   * @param capabilities of that back end: whether it holds its rings decides how much it is sent
    */
   public static DeviceConfig implicit(DeviceConfig running, BackEndCapabilities capabilities) {
     boolean held = capabilities.hasStatus() && capabilities.profile().holdsRingsUntilDriverOk();
-    return early(
-        running,
-        DeviceConfig.Lifecycle.EARLY,
-        held
-            ? ring -> ring.withBase(null, null)
-            : ring -> ring.withoutAddresses().withNotifiers(null, ring.call()));
+    return early(running, DeviceConfig.Lifecycle.EARLY, held ? Early.HOLDING : Early.ANY);
   }
 
   /**
-   * What a back end is told early in a mode that is not off.
+   * {@return what a back end is sent early in a mode that is not off}
    *
-   * @param running what it is to know once the device runs
+   * @param mode explicit, or implicit
+   * @param running what it is to hold once the device runs
+   * @param capabilities of that back end
    */
   public static DeviceConfig of(
       PresetupMode mode, DeviceConfig running, BackEndCapabilities capabilities) {
@@ -62,11 +47,22 @@ public final class EarlyConfiguration {
   }
 
   private static DeviceConfig early(
-      DeviceConfig running, DeviceConfig.Lifecycle lifecycle, UnaryOperator<RingConfig> early) {
-    List<RingConfig> rings = new ArrayList<>(running.rings().size());
-    for (RingConfig ring : running.rings()) {
-      rings.add(ring.isSetUp() ? early.apply(ring) : ring);
-    }
-    return running.with(lifecycle, rings);
+      DeviceConfig running, DeviceConfig.Lifecycle lifecycle, Early to) {
+    return running.with(lifecycle, running.rings().stream().map(r -> early(r, to)).toList());
+  }
+
+  private static RingConfig early(RingConfig ring, Early to) {
+    return ring.isSetUp()
+        ? new RingConfig(
+            Fact.SIZE.early(ring.size(), to),
+            Fact.ADDRESS.early(ring.addresses(), to),
+            Fact.BASE.early(ring.base(), to),
+            Fact.BASE.early(ring.usedIndex(), to),
+            Fact.KICK.early(ring.kick(), to),
+            Fact.CALL.early(ring.call(), to),
+            Fact.ERR.early(ring.err(), to),
+            ring.enabled(),
+            ring.logUsed())
+        : ring;
   }
 }

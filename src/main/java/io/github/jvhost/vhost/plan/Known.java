@@ -97,4 +97,9 @@ public sealed interface Known<T> {
   default @Nullable T orNull() {
     return this instanceof Told<T>(T told) ? told : null;
   }
+
+  /** What is known once the value may be gone; what was never told still was not. */
+  default Known<T> mayBeGone() {
+    return this instanceof NotTold ? this : unknown();
+  }
 }

@@ -27,14 +27,13 @@ final class MemorySteps {
   /**
    * Adds the steps.
    *
-   * @return whether they replace memory that was told before
    * @throws VhostException the back end cannot take so many regions, or which of them it holds is
    *     not known
    */
-  boolean tell() {
-    Known<MemoryTable> held = plan.now().memory();
+  void send() {
+    Known<MemoryTable> held = plan.now().get(Fact.MEMORY);
     if (held.is(wanted)) {
-      return false;
+      return;
     }
     int most = plan.capabilities().maxMemoryRegions();
     if (wanted.regions().size() > most) {
@@ -44,20 +43,14 @@ final class MemorySteps {
           Recovery.GIVE_UP);
     }
     if (plan.capabilities().hasMemorySlots()) {
-      tellDifference(held);
+      sendDifference(held);
     } else {
-      plan.add(
-          new Step.SetMemory(wanted),
-          Answer.COLLECTED,
-          "memory table",
-          sizes(held),
-          sizes(wanted),
-          PlanDraft.whyTold(held));
+      plan.send(Fact.MEMORY, Step.NO_RING);
     }
-    return held.isTold();
+    plan.replacesMemory(held.isTold());
   }
 
-  private void tellDifference(Known<MemoryTable> known) {
+  private void sendDifference(Known<MemoryTable> known) {
     MemoryTable held =
         switch (known) {
           case Known.NotTold<MemoryTable> _ -> MemoryTable.EMPTY;
@@ -93,12 +86,7 @@ final class MemorySteps {
     }
   }
 
-  private static Object sizes(Known<MemoryTable> known) {
-    MemoryTable table = known.orNull();
-    return table == null ? known : sizes(table);
-  }
-
-  private static String sizes(MemoryTable table) {
+  static String sizes(MemoryTable table) {
     return "%d region(s), %d MiB".formatted(table.regions().size(), table.totalBytes() >> 20);
   }
 

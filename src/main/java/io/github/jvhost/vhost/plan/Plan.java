@@ -31,8 +31,7 @@ public record Plan(
 
   /** {@return whether a ring goes on, in this plan, where the same plan has stopped it} */
   public boolean goesOnWhereARingStops() {
-    return steps.stream()
-        .anyMatch(s -> s.step() instanceof Step.SetRingBase(int _, Integer base) && base == null);
+    return steps.stream().anyMatch(s -> s.step() instanceof Step.ResumeRing);
   }
 
   /** {@return the plan for people, one line a step, each with its line end} */

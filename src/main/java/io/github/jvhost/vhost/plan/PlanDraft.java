@@ -1,9 +1,11 @@
 package io.github.jvhost.vhost.plan;
 
 import io.github.jvhost.vhost.plan.PlannedStep.Answer;
+import io.github.jvhost.virtio.NetFeature;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -17,6 +19,8 @@ final class PlanDraft {
   private final BackEndCapabilities capabilities;
   private final ShadowEditor now;
   private final List<PlannedStep> steps = new ArrayList<>();
+
+  private boolean replacesMemory;
 
   /** The rings of {@link Step.StopRing} among them: asked for once for each ring. */
   private final BitSet stopped = new BitSet();
@@ -57,12 +61,12 @@ final class PlanDraft {
 
   /** Whether anything but the log bit is to become different in features that were told. */
   boolean featuresChangeForGood() {
-    return changesForGood(now.features());
+    return changesForGood(now.get(Fact.FEATURES));
   }
 
   /** The same, seen from before the first step. */
   boolean renegotiates() {
-    return changesForGood(before.features());
+    return changesForGood(before.get(Fact.FEATURES));
   }
 
   private boolean changesForGood(Known<Long> features) {
@@ -82,7 +86,7 @@ final class PlanDraft {
 
   /** Whether what is in flight is, or may be, to be noted in another region than up to now. */
   boolean replacesInflight() {
-    return switch (before.inflight()) {
+    return switch (before.get(Fact.INFLIGHT)) {
       case Known.NotTold<?> _ -> false;
       case Known.Unknown<?> _ -> true;
       case Known.Told<Optional<InflightRegion>>(Optional<InflightRegion> held) ->
@@ -96,6 +100,104 @@ final class PlanDraft {
   /** Whether the ring is stopped by one of the steps so far. */
   boolean stops(int index) {
     return stopped.get(index);
+  }
+
+  /** Whether guest memory that was told before has been replaced by the steps so far. */
+  boolean replacesMemory() {
+    return replacesMemory;
+  }
+
+  void replacesMemory(boolean replaced) {
+    replacesMemory = replaced;
+  }
+
+  // ---- what rows ask ----
+
+  @Nullable Why whyFeatures(Known<Long> held) {
+    if (held.is(desired.features())) {
+      return null;
+    }
+    return held.isTold() && !featuresChangeForGood() ? Why.LOGGING : whySent(held);
+  }
+
+  /** An err notifier that is not wanted any more is taken back. */
+  @Nullable Notifier wantedErr(int ring) {
+    Notifier err = wanted(ring).err();
+    boolean heldOne = now.ring(ring).get(Fact.ERR).orNull() instanceof Notifier.Eventfd;
+    return err == null && heldOne ? new Notifier.WithoutDescriptor() : err;
+  }
+
+  /** Early, a base only completes the ring. The real base is sent in the stop window. */
+  @Nullable Integer wantedBase(int ring) {
+    boolean complete = !(now.ring(ring).get(Fact.BASE) instanceof Known.NotTold);
+    return desired.lifecycle().isEarly() && complete ? null : wanted(ring).base();
+  }
+
+  @Nullable Why whyBase(int ring, Known<Integer> held) {
+    if (held.is(wanted(ring).base())) {
+      return null;
+    }
+    return held instanceof Known.Unknown ? Why.EARLY_BASE : whySent(held);
+  }
+
+  @Nullable Why whyAddress(int ring, Known<RingAddresses> held) {
+    if (!held.is(wanted(ring).addresses())) {
+      boolean forgotten = replacesMemory && held instanceof Known.Unknown;
+      return forgotten ? Why.MEMORY_CHANGED : whySent(held);
+    }
+    return wouldResumeElsewhere(ring) ? Why.USED_INDEX_DIFFERS : null;
+  }
+
+  /** Whether the back end would take the used index in guest memory for the base just sent. */
+  private boolean wouldResumeElsewhere(int ring) {
+    RingConfig wanted = wanted(ring);
+    return capabilities.profile().takesUsedIndexAtTranslation()
+        && wanted.usedIndex() != null
+        && wanted.base() != null
+        && wanted.usedIndex() != (wanted.base() & 0xffff)
+        && !steps.isEmpty()
+        && isBaseOf(ring, steps.getLast().step());
+  }
+
+  private static boolean isBaseOf(int ring, Step step) {
+    return switch (step) {
+      case Step.Set<?> s -> s.fact() == Fact.BASE && s.ring() == ring;
+      case Step.ResumeRing r -> r.ring() == ring;
+      default -> false;
+    };
+  }
+
+  /** One message for where a ring lies and whether it is logged. */
+  Step addressStep(int ring) {
+    RingConfig wanted = wanted(ring);
+    RingAddresses at = Objects.requireNonNull(wanted.addresses());
+    boolean packed = NetFeature.RING_PACKED.in(desired.features());
+    return new Step.SetRingAddress(
+        ring, at, desired.memory(), wanted.logUsed(), packed ? at.descriptor() : at.used());
+  }
+
+  // ---- steps ----
+
+  /**
+   * Adds the step of a fact, where the back end does not hold what is wanted.
+   *
+   * @param ring vring index; {@link Step#NO_RING} for a fact of the device
+   */
+  <T> void send(Fact<T> fact, int ring) {
+    T wanted = fact.wanted(this, ring);
+    if (wanted != null) {
+      Why why = fact.why(this, ring, now.get(fact, ring), wanted);
+      if (why != null) {
+        send(fact, ring, wanted, why);
+      }
+    }
+  }
+
+  /** Adds the step that makes the back end hold this value. */
+  <T> void send(Fact<T> fact, int ring, T value, Why why) {
+    String field = ring == Step.NO_RING ? fact.name() : ringField(ring, fact.name());
+    Object held = fact.text(now.get(fact, ring));
+    add(fact.step(this, ring, value), fact.answer(), field, held, fact.text(value), why);
   }
 
   /** Adds a step behind all others. */
@@ -120,7 +222,7 @@ final class PlanDraft {
         || step instanceof Step.GetInflight);
   }
 
-  static Why whyTold(Known<?> held) {
+  static Why whySent(Known<?> held) {
     return switch (held) {
       case Known.NotTold<?> _ -> Why.NOT_TOLD;
       case Known.Told<?> _ -> Why.CHANGED;

@@ -34,7 +34,6 @@ public final class Planner {
   private final DeviceConfig desired;
   private final BackEndCapabilities capabilities;
   private final ShadowEditor now;
-  private boolean memoryChanged;
 
   private Planner(PlanDraft plan) {
     this.plan = plan;
@@ -75,7 +74,7 @@ public final class Planner {
     new RingStops(plan).stopAll();
     // Only now, because a reset may take the indexes away before they are read.
     boolean mayHaveStatus = capabilities.hasStatus() && mayHaveStatus();
-    boolean anythingToReset = now.features().isTold() || mayHaveStatus;
+    boolean anythingToReset = now.get(Fact.FEATURES).isTold() || mayHaveStatus;
     if (desired.lifecycle() == DeviceConfig.Lifecycle.RESET
         && capabilities.has(ProtocolFeature.RESET_DEVICE)
         && anythingToReset) {
@@ -101,10 +100,10 @@ public final class Planner {
     for (int i = 0; i < now.ringCount(); i++) {
       stops.disableWhatIsGone(i);
     }
-    RingSteps rings = new RingSteps(plan, memoryChanged);
+    RingSteps rings = new RingSteps(plan);
     rings.describe();
     inflight();
-    rings.putInService();
+    rings.putIntoService();
     if (explicit && steps.size() > frame) {
       PlannedStep begin =
           new PlannedStep(
@@ -114,35 +113,25 @@ public final class Planner {
     }
     if (desired.lifecycle() == DeviceConfig.Lifecycle.RUNNING
         && capabilities.hasStatus()
-        && !now.status().is(DeviceStatus.RUNNING)) {
+        && !now.get(Fact.STATUS).is(DeviceStatus.RUNNING)) {
       status(DeviceStatus.RUNNING, Why.START);
     }
   }
 
   private void device() {
-    if (desired.mtu() != null
-        && capabilities.has(ProtocolFeature.MTU)
-        && !now.mtu().is(desired.mtu())) {
-      plan.add(
-          new Step.SetMtu(desired.mtu()),
-          Answer.COLLECTED,
-          "mtu",
-          now.mtu(),
-          desired.mtu(),
-          PlanDraft.whyTold(now.mtu()));
-    }
+    plan.send(Fact.MTU, Step.NO_RING);
     // A log that shrinks shrinks after the memory that it covered is gone; one that grows comes
     // first.
-    LogTarget held = now.log().orNull();
+    LogTarget held = now.get(Fact.LOG).orNull();
     boolean logShrinks =
         held != null && desired.log() != null && desired.log().size() < held.size();
     if (!logShrinks) {
-      log();
+      plan.send(Fact.LOG, Step.NO_RING);
     }
     features();
-    memoryChanged = new MemorySteps(plan).tell();
+    new MemorySteps(plan).send();
     if (logShrinks) {
-      log();
+      plan.send(Fact.LOG, Step.NO_RING);
     }
   }
 
@@ -160,18 +149,10 @@ public final class Planner {
     int queues = desired.rings().size();
     InflightRegion kept = desired.inflight();
     if (kept != null && kept.fits(queues, size)) {
-      if (!now.inflight().is(Optional.of(kept))) {
-        plan.add(
-            new Step.SetInflight(kept),
-            Answer.COLLECTED,
-            "in-flight region",
-            null,
-            kept.layout(),
-            Why.INFLIGHT);
-      }
+      plan.send(Fact.INFLIGHT, Step.NO_RING);
       return;
     }
-    Optional<InflightRegion> held = now.inflight().orNull();
+    Optional<InflightRegion> held = now.get(Fact.INFLIGHT).orNull();
     if (held != null && (held.isEmpty() || held.get().fits(queues, size))) {
       return; // it has one that is large enough, or has said that it has none to share
     }
@@ -183,7 +164,7 @@ public final class Planner {
         "for %d rings of %d".formatted(queues, size),
         Why.INFLIGHT);
     plan.add(
-        new Step.SetInflight(null),
+        new Step.ReturnInflight(),
         Answer.COLLECTED,
         "in-flight region",
         null,
@@ -195,17 +176,7 @@ public final class Planner {
     if (capabilities.hasStatus() && plan.featuresChangeForGood() && mayHaveStatus()) {
       status(0, Why.RENEGOTIATE);
     }
-    if (!now.features().is(desired.features())) {
-      Long held = now.features().orNull();
-      boolean logging = held != null && !plan.featuresChangeForGood();
-      plan.add(
-          new Step.SetFeatures(desired.features()),
-          Answer.COLLECTED,
-          "features",
-          hex(now.features()),
-          "0x" + Long.toHexString(desired.features()),
-          logging ? Why.LOGGING : PlanDraft.whyTold(now.features()));
-    }
+    plan.send(Fact.FEATURES, Step.NO_RING);
     if (capabilities.hasStatus() && !surelyHasFeaturesOk() && !startsInOneGo()) {
       status(DeviceStatus.FEATURES_OK, Why.FEATURES_SETTLED);
       if (desired.lifecycle().isEarly()) {
@@ -223,39 +194,21 @@ public final class Planner {
   /** After a stop only the way back to DRIVER_OK is left: features were settled long before. */
   private boolean startsInOneGo() {
     return desired.lifecycle() == DeviceConfig.Lifecycle.RUNNING
-        && now.status() instanceof Known.Unknown
-        && now.features().is(desired.features());
+        && now.get(Fact.STATUS) instanceof Known.Unknown
+        && now.get(Fact.FEATURES).is(desired.features());
   }
 
   private boolean mayHaveStatus() {
-    return !(now.status() instanceof Known.NotTold) && !now.status().is(0);
+    return !(now.get(Fact.STATUS) instanceof Known.NotTold) && !now.get(Fact.STATUS).is(0);
   }
 
   private boolean surelyHasFeaturesOk() {
-    Integer held = now.status().orNull();
+    Integer held = now.get(Fact.STATUS).orNull();
     return held != null && (held & DeviceStatus.FEATURES_OK) != 0;
   }
 
-  private void log() {
-    LogTarget log = desired.log();
-    if (log != null && !now.log().is(log)) {
-      plan.add(new Step.SetLog(log), Answer.COLLECTED, "log", now.log(), log, Why.LOGGING);
-    }
-  }
-
   private void status(int status, Why why) {
-    plan.add(
-        new Step.SetStatus(status),
-        Answer.NONE,
-        "status",
-        hex(now.status()),
-        "0x" + Integer.toHexString(status),
-        why);
-  }
-
-  private static Object hex(Known<? extends Number> known) {
-    Number told = known.orNull();
-    return told == null ? known : "0x" + Long.toHexString(told.longValue());
+    plan.send(Fact.STATUS, Step.NO_RING, status, why);
   }
 
   /** The features that a back end is told: the driver's, and vhost's own. */

@@ -56,7 +56,11 @@ public final class QemuStartOrder {
 
   private Plan plan() {
     if (desired.mtu() != null && capabilities.has(ProtocolFeature.MTU)) {
-      add(new Step.SetMtu(desired.mtu()), Answer.AWAITED, "mtu", desired.mtu());
+      add(
+          new Step.Set<>(Fact.MTU, Step.NO_RING, desired.mtu()),
+          Answer.AWAITED,
+          "mtu",
+          desired.mtu());
     }
     for (int first = 0; first < desired.rings().size(); first += 2) {
       pair(first);
@@ -64,7 +68,11 @@ public final class QemuStartOrder {
     if (capabilities.hasStatus()) {
       int status = DeviceStatus.RUNNING;
       readStatus();
-      add(new Step.SetStatus(status), Answer.NONE, "status", DeviceStatus.describe(status));
+      add(
+          new Step.Set<>(Fact.STATUS, Step.NO_RING, status),
+          Answer.NONE,
+          "status",
+          DeviceStatus.describe(status));
     }
     return new Plan(
         steps,
@@ -78,16 +86,20 @@ public final class QemuStartOrder {
     int end = Math.min(first + 2, desired.rings().size());
     for (int i = first; i < end; i++) {
       if (capabilities.hasRingEnable() && desired.rings().get(i).enabled()) {
-        add(new Step.EnableRing(i, true), Answer.AWAITED, "ring " + i + " enabled", true);
+        add(new Step.Set<>(Fact.ENABLED, i, true), Answer.AWAITED, "ring " + i + " enabled", true);
       }
     }
     String features = "0x" + Long.toHexString(desired.features());
-    add(new Step.SetFeatures(desired.features()), Answer.NONE, "features", features);
+    add(
+        new Step.Set<>(Fact.FEATURES, Step.NO_RING, desired.features()),
+        Answer.NONE,
+        "features",
+        features);
     if (capabilities.hasStatus()) {
       readStatus();
       if (first == 0) {
         add(
-            new Step.SetStatus(DeviceStatus.FEATURES_OK),
+            new Step.Set<>(Fact.STATUS, Step.NO_RING, DeviceStatus.FEATURES_OK),
             Answer.NONE,
             "status",
             DeviceStatus.describe(DeviceStatus.FEATURES_OK));
@@ -100,13 +112,21 @@ public final class QemuStartOrder {
       ring(i, desired.rings().get(i));
     }
     if (first == 0 && desired.log() != null) {
-      add(new Step.SetLog(desired.log()), Answer.AWAITED, "log", desired.log());
+      add(
+          new Step.Set<>(Fact.LOG, Step.NO_RING, desired.log()),
+          Answer.AWAITED,
+          "log",
+          desired.log());
     }
   }
 
   private void memory() {
     if (!capabilities.hasMemorySlots()) {
-      add(new Step.SetMemory(desired.memory()), Answer.AWAITED, "memory table", null);
+      add(
+          new Step.Set<>(Fact.MEMORY, Step.NO_RING, desired.memory()),
+          Answer.AWAITED,
+          "memory table",
+          null);
       return;
     }
     for (MemoryRegion region : desired.memory().regions()) {
@@ -119,9 +139,9 @@ public final class QemuStartOrder {
     if (ring.size() == null) {
       return;
     }
-    add(new Step.SetRingSize(index, ring.size()), Answer.NONE, name + "size", ring.size());
+    add(new Step.Set<>(Fact.SIZE, index, ring.size()), Answer.NONE, name + "size", ring.size());
     int base = ring.base() == null ? 0 : ring.base();
-    add(new Step.SetRingBase(index, base), Answer.NONE, name + "base", base);
+    add(new Step.Set<>(Fact.BASE, index, base), Answer.NONE, name + "base", base);
     if (ring.addresses() != null) {
       add(
           new Step.SetRingAddress(
@@ -131,10 +151,18 @@ public final class QemuStartOrder {
           ring.addresses());
     }
     if (ring.kick() != null) {
-      add(new Step.SetRingKick(index, ring.kick()), Answer.AWAITED, name + "kick", ring.kick());
+      add(
+          new Step.Set<>(Fact.KICK, index, ring.kick()),
+          Answer.AWAITED,
+          name + "kick",
+          ring.kick());
     }
     if (ring.call() != null) {
-      add(new Step.SetRingCall(index, ring.call()), Answer.AWAITED, name + "call", ring.call());
+      add(
+          new Step.Set<>(Fact.CALL, index, ring.call()),
+          Answer.AWAITED,
+          name + "call",
+          ring.call());
     }
   }
 

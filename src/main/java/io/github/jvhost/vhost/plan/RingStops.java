@@ -2,8 +2,8 @@ package io.github.jvhost.vhost.plan;
 
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.vhost.plan.Fact.WhileRunning;
 import io.github.jvhost.vhost.plan.PlannedStep.Answer;
-import io.github.jvhost.vhost.plan.RingRule.WhileStarted;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -61,42 +61,40 @@ final class RingStops {
         if (!wanted.isSetUp()) {
           yield Why.RING_GONE;
         }
-        boolean stopForSize =
-            RingRule.SIZE.whileStarted() == WhileStarted.STOP_FIRST
-                && !held.size().is(wanted.size());
-        boolean stopForAddress =
-            RingRule.ADDRESS.whileStarted() == WhileStarted.STOP_FIRST
-                && (!held.addresses().is(wanted.addresses()) || ringMoves(wanted));
-        boolean stopForOrder =
-            RingRule.ORDER.whileStarted() == WhileStarted.STOP_FIRST
-                && plan.desired().ringOrder() != null
-                && !held.order().is(plan.desired().ringOrder());
-        boolean stopForKick =
-            RingRule.KICK.whileStarted() == WhileStarted.STOP_FIRST
-                && wanted.kick() != null
-                && !held.kick().is(wanted.kick());
         yield plan.renegotiates()
-                || stopForOrder
-                || stopForKick
                 || plan.replacesInflight()
-                || stopForSize
-                || stopForAddress
                 || plan.desired().lifecycle().isEarly()
+                || changesWhatNeedsAStop(index)
+                || ringMoves(wanted)
             ? Why.STOP_FIRST
             : null;
       }
     };
   }
 
+  private boolean changesWhatNeedsAStop(int index) {
+    for (Fact<?> fact : Fact.OF_RING) {
+      if (fact.whileRunning() == WhileRunning.STOP_FIRST && differs(fact, index)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private <T> boolean differs(Fact<T> fact, int index) {
+    T wanted = fact.wanted(plan, index);
+    return wanted != null && !plan.now().get(fact, index).is(wanted);
+  }
+
   /** Whether a ring still has the kick of an explicit early set-up: it was gone at the start. */
   static boolean heldByPresetup(RingShadow held, RingConfig wanted) {
-    return held.kick().orNull() instanceof Notifier.WithoutDescriptor
-        && !held.kick().is(wanted.kick());
+    return held.get(Fact.KICK).orNull() instanceof Notifier.WithoutDescriptor
+        && !held.get(Fact.KICK).is(wanted.kick());
   }
 
   /** Whether a ring's bytes lie elsewhere under the new memory table. */
   private boolean ringMoves(RingConfig ring) {
-    MemoryTable before = plan.now().memory().orNull();
+    MemoryTable before = plan.now().get(Fact.MEMORY).orNull();
     RingAddresses at = ring.addresses();
     if (before == null || at == null) {
       return true;
@@ -139,7 +137,7 @@ final class RingStops {
     RingShadow held = plan.now().ring(index);
     return !plan.wanted(index).isSetUp()
         && held.run() == RingShadow.Run.STOPPED
-        && !(held.kick() instanceof Known.NotTold);
+        && !(held.get(Fact.KICK) instanceof Known.NotTold);
   }
 
   /**
@@ -149,17 +147,11 @@ final class RingStops {
   void disableWhatIsGone(int index) {
     RingShadow held = plan.now().ring(index);
     if (wouldRunThoughGone(index) && mayBeEnabled(held)) {
-      plan.add(
-          new Step.EnableRing(index, false),
-          Answer.COLLECTED,
-          PlanDraft.ringField(index, "enabled"),
-          held.enabled(),
-          false,
-          Why.RING_GONE);
+      plan.send(Fact.ENABLED, index, false, Why.RING_GONE);
     }
   }
 
   private static boolean mayBeEnabled(RingShadow held) {
-    return !(held.enabled() instanceof Known.NotTold) && !held.enabled().is(false);
+    return !(held.get(Fact.ENABLED) instanceof Known.NotTold) && !held.get(Fact.ENABLED).is(false);
   }
 }

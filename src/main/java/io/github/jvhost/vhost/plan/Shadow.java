@@ -1,33 +1,17 @@
 package io.github.jvhost.vhost.plan;
 
-import io.github.jvhost.memory.MemoryTable;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 
 /**
  * What a back end is known to hold of one device: what it was told and took, what it answered, and
  * what it is known to forget. Immutable; {@link #after} gives the next one.
  *
- * @param features of SET_FEATURES
- * @param status the virtio status byte
- * @param mtu in bytes
- * @param memory the memory table
- * @param log where dirty pages go
- * @param inflight the region in which it notes what it has in flight; empty: it was asked, and has
- *     none to share. Unknown is something else: it has to be asked, or told, again
+ * @param device of {@link Fact#OF_DEVICE}
  * @param rings by vring index
  * @param generation of the early configuration that was told last, 0 for none
  */
-public record Shadow(
-    Known<Long> features,
-    Known<Integer> status,
-    Known<Integer> mtu,
-    Known<MemoryTable> memory,
-    Known<LogTarget> log,
-    Known<Optional<InflightRegion>> inflight,
-    List<RingShadow> rings,
-    int generation) {
+public record Shadow(Facts device, List<RingShadow> rings, int generation) {
 
   /** Copies the list. */
   public Shadow {
@@ -36,15 +20,17 @@ public record Shadow(
 
   /** {@return the shadow of a back end that was just connected} */
   public static Shadow nothingTold() {
-    return new Shadow(
-        Known.notTold(),
-        Known.notTold(),
-        Known.notTold(),
-        Known.notTold(),
-        Known.notTold(),
-        Known.notTold(),
-        List.of(),
-        0);
+    return new Shadow(Facts.NO_DEVICE, List.of(), 0);
+  }
+
+  /**
+   * {@return what is known of a fact of the device}
+   *
+   * @param <T> of its value
+   * @param fact one of {@link Fact#OF_DEVICE}
+   */
+  public <T> Known<T> get(Fact<T> fact) {
+    return device.get(fact);
   }
 
   /**

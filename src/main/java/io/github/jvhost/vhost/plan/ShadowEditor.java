@@ -6,6 +6,7 @@ import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.virtio.DeviceStatus;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,12 +16,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class ShadowEditor {
   private final BackEndCapabilities capabilities;
-  private Known<Long> features;
-  private Known<Integer> status;
-  private Known<Integer> mtu;
-  private Known<MemoryTable> memory;
-  private Known<LogTarget> log;
-  private Known<Optional<InflightRegion>> inflight;
+  private final BackEndProfile profile;
+  private Facts device;
 
   /** What the back end answers when it is asked for an in-flight region. */
   private Known<Optional<InflightRegion>> received = Known.unknown();
@@ -30,42 +27,32 @@ final class ShadowEditor {
 
   ShadowEditor(Shadow shadow, BackEndCapabilities capabilities) {
     this.capabilities = capabilities;
-    this.features = shadow.features();
-    this.status = shadow.status();
-    this.mtu = shadow.mtu();
-    this.memory = shadow.memory();
-    this.log = shadow.log();
-    this.inflight = shadow.inflight();
+    this.profile = capabilities.profile();
+    this.device = shadow.device();
     this.rings = shadow.ringsCopy();
     this.generation = shadow.generation();
   }
 
   Shadow toShadow() {
-    return new Shadow(features, status, mtu, memory, log, inflight, rings, generation);
+    return new Shadow(device, rings, generation);
   }
 
-  Known<Long> features() {
-    return features;
+  /** What is known of a fact of the device. */
+  <T> Known<T> get(Fact<T> fact) {
+    return device.get(fact);
   }
 
-  Known<Integer> status() {
-    return status;
+  /** What is known of a fact, of the device where the ring is {@link Step#NO_RING}. */
+  <T> Known<T> get(Fact<T> fact, int ring) {
+    return ring == Step.NO_RING ? device.get(fact) : ring(ring).get(fact);
   }
 
-  Known<Integer> mtu() {
-    return mtu;
-  }
-
-  Known<MemoryTable> memory() {
-    return memory;
-  }
-
-  Known<LogTarget> log() {
-    return log;
-  }
-
-  Known<Optional<InflightRegion>> inflight() {
-    return inflight;
+  private <T> void put(Fact<T> fact, int ring, Known<T> now) {
+    if (ring == Step.NO_RING) {
+      device = device.with(fact, now);
+    } else {
+      ring(ring, ring(ring).with(fact, now));
+    }
   }
 
   /**
@@ -88,187 +75,152 @@ final class ShadowEditor {
     generation = newGeneration;
   }
 
+  // ---- a step that was taken ----
+
   /**
    * The back end took this step.
    *
-   * @param stoppedAt of a {@link Step.StopRing} or of a {@link Step.SetRingBase} that follows one:
+   * @param stoppedAt of a {@link Step.StopRing}, or of the {@link Step.ResumeRing} that follows it:
    *     the base that came back; null while that is not known yet
    */
   void apply(Step step, @Nullable Integer stoppedAt) {
     switch (step) {
-      case Step.SetMtu s -> mtu = Known.told(s.mtu());
-      case Step.SetFeatures s -> setFeatures(s.features());
-      case Step.SetStatus s -> setStatus(s.status());
-      case Step.SetMemory s -> setMemory(s.table());
-      case Step.AddRegion s -> setRegions(memoryNow().with(s.region()), s.region());
-      case Step.RemoveRegion s -> setRegions(memoryNow().without(s.region().name()), s.region());
-      case Step.SetLog s -> log = Known.told(s.log());
-      case Step.SetInflight s ->
-          inflight = s.region() == null ? received : Known.told(Optional.of(s.region()));
-      case Step.ResetDevice _ -> reset();
-      case Step.GetInflight _, Step.ReadStatus _, Step.BeginPresetup _ -> {}
-      case Step.EndPresetup _ -> forgetEarlyBases();
-      case Step.OfRing s -> ring(s.ring(), after(ring(s.ring()), s, stoppedAt));
-    }
-    if (step instanceof Step.StopRing stop) {
-      stopped(stop.ring());
-    }
-  }
-
-  private RingShadow after(RingShadow r, Step.OfRing step, @Nullable Integer stoppedAt) {
-    return switch (step) {
-      // A ring of another size has other indexes, and reaches elsewhere.
-      case Step.SetRingSize s ->
-          r.withSize(Known.told(s.size()))
-              .withBase(RingShadow.mayBeGone(r.base()))
-              .withAddresses(RingShadow.mayBeGone(r.addresses()));
-      case Step.SetRingBase s -> r.withBase(known(s.base() != null ? s.base() : stoppedAt));
+      case Step.Set<?> s -> set(s);
       case Step.SetRingAddress s -> {
-        RingShadow told =
-            r.withAddresses(Known.told(s.addresses())).withLogUsed(Known.told(s.logUsed()));
-        yield r.run() == RingShadow.Run.STOPPED ? translatedOrWaiting(told) : told;
+        put(Fact.LOG_USED, s.ring(), Known.told(s.logUsed()));
+        set(new Step.Set<>(Fact.ADDRESS, s.ring(), s.addresses()));
       }
-      case Step.SetRingKick s -> {
-        RingShadow told = r.withKick(Known.told(s.kick()));
-        boolean starts = !capabilities.holdsRingsUntilDriverOk() || driverOkTold();
-        yield starts ? started(told) : told;
-      }
-      case Step.SetRingCall s -> r.withCall(Known.told(s.call()));
-      case Step.SetRingErr s -> r.withErr(Known.told(s.err()));
-      case Step.SetRingOrder s -> r.withOrder(Known.told(s.order()));
-      case Step.EnableRing s -> r.withEnabled(Known.told(s.enabled()));
-      case Step.StopRing _ -> afterStop(r).withStoppedAt(stoppedAt);
-    };
-  }
-
-  /**
-   * Every back end forgets the kick. The specification promises nothing of what else a ring keeps
-   * ("Ring states" and VHOST_USER_GET_VRING_BASE only say that it stops), and there are back ends
-   * that keep nothing: what is not known of this one is told again, as QEMU does.
-   */
-  private RingShadow afterStop(RingShadow r) {
-    RingShadow stopped =
-        r.withRun(RingShadow.Run.STOPPED)
-            .withBase(Known.unknown())
-            .withAddresses(Known.unknown())
-            .withLogUsed(Known.unknown())
-            .withKick(Known.notTold())
-            .withCall(Known.unknown());
-    BackEndProfile profile = capabilities.profile();
-    if (!profile.stopKeepsSize()) {
-      stopped = stopped.withSize(RingShadow.mayBeGone(r.size()));
+      case Step.StopRing(int ring) -> stopped(ring, stoppedAt);
+      case Step.ResumeRing(int ring) ->
+          put(Fact.BASE, ring, stoppedAt == null ? Known.unknown() : Known.told(stoppedAt));
+      case Step.AddRegion(MemoryRegion region) -> regionChanged(memory().with(region), region);
+      case Step.RemoveRegion(MemoryRegion region) ->
+          regionChanged(memory().without(region.name()), region);
+      case Step.ReturnInflight _ -> put(Fact.INFLIGHT, Step.NO_RING, received);
+      case Step.ResetDevice _ -> reset();
+      case Step.EndPresetup _ -> forgetEarlyBases();
+      case Step.GetInflight _, Step.ReadStatus _, Step.BeginPresetup _ -> {}
     }
-    return profile.stopKeepsEnable()
-        ? stopped
-        : stopped
-            .withEnabled(RingShadow.mayBeGone(r.enabled()))
-            .withErr(RingShadow.mayBeGone(r.err()))
-            .withOrder(RingShadow.mayBeGone(r.order()));
   }
 
-  private static RingShadow started(RingShadow r) {
-    return r.withRun(RingShadow.Run.STARTED).withStoppedAt(null);
+  private <T> void set(Step.Set<T> s) {
+    Known<T> before = get(s.fact(), s.ring());
+    put(s.fact(), s.ring(), Known.told(s.value()));
+    s.fact().takesEffect(this, s.ring(), before);
   }
 
-  private static Known<Integer> known(@Nullable Integer base) {
-    return base == null ? Known.unknown() : Known.told(base);
-  }
+  // ---- a step of which nobody can say ----
 
   /** A step that failed, was not answered, or came behind one: what it was about is not known. */
   void forget(Step step) {
     switch (step) {
-      case Step.SetMtu _ -> mtu = Known.unknown();
-      case Step.SetFeatures _ -> features = Known.unknown();
-      case Step.SetStatus _ -> {
-        status = Known.unknown();
-        rings.replaceAll(r -> r.withRun(RingShadow.Run.UNKNOWN));
-      }
-      case Step.SetMemory _, Step.AddRegion _, Step.RemoveRegion _ -> memory = Known.unknown();
-      case Step.SetLog _ -> log = Known.unknown();
-      case Step.SetInflight _ -> inflight = Known.unknown();
       case Step.ResetDevice _ -> {
         reset();
-        status = Known.unknown();
+        put(Fact.STATUS, Step.NO_RING, Known.unknown());
       }
-      case Step.GetInflight _, Step.ReadStatus _, Step.BeginPresetup _ -> {}
       case Step.EndPresetup _ -> forgetEarlyBases();
-      case Step.OfRing s -> ring(s.ring(), forget(ring(s.ring()), s));
+      case Step.AddRegion _, Step.RemoveRegion _ -> put(Fact.MEMORY, Step.NO_RING, Known.unknown());
+      case Step.ReturnInflight _ -> put(Fact.INFLIGHT, Step.NO_RING, Known.unknown());
+      case Step.GetInflight _, Step.ReadStatus _, Step.BeginPresetup _ -> {}
+      case Step.Set<?>(var fact, int ring, var _) when ring == Step.NO_RING -> {
+        put(fact, ring, Known.unknown());
+        if (fact == Fact.STATUS) {
+          everyRing(r -> r.with(RingShadow.Run.UNKNOWN));
+        }
+      }
+      case Step.Set<?>(var fact, int ring, var _) -> forgetRing(ring, fact == Fact.KICK);
+      case Step.StopRing(int ring) -> forgetRing(ring, true);
+      case Step.SetRingAddress _, Step.ResumeRing _ -> forgetRing(step.ring(), false);
     }
   }
 
-  private static RingShadow forget(RingShadow r, Step.OfRing step) {
-    boolean mayRunOrNot = step instanceof Step.SetRingKick || step instanceof Step.StopRing;
-    return mayRunOrNot ? r.forgotten().withRun(RingShadow.Run.UNKNOWN) : r.forgotten();
+  private void forgetRing(int index, boolean mayRunOrNot) {
+    RingShadow forgotten = ring(index).forgotten();
+    ring(index, mayRunOrNot ? forgotten.with(RingShadow.Run.UNKNOWN) : forgotten);
   }
+
+  // ---- what a fact changes besides: the column "effect" ----
 
   /** Other features make another device: DPDK drops rings that it had without MQ, for one. */
-  private void setFeatures(long value) {
-    Long held = features.orNull();
-    if (held != null && withoutLogBit(held) != withoutLogBit(value)) {
-      rings.replaceAll(RingShadow::afterReset);
+  void featuresChanged(Known<Long> before) {
+    Long held = before.orNull();
+    Long now = get(Fact.FEATURES).orNull();
+    if (held != null && now != null && withoutLogBit(held) != withoutLogBit(now)) {
+      everyRing(RingShadow::afterReset);
     }
-    features = Known.told(value);
   }
 
-  private void setStatus(int value) {
-    status = Known.told(value);
-    if (value == 0) {
+  void statusChanged() {
+    if (get(Fact.STATUS).is(0)) {
       reset();
-    } else if (driverOkTold() && capabilities.holdsRingsUntilDriverOk()) {
-      rings.replaceAll(ShadowEditor::atDriverOk);
+    } else if (isDriverOk() && capabilities.holdsRingsUntilDriverOk()) {
+      everyRing(ShadowEditor::atDriverOk);
     }
-  }
-
-  /**
-   * A reset: the back end may drop what belongs to the virtio device. The memory table, the MTU and
-   * the log are vhost's and stay.
-   */
-  private void reset() {
-    status = Known.told(0);
-    features = Known.unknown();
-    inflight = Known.notTold(); // what a former driver had in flight is no business of the next one
-    rings.replaceAll(RingShadow::afterReset);
-    generation = 0;
   }
 
   /** A ring that is complete starts; of one that the back end may hold complete nobody knows. */
   private static RingShadow atDriverOk(RingShadow r) {
-    if (r.kick().isTold() && r.addresses().isTold()) {
+    Known<Notifier> kick = r.get(Fact.KICK);
+    Known<RingAddresses> addresses = r.get(Fact.ADDRESS);
+    if (kick.isTold() && addresses.isTold()) {
       return started(r);
     }
-    boolean incomplete =
-        r.kick() instanceof Known.NotTold || r.addresses() instanceof Known.NotTold;
-    return incomplete ? r : r.withRun(RingShadow.Run.UNKNOWN);
+    boolean incomplete = kick instanceof Known.NotTold || addresses instanceof Known.NotTold;
+    return incomplete ? r : r.with(RingShadow.Run.UNKNOWN);
   }
 
-  private void setMemory(MemoryTable table) {
-    if (memory.is(table)) {
-      return;
+  private static RingShadow started(RingShadow r) {
+    return new RingShadow(RingShadow.Run.STARTED, r.facts(), null);
+  }
+
+  /**
+   * Ring addresses were translated through the table before. A ring that runs keeps its own
+   * translation (the planner stops it first where that would be wrong).
+   */
+  void memoryReplaced(Known<MemoryTable> before) {
+    if (!before.equals(get(Fact.MEMORY))) {
+      everyRing(r ->
+          r.run() == RingShadow.Run.STOPPED && r.get(Fact.ADDRESS).isTold()
+              ? toBeTranslated(r)
+              : r);
     }
-    memory = Known.told(table);
-    // Ring addresses were translated through the table before. A ring that runs keeps its own
-    // translation (the planner stops it first where that would be wrong).
-    rings.replaceAll(
-        r -> r.run() == RingShadow.Run.STOPPED && r.addresses().isTold() ? toBeTranslated(r) : r);
   }
 
-  private MemoryTable memoryNow() {
-    MemoryTable told = memory.orNull();
+  /** A ring of another size has other indexes, and reaches elsewhere. */
+  void sizeChanged(int index) {
+    ring(index, ring(index).mayHaveForgotten(Fact.BASE).mayHaveForgotten(Fact.ADDRESS));
+  }
+
+  void addressTold(int index) {
+    if (ring(index).run() == RingShadow.Run.STOPPED) {
+      ring(index, translatedOrWaiting(ring(index)));
+    }
+  }
+
+  void kickTold(int index) {
+    if (!capabilities.holdsRingsUntilDriverOk() || isDriverOk()) {
+      ring(index, started(ring(index)));
+    }
+  }
+
+  // ---- the rest ----
+
+  private MemoryTable memory() {
+    MemoryTable told = get(Fact.MEMORY).orNull();
     return told == null ? MemoryTable.EMPTY : told;
   }
 
   /** Only rings that lie in the region that came or went are translated anew. */
-  private void setRegions(MemoryTable table, MemoryRegion changed) {
-    if (memory instanceof Known.Unknown) {
+  private void regionChanged(MemoryTable table, MemoryRegion changed) {
+    if (get(Fact.MEMORY) instanceof Known.Unknown) {
       return; // with one region more or less it still is
     }
-    memory = Known.told(table);
-    rings.replaceAll(
-        r -> r.run() == RingShadow.Run.STOPPED && liesIn(changed, r) ? toBeTranslated(r) : r);
+    put(Fact.MEMORY, Step.NO_RING, Known.told(table));
+    everyRing(r -> r.run() == RingShadow.Run.STOPPED && liesIn(changed, r) ? toBeTranslated(r) : r);
   }
 
   private static boolean liesIn(MemoryRegion region, RingShadow ring) {
-    RingAddresses at = ring.addresses().orNull();
+    RingAddresses at = ring.get(Fact.ADDRESS).orNull();
     return at != null
         && (region.contains(at.descriptor(), 1)
             || region.contains(at.used(), 1)
@@ -276,38 +228,48 @@ final class ShadowEditor {
   }
 
   private RingShadow toBeTranslated(RingShadow r) {
-    return translatedOrWaiting(r.withAddresses(Known.unknown()));
+    return translatedOrWaiting(r.with(Fact.ADDRESS, Known.unknown()));
   }
 
   /** Of a ring that is not in use DPDK translates the addresses at the next kick only. */
   private RingShadow translatedOrWaiting(RingShadow r) {
-    boolean waitsForKick =
-        capabilities.profile().takesUsedIndexAtTranslation() && !r.enabled().is(true);
-    return waitsForKick ? r.withKick(RingShadow.mayBeGone(r.kick())) : r;
+    boolean waitsForKick = profile.takesUsedIndexAtTranslation() && !r.get(Fact.ENABLED).is(true);
+    return waitsForKick ? r.mayHaveForgotten(Fact.KICK) : r;
+  }
+
+  /**
+   * A reset: the back end may drop what belongs to the virtio device. The memory table, the MTU and
+   * the log are vhost's and stay.
+   */
+  private void reset() {
+    device = device.afterReset().with(Fact.STATUS, Known.told(0));
+    everyRing(RingShadow::afterReset);
+    generation = 0;
   }
 
   private void forgetEarlyBases() {
-    rings.replaceAll(r -> r.withBase(Known.unknown()));
+    everyRing(r -> r.with(Fact.BASE, Known.unknown()));
   }
 
-  private void stopped(int index) {
-    boolean together = capabilities.profile().stopsWholeDevice();
-    if (capabilities.profile().stopClearsStatus() || together) {
+  private void stopped(int index, @Nullable Integer at) {
+    ring(index, ring(index).afterStop(profile, at));
+    boolean together = profile.stopsWholeDevice();
+    if (profile.stopClearsStatus() || together) {
       // Even where the byte stays, nothing runs until the back end is told of it again.
-      status = Known.unknown();
+      put(Fact.STATUS, Step.NO_RING, Known.unknown());
     }
     if (together) {
-      for (int i = 0; i < rings.size(); i++) {
-        if (i != index && ring(i).run() == RingShadow.Run.STARTED) {
-          ring(i, ring(i).withRun(RingShadow.Run.UNKNOWN));
-        }
-      }
+      everyRing(r -> r.run() == RingShadow.Run.STARTED ? r.with(RingShadow.Run.UNKNOWN) : r);
     }
   }
 
-  private boolean driverOkTold() {
-    Integer told = status.orNull();
+  private boolean isDriverOk() {
+    Integer told = get(Fact.STATUS).orNull();
     return told != null && (told & DeviceStatus.DRIVER_OK) != 0;
+  }
+
+  private void everyRing(UnaryOperator<RingShadow> change) {
+    rings.replaceAll(change);
   }
 
   private void ring(int index, RingShadow ring) {

@@ -2,36 +2,61 @@ package io.github.jvhost.vhost.plan;
 
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
-import java.nio.ByteOrder;
-import org.jspecify.annotations.Nullable;
 
 /**
- * One thing that a back end is told or asked, at the level of vhost.
+ * One thing that a back end is sent or asked, at the level of vhost. Most steps are {@link Set}:
+ * the back end is to hold a value of a {@link Fact}. The others are below.
  *
  * <p>Immutable, and so thread-safe.
  */
 public sealed interface Step {
+  /** {@link #ring} of a step that belongs to the device as a whole. */
+  int NO_RING = -1;
+
+  /** {@return the vring index of a step that belongs to one vring; else {@link #NO_RING}} */
+  default int ring() {
+    return NO_RING;
+  }
 
   /**
-   * NET_SET_MTU.
+   * The back end is to hold a value.
    *
-   * @param mtu in bytes
+   * @param <T> of the value
+   * @param fact which one
+   * @param ring vring index; {@link #NO_RING} for a fact of the device
+   * @param value that it is to hold from now on
    */
-  record SetMtu(int mtu) implements Step {}
+  record Set<T>(Fact<T> fact, int ring, T value) implements Step {}
 
   /**
-   * SET_FEATURES.
+   * SET_VRING_ADDR, with the flag that asks for the used ring's writes to be logged: one message
+   * for {@link Fact#ADDRESS} and {@link Fact#LOG_USED}.
    *
-   * @param features those that are used, virtio's and vhost's
+   * @param ring vring index
+   * @param addresses guest addresses of its parts
+   * @param memory the table that gives the user addresses for them
+   * @param logUsed whether writes to the used ring are to be logged
+   * @param logAddress guest address to which the writes of used entries are logged: the used
+   *     ring's; of a packed ring the descriptor ring's, where they are (DPDK logs them at this
+   *     address and the slot's offset)
    */
-  record SetFeatures(long features) implements Step {}
+  record SetRingAddress(
+      int ring, RingAddresses addresses, MemoryTable memory, boolean logUsed, long logAddress)
+      implements Step {}
 
   /**
-   * SET_STATUS.
+   * GET_VRING_BASE: stops the ring and reads where.
    *
-   * @param status the virtio status byte
+   * @param ring vring index
    */
-  record SetStatus(int status) implements Step {}
+  record StopRing(int ring) implements Step {}
+
+  /**
+   * SET_VRING_BASE with the base at which {@link StopRing} of the same plan found the ring.
+   *
+   * @param ring vring index
+   */
+  record ResumeRing(int ring) implements Step {}
 
   /**
    * GET_STATUS, and the bits that have to be in the answer.
@@ -41,21 +66,14 @@ public sealed interface Step {
   record ReadStatus(int required) implements Step {}
 
   /**
-   * SET_MEM_TABLE: the whole table, in place of the one before.
-   *
-   * @param table all regions
-   */
-  record SetMemory(MemoryTable table) implements Step {}
-
-  /**
-   * ADD_MEM_REG: one region more, where memory is told by slots.
+   * ADD_MEM_REG: one region more, where memory is sent by slots.
    *
    * @param region that is added; its file goes with the message
    */
   record AddRegion(MemoryRegion region) implements Step {}
 
   /**
-   * REM_MEM_REG: one region less, where memory is told by slots.
+   * REM_MEM_REG: one region less, where memory is sent by slots.
    *
    * @param region that goes, known by its addresses and size
    */
@@ -70,111 +88,17 @@ public sealed interface Step {
   record GetInflight(int queues, int queueSize) implements Step {}
 
   /**
-   * SET_INFLIGHT_FD.
-   *
-   * @param region null: the one that {@link GetInflight} of the same plan brought; where it brought
-   *     none, nothing is told
+   * SET_INFLIGHT_FD with the region that {@link GetInflight} of the same plan brought. Where it
+   * brought none, nothing is sent.
    */
-  record SetInflight(@Nullable InflightRegion region) implements Step {}
+  record ReturnInflight() implements Step {}
 
   /** RESET_DEVICE: rings and virtio state to their beginnings; memory and ownership stay. */
   record ResetDevice() implements Step {}
 
-  /**
-   * SET_LOG_BASE.
-   *
-   * @param log the bitmap, which goes with the message
-   */
-  record SetLog(LogTarget log) implements Step {}
-
   /** PRESETUP start. */
   record BeginPresetup() implements Step {}
 
-  /** PRESETUP end: the back end configures its hardware with what it was told. */
+  /** PRESETUP end: the back end configures its hardware with what it was sent. */
   record EndPresetup() implements Step {}
-
-  /** The steps that belong to one vring. */
-  sealed interface OfRing extends Step {
-    /** {@return the vring index} */
-    int ring();
-  }
-
-  /**
-   * SET_VRING_NUM.
-   *
-   * @param ring vring index
-   * @param size entries
-   */
-  record SetRingSize(int ring, int size) implements OfRing {}
-
-  /**
-   * SET_VRING_BASE.
-   *
-   * @param ring vring index
-   * @param base in the wire's encoding; null: where {@link StopRing} of the same plan says that the
-   *     ring stopped
-   */
-  record SetRingBase(int ring, @Nullable Integer base) implements OfRing {}
-
-  /**
-   * SET_VRING_ADDR, with the flag that asks for the used ring's writes to be logged.
-   *
-   * @param ring vring index
-   * @param addresses guest addresses of its parts
-   * @param memory the table that gives the user addresses for them
-   * @param logUsed whether writes to the used ring are to be logged
-   * @param logAddress guest address to which the writes of used entries are logged: the used
-   *     ring's; of a packed ring the descriptor ring's, where they are (DPDK logs them at this
-   *     address and the slot's offset)
-   */
-  record SetRingAddress(
-      int ring, RingAddresses addresses, MemoryTable memory, boolean logUsed, long logAddress)
-      implements OfRing {}
-
-  /**
-   * SET_VRING_KICK.
-   *
-   * @param ring vring index
-   * @param kick guest to back end
-   */
-  record SetRingKick(int ring, Notifier kick) implements OfRing {}
-
-  /**
-   * SET_VRING_CALL.
-   *
-   * @param ring vring index
-   * @param call back end to guest
-   */
-  record SetRingCall(int ring, Notifier call) implements OfRing {}
-
-  /**
-   * SET_VRING_ERR.
-   *
-   * @param ring vring index
-   * @param err back end to front end
-   */
-  record SetRingErr(int ring, Notifier err) implements OfRing {}
-
-  /**
-   * SET_VRING_ENDIAN: the byte order of a legacy ring.
-   *
-   * @param ring vring index
-   * @param order of the numbers in it
-   */
-  record SetRingOrder(int ring, ByteOrder order) implements OfRing {}
-
-  /**
-   * SET_VRING_ENABLE.
-   *
-   * @param ring vring index
-   * @param enabled whether the queue is in use
-   */
-  record EnableRing(int ring, boolean enabled) implements OfRing {}
-
-  /**
-   * GET_VRING_BASE: stops the ring and reads where.
-   *
-   * @param ring vring index
-   */
-  record StopRing(int ring) implements OfRing {}
 }

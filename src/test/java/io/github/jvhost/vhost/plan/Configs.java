@@ -210,10 +210,9 @@ public final class Configs implements AutoCloseable {
     @Nullable Integer[] bases = new Integer[plan.steps().size()];
     for (int i = 0; i < bases.length; i++) {
       if (plan.steps().get(i).step() instanceof Step.StopRing(int ring)) {
-        bases[i] = before.ring(ring).base().orNull();
-      } else if (plan.steps().get(i).step() instanceof Step.SetRingBase(int ring, Integer base)
-          && base == null) {
-        bases[i] = before.ring(ring).base().orNull();
+        bases[i] = before.ring(ring).get(Fact.BASE).orNull();
+      } else if (plan.steps().get(i).step() instanceof Step.ResumeRing(int ring)) {
+        bases[i] = before.ring(ring).get(Fact.BASE).orNull();
       }
     }
     return before.after(
@@ -226,29 +225,35 @@ public final class Configs implements AutoCloseable {
 
   public static String name(Step step) {
     return switch (step) {
-      case Step.SetMtu _ -> "mtu";
-      case Step.SetFeatures _ -> "features";
-      case Step.SetStatus s -> "status " + Integer.toHexString(s.status());
+      case Step.Set<?> s -> name(s);
       case Step.ReadStatus _ -> "read status";
-      case Step.SetMemory _ -> "memory";
       case Step.AddRegion s -> "add " + s.region().name();
       case Step.RemoveRegion s -> "remove " + s.region().name();
       case Step.GetInflight _ -> "get inflight";
-      case Step.SetInflight _ -> "set inflight";
+      case Step.ReturnInflight _ -> "set inflight";
       case Step.ResetDevice _ -> "reset device";
-      case Step.SetLog _ -> "log";
       case Step.BeginPresetup _ -> "begin";
       case Step.EndPresetup _ -> "end";
-      case Step.SetRingSize s -> "size " + s.ring();
-      case Step.SetRingBase s -> "base " + s.ring();
       case Step.SetRingAddress s -> "address " + s.ring();
-      case Step.SetRingKick s -> "kick " + s.ring();
-      case Step.SetRingCall s -> "call " + s.ring();
-      case Step.SetRingErr s -> "err " + s.ring();
-      case Step.SetRingOrder s -> "order " + s.ring();
-      case Step.EnableRing s -> (s.enabled() ? "enable " : "disable ") + s.ring();
+      case Step.ResumeRing s -> "base " + s.ring();
       case Step.StopRing s -> "stop " + s.ring();
     };
+  }
+
+  private static String name(Step.Set<?> s) {
+    if (s.fact() == Fact.STATUS) {
+      return "status " + Integer.toHexString((Integer) s.value());
+    }
+    if (s.fact() == Fact.ENABLED) {
+      return (s.value().equals(true) ? "enable " : "disable ") + s.ring();
+    }
+    String fact =
+        s.fact() == Fact.MEMORY
+            ? "memory"
+            : s.fact() == Fact.INFLIGHT
+                ? "set inflight"
+                : s.fact() == Fact.ORDER ? "order" : s.fact().name();
+    return s.ring() == Step.NO_RING ? fact : fact + " " + s.ring();
   }
 
   @Override

@@ -87,7 +87,7 @@ class PlannerRunTimeTest {
             "status f");
     assertThat(plan.steps().get(8).step())
         .as("the base is where the ring stopped, which nobody knows yet")
-        .isEqualTo(new Step.SetRingBase(0, null));
+        .isEqualTo(new Step.ResumeRing(0));
   }
 
   @Test
@@ -178,7 +178,7 @@ class PlannerRunTimeTest {
     assertThat(plan.steps().get(1).why()).isEqualTo(Why.STOPS_TOGETHER);
     assertThat(plan.steps())
         .extracting(PlannedStep::step)
-        .contains(new Step.SetRingBase(0, null), new Step.SetRingBase(1, 0));
+        .contains(new Step.ResumeRing(0), new Step.Set<>(Fact.BASE, 1, 0));
   }
 
   @Test
@@ -351,8 +351,8 @@ class PlannerRunTimeTest {
 
     Shadow shadow = NOTHING.after(plan, failed);
 
-    assertThat(shadow.features().is(FEATURES)).isTrue();
-    assertThat(shadow.memory()).isInstanceOf(Known.Unknown.class);
+    assertThat(shadow.get(Fact.FEATURES).is(FEATURES)).isTrue();
+    assertThat(shadow.get(Fact.MEMORY)).isInstanceOf(Known.Unknown.class);
     assertThat(shadow.ring(0).run()).isEqualTo(RingShadow.Run.UNKNOWN);
     assertThat(steps(Planner.plan(shadow, configs.running(1).stopped(), GENERIC)))
         .containsExactly("stop 0", "stop 1", "status 0");

@@ -57,7 +57,7 @@ class PlannerTest {
             "status f");
     assertThat(plan.readsStatusAtEnd()).isTrue();
     assertThat(plan.steps())
-        .filteredOn(s -> !(s.step() instanceof Step.SetStatus))
+        .filteredOn(s -> !(s.step() instanceof Step.Set<?> set && set.fact() == Fact.STATUS))
         .extracting(PlannedStep::why)
         .containsOnly(Why.NOT_TOLD);
   }
@@ -141,8 +141,8 @@ class PlannerTest {
     assertThat(plan.steps())
         .extracting(PlannedStep::step)
         .contains(
-            new Step.SetRingKick(0, Configs.NO_DESCRIPTOR),
-            new Step.SetRingCall(0, Configs.NO_DESCRIPTOR));
+            new Step.Set<>(Fact.KICK, 0, Configs.NO_DESCRIPTOR),
+            new Step.Set<>(Fact.CALL, 0, Configs.NO_DESCRIPTOR));
     assertThat(after(NOTHING, plan).anyRingMayRun()).isFalse();
   }
 

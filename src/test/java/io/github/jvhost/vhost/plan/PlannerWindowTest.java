@@ -51,10 +51,10 @@ class PlannerWindowTest {
             "kick 3",
             "status f");
     assertThat(plan.steps())
-        .filteredOn(s -> s.step() instanceof Step.SetRingBase)
+        .filteredOn(s -> s.step() instanceof Step.Set<?> set && set.fact() == Fact.BASE)
         .extracting(PlannedStep::why)
         .containsOnly(Why.EARLY_BASE);
-    assertThat(plan.steps().get(4).step()).isEqualTo(new Step.SetRingBase(0, 100));
+    assertThat(plan.steps().get(4).step()).isEqualTo(new Step.Set<>(Fact.BASE, 0, 100));
   }
 
   @Test

@@ -1,0 +1,429 @@
+package io.github.jvhost.vhost.plan;
+
+import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.vhost.plan.BackEndProfile.StopKeeps;
+import io.github.jvhost.vhost.plan.PlannedStep.Answer;
+import java.nio.ByteOrder;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.BiFunction;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One thing that a back end can hold of a device, or of one of its vrings. All that planning knows
+ * of it is in its row: planner, shadow, early configuration and explanation read the columns, and
+ * know no fact by name where a column says the same.
+ *
+ * <pre>
+ *   column         what it says                                              where nothing is said
+ *   wanted         its value in the desired configuration; null: leave it    (needed)
+ *   possible       whether this back end can be sent it                      always
+ *   why            why it is sent; null: the back end holds it               its value differs
+ *   step           the step that carries it                                  Step.Set
+ *   answer         whether an acknowledgement is asked for                   collected with others
+ *   text           its value in explanations                                 itself
+ *   whileRunning   what a changed value means for a ring that runs           it is sent
+ *   early          whether presetup may send it                              always
+ *   earlyValue     the value that explicit presetup sends in its place       its own
+ *   keptOverStop   which back ends hold it after GET_VRING_BASE              none
+ *   afterReset     what becomes of it when the device is reset               may be gone
+ *   effect         what else it changes at the back end                      nothing
+ * </pre>
+ *
+ * <p>A carrier has a table of its own, which says how the step of a row looks there. So another
+ * fact is a row here, a row in each carrier's table, and its value in {@link DeviceConfig} or
+ * {@link RingConfig}.
+ *
+ * <p>Facts are the constants below. They are immutable.
+ *
+ * @param <T> of its value
+ */
+public final class Fact<T> {
+
+  /** What a changed value means for a ring that runs. */
+  public enum WhileRunning {
+    /** It is sent. */
+    SENT,
+    /** The ring is stopped, the value is sent, and the ring is started again. */
+    STOP_FIRST,
+    /** It is not sent: the ring itself knows better. */
+    NEVER
+  }
+
+  /** Which back ends presetup may send a value to, while guest memory is not complete. */
+  public enum Early {
+    /** Any. */
+    ANY,
+    /** Those that touch no ring before DRIVER_OK. */
+    HOLDING,
+    /** Those that know the PRESETUP message. */
+    EXPLICIT
+  }
+
+  /** What becomes of a value when the device is reset. */
+  public enum AfterReset {
+    /** The back end holds it as before. */
+    KEPT,
+    /** The back end may hold it, or not. */
+    MAY_BE_GONE,
+    /** The back end does not hold it. */
+    GONE
+  }
+
+  // ---- of the device ----
+
+  /** NET_SET_MTU: bytes. */
+  public static final Fact<Integer> MTU =
+      Fact.<Integer>row("mtu")
+          .wanted((plan, _) -> plan.desired().mtu())
+          .possible(can -> can.has(ProtocolFeature.MTU))
+          .afterReset(AfterReset.KEPT)
+          .fact();
+
+  /** SET_LOG_BASE: where dirty pages go. */
+  public static final Fact<LogTarget> LOG =
+      Fact.<LogTarget>row("log")
+          .wanted((plan, _) -> plan.desired().log())
+          .why((plan, _, held) -> held.is(plan.desired().log()) ? null : Why.LOGGING)
+          .afterReset(AfterReset.KEPT)
+          .fact();
+
+  /** SET_FEATURES: virtio's and vhost's feature bits. */
+  public static final Fact<Long> FEATURES =
+      Fact.<Long>row("features")
+          .wanted((plan, _) -> plan.desired().features())
+          .why((plan, _, held) -> plan.whyFeatures(held))
+          .text(features -> "0x" + Long.toHexString(features))
+          .effect((now, _, before) -> now.featuresChanged(before))
+          .fact();
+
+  /** SET_STATUS: the virtio status byte. A reset makes it 0. */
+  public static final Fact<Integer> STATUS =
+      Fact.<Integer>row("status")
+          .wanted((_, _) -> null) // the planner says when
+          .answer(Answer.NONE) // DPDK acknowledges it before it does the work
+          .text(status -> "0x" + Integer.toHexString(status))
+          .afterReset(AfterReset.KEPT)
+          .effect((now, _, _) -> now.statusChanged())
+          .fact();
+
+  /** SET_MEM_TABLE, or ADD_MEM_REG and REM_MEM_REG for the difference: guest memory. */
+  public static final Fact<MemoryTable> MEMORY =
+      Fact.<MemoryTable>row("memory table")
+          .wanted((plan, _) -> plan.desired().memory())
+          .text(MemorySteps::sizes)
+          .afterReset(AfterReset.KEPT)
+          .effect((now, _, before) -> now.memoryReplaced(before))
+          .fact();
+
+  /**
+   * SET_INFLIGHT_FD: the region in which the back end notes what it has in flight. Empty: it was
+   * asked, and has none to share.
+   */
+  public static final Fact<Optional<InflightRegion>> INFLIGHT =
+      Fact.<Optional<InflightRegion>>row("in-flight region")
+          .wanted((plan, _) -> Optional.ofNullable(plan.desired().inflight()))
+          .why((plan, _, held) ->
+              held.is(Optional.ofNullable(plan.desired().inflight())) ? null : Why.INFLIGHT)
+          .possible(can -> can.has(ProtocolFeature.INFLIGHT_SHMFD))
+          .text(region -> region.map(r -> r.layout().toString()).orElse("none"))
+          .afterReset(AfterReset.GONE) // what a former driver had in flight is not the next one's
+          .fact();
+
+  // ---- of a vring ----
+
+  /** SET_VRING_NUM: entries. A ring of another size has other indexes, and reaches elsewhere. */
+  public static final Fact<Integer> SIZE =
+      Fact.<Integer>row("size")
+          .wanted((plan, ring) -> plan.wanted(ring).size())
+          .whileRunning(WhileRunning.STOP_FIRST)
+          .keptOverStop(StopKeeps.SIZE_AND_ENABLE)
+          .effect((now, ring, _) -> now.sizeChanged(ring))
+          .fact();
+
+  /** SET_VRING_ENDIAN: the byte order of the numbers in a legacy ring. */
+  public static final Fact<ByteOrder> ORDER =
+      Fact.<ByteOrder>row("byte order")
+          .wanted((plan, _) -> plan.desired().ringOrder())
+          .possible(can -> can.has(ProtocolFeature.CROSS_ENDIAN))
+          .whileRunning(WhileRunning.STOP_FIRST)
+          .keptOverStop(StopKeeps.ENABLE)
+          .fact();
+
+  /** SET_VRING_CALL: back end to guest. */
+  public static final Fact<Notifier> CALL =
+      Fact.<Notifier>row("call")
+          .wanted((plan, ring) -> plan.wanted(ring).call())
+          .earlyValue(new Notifier.WithoutDescriptor())
+          .fact();
+
+  /** SET_VRING_ERR: back end to front end. One that is not wanted any more is taken back. */
+  public static final Fact<Notifier> ERR =
+      Fact.<Notifier>row("err").wanted(PlanDraft::wantedErr).keptOverStop(StopKeeps.ENABLE).fact();
+
+  /** SET_VRING_ENABLE: whether the queue is in use. */
+  public static final Fact<Boolean> ENABLED =
+      Fact.<Boolean>row("enabled")
+          .wanted((plan, ring) -> plan.wanted(ring).enabled())
+          .possible(BackEndCapabilities::hasRingEnable)
+          .keptOverStop(StopKeeps.ENABLE)
+          .fact();
+
+  /** SET_VRING_BASE: where the back end goes on. To a running ring it would be a rewind. */
+  public static final Fact<Integer> BASE =
+      Fact.<Integer>row("base")
+          .wanted(PlanDraft::wantedBase)
+          .why(PlanDraft::whyBase)
+          .whileRunning(WhileRunning.NEVER)
+          .early(Early.EXPLICIT)
+          .fact();
+
+  /** SET_VRING_ADDR: where the ring lies. Some back ends read the used index at this moment. */
+  public static final Fact<RingAddresses> ADDRESS =
+      Fact.<RingAddresses>row("address")
+          .wanted((plan, ring) -> plan.wanted(ring).addresses())
+          .why(PlanDraft::whyAddress)
+          .step((plan, ring, _) -> plan.addressStep(ring))
+          .whileRunning(WhileRunning.STOP_FIRST)
+          .early(Early.HOLDING)
+          .effect((now, ring, _) -> now.addressTold(ring))
+          .fact();
+
+  /** The log flag of SET_VRING_ADDR: whether writes to the used ring are logged. */
+  public static final Fact<Boolean> LOG_USED =
+      Fact.<Boolean>row("log flag")
+          .wanted((plan, ring) ->
+              plan.wanted(ring).addresses() == null ? null : plan.wanted(ring).logUsed())
+          .why((plan, ring, held) -> held.is(plan.wanted(ring).logUsed()) ? null : Why.LOGGING)
+          .step((plan, ring, _) -> plan.addressStep(ring))
+          .early(Early.HOLDING)
+          .fact();
+
+  /** SET_VRING_KICK: guest to back end. On some back ends it starts the ring. */
+  public static final Fact<Notifier> KICK =
+      Fact.<Notifier>row("kick")
+          .wanted((plan, ring) -> plan.wanted(ring).kick())
+          .whileRunning(WhileRunning.STOP_FIRST)
+          .early(Early.HOLDING)
+          .earlyValue(new Notifier.WithoutDescriptor())
+          .effect((now, ring, _) -> now.kickTold(ring))
+          .fact();
+
+  /** Those of a device, in the order in which they are sent. */
+  public static final List<Fact<?>> OF_DEVICE =
+      List.of(MTU, LOG, FEATURES, STATUS, MEMORY, INFLIGHT);
+
+  /**
+   * Those that describe a ring, in the order in which they are sent. Of all rings they come before
+   * the first enable: a back end that knows of one ring only when that is enabled may take the
+   * device for one without a TX ring. DPDK tells its application of every enable at once. QEMU has
+   * sent the calls of all rings by then, too.
+   */
+  static final List<Fact<?>> DESCRIBING = List.of(SIZE, ORDER, CALL, ERR);
+
+  /**
+   * Those that put a ring into service, in the order in which they are sent. A ring is enabled
+   * before it is kicked into life, because a started and disabled TX ring is emptied into nothing
+   * (vhost-user, "Ring states"). The address comes behind the base, because some back ends look at
+   * the used index in guest memory when they translate it.
+   */
+  static final List<Fact<?>> SERVING = List.of(ENABLED, BASE, ADDRESS, LOG_USED, KICK);
+
+  /** Those of a vring, in the order in which they are sent. */
+  public static final List<Fact<?>> OF_RING =
+      Stream.of(DESCRIBING, SERVING).<Fact<?>>flatMap(List::stream).toList();
+
+  private final Row<T> row;
+
+  private Fact(Row<T> row) {
+    this.row = row;
+  }
+
+  /** {@return what people call it: "features", "size"} */
+  public String name() {
+    return row.name;
+  }
+
+  /** {@return what a changed value means for a ring that runs} */
+  public WhileRunning whileRunning() {
+    return row.whileRunning;
+  }
+
+  /** {@return which back ends presetup may send it to} */
+  public Early early() {
+    return row.early;
+  }
+
+  /** {@return what becomes of it when the device is reset} */
+  public AfterReset afterReset() {
+    return row.afterReset;
+  }
+
+  /**
+   * {@return whether a back end holds it after GET_VRING_BASE}
+   *
+   * @param profile of the back end
+   */
+  public boolean isKeptOverStop(BackEndProfile profile) {
+    return row.keptOverStop != null && profile.keeps(row.keptOverStop);
+  }
+
+  /**
+   * {@return what presetup sends for a value; null: nothing}
+   *
+   * @param value that the running device is to have; null: none
+   * @param to which kind of back end
+   */
+  @Nullable T early(@Nullable T value, Early to) {
+    if (value == null || row.early.compareTo(to) > 0) {
+      return null;
+    }
+    return to == Early.EXPLICIT && row.earlyValue != null ? row.earlyValue : value;
+  }
+
+  /** Its value in what a plan is to lead to; null: the back end is left as it is. */
+  @Nullable T wanted(PlanDraft plan, int ring) {
+    return row.possible.test(plan.capabilities()) ? row.wanted.apply(plan, ring) : null;
+  }
+
+  /** Why it has to be sent; null: it has not. */
+  @Nullable Why why(PlanDraft plan, int ring, Known<T> held, T wanted) {
+    if (row.why != null) {
+      return row.why.of(plan, ring, held);
+    }
+    return held.is(wanted) ? null : PlanDraft.whySent(held);
+  }
+
+  Step step(PlanDraft plan, int ring, T value) {
+    return row.step == null ? new Step.Set<>(this, ring, value) : row.step.of(plan, ring, value);
+  }
+
+  Answer answer() {
+    return row.answer;
+  }
+
+  /** For explanations: what is known of it; its text where that is a value. */
+  Object text(Known<T> known) {
+    T value = known.orNull();
+    return value == null ? known : text(value);
+  }
+
+  Object text(T value) {
+    return row.text.apply(value);
+  }
+
+  /** What else changes at a back end that has taken it. */
+  void takesEffect(ShadowEditor now, int ring, Known<T> before) {
+    row.effect.on(now, ring, before);
+  }
+
+  @Override
+  public String toString() {
+    return row.name;
+  }
+
+  private static <T> Row<T> row(String name) {
+    return new Row<>(name);
+  }
+
+  private interface WhyColumn<T> {
+    @Nullable Why of(PlanDraft plan, int ring, Known<T> held);
+  }
+
+  private interface StepColumn<T> {
+    Step of(PlanDraft plan, int ring, T value);
+  }
+
+  private interface EffectColumn<T> {
+    void on(ShadowEditor now, int ring, Known<T> before);
+  }
+
+  /** The columns of one fact, filled in as its constant is made. */
+  private static final class Row<T> {
+    private final String name;
+    private BiFunction<PlanDraft, Integer, @Nullable T> wanted = (_, _) -> null;
+    private Predicate<BackEndCapabilities> possible = _ -> true;
+    private @Nullable WhyColumn<T> why;
+    private @Nullable StepColumn<T> step;
+    private Answer answer = Answer.COLLECTED;
+    private Function<T, Object> text = value -> value;
+    private WhileRunning whileRunning = WhileRunning.SENT;
+    private Early early = Early.ANY;
+    private @Nullable T earlyValue;
+    private @Nullable StopKeeps keptOverStop;
+    private AfterReset afterReset = AfterReset.MAY_BE_GONE;
+    private EffectColumn<T> effect = (_, _, _) -> {};
+
+    private Row(String name) {
+      this.name = name;
+    }
+
+    Row<T> wanted(BiFunction<PlanDraft, Integer, @Nullable T> column) {
+      wanted = column;
+      return this;
+    }
+
+    Row<T> possible(Predicate<BackEndCapabilities> column) {
+      possible = column;
+      return this;
+    }
+
+    Row<T> why(WhyColumn<T> column) {
+      why = column;
+      return this;
+    }
+
+    Row<T> step(StepColumn<T> column) {
+      step = column;
+      return this;
+    }
+
+    Row<T> answer(Answer column) {
+      answer = column;
+      return this;
+    }
+
+    Row<T> text(Function<T, Object> column) {
+      text = column;
+      return this;
+    }
+
+    Row<T> whileRunning(WhileRunning column) {
+      whileRunning = column;
+      return this;
+    }
+
+    Row<T> early(Early column) {
+      early = column;
+      return this;
+    }
+
+    Row<T> earlyValue(T column) {
+      earlyValue = column;
+      return this;
+    }
+
+    Row<T> keptOverStop(StopKeeps column) {
+      keptOverStop = column;
+      return this;
+    }
+
+    Row<T> afterReset(AfterReset column) {
+      afterReset = column;
+      return this;
+    }
+
+    Row<T> effect(EffectColumn<T> column) {
+      effect = column;
+      return this;
+    }
+
+    Fact<T> fact() {
+      return new Fact<>(this);
+    }
+  }
+}
