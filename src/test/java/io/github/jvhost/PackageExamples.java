@@ -23,8 +23,6 @@ import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
-import io.github.jvhost.sys.Mapping;
-import io.github.jvhost.sys.MemoryFile;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.dpdk.Testpmd;
@@ -96,11 +94,8 @@ final class PackageExamples {
 
   static long sys(DescriptorLedger ledger) {
     // @start region="sys"
-    try (MemoryFile file = MemoryFile.create(ledger, "shared", 1 << 20);
-        Mapping mapping = file.map(0, file.size());
-        EventFd bell = EventFd.create(ledger, "bell")) {
-      mapping.segment().fill((byte) 0); // whoever has file.descriptor() sees the same bytes
-      bell.signal();
+    try (EventFd bell = EventFd.create(ledger, "bell")) {
+      bell.signal(); // whoever has bell.descriptor() hears it
       return bell.drain(); // how often it rang since: 1
     }
     // @end

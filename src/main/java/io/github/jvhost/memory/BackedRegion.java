@@ -1,6 +1,6 @@
 package io.github.jvhost.memory;
 
-import io.github.jvhost.sys.Mapping;
+import io.github.jvhost.sys.io.Mapping;
 import java.lang.foreign.MemorySegment;
 
 /**

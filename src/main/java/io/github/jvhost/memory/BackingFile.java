@@ -3,9 +3,9 @@ package io.github.jvhost.memory;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.sys.Mapping;
-import io.github.jvhost.sys.MemoryFile;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.io.Mapping;
+import io.github.jvhost.sys.io.MemoryFile;
 
 /**
  * A file behind one region or several, kept open once and closed with the last of them. Used under

@@ -1,9 +1,9 @@
 package io.github.jvhost.memory;
 
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.sys.Mapping;
-import io.github.jvhost.sys.MemoryFile;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.io.Mapping;
+import io.github.jvhost.sys.io.MemoryFile;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;

@@ -1,5 +1,6 @@
 package io.github.jvhost.sys;
 
+import io.github.jvhost.sys.io.MemoryFile;
 import io.github.jvhost.sys.io.Pipe;
 import io.github.jvhost.sys.io.SocketPair;
 import java.lang.StackWalker.StackFrame;

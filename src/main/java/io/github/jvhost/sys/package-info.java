@@ -1,7 +1,7 @@
 /**
- * The only room that talks to the operating system through foreign functions: descriptors,
- * eventfds, shared memory files, mappings. Pipes, socket pairs, poll and epoll, sendmsg and recvmsg
- * are in {@code sys.io}, with the calls themselves: no embedder needs them, so it is not exported.
+ * The only room that talks to the operating system through foreign functions: descriptors and
+ * eventfds here; memory files, mappings, pipes, socket pairs, poll and epoll, sendmsg and recvmsg
+ * in {@code sys.io}, with the calls themselves. No embedder needs those, so that is not exported.
  *
  * <p>Everything that a vhost-user front end shares with its back end is a file descriptor, and a
  * descriptor is the one thing that the JVM does not look after. So each has exactly one owner here,
@@ -11,12 +11,8 @@
  * <pre>
  *                      DescriptorLedger   "eventfd ring 3 kick (fd 17), opened at X.y(X.java:12)"
  *                             ^ opened / closed
- *   EventFd ---owns---+       |
- *                     +--- OwnedDescriptor --- FileIdentity   (which file; the same for every dup)
- *   MemoryFile -owns--+       ^ number
- *       | map
- *       v
- *   Mapping --- MemorySegment, gone after close
+ *                             |
+ *   EventFd ---owns---- OwnedDescriptor --- FileIdentity   (which file; the same for every dup)
  * </pre>
  *
  * <p>Two descriptors are equal when they are the same <em>file</em>, never because their numbers

@@ -1,7 +1,7 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.memory.GuestMemory;
-import io.github.jvhost.sys.MemoryFile;
+import io.github.jvhost.sys.io.MemoryFile;
 import io.github.jvhost.vhost.plan.InflightRegion;
 import io.github.jvhost.virtio.QueueState;
 import io.github.jvhost.virtio.RingIndex;

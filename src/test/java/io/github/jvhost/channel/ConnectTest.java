@@ -19,7 +19,7 @@ import io.github.jvhost.protocol.ProtocolException;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.sys.MemoryFile;
+import io.github.jvhost.sys.io.MemoryFile;
 import io.github.jvhost.sys.io.SocketPair;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;

@@ -3,8 +3,8 @@ package io.github.jvhost.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.sys.MemoryFile;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.io.MemoryFile;
 import java.io.FileDescriptor;
 import java.io.IOException;
 import java.io.PrintWriter;

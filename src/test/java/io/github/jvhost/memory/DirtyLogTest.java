@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.sys.Mapping;
-import io.github.jvhost.sys.MemoryFile;
+import io.github.jvhost.sys.io.Mapping;
+import io.github.jvhost.sys.io.MemoryFile;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayList;

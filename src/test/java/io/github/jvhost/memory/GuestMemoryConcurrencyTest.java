@@ -3,7 +3,7 @@ package io.github.jvhost.memory;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.sys.MemoryFile;
+import io.github.jvhost.sys.io.MemoryFile;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;

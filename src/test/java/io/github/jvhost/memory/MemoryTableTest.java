@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.sys.MemoryFile;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.io.MemoryFile;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;

@@ -1,7 +1,7 @@
 package io.github.jvhost.memory;
 
-import io.github.jvhost.sys.Mapping;
-import io.github.jvhost.sys.MemoryFile;
+import io.github.jvhost.sys.io.Mapping;
+import io.github.jvhost.sys.io.MemoryFile;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.time.Duration;

@@ -12,7 +12,7 @@ import io.github.jvhost.protocol.LogRegion;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.protocol.VringAddress;
-import io.github.jvhost.sys.MemoryFile;
+import io.github.jvhost.sys.io.MemoryFile;
 import io.github.jvhost.testkit.qemu.StorageDaemon;
 import io.github.jvhost.virtio.NetFeature;
 import java.lang.foreign.ValueLayout;

@@ -2,6 +2,7 @@ package io.github.jvhost.sys;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.sys.io.MemoryFile;
 import org.junit.jupiter.api.Test;
 
 class DescriptorLedgerTest {

@@ -19,7 +19,7 @@ import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
-import io.github.jvhost.sys.MemoryFile;
+import io.github.jvhost.sys.io.MemoryFile;
 import io.github.jvhost.sys.io.Poller;
 import io.github.jvhost.testkit.Faults.Wrong;
 import io.github.jvhost.testkit.junit.MockBackEndExtension;

@@ -2,9 +2,9 @@ package io.github.jvhost.testkit;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.sys.Mapping;
-import io.github.jvhost.sys.MemoryFile;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.io.Mapping;
+import io.github.jvhost.sys.io.MemoryFile;
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
 

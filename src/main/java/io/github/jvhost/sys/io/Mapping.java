@@ -1,6 +1,6 @@
-package io.github.jvhost.sys;
+package io.github.jvhost.sys.io;
 
-import io.github.jvhost.sys.io.Linux;
+import io.github.jvhost.sys.OwnedDescriptor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

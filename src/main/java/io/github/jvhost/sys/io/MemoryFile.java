@@ -1,6 +1,8 @@
-package io.github.jvhost.sys;
+package io.github.jvhost.sys.io;
 
-import io.github.jvhost.sys.io.Linux;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.SystemCallException;
 
 /**
  * A file of memory that can be shared with another process by sending its descriptor: guest RAM, a
