@@ -200,11 +200,11 @@ public final class BackEndChannel implements AutoCloseable {
       requireRequest(known);
       header = known;
     }
-    boolean complete = known != null && bytes.position() == Header.SIZE + known.size();
-    if (complete) {
-      finishRequest();
+    if (known != null && bytes.position() == Header.SIZE + known.size()) {
+      finishRequest(known);
+      return true;
     }
-    return count > 0 || complete;
+    return count > 0;
   }
 
   private BackEndGoneException gone(String why, @Nullable Throwable cause) {
@@ -233,11 +233,7 @@ public final class BackEndChannel implements AutoCloseable {
         .filter(request -> Gate.isOpen(dialect, protocolFeatures, features, request));
   }
 
-  private void finishRequest() {
-    Header received = header;
-    if (received == null) {
-      return;
-    }
+  private void finishRequest(Header received) {
     List<OwnedDescriptor> descriptors = new ArrayList<>(arrived);
     arrived.clear();
     boolean recorded = events.on();

@@ -79,6 +79,7 @@ class BackEndAddressTest {
         }
       }
       assertThat(where).hasToString("whoever connects to " + path);
+      assertThat(new BackEndAddress.Socket(path)).hasToString(path.toString());
     }
     assertThat(path).doesNotExist();
   }
@@ -151,6 +152,7 @@ class BackEndAddressTest {
       assertThat(given.isOpen()).as("taken over").isFalse();
       roundTrip(channel, backEnd);
     }
+    assertThat(where).hasToString("the given socket of a test #1");
     assertThatThrownBy(() -> connect(where, soon()))
         .isInstanceOf(VhostException.class)
         .hasMessageContaining("it was used before")
@@ -180,6 +182,18 @@ class BackEndAddressTest {
             .isEqualTo(Recovery.GIVE_UP);
         assertThat(wrong.isOpen()).isFalse();
       }
+    }
+  }
+
+  @Test
+  void aListenerIsNotConnectedAndRefused() {
+    try (FrontEndListener listener = FrontEndListener.listen(directory.resolve("fe"))) {
+      OwnedDescriptor copy = OwnedDescriptor.duplicateOf(ledger, listener.number(), "listener");
+      assertThatThrownBy(() -> connect(new BackEndAddress.Connected(copy), soon()))
+          .isInstanceOf(VhostException.class)
+          .hasMessageStartingWith("net0: taking over listener")
+          .hasMessageEndingWith("it is not connected");
+      assertThat(copy.isOpen()).isFalse();
     }
   }
 

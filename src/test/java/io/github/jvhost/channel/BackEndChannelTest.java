@@ -7,11 +7,14 @@ import static io.github.jvhost.channel.ChannelPair.soon;
 import static io.github.jvhost.channel.ChannelPair.words;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
+import io.github.jvhost.FlightRecording;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.channel.BackEndRequestHandler.Answer;
 import io.github.jvhost.channel.backend.BackEndConnection;
 import io.github.jvhost.channel.backend.BackEndRequester;
+import io.github.jvhost.channel.backend.FrontEndGoneException;
 import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.Iotlb;
@@ -341,6 +344,54 @@ class BackEndChannelTest {
           .hasMessage(
               "b: the answer to back-end request 2 has flags 0x1 and 4 bytes, expected 0x5 and 8");
       assertThat(pair.ledger.openCount()).as("only the file's own").isEqualTo(1);
+    }
+  }
+
+  @Test
+  void aBackEndThatDoesNotWaitForItsAnswerIsGoneLikeAnyOther() {
+    pair.backEnd.send(BackEndRequest.CONFIG_CHANGE_MSG, new byte[0], List.of(), true, soon());
+    pair.backEnd.close();
+    pair.channel.serveAvailable();
+    assertThat(pair.handled).containsExactly(BackEndRequest.CONFIG_CHANGE_MSG);
+    assertThat(pair.channel.failure())
+        .isInstanceOf(BackEndGoneException.class)
+        .hasMessageStartingWith("net0 back-end channel: the back end closed it (")
+        .hasMessageContaining("EPIPE");
+  }
+
+  @Test
+  void aHandlerMayCloseTheChannelItIsCalledBy() {
+    pair.action = pair.channel::close;
+    pair.ask(BackEndRequest.CONFIG_CHANGE_MSG, new byte[0]);
+    assertThat(pair.channel.isOpen()).isFalse();
+    assertThat(pair.channel.failure()).isNull();
+    assertThatThrownBy(() -> pair.backEnd.awaitAnswer(soon()))
+        .isInstanceOf(FrontEndGoneException.class);
+  }
+
+  @Test
+  void aRecordingShowsWhatABackEndAskedAndWasAnswered() {
+    try (var recording = FlightRecording.start();
+        MemoryFile object = MemoryFile.create(pair.ledger, "object", 4096)) {
+      pair.answer = new Answer(0, object.descriptor());
+      pair.ask(BackEndRequest.SHARED_OBJECT_LOOKUP, bytes(new SharedObject(new UUID(1, 2))));
+      assertThat(answer()).isZero();
+      pair.backEnd.send(11, new byte[0], List.of(), true, soon());
+      pair.channel.serveAvailable();
+      assertThat(answer()).isEqualTo(1);
+
+      assertThat(recording.events("Message", "net0"))
+          .extracting(
+              e -> e.getString("direction"),
+              e -> e.getString("request"),
+              e -> e.getBoolean("reply"),
+              e -> e.getInt("bytes"),
+              e -> e.getInt("descriptors"))
+          .containsExactly(
+              tuple("received", "SHARED_OBJECT_LOOKUP", false, 28, 0),
+              tuple("sent", "SHARED_OBJECT_LOOKUP", true, 20, 1),
+              tuple("received", "request 11", false, 12, 0),
+              tuple("sent", "request 11", true, 20, 0));
     }
   }
 }

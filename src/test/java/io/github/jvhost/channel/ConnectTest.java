@@ -259,4 +259,22 @@ class ConnectTest {
           .hasMessage("descriptors need a byte to travel with");
     }
   }
+
+  @Test
+  void aConnectionThatIsClosedTouchesNoOtherDescriptor() throws Exception {
+    try (ChannelPair pair = ChannelPair.open()) {
+      pair.peer.close();
+      assertThat(pair.peer.number()).isEqualTo(-1);
+      try (SocketPair others = SocketPair.open(ledger, "others")) { // the numbers that became free
+        assertThatThrownBy(() -> pair.peer.receive(soon()))
+            .isInstanceOf(FrontEndGoneException.class)
+            .hasMessageContaining("EBADF");
+        assertThatThrownBy(() -> pair.peer.writeRaw(new byte[1], List.of(), soon()))
+            .isInstanceOf(FrontEndGoneException.class)
+            .hasRootCauseMessage(
+                "peer: send 1 bytes: sendmsg failed with EBADF (not an open descriptor)");
+        assertThat(others.one().isOpen()).isTrue();
+      }
+    }
+  }
 }

@@ -10,6 +10,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.socket.AdoptedSocket;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
@@ -18,6 +19,8 @@ import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VringState;
+import io.github.jvhost.sys.io.SocketPair;
+import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.AfterEach;
@@ -208,5 +211,28 @@ class VhostUserChannelTest {
     assertThatThrownBy(() -> pair.ask(FrontEndRequest.GET_FEATURES))
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContaining("closed");
+  }
+
+  /** It has closed one direction: nothing is to be read, and yet nothing can be sent. */
+  @Test
+  void aBackEndThatWillReadNothingMoreIsGone() throws Exception {
+    SocketPair sockets = SocketPair.open(pair.ledger, "pair");
+    try (var backEnd = AdoptedSocket.of(sockets.other(), "be");
+        var channel =
+            VhostUserChannel.adopt(
+                AdoptedSocket.of(sockets.one(), "net1"), "net1", Dialect.UPSTREAM, pair.ledger)) {
+      channel.send(FrontEndRequest.GET_FEATURES, NoPayload.INSTANCE, List.of(), false, soon());
+      channel.flush(soon());
+      backEnd.write(ByteBuffer.wrap(BackEndPair.message(1, Header.REPLY_FLAGS, u64(5))));
+      backEnd.shutdownInput();
+      channel.send(FrontEndRequest.SET_OWNER, NoPayload.INSTANCE, List.of(), false, soon());
+      assertThatThrownBy(() -> channel.flush(soon()))
+          .isInstanceOf(BackEndGoneException.class)
+          .hasMessage("net1: sending SET_OWNER: the back end is gone");
+      assertThat(channel.awaitReply(soon()).payload())
+          .as("said before it went")
+          .isEqualTo(new U64(5));
+      assertThat(channel.poisoned()).isTrue();
+    }
   }
 }

@@ -143,7 +143,7 @@ public final class Relay implements AutoCloseable {
       front.close();
       return String.valueOf(e.getMessage());
     }
-    try (var relayed = new RelaySession(session, front, back, ledger, observer)) {
+    try (var relayed = new RelaySession(session, front, back, ledger, observer::passed)) {
       observer.connected(session, System.nanoTime());
       return relayed.run(wakeUp.descriptor().number(), () -> closing);
     }

@@ -17,7 +17,7 @@ import java.util.List;
  * that matters comes: cold, a message is held for milliseconds. The first front end of a relay is
  * often the only one.
  */
-final class RelayRehearsal implements RelayObserver {
+final class RelayRehearsal {
   private static final int MESSAGES = 3_000;
   private static final int WITH_DESCRIPTOR = 8;
   private static final Duration LONGEST = Duration.ofMillis(500);
@@ -45,7 +45,7 @@ final class RelayRehearsal implements RelayObserver {
                 RelayEnd.of(one.other(), "the front end", ledger),
                 RelayEnd.of(other.other(), "the back end", ledger),
                 ledger,
-                rehearsal)) {
+                _ -> rehearsal.passed++)) {
       while (rehearsal.passed < MESSAGES && !end.expired()) {
         boolean with = rehearsal.passed % WITH_DESCRIPTOR == 0;
         rehearsal.pass(front, session, back, with ? List.of(one.one()) : List.of());
@@ -63,15 +63,4 @@ final class RelayRehearsal implements RelayObserver {
     arrived.forEach(OwnedDescriptor::close);
     arrived.clear();
   }
-
-  @Override
-  public void connected(int session, long nanos) {}
-
-  @Override
-  public void passed(RelayedMessage relayed) {
-    passed++;
-  }
-
-  @Override
-  public void ended(int session, long nanos, String why) {}
 }

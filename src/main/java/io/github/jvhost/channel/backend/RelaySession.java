@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /**
@@ -43,7 +44,7 @@ final class RelaySession implements AutoCloseable {
   private final RelayEnd front;
   private final RelayEnd back;
   private final DescriptorLedger ledger;
-  private final RelayObserver observer;
+  private final Consumer<RelayedMessage> passed;
   private final Supplier<SocketPair> pairs;
   private final Poller poller = new Poller(WATCHED);
   private final List<Way> main = new ArrayList<>();
@@ -78,7 +79,7 @@ final class RelaySession implements AutoCloseable {
 
     @Override
     public void after(long arrived, long passed, boolean raw, byte[] bytes, int descriptors) {
-      observer.passed(
+      RelaySession.this.passed.accept(
           new RelayedMessage(
               arrived, passed, session, route, raw, Bytes.copyOf(bytes), descriptors));
     }
@@ -121,13 +122,17 @@ final class RelaySession implements AutoCloseable {
 
   /** Owns both ends from here on. */
   RelaySession(
-      int session, RelayEnd front, RelayEnd back, DescriptorLedger ledger, RelayObserver observer) {
+      int session,
+      RelayEnd front,
+      RelayEnd back,
+      DescriptorLedger ledger,
+      Consumer<RelayedMessage> passed) {
     this(
         session,
         front,
         back,
         ledger,
-        observer,
+        passed,
         () -> SocketPair.open(ledger, "back-end channel of session " + session));
   }
 
@@ -137,14 +142,14 @@ final class RelaySession implements AutoCloseable {
       RelayEnd front,
       RelayEnd back,
       DescriptorLedger ledger,
-      RelayObserver observer,
+      Consumer<RelayedMessage> passed,
       Supplier<SocketPair> pairs) {
     this.pairs = pairs;
     this.session = session;
     this.front = front;
     this.back = back;
     this.ledger = ledger;
-    this.observer = observer;
+    this.passed = passed;
     main.add(new Way(RelayRoute.TO_BACK_END, front, back));
     main.add(new Way(RelayRoute.TO_FRONT_END, back, front));
   }

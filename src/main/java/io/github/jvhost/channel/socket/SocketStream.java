@@ -24,7 +24,7 @@ import org.newsclub.net.unix.FileDescriptorCast;
  *
  * <pre>
  *   what is left to be known about the library          what is done here
- *   after an error the number is free for others        number() is -1 then
+ *   after its close the number is free for others       number() is -1 then
  *   a socket made from a number is not closed by its    closed by hand, unless an error did it
  *   close
  * </pre>
@@ -43,14 +43,13 @@ public final class SocketStream implements AutoCloseable {
 
   private static final int SEND_BUFFER_SHARE = 4;
   private static final int END = -1;
-  private static final int EPIPE = 32;
 
   private final AFUNIXSocketChannel socket;
   private final SocketIo io;
   private final DescriptorLedger ledger;
   private final Poller poller = new Poller(2);
   private final FileDescriptor descriptor;
-  private final int number;
+  private int number;
   private boolean otherReady;
   private final int maxWrite;
 
@@ -89,7 +88,7 @@ public final class SocketStream implements AutoCloseable {
 
   /** {@return the socket's number, or -1 (which no poll ever reports) once it is closed} */
   public int number() {
-    return socket.isOpen() ? number : -1;
+    return number;
   }
 
   /** {@return bytes that one write may have without blocking; a single message may exceed it} */
@@ -118,10 +117,6 @@ public final class SocketStream implements AutoCloseable {
    */
   public int await(int events, long nanos, int other) {
     otherReady = false;
-    if (!socket.isOpen()) {
-      // The library closes a socket whose peer is gone; the number may be somebody else's by now.
-      return Poller.HUP;
-    }
     poller.clear();
     int index = poller.add(number, events);
     int otherIndex = poller.add(other, Poller.IN);
@@ -151,9 +146,6 @@ public final class SocketStream implements AutoCloseable {
    * @throws SystemCallException the peer has reset the connection
    */
   public int read(MemorySegment into, long from, int length, List<OwnedDescriptor> arrived) {
-    if (!socket.isOpen()) {
-      return END;
-    }
     int before = arrived.size();
     int count = io.receive(number, into, from, length, ledger, arrived);
     requireFew(arrived, before);
@@ -171,9 +163,6 @@ public final class SocketStream implements AutoCloseable {
    * @throws ProtocolException if more than eight descriptors came; none is kept then
    */
   public int readIfAny(MemorySegment into, long from, int length, List<OwnedDescriptor> arrived) {
-    if (!socket.isOpen()) {
-      return END;
-    }
     int before = arrived.size();
     int count = io.receiveIfAny(number, into, from, length, ledger, arrived);
     requireFew(arrived, before);
@@ -203,15 +192,13 @@ public final class SocketStream implements AutoCloseable {
    * @throws IllegalStateException if a descriptor is closed
    */
   public int write(MemorySegment bytes, long from, int length, List<OwnedDescriptor> descriptors) {
-    if (!socket.isOpen()) {
-      throw new SystemCallException("sending on a closed socket", "sendmsg", EPIPE);
-    }
     return Math.max(0, io.send(number, bytes, from, length, descriptors));
   }
 
   /** Closes socket and poller; a second time does nothing. */
   @Override
   public void close() {
+    number = -1;
     closeQuietly(socket);
     AdoptedSocket.close(descriptor);
     poller.close();

@@ -19,6 +19,7 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -38,16 +39,7 @@ class RelaySessionTest {
   private final MemorySegment bytes = Arena.ofAuto().allocate(Header.SIZE);
 
   /** Is not asked. */
-  private record Nobody() implements RelayObserver, RelayDirection.Checkpoint {
-    @Override
-    public void connected(int session, long nanos) {}
-
-    @Override
-    public void passed(RelayedMessage message) {}
-
-    @Override
-    public void ended(int session, long nanos, String why) {}
-
+  private record Nobody() implements RelayDirection.Checkpoint {
     @Override
     public void before(int request, int flags, List<OwnedDescriptor> descriptors) {}
 
@@ -87,7 +79,7 @@ class RelaySessionTest {
                 RelayEnd.of(one.other(), "the front end", ledger),
                 RelayEnd.of(other.other(), "the back end", ledger),
                 ledger,
-                new Nobody(),
+                _ -> {},
                 pairs)) {
       header(FrontEndRequest.SET_BACKEND_REQ_FD);
       front.send(bytes, 0, Header.SIZE, List.of(file.descriptor()));
@@ -165,5 +157,27 @@ class RelaySessionTest {
       relay.close();
     }
     assertThat(relay.isAlive()).isFalse();
+  }
+
+  /** With its header and again with its payload, which one write cannot do. */
+  @Test
+  void aMessageWithMoreDescriptorsThanOneMayCarryEndsIt() {
+    SocketPair one = SocketPair.open(ledger, "front");
+    SocketPair other = SocketPair.open(ledger, "back");
+    try (MemoryFile file = MemoryFile.create(ledger, "a file", 4096);
+        RelayEnd front = RelayEnd.of(one.one(), "front", ledger);
+        RelayEnd from = RelayEnd.of(one.other(), "the front end", ledger);
+        RelayEnd to = RelayEnd.of(other.one(), "the back end", ledger);
+        var _ = other.other()) {
+      var direction = new RelayDirection(from, to, new Nobody());
+      List<OwnedDescriptor> half = Collections.nCopies(130, file.descriptor());
+      Header.encode(Unpooled.wrappedBuffer(bytes.asByteBuffer()).clear(), 5, 1, 8);
+      front.send(bytes, 0, Header.SIZE, half);
+      assertThat(direction.move()).isEqualTo(RelayDirection.State.READING);
+      front.send(bytes, 0, 8, half);
+
+      assertThat(direction.move()).isEqualTo(RelayDirection.State.OVER);
+      assertThat(direction.why()).isEqualTo("the front end sent 260 descriptors with one message");
+    }
   }
 }
