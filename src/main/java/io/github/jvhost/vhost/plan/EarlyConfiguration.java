@@ -30,8 +30,7 @@ public final class EarlyConfiguration {
    * @param capabilities of that back end: whether it holds its rings decides how much it is sent
    */
   public static DeviceConfig implicit(DeviceConfig running, BackEndCapabilities capabilities) {
-    boolean held = capabilities.hasStatus() && capabilities.profile().holdsRingsUntilDriverOk();
-    return early(running, DeviceConfig.Lifecycle.EARLY, held ? Early.HOLDING : Early.ANY);
+    return early(running, DeviceConfig.Lifecycle.EARLY, Early.implicit(capabilities));
   }
 
   /**

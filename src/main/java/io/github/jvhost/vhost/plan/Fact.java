@@ -61,7 +61,17 @@ public final class Fact<T> {
     /** Those that touch no ring before DRIVER_OK. */
     HOLDING,
     /** Those that know the PRESETUP message. */
-    EXPLICIT
+    EXPLICIT;
+
+    /**
+     * {@return the kind of a back end that is preset without the PRESETUP message}
+     *
+     * @param capabilities of the back end
+     */
+    public static Early implicit(BackEndCapabilities capabilities) {
+      boolean holds = capabilities.hasStatus() && capabilities.profile().holdsRingsUntilDriverOk();
+      return holds ? HOLDING : ANY;
+    }
   }
 
   /** What becomes of a value when the device is reset. */
@@ -283,6 +293,17 @@ public final class Fact<T> {
       return null;
     }
     return to == Early.EXPLICIT && row.earlyValue != null ? row.earlyValue : value;
+  }
+
+  /**
+   * {@return whether presetup sends the value that the running device is to have, so that it need
+   * not be sent again unless it changes} A base changes always.
+   *
+   * @param to which kind of back end
+   */
+  public boolean isSettledEarly(Early to) {
+    boolean placeholder = to == Early.EXPLICIT && row.earlyValue != null;
+    return row.early.compareTo(to) <= 0 && !placeholder;
   }
 
   /** Its value in what a plan is to lead to; null: the back end is left as it is. */

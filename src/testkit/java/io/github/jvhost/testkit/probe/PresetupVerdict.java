@@ -2,9 +2,10 @@ package io.github.jvhost.testkit.probe;
 
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.ProtocolFeature;
-import io.github.jvhost.vhost.EarlyParts;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.Fact;
+import io.github.jvhost.vhost.plan.Fact.Early;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.ArrayList;
 import java.util.List;
@@ -92,7 +93,7 @@ public record PresetupVerdict(Way way, Reason reason, List<EarlyPart> early) {
     if (!ProtocolFeature.STATUS.isIn(offered)) {
       return new PresetupVerdict(way, Reason.NO_STATUS, List.of());
     }
-    return new PresetupVerdict(way, otherwise, early(EarlyParts.explicit(), result));
+    return new PresetupVerdict(way, otherwise, early(Early.EXPLICIT, result));
   }
 
   private static PresetupVerdict implicit(
@@ -108,18 +109,18 @@ public record PresetupVerdict(Way way, Reason reason, List<EarlyPart> early) {
     if (profile.holdsRingsUntilDriverOk() && !can.hasStatus()) {
       return new PresetupVerdict(way, Reason.NO_STATUS, List.of());
     }
-    return new PresetupVerdict(way, otherwise, early(EarlyParts.implicit(can), result));
+    return new PresetupVerdict(way, otherwise, early(Early.implicit(can), result));
   }
 
-  private static List<EarlyPart> early(EarlyParts parts, ProbeResult result) {
+  private static List<EarlyPart> early(Early to, ProbeResult result) {
     List<EarlyPart> early = new ArrayList<>();
     for (EarlyPart part : EarlyPart.values()) {
       boolean told =
           switch (part) {
-            case SIZE -> parts.size();
-            case ADDRESS -> parts.address();
-            case KICK -> parts.kick();
-            case CALL -> parts.call();
+            case SIZE -> Fact.SIZE.isSettledEarly(to);
+            case ADDRESS -> Fact.ADDRESS.isSettledEarly(to);
+            case KICK -> Fact.KICK.isSettledEarly(to);
+            case CALL -> Fact.CALL.isSettledEarly(to);
             case ENABLE, MEMORY, FEATURES -> true;
             // The one without the other is told nobody.
             case MTU ->

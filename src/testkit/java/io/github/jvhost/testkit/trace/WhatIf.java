@@ -6,9 +6,10 @@ import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.VringAddress;
 import io.github.jvhost.protocol.VringDescriptor;
 import io.github.jvhost.protocol.VringState;
-import io.github.jvhost.vhost.EarlyParts;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.Fact;
+import io.github.jvhost.vhost.plan.Fact.Early;
 import io.github.jvhost.virtio.DeviceStatus;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -30,11 +31,10 @@ import org.jspecify.annotations.Nullable;
  *   presetup        the same of those requests alone that have to wait for the stop window
  * </pre>
  *
- * <p>Which requests have to wait is {@link EarlyParts}: what is true of a ring's parts there. With
- * presetup a part of a ring that the front end told more than once counts once: planned, it is told
- * as it is in the end. With the PRESETUP message the parts that wait are told early as well,
- * between START and END, and both count. Where the last of what has to wait is not answered, a
- * barrier is added.
+ * <p>Which requests have to wait is {@link Fact#isSettledEarly}. With presetup a part of a ring
+ * that the front end told more than once counts once: planned, it is told as it is in the end. With
+ * the PRESETUP message the parts that wait are told early as well, between START and END, and both
+ * count. Where the last of what has to wait is not answered, a barrier is added.
  *
  * <p>Work of early requests that is hidden in the reply of one that has to wait counts as the
  * latter's. So the estimate is too high rather than too low, except that it knows nothing of what a
@@ -104,7 +104,7 @@ public record WhatIf(Cost recorded, List<Variant> variants) {
             "explicit",
             once,
             floor,
-            EarlyParts.explicit(),
+            Early.EXPLICIT,
             true,
             status
                 ? "if the back end knew PRESETUP"
@@ -114,7 +114,7 @@ public record WhatIf(Cost recorded, List<Variant> variants) {
             "implicit, any back end",
             once,
             floor,
-            EarlyParts.implicit(capabilities(protocol, BackEndProfile.GENERIC)),
+            Early.implicit(capabilities(protocol, BackEndProfile.GENERIC)),
             false,
             "unmodified"));
     variants.add(
@@ -122,7 +122,7 @@ public record WhatIf(Cost recorded, List<Variant> variants) {
             "implicit, DPDK",
             once,
             floor,
-            EarlyParts.implicit(capabilities(protocol, BackEndProfile.DPDK)),
+            Early.implicit(capabilities(protocol, BackEndProfile.DPDK)),
             false,
             status
                 ? "if it is DPDK, and no ring's base differs from its used index"
@@ -204,18 +204,13 @@ public record WhatIf(Cost recorded, List<Variant> variants) {
   }
 
   private static Variant variant(
-      String name,
-      List<TracedRequest> setUp,
-      long floor,
-      EarlyParts parts,
-      boolean explicit,
-      String note) {
+      String name, List<TracedRequest> setUp, long floor, Early to, boolean explicit, String note) {
     List<TracedRequest> late = new ArrayList<>();
     boolean started = false;
     int early = explicit ? START_AND_END : 0;
     for (TracedRequest request : setUp) {
       boolean barrier = started && request.request().request() == FrontEndRequest.GET_STATUS;
-      boolean waits = barrier || hasToWait(request.request(), parts);
+      boolean waits = barrier || hasToWait(request.request(), to);
       if (waits) {
         late.add(request);
         started |= request.request().request() == FrontEndRequest.SET_STATUS;
@@ -226,17 +221,17 @@ public record WhatIf(Cost recorded, List<Variant> variants) {
     return new Variant(name, early, modelled(late, floor), note + notAwaited(late));
   }
 
-  private static boolean hasToWait(CapturedMessage message, EarlyParts parts) {
+  private static boolean hasToWait(CapturedMessage message, Early to) {
     FrontEndRequest request = message.request();
     if (request == null) {
       return true;
     }
     return switch (request) {
       case SET_VRING_BASE -> true;
-      case SET_VRING_NUM -> !parts.size();
-      case SET_VRING_ADDR -> !parts.address();
-      case SET_VRING_KICK -> !parts.kick();
-      case SET_VRING_CALL -> !parts.call();
+      case SET_VRING_NUM -> !Fact.SIZE.isSettledEarly(to);
+      case SET_VRING_ADDR -> !Fact.ADDRESS.isSettledEarly(to);
+      case SET_VRING_KICK -> !Fact.KICK.isSettledEarly(to);
+      case SET_VRING_CALL -> !Fact.CALL.isSettledEarly(to);
       case SET_STATUS -> (MessageDecoder.number(message) & DeviceStatus.DRIVER_OK) != 0;
       default -> false;
     };

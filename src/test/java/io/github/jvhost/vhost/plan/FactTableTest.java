@@ -1,0 +1,82 @@
+package io.github.jvhost.vhost.plan;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.jvhost.vhost.plan.Fact.AfterReset;
+import io.github.jvhost.vhost.plan.Fact.Early;
+import io.github.jvhost.vhost.plan.Fact.WhileRunning;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+
+/** Holds docs/architecture.md's tables of facts against the rows of {@link Fact}. */
+class FactTableTest {
+
+  @Test
+  void theDocumentSaysOfEachRingFactWhatItsRowSays() throws IOException {
+    List<String> rows = new ArrayList<>();
+    for (Fact<?> fact : Fact.OF_RING) {
+      String kept =
+          List.of(BackEndProfile.values()).stream()
+              .filter(fact::isKeptOverStop)
+              .map(BackEndProfile::name)
+              .collect(Collectors.joining(", "));
+      rows.add(
+          "| %s | %s | %s | %s |"
+              .formatted(fact.name(), running(fact), early(fact), kept.isEmpty() ? "no" : kept));
+    }
+
+    assertThat(Files.readAllLines(Path.of("docs/architecture.md"))).containsSequence(rows);
+  }
+
+  @Test
+  void theDocumentSaysOfEachDeviceFactWhatItsRowSays() throws IOException {
+    List<String> rows = new ArrayList<>();
+    for (Fact<?> fact : Fact.OF_DEVICE) {
+      rows.add("| %s | %s |".formatted(fact.name(), after(fact.afterReset())));
+    }
+
+    assertThat(Files.readAllLines(Path.of("docs/architecture.md"))).containsSequence(rows);
+  }
+
+  private static String running(Fact<?> fact) {
+    return switch (fact.whileRunning()) {
+      case SENT -> "sent";
+      case STOP_FIRST -> "sent after stopping the ring";
+      case NEVER -> "never sent: the ring would be rewound";
+    };
+  }
+
+  private static String early(Fact<?> fact) {
+    String to =
+        switch (fact.early()) {
+          case ANY -> "any back end";
+          case HOLDING -> "one that holds its rings until DRIVER_OK";
+          case EXPLICIT -> "one that knows PRESETUP";
+        };
+    return fact.isSettledEarly(Early.EXPLICIT) || fact.early() == Early.EXPLICIT
+        ? to
+        : to + "; explicit: without a descriptor";
+  }
+
+  private static String after(AfterReset what) {
+    return switch (what) {
+      case KEPT -> "kept";
+      case MAY_BE_GONE -> "may be gone";
+      case GONE -> "gone";
+    };
+  }
+
+  @Test
+  void whatStartsOrRewindsARingIsNeverSentToEveryBackEndEarly() {
+    assertThat(Fact.OF_RING)
+        .filteredOn(fact -> fact.whileRunning() == WhileRunning.NEVER)
+        .allMatch(fact -> fact.early() == Early.EXPLICIT);
+    assertThat(Fact.KICK.early()).isNotEqualTo(Early.ANY);
+    assertThat(Fact.ADDRESS.early()).isNotEqualTo(Early.ANY);
+  }
+}
