@@ -32,7 +32,7 @@ import org.HdrHistogram.Histogram;
  * <pre>
  *   this JVM                           a fresh JVM
  *   source, its back ends  --stream--> destination: presetup, rehearsal | window 1
- *   destination's back ends  <-------- presetup, window                 | window 2 ... n: warm
+ *   destination's back ends  &lt;-------- presetup, window                 | window 2 ... n: warm
  * </pre>
  */
 public final class ColdStartBench implements Bench {

@@ -4,7 +4,7 @@ import java.util.Locale;
 
 /** What a row is held against. Immutable. */
 public sealed interface Goal {
-  /** For people: "<= 1.3 times, p50 and p99". */
+  /** For people: "&lt;= 1.3 times, p50 and p99". */
   String describe();
 
   /**

@@ -34,7 +34,7 @@ import org.HdrHistogram.Histogram;
  *
  * <pre>
  *   first message .............. SET_STATUS with DRIVER_OK     as they arrive at the back end
- *   |<------ what is timed ---------------->|
+ *   |&lt;------ what is timed ----------------&gt;|
  * </pre>
  *
  * <p>QEMU's guest does nothing at all: a stream of a machine just switched on is changed so that
