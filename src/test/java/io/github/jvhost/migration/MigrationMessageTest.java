@@ -7,6 +7,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.vmstate.DeviceRecord;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
@@ -177,5 +178,18 @@ class MigrationMessageTest {
         .isEqualTo(encoded.remaining() - MigrationMessage.HEADER);
     encoded.position(MigrationMessage.HEADER);
     assertThat(MigrationMessage.decode(1, encoded)).isEqualTo(hello);
+  }
+
+  @Test
+  void moreThanAHelloHasRoomForIsRefusedBeforeItIsSent() {
+    var region = new MigrationMessage.Region("ram", 0, 4096);
+    List<MigrationMessage.Region> many = Collections.nCopies(1025, region);
+    assertThatThrownBy(() -> new MigrationMessage.Hello(many, List.of("net0")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("1025 regions and 1 devices are too many");
+    List<String> names = Collections.nCopies(1025, "net");
+    assertThatThrownBy(() -> new MigrationMessage.Hello(List.of(region), names))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("1 regions and 1025 devices are too many");
   }
 }

@@ -8,8 +8,11 @@ import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.MmapRequest;
 import io.github.jvhost.protocol.NoPayload;
+import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.protocol.SharedObject;
 import io.github.jvhost.protocol.VringState;
+import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.testkit.BackEndOffer;
@@ -24,8 +27,11 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
@@ -73,7 +79,11 @@ class BackEndEventsTest {
     @Override
     public boolean shmemUnmap(MmapRequest request) {
       all.add("unmap " + range(request));
-      return true;
+      return switch (request.region()) {
+        case 7 -> false;
+        case 8 -> throw new IllegalStateException("on purpose");
+        default -> true;
+      };
     }
 
     private static String range(MmapRequest request) {
@@ -97,14 +107,19 @@ class BackEndEventsTest {
         .with(ProtocolFeature.BACKEND_SEND_FD)
         .with(ProtocolFeature.CONFIG)
         .with(ProtocolFeature.HOST_NOTIFIER)
+        .with(ProtocolFeature.SHARED_OBJECT)
         .with(ProtocolFeature.SHMEM)
         .with(ProtocolFeature.INBAND_NOTIFICATIONS);
   }
 
   private Rig rig(ProtocolFeature... wanted) {
+    return rig(heard, wanted);
+  }
+
+  private Rig rig(BackEndEvents events, ProtocolFeature... wanted) {
     Rig rig = new Rig(dir, 0, offer(), BackEndProfile.GENERIC);
     rig.addBackEnd(Faults.none());
-    VhostDeviceOptions options = rig.options(0, Duration.ofSeconds(10)).withEvents(heard);
+    VhostDeviceOptions options = rig.options(0, Duration.ofSeconds(10)).withEvents(events);
     for (ProtocolFeature feature : wanted) {
       options = options.with(feature);
     }
@@ -380,6 +395,110 @@ class BackEndEventsTest {
           .as("a kick is sent by another thread")
           .isTrue();
       rig.noRuleWasBroken();
+    }
+  }
+
+  @Test
+  void whatCannotBeUnmappedKeepsNothingElseFromIt() throws Exception {
+    try (Rig rig = rig(ProtocolFeature.SHMEM);
+        EventFd file = EventFd.create(rig.ledger, "file");
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, BackEndWatch.Listener.NONE)) {
+      watch.watch(rig.net(), new ReconnectPolicy.Never());
+      for (int region = 7; region <= 9; region++) {
+        assertThat(map(rig, range(region, 0, 0x1000), file)).isZero();
+      }
+      assertThat(unmap(rig, range(7, 0, 0x1000))).as("refused").isEqualTo(1);
+      heard.all.clear();
+
+      rig.net().close();
+      assertThat(heard.all).containsExactly("unmap 7:0+1000", "unmap 8:0+1000", "unmap 9:0+1000");
+    }
+  }
+
+  private static long ask(Rig rig, BackEndRequest request, Payload payload) throws Exception {
+    return result(rig.backEnd().askFrontEnd(request, payload, List.of(), true));
+  }
+
+  @Test
+  void anEmbedderThatHandlesNothingRefusesAndKeepsNoDescriptor() throws Exception {
+    var object = new SharedObject(new UUID(1, 2));
+    try (Rig rig =
+            rig(
+                BackEndEvents.NONE,
+                ProtocolFeature.CONFIG,
+                ProtocolFeature.HOST_NOTIFIER,
+                ProtocolFeature.SHARED_OBJECT,
+                ProtocolFeature.SHMEM,
+                ProtocolFeature.INBAND_NOTIFICATIONS);
+        EventFd page = EventFd.create(rig.ledger, "page");
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, BackEndWatch.Listener.NONE)) {
+      watch.watch(rig.net(), new ReconnectPolicy.Never());
+      int open = rig.ledger.openCount();
+
+      assertThat(ask(rig, BackEndRequest.CONFIG_CHANGE_MSG, NoPayload.INSTANCE)).isZero();
+      assertThat(ask(rig, BackEndRequest.VRING_ERR, new VringState(0, 0))).isZero();
+      assertThat(result(rig.backEnd().hostNotifier(1, page.descriptor(), 0, 4096))).isEqualTo(1);
+      assertThat(result(rig.backEnd().hostNotifier(1, null, 0, 4096)))
+          .as("there is none to withdraw")
+          .isZero();
+      assertThat(ask(rig, BackEndRequest.SHARED_OBJECT_ADD, object)).isEqualTo(1);
+      assertThat(ask(rig, BackEndRequest.SHARED_OBJECT_LOOKUP, object)).isEqualTo(1);
+      assertThat(ask(rig, BackEndRequest.SHARED_OBJECT_REMOVE, object)).isEqualTo(1);
+      assertThat(map(rig, range(1, 0, 0x1000), page)).isEqualTo(1);
+      assertThat(unmap(rig, range(1, 0, 0x1000))).isEqualTo(1);
+
+      assertThat(rig.ledger.openCount()).isEqualTo(open);
+    }
+  }
+
+  /** One that hands objects on between devices. */
+  private record Objects(Map<UUID, OwnedDescriptor> known, OwnedDescriptor file)
+      implements BackEndEvents {
+    @Override
+    public boolean sharedObjectAdded(SharedObject object) {
+      return known.putIfAbsent(object.uuid(), file) == null;
+    }
+
+    @Override
+    public boolean sharedObjectRemoved(SharedObject object) {
+      return known.remove(object.uuid()) != null;
+    }
+
+    @Override
+    public Optional<OwnedDescriptor> sharedObject(SharedObject object) {
+      return Optional.ofNullable(known.get(object.uuid()));
+    }
+  }
+
+  @Test
+  void aSharedObjectIsFoundBetweenItsAdditionAndItsRemoval() throws Exception {
+    var object = new SharedObject(new UUID(1, 2));
+    DescriptorLedger own = DescriptorLedger.tracing();
+    try (EventFd file = EventFd.create(own, "object");
+        Rig rig =
+            rig(
+                new Objects(new ConcurrentHashMap<>(), file.descriptor()),
+                ProtocolFeature.SHARED_OBJECT);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, BackEndWatch.Listener.NONE)) {
+      watch.watch(rig.net(), new ReconnectPolicy.Never());
+
+      assertThat(ask(rig, BackEndRequest.SHARED_OBJECT_LOOKUP, object)).isEqualTo(1);
+      assertThat(ask(rig, BackEndRequest.SHARED_OBJECT_ADD, object)).isZero();
+      assertThat(ask(rig, BackEndRequest.SHARED_OBJECT_ADD, object)).as("again").isEqualTo(1);
+      assertThat(ask(rig, BackEndRequest.SHARED_OBJECT_LOOKUP, object)).isZero();
+      assertThat(file.descriptor().isOpen()).as("stays its owner's").isTrue();
+      assertThat(ask(rig, BackEndRequest.SHARED_OBJECT_REMOVE, object)).isZero();
+      assertThat(ask(rig, BackEndRequest.SHARED_OBJECT_LOOKUP, object)).isEqualTo(1);
+    }
+  }
+
+  @Test
+  void aRingThatIsGivenUpInBandIsReportedToo() throws Exception {
+    try (Rig rig = rig(ProtocolFeature.INBAND_NOTIFICATIONS);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, BackEndWatch.Listener.NONE)) {
+      watch.watch(rig.net(), new ReconnectPolicy.Never());
+      assertThat(ask(rig, BackEndRequest.VRING_ERR, new VringState(2, 0))).isZero();
+      assertThat(heard.next()).isEqualTo("failed 2");
     }
   }
 }

@@ -7,11 +7,13 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.migration.InPlaceTarget;
 import io.github.jvhost.migration.MigrationDestination;
 import io.github.jvhost.migration.MigrationException;
+import io.github.jvhost.migration.MigrationLink;
 import io.github.jvhost.migration.MigrationSource;
 import io.github.jvhost.migration.PreCopySource;
 import io.github.jvhost.migration.VmControl;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.testkit.BackEndDevice.StateFault;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
@@ -20,12 +22,14 @@ import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.scenario.Links;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.PresetupMode;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -97,6 +101,11 @@ class BackEndStateMigrationTest {
    * Whether the guest moved; what the destination threw is thrown if the source noticed nothing.
    */
   private void migrate(PresetupMode mode, boolean wanted) throws Exception {
+    migrate(mode, wanted, UnaryOperator.identity());
+  }
+
+  private void migrate(PresetupMode mode, boolean wanted, UnaryOperator<MigrationLink> sources)
+      throws Exception {
     VhostDeviceOptions plain = VhostDeviceOptions.of("net0", dir.resolve("net1"), rig.ledger);
     try (Links links = Links.connect(dir.resolve("m"));
         VhostNet net = rig.connect(1, Rig.model(0).build(), wanted ? wanting(plain) : plain)) {
@@ -114,7 +123,7 @@ class BackEndStateMigrationTest {
           .devices(List.of(rig.net()))
           .ram(new PreCopySource(rig.memory, 0, Runnable::run))
           .vm(here)
-          .link(links.source())
+          .link(sources.apply(links.source()))
           .build()
           .run();
       assertThat(arriving.get(60, TimeUnit.SECONDS).starts()).allMatch(StartResult::running);
@@ -166,9 +175,66 @@ class BackEndStateMigrationTest {
     assertThat(staysHere(false)).hasMessageContaining("DEVICE_STATE");
   }
 
+  /** Sends the end of the state that often. */
+  private record EndsOften(MigrationLink link, int times) implements MigrationLink {
+    private static final byte BACK_END_STATE = 9;
+    private static final int EMPTY = 2 + 4 + 4; // "net0", and no bytes
+
+    @Override
+    public void send(ByteBuffer bytes, Deadline deadline) {
+      boolean end =
+          bytes.get(bytes.position()) == BACK_END_STATE
+              && bytes.getInt(bytes.position() + 4) == EMPTY;
+      for (int i = 1; end && i < times; i++) {
+        link.send(bytes.duplicate(), deadline);
+      }
+      if (end && times == 0) {
+        bytes.position(bytes.limit());
+      } else {
+        link.send(bytes, deadline);
+      }
+    }
+
+    @Override
+    public void receive(ByteBuffer into, Deadline deadline) {
+      link.receive(into, deadline);
+    }
+
+    @Override
+    public boolean awaitReadable(Deadline deadline) {
+      return link.awaitReadable(deadline);
+    }
+
+    @Override
+    public void close() {
+      link.close();
+    }
+  }
+
+  @Test
+  void aStateThatDoesNotEndOnceKeepsTheGuestAtTheSource() {
+    at(0).device().state(state(1000));
+
+    assertThat(staysHere(true, link -> new EndsOften(link, 0)))
+        .hasMessageContaining("handed over in the middle of the state of net0's back end");
+  }
+
+  @Test
+  void aStateThatGoesOnBehindItsEndKeepsTheGuestAtTheSource() {
+    at(0).device().state(state(1000));
+
+    assertThat(staysHere(true, link -> new EndsOften(link, 2)))
+        .hasMessageContaining("more behind the end of the state of net0's back end");
+  }
+
   private MigrationException staysHere(boolean wanted) {
+    return staysHere(wanted, UnaryOperator.identity());
+  }
+
+  private MigrationException staysHere(boolean wanted, UnaryOperator<MigrationLink> sources) {
     MigrationException stayed =
-        catchThrowableOfType(MigrationException.class, () -> migrate(PresetupMode.OFF, wanted));
+        catchThrowableOfType(
+            MigrationException.class, () -> migrate(PresetupMode.OFF, wanted, sources));
 
     assertThat(stayed).hasMessageContaining("the guest runs on, on the source");
     assertThat(stayed.recovery()).isEqualTo(Recovery.RETRY);

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.migration.MigrationException;
 import io.github.jvhost.sys.DescriptorLedger;
@@ -14,6 +15,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -126,5 +128,20 @@ class HostileAnswerTest {
       assertThat(vm.runs()).isFalse();
       assertRunsOn();
     }
+  }
+
+  /** It may run there, so it must not run here. */
+  @Test
+  void whatIsNotUnderstoodBehindTheHandOverKeepsTheGuestStopped() {
+    byte[] answer = Frame.stream(List.of(Frame.empty(Frame.READY), Frame.empty(Frame.READY)));
+    var link = new HostileStreamTest.PatientLink(new ScriptedLink(answer), new AtomicInteger());
+
+    assertThatThrownBy(() -> hosts.leave(link, false))
+        .isInstanceOf(MigrationException.class)
+        .hasMessageContaining("an unexpected Ready; everything had been handed over")
+        .extracting(e -> ((MigrationException) e).recovery())
+        .isEqualTo(Recovery.GIVE_UP);
+    assertThat(hosts.sourceVm.runs()).isFalse();
+    assertThat(hosts.source.devices().getFirst().running()).isFalse();
   }
 }

@@ -72,7 +72,7 @@ class HostileStreamTest {
   }
 
   /** The script's answers come when they are waited for, and not while there are none. */
-  private record PatientLink(ScriptedLink script, AtomicInteger toRead) implements MigrationLink {
+  record PatientLink(ScriptedLink script, AtomicInteger toRead) implements MigrationLink {
 
     @Override
     public void send(ByteBuffer bytes, Deadline deadline) {
@@ -284,6 +284,12 @@ class HostileStreamTest {
     return Frame.of(Frame.REGION_ADDED, body.putLong(guestAddress).putLong(size));
   }
 
+  private static Frame stateOf(String device) {
+    byte[] text = device.getBytes(UTF_8);
+    ByteBuffer body = ByteBuffer.allocate(64).putShort((short) text.length).put(text);
+    return Frame.of(Frame.BACK_END_STATE, body.putInt(3).put(new byte[3]));
+  }
+
   private static Frame withBackEndState(Frame last) {
     DeviceRecord record = DeviceRecord.read(ByteBuffer.wrap(last.body()));
     VirtioNetState state = VirtioNetVmState.fromRecord(record, SectionShape.mmio(1));
@@ -363,6 +369,15 @@ class HostileStreamTest {
               f.add(indexOf(f, x -> x.type() == Frame.STOPPING) + 1, end);
             },
             "the end of early records behind STOPPING"),
+        insert(
+            "a back end's state before STOPPING",
+            1,
+            stateOf("net0"),
+            "a back end's state, of net0, before STOPPING"),
+        new Nonsense(
+            "a back end's state of an unknown device",
+            f -> f.add(indexOf(f, x -> x.type() == Frame.STOPPING) + 1, stateOf("net7")),
+            "a back end's state, of net7, which is unknown"),
         new Nonsense(
             "COMMIT without final records",
             f -> f.remove(indexOf(f, Frame::isFinalRecord)),

@@ -596,4 +596,21 @@ class OneMigrationTest {
       }
     }
   }
+
+  /** The destination hears of it in the very first message, like of all other memory. */
+  @Test
+  void memoryThatComesBeforeTheDestinationIsAskedGoesAlong() throws Exception {
+    AtomicReference<@Nullable MigrationSource> source = new AtomicReference<>();
+    List<Phase> grown = new ArrayList<>();
+    MigrationListener listener =
+        phase -> {
+          MigrationSource running = source.get();
+          if (phase == Phase.SETUP && running != null) {
+            running.memoryAdded();
+            grown.add(phase);
+          }
+        };
+    goesWell(source, listener);
+    assertThat(grown).containsExactly(Phase.SETUP);
+  }
 }
