@@ -12,6 +12,7 @@ import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.SharedObject;
 import io.github.jvhost.protocol.VringState;
+import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.OwnedDescriptor;
@@ -499,6 +500,23 @@ class BackEndEventsTest {
       watch.watch(rig.net(), new ReconnectPolicy.Never());
       assertThat(ask(rig, BackEndRequest.VRING_ERR, new VringState(2, 0))).isZero();
       assertThat(heard.next()).isEqualTo("failed 2");
+    }
+  }
+
+  /** As with an eventfd that nobody reads any more: the guest notices nothing. */
+  @Test
+  void anInBandKickToABackEndThatIsGoneIsNoFailureOfTheGuests() throws Exception {
+    try (Rig rig = rig(ProtocolFeature.INBAND_NOTIFICATIONS)) {
+      rig.driveAll();
+      rig.net().start();
+      rig.backEnd().close();
+      Deadline deadline = Rig.soon();
+      while (rig.net().connected()) {
+        rig.net().kick(1);
+        assertThat(deadline.expired()).isFalse();
+        Thread.onSpinWait();
+      }
+      rig.net().kick(1);
     }
   }
 }

@@ -29,7 +29,7 @@ class BackEndWatchTest {
   @TempDir private Path dir;
 
   /** What a watch says, in order. */
-  private static final class Told implements BackEndWatch.Listener {
+  private static class Told implements BackEndWatch.Listener {
     private final BlockingQueue<String> all = new LinkedBlockingQueue<>();
 
     @Override
@@ -267,6 +267,74 @@ class BackEndWatchTest {
       watch.watch(rig.net(), SOON);
       assertThat(told.next()).isEqualTo("lost");
       assertThat(told.next()).isEqualTo("running");
+    }
+  }
+
+  @Test
+  void aDeviceIsWatchedOnceAndByAWatchThatIsOpen() {
+    try (Rig rig = new Rig(dir, 1, offer(), BackEndProfile.GENERIC)) {
+      BackEndWatch watch = BackEndWatch.start(rig.ledger, BackEndWatch.Listener.NONE);
+      watch.watch(rig.net(), SOON);
+      assertThatThrownBy(() -> watch.watch(rig.net(), SOON))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessage("net0 is watched already");
+      watch.close();
+      watch.close();
+      assertThatThrownBy(() -> watch.watch(rig.net(), SOON))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessage("the watch is closed");
+    }
+  }
+
+  @Test
+  void oneWatchIsEnoughForManyDevices() throws InterruptedException {
+    Told told = new Told();
+    try (Rig rig = new Rig(dir, 12, offer(), BackEndProfile.GENERIC);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, told)) {
+      rig.nets.forEach(net -> watch.watch(net, SOON));
+      for (int i : new int[] {11, 0}) {
+        rig.backEnds.get(i).hangUp();
+        assertThat(told.next()).isEqualTo("lost");
+        assertThat(told.next()).isEqualTo("connected");
+        assertThat(rig.nets.get(i).connected()).isTrue();
+      }
+    }
+  }
+
+  @Test
+  void aListenerMayCloseTheWatchAndNothingIsTriedAnyMore() throws InterruptedException {
+    BlockingQueue<BackEndWatch> known = new LinkedBlockingQueue<>();
+    Told told =
+        new Told() {
+          @Override
+          public void lost(VhostNet net, VhostException why) {
+            known.forEach(BackEndWatch::close);
+            super.lost(net, why);
+          }
+        };
+    try (Rig rig = new Rig(dir, 1, offer(), BackEndProfile.GENERIC);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, told)) {
+      known.add(watch);
+      watch.watch(rig.net(), SOON);
+      rig.backEnd().hangUp();
+      assertThat(told.next()).isEqualTo("lost");
+      assertThatThrownBy(() -> watch.watch(rig.net(), SOON))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessage("the watch is closed");
+      assertThat(rig.net().connected()).isFalse();
+    }
+  }
+
+  @Test
+  void whoeverIsInterruptedClosesItAndStaysInterrupted() {
+    try (Rig rig = new Rig(dir, 1, offer(), BackEndProfile.GENERIC)) {
+      BackEndWatch watch = BackEndWatch.start(rig.ledger, BackEndWatch.Listener.NONE);
+      watch.watch(rig.net(), SOON);
+      Thread.currentThread().interrupt();
+      watch.close();
+      assertThat(Thread.interrupted()).isTrue();
+      assertThatThrownBy(() -> watch.watch(rig.net(), SOON))
+          .isInstanceOf(IllegalStateException.class);
     }
   }
 }

@@ -9,22 +9,34 @@ import io.github.jvhost.channel.BackEndAddress;
 import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.channel.FrontEndListener;
 import io.github.jvhost.channel.ReplyDeadlines;
+import io.github.jvhost.channel.backend.BackEndConnection;
+import io.github.jvhost.channel.backend.Received;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.Header;
+import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.io.SocketPair;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.newsclub.net.unix.AFUNIXSocketAddress;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
 import org.newsclub.net.unix.FileDescriptorCast;
@@ -127,6 +139,61 @@ class ConnectionKindsTest {
       rig.backEnd().arm(Faults.none());
       net.reconnect().orThrow();
       assertThat(rig.backEnd().isRunning()).isTrue();
+    }
+  }
+
+  /** Answers what is asked of a new connection, up to the number of queue pairs or slots. */
+  private static void handshake(BackEndConnection peer, ProtocolFeature feature, long answer) {
+    for (boolean asked = false; !asked; ) {
+      Received received = peer.receive(Rig.soon());
+      received.descriptors().forEach(OwnedDescriptor::close);
+      int id = received.header().request();
+      FrontEndRequest request = Dialect.UPSTREAM.requestOf(id).orElseThrow();
+      switch (request) {
+        case GET_FEATURES -> reply(peer, id, VhostFeature.PROTOCOL_FEATURES | 1L << 32);
+        case GET_PROTOCOL_FEATURES -> reply(peer, id, feature.mask());
+        case GET_QUEUE_NUM, GET_MAX_MEM_SLOTS -> {
+          reply(peer, id, answer);
+          asked = true;
+        }
+        default -> assertThat(request).isEqualTo(FrontEndRequest.SET_PROTOCOL_FEATURES);
+      }
+    }
+  }
+
+  private static void reply(BackEndConnection peer, int id, long value) {
+    byte[] payload = ByteBuffer.allocate(8).order(ByteOrder.nativeOrder()).putLong(value).array();
+    peer.reply(id, Header.REPLY_FLAGS, payload, List.of(), Rig.soon());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "MQ, 0, GET_QUEUE_NUM answered 0",
+    "MQ, -1, GET_QUEUE_NUM answered 18446744073709551615",
+    "CONFIGURE_MEM_SLOTS, 0, GET_MAX_MEM_SLOTS answered 0"
+  })
+  void aBackEndWithAnImpossibleNumberOfAnythingIsNotUsed(
+      ProtocolFeature feature, long answer, String says) throws Exception {
+    try (Rig rig = new Rig(dir, 0, offer(), BackEndProfile.GENERIC)) {
+      SocketPair pair = SocketPair.open(rig.ledger, "of a test");
+      rig.addBackEnd(Faults.none());
+      VhostDeviceOptions options =
+          at(new BackEndAddress.Connected(pair.one()), rig.ledger).with(feature);
+      try (var peer = BackEndConnection.adopt(pair.other(), "be", rig.ledger)) {
+        var playing =
+            new FutureTask<>(() -> {
+              handshake(peer, feature, answer);
+              return true;
+            });
+        Thread.ofPlatform().daemon().start(playing);
+
+        assertThatThrownBy(() -> rig.connect(0, options))
+            .isInstanceOf(VhostException.class)
+            .hasMessage("net0: " + says)
+            .extracting(e -> ((VhostException) e).recovery())
+            .isEqualTo(Recovery.GIVE_UP);
+        assertThat(playing.get(20, TimeUnit.SECONDS)).isTrue();
+      }
     }
   }
 }

@@ -161,4 +161,15 @@ class MisuseTest {
   private static void refused(String why, ThrowingCallable call) {
     assertThatThrownBy(call).as(why).hasMessageContaining(why);
   }
+
+  @Test
+  void aKickThroughAnEventfdThatTheEmbedderHasClosedIsSaid() {
+    try (Rig rig = new Rig(dir, 1, DPDK, BackEndProfile.GENERIC)) {
+      rig.notifiers.getFirst().getFirst().kick().close();
+      assertThatThrownBy(() -> rig.net().kick(0))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("kick")
+          .hasMessageContaining("closed");
+    }
+  }
 }
