@@ -60,7 +60,6 @@ class VisibleTypesTest {
           Map.entry("vmstate.NetSectionName", "only the command calls it"),
           Map.entry("vmstate.RingIndexPlaces", "only the migration calls it"),
           Map.entry("vmstate.SavedField", "only the command shows it"),
-          Map.entry("vmstate.SavedFields", "only the command shows it"),
           Map.entry("vmstate.StateDifference", "only the command shows it"));
 
   /** Types of the testkit that name what only the testkit sees: the command's own. */

@@ -4,7 +4,6 @@ import static java.util.stream.Collectors.joining;
 
 import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.SavedField;
-import io.github.jvhost.vmstate.SavedFields;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -33,7 +32,7 @@ final class SavedFieldsSummary {
   /** Adds a state's fields to the device that has it. */
   static void add(Shown device, VirtioNetState state) {
     Map<String, List<SavedField>> groups = new LinkedHashMap<>();
-    for (SavedField field : SavedFields.of(state)) {
+    for (SavedField field : SavedField.of(state)) {
       groups.computeIfAbsent(field.group(), _ -> new ArrayList<>()).add(field);
     }
     List<Shown> rings = new ArrayList<>();

@@ -3,8 +3,10 @@ package io.github.jvhost.vmstate;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.function.ToIntFunction;
+import java.util.stream.Stream;
 
 /**
  * How a piece of state is laid out: fields in order, then subsections. One table for both
@@ -15,19 +17,19 @@ import java.util.function.ToIntFunction;
  *   | 05 | n u8 | name n | version u32 | fields ... |   a subsection; only those that are needed, in the table's order
  * </pre>
  *
- * @param <M> the model that is written from and read into
+ * @param <S> what is saved
  * @param name of the piece; names of its subsections begin with it
  * @param version that is written, and the newest that can be read
  * @param minimumVersion the oldest that can be read
  * @param earlySetup whether it is sent while the guest still runs
  */
-record Description<M>(
+record Description<S>(
     String name,
     int version,
     int minimumVersion,
     boolean earlySetup,
-    List<Field<M>> fields,
-    List<Subsection<M>> subsections) {
+    List<Field<S>> fields,
+    List<Subsection<S>> subsections) {
   private static final int SUBSECTION = 0x05;
 
   /**
@@ -38,11 +40,16 @@ record Description<M>(
    * @param needed whether it is sent
    * @param versionOf the version that is written: newer hosts may have fields that this one does
    *     not know
+   * @param seen what follows from its being there, when it was read
    */
-  record Subsection<M>(
-      Description<M> body, String condition, Predicate<M> needed, ToIntFunction<M> versionOf) {}
+  record Subsection<S>(
+      Description<S> body,
+      String condition,
+      Predicate<Draft<S>> needed,
+      ToIntFunction<Draft<S>> versionOf,
+      Consumer<Draft<S>> seen) {}
 
-  static <M> DescriptionBuilder<M> named(String name, int version) {
+  static <S> DescriptionBuilder<S> named(String name, int version) {
     return new DescriptionBuilder<>(name, version);
   }
 
@@ -50,40 +57,35 @@ record Description<M>(
    * The fields alone, for a piece that is not a description in QEMU and so has no place for
    * subsections.
    */
-  void writeFields(VmWriter out, M model, int writtenVersion) {
-    for (Field<M> field : fields) {
-      field.write(out, model, writtenVersion);
+  void writeFields(VmWriter out, Draft<S> draft, int writtenVersion) {
+    for (Field<S> field : fields) {
+      field.write(out, draft, writtenVersion);
     }
   }
 
-  void readFields(VmReader in, M model, int readVersion) {
-    for (Field<M> field : fields) {
-      field.read(in, model, readVersion);
+  void readFields(VmReader in, Draft<S> draft, int readVersion) {
+    for (Field<S> field : fields) {
+      field.read(in, draft, readVersion);
     }
-  }
-
-  /** What {@link #writeFields} would write. */
-  Layout.Group group(M model) {
-    return new Layout.Group(fieldsOf(model, version));
   }
 
   /** What {@link #write} would write. */
-  Layout.Structure layout(M model, int writtenVersion) {
+  Layout.Structure layout(Draft<S> draft, int writtenVersion) {
     return new Layout.Structure(
         name,
         writtenVersion,
-        fieldsOf(model, writtenVersion),
+        fieldsOf(draft, writtenVersion),
         subsections.stream()
-            .filter(s -> s.needed().test(model))
-            .map(s -> s.body().layout(model, s.versionOf().applyAsInt(model)))
+            .filter(s -> s.needed().test(draft))
+            .map(s -> s.body().layout(draft, s.versionOf().applyAsInt(draft)))
             .toList());
   }
 
-  private List<Layout.Named> fieldsOf(M model, int writtenVersion) {
+  private List<Layout.Named> fieldsOf(Draft<S> draft, int writtenVersion) {
     List<Layout.Named> all = new ArrayList<>();
-    for (Field<M> field : fields) {
-      if (field.isIn(model, writtenVersion)) {
-        Layout layout = field.codec().type().layout().apply(model);
+    for (Field<S> field : fields) {
+      if (field.isIn(draft, writtenVersion)) {
+        Layout layout = field.codec().layout(draft);
         if (layout instanceof Layout.Group group) {
           all.addAll(group.fields());
         } else {
@@ -94,35 +96,44 @@ record Description<M>(
     return all;
   }
 
-  void write(VmWriter out, M model, int writtenVersion) {
-    writeFields(out, model, writtenVersion);
-    for (Subsection<M> subsection : subsections) {
-      if (subsection.needed().test(model)) {
-        Description<M> body = subsection.body();
-        int subversion = subsection.versionOf().applyAsInt(model);
+  /** What people are shown of it, in the order of the stream. */
+  List<View<S>> shown() {
+    return Stream.concat(
+            fields.stream().flatMap(field -> field.codec().shown().stream()),
+            subsections.stream().flatMap(subsection -> subsection.body().shown().stream()))
+        .distinct()
+        .toList();
+  }
+
+  void write(VmWriter out, Draft<S> draft, int writtenVersion) {
+    writeFields(out, draft, writtenVersion);
+    for (Subsection<S> subsection : subsections) {
+      if (subsection.needed().test(draft)) {
+        Description<S> body = subsection.body();
+        int subversion = subsection.versionOf().applyAsInt(draft);
         out.u8(SUBSECTION);
         out.u8(body.name().length());
         out.bytes(body.name().getBytes(StandardCharsets.ISO_8859_1));
         out.u32(subversion);
-        body.write(out, model, subversion);
+        body.write(out, draft, subversion);
       }
     }
   }
 
-  void read(VmReader in, M model, int readVersion) {
+  void read(VmReader in, Draft<S> draft, int readVersion) {
     if (readVersion > version || readVersion < minimumVersion) {
       throw in.failure(
           name + " of version " + minimumVersion + " to " + version + ", it is " + readVersion);
     }
-    readFields(in, model, readVersion);
-    readSubsections(in, model);
+    readFields(in, draft, readVersion);
+    readSubsections(in, draft);
   }
 
   /**
    * Takes as many subsections as are this description's. A byte 05 may also be the data that
    * follows, or the subsection of a description further out: the name tells, as it does in QEMU.
    */
-  private void readSubsections(VmReader in, M model) {
+  private void readSubsections(VmReader in, Draft<S> draft) {
     while (in.peek(0) == SUBSECTION) {
       int length = in.peek(1);
       if (length < name.length() + 1 || !startsWithName(in)) {
@@ -131,15 +142,16 @@ record Description<M>(
       in.skip(2);
       String subname = new String(in.bytes(length), StandardCharsets.ISO_8859_1);
       in.enter(subname);
-      readSubsection(in, model, subname);
+      readSubsection(in, draft, subname);
       in.leave();
     }
   }
 
-  private void readSubsection(VmReader in, M model, String subname) {
-    for (Subsection<M> subsection : subsections) {
+  private void readSubsection(VmReader in, Draft<S> draft, String subname) {
+    for (Subsection<S> subsection : subsections) {
       if (subsection.body().name().equals(subname)) {
-        subsection.body().read(in, model, in.u32());
+        subsection.body().read(in, draft, in.u32());
+        subsection.seen().accept(draft);
         return;
       }
     }

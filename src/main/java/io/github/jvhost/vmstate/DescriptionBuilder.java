@@ -2,26 +2,23 @@ package io.github.jvhost.vmstate;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.BiConsumer;
+import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import java.util.function.ObjIntConsumer;
-import java.util.function.ObjLongConsumer;
 import java.util.function.Predicate;
 import java.util.function.ToIntFunction;
-import java.util.function.ToLongFunction;
 
 /** Puts a {@link Description} together, in the order in which it is written. */
-final class DescriptionBuilder<M> {
+final class DescriptionBuilder<S> {
   private final String name;
   private final int version;
-  private final List<Field<M>> fields = new ArrayList<>();
-  private final List<Description.Subsection<M>> subsections = new ArrayList<>();
+  private final List<Field<S>> fields = new ArrayList<>();
+  private final List<Description.Subsection<S>> subsections = new ArrayList<>();
   private int minimumVersion;
   private boolean earlySetup;
   private int since;
   private String condition = "";
-  private Predicate<M> when = model -> true;
+  private Predicate<Draft<S>> when = draft -> true;
 
   DescriptionBuilder(String name, int version) {
     this.name = name;
@@ -29,13 +26,13 @@ final class DescriptionBuilder<M> {
     this.minimumVersion = version;
   }
 
-  DescriptionBuilder<M> minimum(int oldest) {
+  DescriptionBuilder<S> minimum(int oldest) {
     minimumVersion = oldest;
     return this;
   }
 
   /** It is sent while the guest still runs. */
-  DescriptionBuilder<M> earlySetup() {
+  DescriptionBuilder<S> earlySetup() {
     earlySetup = true;
     return this;
   }
@@ -45,10 +42,10 @@ final class DescriptionBuilder<M> {
    *
    * @param words that say it to people: "with several queue pairs"
    */
-  DescriptionBuilder<M> onlyIf(
-      String words, Predicate<M> holds, Consumer<DescriptionBuilder<M>> group) {
+  DescriptionBuilder<S> onlyIf(
+      String words, Predicate<Draft<S>> holds, Consumer<DescriptionBuilder<S>> group) {
     String outerWords = condition;
-    Predicate<M> outer = when;
+    Predicate<Draft<S>> outer = when;
     condition = outerWords.isEmpty() ? words : outerWords + ", " + words;
     when = outer.and(holds);
     group.accept(this);
@@ -58,7 +55,7 @@ final class DescriptionBuilder<M> {
   }
 
   /** The fields that are added in here are there since a version. */
-  DescriptionBuilder<M> since(int first, Consumer<DescriptionBuilder<M>> group) {
+  DescriptionBuilder<S> since(int first, Consumer<DescriptionBuilder<S>> group) {
     int outer = since;
     since = first;
     group.accept(this);
@@ -66,157 +63,128 @@ final class DescriptionBuilder<M> {
     return this;
   }
 
-  DescriptionBuilder<M> field(String field, Field.Codec<M> codec) {
+  DescriptionBuilder<S> field(String field, Field.Codec<S> codec) {
     fields.add(new Field<>(field, since, condition, when, codec));
     return this;
   }
 
-  private interface ReadInt {
-    int read(VmReader in);
-  }
-
-  private interface WriteInt {
-    void write(VmWriter out, int value);
-  }
-
-  private DescriptionBuilder<M> integer(
-      String field,
-      FieldType<M> type,
-      WriteInt writer,
-      ReadInt reader,
-      ToIntFunction<M> get,
-      ObjIntConsumer<M> set) {
-    return field(
-        field,
-        codec(
-            type,
-            (out, model) -> writer.write(out, get.applyAsInt(model)),
-            (in, model) -> set.accept(model, reader.read(in))));
-  }
-
-  DescriptionBuilder<M> u8(String field, ToIntFunction<M> get, ObjIntConsumer<M> set) {
-    return integer(field, FieldType.unsigned(1), VmWriter::u8, VmReader::u8, get, set);
-  }
-
-  DescriptionBuilder<M> u16(String field, ToIntFunction<M> get, ObjIntConsumer<M> set) {
-    return integer(field, FieldType.unsigned(2), VmWriter::u16, VmReader::u16, get, set);
-  }
-
-  /** All 32 bits; the model decides whether they are a sign. */
-  DescriptionBuilder<M> u32(String field, ToIntFunction<M> get, ObjIntConsumer<M> set) {
-    return integer(field, FieldType.unsigned(4), VmWriter::u32, VmReader::u32, get, set);
-  }
-
-  DescriptionBuilder<M> u64(String field, ToLongFunction<M> get, ObjLongConsumer<M> set) {
-    return field(
-        field,
-        codec(
-            FieldType.unsigned(8),
-            (out, model) -> out.u64(get.applyAsLong(model)),
-            (in, model) -> set.accept(model, in.u64())));
-  }
-
-  /** A 64-bit value as an array of two 32-bit ones, the lower half first. */
-  DescriptionBuilder<M> halves(String field, ToLongFunction<M> get, ObjLongConsumer<M> set) {
-    return field(
-        field,
-        codec(
-            FieldType.halves(),
-            (out, model) -> {
-              long value = get.applyAsLong(model);
-              out.u32((int) value);
-              out.u32((int) (value >>> 32));
-            },
-            (in, model) -> {
-              long low = Integer.toUnsignedLong(in.u32());
-              set.accept(model, (long) in.u32() << 32 | low);
-            }));
-  }
-
-  /** One byte; what is not zero is true, as in QEMU, where a driver's own byte may be stored. */
-  DescriptionBuilder<M> bool(String field, Predicate<M> get, BiConsumer<M, Boolean> set) {
-    return integer(
-        field,
-        FieldType.bool(),
-        VmWriter::u8,
-        VmReader::u8,
-        model -> get.test(model) ? 1 : 0,
-        (model, v) -> set.accept(model, v != 0));
+  /** Rows, one behind the other. */
+  @SafeVarargs
+  final DescriptionBuilder<S> rows(Row<S, ?>... rows) {
+    for (Row<S, ?> row : rows) {
+      field(row.name(), row);
+    }
+    return this;
   }
 
   /** A byte that nobody uses. */
-  DescriptionBuilder<M> unusedByte() {
-    return u8("unused", model -> 0, (model, ignored) -> {});
+  DescriptionBuilder<S> unusedByte() {
+    return field("unused", Row.of("unused", Wire.U8, _ -> 0));
   }
 
-  /** Raw bytes; how many is known from the fields in front of it. */
-  DescriptionBuilder<M> bytes(
-      String field, FieldType.Count<M> size, Function<M, byte[]> get, BiConsumer<M, byte[]> set) {
-    return field(
-        field,
-        codec(
-            FieldType.bytes(size),
-            (out, model) -> out.bytes(get.apply(model)),
-            (in, model) ->
-                set.accept(model, in.bytes(Integer.toUnsignedLong(size.of().applyAsInt(model))))));
-  }
-
-  /** An array of groups of fields, as many as the fields in front of it say. */
-  <E> DescriptionBuilder<M> array(
-      String field, FieldType.Count<M> count, Elements<M, E> elements, Description<E> element) {
-    return field(
-        field,
-        codec(
-            FieldType.array(count, model -> elements.get(model, 0), element),
-            (out, model) -> {
-              int n = count.of().applyAsInt(model);
-              for (int i = 0; i < n; i++) {
-                element.writeFields(out, elements.get(model, i), element.version());
-              }
-            },
-            (in, model) -> {
-              int n = count.of().applyAsInt(model);
-              for (int i = 0; i < n; i++) {
-                in.enter("[" + i + "]");
-                element.readFields(in, elements.get(model, i), element.version());
-                in.leave();
-              }
-            }));
-  }
-
-  /** Fields that are described apart, of the same or of another model. */
-  <E> DescriptionBuilder<M> inline(String field, Description<E> inner, Function<M, E> get) {
-    return field(
-        field,
-        codec(
-            FieldType.inline(inner, get),
-            (out, model) -> inner.writeFields(out, get.apply(model), inner.version()),
-            (in, model) -> inner.readFields(in, get.apply(model), inner.version())));
+  /** Fields that are described apart. */
+  DescriptionBuilder<S> inline(Description<S> inner) {
+    return field(inner.name(), new Inner<>(inner, false));
   }
 
   /** A structure inside of this one, with its own subsections. */
-  <E> DescriptionBuilder<M> struct(String field, Description<E> inner, Function<M, E> get) {
-    return field(
-        field,
-        codec(
-            FieldType.struct(inner, get),
-            (out, model) -> inner.write(out, get.apply(model), inner.version()),
-            (in, model) -> inner.read(in, get.apply(model), inner.version())));
+  DescriptionBuilder<S> struct(String field, Description<S> inner) {
+    return field(field, new Inner<>(inner, true));
+  }
+
+  /**
+   * Another description of the same state.
+   *
+   * @param structure whether QEMU describes it apart; else its fields are fields of this one
+   */
+  private record Inner<S>(Description<S> description, boolean structure) implements Field.Codec<S> {
+    @Override
+    public String words() {
+      return structure ? description.name() : "fields of " + description.name();
+    }
+
+    @Override
+    public Layout layout(Draft<S> draft) {
+      Layout.Structure layout = description.layout(draft, description.version());
+      return structure ? layout : new Layout.Group(layout.fields());
+    }
+
+    @Override
+    public void write(VmWriter out, Draft<S> draft) {
+      if (structure) {
+        description.write(out, draft, description.version());
+      } else {
+        description.writeFields(out, draft, description.version());
+      }
+    }
+
+    @Override
+    public void read(VmReader in, Draft<S> draft) {
+      if (structure) {
+        description.read(in, draft, description.version());
+      } else {
+        description.readFields(in, draft, description.version());
+      }
+    }
+
+    @Override
+    public Optional<Description<?>> inner() {
+      return Optional.of(description);
+    }
+
+    @Override
+    public List<View<S>> shown() {
+      return description.shown();
+    }
   }
 
   /** Takes no bytes: says what must hold of what was read so far. */
-  DescriptionBuilder<M> expect(String expected, Predicate<M> holds) {
-    String of = fields.getLast().name();
+  DescriptionBuilder<S> expect(String expected, Predicate<Draft<S>> holds) {
     return field(
-        of,
-        codec(
-            FieldType.nothing(),
-            (out, model) -> {},
-            (in, model) -> {
-              if (!holds.test(model)) {
+        fields.getLast().name(),
+        new Step<>(
+            List.of(),
+            (in, draft) -> {
+              if (!holds.test(draft)) {
                 throw in.failure(expected);
               }
             }));
+  }
+
+  /** Takes no bytes: a value that follows from what was read so far. */
+  <T> DescriptionBuilder<S> follows(Row<S, T> row, Function<Draft<S>, T> value) {
+    return field(
+        row.name(), new Step<>(row.shown(), (in, draft) -> draft.set(row, value.apply(draft))));
+  }
+
+  /** Takes no bytes: something that people are shown here. */
+  DescriptionBuilder<S> view(View<S> shown) {
+    return field(shown.name(), new Step<>(List.of(shown), (in, draft) -> {}));
+  }
+
+  private interface Reading<S> {
+    void step(VmReader in, Draft<S> draft);
+  }
+
+  /** Takes no bytes. */
+  private record Step<S>(List<View<S>> shown, Reading<S> reading) implements Field.Codec<S> {
+    @Override
+    public String words() {
+      return "";
+    }
+
+    @Override
+    public Layout layout(Draft<S> draft) {
+      return Layout.Group.NOTHING;
+    }
+
+    @Override
+    public void write(VmWriter out, Draft<S> draft) {}
+
+    @Override
+    public void read(VmReader in, Draft<S> draft) {
+      reading.step(in, draft);
+    }
   }
 
   /**
@@ -224,43 +192,31 @@ final class DescriptionBuilder<M> {
    *
    * @param words that say to people when that is
    */
-  DescriptionBuilder<M> subsection(String words, Description<M> body, Predicate<M> needed) {
-    return subsection(words, body, needed, model -> body.version());
-  }
-
-  DescriptionBuilder<M> subsection(
-      String words, Description<M> body, Predicate<M> needed, ToIntFunction<M> versionOf) {
-    subsections.add(new Description.Subsection<>(body, words, needed, versionOf));
+  DescriptionBuilder<S> subsection(String words, Description<S> body, Predicate<Draft<S>> needed) {
+    subsections.add(
+        new Description.Subsection<>(body, words, needed, _ -> body.version(), _ -> {}));
     return this;
   }
 
-  Description<M> build() {
+  /**
+   * A part of which it means something that it is there.
+   *
+   * @param there is true where it is sent, and becomes true where it was read
+   */
+  DescriptionBuilder<S> subsection(String words, Description<S> body, Row<S, Boolean> there) {
+    return subsection(words, body, there, draft -> body.version());
+  }
+
+  DescriptionBuilder<S> subsection(
+      String words, Description<S> body, Row<S, Boolean> there, ToIntFunction<Draft<S>> versionOf) {
+    subsections.add(
+        new Description.Subsection<>(
+            body, words, draft -> draft.get(there), versionOf, draft -> draft.set(there, true)));
+    return this;
+  }
+
+  Description<S> build() {
     return new Description<>(
         name, version, minimumVersion, earlySetup, List.copyOf(fields), List.copyOf(subsections));
-  }
-
-  /** The element of a model's array at an index; made when it is not there yet. */
-  interface Elements<M, E> {
-    E get(M model, int index);
-  }
-
-  static <M> Field.Codec<M> codec(
-      FieldType<M> type, BiConsumer<VmWriter, M> write, BiConsumer<VmReader, M> read) {
-    return new Field.Codec<>() {
-      @Override
-      public FieldType<M> type() {
-        return type;
-      }
-
-      @Override
-      public void write(VmWriter out, M model) {
-        write.accept(out, model);
-      }
-
-      @Override
-      public void read(VmReader in, M model) {
-        read.accept(in, model);
-      }
-    };
   }
 }

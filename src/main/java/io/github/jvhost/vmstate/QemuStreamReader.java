@@ -159,7 +159,7 @@ public final class QemuStreamReader {
           throw from.wrong("the configuration once, in front of everything else");
         }
         from.section("configuration");
-        StreamRecord.Configuration configuration = ConfigurationDescription.read(from);
+        StreamRecord.Configuration configuration = ConfigurationRows.read(from);
         ram.configure(configuration);
         yield configuration;
       }
@@ -244,7 +244,7 @@ public final class QemuStreamReader {
       Optional<SectionShape> known = with.shape.apply(header);
       return new SectionBody.VirtioNet(
           known.isPresent()
-              ? VirtioNetVmState.read(from, name.kind(), new NetModel(known.get()))
+              ? VirtioNetVmState.read(from, name.kind(), SectionDraft.empty(known.get(), false))
               : ShapeGuess.read(from, name, header.id()));
     }
     SectionHandler handler = with.handlers.get(header.idstr());

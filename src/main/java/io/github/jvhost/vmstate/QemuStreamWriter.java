@@ -76,8 +76,8 @@ public final class QemuStreamWriter {
     switch (record) {
       case StreamRecord.Configuration said -> {
         to.u8(QemuStreamReader.CONFIGURATION);
-        ConfigurationDescription.write(to, said);
-        configuration = ConfigurationDescription.layout(said);
+        ConfigurationRows.write(to, said);
+        configuration = ConfigurationRows.layout(said);
       }
       case StreamRecord.Command command -> command(to, command.command(), command.data().toArray());
       case StreamRecord.Packaged packaged -> {

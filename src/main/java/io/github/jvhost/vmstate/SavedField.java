@@ -1,6 +1,8 @@
 package io.github.jvhost.vmstate;
 
 import io.github.jvhost.Bytes;
+import io.github.jvhost.virtio.VirtioNetState;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -11,6 +13,36 @@ import java.util.List;
  * @param value of it
  */
 public record SavedField(String group, String name, Value value) {
+  /**
+   * {@return all fields of a state, those of a group one behind the other} Two lists of equal
+   * states are equal.
+   *
+   * @param state of a device, early or final
+   */
+  public static List<SavedField> of(VirtioNetState state) {
+    List<SavedField> fields = new ArrayList<>();
+    List<View<VirtioNetState>> device = CommonRows.BODY.shown();
+    for (View.Group group : View.Group.values()) {
+      for (View<VirtioNetState> shown : device) {
+        if (shown.group() == group) {
+          add(fields, group.words(), shown, state);
+        }
+      }
+    }
+    for (int i = 0; i < state.queues().size(); i++) {
+      for (View<Ring> shown : RingRows.SHOWN) {
+        add(fields, "ring " + i, shown, Ring.of(state, i));
+      }
+    }
+    return List.copyOf(fields);
+  }
+
+  private static <S> void add(List<SavedField> fields, String group, View<S> shown, S state) {
+    Value value = shown.value().in(state);
+    if (value != null) {
+      fields.add(new SavedField(group, shown.name(), value));
+    }
+  }
 
   /** What a field can be. */
   public sealed interface Value {

@@ -16,19 +16,18 @@ final class ShapeGuess {
   private ShapeGuess() {}
 
   private record Candidate(SectionShape shape, boolean severalPairs) {
-    NetModel model() {
-      return new NetModel(shape, severalPairs);
+    Draft<VirtioNetState> draft() {
+      return SectionDraft.empty(shape, severalPairs);
     }
 
     /**
      * Whether the device may have this shape, by what could be read of it: an error that comes of a
      * wrong guess tells people nothing.
      */
-    boolean isPlausible(NetModel read, VmStateException failure) {
+    boolean isPlausible(Draft<VirtioNetState> read, VmStateException failure) {
       boolean express = shape.configSpace() == Pci.EXPRESS_CONFIG_SPACE;
-      boolean bus =
-          read.configSpace.length == 0
-              || PciCapabilities.isExpress(Bytes.copyOf(read.configSpace)) == express;
+      Bytes space = read.get(TransportRows.CONFIG_SPACE);
+      boolean bus = space.size() == 0 || PciCapabilities.isExpress(space) == express;
       return bus && !(severalPairs && failure.path().endsWith("_queue_pairs"));
     }
   }
@@ -44,13 +43,13 @@ final class ShapeGuess {
     VmStateException implausible = null;
     for (Candidate candidate : candidates(name)) {
       in.rewind();
-      NetModel model = candidate.model();
+      Draft<VirtioNetState> draft = candidate.draft();
       try {
-        VirtioNetState state = VirtioNetVmState.read(in, name.kind(), model);
+        VirtioNetState state = VirtioNetVmState.read(in, name.kind(), draft);
         SectionFooter.check(in, footer);
         return state;
       } catch (VmStateException e) {
-        if (candidate.isPlausible(model, e)) {
+        if (candidate.isPlausible(draft, e)) {
           closest = furthest(closest, e);
         } else {
           implausible = furthest(implausible, e);

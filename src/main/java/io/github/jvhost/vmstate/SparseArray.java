@@ -1,6 +1,7 @@
 package io.github.jvhost.vmstate;
 
-import org.jspecify.annotations.Nullable;
+import io.github.jvhost.virtio.VirtioNetState;
+import java.util.Optional;
 
 /**
  * An array with a place for each of the {@value #PLACES} rings that virtio knows, of which a device
@@ -12,20 +13,17 @@ import org.jspecify.annotations.Nullable;
  *   \_______ looked at _______/\___________ in bulk ____________/
  * </pre>
  */
-final class SparseArray implements Field.Codec<NetModel> {
+final class SparseArray implements Field.Codec<VirtioNetState> {
   static final int PLACES = 1024;
 
-  private final Description<QueueModel> element;
+  private final Description<Ring> element;
   private final int elementSize;
   private final byte[] unused;
-  private final FieldType<NetModel> type;
 
-  SparseArray(Description<QueueModel> element) {
+  SparseArray(Description<Ring> element) {
     this.element = element;
-    QueueModel unusedRing = new QueueModel(new NetModel(SectionShape.mmio(1)));
-    this.type = FieldType.array(FieldType.Count.fixed(PLACES), m -> unusedRing, element);
     VmWriter writer = new VmWriter();
-    element.write(writer, unusedRing, element.version());
+    element.write(writer, Draft.empty(), element.version());
     byte[] one = writer.toArray();
     this.elementSize = one.length;
     this.unused = new byte[PLACES * elementSize];
@@ -35,27 +33,36 @@ final class SparseArray implements Field.Codec<NetModel> {
   }
 
   @Override
-  public FieldType<NetModel> type() {
-    return type;
+  public String words() {
+    return PLACES + " x " + element.name();
   }
 
   @Override
-  public void write(VmWriter out, NetModel model) {
+  public Layout layout(Draft<VirtioNetState> draft) {
+    return new Layout.Array(element.layout(Draft.empty(), element.version()), PLACES);
+  }
+
+  @Override
+  public Optional<Description<?>> inner() {
+    return Optional.of(element);
+  }
+
+  @Override
+  public void write(VmWriter out, Draft<VirtioNetState> draft) {
     int start = out.position();
     out.background(unused);
-    for (int i = 0; i < PLACES; i++) {
-      @Nullable QueueModel queue = model.queueOrNull(i);
-      if (queue != null) {
-        out.position(start + i * elementSize);
-        element.write(out, queue, element.version());
-      }
+    RingDrafts rings = draft.get(SectionDraft.RINGS);
+    for (int i = 0; i < rings.size(); i++) {
+      out.position(start + i * elementSize);
+      element.write(out, rings.at(i), element.version());
     }
     out.position(start + unused.length);
   }
 
   @Override
-  public void read(VmReader in, NetModel model) {
+  public void read(VmReader in, Draft<VirtioNetState> draft) {
     in.need(unused.length);
+    RingDrafts rings = draft.get(SectionDraft.RINGS);
     int at = 0;
     while (at < unused.length) {
       int same = in.sameAs(unused, at);
@@ -65,7 +72,7 @@ final class SparseArray implements Field.Codec<NetModel> {
       if (at < unused.length) {
         int index = at / elementSize;
         in.enter("[" + index + "]");
-        element.read(in, model.queue(index), element.version());
+        element.read(in, rings.at(index), element.version());
         in.leave();
         at += elementSize;
       }

@@ -22,7 +22,7 @@ public record StateDifference(
     String field, SavedField.@Nullable Value before, SavedField.@Nullable Value after) {
 
   /**
-   * {@return all fields that differ, in the order in which {@link SavedFields} lists them}
+   * {@return all fields that differ, in the order in which {@link SavedField#of} lists them}
    *
    * @param before the earlier state
    * @param after the later state of the same device
@@ -47,7 +47,7 @@ public record StateDifference(
 
   private static SequencedMap<String, SavedField.Value> byPath(VirtioNetState state) {
     SequencedMap<String, SavedField.Value> map = new LinkedHashMap<>();
-    for (SavedField field : SavedFields.of(state)) {
+    for (SavedField field : SavedField.of(state)) {
       map.put(field.path(), field.value());
     }
     return map;

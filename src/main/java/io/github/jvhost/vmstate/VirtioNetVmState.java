@@ -14,15 +14,15 @@ public final class VirtioNetVmState {
   /** Version of both sections. */
   public static final int VERSION = 11;
 
-  private static final Description<NetModel> FINAL =
-      Description.<NetModel>named("virtio-net", VERSION)
-          .struct("virtio", VirtioDescription.BODY, m -> m)
+  private static final Description<VirtioNetState> FINAL =
+      Description.<VirtioNetState>named("virtio-net", VERSION)
+          .struct("virtio", CommonRows.BODY)
           .build();
 
-  private static final Description<NetModel> EARLY =
-      Description.<NetModel>named("virtio-net-early", VERSION)
+  private static final Description<VirtioNetState> EARLY =
+      Description.<VirtioNetState>named("virtio-net-early", VERSION)
           .earlySetup()
-          .struct("virtio-early", VirtioDescription.BODY, m -> m)
+          .struct("virtio-early", CommonRows.BODY)
           .build();
 
   private VirtioNetVmState() {}
@@ -45,7 +45,7 @@ public final class VirtioNetVmState {
    */
   public static byte[] encode(VirtioNetState state) {
     VmWriter out = new VmWriter();
-    FINAL.write(out, NetModel.of(state), VERSION);
+    FINAL.write(out, Draft.of(state), VERSION);
     return out.toArray();
   }
 
@@ -109,16 +109,16 @@ public final class VirtioNetVmState {
   }
 
   /** How a section of a kind is laid out. */
-  static Description<NetModel> description(DeviceRecord.Kind kind) {
+  static Description<VirtioNetState> description(DeviceRecord.Kind kind) {
     return kind == kindOf(EARLY) ? EARLY : FINAL;
   }
 
-  private static DeviceRecord.Kind kindOf(Description<NetModel> description) {
+  private static DeviceRecord.Kind kindOf(Description<VirtioNetState> description) {
     return description.earlySetup() ? DeviceRecord.Kind.EARLY : DeviceRecord.Kind.FINAL;
   }
 
   private static VirtioNetState decodeAll(
-      Description<NetModel> description, ByteBuffer in, SectionShape shape) {
+      Description<VirtioNetState> description, ByteBuffer in, SectionShape shape) {
     ByteBuffer all = in.duplicate();
     VirtioNetState state = decodePrefix(description, all, shape);
     if (all.hasRemaining()) {
@@ -133,28 +133,28 @@ public final class VirtioNetVmState {
   }
 
   private static VirtioNetState decodePrefix(
-      Description<NetModel> description, ByteBuffer in, SectionShape shape) {
+      Description<VirtioNetState> description, ByteBuffer in, SectionShape shape) {
     VmReader reader = new VmReader(description.name(), in);
-    VirtioNetState state = read(reader, description, new NetModel(shape));
+    VirtioNetState state = read(reader, description, SectionDraft.empty(shape, false));
     in.position(in.position() + (int) reader.offset());
     return state;
   }
 
   /** What {@link #encode} writes, field by field; an early section has the same under its name. */
   static Layout.Structure layout(DeviceRecord.Kind kind, VirtioNetState state) {
-    return description(kind).layout(NetModel.of(state), VERSION);
+    return description(kind).layout(Draft.of(state), VERSION);
   }
 
   /** A state from its body in a stream. */
-  static VirtioNetState read(VmReader in, DeviceRecord.Kind kind, NetModel into) {
+  static VirtioNetState read(VmReader in, DeviceRecord.Kind kind, Draft<VirtioNetState> into) {
     return read(in, description(kind), into);
   }
 
   private static VirtioNetState read(
-      VmReader in, Description<NetModel> description, NetModel model) {
-    description.read(in, model, VERSION);
+      VmReader in, Description<VirtioNetState> description, Draft<VirtioNetState> draft) {
+    description.read(in, draft, VERSION);
     try {
-      return StateOfModel.of(model);
+      return CommonRows.build(draft);
     } catch (IllegalArgumentException e) {
       throw in.failure("a state that is consistent with itself: " + e.getMessage());
     }

@@ -3,8 +3,8 @@
  * from one table that is used for writing and for reading.
  *
  * <pre>
- *   VirtioNetState  --NetModel.of-->  NetModel  --Description.write-->  bytes
- *   VirtioNetState  &lt;--toState------  NetModel  &lt;--Description.read---  bytes        (all big-endian)
+ *   VirtioNetState  --Draft.of---------->  Draft  --Description.write-->  bytes
+ *   VirtioNetState  &lt;--CommonRows.build--  Draft  &lt;--Description.read---  bytes        (all big-endian)
  *
  *   Description "virtio-net-device" version 11
  *     fields       mac | tx_waiting | ... | [max_queue_pairs, only if more than 1] | ...     no tags: the table says what is there

@@ -233,7 +233,7 @@ class BackEndSectionTest {
     VirtioNetState saved = with(Bytes.zeros(1000), Bytes.zeros(24));
     VirtioNetState without = decode(QEMUS);
 
-    assertThat(SavedFields.of(saved))
+    assertThat(SavedField.of(saved))
         .filteredOn(field -> field.path().equals("back end state"))
         .singleElement()
         .satisfies(field -> assertThat(field.value().text()).isEqualTo("1024 bytes"));

@@ -22,7 +22,7 @@ final class DescriptionTables {
 
   private void collect(Description<?> description) {
     if (all.add(description)) {
-      description.fields().forEach(field -> field.codec().type().inner().ifPresent(this::collect));
+      description.fields().forEach(field -> field.codec().inner().ifPresent(this::collect));
       description.subsections().forEach(subsection -> collect(subsection.body()));
     }
   }
@@ -34,8 +34,8 @@ final class DescriptionTables {
             : "versions %d to %d".formatted(description.minimumVersion(), description.version());
     Stream<String> fields =
         description.fields().stream()
-            .filter(field -> !field.codec().type().words().isEmpty())
-            .map(field -> row(field.name(), field.codec().type().words(), condition(field)));
+            .filter(field -> !field.codec().words().isEmpty())
+            .map(field -> row(field.name(), field.codec().words(), condition(field)));
     Stream<String> subsections =
         description.subsections().stream()
             .map(s -> row(s.body().name(), "subsection", s.condition()));

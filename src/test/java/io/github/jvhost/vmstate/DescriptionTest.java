@@ -9,60 +9,50 @@ import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.Test;
 
 class DescriptionTest {
-  private static final class Model {
-    int number;
-    int extra;
-    boolean late;
-    long wide;
-  }
+  private record Thing(int number, int extra, boolean late, long wide) {}
 
-  private static final Description<Model> EXTRA =
-      Description.<Model>named("thing/extra", 3)
-          .minimum(2)
-          .u8("extra", m -> m.extra, (m, v) -> m.extra = v)
-          .since(3, g -> g.bool("late", m -> m.late, (m, v) -> m.late = v))
-          .build();
+  private static final Row<Thing, Integer> NUMBER = Row.of("number", Wire.U16, Thing::number);
+  private static final Row<Thing, Integer> EXTRA = Row.of("extra", Wire.U8, Thing::extra);
+  private static final Row<Thing, Boolean> LATE = Row.of("late", Wire.BOOL, Thing::late);
+  private static final Row<Thing, Long> WIDE = Row.of("wide", Wire.HALVES, Thing::wide);
 
-  private static final Description<Model> THING =
-      Description.<Model>named("thing", 1)
-          .u16("number", m -> m.number, (m, v) -> m.number = v)
-          .onlyIf(
-              "number > 10",
-              m -> m.number > 10,
-              g -> g.halves("wide", m -> m.wide, (m, v) -> m.wide = v))
-          .subsection("extra is not 0", EXTRA, m -> m.extra != 0)
+  private static final Description<Thing> THING =
+      Description.<Thing>named("thing", 1)
+          .rows(NUMBER)
+          .onlyIf("number > 10", d -> d.get(NUMBER) > 10, g -> g.rows(WIDE))
+          .subsection(
+              "extra is not 0",
+              Description.<Thing>named("thing/extra", 3)
+                  .minimum(2)
+                  .rows(EXTRA)
+                  .since(3, g -> g.rows(LATE))
+                  .build(),
+              d -> d.get(EXTRA) != 0)
           .build();
 
   @Test
   void aSubsectionIsWrittenOnlyWhenNeeded() {
-    Model model = new Model();
-    model.number = 7;
-
-    assertThat(write(model)).containsExactly(0, 7);
-
-    model.extra = 9;
-    model.late = true;
-    assertThat(write(model)).isEqualTo(bytes(0, 7, 5, 11, "thing/extra", 0, 0, 0, 3, 9, 1));
+    assertThat(write(new Thing(7, 0, false, 0))).containsExactly(0, 7);
+    assertThat(write(new Thing(7, 9, true, 0)))
+        .isEqualTo(bytes(0, 7, 5, 11, "thing/extra", 0, 0, 0, 3, 9, 1));
   }
 
   @Test
   void aFieldIsThereOnlyUnderItsCondition() {
-    Model model = new Model();
-    model.number = 11;
-    model.wide = 0x1122334455667788L;
+    Thing thing = new Thing(11, 0, false, 0x1122334455667788L);
 
-    byte[] written = write(model);
+    byte[] written = write(thing);
 
     assertThat(written).isEqualTo(bytes(0, 11, 0x55, 0x66, 0x77, 0x88, 0x11, 0x22, 0x33, 0x44));
-    assertThat(read(written).wide).isEqualTo(model.wide);
+    assertThat(read(written)).isEqualTo(thing);
   }
 
   @Test
   void anOlderVersionHasFewerFields() {
-    Model model = read(bytes(0, 7, 5, 11, "thing/extra", 0, 0, 0, 2, 9));
+    Thing thing = read(bytes(0, 7, 5, 11, "thing/extra", 0, 0, 0, 2, 9));
 
-    assertThat(model.extra).isEqualTo(9);
-    assertThat(model.late).isFalse();
+    assertThat(thing.extra()).isEqualTo(9);
+    assertThat(thing.late()).isFalse();
   }
 
   @Test
@@ -92,21 +82,21 @@ class DescriptionTest {
         .hasMessageContaining("one of the subsections of thing");
   }
 
-  private static byte[] write(Model model) {
+  private static byte[] write(Thing thing) {
     VmWriter out = new VmWriter();
-    THING.write(out, model, 1);
+    THING.write(out, Draft.of(thing), 1);
     return out.toArray();
   }
 
-  private static Model read(byte[] bytes) {
-    Model model = new Model();
-    THING.read(new VmReader("test", ByteBuffer.wrap(bytes)), model, 1);
-    return model;
+  private static Thing read(byte[] bytes) {
+    Draft<Thing> draft = Draft.empty();
+    THING.read(new VmReader("test", ByteBuffer.wrap(bytes)), draft, 1);
+    return new Thing(draft.get(NUMBER), draft.get(EXTRA), draft.get(LATE), draft.get(WIDE));
   }
 
   private static int consumed(byte[] bytes) {
     VmReader in = new VmReader("test", ByteBuffer.wrap(bytes));
-    THING.read(in, new Model(), 1);
+    THING.read(in, Draft.empty(), 1);
     return (int) in.offset();
   }
 

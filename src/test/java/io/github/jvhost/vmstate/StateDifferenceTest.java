@@ -97,7 +97,7 @@ class StateDifferenceTest {
 
   @Test
   void whatIsListedIsWhatTheStateSays() {
-    List<SavedField> fields = SavedFields.of(running());
+    List<SavedField> fields = SavedField.of(running());
 
     assertThat(fields)
         .contains(
@@ -118,7 +118,7 @@ class StateDifferenceTest {
     for (int i = 0; i < 200; i++) {
       VirtioNetState after = states.next();
 
-      assertThat(SavedFields.of(after)).extracting(SavedField::path).doesNotHaveDuplicates();
+      assertThat(SavedField.of(after)).extracting(SavedField::path).doesNotHaveDuplicates();
       if (!before.equals(after)) {
         assertThat(StateDifference.between(before, after))
             .isNotEmpty()
