@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Personality;
@@ -87,6 +89,27 @@ class GroupRehearsalTest {
         assertThat(device.net().migration().presetupDeadline().allowed())
             .isLessThanOrEqualTo(ENOUGH);
       }
+    }
+  }
+
+  @Test
+  void aBackEndThatTakesRegionsOneByOneIsRehearsedToo() {
+    BackEndOffer offer =
+        BackEndOffer.of(Personality.GENERIC).with(ProtocolFeature.CONFIGURE_MEM_SLOTS);
+    try (Rig rig = new Rig(dir, 1, offer, BackEndProfile.GENERIC)) {
+      assertThat(VhostNetGroup.rehearse(rig.nets, ENOUGH)).isPositive();
+      rig.driveAll();
+      assertThat(VhostNetGroup.start(rig.nets, StartOrder.PLANNED)).allMatch(StartResult::running);
+      assertThat(rig.backEnd().record().count(FrontEndRequest.ADD_MEM_REG)).isPositive();
+      rig.noRuleWasBroken();
+    }
+  }
+
+  @Test
+  void noDevicesAreStartedAndStoppedAtOnce() {
+    for (StartOrder order : StartOrder.values()) {
+      assertThat(VhostNetGroup.start(List.of(), order)).isEmpty();
+      assertThat(VhostNetGroup.stop(List.of(), order)).isEmpty();
     }
   }
 }

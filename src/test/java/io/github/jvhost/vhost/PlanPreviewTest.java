@@ -21,6 +21,7 @@ import io.github.jvhost.virtio.CommonState;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.TransportState;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetBuilder;
 import io.github.jvhost.virtio.VirtioNetState;
@@ -276,6 +277,12 @@ class PlanPreviewTest {
                 .whyNoPresetup())
         .isEqualTo(
             "the earlier state has features that no device at a DPDK back end has: HOST_USO");
+    VirtioNetState onMmio =
+        VirtioNet.builder("net0").transport(TransportState.Mmio.create(true)).build().snapshot();
+    assertThat(preview(onMmio, transitional(), DPDK).whyNoPresetup())
+        .isEqualTo(
+            "the earlier state is of a device on modern mmio, the later one of a device on modern"
+                + " pci (256 bytes of config space, 4 MSI-X vectors)");
     assertThat(steps(preview.stopWindow())).contains("status f");
   }
 

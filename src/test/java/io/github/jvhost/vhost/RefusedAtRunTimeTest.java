@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Faults.Wrong;
@@ -313,6 +314,24 @@ class RefusedAtRunTimeTest {
       assertThat(told.next()).isEqualTo("running");
       assertThat(net.model().linkUp()).isTrue();
       watch.unwatch(net);
+    }
+  }
+
+  /** A region to remember requests in, and nothing to map. */
+  @Test
+  void anInFlightRegionWithoutItsFileIsARefusal() {
+    BackEndOffer offer = BackEndOffer.of(Personality.GENERIC).with(ProtocolFeature.INFLIGHT_SHMFD);
+    try (Rig rig = new Rig(dir, 0, offer, BackEndProfile.GENERIC)) {
+      rig.addBackEnd(at(FrontEndRequest.GET_INFLIGHT_FD, new Wrong.NoDescriptors()));
+      VhostDeviceOptions options =
+          rig.options(0, Duration.ofSeconds(10)).with(ProtocolFeature.INFLIGHT_SHMFD);
+      rig.nets.add(rig.connect(0, options));
+      rig.driveAll();
+      assertThatThrownBy(() -> rig.net().start())
+          .isInstanceOf(VhostException.class)
+          .hasMessageContaining("GET_INFLIGHT_FD");
+      assertThat(rig.net().reconnect().complete()).isTrue();
+      assertThat(rig.net().running()).as("it was wrong once").isTrue();
     }
   }
 }

@@ -13,6 +13,8 @@ import io.github.jvhost.virtio.DeviceChange;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -191,6 +193,40 @@ class ThrowingListenerTest {
       net.start();
 
       assertThat(net.running()).isTrue();
+    }
+  }
+
+  /**
+   * Nobody brings it back, so its driver is asked for a reset, and the embedder's part of it fails.
+   */
+  @Test
+  void whoeverListensToADeviceThatStaysLost() throws InterruptedException {
+    BlockingQueue<String> told = new LinkedBlockingQueue<>();
+    BackEndWatch.Listener listener =
+        new BackEndWatch.Listener() {
+          @Override
+          public void lost(VhostNet net, VhostException why) {
+            told.add("lost");
+          }
+
+          @Override
+          public void givenUp(VhostNet net, VhostException why) {
+            told.add("given up");
+          }
+        };
+    try (Rig rig = rig();
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, listener)) {
+      started(watch, rig, new ReconnectPolicy.Never());
+      rig.net()
+          .model()
+          .onChange(change -> {
+            throw new AssertionError("an error of the embedder's");
+          });
+      rig.backEnd().hangUp();
+      assertThat(told.poll(20, TimeUnit.SECONDS)).isEqualTo("lost");
+      assertThat(told.poll(20, TimeUnit.SECONDS)).isEqualTo("given up");
+      assertThat(rig.net().running()).isFalse();
+      assertThat(rig.net().model().linkUp()).isFalse();
     }
   }
 }
