@@ -113,19 +113,7 @@ final class QemuArrival {
 
   /** Every ring is set up and empty: memory has nothing but zeros where they are. */
   private static VirtioNetState live(VirtioNetState fresh) {
-    CommonState c = fresh.common();
-    var common =
-        new CommonState(
-            DeviceStatus.RUNNING,
-            c.isr(),
-            c.queueSelect(),
-            ACKED,
-            c.featuresHigh(),
-            c.config(),
-            c.endian(),
-            c.broken(),
-            c.started(),
-            c.disabled());
+    CommonState common = fresh.common().withStatus(DeviceStatus.RUNNING).withFeatures(ACKED, 0);
     int rings = 2 * QemuBench.PAIRS;
     List<SavedQueue> queues = new ArrayList<>(rings + 1);
     for (int i = 0; i < rings; i++) {

@@ -51,4 +51,37 @@ public record CommonState(
       throw new IllegalArgumentException("selected ring " + queueSelect);
     }
   }
+
+  /**
+   * {@return the same with another device status}
+   *
+   * @param newStatus 8 bits, see {@link DeviceStatus}
+   */
+  public CommonState withStatus(int newStatus) {
+    return with(newStatus, features, featuresHigh);
+  }
+
+  /**
+   * {@return the same with other acknowledged features}
+   *
+   * @param newFeatures bits 0 to 63
+   * @param newFeaturesHigh bits 64 to 127
+   */
+  public CommonState withFeatures(long newFeatures, long newFeaturesHigh) {
+    return with(status, newFeatures, newFeaturesHigh);
+  }
+
+  private CommonState with(int newStatus, long newFeatures, long newFeaturesHigh) {
+    return new CommonState(
+        newStatus,
+        isr,
+        queueSelect,
+        newFeatures,
+        newFeaturesHigh,
+        config,
+        endian,
+        broken,
+        started,
+        disabled);
+  }
 }

@@ -102,7 +102,7 @@ public record NetState(
    * @param newStatus 16 bits: {@link #LINK_UP}, {@link #ANNOUNCE}
    */
   public NetState withStatus(int newStatus) {
-    return with(mac, newStatus, txWaiting, currentQueuePairs);
+    return with(mac, newStatus, txWaiting, guestOffloads, rss, backEnd);
   }
 
   /**
@@ -111,7 +111,7 @@ public record NetState(
    * @param newMac takes the place of the current address
    */
   public NetState withMac(MacAddress newMac) {
-    return with(newMac, status, txWaiting, currentQueuePairs);
+    return with(newMac, status, txWaiting, guestOffloads, rss, backEnd);
   }
 
   /**
@@ -120,7 +120,26 @@ public record NetState(
    * @param inUse 1 to the maximum
    */
   public NetState withQueuePairs(int inUse) {
-    return with(mac, status, Collections.nCopies(inUse, 0), inUse);
+    return with(mac, status, Collections.nCopies(inUse, 0), guestOffloads, rss, backEnd);
+  }
+
+  /**
+   * {@return the same with other receive offloads in use}
+   *
+   * @param offloads bits as in VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET; 0 unless CTRL_GUEST_OFFLOADS was
+   *     negotiated
+   */
+  public NetState withGuestOffloads(long offloads) {
+    return with(mac, status, txWaiting, offloads, rss, backEnd);
+  }
+
+  /**
+   * {@return the same with another receive-side scaling, or without}
+   *
+   * @param newRss empty: without
+   */
+  public NetState withRss(Optional<RssState> newRss) {
+    return with(mac, status, txWaiting, guestOffloads, newRss, backEnd);
   }
 
   /**
@@ -129,23 +148,16 @@ public record NetState(
    * @param chunks empty: without. A back end's state may also have no chunk
    */
   public NetState withBackEnd(Optional<List<Bytes>> chunks) {
-    return new NetState(
-        mac,
-        txWaiting,
-        mergeableBuffers,
-        status,
-        filters,
-        vnetHeader,
-        ufo,
-        maxQueuePairs,
-        currentQueuePairs,
-        guestOffloads,
-        rss,
-        chunks);
+    return with(mac, status, txWaiting, guestOffloads, rss, chunks);
   }
 
   private NetState with(
-      MacAddress newMac, int newStatus, List<Integer> newTxWaiting, int newQueuePairs) {
+      MacAddress newMac,
+      int newStatus,
+      List<Integer> newTxWaiting,
+      long newOffloads,
+      Optional<RssState> newRss,
+      Optional<List<Bytes>> newBackEnd) {
     return new NetState(
         newMac,
         newTxWaiting,
@@ -155,9 +167,9 @@ public record NetState(
         vnetHeader,
         ufo,
         maxQueuePairs,
-        newQueuePairs,
-        guestOffloads,
-        rss,
-        backEnd);
+        newTxWaiting.size(),
+        newOffloads,
+        newRss,
+        newBackEnd);
   }
 }

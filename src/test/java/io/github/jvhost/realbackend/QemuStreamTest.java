@@ -237,19 +237,11 @@ class QemuStreamTest {
 
   /** Its driver has set up a ring and three of four queue pairs; it is not live yet. */
   private static VirtioNetState changed(VirtioNetState fresh, long acked) {
-    CommonState c = fresh.common();
-    var common =
-        new CommonState(
-            DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER | DeviceStatus.FEATURES_OK,
-            c.isr(),
-            c.queueSelect(),
-            acked,
-            c.featuresHigh(),
-            c.config(),
-            c.endian(),
-            c.broken(),
-            c.started(),
-            c.disabled());
+    CommonState common =
+        fresh
+            .common()
+            .withStatus(DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER | DeviceStatus.FEATURES_OK)
+            .withFeatures(acked, 0);
     NetState net = fresh.net().withMac(MacAddress.parse("52:54:00:ab:cd:ef")).withQueuePairs(3);
     List<SavedQueue> queues = new ArrayList<>(Collections.nCopies(2 * PAIRS, fresh.queue(0)));
     queues.add(fresh.queue(2)); // the control ring stands behind the pairs now

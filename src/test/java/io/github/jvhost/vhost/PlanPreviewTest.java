@@ -456,19 +456,7 @@ class PlanPreviewTest {
 
   /** The driver has acknowledged these, too. */
   private static VirtioNetState withFeatures(VirtioNetState state, long more) {
-    CommonState c = state.common();
-    return state.withCommon(
-        new CommonState(
-            c.status(),
-            c.isr(),
-            c.queueSelect(),
-            c.features() | more,
-            c.featuresHigh(),
-            c.config(),
-            c.endian(),
-            c.broken(),
-            c.started(),
-            c.disabled()));
+    return state.withCommon(state.common().withFeatures(state.common().features() | more, 0));
   }
 
   /** The device as a driver leaves it that goes. */

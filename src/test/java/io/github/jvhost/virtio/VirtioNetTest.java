@@ -306,41 +306,14 @@ class VirtioNetTest {
         new VirtioNetState(
             state.offer(),
             state.transport(),
-            commonWithFeatures(state.common(), state.common().features() & ~mq),
+            state.common().withFeatures(state.common().features() & ~mq, 0),
             fourPairsInUse(),
             state.queues().subList(0, 3));
     refused(fourPairs(), withoutMq, "4 queue pairs in use where its features make 3 rings");
   }
 
-  private static CommonState commonWithFeatures(CommonState c, long features) {
-    return new CommonState(
-        c.status(),
-        c.isr(),
-        c.queueSelect(),
-        features,
-        c.featuresHigh(),
-        c.config(),
-        c.endian(),
-        c.broken(),
-        c.started(),
-        c.disabled());
-  }
-
   private static NetState fourPairsInUse() {
-    NetState n = fourPairs().snapshot().net();
-    return new NetState(
-        n.mac(),
-        List.of(0, 0, 0, 0),
-        n.mergeableBuffers(),
-        n.status(),
-        n.filters(),
-        n.vnetHeader(),
-        n.ufo(),
-        4,
-        4,
-        0,
-        n.rss(),
-        n.backEnd());
+    return fourPairs().snapshot().net().withQueuePairs(4).withGuestOffloads(0);
   }
 
   private static void refused(VirtioNet device, VirtioNetState state, String why) {

@@ -172,8 +172,7 @@ class MalformedSectionTest {
   private static byte[] rssOf(NetState net, List<Integer> table) {
     RssState rss = new RssState(true, true, false, 1, OptionalInt.of(1), 0, Bytes.zeros(40), table);
     VirtioNetState state = VirtioNet.builder("net0").build().snapshot();
-    return VirtioNetVmState.encode(
-        state.withNet(RoundTripTest.with(net, Optional.of(rss), Optional.empty())));
+    return VirtioNetVmState.encode(state.withNet(net.withRss(Optional.of(rss))));
   }
 
   private static int find(byte[] body, String name) {

@@ -81,7 +81,7 @@ class RoundTripTest {
             true, true, false, 0x3F, OptionalInt.of(0x1FF), 2, Bytes.zeros(40), List.of(1, 0x203));
     Bytes chunk = Bytes.copyOf(new byte[] {9, 8, 7});
 
-    assertThat(tail(with(n, Optional.of(rss), Optional.of(List.of(chunk)))))
+    assertThat(tail(n.withRss(Optional.of(rss)).withBackEnd(Optional.of(List.of(chunk)))))
         .startsWith(
             "0515"
                 + hex("virtio-net-device/rss")
@@ -105,7 +105,7 @@ class RoundTripTest {
                 + "00000001");
     RssState older =
         new RssState(true, true, false, 0x3F, OptionalInt.empty(), 2, Bytes.zeros(40), List.of());
-    assertThat(tail(with(n, Optional.of(older), Optional.empty())))
+    assertThat(tail(n.withRss(Optional.of(older)).withBackEnd(Optional.empty())))
         .startsWith(
             "0515"
                 + hex("virtio-net-device/rss")
@@ -116,22 +116,6 @@ class RoundTripTest {
                 + "0002"
                 + "00".repeat(40)
                 + "0515");
-  }
-
-  static NetState with(NetState n, Optional<RssState> rss, Optional<List<Bytes>> backEnd) {
-    return new NetState(
-        n.mac(),
-        n.txWaiting(),
-        n.mergeableBuffers(),
-        n.status(),
-        n.filters(),
-        n.vnetHeader(),
-        n.ufo(),
-        n.maxQueuePairs(),
-        n.currentQueuePairs(),
-        n.guestOffloads(),
-        rss,
-        backEnd);
   }
 
   /** A section from its first subsection on, in hexadecimal. */

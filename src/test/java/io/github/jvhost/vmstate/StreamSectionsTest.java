@@ -191,8 +191,7 @@ class StreamSectionsTest {
             Bytes.zeros(40),
             Collections.nCopies(128, 0));
     NetState n = state().net();
-    VirtioNetState larger =
-        state().withNet(RoundTripTest.with(n, Optional.of(rss), Optional.empty()));
+    VirtioNetState larger = state().withNet(n.withRss(Optional.of(rss)));
     byte[] described = withDescription(described(1));
 
     byte[] changed =

@@ -8,9 +8,7 @@ import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.PlanPreview;
 import io.github.jvhost.vhost.PlanPreviewBackEnd;
-import io.github.jvhost.virtio.CommonState;
 import io.github.jvhost.virtio.NetFeature;
-import io.github.jvhost.virtio.NetState;
 import io.github.jvhost.virtio.RssState;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
@@ -44,35 +42,11 @@ class PlanPreviewStateTest {
       long offloads,
       Optional<RssState> rss,
       Optional<List<Bytes>> backEnd) {
-    CommonState c = state.common();
-    NetState n = state.net();
     return new VirtioNetState(
         state.offer(),
         state.transport(),
-        new CommonState(
-            c.status(),
-            c.isr(),
-            c.queueSelect(),
-            features,
-            0,
-            c.config(),
-            c.endian(),
-            c.broken(),
-            c.started(),
-            c.disabled()),
-        new NetState(
-            n.mac(),
-            n.txWaiting(),
-            n.mergeableBuffers(),
-            n.status(),
-            n.filters(),
-            n.vnetHeader(),
-            n.ufo(),
-            n.maxQueuePairs(),
-            n.currentQueuePairs(),
-            offloads,
-            rss,
-            backEnd),
+        state.common().withFeatures(features, 0),
+        state.net().withGuestOffloads(offloads).withRss(rss).withBackEnd(backEnd),
         state.queues());
   }
 

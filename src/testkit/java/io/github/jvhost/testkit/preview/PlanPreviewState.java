@@ -68,8 +68,11 @@ public record PlanPreviewState(VirtioNetState state, List<String> without) {
         new VirtioNetState(
             saved.offer(),
             saved.transport(),
-            with(common, features),
-            with(net, features),
+            common.withFeatures(features, 0),
+            // A receive offload has the number of its feature bit.
+            net.withGuestOffloads(net.guestOffloads() & features)
+                .withRss(Optional.empty())
+                .withBackEnd(Optional.empty()),
             saved.queues());
     return new PlanPreviewState(planned, without);
   }
@@ -79,36 +82,5 @@ public record PlanPreviewState(VirtioNetState state, List<String> without) {
     boolean ringReset =
         NetFeature.RING_RESET.in(can.features()) && !can.profile().stopsWholeDevice();
     return VirtioNetBuilder.NOT_EMULATED | (ringReset ? 0 : NetFeature.RING_RESET.mask());
-  }
-
-  private static CommonState with(CommonState common, long features) {
-    return new CommonState(
-        common.status(),
-        common.isr(),
-        common.queueSelect(),
-        features,
-        0,
-        common.config(),
-        common.endian(),
-        common.broken(),
-        common.started(),
-        common.disabled());
-  }
-
-  /** A receive offload has the number of its feature bit. */
-  private static NetState with(NetState net, long features) {
-    return new NetState(
-        net.mac(),
-        net.txWaiting(),
-        net.mergeableBuffers(),
-        net.status(),
-        net.filters(),
-        net.vnetHeader(),
-        net.ufo(),
-        net.maxQueuePairs(),
-        net.currentQueuePairs(),
-        net.guestOffloads() & features,
-        Optional.empty(),
-        Optional.empty());
   }
 }
