@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A field that is saved: its name and its kind in the stream, its accessor in the state, and how
- * people are shown it. Where it stands in the stream says the {@link Description} that lists it.
+ * people are shown it. The {@link Description} that lists the row says where the field stands.
  *
  * <pre>
  *   FilterState --get--> value --wire--> bytes          written

@@ -41,10 +41,10 @@ class EverySavedFieldTest {
           SavedQueue.Packed.class,
           SavedQueue.Proxy.class);
 
-  /** The states of this seed have what is needed early on. */
+  /** With this seed every field has changed alone after some 50 states. */
   private static final long SEED = 1;
 
-  /** As many as there are transmit states; there where the config space has the capability. */
+  /** The first changes with txWaiting, the second with the capability in configSpace. */
   private static final Set<String> NEVER_ALONE = Set.of("NetState.currentQueuePairs", "Pci.msix");
 
   private static final int PAIRS_OF_STATES = 10_000;
