@@ -4,6 +4,7 @@ import io.github.jvhost.channel.Reply;
 import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.memory.DirtyBitmap;
 import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.migration.InPlaceTarget;
 import io.github.jvhost.migration.MigrationDestination;
 import io.github.jvhost.migration.MigrationLink;
@@ -51,9 +52,17 @@ import io.github.jvhost.vhost.RingNotifiers;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.VhostUserFrontEnd;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.DeviceConfig;
+import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.Planner;
 import io.github.jvhost.vhost.plan.PresetupMode;
+import io.github.jvhost.vhost.plan.RingAddresses;
+import io.github.jvhost.vhost.plan.RingConfig;
+import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.virtio.MacAddress;
+import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.DeviceRecord;
@@ -74,6 +83,25 @@ import java.util.List;
  */
 final class PackageExamples {
   private PackageExamples() {}
+
+  static String plan(MemoryTable memory, BackEndCapabilities can) {
+    // @start region="plan"
+    var place = new RingAddresses(0x1000, 0x3000, 0x2000);
+    var ring = new RingConfig(256, place, 0, null, null, null, true, false);
+    var wanted =
+        new DeviceConfig(
+            DeviceConfig.Lifecycle.RUNNING,
+            NetFeature.VERSION_1.mask(),
+            1500,
+            memory,
+            null,
+            List.of(ring, ring),
+            0);
+    Plan plan = Planner.plan(Shadow.nothingTold(), wanted, can);
+    String steps = plan.describe(); // "mtu not told -> 1500 (not told yet)" and so on
+    // @end
+    return steps;
+  }
 
   static String root(VhostNet net) {
     String became;

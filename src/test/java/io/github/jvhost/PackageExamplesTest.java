@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.MockBackEnd;
@@ -12,6 +13,7 @@ import io.github.jvhost.testkit.junit.MockBackEndExtension;
 import io.github.jvhost.vhost.RingNotifiers;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
@@ -62,6 +64,22 @@ class PackageExamplesTest {
       PackageExamples.ram(here, there);
 
       assertThat(there.getLong(0x5008)).isEqualTo(0x1122334455667788L);
+    }
+  }
+
+  @Test
+  void aPlanWithoutABackEnd(DescriptorLedger ledger) {
+    var can =
+        new BackEndCapabilities(
+            NetFeature.VERSION_1.mask(),
+            ProtocolFeature.MTU.mask(),
+            1,
+            Dialect.UPSTREAM,
+            BackEndProfile.GENERIC);
+    try (GuestMemory memory = GuestMemory.builder(ledger).region("ram", 0, 1 << 20).build()) {
+      assertThat(PackageExamples.plan(memory.table(), can))
+          .startsWith("mtu not told -> 1500 (not told yet)")
+          .contains("ring 1 size not told -> 256");
     }
   }
 

@@ -98,7 +98,7 @@ public sealed interface Known<T> {
     return this instanceof Told<T>(T told) ? told : null;
   }
 
-  /** What is known once the value may be gone; what was never told still was not. */
+  /** {@return what is known once the value may be gone} What was never told still was not. */
   default Known<T> mayBeGone() {
     return this instanceof NotTold ? this : unknown();
   }

@@ -98,7 +98,11 @@ public record Outcome(
     this(stepsTaken, bases, null, messages, waits, startNanos, endNanos, failure);
   }
 
-  /** The same with answers that did not count. */
+  /**
+   * {@return the same outcome with answers to GET_VRING_BASE that did not count}
+   *
+   * @param refused copied
+   */
   public Outcome withRefused(List<RefusedBase> refused) {
     return new Outcome(
         stepsTold,

@@ -211,7 +211,13 @@ public final class Planner {
     plan.send(Fact.STATUS, Step.NO_RING, status, why);
   }
 
-  /** The features that a back end is told: the driver's, and vhost's own. */
+  /**
+   * {@return the features that a back end is sent: the driver's, and vhost's own}
+   *
+   * @param features those that the driver acknowledged and that are the back end's business
+   * @param capabilities of the back end
+   * @param logging whether dirty pages are to be logged
+   */
   public static long withVhostBits(
       long features, BackEndCapabilities capabilities, boolean logging) {
     long own = capabilities.features() & VhostFeature.PROTOCOL_FEATURES;

@@ -43,7 +43,12 @@ public final class QemuStartOrder {
     return new QemuStartOrder(desired, capabilities).plan();
   }
 
-  /** The same plan, with a wait for every answer before the next step, as QEMU stops a device. */
+  /**
+   * {@return the same plan, with a wait for every answer before the next step, as QEMU stops a
+   * device}
+   *
+   * @param plan as the planner made it
+   */
   public static Plan eachAwaited(Plan plan) {
     List<PlannedStep> awaited = new ArrayList<>(plan.steps().size());
     for (PlannedStep s : plan.steps()) {
