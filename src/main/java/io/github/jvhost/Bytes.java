@@ -65,6 +65,11 @@ public final class Bytes {
     return content[index] & 0xFF;
   }
 
+  /** {@return the bytes without a copy, in a read-only buffer of its own, big-endian} */
+  public ByteBuffer asBuffer() {
+    return ByteBuffer.wrap(content).asReadOnlyBuffer();
+  }
+
   /** {@return a copy of the bytes, the caller's own} */
   public byte[] toArray() {
     return content.clone();

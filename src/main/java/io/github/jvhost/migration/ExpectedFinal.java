@@ -48,7 +48,7 @@ final class ExpectedFinal {
    */
   static ExpectedFinal of(VhostNet net, DeviceRecord early, VirtioNetState decoded) {
     ByteBuffer expected = encoded(early);
-    int body = expected.remaining() - early.body().length;
+    int body = expected.remaining() - early.body().size();
     return new ExpectedFinal(net, decoded, RingIndexPlaces.of(decoded), expected, body);
   }
 

@@ -1,5 +1,6 @@
 package io.github.jvhost.migration;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.vhost.DeviceStop;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.virtio.VirtioNetState;
@@ -65,7 +66,8 @@ final class FinalRecords {
 
   private ByteBuffer message(VhostNet device, byte[] body) {
     return new MigrationMessage.Device(
-            new DeviceRecord(device.name(), DeviceRecord.Kind.FINAL, generation, body))
+            new DeviceRecord(
+                device.name(), DeviceRecord.Kind.FINAL, generation, Bytes.copyOf(body)))
         .encode();
   }
 

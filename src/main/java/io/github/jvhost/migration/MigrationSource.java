@@ -369,9 +369,9 @@ public final class MigrationSource {
   }
 
   private MigrationMessage early(VhostNet device) {
-    byte[] body = VirtioNetVmState.encode(device.snapshot());
     return new MigrationMessage.Device(
-        new DeviceRecord(device.name(), DeviceRecord.Kind.EARLY, generation, body));
+        VirtioNetVmState.toRecord(
+            device.name(), DeviceRecord.Kind.EARLY, generation, device.snapshot()));
   }
 
   /** Rounds until little is left and presetup was answered. Returns whether it was late. */

@@ -65,8 +65,18 @@ public record SavedQueue(
    * @param newNext next available index, 0 to 65535; only 0 for a ring that was never set up
    */
   public SavedQueue withNext(int newNext) {
+    return withIndexes(newNext, packed);
+  }
+
+  /**
+   * {@return the same ring that goes on elsewhere}
+   *
+   * @param newNext next available index, 0 to 65535; only 0 for a ring that was never set up
+   * @param newPacked the indexes of a packed ring
+   */
+  public SavedQueue withIndexes(int newNext, Packed newPacked) {
     return new SavedQueue(
-        size, defaultSize, align, desc, newNext, vector, avail, used, packed, proxy);
+        size, defaultSize, align, desc, newNext, vector, avail, used, newPacked, proxy);
   }
 
   /**

@@ -1,11 +1,11 @@
 package io.github.jvhost.vmstate;
 
+import io.github.jvhost.Bytes;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.Objects;
 
 /**
@@ -26,8 +26,7 @@ import java.util.Objects;
  *     of an earlier one
  * @param body at most {@value #MAX_BODY} bytes
  */
-@SuppressWarnings("ArrayRecordComponent") // Copied on the way in and out, and compared by content.
-public record DeviceRecord(String device, Kind kind, int generation, byte[] body) {
+public record DeviceRecord(String device, Kind kind, int generation, Bytes body) {
   /** The longest name, in bytes. */
   public static final int MAX_NAME = 255;
 
@@ -62,21 +61,24 @@ public record DeviceRecord(String device, Kind kind, int generation, byte[] body
     if (generation < 0) {
       throw new IllegalArgumentException("generation " + generation);
     }
-    if (body.length > MAX_BODY) {
-      throw new IllegalArgumentException("body of " + body.length + " bytes");
+    if (body.size() > MAX_BODY) {
+      throw new IllegalArgumentException("body of " + body.size() + " bytes");
     }
-    body = body.clone();
-  }
-
-  /** {@return a copy of the body} */
-  @Override
-  public byte[] body() {
-    return body.clone();
   }
 
   /** {@return how many bytes {@link #write} puts} */
   public int size() {
-    return HEADER + utf8(device).length + body.length;
+    return size(device, body.size());
+  }
+
+  /**
+   * {@return how many bytes the record of a body takes}
+   *
+   * @param device as for a record
+   * @param body how many bytes it has
+   */
+  public static int size(String device, int body) {
+    return HEADER + utf8(device).length + body;
   }
 
   /** {@return the record as bytes} */
@@ -92,6 +94,21 @@ public record DeviceRecord(String device, Kind kind, int generation, byte[] body
    * @param out has room for {@link #size()} bytes; its position moves behind the record
    */
   public void write(ByteBuffer out) {
+    write(out, device, kind, generation, body.asBuffer());
+  }
+
+  /**
+   * Puts the record of a body that is somebody else's, without a copy of it in between.
+   *
+   * @param out its position moves behind the record, whatever its byte order
+   * @param device as for a record
+   * @param kind as for a record
+   * @param generation as for a record
+   * @param body from its position to its limit, neither of which moves
+   * @throws java.nio.BufferOverflowException there is no room for it
+   */
+  public static void write(
+      ByteBuffer out, String device, Kind kind, int generation, ByteBuffer body) {
     byte[] name = utf8(device);
     ByteOrder order = out.order();
     out.order(ByteOrder.BIG_ENDIAN)
@@ -100,9 +117,9 @@ public record DeviceRecord(String device, Kind kind, int generation, byte[] body
         .put((byte) kind.code)
         .put((byte) name.length)
         .putInt(generation)
-        .putInt(body.length)
+        .putInt(body.remaining())
         .put(name)
-        .put(body)
+        .put(body.duplicate())
         .order(order);
   }
 
@@ -130,7 +147,7 @@ public record DeviceRecord(String device, Kind kind, int generation, byte[] body
     String device = text(reader, reader.bytes(nameLength));
     reader.leave();
     reader.enter("body");
-    byte[] body = reader.bytes(bodyLength);
+    Bytes body = Bytes.copyOf(reader.view(bodyLength));
     in.position(in.position() + (int) reader.offset());
     return new DeviceRecord(
         device, code == Kind.EARLY.code ? Kind.EARLY : Kind.FINAL, generation, body);
@@ -165,21 +182,7 @@ public record DeviceRecord(String device, Kind kind, int generation, byte[] body
   }
 
   @Override
-  public boolean equals(Object other) {
-    return other instanceof DeviceRecord that
-        && device.equals(that.device)
-        && kind == that.kind
-        && generation == that.generation
-        && Arrays.equals(body, that.body);
-  }
-
-  @Override
-  public int hashCode() {
-    return Objects.hash(device, kind, generation, Arrays.hashCode(body));
-  }
-
-  @Override
   public String toString() {
-    return device + " " + kind + " " + generation + " (" + body.length + " bytes)";
+    return device + " " + kind + " " + generation + " (" + body.size() + " bytes)";
   }
 }

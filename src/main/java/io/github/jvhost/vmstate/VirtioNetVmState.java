@@ -1,5 +1,6 @@
 package io.github.jvhost.vmstate;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.nio.ByteBuffer;
 
@@ -94,7 +95,7 @@ public final class VirtioNetVmState {
    */
   public static DeviceRecord toRecord(
       String device, DeviceRecord.Kind kind, int generation, VirtioNetState state) {
-    return new DeviceRecord(device, kind, generation, encode(state));
+    return new DeviceRecord(device, kind, generation, Bytes.copyOf(encode(state)));
   }
 
   /**
@@ -105,7 +106,7 @@ public final class VirtioNetVmState {
    * @throws VmStateException when the body is anything else
    */
   public static VirtioNetState fromRecord(DeviceRecord deviceRecord, SectionShape shape) {
-    return decodeAll(description(deviceRecord.kind()), ByteBuffer.wrap(deviceRecord.body()), shape);
+    return decodeAll(description(deviceRecord.kind()), deviceRecord.body().asBuffer(), shape);
   }
 
   /** How a section of a kind is laid out. */

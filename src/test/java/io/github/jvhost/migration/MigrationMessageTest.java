@@ -3,6 +3,7 @@ package io.github.jvhost.migration;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.vmstate.DeviceRecord;
 import java.nio.ByteBuffer;
@@ -23,13 +24,15 @@ class MigrationMessageTest {
   static Stream<MigrationMessage> messages() {
     var region = new MigrationMessage.Region("ram", 0, 16 << 20);
     var high = new MigrationMessage.Region("höher", 1L << 40, 1L << 32);
-    var record = new DeviceRecord("net0", DeviceRecord.Kind.FINAL, 7, new byte[] {1, 2, 3});
+    var record =
+        new DeviceRecord(
+            "net0", DeviceRecord.Kind.FINAL, 7, Bytes.copyOf((byte) 1, (byte) 2, (byte) 3));
     var large =
         new DeviceRecord(
             "n".repeat(DeviceRecord.MAX_NAME),
             DeviceRecord.Kind.EARLY,
             Integer.MAX_VALUE,
-            new byte[DeviceRecord.MAX_BODY]);
+            Bytes.zeros(DeviceRecord.MAX_BODY));
     return Stream.of(
         new MigrationMessage.Hello(List.of(), List.of()),
         new MigrationMessage.Hello(List.of(region, high), List.of("net0", "net1")),

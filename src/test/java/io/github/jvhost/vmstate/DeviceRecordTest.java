@@ -3,6 +3,7 @@ package io.github.jvhost.vmstate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.Bytes;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
@@ -12,7 +13,7 @@ import org.junit.jupiter.api.Test;
 
 class DeviceRecordTest {
   private static final DeviceRecord RECORD =
-      new DeviceRecord("net0", DeviceRecord.Kind.EARLY, 258, new byte[] {1, 2, 3});
+      new DeviceRecord("net0", DeviceRecord.Kind.EARLY, 258, Bytes.copyOf(new byte[] {1, 2, 3}));
 
   @Test
   void theBytes() {
@@ -24,7 +25,7 @@ class DeviceRecordTest {
 
   @Test
   void severalInARowAndInAnyByteOrder() {
-    DeviceRecord last = new DeviceRecord("gerät 1", DeviceRecord.Kind.FINAL, 0, new byte[0]);
+    DeviceRecord last = new DeviceRecord("gerät 1", DeviceRecord.Kind.FINAL, 0, Bytes.EMPTY);
     ByteBuffer buffer = ByteBuffer.allocate(100).order(ByteOrder.LITTLE_ENDIAN);
     RECORD.write(buffer);
     last.write(buffer);
@@ -38,12 +39,12 @@ class DeviceRecordTest {
 
   @Test
   void theBodyIsItsOwn() {
-    byte[] body = {1, 2, 3};
-    DeviceRecord deviceRecord = new DeviceRecord("net0", DeviceRecord.Kind.FINAL, 1, body);
-    body[0] = 9;
-    deviceRecord.body()[1] = 9;
+    byte[] whole = RECORD.encode();
+    DeviceRecord read = DeviceRecord.read(ByteBuffer.wrap(whole));
+    whole[whole.length - 1] = 9;
+    read.body().toArray()[1] = 9;
 
-    assertThat(deviceRecord.body()).containsExactly(1, 2, 3);
+    assertThat(read.body().toArray()).containsExactly(1, 2, 3);
   }
 
   @Test
@@ -103,7 +104,7 @@ class DeviceRecordTest {
 
   @Test
   void whatCannotBeWrittenCannotBeBuilt() {
-    byte[] none = {};
+    Bytes none = Bytes.EMPTY;
     assertThatThrownBy(() -> new DeviceRecord("", DeviceRecord.Kind.FINAL, 0, none))
         .isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(() -> new DeviceRecord("x".repeat(256), DeviceRecord.Kind.FINAL, 0, none))
@@ -112,7 +113,7 @@ class DeviceRecordTest {
         .isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(() -> new DeviceRecord("a", DeviceRecord.Kind.FINAL, -1, none))
         .isInstanceOf(IllegalArgumentException.class);
-    byte[] large = new byte[DeviceRecord.MAX_BODY + 1];
+    Bytes large = Bytes.zeros(DeviceRecord.MAX_BODY + 1);
     assertThatThrownBy(() -> new DeviceRecord("a", DeviceRecord.Kind.FINAL, 0, large))
         .isInstanceOf(IllegalArgumentException.class);
   }

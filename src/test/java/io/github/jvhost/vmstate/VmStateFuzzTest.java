@@ -87,7 +87,8 @@ class VmStateFuzzTest {
   private static byte[] record(Sample sample, SplittableRandom random) {
     byte[] body = Arrays.copyOf(sample.body, random.nextInt(200));
     DeviceRecord.Kind[] kinds = DeviceRecord.Kind.values();
-    return new DeviceRecord("net0", kinds[random.nextInt(kinds.length)], 7, body).encode();
+    return new DeviceRecord("net0", kinds[random.nextInt(kinds.length)], 7, Bytes.copyOf(body))
+        .encode();
   }
 
   private static byte[] bytes(byte[] valid, SplittableRandom random) {
