@@ -17,8 +17,6 @@ import java.util.Map;
  * @param restoredNanos when the device models were restored
  * @param startedNanos when the last back end had answered its barrier
  * @param resumedNanos when the guest had been told to run
- * @param expectedFinals final records that were as expected, so that they were compared and not
- *     decoded
  * @param rehearsal what the newest rehearsal of the window came to
  * @param announced devices of which somebody was asked to announce the guest
  */
@@ -31,7 +29,6 @@ public record DestinationReport(
     long restoredNanos,
     long startedNanos,
     long resumedNanos,
-    int expectedFinals,
     RehearsalReport rehearsal,
     int announced) {
 
@@ -53,14 +50,13 @@ public record DestinationReport(
   /** {@return the report in one line; the parts have more} */
   @Override
   public String toString() {
-    return "arrived: window of %d us, %d of %d devices preset%s, %d started, %d final records as expected, %d announced"
+    return "arrived: window of %d us, %d of %d devices preset%s, %d started, %d announced"
         .formatted(
             windowMicros(),
             presetups.values().stream().filter(PresetupResult::done).count(),
             starts.size(),
             presetupsAbandoned ? " (some given up)" : "",
             starts.stream().filter(StartResult::running).count(),
-            expectedFinals,
             announced);
   }
 }

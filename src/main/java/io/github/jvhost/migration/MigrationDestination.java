@@ -279,13 +279,11 @@ public final class MigrationDestination {
 
   private void receiveUntilCommit() {
     while (true) {
-      stream.next();
-      if (stream.type() == MigrationMessage.COMMIT) {
+      MigrationMessage message = stream.receive();
+      if (message instanceof MigrationMessage.Commit) {
         return;
       }
-      if (stream.type() != MigrationMessage.DEVICE || !isExpected(stream.body())) {
-        take(stream.decoded());
-      }
+      take(message);
     }
   }
 
@@ -337,23 +335,9 @@ public final class MigrationDestination {
   /** The guest stops any moment now: what the window needs is made before it opens. */
   private void prepareWindow() {
     finishPresetup();
-    for (VhostNet device : devices.values()) {
-      ExpectedFinal last = worker.expected(device.name());
-      if (last != null) {
-        finals.expect(last);
-      }
-    }
     if (window == null && !devices.isEmpty()) {
       window = new StopWindow(List.copyOf(devices.values()), options.order());
     }
-  }
-
-  private boolean isExpected(ByteBuffer bytes) {
-    boolean matches = finals.matches(bytes);
-    if (matches) {
-      firstFinal();
-    }
-    return matches;
   }
 
   private void firstFinal() {
@@ -379,7 +363,7 @@ public final class MigrationDestination {
       }
       case FINAL -> {
         firstFinal();
-        finals.take(received);
+        finals.take(received, worker.body(record.device()));
       }
     }
   }
@@ -439,7 +423,6 @@ public final class MigrationDestination {
         restoredAt,
         startedAt,
         resumedAt,
-        finals.compared(),
         worker.rehearsal(),
         announced);
   }

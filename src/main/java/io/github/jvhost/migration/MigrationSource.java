@@ -287,7 +287,7 @@ public final class MigrationSource {
     LeavingState.sendAll(devices, stream);
     logging.collect();
     long lastPages = ram.sendDirty(pages);
-    handOver(records.stillRight(stop) ? records.patched() : records.anew());
+    handOver(records.ofStopped());
     long committedAt = clock.endPart("last pages and states");
     clock.enter(Phase.HAND_OVER, committedAt);
     tellHandedOver(Phase.HAND_OVER);

@@ -6,6 +6,7 @@ import io.github.jvhost.vhost.VhostNetGroup;
 import io.github.jvhost.vhost.VhostNetGroup.EarlyState;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.VirtioNetState;
+import io.github.jvhost.vmstate.KnownBody;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -37,7 +38,10 @@ final class PresetupWorker {
   private final AtomicBoolean ending = new AtomicBoolean();
   private final AtomicBoolean givenUp = new AtomicBoolean();
   private final Map<String, PresetupResult> newest = new HashMap<>();
-  private final Map<String, ExpectedFinal> expected = new HashMap<>();
+
+  /** By device, the body of the newest early record that could be read. */
+  private final Map<String, KnownBody> bodies = new HashMap<>();
+
   private RehearsalReport rehearsal = RehearsalReport.NONE;
   private final Thread thread;
 
@@ -120,6 +124,9 @@ final class PresetupWorker {
         VirtioNetState state = part.decoded();
         states.add(new EarlyState(part.net(), state, part.content().generation()));
         readable.add(part);
+        synchronized (newest) {
+          bodies.put(part.net().name(), KnownBody.of(state));
+        }
       } catch (VhostException e) {
         // Only the final record has to be right.
         String why = String.valueOf(e.getMessage());
@@ -131,22 +138,13 @@ final class PresetupWorker {
     for (int i = 0; i < results.size(); i++) {
       keep(readable.get(i), results.get(i));
       if (results.get(i).done()) {
-        expect(readable.get(i), states.get(i).state());
+        readable.get(i).net().migration().prepareStart(states.get(i).state());
       }
     }
     return IntStream.range(0, results.size())
         .filter(i -> results.get(i).done())
         .mapToObj(readable::get)
         .toList();
-  }
-
-  /** The guest will have moved its ring indexes, and with some luck nothing else. */
-  private void expect(ReceivedRecord part, VirtioNetState state) {
-    part.net().migration().prepareStart(state);
-    ExpectedFinal last = ExpectedFinal.of(part.net(), part.content(), state);
-    synchronized (newest) {
-      expected.put(part.net().name(), last);
-    }
   }
 
   private void keep(ReceivedRecord part, PresetupResult result) {
@@ -216,10 +214,10 @@ final class PresetupWorker {
     }
   }
 
-  /** What the final record of a device is expected to be; null: nobody knows. */
-  @Nullable ExpectedFinal expected(String device) {
+  /** The body of a device's early record; null: there was none that could be read. */
+  @Nullable KnownBody body(String device) {
     synchronized (newest) {
-      return expected.get(device);
+      return bodies.get(device);
     }
   }
 

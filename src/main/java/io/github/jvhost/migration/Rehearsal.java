@@ -9,7 +9,7 @@ import io.github.jvhost.vhost.StopWindow;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.VirtioNetState;
-import java.nio.ByteBuffer;
+import io.github.jvhost.vmstate.KnownBody;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,13 +19,14 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Walks the destination's stop window ahead of time, again and again, on devices that stand for the
- * real ones: the final record is compared, the state put in place, the start told to a peer in this
+ * real ones: the final record is read, the state restored, the start told to a peer in this
  * process. What the JVM loads and compiles on the way is not left for the time when a guest is
  * stopped.
  *
  * <pre>
- *   windows    0 ............... 100 ............................................. 1000
- *              the long way: decode, plan    the short way: compare, patch
+ *   windows    0 ...................... 100 ............................................. 1000
+ *              a guest that changed:     a guest that only sends and receives:
+ *              decode all, plan          move ring indexes, in the state and in the start
  * </pre>
  *
  * <p>Bounded in windows and in time, setting the devices up included, and ended at once when the
@@ -35,17 +36,17 @@ final class Rehearsal {
   private static final Logger log = LoggerFactory.getLogger(Rehearsal.class);
 
   /**
-   * The long way is for what was not expected. This often is enough to load all that it takes, and
-   * for the first compiler to have been at what it does for each ring and message.
+   * This often is enough to load all that it takes when a guest changed, and for the first compiler
+   * to have been at what is done for each ring and message.
    */
-  private static final int LONG_WAY = 100;
+  private static final int CHANGED = 100;
 
   /**
-   * What a window of the short way does once is compiled by the first compiler after 200 calls
+   * What a window does once is compiled by the first compiler after 200 calls
    * (Tier3InvocationThreshold), what it does for each ring and message by the best one meanwhile.
    * What is left over is for them to finish.
    */
-  private static final int WINDOWS = LONG_WAY + 900;
+  private static final int WINDOWS = CHANGED + 900;
 
   private static final Duration BUDGET = Duration.ofSeconds(1);
 
@@ -60,23 +61,17 @@ final class Rehearsal {
   private Rehearsal() {}
 
   /** A device on its stage, and the early record that is read over and over. */
-  private record Actor(
-      RehearsalDevice device, ReceivedRecord early, ExpectedFinal expected, ByteBuffer bytes) {
+  private record Actor(RehearsalDevice device, ReceivedRecord early, KnownBody body) {
     VhostNet net() {
       return device.net();
     }
 
-    VirtioNetState decoded() {
-      return early.decodedFor(net());
-    }
-
-    void rewind() {
-      device.rewind();
-      expected.rewind();
-    }
-
     void prepareStart() {
-      device.prepareStart(decoded());
+      device.prepareStart(early.decoded());
+    }
+
+    void restore(boolean changed) {
+      net().restore(changed ? early.decoded() : early.decodedBy(body));
     }
   }
 
@@ -108,11 +103,11 @@ final class Rehearsal {
       }
       List<VhostNet> nets = actors.stream().map(Actor::net).toList();
       while (windows < WINDOWS && !nets.isEmpty() && !over.getAsBoolean()) {
-        actors.forEach(Actor::rewind);
-        if (windows == LONG_WAY) {
+        actors.forEach(actor -> actor.device().rewind());
+        if (windows == CHANGED) {
           actors.forEach(Actor::prepareStart);
         }
-        window(actors, nets, windows >= LONG_WAY);
+        window(actors, nets, windows < CHANGED);
         windows++;
       }
     } catch (VhostException e) {
@@ -134,12 +129,12 @@ final class Rehearsal {
     RehearsalDevice device = early.net().migration().rehearsal(deadline);
     try {
       requireTime(over);
-      VirtioNetState state = early.decodedFor(device.net());
+      var read = new ReceivedRecord(device.net(), early.content());
+      VirtioNetState state = read.decoded();
       requireTime(over);
       device.preset(mode, state);
       requireTime(over);
-      var expected = ExpectedFinal.of(device.net(), early.content(), state);
-      return new Actor(device, early, expected, ExpectedFinal.encoded(early.content()));
+      return new Actor(device, read, KnownBody.of(state));
     } catch (RuntimeException e) {
       device.close();
       throw e;
@@ -152,15 +147,9 @@ final class Rehearsal {
     }
   }
 
-  private static void window(List<Actor> actors, List<VhostNet> nets, boolean shortWay) {
+  private static void window(List<Actor> actors, List<VhostNet> nets, boolean changed) {
     try (var window = new StopWindow(nets, StartOrder.PLANNED)) {
-      for (Actor actor : actors) {
-        if (shortWay && actor.expected().matches(actor.bytes())) {
-          actor.expected().restore();
-        } else {
-          actor.net().restore(actor.decoded());
-        }
-      }
+      actors.forEach(actor -> actor.restore(changed));
       window.start();
     }
   }

@@ -30,9 +30,6 @@ public final class DeviceStop implements AutoCloseable {
   private final @Nullable Execution[] executions;
   private final @Nullable Outcome[] outcomes;
 
-  /** By device: {@link VhostNetMigration#changes} at the moment from which it was held. */
-  private final long[] changes;
-
   private final SideBySide sideBySide;
   private final Deadline deadline;
   private boolean stopped;
@@ -51,7 +48,6 @@ public final class DeviceStop implements AutoCloseable {
     this.order = order;
     this.executions = new Execution[nets.size()];
     this.outcomes = new Outcome[nets.size()];
-    this.changes = new long[nets.size()];
     this.deadline = SideBySide.longestDeadline(this.nets, VhostNet::transitionDeadline);
     if (order == StartOrder.PLANNED) {
       this.nets.forEach(net -> net.migration().prepareStop());
@@ -99,7 +95,6 @@ public final class DeviceStop implements AutoCloseable {
       // As the baseline does: each only when the one before is done.
       Execution execution = net.migration().beginStop(order, net.transitionDeadline());
       executions[index] = execution;
-      changes[index] = net.migration().changes();
       SideBySide.run(List.of(execution), net.transitionDeadline());
       return;
     }
@@ -107,7 +102,6 @@ public final class DeviceStop implements AutoCloseable {
     Execution execution =
         prepared != null ? prepared : net.migration().beginStop(order, net.transitionDeadline());
     executions[index] = execution;
-    changes[index] = net.migration().changes();
     sideBySide.take(index, execution);
   }
 
@@ -121,17 +115,6 @@ public final class DeviceStop implements AutoCloseable {
         executions[i] = null;
       }
     }
-  }
-
-  /**
-   * {@return {@link VhostNetMigration#changes} of a device at the moment from which it was held, so
-   * that nobody but the stop itself could change it any more} What was written of the device before
-   * is still right if it has the same number. Makes no object.
-   *
-   * @param device its place in the list, once {@link #stop} has returned
-   */
-  public long changesWhenHeld(int device) {
-    return changes[device];
   }
 
   /**

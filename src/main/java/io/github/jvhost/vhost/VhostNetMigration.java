@@ -13,8 +13,6 @@ import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.QemuStartOrder;
 import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.virtio.NetState;
-import io.github.jvhost.virtio.Restoration;
-import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.io.ByteArrayOutputStream;
 import java.nio.channels.Channels;
@@ -208,31 +206,6 @@ public final class VhostNetMigration {
 
   // ---- the state that is carried over ----
 
-  /**
-   * {@return a number that is another one with every change to what {@link VhostNet#snapshot} would
-   * hold}
-   */
-  public long changes() {
-    synchronized (net) {
-      return 2 * net.model().changes() + (transitions.presence().linkLost() ? 1 : 0);
-    }
-  }
-
-  /**
-   * Takes a state that was made ready ahead of time, {@link VirtioNet#prepareRestore}, in place of
-   * everything that the driver did; the back end is told nothing. The device is one of this host
-   * again, also after {@link #handedOver}. Allocates nothing.
-   *
-   * @param state made ready by this device's model, and still current
-   */
-  public void restore(Restoration state) {
-    synchronized (net) {
-      net.model().restore(state);
-      transitions.stateWasRestored();
-      turns.hereAgain();
-    }
-  }
-
   /** See {@link VhostNet#restore}. */
   void restore(VirtioNetState state) {
     synchronized (net) {
@@ -241,7 +214,7 @@ public final class VhostNetMigration {
         transitions.requireOpen();
         turns.await(); // a device whose guest was migrated away may be restored, too
         VirtioNetState without = state.withNet(saved.withBackEnd(Optional.empty()));
-        net.model().prepareRestore(without); // what does not fit reaches no back end
+        net.model().requireFits(without); // what does not fit reaches no back end
         requireTakesState();
         load(BackEndStateParts.channel(saved.backEnd().get()));
         net.model().restore(without);

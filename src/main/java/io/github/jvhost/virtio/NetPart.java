@@ -117,12 +117,12 @@ final class NetPart {
         Optional.empty());
   }
 
-  void restore(CommonState common, ByteOrder order, NetState saved, RxFilters savedFilters) {
+  void restore(CommonState common, ByteOrder order, NetState saved) {
     mac = saved.mac();
     status = saved.status();
     currentQueuePairs = saved.currentQueuePairs();
     guestOffloads = saved.guestOffloads();
-    filters = savedFilters;
+    filters = RxFilters.of(saved.filters());
     mtu = mtuAfter(common, order);
   }
 

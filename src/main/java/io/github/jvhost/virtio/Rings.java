@@ -71,15 +71,11 @@ final class Rings {
     return rings.stream().map(ring -> ring.save(offer, transport)).toList();
   }
 
-  void restore(List<Ring> saved) {
-    rings = saved;
-  }
-
-  static List<Ring> of(VirtioNetState state, boolean packed, boolean modernDriver) {
-    List<Ring> rings = new ArrayList<>(state.queueCount());
+  void restore(VirtioNetState state, boolean packed, boolean modernDriver) {
+    List<Ring> saved = new ArrayList<>(state.queueCount());
     for (int i = 0; i < state.queueCount(); i++) {
-      rings.add(new Ring(state.queue(i), packed, modernDriver));
+      saved.add(new Ring(state.queue(i), packed, modernDriver));
     }
-    return rings;
+    rings = saved;
   }
 }

@@ -641,35 +641,27 @@ public final class VirtioNet {
    *     it says what differs
    */
   public void restore(VirtioNetState state) {
-    restore(prepareRestore(state));
-  }
-
-  /**
-   * Makes a saved state ready, so that putting it in place takes no time; nothing changes yet.
-   *
-   * @param state of a device described alike, as {@link #snapshot} gave it
-   * @return what {@link #restore(Restoration)} takes, good until this device changes
-   * @throws VhostException GIVE_UP, when the state does not fit this device: it says what differs
-   */
-  public Restoration prepareRestore(VirtioNetState state) {
-    RestoreCheck.check(this, state);
+    requireFits(state);
+    long features = state.common().features();
     boolean live = (state.common().status() & DeviceStatus.DRIVER_OK) != 0;
-    boolean otherwise = live && net.showsOtherwise(deviceFeatures(), common, state);
-    return new Restoration(this, state, otherwise);
-  }
-
-  /**
-   * Takes a state that was made ready, in place of everything that the driver did.
-   *
-   * @param prepared by this device, and still current
-   * @throws IllegalStateException when it is not
-   */
-  public void restore(Restoration prepared) {
-    prepared.into(this, common, net, rings);
+    boolean showsOtherwise = live && net.showsOtherwise(deviceFeatures(), common, state);
+    rings.restore(state, NetFeature.RING_PACKED.in(features), NetFeature.VERSION_1.in(features));
+    common.restore(state.common(), state.transport());
+    net.restore(state.common(), common.order(), state.net());
     changed(DeviceChange.RESTORED);
-    if (prepared.showsOtherwise()) {
+    if (showsOtherwise) {
       changed(DeviceChange.CONFIG_INTERRUPT);
     }
+  }
+
+  /**
+   * Makes sure that {@link #restore} would take a state; nothing changes.
+   *
+   * @param state of a device described alike, as {@link #snapshot} gave it
+   * @throws VhostException GIVE_UP, when it does not fit this device: it says what differs
+   */
+  public void requireFits(VirtioNetState state) {
+    RestoreCheck.check(this, state);
   }
 
   /**
