@@ -58,7 +58,6 @@ class VisibleTypesTest {
           Map.entry("vhost.plan.QemuStartOrder", "only vhost calls it"),
           Map.entry("vhost.plan.StoppedRings", "only vhost calls it"),
           Map.entry("vmstate.NetSectionName", "only the command calls it"),
-          Map.entry("vmstate.RingIndexPlaces", "only the migration calls it"),
           Map.entry("vmstate.SavedField", "only the command shows it"),
           Map.entry("vmstate.StateDifference", "only the command shows it"));
 

@@ -2,6 +2,7 @@ package io.github.jvhost.vmstate;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.SavedQueue;
 import io.github.jvhost.virtio.VirtioNetState;
@@ -40,7 +41,7 @@ class KnownBodyTest {
   }
 
   /** A body at the end of something larger, and whether it became another state's. */
-  private record Written(byte[] bytes, boolean done) {
+  private record Written(Bytes bytes, boolean done) {
     static Written of(VirtioNetState first, VirtioNetState... others) {
       byte[] body = VirtioNetVmState.encode(first);
       ByteBuffer place = ByteBuffer.allocateDirect(5 + body.length).put(5, body).position(5);
@@ -50,7 +51,7 @@ class KnownBodyTest {
         done = known.write(other);
       }
       place.get(5, body);
-      return new Written(body, done);
+      return new Written(Bytes.copyOf(body), done);
     }
   }
 
@@ -60,7 +61,7 @@ class KnownBodyTest {
     try {
       return known.read(shifted, SectionShape.of(like));
     } catch (VmStateException e) {
-      return e.getMessage();
+      return String.valueOf(e.getMessage());
     }
   }
 
@@ -68,7 +69,7 @@ class KnownBodyTest {
     try {
       return VirtioNetVmState.decode(ByteBuffer.wrap(body), SectionShape.of(like));
     } catch (VmStateException e) {
-      return e.getMessage();
+      return String.valueOf(e.getMessage());
     }
   }
 
@@ -82,7 +83,7 @@ class KnownBodyTest {
         byte[] body = VirtioNetVmState.encode(last);
         Written written = Written.of(early, moved(early, random), last);
         assertThat(written.done()).as("seed %d", seed).isTrue();
-        assertThat(written.bytes()).as("seed %d", seed).isEqualTo(body);
+        assertThat(written.bytes().toArray()).as("seed %d", seed).isEqualTo(body);
         assertThat(read(known, body, early)).as("seed %d", seed).isEqualTo(last);
       }
     }
@@ -98,7 +99,9 @@ class KnownBodyTest {
 
       Written written = Written.of(early, last);
       assertThat(written.done()).as("seed %d", seed).isFalse();
-      assertThat(written.bytes()).as("seed %d", seed).isEqualTo(VirtioNetVmState.encode(early));
+      assertThat(written.bytes().toArray())
+          .as("seed %d", seed)
+          .isEqualTo(VirtioNetVmState.encode(early));
       assertThat(read(known, body, last)).as("seed %d", seed).isEqualTo(decoded(body, last));
       assertThat(read(known, body, early)).as("seed %d", seed).isEqualTo(decoded(body, early));
     }
@@ -131,7 +134,7 @@ class KnownBodyTest {
           VirtioNetState last = state.withQueue(ring, queue.withNext(queue.next() ^ 1));
           byte[] body = VirtioNetVmState.encode(last);
           assertThat(read(known, body, state)).as("seed %d", seed).isEqualTo(last);
-          assertThat(Written.of(state, last).bytes()).as("seed %d", seed).isEqualTo(body);
+          assertThat(Written.of(state, last).bytes().toArray()).as("seed %d", seed).isEqualTo(body);
         }
       }
     }
@@ -145,7 +148,7 @@ class KnownBodyTest {
     VirtioNetState state = VirtioNetVmState.decode(ByteBuffer.wrap(section), shape);
     KnownBody known = KnownBody.of(state);
     assertThat(known.read(ByteBuffer.wrap(section), shape)).isEqualTo(state);
-    assertThat(Written.of(state, state).bytes()).isEqualTo(section);
+    assertThat(Written.of(state, state).bytes().toArray()).isEqualTo(section);
 
     VirtioNetState later = state;
     for (int ring = 0; ring < state.queueCount(); ring++) {
@@ -154,7 +157,7 @@ class KnownBodyTest {
           queue.desc() == 0 ? later : later.withQueue(ring, queue.withNext(queue.next() ^ 0x55));
     }
     byte[] body = VirtioNetVmState.encode(later);
-    assertThat(Written.of(state, later).bytes()).isEqualTo(body);
+    assertThat(Written.of(state, later).bytes().toArray()).isEqualTo(body);
     assertThat(known.read(ByteBuffer.wrap(body), shape)).isEqualTo(later);
   }
 }
