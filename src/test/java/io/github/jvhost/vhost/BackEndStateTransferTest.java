@@ -400,7 +400,7 @@ class BackEndStateTransferTest {
   }
 
   @Test
-  void aStateTravelsInChunks() {
+  void aStateIsReadAndWrittenAsItWas() {
     byte[] state = state(300_000);
     var stream = new ByteArrayOutputStream();
     backEnd.plays(peer -> {
@@ -414,14 +414,9 @@ class BackEndStateTransferTest {
       check(peer, 0);
     });
 
-    try (var chunks = BackEndStateChunks.encoder(Channels.newChannel(stream))) {
-      transfer.save(backEnd.frontEnd, chunks, ScriptedBackEnd.soon());
-    } catch (IOException e) {
-      throw new AssertionError(e);
-    }
+    transfer.save(backEnd.frontEnd, Channels.newChannel(stream), ScriptedBackEnd.soon());
     var source = Channels.newChannel(new ByteArrayInputStream(stream.toByteArray()));
-    long loaded =
-        transfer.load(backEnd.frontEnd, BackEndStateChunks.decoder(source), ScriptedBackEnd.soon());
+    long loaded = transfer.load(backEnd.frontEnd, source, ScriptedBackEnd.soon());
 
     assertThat(loaded).isEqualTo(state.length);
   }
