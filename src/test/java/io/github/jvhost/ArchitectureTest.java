@@ -47,7 +47,8 @@ class ArchitectureTest {
     rooms.put("memory", Set.of("sys"));
     rooms.put("virtio", Set.of("sys", "memory"));
     rooms.put("vhost.plan", Set.of("sys", "protocol", "memory", "virtio"));
-    rooms.put("vhost", Set.of("sys", "protocol", "channel", "memory", "virtio", "vhost.plan"));
+    rooms.put("vhost.user", Set.of("sys", "protocol", "channel", "memory", "virtio", "vhost.plan"));
+    rooms.put("vhost", Set.copyOf(rooms.keySet()));
     rooms.put("vmstate", Set.of("virtio"));
     rooms.put("migration", Set.copyOf(rooms.keySet()));
     rooms.put("testkit", Set.copyOf(rooms.keySet()));

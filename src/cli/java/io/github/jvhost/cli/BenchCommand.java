@@ -1,6 +1,5 @@
 package io.github.jvhost.cli;
 
-import io.github.jvhost.bench.AllocationBench;
 import io.github.jvhost.bench.Bench;
 import io.github.jvhost.bench.BenchRow;
 import io.github.jvhost.bench.ColdStartBench;
@@ -66,7 +65,6 @@ final class BenchCommand implements Callable<Integer> {
         new SavedStateBench(),
         new WindowBench(),
         new SourceStopBench(),
-        new AllocationBench(),
         new SlowHardwareBench(),
         new DpdkBench(),
         new QemuBench(),

@@ -6,7 +6,6 @@ import io.github.jvhost.channel.socket.SocketStream;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.MessageClass;
 import io.github.jvhost.protocol.Payload;
-import io.github.jvhost.protocol.PayloadKind;
 import io.github.jvhost.protocol.ProtocolException;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.sys.Deadline;
@@ -15,7 +14,6 @@ import io.github.jvhost.sys.SystemCallException;
 import io.github.jvhost.sys.io.Poller;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -25,7 +23,7 @@ import org.slf4j.LoggerFactory;
  * belongs to which request; what may be sent is decided in front of it.
  *
  * <pre>
- *   add --&gt; Segment --flush--&gt; SocketStream --&gt; ReplyReader --awaitReply--&gt;
+ *   add --&gt; Messages --flush--&gt; SocketStream --&gt; ReplyReader --awaitReply--&gt;
  *                                 |  the same wait
  *                                 +-- BackEndChannel, served whenever it has something
  * </pre>
@@ -37,7 +35,7 @@ final class Conversation implements AutoCloseable {
   private final String name;
   private final MessageEvents events;
   private final ReplyReader replies;
-  private final Segment segment = new Segment();
+  private final Messages open;
   private final Health health;
   private @Nullable BackEndChannel backEnd;
   private long messagesSent;
@@ -49,7 +47,8 @@ final class Conversation implements AutoCloseable {
 
   private boolean sentSinceWait;
 
-  Conversation(SocketStream stream, String name) {
+  Conversation(VhostUserChannel channel, SocketStream stream, String name) {
+    this.open = new Messages(channel, stream.maxWrite());
     this.stream = stream;
     this.name = name;
     this.events = new MessageEvents(name);
@@ -78,7 +77,7 @@ final class Conversation implements AutoCloseable {
   }
 
   int outstandingReplies() {
-    return replies.pending();
+    return replies.pending() + open.answers();
   }
 
   void deadlines(ReplyDeadlines deadlines) {
@@ -104,7 +103,7 @@ final class Conversation implements AutoCloseable {
     backEnd = channel;
   }
 
-  /** Whether a segment is being written, so that nothing can be added to it. */
+  /** Whether a write is under way, so that nothing can be added to it. */
   boolean isWriting() {
     return writing;
   }
@@ -118,10 +117,8 @@ final class Conversation implements AutoCloseable {
   }
 
   /**
-   * Encodes a request; before that writes what is in front of it, if it has descriptors or does not
-   * fit any more.
+   * Encodes a request; before that writes what is in front of it, if it has to begin a write.
    *
-   * @param answer in which layout it will be answered, if at all
    * @param collected whether somebody will ask for the answer
    */
   void add(
@@ -130,20 +127,13 @@ final class Conversation implements AutoCloseable {
       Payload payload,
       List<OwnedDescriptor> descriptors,
       boolean needReply,
-      Optional<PayloadKind> answer,
       boolean collected,
       Deadline deadline) {
-    if (!descriptors.isEmpty() || !segment.hasRoomFor(payload, stream.maxWrite())) {
+    if (!open.continues(payload, descriptors)) {
       flush(deadline);
     }
-    segment.add(request, id, payload, descriptors, needReply);
-    events.encoded(request.name(), payload.size(), descriptors.size(), needReply);
+    open.add(request, id, payload, descriptors, needReply, collected);
     messagesSent++;
-    if (answer.isPresent()) {
-      replies.queue(request, id, answer.get(), payload.size(), collected);
-    } else {
-      replies.skip(request);
-    }
   }
 
   /** Writes what is there, as something that the caller's own waits do not count. */
@@ -153,54 +143,48 @@ final class Conversation implements AutoCloseable {
     sentSinceWait = counted;
   }
 
+  /** Writes what was added. */
   void flush(Deadline deadline) {
     health.requireUsable();
     requireNotWriting();
-    if (segment.first() == null) {
-      return;
+    if (!open.isEmpty()) {
+      try {
+        write(open, deadline);
+      } finally {
+        open.clear();
+      }
     }
-    writing = true;
-    try {
-      writeSegment(deadline);
-    } finally {
-      writing = false;
-    }
-    sentSinceWait = true;
   }
 
-  /** Writes messages that were encoded ahead of time, behind what is still in the segment. */
-  void send(PreparedMessages prepared, Deadline deadline) {
+  /** Writes messages that were encoded by themselves, behind what was added. */
+  void send(Messages messages, Deadline deadline) {
     flush(deadline);
-    prepared.restart(events);
+    messagesSent += messages.count();
+    write(messages, deadline);
+  }
+
+  private void write(Messages messages, Deadline deadline) {
     writing = true;
+    messages.restart();
     try {
-      for (int i = 0; i < prepared.writes().size(); i++) {
-        PreparedMessages.Write one = prepared.writes().get(i);
-        for (int k = one.answersFrom(); k < one.answersTo(); k++) {
-          replies.queue(prepared.expected(k));
+      for (Messages.Write one : messages.writes()) {
+        for (int i = one.answersFrom(); i < one.answersTo(); i++) {
+          replies.queue(messages.answer(i));
         }
         first = one.first();
-        boolean asks = one.answersTo() > one.answersFrom();
-        write(prepared.bytes(), one.from(), one.length(), one.descriptors(), asks, deadline);
-        prepared.written(i, isWritten(prepared.recorded()));
+        messages.begins(one);
+        write(messages.memory(), one, deadline);
+        boolean recorded = events.on();
+        long now = isWritten(recorded);
+        if (recorded) {
+          events.sent(messages, one, now);
+        }
       }
+      replies.unanswered(messages.unanswered());
     } finally {
       writing = false;
     }
-    messagesSent += prepared.messages();
     sentSinceWait = true;
-  }
-
-  /** Reads what is there, without waiting; whether all answers to these messages have come. */
-  boolean receive(PreparedMessages prepared) {
-    health.requireUsable();
-    if (!prepared.complete()) {
-      receive(false);
-      if (!prepared.complete() && nanosToDeadline() == 0) {
-        throw poison(overdue());
-      }
-    }
-    return prepared.complete();
   }
 
   MessageClass slower(MessageClass one, MessageClass other) {
@@ -209,19 +193,6 @@ final class Conversation implements AutoCloseable {
 
   int maxWrite() {
     return stream.maxWrite();
-  }
-
-  private void writeSegment(Deadline deadline) {
-    first = segment.first();
-    write(
-        segment.memory(),
-        0,
-        segment.length(),
-        segment.descriptors(),
-        replies.hasQueued(),
-        deadline);
-    segment.clear();
-    events.written(isWritten(events.hasUnwritten()));
   }
 
   /**
@@ -236,27 +207,17 @@ final class Conversation implements AutoCloseable {
     return now;
   }
 
-  /**
-   * Writes whole messages; waits only where there is no room for them.
-   *
-   * @param asks whether one of them will be answered
-   */
-  private void write(
-      MemorySegment bytes,
-      long from,
-      int length,
-      List<OwnedDescriptor> descriptors,
-      boolean asks,
-      Deadline deadline) {
-    if (asks) {
+  /** Writes whole messages; waits only where there is no room for them. */
+  private void write(MemorySegment bytes, Messages.Write one, Deadline deadline) {
+    if (one.asks()) {
       // Only now may an answer come; one that is already here was for nobody.
       receive(true, false);
       replies.queuedAreSent();
     }
-    List<OwnedDescriptor> travelling = descriptors;
+    List<OwnedDescriptor> travelling = one.descriptors();
     int at = 0;
-    while (at < length) {
-      int count = writeOnce(bytes, from + at, length - at, travelling);
+    while (at < one.length()) {
+      int count = writeOnce(bytes, one.from() + at, one.length() - at, travelling);
       if (count > 0) {
         at += count;
         travelling = List.of();
@@ -342,16 +303,19 @@ final class Conversation implements AutoCloseable {
     return new DeadlineException(waiting() + ": none came within " + replies.allowed());
   }
 
+  /** Whether {@link #awaitReply} would return, or throw, at once. */
+  boolean hasReply() {
+    return replies.hasReady() || health.poisoned();
+  }
+
   /** See {@link VhostUserChannel#receiveAvailable}. */
   boolean receiveAvailable() {
     health.requireOpen();
-    if (replies.hasReady() || health.poisoned()) {
+    if (hasReply()) {
       return true;
     }
     try {
-      if (stream.await(Poller.IN, 0) != 0) {
-        receive(false);
-      }
+      receive(false);
       if (!replies.hasReady() && nanosToDeadline() == 0) {
         throw overdue();
       }
@@ -360,7 +324,7 @@ final class Conversation implements AutoCloseable {
       poison(e);
       health.untold();
     }
-    return replies.hasReady() || health.poisoned();
+    return hasReply();
   }
 
   /**

@@ -3,9 +3,8 @@ package io.github.jvhost.channel;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.MessageClass;
 import io.github.jvhost.protocol.PayloadKind;
-import org.jspecify.annotations.Nullable;
 
-/** A reply that will come, on its way from {@link ReplyReader#queue} to its match. */
+/** A reply that will come, from the moment in which its request is encoded to its match. */
 final class ExpectedReply {
   final FrontEndRequest request;
   final int id;
@@ -17,11 +16,11 @@ final class ExpectedReply {
   /** Whether somebody will ask for the reply. */
   final boolean collected;
 
-  /** What bounds it. */
+  /** The slowest of the request and the unanswered ones that were encoded before it. */
   final MessageClass slowest;
 
-  /** Who takes its eight bytes as they are, in place of a {@link Reply}; null: nobody does. */
-  final @Nullable PreparedMessages taker;
+  /** What bounds it, once it is on its way. */
+  MessageClass bound;
 
   /** Whether it has left, and when. */
   boolean written;
@@ -34,14 +33,13 @@ final class ExpectedReply {
       PayloadKind layout,
       int asked,
       boolean collected,
-      MessageClass slowest,
-      @Nullable PreparedMessages taker) {
+      MessageClass slowest) {
     this.request = request;
     this.id = id;
     this.layout = layout;
     this.asked = asked;
     this.collected = collected;
     this.slowest = slowest;
-    this.taker = taker;
+    this.bound = slowest;
   }
 }

@@ -11,7 +11,6 @@ import org.jspecify.annotations.Nullable;
 /**
  * One message of a connection, as a flight recording has it. A sent message's time is when the
  * write that carried it, and maybe others, had returned; a received one's is when it was complete.
- * That of {@link PreparedMessages} is taken then, too, though they are recorded later.
  */
 @Name("io.github.jvhost.Message")
 @Label("vhost-user message")

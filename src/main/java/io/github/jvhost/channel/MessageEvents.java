@@ -1,8 +1,10 @@
 package io.github.jvhost.channel;
 
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
-import java.util.ArrayList;
-import java.util.List;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import jdk.jfr.FlightRecorder;
 import org.jspecify.annotations.Nullable;
 
@@ -11,13 +13,12 @@ import org.jspecify.annotations.Nullable;
  * whether there is one.
  *
  * <pre>
- *   encoded --&gt; unwritten --(its write has returned)--&gt; recorded
- *   received -----------------------------------------&gt; recorded
+ *   encoded --(its write has returned)--&gt; recorded
+ *   received ---------------------------&gt; recorded
  * </pre>
  */
 final class MessageEvents {
   private final String device;
-  private final List<MessageEvent> unwritten = new ArrayList<>();
   private @Nullable MessageEvent probe;
   private boolean silenced;
 
@@ -52,7 +53,7 @@ final class MessageEvents {
   }
 
   /**
-   * The event of a message that was not sent or received yet; only while {@link #on}.
+   * The event of a message; only while {@link #on}.
    *
    * @param payload in bytes
    */
@@ -65,26 +66,22 @@ final class MessageEvents {
     return event;
   }
 
-  /** A message is encoded behind others that are not written yet. */
-  void encoded(String request, int payload, int descriptors, boolean needReply) {
-    if (on()) {
-      MessageEvent event = event(request, payload, descriptors);
-      event.needReply = needReply;
-      unwritten.add(event);
+  /** The messages of a write have left; only while {@link #on}. */
+  void sent(Messages messages, Messages.Write write, long now) {
+    MemorySegment bytes = messages.memory();
+    Dialect dialect = messages.channel().dialect();
+    int descriptors = write.descriptors().size();
+    for (int at = write.from(); at < write.from() + write.length(); ) {
+      int id = bytes.get(ValueLayout.JAVA_INT_UNALIGNED, at);
+      int flags = bytes.get(ValueLayout.JAVA_INT_UNALIGNED, at + 4L);
+      int payload = bytes.get(ValueLayout.JAVA_INT_UNALIGNED, at + 8L);
+      String name = dialect.requestOf(id).map(FrontEndRequest::name).orElse("request " + id);
+      MessageEvent event = event(name, payload, descriptors);
+      event.needReply = (flags & Header.NEED_REPLY) != 0;
+      passed(event, true, false, now);
+      descriptors = 0; // they belong to the message that begins the write
+      at += Header.SIZE + payload;
     }
-  }
-
-  boolean hasUnwritten() {
-    return !unwritten.isEmpty();
-  }
-
-  /** All that were encoded have left. */
-  void written(long now) {
-    for (MessageEvent event : unwritten) {
-      event.happened(true, now);
-      event.commit();
-    }
-    unwritten.clear();
   }
 
   /** A message was received, or an answer sent; only while {@link #on}. */

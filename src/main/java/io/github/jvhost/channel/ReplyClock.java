@@ -1,6 +1,5 @@
 package io.github.jvhost.channel;
 
-import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.MessageClass;
 import org.jspecify.annotations.Nullable;
 
@@ -14,19 +13,23 @@ final class ReplyClock {
     this.deadlines = deadlines;
   }
 
-  /** A request is under way, answered or not: whoever is answered next carries its work too. */
-  void sent(FrontEndRequest request) {
-    MessageClass messageClass = request.messageClass();
-    if (slowest == null || allowedNanos(messageClass) > allowedNanos(slowest)) {
-      slowest = messageClass;
+  /** Requests are under way that are not answered: whoever is answered next carries their work. */
+  void unanswered(@Nullable MessageClass slowestOfThem) {
+    if (slowestOfThem != null) {
+      slowest = slowest == null ? slowestOfThem : slower(slowest, slowestOfThem);
     }
   }
 
-  /** The class that bounds the answer to the request that was just sent. */
-  MessageClass takeSlowest(FrontEndRequest request) {
-    MessageClass longest = slowest == null ? request.messageClass() : slowest;
+  /** The class that bounds an answer: its own, or that of what went unanswered before. */
+  MessageClass bound(MessageClass own) {
+    MessageClass longest = slowest == null ? own : slower(slowest, own);
     slowest = null;
     return longest;
+  }
+
+  /** Which of two classes may take longer. */
+  MessageClass slower(MessageClass one, MessageClass other) {
+    return allowedNanos(other) > allowedNanos(one) ? other : one;
   }
 
   void replyCame() {

@@ -5,9 +5,7 @@ import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.MessageClass;
 import io.github.jvhost.protocol.Payload;
-import io.github.jvhost.protocol.PayloadKind;
 import io.github.jvhost.protocol.ProtocolException;
-import io.github.jvhost.protocol.U64;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -25,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * Bytes in, replies out, in the order in which they were asked for.
  *
  * <pre>
- *   queued --(its segment is about to be written)--&gt; outstanding --(a reply fits)--&gt; ready
+ *   queued --(its write is about to begin)--&gt; outstanding --(a reply fits)--&gt; ready
  *
  *   in buffer, 8 KiB      0                     tail
  *                         | part of one reply   | free: one read goes here |
@@ -36,7 +34,6 @@ import org.jspecify.annotations.Nullable;
  * an answer with descriptors: nearly always) take all that is there.
  */
 final class ReplyReader {
-  private static final int NUMBER_REPLY = Header.SIZE + U64.SIZE;
   private static final int CAPACITY = 2 * (Header.SIZE + Header.MAX_PAYLOAD);
 
   private final ByteBuffer bytes =
@@ -72,31 +69,20 @@ final class ReplyReader {
 
   /** Which of two classes may take longer. */
   MessageClass slower(MessageClass one, MessageClass other) {
-    return clock.allowedNanos(other) > clock.allowedNanos(one) ? other : one;
+    return clock.slower(one, other);
   }
 
-  /** A request is encoded that will not be answered: its work is the next one's. */
-  void skip(FrontEndRequest request) {
-    clock.sent(request);
+  /** Requests are about to be written that will not be answered: their work is the next one's. */
+  void unanswered(@Nullable MessageClass slowest) {
+    clock.unanswered(slowest);
   }
 
-  /**
-   * A request is encoded that will be answered.
-   *
-   * @param asked bytes of the request's payload
-   * @param collected whether somebody will ask for the reply
-   */
-  void queue(FrontEndRequest request, int id, PayloadKind layout, int asked, boolean collected) {
-    clock.sent(request);
-    MessageClass slowest = clock.takeSlowest(request);
-    queued.add(new ExpectedReply(request, id, layout, asked, collected, slowest, null));
-    awaitedReplies += collected ? 1 : 0;
-  }
-
-  /** The same for one of {@link PreparedMessages}, which takes it as a number. */
+  /** A request is about to be written that will be answered. */
   void queue(ExpectedReply expected) {
+    expected.bound = clock.bound(expected.slowest);
+    expected.written = false;
     queued.add(expected);
-    awaitedReplies++;
+    awaitedReplies += expected.collected ? 1 : 0;
   }
 
   /**
@@ -142,24 +128,19 @@ final class ReplyReader {
     ExpectedReply next = outstanding.peek();
     return next == null || !next.written
         ? Long.MAX_VALUE
-        : clock.nanosLeft(next.slowest, next.writtenAt, now);
+        : clock.nanosLeft(next.bound, next.writtenAt, now);
   }
 
   /** How long the oldest reply was allowed, for messages: "30000 ms, the limit of STOP". */
   String allowed() {
     ExpectedReply next = outstanding.element();
-    long millis = TimeUnit.NANOSECONDS.toMillis(clock.allowedNanos(next.slowest));
-    return millis + " ms, the limit of " + next.slowest;
+    long millis = TimeUnit.NANOSECONDS.toMillis(clock.allowedNanos(next.bound));
+    return millis + " ms, the limit of " + next.bound;
   }
 
   /** Replies that were asked for and not handed out. */
   int pending() {
     return awaitedReplies + ready.size();
-  }
-
-  /** Whether an answer was asked for by what is about to be written. */
-  boolean hasQueued() {
-    return !queued.isEmpty();
   }
 
   boolean hasReady() {
@@ -283,14 +264,6 @@ final class ReplyReader {
   private void match() {
     int head = 0;
     while (tail - head >= Header.SIZE) {
-      if (isNumberToTake(head)) {
-        if (tail - head < NUMBER_REPLY) {
-          break;
-        }
-        takeNumber(head);
-        head += NUMBER_REPLY;
-        continue;
-      }
       Header header = headerAt(head);
       ExpectedReply expected = askedFor(header);
       if (tail - head < Header.SIZE + header.size()) {
@@ -321,31 +294,6 @@ final class ReplyReader {
     bytes.limit(tail).position(head);
     bytes.compact();
     tail -= head;
-  }
-
-  /**
-   * Whether the reply at this place is, by its header, the number that {@link PreparedMessages}
-   * wait for next. Anything else goes the long way, which says what is wrong with it.
-   */
-  private boolean isNumberToTake(int head) {
-    ExpectedReply next = outstanding.peek();
-    return next != null
-        && next.taker != null
-        && bytes.getInt(head) == next.id
-        && bytes.getInt(head + 4) == Header.REPLY_FLAGS
-        && bytes.getInt(head + 8) == U64.SIZE
-        && arrived.isEmpty();
-  }
-
-  private void takeNumber(int head) {
-    PreparedMessages taker = outstanding.remove().taker;
-    awaitedReplies--;
-    if (taker != null) {
-      if (!outstanding.isEmpty() || taker.recorded()) {
-        clock.replyCame(); // the time of the next one begins
-      }
-      taker.take(bytes.getLong(head + Header.SIZE), clock.lastReply());
-    }
   }
 
   /** Closes the descriptors of a reply that will never be complete. */

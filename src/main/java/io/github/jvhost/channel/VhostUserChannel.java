@@ -23,8 +23,8 @@ import org.newsclub.net.unix.AFUNIXSocketChannel;
 
 /**
  * The front end's side of one connection. Requests are encoded into a buffer and leave it at {@link
- * #flush}, at {@link #awaitReply}, when a segment is full, or when a message with descriptors has
- * to begin the next one.
+ * #flush}, at {@link #awaitReply}, when a write is full, or when a message with descriptors has to
+ * begin the next one.
  *
  * <p>After anything that a byte stream does not survive (a reply that does not fit, the end of the
  * stream, a deadline) the channel is <em>poisoned</em>: replies that were matched before are still
@@ -40,7 +40,7 @@ public final class VhostUserChannel implements AutoCloseable {
   private final String name;
   private final Dialect dialect;
 
-  /** What a back end's request had us say while a segment was being written. */
+  /** What a back end's request had us say while a write was under way. */
   private final ArrayDeque<Later> later = new ArrayDeque<>();
 
   private long protocolFeatures;
@@ -50,7 +50,7 @@ public final class VhostUserChannel implements AutoCloseable {
   private record Later(FrontEndRequest request, Payload payload) {}
 
   private VhostUserChannel(SocketStream stream, String name, Dialect dialect) {
-    this.conversation = new Conversation(stream, name);
+    this.conversation = new Conversation(this, stream, name);
     this.health = conversation.health();
     this.name = name;
     this.dialect = dialect;
@@ -269,7 +269,14 @@ public final class VhostUserChannel implements AutoCloseable {
     conversation.requireNotWriting();
     request.requireWellFormed(payload, descriptors.size());
     int id = Gate.requireOpen(name, dialect, protocolFeatures, features, request, needReply);
-    encode(request, id, payload, descriptors, needReply, true, deadline);
+    noteFeatures(request, payload);
+    conversation.add(request, id, payload, descriptors, needReply, true, deadline);
+  }
+
+  private void noteFeatures(FrontEndRequest request, Payload payload) {
+    if (request == FrontEndRequest.SET_FEATURES && payload instanceof U64(long acknowledged)) {
+      negotiatedFeatures(acknowledged);
+    }
   }
 
   /**
@@ -290,24 +297,9 @@ public final class VhostUserChannel implements AutoCloseable {
       later.add(new Later(request, payload));
       return;
     }
-    encode(request, id, payload, List.of(), false, false, deadline);
+    conversation.add(request, id, payload, List.of(), false, false, deadline);
     conversation.flushUncounted(deadline);
     flushLater(deadline);
-  }
-
-  private void encode(
-      FrontEndRequest request,
-      int id,
-      Payload payload,
-      List<OwnedDescriptor> descriptors,
-      boolean needReply,
-      boolean collected,
-      Deadline deadline) {
-    if (request == FrontEndRequest.SET_FEATURES && payload instanceof U64(long acknowledged)) {
-      negotiatedFeatures(acknowledged);
-    }
-    Optional<PayloadKind> answer = answerTo(request, payload, needReply);
-    conversation.add(request, id, payload, descriptors, needReply, answer, collected, deadline);
   }
 
   /**
@@ -330,40 +322,35 @@ public final class VhostUserChannel implements AutoCloseable {
     }
   }
 
-  /** {@return a builder of messages that are encoded now and sent later} */
-  public PreparedMessages.Builder prepare() {
-    return new PreparedMessages.Builder(this, conversation.maxWrite());
+  /** {@return an empty sequence of messages, which are encoded now and sent later} */
+  public Messages messages() {
+    return new Messages(this, conversation.maxWrite());
   }
 
   /**
-   * Sends messages that were encoded ahead of time, all of them, behind what is in the buffer.
-   * Where the back end reads them, this waits for nothing and allocates nothing.
+   * Sends messages that were encoded before, all of them, behind what is in the buffer. Where the
+   * back end reads them, this waits for nothing. Their answers are {@linkplain #awaitReply asked
+   * for} like any others.
    *
-   * @param messages made by {@link #prepare} of this channel, their last answers taken
+   * @param messages made by {@link #messages} of this channel; when they are sent once more, their
+   *     answers have been taken
    * @param deadline for writing
-   * @throws VhostException as {@link #flush} does; the channel is poisoned
+   * @throws VhostException as {@link #flush} does; the channel is poisoned. {@link Messages#begun}
+   *     says how many messages may have left
    */
-  public void send(PreparedMessages messages, Deadline deadline) {
+  public void send(Messages messages, Deadline deadline) {
     if (messages.channel() != this) {
       throw new IllegalArgumentException(name + ": messages of another connection");
     }
+    messages.restart();
     health.requireUsable();
     conversation.requireNotWriting();
+    Long acknowledged = messages.features();
+    if (acknowledged != null) {
+      negotiatedFeatures(acknowledged);
+    }
     conversation.send(messages, deadline);
     flushLater(deadline);
-  }
-
-  /**
-   * Reads once what is there, without waiting; for the moment when {@link #number()} was reported.
-   *
-   * @param messages sent by {@link #send(PreparedMessages, Deadline)} before
-   * @return whether all answers to these messages have come
-   * @throws VhostException one that came does not fit or is overdue, or the back end is gone; the
-   *     channel is poisoned
-   */
-  public boolean receive(PreparedMessages messages) {
-    health.requireOpen();
-    return conversation.receive(messages);
   }
 
   /** The number of a request that may be sent as things are, with this payload. */
@@ -422,6 +409,14 @@ public final class VhostUserChannel implements AutoCloseable {
    */
   public long nanosToDeadline(long now) {
     return conversation.nanosToDeadline(now);
+  }
+
+  /**
+   * {@return whether {@link #awaitReply} would return, or throw, at once, with what has been read
+   * already}
+   */
+  public boolean hasReply() {
+    return conversation.hasReply();
   }
 
   /**

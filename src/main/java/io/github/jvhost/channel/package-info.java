@@ -19,14 +19,12 @@
  * <p>A back end may wait for an answer on its own channel before it answers on the main one, so
  * every wait is for both sockets.
  *
- * <p>A segment is what one write carries: at most 32 KiB, cut between messages, with descriptors
- * only for the message that begins it. The kernel hands descriptors over with the write they came
- * with and not with a message, so this is the one arrangement in which they cannot reach the wrong
- * one.
+ * <p>One write carries at most 32 KiB, cut between messages, with descriptors only for the message
+ * that begins it. The kernel hands descriptors over with the write they came with and not with a
+ * message, so this is the one arrangement in which they cannot reach the wrong one.
  *
- * <p>Messages of a stop window are encoded ahead of it ({@link
- * io.github.jvhost.channel.PreparedMessages}), cut into writes by the same rule, and sent without
- * making an object.
+ * <p>Single requests are encoded into the channel's own {@link io.github.jvhost.channel.Messages}.
+ * Whoever has many makes another, perhaps long before it is sent; both leave by the same way.
  *
  * <p>Reads and writes never block, and a poll that ends at the caller's deadline comes only where
  * there was nothing to read or no room to write. Socket time-outs are not used, because they cannot

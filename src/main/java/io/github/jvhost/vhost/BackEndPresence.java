@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.virtio.NetState;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
@@ -50,17 +51,16 @@ final class BackEndPresence {
   // ---- under the device's lock ----
 
   /** There is a connection. A link that was lost stays down until the device is started on it. */
-  void connected(@Nullable DeviceConnection connection) {
+  void connected(@Nullable Carrier connection) {
     loss.set(null);
-    points =
-        connection == null ? WatchPoints.NONE : WatchPoints.of(connection.channel(), notifiers);
+    points = connection == null ? WatchPoints.NONE : WatchPoints.of(connection, notifiers);
     tell();
   }
 
   /** A ring has other eventfds: the watcher polls them from now on, and not those before. */
-  void notifiersChanged(@Nullable DeviceConnection connection) {
+  void notifiersChanged(@Nullable Carrier connection) {
     if (connection != null) {
-      points = WatchPoints.of(connection.channel(), notifiers);
+      points = WatchPoints.of(connection, notifiers);
       tell();
     }
   }

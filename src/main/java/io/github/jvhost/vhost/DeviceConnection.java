@@ -11,19 +11,22 @@ import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.Carrier;
+import io.github.jvhost.vhost.plan.Execution;
 import io.github.jvhost.vhost.plan.Plan;
-import io.github.jvhost.vhost.plan.Step;
+import io.github.jvhost.vhost.plan.StoppedRings;
+import io.github.jvhost.vhost.user.Flight;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One connection to a back end, from the first question on: the channel, what was negotiated on it,
- * and the back end's own channel. Made without touching the device that it is for, so that a device
- * can be used while another attempt to reach its back end is under way.
+ * One vhost-user connection to a back end, from the first question on: the channel, what was
+ * negotiated on it, and the back end's own channel. Made without touching the device that it is
+ * for, so that a device can be used while another attempt to reach its back end is under way.
  *
  * <p>One thread at a time.
  */
-final class DeviceConnection implements AutoCloseable {
+final class DeviceConnection implements Carrier {
   /** The kernel's limit on a vhost memory table, and QEMU's on slots. */
   private static final int MAX_MEMORY_SLOTS = 512;
 
@@ -155,30 +158,50 @@ final class DeviceConnection implements AutoCloseable {
         FrontEndRequest.IOTLB_MSG, update, Deadline.after(options.transitionWithin()));
   }
 
-  VhostUserChannel channel() {
-    return channel;
-  }
-
+  /** Every request as a method. */
   VhostUserFrontEnd frontEnd() {
     return frontEnd;
   }
 
-  BackEndCapabilities capabilities() {
+  @Override
+  public BackEndCapabilities capabilities() {
     return capabilities;
   }
 
-  /** Whether something can still be said on it. */
-  boolean usable() {
+  @Override
+  public Execution begin(Plan plan, Deadline deadline, StoppedRings rings) {
+    return Flight.begin(channel, plan, deadline, rings, this::dropDoorbell);
+  }
+
+  @Override
+  public Execution prepare(Plan plan, Deadline deadline) {
+    return Flight.prepare(channel, plan, deadline, this::dropDoorbell);
+  }
+
+  /** Withdraws the doorbell page of a ring that is about to stop ("Host notifier"). */
+  private void dropDoorbell(int ring) {
+    if (dispatch != null) {
+      dispatch.dropDoorbell(ring);
+    }
+  }
+
+  @Override
+  public boolean usable() {
     return !channel.poisoned() && channel.outstandingReplies() == 0;
   }
 
-  /**
-   * Looks, without waiting, what has come while nothing was asked, and serves the back end's
-   * requests.
-   *
-   * @return why the connection is over; null: it is not
-   */
-  @Nullable VhostException look(Deadline deadline) {
+  @Override
+  public int number() {
+    return channel.number();
+  }
+
+  @Override
+  public int backEndNumber() {
+    return channel.backEndNumber();
+  }
+
+  @Override
+  public @Nullable VhostException look(Deadline deadline) {
     if (channel.backEndNumber() >= 0) {
       channel.serveBackEnd();
     }
@@ -193,23 +216,20 @@ final class DeviceConnection implements AutoCloseable {
     }
   }
 
-  /** Withdraws the doorbell pages of the rings that a plan stops. Makes no object. */
-  void dropDoorbells(Plan plan) {
-    for (int i = 0; i < plan.steps().size() && dispatch != null; i++) {
-      if (plan.steps().get(i).step() instanceof Step.StopRing(int ring)) {
-        dispatch.dropDoorbell(ring);
-      }
-    }
+  @Override
+  public boolean isServingHere() {
+    return channel.isServingHere();
   }
 
-  /** The device was reset: what the back end has mapped into shared memory regions goes. */
-  void endMappings() {
+  /** What it has mapped into shared memory regions ends with the reset (vhost-user, SHMEM_MAP). */
+  @Override
+  public void deviceWasReset() {
     if (dispatch != null) {
       dispatch.endMappings();
     }
   }
 
-  /** Closes it; the back end forgets everything. Doorbell pages and mappings are withdrawn. */
+  /** Doorbell pages and mappings are withdrawn. */
   @Override
   public void close() {
     try {

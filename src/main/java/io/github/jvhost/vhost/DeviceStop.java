@@ -4,6 +4,7 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndGoneException;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.vhost.plan.Execution;
 import io.github.jvhost.vhost.plan.Outcome;
 import java.util.ArrayList;
 import java.util.List;
@@ -93,14 +94,12 @@ public final class DeviceStop implements AutoCloseable {
   private void begin(int index, VhostNet net) {
     if (order == StartOrder.QEMU) {
       // As the baseline does: each only when the one before is done.
-      Execution execution = net.migration().beginStop(order, net.transitionDeadline());
+      Execution execution = net.migration().beginStop(order);
       executions[index] = execution;
       SideBySide.run(List.of(execution), net.transitionDeadline());
       return;
     }
-    Execution prepared = net.migration().beginPreparedStop();
-    Execution execution =
-        prepared != null ? prepared : net.migration().beginStop(order, net.transitionDeadline());
+    Execution execution = net.migration().beginStop(order);
     executions[index] = execution;
     sideBySide.take(index, execution);
   }
@@ -108,9 +107,7 @@ public final class DeviceStop implements AutoCloseable {
   private void takeBases() {
     for (int i = 0; i < executions.length; i++) {
       Execution execution = executions[i];
-      if (execution instanceof PreparedExecution ready && ready.failure() == null) {
-        nets.get(i).migration().takeBases(ready);
-      } else if (execution != null) {
+      if (execution != null) {
         outcomes[i] = nets.get(i).migration().finish(execution);
         executions[i] = null;
       }

@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.vhost.plan.Execution;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
 import java.util.List;
@@ -18,8 +19,13 @@ record FailedExecution(Plan plan, VhostException failure) implements Execution {
   }
 
   @Override
+  public void base(int step, int base) {
+    // Nothing of it will be sent.
+  }
+
+  @Override
   public int number() {
-    throw new IllegalStateException("nothing to poll for");
+    return -1;
   }
 
   @Override

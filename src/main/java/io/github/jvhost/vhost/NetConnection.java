@@ -4,6 +4,7 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndGoneException;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.Carrier;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -161,7 +162,7 @@ final class NetConnection {
    * @param opened ours from here on
    * @throws VhostException its back end can too little
    */
-  void goOnWith(DeviceConnection opened) {
+  void goOnWith(Carrier opened) {
     drop(new VhostException("another connection was made", Recovery.RECONNECT));
     device.take(opened, use);
     isConnected();

@@ -7,7 +7,9 @@ import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.plan.DeviceConfig;
+import io.github.jvhost.vhost.plan.Execution;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.PresetupMode;
@@ -59,13 +61,10 @@ final class NetTransitions {
 
   // The next start and the next stop, made ahead of time; null: they were not.
   private @Nullable PreparedStart preparedStart;
-  private @Nullable PreparedStop preparedStop;
+  private @Nullable PreparedTransition preparedStop;
 
   /** Whether the device is to run as soon as its driver, its link and its back end let it. */
   private boolean wanted;
-
-  /** The stop whose bases are in the model already; null: there is none. */
-  private @Nullable PreparedExecution taken;
 
   NetTransitions(VirtioNet model, GuestMemory memory, NotifierTable notifiers, VhostDevice device) {
     this.model = model;
@@ -193,20 +192,16 @@ final class NetTransitions {
   /** Makes the next start ahead of time, if that can be done; whether it was. */
   boolean prepareStart(VirtioNetState early, Deadline deadline) {
     preparedStart = null;
-    DeviceConnection opened = device.connection();
+    Carrier opened = device.connection();
     VirtioNet like = model.twin();
     like.restore(early);
     boolean runs = like.live() && like.linkUp() && configuration.ringOutside(like) == null;
     if (opened != null && runs) {
-      preparedStart =
-          PreparedStart.of(
-              like,
-              device.plan(configuration.of(like, setting(0, false))),
-              opened,
-              device.shadow(),
-              memory.table(),
-              inflight.region(),
-              deadline);
+      Plan plan = device.plan(configuration.of(like, setting(0, false)));
+      PreparedTransition start = PreparedTransition.of(plan, opened, device.shadow(), deadline);
+      if (start != null) {
+        preparedStart = PreparedStart.of(like, start, memory.table(), inflight.region());
+      }
     }
     return preparedStart != null;
   }
@@ -214,36 +209,29 @@ final class NetTransitions {
   /** Makes the next stop ahead of time, if that can be done. */
   void prepareStop(Deadline deadline) {
     preparedStop = null;
-    DeviceConnection opened = device.connection();
+    Carrier opened = device.connection();
     if (running() && opened != null) {
       Plan plan = planStop(DeviceConfig.Lifecycle.STOPPED);
-      preparedStop = PreparedStop.of(plan, opened, device.shadow(), deadline);
+      preparedStop = PreparedTransition.of(plan, opened, device.shadow(), deadline);
     }
   }
 
   /** The stop that was made ahead of time, begun; null: there is none that is still right. */
-  @Nullable PreparedExecution beginPreparedStop() {
-    PreparedStop prepared = preparedStop;
+  @Nullable Execution beginPreparedStop() {
+    PreparedTransition prepared = preparedStop;
     preparedStop = null;
-    PreparedExecution stop =
-        prepared == null ? null : prepared.ifStillRight(device.shadow(), device.connection());
-    if (stop != null) {
-      wanted = false;
-      presence.planBegins();
+    if (prepared == null || !prepared.isRight(device.shadow(), device.connection())) {
+      return null;
     }
-    return stop;
-  }
-
-  /** Where the rings stopped goes into the model at once; the rest of it is {@link #finish}. */
-  void takeBases(PreparedExecution stopped) {
-    taken = stopped;
-    indexes.takeBases(stopped, device.capabilities().profile());
+    wanted = false;
+    presence.planBegins();
+    return prepared.use();
   }
 
   /** The start that was made ahead of time, begun; null: there is none that is still right. */
   @Nullable Execution beginPrepared() {
     PreparedStart prepared = preparedStart;
-    DeviceConnection opened = device.connection();
+    Carrier opened = device.connection();
     if (prepared == null || opened == null || dirtyLog != null || !shouldRun()) {
       return null;
     }
@@ -255,7 +243,7 @@ final class NetTransitions {
       indexes.requireRecovered();
     }
     Execution execution =
-        prepared.completed(model, memory, device.shadow(), inflight.region(), opened.channel());
+        prepared.completed(model, memory, device.shadow(), inflight.region(), opened);
     if (execution != null) {
       presence.planBegins();
     }
@@ -382,7 +370,7 @@ final class NetTransitions {
       }
       case STOPPED, RESET -> {
         connection.running(false);
-        takeBasesOnce(execution, outcome);
+        indexes.takeBases(execution.plan(), outcome, device.capabilities().profile());
       }
       case EARLY, EARLY_EXPLICIT -> {}
     }
@@ -395,15 +383,6 @@ final class NetTransitions {
       connection.lose(failure);
     }
     return noteRefused(outcome);
-  }
-
-  /** Guest memory may be somebody else's by now, so what was looked at is not looked at again. */
-  private void takeBasesOnce(Execution execution, Outcome outcome) {
-    boolean done = taken != null && taken.equals(execution);
-    taken = null;
-    if (!done) {
-      indexes.takeBases(execution.plan(), outcome, device.capabilities().profile());
-    }
   }
 
   private Outcome noteRefused(Outcome outcome) {
@@ -419,9 +398,9 @@ final class NetTransitions {
     if (connection.running()) {
       carryOut(planStop(DeviceConfig.Lifecycle.RESET));
     }
-    DeviceConnection opened = device.connection();
+    Carrier opened = device.connection();
     if (opened != null) {
-      opened.endMappings(); // vhost-user, SHMEM_MAP: they end with the reset
+      opened.deviceWasReset();
     }
     indexes.fresh();
     inflight.close();

@@ -1,9 +1,8 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.VhostUserChannel;
+import io.github.jvhost.vhost.plan.Execution;
 import io.github.jvhost.vhost.plan.Outcome;
-import io.github.jvhost.vhost.plan.Plan;
 import java.util.function.Consumer;
 import jdk.jfr.FlightRecorder;
 import org.jspecify.annotations.Nullable;
@@ -28,43 +27,6 @@ final class Observation {
     this.device = options.name();
     this.observer = options.observer();
     this.recorded = observer != Rehearsed.SILENTLY;
-  }
-
-  /** The event of a plan on this connection; null: nobody records. */
-  static @Nullable PlanEvent ofPlan(VhostUserChannel channel) {
-    if (!channel.isRecorded() || !FlightRecorder.isInitialized()) {
-      return null;
-    }
-    var event = new PlanEvent();
-    return event.isEnabled() ? event : null;
-  }
-
-  /**
-   * Records a plan.
-   *
-   * @param begun with the plan and ended with it; null: no recording ran then
-   * @param plan as it was planned
-   */
-  static void record(
-      @Nullable PlanEvent begun,
-      VhostUserChannel channel,
-      Plan plan,
-      boolean prepared,
-      Outcome outcome) {
-    PlanEvent event = begun == null ? ofPlan(channel) : begun;
-    if (event != null) {
-      event.device = channel.name();
-      event.lifecycle = plan.lifecycle().name();
-      event.steps = plan.steps().size();
-      event.stepsTaken = outcome.stepsTaken();
-      event.messages = outcome.messages();
-      event.waits = outcome.waits();
-      event.prepared = prepared;
-      event.startNanos = outcome.startNanos();
-      event.endNanos = outcome.endNanos();
-      event.failure = messageOf(outcome.failure());
-      event.commit();
-    }
   }
 
   private static @Nullable String messageOf(@Nullable VhostException failure) {

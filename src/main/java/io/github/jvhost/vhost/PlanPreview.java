@@ -9,6 +9,7 @@ import io.github.jvhost.vhost.plan.EarlyConfiguration;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.Planner;
+import io.github.jvhost.vhost.plan.PreparedPlan;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.virtio.DeviceStatus;
@@ -109,7 +110,7 @@ public record PlanPreview(
     return new PlanPreview(
         Optional.ofNullable(first),
         presetup.why(),
-        PreparedPlan.aheadOfTime(Planner.plan(held, desired, can)),
+        ahead(Planner.plan(held, desired, can)),
         Planner.plan(nothing, desired, can),
         whyNot);
   }
@@ -136,6 +137,12 @@ public record PlanPreview(
     } catch (VhostException e) {
       return PresetupPlanner.EarlyPlan.none(String.valueOf(e.getMessage()));
     }
+  }
+
+  /** The plan as it is told where it can be prepared. */
+  private static Plan ahead(Plan planned) {
+    Plan prepared = PreparedPlan.ofOrNull(planned);
+    return prepared == null ? planned : prepared;
   }
 
   private static String whyNotStarted(VirtioNet device) {

@@ -6,6 +6,7 @@ import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.PlannedStep;
 import io.github.jvhost.vhost.plan.PlannedStep.Answer;
 import io.github.jvhost.vhost.plan.Step;
+import io.github.jvhost.vhost.user.StepMessage;
 
 /**
  * What a plan costs on a vhost-user connection, if all goes well: a message for each step, and the

@@ -1,11 +1,13 @@
 package io.github.jvhost.vhost;
 
-import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.memory.MemoryTable;
-import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.Carrier;
+import io.github.jvhost.vhost.plan.Execution;
+import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.InflightRegion;
-import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.PlannedStep;
 import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.vhost.plan.Step;
 import io.github.jvhost.virtio.NetFeature;
@@ -18,13 +20,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * The start of a device, planned and encoded from a state that was saved while its guest still ran.
  * At the moment of the start it is compared with what the device has become: if only ring indexes
- * have moved, they are patched in, else the planner is asked again. The comparison is one of
- * numbers and makes no object.
+ * have moved, they are patched in, else the planner is asked again.
  */
 final class PreparedStart {
-  private final PreparedPlan plan;
-  private final PreparedExecution execution;
-  private final Shadow shadow;
+  private PreparedTransition transition;
+  private final List<PlannedStep> steps;
   private final MemoryTable memory;
   private final @Nullable InflightRegion inflight;
 
@@ -42,15 +42,12 @@ final class PreparedStart {
   private final boolean[] mustBeUsedIndex;
 
   private PreparedStart(
-      PreparedPlan plan,
-      Deadline deadline,
-      Shadow shadow,
+      PreparedTransition transition,
       VirtioNet like,
       MemoryTable memory,
       @Nullable InflightRegion inflight) {
-    this.plan = plan;
-    this.execution = new PreparedExecution(plan, deadline);
-    this.shadow = shadow;
+    this.transition = transition;
+    this.steps = transition.plan().steps();
     this.memory = memory;
     this.inflight = inflight;
     this.features = like.backEndFeatures();
@@ -65,34 +62,23 @@ final class PreparedStart {
       queues.add(like.queue(i));
     }
     this.rings = List.copyOf(queues);
-    this.mustBeUsedIndex = resumesAtUsedIndex(plan.asPlanned());
+    this.mustBeUsedIndex = resumesAtUsedIndex();
   }
 
   /**
    * Prepares a start.
    *
    * @param like a model with the early state
-   * @param planned from {@code shadow} to what that model makes, guest memory not looked at
-   * @param connection of the device
+   * @param transition to what that model makes, guest memory not looked at
+   * @param memory the table that the plan was made with
    * @param inflight the device's region at this time
-   * @param deadline of the start; restarted then
-   * @return null: this plan cannot be told without waiting on the way
    */
-  static @Nullable PreparedStart of(
+  static PreparedStart of(
       VirtioNet like,
-      Plan planned,
-      DeviceConnection connection,
-      Shadow shadow,
+      PreparedTransition transition,
       MemoryTable memory,
-      @Nullable InflightRegion inflight,
-      Deadline deadline) {
-    PreparedPlan plan = PreparedPlan.of(planned, connection.channel());
-    if (plan == null) {
-      return null;
-    }
-    var start = new PreparedStart(plan, deadline, shadow, like, memory, inflight);
-    start.execution.withdrawsDoorbellsOf(connection);
-    return start;
+      @Nullable InflightRegion inflight) {
+    return new PreparedStart(transition, like, memory, inflight);
   }
 
   /**
@@ -102,31 +88,27 @@ final class PreparedStart {
    * @param guest memory, complete
    * @param held what the back end is known to hold now
    * @param region the device's in-flight region now
-   * @param channel of the device now
+   * @param connection of the device now
    * @return what to carry out; null: something else is different, or this was carried out before
    */
   @SuppressWarnings("ReferenceEquality") // immutable, and compared without walking through them
-  @Nullable PreparedExecution completed(
+  @Nullable Execution completed(
       VirtioNet model,
       GuestMemory guest,
       Shadow held,
       @Nullable InflightRegion region,
-      VhostUserChannel channel) {
+      Carrier connection) {
     boolean same =
-        !execution.isBegun()
-            && !execution.isFinished()
-            && held == shadow
+        transition.isRight(held, connection)
             && region == inflight
-            && channel == plan.channel()
-            && !channel.poisoned()
             && guest.table() == memory
             && isLike(model);
-    return same && patch(model, guest) ? execution : null;
+    return same && patch(model, guest) ? transition.use() : null;
   }
 
-  /** Lets a start that was carried out be carried out once more. */
+  /** The same start once more. */
   void rewind() {
-    execution.rewind();
+    transition = transition.again();
   }
 
   private boolean isLike(VirtioNet model) {
@@ -145,17 +127,24 @@ final class PreparedStart {
   }
 
   private boolean patch(VirtioNet model, GuestMemory guest) {
-    for (int step = 0; step < plan.size(); step++) {
-      int ring = plan.ringOf(step);
-      if (ring >= 0) {
+    for (int i = 0; i < steps.size(); i++) {
+      int ring = ringOfBase(i);
+      if (ring != Step.NO_RING) {
         int base = model.ringBase(ring);
-        if (mustBeUsedIndex[step] && !isUsedIndex(base, rings.get(ring), guest)) {
+        if (mustBeUsedIndex[i] && !isUsedIndex(base, rings.get(ring), guest)) {
           return false; // its address has to be told again, behind the base
         }
-        plan.base(step, base);
+        transition.base(i, base);
       }
     }
     return true;
+  }
+
+  /** The ring whose base a step sets; {@link Step#NO_RING}: it sets none. */
+  private int ringOfBase(int step) {
+    return steps.get(step).step() instanceof Step.Set<?> s && s.fact() == Fact.BASE
+        ? s.ring()
+        : Step.NO_RING;
   }
 
   private boolean isUsedIndex(int base, QueueState ring, GuestMemory guest) {
@@ -167,14 +156,15 @@ final class PreparedStart {
    * it right by themselves, unless the ring goes on elsewhere; then the plan has one step more.
    * Where the address is told behind the base anyway, there is nothing to look at.
    */
-  private boolean[] resumesAtUsedIndex(Plan planned) {
-    boolean[] mustBe = new boolean[plan.size()];
-    boolean takes = planned.capabilities().profile().takesUsedIndexAtTranslation() && !packed;
-    for (int step = 0; takes && step < mustBe.length; step++) {
-      int ring = plan.ringOf(step);
-      mustBe[step] =
-          ring >= 0
-              && planned.steps().stream()
+  private boolean[] resumesAtUsedIndex() {
+    boolean[] mustBe = new boolean[steps.size()];
+    BackEndProfile profile = transition.plan().capabilities().profile();
+    boolean takes = profile.takesUsedIndexAtTranslation() && !packed;
+    for (int i = 0; takes && i < mustBe.length; i++) {
+      int ring = ringOfBase(i);
+      mustBe[i] =
+          ring != Step.NO_RING
+              && steps.stream()
                   .noneMatch(s -> s.step() instanceof Step.SetRingAddress a && a.ring() == ring);
     }
     return mustBe;

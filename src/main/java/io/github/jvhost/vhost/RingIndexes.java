@@ -174,15 +174,6 @@ final class RingIndexes {
     endTaking();
   }
 
-  /** The same for what was made ahead of time, and without making an object of split rings. */
-  void takeBases(PreparedExecution stopped, BackEndProfile profile) {
-    beginTaking();
-    for (int i = 0; i < stopped.answers(); i++) {
-      take(stopped.ringOfAnswer(i), stopped.baseOfAnswer(i), profile);
-    }
-    endTaking();
-  }
-
   private void beginTaking() {
     told.clear();
     if (!model.packed()) {

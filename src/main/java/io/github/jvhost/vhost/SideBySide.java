@@ -5,6 +5,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.io.Epoll;
+import io.github.jvhost.vhost.plan.Execution;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.BooleanSupplier;

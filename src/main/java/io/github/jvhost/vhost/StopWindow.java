@@ -2,12 +2,14 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.vhost.plan.Carrier;
+import io.github.jvhost.vhost.plan.Execution;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -38,7 +40,7 @@ public final class StopWindow implements AutoCloseable {
   private final Deadline deadline;
 
   /** The connections that are watched already. */
-  private final @Nullable VhostUserChannel[] watched;
+  private final @Nullable Carrier[] watched;
 
   private boolean begun;
 
@@ -57,7 +59,7 @@ public final class StopWindow implements AutoCloseable {
     this.executions = new Execution[nets.size()];
     this.results = new StartResult[nets.size()];
     this.deadline = SideBySide.longestDeadline(this.nets, VhostNet::transitionDeadline);
-    this.watched = new VhostUserChannel[nets.size()];
+    this.watched = new Carrier[nets.size()];
     this.sideBySide = new SideBySide(nets.size());
     try {
       watch();
@@ -69,7 +71,7 @@ public final class StopWindow implements AutoCloseable {
 
   private void watch() {
     for (int i = 0; i < watched.length; i++) {
-      VhostUserChannel channel = nets.get(i).migration().channel();
+      Carrier channel = nets.get(i).migration().connection();
       if (order == StartOrder.PLANNED && channel != null && channel.number() >= 0) {
         sideBySide.watchAhead(i, channel.number());
         watched[i] = channel;
@@ -186,7 +188,7 @@ public final class StopWindow implements AutoCloseable {
           SideBySide.run(List.of(execution), nets.get(i).transitionDeadline());
         } else {
           sideBySide.take(i, execution);
-          if (nets.get(i).migration().channel() != watched[i]) {
+          if (!Objects.equals(nets.get(i).migration().connection(), watched[i])) {
             sideBySide.watchAnew(i);
           }
         }

@@ -6,7 +6,9 @@ import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.plan.DeviceConfig;
+import io.github.jvhost.vhost.plan.Execution;
 import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Known;
 import io.github.jvhost.vhost.plan.Outcome;
@@ -18,6 +20,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,9 +34,9 @@ public final class VhostDevice implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(VhostDevice.class);
 
   private final VhostDeviceOptions options;
-  private final IntConsumer call;
+  private final Supplier<Carrier> carriers;
   private final Observation observation;
-  private @Nullable DeviceConnection connection;
+  private @Nullable Carrier connection;
 
   // For whoever must not wait for the thread that uses the device.
   private volatile BackEndCapabilities capabilities;
@@ -42,11 +45,11 @@ public final class VhostDevice implements AutoCloseable {
   /** What the newest back end was told that was told anything, until another one is used. */
   private Shadow toldLast = Shadow.nothingTold();
 
-  private VhostDevice(VhostDeviceOptions options, IntConsumer call) {
+  private VhostDevice(VhostDeviceOptions options, Supplier<Carrier> carriers) {
     this.options = options;
-    this.call = call;
+    this.carriers = carriers;
     this.observation = new Observation(options);
-    DeviceConnection opened = DeviceConnection.open(options, call);
+    Carrier opened = carriers.get();
     this.capabilities = opened.capabilities();
     this.connection = opened;
     log.debug("{}: connected, {}", options.name(), capabilities);
@@ -73,7 +76,17 @@ public final class VhostDevice implements AutoCloseable {
    * @throws VhostException there is no such socket (RETRY), or what answers is no back end
    */
   public static VhostDevice connect(VhostDeviceOptions options, IntConsumer call) {
-    return new VhostDevice(options, call);
+    return over(options, () -> DeviceConnection.open(options, call));
+  }
+
+  /**
+   * Connects over any carrier.
+   *
+   * @param options where the back end is does not matter
+   * @param carriers makes a connection each time it is asked, or throws why not
+   */
+  static VhostDevice over(VhostDeviceOptions options, Supplier<Carrier> carriers) {
+    return new VhostDevice(options, carriers);
   }
 
   /**
@@ -111,8 +124,8 @@ public final class VhostDevice implements AutoCloseable {
   }
 
   /** Another connection, of which this device knows nothing until {@link #take}. */
-  DeviceConnection open() {
-    return DeviceConnection.open(options, call);
+  Carrier open() {
+    return carriers.get();
   }
 
   /**
@@ -121,7 +134,7 @@ public final class VhostDevice implements AutoCloseable {
    * @param use told what its back end can do; throws where that is too little
    * @throws VhostException what {@code use} throws; the new connection is closed then
    */
-  void take(DeviceConnection opened, Consumer<BackEndCapabilities> use) {
+  void take(Carrier opened, Consumer<BackEndCapabilities> use) {
     BackEndCapabilities now = opened.capabilities();
     boolean enough = false;
     try {
@@ -189,20 +202,24 @@ public final class VhostDevice implements AutoCloseable {
   }
 
   /**
-   * {@return every request as a method, for what is no part of a plan: configuration space, state
-   * transfer, shared objects, tools} What it tells does not show in the shadow, so it is not for
-   * what plans tell. Good for the connection as it is now.
+   * {@return every vhost-user request as a method, for what is no part of a plan: configuration
+   * space, state transfer, shared objects, tools} What it tells does not show in the shadow, so it
+   * is not for what plans tell. Good for the connection as it is now.
    *
-   * @throws VhostException (RECONNECT) there is no connection
+   * @throws VhostException (RECONNECT) there is no connection; (GIVE_UP) it does not carry
+   *     vhost-user messages
    */
   public VhostUserFrontEnd frontEnd() {
-    if (connection == null) {
-      throw notConnected();
-    }
-    return connection.frontEnd();
+    return switch (connection) {
+      case null -> throw notConnected();
+      case DeviceConnection vhostUser -> vhostUser.frontEnd();
+      default ->
+          throw new VhostException(
+              options.name() + ": its connection carries no vhost-user messages", Recovery.GIVE_UP);
+    };
   }
 
-  @Nullable DeviceConnection connection() {
+  @Nullable Carrier connection() {
     return connection;
   }
 
@@ -225,10 +242,7 @@ public final class VhostDevice implements AutoCloseable {
     if (connection == null) {
       return new FailedExecution(plan, notConnected());
     }
-    ChannelExecution execution =
-        new VhostUserOps(connection.channel(), rings).begin(plan, deadline);
-    execution.withdrawsDoorbellsOf(connection);
-    return execution;
+    return connection.begin(plan, deadline, rings);
   }
 
   private VhostException notConnected() {
@@ -308,14 +322,14 @@ public final class VhostDevice implements AutoCloseable {
     if (connection == null || !capabilities.has(ProtocolFeature.RARP)) {
       return false;
     }
-    connection.frontEnd().sendRarp(mac);
+    frontEnd().sendRarp(mac);
     return true;
   }
 
   /** Kicks a ring by a message (INBAND_NOTIFICATIONS); nothing where there is no connection. */
   void kickInBand(int ring) {
     if (connection != null) {
-      connection.frontEnd().vringKick(ring);
+      frontEnd().vringKick(ring);
     }
   }
 

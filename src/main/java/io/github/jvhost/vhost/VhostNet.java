@@ -5,6 +5,7 @@ import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
@@ -110,8 +111,8 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    */
   void takeTurn() {
     transitions.requireOpen();
-    DeviceConnection connection = device.connection();
-    if (connection != null && connection.channel().isServingHere()) {
+    Carrier connection = device.connection();
+    if (connection != null && connection.isServingHere()) {
       throw new IllegalStateException(
           name()
               + ": BackEndEvents answers the back end on this thread, so nothing can be told to it"

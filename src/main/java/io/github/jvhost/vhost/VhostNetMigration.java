@@ -2,11 +2,12 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.vhost.plan.Carrier;
+import io.github.jvhost.vhost.plan.Execution;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.PresetupMode;
@@ -49,7 +50,7 @@ public final class VhostNetMigration {
   private final DeviceTurns turns;
 
   /** Over which a back end's state was loaded last; null: none was. */
-  private @Nullable DeviceConnection stateLoadedOn;
+  private @Nullable Carrier stateLoadedOn;
 
   VhostNetMigration(
       VhostNet net,
@@ -330,8 +331,8 @@ public final class VhostNetMigration {
    */
   public boolean holdsLoadedState() {
     synchronized (net) {
-      DeviceConnection connection = device.connection();
-      return connection != null && connection == stateLoadedOn;
+      Carrier connection = device.connection();
+      return connection != null && connection.equals(stateLoadedOn);
     }
   }
 
@@ -373,25 +374,6 @@ public final class VhostNetMigration {
     }
   }
 
-  /** What was made by {@link #prepareStop}, begun; null: there is nothing that is still right. */
-  @Nullable PreparedExecution beginPreparedStop() {
-    synchronized (net) {
-      net.takeTurn();
-      PreparedExecution prepared = transitions.beginPreparedStop();
-      if (prepared != null) {
-        turns.planBegins();
-      }
-      return prepared;
-    }
-  }
-
-  /** See {@link NetTransitions#takeBases}; {@link #finish} still has to follow. */
-  void takeBases(PreparedExecution stopped) {
-    synchronized (net) {
-      transitions.takeBases(stopped);
-    }
-  }
-
   /**
    * Makes sure that the model says where the device goes on in each ring, after a stop that may
    * have failed; for whoever stopped it. Makes no object where the back end has said it.
@@ -416,11 +398,18 @@ public final class VhostNetMigration {
   }
 
   /** The same as {@link #beginStart} for a stop. */
-  Execution beginStop(StartOrder order, Deadline deadline) {
+  Execution beginStop(StartOrder order) {
     synchronized (net) {
       net.takeTurn();
+      Execution prepared = order == StartOrder.PLANNED ? transitions.beginPreparedStop() : null;
+      if (prepared != null) {
+        turns.planBegins();
+        return prepared;
+      }
       Plan plan = transitions.planStopForGood();
-      return begun(order == StartOrder.QEMU ? QemuStartOrder.eachAwaited(plan) : plan, deadline);
+      return begun(
+          order == StartOrder.QEMU ? QemuStartOrder.eachAwaited(plan) : plan,
+          net.transitionDeadline());
     }
   }
 
@@ -459,10 +448,9 @@ public final class VhostNetMigration {
   }
 
   /** The connection as it is now; null: there is none. */
-  @Nullable VhostUserChannel channel() {
+  @Nullable Carrier connection() {
     synchronized (net) {
-      DeviceConnection connection = device.connection();
-      return connection == null ? null : connection.channel();
+      return device.connection();
     }
   }
 

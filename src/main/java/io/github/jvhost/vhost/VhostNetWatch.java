@@ -3,6 +3,7 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.vhost.plan.Carrier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -81,7 +82,7 @@ final class VhostNetWatch {
 
   private void attendNow() {
     synchronized (net) {
-      DeviceConnection connection = device.connection();
+      Carrier connection = device.connection();
       if (turns.busy() || connection == null) {
         return;
       }
@@ -92,7 +93,7 @@ final class VhostNetWatch {
     }
   }
 
-  private void noteHangUp(DeviceConnection connection) {
+  private void noteHangUp(Carrier connection) {
     VhostException over = connection.look(net.transitionDeadline());
     if (over != null) {
       transitions.connection().lose(over);
@@ -101,7 +102,7 @@ final class VhostNetWatch {
 
   /** A back end that has hung up by now is gone, whatever it is told next. With the lock held. */
   void noteHangUp() {
-    DeviceConnection connection = device.connection();
+    Carrier connection = device.connection();
     if (connection != null) {
       noteHangUp(connection);
     }
@@ -133,7 +134,7 @@ final class VhostNetWatch {
   }
 
   /** Another connection to the back end, for {@link #recover}. Takes its time, without the lock. */
-  DeviceConnection openConnection() {
+  Carrier openConnection() {
     return device.open();
   }
 
@@ -145,7 +146,7 @@ final class VhostNetWatch {
    * @throws VhostException the back end can too little, or did not take it (RECONNECT); where the
    *     rings were is not known, or the device was closed meanwhile (GIVE_UP). The link stays down
    */
-  boolean recover(DeviceConnection opened) {
+  boolean recover(Carrier opened) {
     synchronized (net) {
       boolean ours = false;
       try {

@@ -1,7 +1,7 @@
 package io.github.jvhost.vhost;
 
-import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.vhost.plan.Carrier;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -14,10 +14,10 @@ import java.util.List;
 record WatchPoints(int connection, List<Integer> readable) {
   static final WatchPoints NONE = new WatchPoints(-1, List.of());
 
-  static WatchPoints of(VhostUserChannel channel, NotifierTable notifiers) {
+  static WatchPoints of(Carrier carrier, NotifierTable notifiers) {
     List<Integer> readable = new ArrayList<>();
-    if (channel.backEndNumber() >= 0) {
-      readable.add(channel.backEndNumber());
+    if (carrier.backEndNumber() >= 0) {
+      readable.add(carrier.backEndNumber());
     }
     for (int ring = 0; ring < notifiers.size(); ring++) {
       EventFd err = notifiers.get(ring).err();
@@ -25,6 +25,6 @@ record WatchPoints(int connection, List<Integer> readable) {
         readable.add(err.descriptor().number());
       }
     }
-    return new WatchPoints(channel.number(), List.copyOf(readable));
+    return new WatchPoints(carrier.number(), List.copyOf(readable));
   }
 }

@@ -9,7 +9,7 @@
  *        |                        |            ^
  *        +----------+   +---------+            |
  *                   v   v                      |
- *                  Planner  ----  Plan  ---->  VhostOps  ----  Outcome
+ *                  Planner  ----  Plan  ---->  Carrier   ----  Outcome
  *                  (pure)     (steps with     (pipelined, one wait,
  *                              reasons)        one deadline)
  * </pre>
@@ -19,8 +19,10 @@
  * back, and the stop. {@link io.github.jvhost.vhost.plan.Planner} is a pure function; what it may
  * tell when is data, {@link io.github.jvhost.vhost.plan.BackEndProfile} among it.
  *
- * <p>Steps are at the level of vhost, not of the wire: VhostUserOps turns them into vhost-user
- * messages; vhost-vdpa and the kernel's vhost could execute the same plan with ioctls.
+ * <p>Steps are at the level of vhost, not of the wire. A {@link
+ * io.github.jvhost.vhost.plan.Carrier} carries them out: as vhost-user messages here
+ * (io.github.jvhost.vhost.user); vhost-vdpa and the kernel's vhost could take the same plan as
+ * ioctls.
  *
  * <p>An embedder's metrics hear of transitions through {@link io.github.jvhost.vhost.Observer},
  * flight recordings through events of the JVM's: docs/observability.md.
@@ -28,7 +30,7 @@
  * <p>What a stop window tells is planned and encoded ahead of it ({@link
  * io.github.jvhost.vhost.VhostNetMigration#prepareStart}); {@link
  * io.github.jvhost.vhost.StopWindow} and {@link io.github.jvhost.vhost.DeviceStop} then compare and
- * patch, and make no object.
+ * patch.
  *
  * <p>A device has one serial owner: no type here may be used by two threads at once, except the
  * immutable ones (configurations, shadows, plans, outcomes), and {@link

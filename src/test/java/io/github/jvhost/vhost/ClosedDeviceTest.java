@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.virtio.VirtioNet;
 import java.nio.file.Path;
@@ -72,7 +73,7 @@ class ClosedDeviceTest {
   void aBackEndThatComesBackAfterTheCloseIsNotTaken() {
     try (Rig rig = new Rig(dir, 1, DPDK, BackEndProfile.GENERIC)) {
       rig.net().close();
-      DeviceConnection opened = rig.net().watch().openConnection();
+      Carrier opened = rig.net().watch().openConnection();
 
       assertThatThrownBy(() -> rig.net().watch().recover(opened)).hasMessage("net0: closed");
     }

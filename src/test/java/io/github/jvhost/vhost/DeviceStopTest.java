@@ -3,7 +3,6 @@ package io.github.jvhost.vhost;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import com.sun.management.ThreadMXBean;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.testkit.BackEndOffer;
@@ -11,7 +10,6 @@ import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.Outcome;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -89,25 +87,6 @@ class DeviceStopTest {
       assertThat(outcomes.get(1).complete()).isTrue();
       assertThat(rig.net().model().ringBase(1)).isEqualTo(11);
       assertThat(rig.nets.get(1).model().ringBase(1)).isEqualTo(1011);
-    }
-  }
-
-  @Test
-  void itMakesNoObject() {
-    try (Rig rig = running(2)) {
-      var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-      long least = Long.MAX_VALUE;
-      // The first ones link what they call, which makes objects of its own.
-      for (int i = 0; i < 50 && least > 0; i++) {
-        try (var stop = new DeviceStop(rig.nets, StartOrder.PLANNED)) {
-          long before = threads.getCurrentThreadAllocatedBytes();
-          stop.stop();
-          least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
-        }
-        rig.ringsAreAtSomeIndex();
-        VhostNetGroup.start(rig.nets, StartOrder.PLANNED);
-      }
-      assertThat(least).isZero();
     }
   }
 }

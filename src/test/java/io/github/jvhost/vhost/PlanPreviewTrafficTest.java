@@ -17,11 +17,13 @@ import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.io.MemoryFile;
 import io.github.jvhost.testkit.preview.PlanPreviewMemory;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.Execution;
 import io.github.jvhost.vhost.plan.InflightRegion;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.StoppedRings;
+import io.github.jvhost.vhost.user.Flight;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
@@ -140,7 +142,7 @@ class PlanPreviewTrafficTest {
       Thread thread = Thread.ofPlatform().daemon().start(() -> peer.answerAll(pair.backEnd()));
       Deadline deadline = Deadline.after(PATIENCE);
       Execution execution =
-          new VhostUserOps(pair.frontEnd(), StoppedRings.AS_ANSWERED).begin(plan, deadline);
+          Flight.begin(pair.frontEnd(), plan, deadline, StoppedRings.AS_ANSWERED, _ -> {});
       SideBySide.run(List.of(execution), deadline);
       outcome = execution.outcome();
       pair.frontEnd().close();

@@ -34,6 +34,7 @@ import io.github.jvhost.vhost.plan.RingConfig;
 import io.github.jvhost.vhost.plan.RingShadow;
 import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.vhost.plan.Step;
+import io.github.jvhost.vhost.user.StepMessage;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.Arrays;
 import java.util.List;

@@ -18,6 +18,7 @@ import io.github.jvhost.testkit.RecordedMessage;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.BackEndRefusedException;
 import io.github.jvhost.vhost.plan.Configs;
+import io.github.jvhost.vhost.plan.Execution;
 import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Known;
 import io.github.jvhost.vhost.plan.Outcome;

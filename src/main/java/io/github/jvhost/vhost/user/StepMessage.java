@@ -1,4 +1,4 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.vhost.user;
 
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
@@ -20,6 +20,7 @@ import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.InflightRegion;
 import io.github.jvhost.vhost.plan.LogTarget;
 import io.github.jvhost.vhost.plan.Notifier;
+import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.RingAddresses;
 import io.github.jvhost.vhost.plan.Step;
 import java.nio.ByteOrder;
@@ -32,13 +33,33 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The vhost-user message of one step.
+ * The vhost-user message of one step, and how its answer is read: this carrier's table, one row a
+ * fact ({@link #ROWS}) or other step ({@link #of}).
  *
  * @param request its number
  * @param payload its body
  * @param descriptors that go with it; they stay their owner's
+ * @param answer how an answer is read, if one comes
  */
-record StepMessage(FrontEndRequest request, Payload payload, List<OwnedDescriptor> descriptors) {
+public record StepMessage(
+    FrontEndRequest request, Payload payload, List<OwnedDescriptor> descriptors, Answered answer) {
+
+  /** How the answer to a step is read. */
+  public enum Answered {
+    /** An acknowledgement: 0, or it was refused. */
+    WITH_ZERO,
+    /** Where the ring stopped. */
+    WITH_BASE,
+    /** The status byte, in which some bits have to be set. */
+    WITH_STATUS,
+    /** A region for requests in flight, or that there is none to share. */
+    WITH_REGION,
+    /** In a form that differs from back end to back end, so that nobody looks at it. */
+    ANYHOW,
+    /** Behind everything that was asked before: it is the barrier at the end of a plan. */
+    BEHIND_ALL
+  }
+
   /** Flag of SET_VRING_ADDR: writes to the used ring are logged (VHOST_VRING_F_LOG). */
   private static final int VRING_F_LOG = 1;
 
@@ -87,8 +108,9 @@ record StepMessage(FrontEndRequest request, Payload payload, List<OwnedDescripto
    * @param received the region for a {@link Step.ReturnInflight}
    * @param guestAddresses whether user and ring addresses are sent as guest addresses
    *     (GPA_ADDRESSES)
+   * @return the message
    */
-  static StepMessage of(
+  public static StepMessage of(
       Step step,
       @Nullable Integer stoppedAt,
       @Nullable InflightRegion received,
@@ -97,28 +119,44 @@ record StepMessage(FrontEndRequest request, Payload payload, List<OwnedDescripto
       case Step.Set<?> s -> set(s, guestAddresses);
       case Step.SetRingAddress s -> address(s, guestAddresses);
       case Step.StopRing(int ring) ->
-          plain(FrontEndRequest.GET_VRING_BASE, new VringState(ring, 0));
+          plain(FrontEndRequest.GET_VRING_BASE, new VringState(ring, 0))
+              .answered(Answered.WITH_BASE);
       case Step.ResumeRing(int ring) -> {
         if (stoppedAt == null) {
           throw new IllegalStateException("ring " + ring + " did not stop in this plan");
         }
         yield plain(FrontEndRequest.SET_VRING_BASE, new VringState(ring, stoppedAt));
       }
-      case Step.ReadStatus _ -> plain(FrontEndRequest.GET_STATUS, NoPayload.INSTANCE);
+      case Step.ReadStatus _ ->
+          plain(FrontEndRequest.GET_STATUS, NoPayload.INSTANCE).answered(Answered.WITH_STATUS);
       case Step.AddRegion(MemoryRegion region) ->
-          new StepMessage(
+          with(
               FrontEndRequest.ADD_MEM_REG,
               new SingleRegion(payload(region, guestAddresses)),
-              List.of(region.file()));
+              region.file());
       case Step.RemoveRegion(MemoryRegion region) ->
           plain(FrontEndRequest.REM_MEM_REG, new SingleRegion(payload(region, guestAddresses)));
       case Step.GetInflight(int queues, int queueSize) ->
-          plain(FrontEndRequest.GET_INFLIGHT_FD, new Inflight(0, 0, queues, queueSize));
+          plain(FrontEndRequest.GET_INFLIGHT_FD, new Inflight(0, 0, queues, queueSize))
+              .answered(Answered.WITH_REGION);
       case Step.ReturnInflight _ -> inflight(received);
       case Step.ResetDevice _ -> plain(FrontEndRequest.RESET_DEVICE, NoPayload.INSTANCE);
       case Step.BeginPresetup _ -> number(FrontEndRequest.PRESETUP, PresetupCode.START);
       case Step.EndPresetup _ -> number(FrontEndRequest.PRESETUP, PresetupCode.END);
     };
+  }
+
+  /**
+   * {@return the request behind a plan's last step, whose answer can only come when everything
+   * before it was handled} An acknowledgement of the last SET_STATUS would say less: DPDK sends it
+   * before it does the work.
+   *
+   * @param plan that ends with it
+   */
+  static StepMessage barrier(Plan plan) {
+    FrontEndRequest request =
+        plan.capabilities().hasStatus() ? FrontEndRequest.GET_STATUS : FrontEndRequest.GET_FEATURES;
+    return plain(request, NoPayload.INSTANCE).answered(Answered.BEHIND_ALL);
   }
 
   @SuppressWarnings("unchecked") // a row is found by its own fact
@@ -134,12 +172,11 @@ record StepMessage(FrontEndRequest request, Payload payload, List<OwnedDescripto
     if (region == null) {
       throw new IllegalStateException("no in-flight region came in this plan");
     }
-    return new StepMessage(
-        FrontEndRequest.SET_INFLIGHT_FD, region.layout(), List.of(region.file()));
+    return with(FrontEndRequest.SET_INFLIGHT_FD, region.layout(), region.file());
   }
 
   private static StepMessage log(FrontEndRequest request, LogTarget log) {
-    return new StepMessage(request, new LogRegion(log.size(), 0), List.of(log.descriptor()));
+    return with(request, new LogRegion(log.size(), 0), log.descriptor()).answered(Answered.ANYHOW);
   }
 
   private static MemoryRegionPayload payload(MemoryRegion region, boolean guestAddresses) {
@@ -158,7 +195,7 @@ record StepMessage(FrontEndRequest request, Payload payload, List<OwnedDescripto
       regions.add(payload(region, guestAddresses));
       files.add(region.file());
     }
-    return new StepMessage(request, new MemoryTablePayload(regions), files);
+    return new StepMessage(request, new MemoryTablePayload(regions), files, Answered.WITH_ZERO);
   }
 
   private static StepMessage address(Step.SetRingAddress step, boolean guestAddresses) {
@@ -183,7 +220,7 @@ record StepMessage(FrontEndRequest request, Payload payload, List<OwnedDescripto
     return switch (step.value()) {
       case Notifier.WithoutDescriptor _ -> plain(request, new VringDescriptor(step.ring(), true));
       case Notifier.Eventfd(OwnedDescriptor descriptor) ->
-          new StepMessage(request, new VringDescriptor(step.ring(), false), List.of(descriptor));
+          with(request, new VringDescriptor(step.ring(), false), descriptor);
     };
   }
 
@@ -196,6 +233,15 @@ record StepMessage(FrontEndRequest request, Payload payload, List<OwnedDescripto
   }
 
   private static StepMessage plain(FrontEndRequest request, Payload payload) {
-    return new StepMessage(request, payload, List.of());
+    return new StepMessage(request, payload, List.of(), Answered.WITH_ZERO);
+  }
+
+  private static StepMessage with(
+      FrontEndRequest request, Payload payload, OwnedDescriptor descriptor) {
+    return new StepMessage(request, payload, List.of(descriptor), Answered.WITH_ZERO);
+  }
+
+  private StepMessage answered(Answered how) {
+    return new StepMessage(request, payload, descriptors, how);
   }
 }

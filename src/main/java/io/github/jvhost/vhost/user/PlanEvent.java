@@ -1,9 +1,12 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.vhost.user;
 
+import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.vhost.plan.Outcome;
+import io.github.jvhost.vhost.plan.Plan;
 import jdk.jfr.Category;
 import jdk.jfr.Description;
 import jdk.jfr.Event;
+import jdk.jfr.FlightRecorder;
 import jdk.jfr.Label;
 import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
@@ -57,4 +60,32 @@ final class PlanEvent extends Event {
   @Label("Failure")
   @Description("Why it was not carried out whole")
   @Nullable String failure;
+
+  /**
+   * The event of a plan on this connection; null: nobody records. The recorder is asked first
+   * whether it is there: the first class of events that a JVM initializes has it read its
+   * catalogue, which takes longer than many a migration's window.
+   */
+  static @Nullable PlanEvent of(VhostUserChannel channel) {
+    if (!channel.isRecorded() || !FlightRecorder.isInitialized()) {
+      return null;
+    }
+    var event = new PlanEvent();
+    return event.isEnabled() ? event : null;
+  }
+
+  /** Writes to the recording what became of the plan. */
+  void write(VhostUserChannel channel, Plan plan, boolean madeAhead, Outcome outcome) {
+    device = channel.name();
+    lifecycle = plan.lifecycle().name();
+    steps = plan.steps().size();
+    stepsTaken = outcome.stepsTaken();
+    messages = outcome.messages();
+    waits = outcome.waits();
+    prepared = madeAhead;
+    startNanos = outcome.startNanos();
+    endNanos = outcome.endNanos();
+    failure = outcome.failure() == null ? null : String.valueOf(outcome.failure().getMessage());
+    commit();
+  }
 }

@@ -1,15 +1,20 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.vhost.plan;
 
 import io.github.jvhost.VhostException;
-import io.github.jvhost.vhost.plan.Outcome;
-import io.github.jvhost.vhost.plan.Plan;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A plan on its way. Made for one thread that drives many devices: {@link #advance} sends what can
- * be sent and takes what has come, and never waits for an answer.
+ * A plan on its way to a back end, made by a {@link Carrier}. One thread drives many of them:
+ * {@link #advance} sends what can be sent and takes what has come, and never waits for an answer.
+ *
+ * <pre>
+ *   begun --advance--&gt; under way --advance ... advance--&gt; finished --&gt; outcome
+ *     +------------abandon----------+----------------------^
+ * </pre>
+ *
+ * <p>One thread at a time.
  */
-interface Execution {
+public interface Execution {
   /**
    * Sends as far as it can without an answer, then takes the answers that are there.
    *
@@ -19,7 +24,17 @@ interface Execution {
   boolean advance(boolean readable);
 
   /**
-   * {@return the descriptor to poll for input while {@link #advance} says that it is not finished}
+   * Has a step say another base than the plan was made with; only before the first {@link
+   * #advance}.
+   *
+   * @param step the place in the plan of a step that sets {@link Fact#BASE}, from 0
+   * @param base in the wire's encoding
+   */
+  void base(int step, int base);
+
+  /**
+   * {@return the descriptor to poll for input while {@link #advance} says that it is not finished;
+   * -1: the connection was closed on this side}
    */
   int number();
 
@@ -46,7 +61,8 @@ interface Execution {
   }
 
   /**
-   * Whatever is still missing will not come: the plan ends here, with this failure.
+   * Whatever is still missing will not come: the plan ends here, with this failure. Nothing happens
+   * where it has ended already.
    *
    * @param failure why; one that came before it counts instead
    */
@@ -55,15 +71,19 @@ interface Execution {
   /** {@return why it was not carried out whole; null: it was, or it is not finished} */
   @Nullable VhostException failure();
 
-  /** {@return the plan of which this is the execution} */
+  /** {@return the plan of which this is the execution, with the bases that it says} */
   Plan plan();
 
-  /** {@return what became of it} Only once it is finished. */
+  /**
+   * {@return what became of it}
+   *
+   * @throws IllegalStateException it is not finished
+   */
   Outcome outcome();
 
   /**
-   * Writes to a flight recording what became of it; nothing where none runs. Once, after a stop
-   * window.
+   * Writes to a flight recording what became of it; nothing where none runs. Once, after the
+   * transition.
    *
    * @param outcome of this execution
    */

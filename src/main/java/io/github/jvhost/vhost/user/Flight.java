@@ -1,0 +1,395 @@
+package io.github.jvhost.vhost.user;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.Reply;
+import io.github.jvhost.channel.VhostUserChannel;
+import io.github.jvhost.protocol.Inflight;
+import io.github.jvhost.protocol.Payload;
+import io.github.jvhost.protocol.U64;
+import io.github.jvhost.protocol.VringState;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.vhost.plan.BackEndRefusedException;
+import io.github.jvhost.vhost.plan.Execution;
+import io.github.jvhost.vhost.plan.InflightRegion;
+import io.github.jvhost.vhost.plan.Outcome;
+import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.PlannedStep;
+import io.github.jvhost.vhost.plan.PreparedPlan;
+import io.github.jvhost.vhost.plan.Step;
+import io.github.jvhost.vhost.plan.StoppedRings;
+import io.github.jvhost.virtio.DeviceStatus;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A plan on one vhost-user connection, batch by batch. The first batch is encoded when this is
+ * made, which may be long before it is sent; each other one when the answers have come that it
+ * needs. Answers are matched with their steps as they come, in order.
+ *
+ * <pre>
+ *   encode --&gt; send --&gt; answers of this batch --&gt; encode --&gt; send --&gt; ... --&gt; barrier --&gt; outcome
+ *                              \ a refusal: nothing more is sent, the answers on their way are taken
+ * </pre>
+ */
+public final class Flight implements Execution {
+  private final VhostUserChannel channel;
+  private final Plan plan;
+  private final Deadline deadline;
+  private final StoppedRings rings;
+  private final IntConsumer stopping;
+  private final boolean prepared;
+  private final @Nullable PlanEvent event;
+
+  /** By step: the base that came back, or that was told again. */
+  private final @Nullable Integer[] bases;
+
+  /** By step: the base that is told in place of the planned one. */
+  private final @Nullable Integer[] patched;
+
+  /** The one that was encoded last; null: the first one cannot be. */
+  private @Nullable Batch batch;
+
+  /** How many of its answers have come. */
+  private int answered;
+
+  private boolean begun;
+  private boolean finished;
+  private int taken;
+  private int messages;
+  private int waits;
+  private long startNanos;
+  private long endNanos;
+  private @Nullable InflightRegion inflight;
+  private @Nullable VhostException failure;
+
+  private Flight(
+      VhostUserChannel channel,
+      Plan plan,
+      Deadline deadline,
+      StoppedRings rings,
+      IntConsumer stopping,
+      boolean prepared) {
+    this.channel = channel;
+    this.plan = plan;
+    this.deadline = deadline;
+    this.rings = rings;
+    this.stopping = stopping;
+    this.prepared = prepared;
+    this.event = PlanEvent.of(channel);
+    this.bases = new Integer[plan.steps().size()];
+    this.patched = new Integer[plan.steps().size()];
+    try {
+      batch = new Batch(plan, 0, channel, this::stoppedAt, null);
+    } catch (VhostException e) {
+      failure = e;
+    }
+  }
+
+  /**
+   * Begins a plan, and encodes what of it can be.
+   *
+   * @param channel stays the caller's
+   * @param plan made for the back end
+   * @param deadline for all of it
+   * @param rings says where a ring goes on that the plan stops and takes up again
+   * @param stopping told the index of each ring that is about to stop, before anything is sent
+   * @return the plan, of which nothing was sent
+   */
+  public static Flight begin(
+      VhostUserChannel channel,
+      Plan plan,
+      Deadline deadline,
+      StoppedRings rings,
+      IntConsumer stopping) {
+    return new Flight(channel, plan, deadline, rings, stopping, false);
+  }
+
+  /**
+   * The same for a plan that is sent later.
+   *
+   * @param channel stays the caller's
+   * @param plan made for the back end, of which nothing depends on an answer
+   * @param deadline for all of it; restarted by whoever sends it
+   * @param stopping told the index of each ring that is about to stop, before anything is sent
+   * @return the plan, of which nothing was sent
+   */
+  public static Flight prepare(
+      VhostUserChannel channel, Plan plan, Deadline deadline, IntConsumer stopping) {
+    return new Flight(channel, plan, deadline, StoppedRings.AS_ANSWERED, stopping, true);
+  }
+
+  @Override
+  public void base(int step, int base) {
+    if (batch != null) {
+      batch.base(step, base);
+    }
+    patched[step] = base;
+  }
+
+  @Override
+  public boolean advance(boolean readable) {
+    if (finished) {
+      return true;
+    }
+    try {
+      if (batch == null) {
+        ends(); // it cannot be told at all
+      } else if (!begun) {
+        begins();
+        send(batch);
+      }
+      if (readable) {
+        receive();
+      }
+      while (!finished && batch != null && answered == batch.asked().size()) {
+        goOn(batch);
+      }
+    } catch (VhostException e) {
+      takeWhatWasSaid();
+      abandon(e);
+    }
+    return finished;
+  }
+
+  private void begins() {
+    begun = true;
+    startNanos = System.nanoTime();
+    if (event != null) {
+      event.begin();
+    }
+    for (PlannedStep planned : plan.steps()) {
+      if (planned.step() instanceof Step.StopRing(int ring)) {
+        stopping.accept(ring);
+      }
+    }
+  }
+
+  /** Every answer to a batch is there. */
+  private void goOn(Batch done) {
+    if (failure != null) {
+      ends(); // nothing more is told after a refusal
+    } else if (done.isLast()) {
+      taken = plan.steps().size();
+      ends();
+    } else {
+      batch = new Batch(plan, done.to(), channel, this::stoppedAt, inflight);
+      answered = 0;
+      send(batch);
+    }
+  }
+
+  private void send(Batch next) {
+    try {
+      channel.send(next.messages(), deadline);
+    } finally {
+      messages += next.messages().begun();
+    }
+    waits += next.asked().isEmpty() ? 0 : 1;
+  }
+
+  /** Takes the answers that are there; reads once. */
+  private void receive() {
+    if (channel.receiveAvailable()) {
+      while (batch != null && answered < batch.asked().size() && channel.hasReply()) {
+        Reply reply = channel.awaitReply(deadline);
+        take(batch.asked().get(answered++), reply);
+      }
+    }
+  }
+
+  /**
+   * A back end that refuses and then hangs up has said why: that is worth more than the hang-up.
+   */
+  private void takeWhatWasSaid() {
+    try {
+      receive();
+    } catch (VhostException e) {
+      // The connection is over, which is known.
+    }
+  }
+
+  private void take(Batch.Asked asked, Reply reply) {
+    boolean refused = failure != null; // then the answers behind it are of no matter
+    boolean region = asked.how() == StepMessage.Answered.WITH_REGION && !refused;
+    if (!region) {
+      reply.descriptors().forEach(OwnedDescriptor::close);
+    }
+    if (refused) {
+      return;
+    }
+    failure =
+        switch (asked.how()) {
+          case WITH_ZERO -> checkZero(asked.step(), reply.payload());
+          case WITH_BASE -> takeBase(asked.step(), reply.payload());
+          case WITH_STATUS -> checkStatus(asked.step(), reply.payload());
+          case WITH_REGION -> takeRegion(asked.step(), reply);
+          case ANYHOW -> null;
+          case BEHIND_ALL -> checkEnd(reply.payload());
+        };
+    if (asked.how() == StepMessage.Answered.BEHIND_ALL) {
+      taken = plan.steps().size();
+    } else if (failure == null) {
+      taken = asked.step() + 1;
+    }
+  }
+
+  private @Nullable VhostException checkZero(int step, Payload answer) {
+    return answer instanceof U64(long result) && result != 0
+        ? refused(step, "answered " + result)
+        : null;
+  }
+
+  private @Nullable VhostException takeBase(int step, Payload answer) {
+    if (plan.steps().get(step).step() instanceof Step.StopRing(int ring)
+        && answer instanceof VringState(int stopped, int base)
+        && stopped == ring) {
+      bases[step] = base;
+      return null;
+    }
+    return refused(step, "answered " + answer);
+  }
+
+  private @Nullable VhostException checkStatus(int step, Payload answer) {
+    return plan.steps().get(step).step() instanceof Step.ReadStatus(int required)
+            && answer instanceof U64(long status)
+            && (status & required) != required
+        ? refused(step, "status is " + DeviceStatus.describe((int) status))
+        : null;
+  }
+
+  /** A region of no bytes says that the back end has none to share. */
+  private @Nullable VhostException takeRegion(int step, Reply reply) {
+    List<OwnedDescriptor> files = reply.descriptors();
+    if (files.size() == 1
+        && plan.steps().get(step).step() instanceof Step.GetInflight wanted
+        && reply.payload() instanceof Inflight layout
+        && layout.mmapSize() > 0
+        && layout.mmapOffset() >= 0
+        && layout.queues() >= wanted.queues()
+        && layout.queueSize() >= wanted.queueSize()) {
+      inflight = new InflightRegion(files.getFirst(), layout);
+      return null;
+    }
+    files.forEach(OwnedDescriptor::close);
+    boolean none =
+        reply.payload() instanceof Inflight layout && layout.mmapSize() == 0 && files.isEmpty();
+    return none
+        ? null
+        : refused(step, "answered %s with %d descriptors".formatted(reply.payload(), files.size()));
+  }
+
+  private @Nullable VhostException checkEnd(Payload answer) {
+    if (!plan.readsStatusAtEnd() || !(answer instanceof U64(long status))) {
+      return null;
+    }
+    boolean ready = (status & DeviceStatus.DRIVER_OK) != 0;
+    boolean broken = (status & (DeviceStatus.FAILED | DeviceStatus.NEEDS_RESET)) != 0;
+    return ready && !broken
+        ? null
+        : new BackEndRefusedException(
+            "%s: the device was started, and the back end's status is %s"
+                .formatted(channel.name(), DeviceStatus.describe((int) status)));
+  }
+
+  private BackEndRefusedException refused(int step, String how) {
+    return new BackEndRefusedException(
+        "%s: %s: the back end %s"
+            .formatted(channel.name(), plan.steps().get(step).describe(), how));
+  }
+
+  /**
+   * Where a ring goes on that an earlier step of this plan has stopped, for a step that says it.
+   */
+  private int stoppedAt(int step, int ring) {
+    Step stop = new Step.StopRing(ring);
+    int stopped = 0;
+    while (stopped < step && !plan.steps().get(stopped).step().equals(stop)) {
+      stopped++;
+    }
+    Integer answer = bases[stopped];
+    Integer base = answer == null ? null : rings.goesOnAt(ring, answer);
+    if (base == null) {
+      throw refused(step, "did not say where the ring stopped");
+    }
+    bases[step] = base;
+    return base;
+  }
+
+  private void ends() {
+    endNanos = System.nanoTime();
+    if (!begun) {
+      startNanos = endNanos; // nothing of it was told
+    }
+    if (event != null) {
+      event.end();
+    }
+    finished = true;
+  }
+
+  @Override
+  public void abandon(VhostException reason) {
+    if (!finished) {
+      failure = failure == null ? reason : failure;
+      ends();
+    }
+  }
+
+  @Override
+  public @Nullable VhostException failure() {
+    return failure;
+  }
+
+  @Override
+  public int number() {
+    return channel.number();
+  }
+
+  @Override
+  public int backEndNumber() {
+    return channel.backEndNumber();
+  }
+
+  @Override
+  public void serveBackEnd() {
+    channel.serveBackEnd();
+  }
+
+  @Override
+  public long nanosToDeadline(long now) {
+    return channel.nanosToDeadline(now);
+  }
+
+  @Override
+  public Plan plan() {
+    return prepared ? PreparedPlan.withBases(plan, patched) : plan;
+  }
+
+  @Override
+  public Outcome outcome() {
+    if (!finished) {
+      throw new IllegalStateException("the plan is still under way");
+    }
+    return new Outcome(
+        begun && batch != null ? batch.stepsTold() : 0,
+        taken,
+        Arrays.asList(bases.clone()),
+        inflight,
+        List.of(),
+        messages,
+        waits,
+        startNanos,
+        endNanos,
+        failure);
+  }
+
+  @Override
+  public void record(Outcome outcome) {
+    PlanEvent recorded = event == null ? PlanEvent.of(channel) : event;
+    if (recorded != null) {
+      recorded.write(channel, plan, prepared, outcome);
+    }
+  }
+}
