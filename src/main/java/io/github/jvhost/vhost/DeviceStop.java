@@ -35,9 +35,6 @@ public final class DeviceStop implements AutoCloseable {
   private final Deadline deadline;
   private boolean stopped;
 
-  /** Whether every execution is finished. */
-  private boolean answered;
-
   /**
    * For devices that run.
    *
@@ -86,7 +83,6 @@ public final class DeviceStop implements AutoCloseable {
     if (order == StartOrder.PLANNED) {
       sideBySide.run(deadline, null);
     }
-    answered = true;
     takeBases();
   }
 
@@ -108,8 +104,7 @@ public final class DeviceStop implements AutoCloseable {
     for (int i = 0; i < executions.length; i++) {
       Execution execution = executions[i];
       if (execution != null) {
-        outcomes[i] = nets.get(i).migration().finish(execution);
-        executions[i] = null;
+        outcomes[i] = nets.get(i).migration().fold(execution);
       }
     }
   }
@@ -161,11 +156,13 @@ public final class DeviceStop implements AutoCloseable {
       Outcome outcome = outcomes[i];
       if (execution != null) {
         executions[i] = null;
-        if (!answered) {
+        if (outcome != null) {
+          nets.get(i).migration().letGo();
+        } else {
           execution.abandon(new VhostException("the stop was given up", Recovery.RECONNECT));
+          outcome = nets.get(i).migration().finish(execution);
+          outcomes[i] = outcome;
         }
-        outcome = nets.get(i).migration().finish(execution);
-        outcomes[i] = outcome;
       }
       if (outcome != null) {
         all.add(outcome);

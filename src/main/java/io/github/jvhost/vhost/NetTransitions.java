@@ -342,14 +342,20 @@ final class NetTransitions {
     try {
       return fold(execution);
     } finally {
-      presence.planEnds();
-      if (closed) {
-        release();
-      }
+      planEnds();
     }
   }
 
-  private Outcome fold(Execution execution) {
+  /** The plan is over for everybody: the watch is told, and a device that was closed is let go. */
+  void planEnds() {
+    presence.planEnds();
+    if (closed) {
+      release();
+    }
+  }
+
+  /** Takes up what became of a plan; {@link #planEnds} has to follow. */
+  Outcome fold(Execution execution) {
     boolean mayRun = device.shadow().anyRingMayRun();
     boolean wasConnected = device.connection() != null;
     Outcome outcome = device.finish(execution);

@@ -442,8 +442,26 @@ public final class VhostNetMigration {
   /** Takes up what became of one that was begun here; others have their turn again. */
   Outcome finish(Execution execution) {
     synchronized (net) {
+      try {
+        return transitions.fold(execution);
+      } finally {
+        letGo();
+      }
+    }
+  }
+
+  /** Takes up what became of one, and holds the device on until {@link #letGo}. */
+  Outcome fold(Execution execution) {
+    synchronized (net) {
+      return transitions.fold(execution);
+    }
+  }
+
+  /** Others have their turn again. */
+  void letGo() {
+    synchronized (net) {
       turns.planEnds();
-      return transitions.finish(execution);
+      transitions.planEnds();
     }
   }
 

@@ -135,6 +135,9 @@ class AbandonedPlanTest {
                   PresetupMode.IMPLICIT,
                   early,
                   () -> {
+                    if (rig.backEnd().record().count(FrontEndRequest.GET_STATUS) < 2) {
+                      return false; // or the barrier of the start would go unanswered
+                    }
                     throw new IllegalStateException("nobody wants it any more");
                   }))
           .isInstanceOf(IllegalStateException.class)
