@@ -13,6 +13,9 @@ import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.sys.Deadline;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -20,8 +23,10 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** Messages that were encoded ahead of time, and a back end that does not answer as expected. */
-class PreparedMessagesTest {
+/**
+ * Messages that were encoded before they are sent, and a back end that does not answer as expected.
+ */
+class MessagesTest {
   private ChannelPair pair;
 
   @BeforeEach
@@ -39,40 +44,40 @@ class PreparedMessagesTest {
     assertThat(pair.ledger.describeOpen()).isEmpty();
   }
 
-  private PreparedMessages statusAndBarrier() {
-    PreparedMessages.Builder builder = pair.channel.prepare();
-    builder.add(FrontEndRequest.SET_STATUS, new U64(15), List.of(), true);
-    builder.add(FrontEndRequest.GET_STATUS, NoPayload.INSTANCE, List.of(), false);
-    return builder.build();
+  private Messages statusAndBarrier() {
+    Messages messages = pair.channel.messages();
+    messages.add(FrontEndRequest.SET_STATUS, new U64(15), List.of(), true);
+    messages.add(FrontEndRequest.GET_STATUS, NoPayload.INSTANCE, List.of(), false);
+    return messages;
   }
 
   @Test
   void answersThatComeInPiecesAreTakenOnceTheyAreWhole() {
-    PreparedMessages messages = statusAndBarrier();
-    pair.channel.send(messages, soon());
+    pair.channel.send(statusAndBarrier(), soon());
     byte[] answer = BackEndPair.message(39, 5, u64(0));
     for (int at = 0; at < answer.length; at += 4) {
-      assertThat(messages.answered()).isZero();
+      assertThat(pair.channel.hasReply()).isFalse();
       pair.peer.writeRaw(Arrays.copyOfRange(answer, at, at + 4), List.of(), soon());
-      assertThat(pair.channel.receive(messages)).isFalse();
+      assertThat(pair.channel.receiveAvailable()).isEqualTo(at + 4 == answer.length);
     }
-    assertThat(messages.answered()).isEqualTo(1);
+    assertThat(pair.channel.awaitReply(soon()).payload()).isEqualTo(new U64(0));
+    assertThat(pair.channel.outstandingReplies()).isEqualTo(1);
     pair.answer(40, u64(15));
-    assertThat(pair.channel.receive(messages)).isTrue();
-    assertThat(messages.answer(1)).isEqualTo(15);
+    assertThat(pair.channel.receiveAvailable()).isTrue();
+    assertThat(pair.channel.awaitReply(soon()).payload()).isEqualTo(new U64(15));
   }
 
   @Test
   void anAnswerThatNeverComesEndsAtItsLimit() {
     pair.channel.replyDeadlines(ReplyDeadlines.all(Duration.ofMillis(15)));
-    PreparedMessages messages = statusAndBarrier();
-    pair.channel.send(messages, soon());
+    pair.channel.send(statusAndBarrier(), soon());
     Deadline deadline = soon();
     assertThatThrownBy(
             () -> {
-              while (!deadline.expired()) {
-                assertThat(pair.channel.receive(messages)).isFalse();
+              while (!pair.channel.receiveAvailable()) {
+                assertThat(deadline.expired()).isFalse();
               }
+              pair.channel.awaitReply(soon());
             })
         .isInstanceOf(DeadlineException.class)
         .hasMessage(
@@ -82,16 +87,33 @@ class PreparedMessagesTest {
   }
 
   @Test
-  void whatCannotBePreparedIsRefused() throws Exception {
-    PreparedMessages.Builder builder = pair.channel.prepare();
-    assertThatIllegalArgumentException()
-        .isThrownBy(() ->
-            builder.add(
-                FrontEndRequest.GET_CONFIG,
-                new ConfigSpace(0, 0, Bytes.zeros(8)),
-                List.of(),
-                false))
-        .withMessage("the answer to GET_CONFIG is no number");
+  void whatWasSentIsKnownByWrites() {
+    Messages messages = statusAndBarrier();
+    assertThat(messages.count()).isEqualTo(2);
+    assertThat(messages.answers()).isEqualTo(2);
+    assertThat(messages.begun()).isZero();
+    pair.channel.send(messages, soon());
+    assertThat(messages.begun()).isEqualTo(2);
+    pair.channel.close();
+    assertThatThrownBy(() -> pair.channel.send(messages, soon()))
+        .isInstanceOf(IllegalStateException.class);
+    assertThat(messages.begun()).as("nothing of it left").isZero();
+  }
+
+  @Test
+  void anyAnswerCanBeTaken() {
+    Messages messages = pair.channel.messages();
+    var piece = new ConfigSpace(0, 0, Bytes.zeros(8));
+    messages.add(FrontEndRequest.GET_CONFIG, piece, List.of(), false);
+    pair.channel.send(messages, soon());
+    ByteBuf answer = Unpooled.buffer();
+    piece.encode(answer);
+    pair.answer(24, ByteBufUtil.getBytes(answer));
+    assertThat(pair.channel.awaitReply(soon()).payload()).isEqualTo(piece);
+  }
+
+  @Test
+  void theyBelongToOneConnection() throws Exception {
     try (ChannelPair other = ChannelPair.open()) {
       assertThatIllegalArgumentException()
           .isThrownBy(() -> other.channel.send(statusAndBarrier(), soon()))
