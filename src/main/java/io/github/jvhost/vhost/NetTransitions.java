@@ -4,6 +4,7 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.BackEndProfile;
@@ -43,6 +44,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Guarded by the lock of its {@link VhostNet}, which says who may when.
  */
 final class NetTransitions {
+  private final DeviceLock lock;
   private final VirtioNet model;
   private final GuestMemory memory;
   private final VhostDevice device;
@@ -66,7 +68,22 @@ final class NetTransitions {
   /** Whether the device is to run as soon as its driver, its link and its back end let it. */
   private boolean wanted;
 
-  NetTransitions(VirtioNet model, GuestMemory memory, NotifierTable notifiers, VhostDevice device) {
+  /** Whether the model has changed, in what a back end is to hold, since it was last planned. */
+  private boolean modelChanged = true;
+
+  /** Guest memory at that time. */
+  private MemoryTable plannedMemory = MemoryTable.EMPTY;
+
+  /** Whether the guest runs on another host now, or may. */
+  private boolean handedOver;
+
+  NetTransitions(
+      VirtioNet model,
+      GuestMemory memory,
+      NotifierTable notifiers,
+      VhostDevice device,
+      DeviceLock lock) {
+    this.lock = lock;
     this.model = model;
     this.memory = memory;
     this.device = device;
@@ -75,6 +92,45 @@ final class NetTransitions {
     this.presence = new BackEndPresence(model, notifiers);
     this.connection = new NetConnection(device, presence, indexes, this::use);
   }
+
+  // ---- whose turn it is ----
+
+  /**
+   * Waits until it is the caller's turn to send the back end something, with the lock held.
+   *
+   * @throws IllegalStateException the device is closed, its guest was migrated away, or one of
+   *     {@link BackEndEvents} asks, for which the back end waits
+   */
+  void takeTurn() {
+    requireOpen();
+    Carrier opened = device.connection();
+    if (opened != null && opened.isServingHere()) {
+      throw new IllegalStateException(
+          device.name()
+              + ": BackEndEvents answers the back end on this thread, so nothing can be told to it"
+              + " before that returns; leave it to a thread of your own");
+    }
+    lock.await();
+    requireOpen(); // waiting lets go of the lock
+    if (handedOver) {
+      throw new IllegalStateException(
+          device.name()
+              + ": its guest was migrated and runs on another host; close this device, or restore a"
+              + " state into it");
+    }
+  }
+
+  /** The guest was migrated away: it is nobody's turn here any more. */
+  void handedOver() {
+    handedOver = true;
+  }
+
+  /** The device has taken up another state, and so belongs to a guest of this host. */
+  void hereAgain() {
+    handedOver = false;
+  }
+
+  // ---- what it is ----
 
   BackEndPresence presence() {
     return presence;
@@ -120,6 +176,21 @@ final class NetTransitions {
         device.capabilities(), dirtyLog, inflight.region(), generation, memoryComplete);
   }
 
+  /** The model has changed in what a back end is to hold. */
+  void modelChanged() {
+    modelChanged = true;
+  }
+
+  /**
+   * Whether model or guest memory have changed since a start or a change was planned last. Where
+   * they have not, no configuration need be built: most accesses of a driver (a queue select, a
+   * read) change nothing that a back end sees.
+   */
+  @SuppressWarnings("ReferenceEquality") // immutable, and compared without walking through them
+  boolean mayDiffer() {
+    return modelChanged || memory.table() != plannedMemory;
+  }
+
   /**
    * How it gets there. A device that should not run (no driver, broken, link down) is stopped
    * instead; so is one whose driver put a ring where no memory is, or whose saved state says that a
@@ -131,6 +202,8 @@ final class NetTransitions {
 
   private Plan planStart(StartOrder order, boolean linkComesBack) {
     wanted = true;
+    modelChanged = false;
+    plannedMemory = memory.table();
     VhostException outside = model.live() ? configuration.ringOutside(model) : null;
     if (outside != null) {
       model.markBroken(String.valueOf(outside.getMessage()));

@@ -5,7 +5,6 @@ import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
-import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
@@ -31,11 +30,11 @@ import org.slf4j.LoggerFactory;
  * changed, {@link #stop} and {@link #start} when the VMM itself pauses a device and lets it go on,
  * {@link #reconnect} where no {@link BackEndWatch} does it.
  *
- * <p>Whatever tells the back end something, or looks at what it was told, holds the device's lock,
- * which is this object: the thread that serves the control queue, the one that migrates and the one
- * that reconnects take turns, so leave it alone. {@link #kick}, {@link #running}, {@link
- * #capabilities} and {@link #shadow} take no lock and never wait. {@link VhostNetGroup} moves many
- * devices side by side. What only a migration does with a device is apart: {@link #migration}.
+ * <p>Whatever tells the back end something, or looks at what it was told, holds the device's lock:
+ * the thread that serves the control queue, the one that migrates and the one that reconnects take
+ * turns. {@link #kick}, {@link #running}, {@link #capabilities} and {@link #shadow} take no lock
+ * and never wait. {@link VhostNetGroup} moves many devices side by side. What only a migration does
+ * with a device is apart: {@link #migration}.
  *
  * <p>After {@link #close}, and when a migration has taken the guest to another host, whatever would
  * tell the back end something throws {@link IllegalStateException}.
@@ -48,7 +47,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   private final NotifierTable notifiers;
   private final VhostDevice device;
   private final NetTransitions transitions;
-  private final DeviceTurns turns;
+  private final DeviceLock lock;
   private final VhostNetMigration migration;
   private final VhostNetWatch watch;
   private final InBandKicks inBandKicks;
@@ -59,10 +58,10 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
     this.memory = memory;
     this.notifiers = notifiers;
     this.device = device;
-    this.transitions = new NetTransitions(model, memory, notifiers, device);
-    this.turns = new DeviceTurns(this, device.name(), device.options().longest());
-    this.migration = new VhostNetMigration(this, memory, device, transitions, turns);
-    this.watch = new VhostNetWatch(this, device, transitions, turns, notifiers);
+    this.lock = new DeviceLock(device.name(), device.options().longest());
+    this.transitions = new NetTransitions(model, memory, notifiers, device, lock);
+    this.migration = new VhostNetMigration(this, memory, device, transitions, lock);
+    this.watch = new VhostNetWatch(this, device, transitions, lock, notifiers);
     this.inBandKicks = new InBandKicks(device.name(), notifiers.size(), this::sendKick);
   }
 
@@ -104,34 +103,27 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /**
-   * Waits until it is the caller's turn, with the device's lock held.
-   *
-   * @throws IllegalStateException the device is closed, its guest was migrated away, or one of
-   *     {@link BackEndEvents} asks, for which the back end waits
-   */
-  void takeTurn() {
-    transitions.requireOpen();
-    Carrier connection = device.connection();
-    if (connection != null && connection.isServingHere()) {
-      throw new IllegalStateException(
-          name()
-              + ": BackEndEvents answers the back end on this thread, so nothing can be told to it"
-              + " before that returns; leave it to a thread of your own");
-    }
-    turns.await();
-    transitions.requireOpen(); // waiting lets go of the lock
-    turns.requireHere();
-  }
-
-  /**
    * A driver may reset its device, or a ring, and set it up again within one access. Both ends of
    * that look the same, so the back end hears of it in between.
    */
-  private synchronized void changed(DeviceChange change) {
-    if (change == DeviceChange.RESET) {
-      transitions.driverHasReset();
-    } else if (change == DeviceChange.QUEUE_RESET && transitions.running()) {
-      refreshOrWait();
+  private void changed(DeviceChange change) {
+    try (var _ = lock.hold()) {
+      switch (change) {
+        case MAC, FILTERS, OFFLOADS, ANNOUNCE_ACK, CONFIG_INTERRUPT, CONTROL_USED -> {
+          // No back end holds anything of it.
+        }
+        case QUEUE_PAIRS, MTU, STATUS, LINK, QUEUE, BROKEN, RESTORED -> transitions.modelChanged();
+        case RESET -> {
+          transitions.modelChanged();
+          transitions.driverHasReset();
+        }
+        case QUEUE_RESET -> {
+          transitions.modelChanged();
+          if (transitions.running()) {
+            refreshOrWait();
+          }
+        }
+      }
     }
   }
 
@@ -174,8 +166,10 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    *     rings
    * @throws VhostException a ring lies outside of guest memory
    */
-  public synchronized DeviceConfig desiredConfig(boolean memoryComplete) {
-    return transitions.runningConfig(memoryComplete);
+  public DeviceConfig desiredConfig(boolean memoryComplete) {
+    try (var _ = lock.hold()) {
+      return transitions.runningConfig(memoryComplete);
+    }
   }
 
   /**
@@ -211,13 +205,15 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /** The same; says why the connection before is of no use any more. */
-  synchronized Outcome reconnect(String why) {
-    takeTurn();
-    transitions.connection().connectAnew(why);
-    Outcome outcome = transitions.startAnew();
-    signalRings();
-    serviceControlQueue();
-    return outcome;
+  Outcome reconnect(String why) {
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
+      transitions.connection().connectAnew(why);
+      Outcome outcome = transitions.startAnew();
+      signalRings();
+      serviceControlQueue();
+      return outcome;
+    }
   }
 
   /**
@@ -226,15 +222,19 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    *
    * @param up whether the link is to be up
    */
-  public synchronized void linkUp(boolean up) {
-    takeTurn();
-    transitions.presence().embedderSets(up, device.connected());
-    refreshOrWait();
+  public void linkUp(boolean up) {
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
+      transitions.presence().embedderSets(up, device.connected());
+      refreshOrWait();
+    }
   }
 
   /** {@return whether there is a connection on which something can still be said} */
-  public synchronized boolean connected() {
-    return device.connected();
+  public boolean connected() {
+    try (var _ = lock.hold()) {
+      return device.connected();
+    }
   }
 
   // ---- alone, at run time ----
@@ -245,12 +245,14 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    * @return the outcome, in which every step was taken
    * @throws VhostException the back end did not take it
    */
-  public synchronized Outcome start() {
-    takeTurn();
-    Outcome outcome = transitions.carryOut(transitions.planStart(StartOrder.PLANNED)).orThrow();
-    signalRings();
-    serviceControlQueue();
-    return outcome;
+  public Outcome start() {
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
+      Outcome outcome = transitions.carryOut(transitions.planStart(StartOrder.PLANNED)).orThrow();
+      signalRings();
+      serviceControlQueue();
+      return outcome;
+    }
   }
 
   /**
@@ -258,9 +260,11 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    *
    * @return what became of it; a failure is in there, not thrown
    */
-  public synchronized Outcome stop() {
-    takeTurn();
-    return transitions.carryOut(transitions.planStopForGood());
+  public Outcome stop() {
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
+      return transitions.carryOut(transitions.planStopForGood());
+    }
   }
 
   /**
@@ -270,22 +274,26 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    * @return what was told; its plan may be empty
    * @throws VhostException the back end did not take it
    */
-  public synchronized Plan refresh() {
-    takeTurn();
-    Plan plan = transitions.planRefresh();
-    if (!plan.isEmpty()) {
-      transitions.carryOut(plan).orThrow();
-      if (transitions.shouldRun()) {
-        signalRings();
+  public Plan refresh() {
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
+      Plan plan = transitions.planRefresh();
+      if (!plan.isEmpty()) {
+        transitions.carryOut(plan).orThrow();
+        if (transitions.shouldRun()) {
+          signalRings();
+        }
+        log.debug("{}: refreshed\n{}", name(), plan.describe());
       }
-      log.debug("{}: refreshed\n{}", name(), plan.describe());
+      return plan;
     }
-    return plan;
   }
 
   /** {@return everything that a migration carries for the device, as it is now} */
-  public synchronized VirtioNetState snapshot() {
-    return transitions.presence().asIfPresent(model.snapshot());
+  public VirtioNetState snapshot() {
+    try (var _ = lock.hold()) {
+      return transitions.presence().asIfPresent(model.snapshot());
+    }
   }
 
   /**
@@ -301,14 +309,17 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    *     the device is what it was, and its connection is closed
    * @throws IllegalStateException it has such a part, and the device runs
    */
-  public synchronized void restore(VirtioNetState state) {
-    migration.restore(state);
+  public void restore(VirtioNetState state) {
+    try (var _ = lock.hold()) {
+      migration.restore(state);
+    }
   }
 
   /**
    * Runs register accesses of the driver, or changes of the VMM's to the model, as the device's one
-   * owner, then tells the back end what they change: a device is started as its driver sets
-   * DRIVER_OK, and stopped as it resets it.
+   * owner, then sends the back end what they change: a device is started as its driver sets
+   * DRIVER_OK, and stopped as it resets it. Where they change nothing that a back end holds (a
+   * queue is selected), nothing is planned.
    *
    * <p>A back end that refuses, hangs up or does not answer in time is no failure of the driver's,
    * and nothing is thrown for it: its connection is closed, because it may still write into guest
@@ -321,10 +332,14 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    * @throws IllegalStateException the device is closed
    */
   @Override
-  public synchronized void access(Runnable accesses) {
-    takeTurn();
-    accesses.run();
-    refreshOrWait();
+  public void access(Runnable accesses) {
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
+      accesses.run();
+      if (transitions.mayDiffer()) {
+        refreshOrWait();
+      }
+    }
   }
 
   /**
@@ -336,8 +351,10 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    * @return what the question answered
    */
   @Override
-  public synchronized <T> T read(Function<VirtioNet, T> question) {
-    return question.apply(model);
+  public <T> T read(Function<VirtioNet, T> question) {
+    try (var _ = lock.hold()) {
+      return question.apply(model);
+    }
   }
 
   /** A back end that refuses, or has gone, is no reason to fail what the guest does. */
@@ -361,20 +378,22 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    *     that the guest is to be interrupted
    */
   @Override
-  public synchronized int serviceControlQueue() {
-    takeTurn();
-    boolean ran = transitions.running();
-    int completed = 0;
-    boolean thrown = true; // by an embedder's listener, when all of it was carried out
-    try {
-      completed = model.serviceControlQueue(memory, this::tellCommand);
-      thrown = false;
-    } finally {
-      if ((completed > 0 || thrown) && ran && device.connected()) {
-        refreshOrWait(); // the device may be broken now
+  public int serviceControlQueue() {
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
+      boolean ran = transitions.running();
+      int completed = 0;
+      boolean thrown = true; // by an embedder's listener, when all of it was carried out
+      try {
+        completed = model.serviceControlQueue(memory, this::tellCommand);
+        thrown = false;
+      } finally {
+        if ((completed > 0 || thrown) && ran && device.connected() && transitions.mayDiffer()) {
+          refreshOrWait(); // the device may be broken now
+        }
       }
+      return completed;
     }
-    return completed;
   }
 
   /**
@@ -425,20 +444,22 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    * @throws VhostException (RETRY) another transition of the device was still under way; the ring
    *     has what it had. A back end that refuses the others is lost, as in {@link #access}
    */
-  public synchronized RingNotifiers changeNotifiers(int ring, RingNotifiers others) {
-    requireDataRing(ring, "with eventfds");
-    Objects.requireNonNull(others, "others");
-    takeTurn();
-    RingNotifiers before = notifiers.replace(ring, others);
-    transitions.notifiersChanged();
-    try {
-      if (transitions.running()) {
-        refreshOrWait();
+  public RingNotifiers changeNotifiers(int ring, RingNotifiers others) {
+    try (var _ = lock.hold()) {
+      requireDataRing(ring, "with eventfds");
+      Objects.requireNonNull(others, "others");
+      transitions.takeTurn();
+      RingNotifiers before = notifiers.replace(ring, others);
+      transitions.notifiersChanged();
+      try {
+        if (transitions.running()) {
+          refreshOrWait();
+        }
+      } finally {
+        watch.notifiersChanged(ring, before);
       }
-    } finally {
-      watch.notifiersChanged(ring, before);
+      return before;
     }
-    return before;
   }
 
   private void requireDataRing(int ring, String which) {
@@ -505,17 +526,19 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
     }
   }
 
-  private synchronized void sendKick(int ring) {
-    takeTurn();
-    if (!transitions.running() || device.shadow().ring(ring).run() != RingShadow.Run.STARTED) {
-      return;
-    }
-    try {
-      device.kickInBand(ring);
-    } catch (VhostException e) {
-      // As with an eventfd that nobody reads any more: the guest notices nothing.
-      transitions.connection().noteLoss(e);
-      log.debug("{}: kick of ring {}: {}", name(), ring, e.getMessage());
+  private void sendKick(int ring) {
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
+      if (!transitions.running() || device.shadow().ring(ring).run() != RingShadow.Run.STARTED) {
+        return;
+      }
+      try {
+        device.kickInBand(ring);
+      } catch (VhostException e) {
+        // As with an eventfd that nobody reads any more: the guest notices nothing.
+        transitions.connection().noteLoss(e);
+        log.debug("{}: kick of ring {}: {}", name(), ring, e.getMessage());
+      }
     }
   }
 
@@ -528,13 +551,15 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    * @return what the question answered
    * @throws VhostException (RECONNECT) there is no connection, or whatever the asking throws
    */
-  public synchronized <T> T ask(Function<VhostUserFrontEnd, T> question) {
-    takeTurn();
-    try {
-      return question.apply(device.frontEnd());
-    } catch (VhostException e) {
-      transitions.connection().noteLoss(e);
-      throw e;
+  public <T> T ask(Function<VhostUserFrontEnd, T> question) {
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
+      try {
+        return question.apply(device.frontEnd());
+      } catch (VhostException e) {
+        transitions.connection().noteLoss(e);
+        throw e;
+      }
     }
   }
 
@@ -544,11 +569,13 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    *
    * @return whether anybody was told
    */
-  public synchronized boolean announce() {
-    takeTurn();
-    boolean backEnd = device.sendRarp(model.mac().bytes());
-    boolean guest = model.requestAnnounce();
-    return backEnd || guest;
+  public boolean announce() {
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
+      boolean backEnd = device.sendRarp(model.mac().bytes());
+      boolean guest = model.requestAnnounce();
+      return backEnd || guest;
+    }
   }
 
   /** How long a transition of this device may take. */
@@ -567,12 +594,14 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    * until then.
    */
   @Override
-  public synchronized void close() {
-    transitions.close();
-    if (turns.awaitLast()) {
-      transitions.release();
-    } else {
-      log.debug("{}: closed, its connection when the transition that is under way ends", name());
+  public void close() {
+    try (var _ = lock.hold()) {
+      transitions.close();
+      if (lock.awaitLast()) {
+        transitions.release();
+      } else {
+        log.debug("{}: closed, its connection when the transition that is under way ends", name());
+      }
     }
   }
 }

@@ -32,7 +32,7 @@ import org.slf4j.LoggerFactory;
  * <p>Inside of this package it is also where transitions of many devices come together: each is
  * begun, carried out {@linkplain SideBySide side by side} and finished.
  *
- * <p>Thread-safe: all of it holds the device's lock, and is one of those who take turns.
+ * <p>Thread-safe: all of it holds the device's lock, and is one of those who take lock.
  */
 public final class VhostNetMigration {
   /**
@@ -47,7 +47,7 @@ public final class VhostNetMigration {
   private final GuestMemory memory;
   private final VhostDevice device;
   private final NetTransitions transitions;
-  private final DeviceTurns turns;
+  private final DeviceLock lock;
 
   /** Over which a back end's state was loaded last; null: none was. */
   private @Nullable Carrier stateLoadedOn;
@@ -57,12 +57,12 @@ public final class VhostNetMigration {
       GuestMemory memory,
       VhostDevice device,
       NetTransitions transitions,
-      DeviceTurns turns) {
+      DeviceLock lock) {
     this.net = net;
     this.memory = memory;
     this.device = device;
     this.transitions = transitions;
-    this.turns = turns;
+    this.lock = lock;
   }
 
   // ---- presetup ----
@@ -76,7 +76,7 @@ public final class VhostNetMigration {
    * @throws VhostException it cannot be made, or not in that time
    */
   public RehearsalDevice rehearsal(Deadline within) {
-    synchronized (net) {
+    try (var _ = lock.hold()) {
       return new RehearsalDevice(
           device.options(), device.capabilities(), net.model().twin(), memory, within);
     }
@@ -92,15 +92,15 @@ public final class VhostNetMigration {
    * @return whether it was prepared
    */
   public boolean prepareStart(VirtioNetState early) {
-    synchronized (net) {
-      net.takeTurn();
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
       return transitions.prepareStart(early, net.transitionDeadline());
     }
   }
 
   /** For {@link RehearsalDevice}; see {@link NetTransitions#rewind}. */
   void rewind(Shadow held) {
-    synchronized (net) {
+    try (var _ = lock.hold()) {
       transitions.rewind(held);
     }
   }
@@ -125,14 +125,14 @@ public final class VhostNetMigration {
    * @throws VhostException the back end cannot log (GIVE_UP), or did not take it
    */
   public void logTo(@Nullable DirtyLog target) {
-    synchronized (net) {
+    try (var _ = lock.hold()) {
       if (target != null && !device.capabilities().canLog()) {
         throw new VhostException(
             device.name()
                 + ": the back end cannot log the pages that it writes (VHOST_F_LOG_ALL, LOG_SHMFD)",
             Recovery.GIVE_UP);
       }
-      net.takeTurn();
+      transitions.takeTurn();
       transitions.logTo(target);
       if (transitions.running()) {
         net.refresh();
@@ -146,14 +146,14 @@ public final class VhostNetMigration {
    * It can be closed. A state that is restored makes it a device of this host again.
    */
   public void handedOver() {
-    synchronized (net) {
-      turns.handedOver();
+    try (var _ = lock.hold()) {
+      transitions.handedOver();
     }
   }
 
   /** The bitmap is about to be closed, and this device, stopped or given up, writes no more. */
   public void forgetLog() {
-    synchronized (net) {
+    try (var _ = lock.hold()) {
       transitions.logTo(null);
     }
   }
@@ -166,7 +166,7 @@ public final class VhostNetMigration {
    * @throws VhostException it could not be brought back; the rest of the VM may go on without it
    */
   public void runOn() {
-    synchronized (net) {
+    try (var _ = lock.hold()) {
       try {
         bringBack();
       } finally {
@@ -176,8 +176,8 @@ public final class VhostNetMigration {
   }
 
   private void bringBack() {
-    synchronized (net) {
-      net.takeTurn();
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
       transitions.logTo(null);
       if (!device.connected()) {
         net.reconnect("there was none").orThrow();
@@ -209,11 +209,11 @@ public final class VhostNetMigration {
 
   /** See {@link VhostNet#restore}. */
   void restore(VirtioNetState state) {
-    synchronized (net) {
+    try (var _ = lock.hold()) {
       NetState saved = state.net();
       if (saved.backEnd().isPresent()) {
         transitions.requireOpen();
-        turns.await(); // a device whose guest was migrated away may be restored, too
+        lock.await(); // a device whose guest was migrated away may be restored, too
         VirtioNetState without = state.withNet(saved.withBackEnd(Optional.empty()));
         net.model().requireFits(without); // what does not fit reaches no back end
         requireTakesState();
@@ -223,7 +223,7 @@ public final class VhostNetMigration {
         net.model().restore(state);
       }
       transitions.stateWasRestored();
-      turns.hereAgain();
+      transitions.hereAgain();
     }
   }
 
@@ -234,7 +234,7 @@ public final class VhostNetMigration {
    * was asked for in {@link VhostDeviceOptions} and is offered}
    */
   public boolean hasBackEndState() {
-    synchronized (net) {
+    try (var _ = lock.hold()) {
       return ProtocolFeature.DEVICE_STATE.isIn(device.capabilities().protocolFeatures());
     }
   }
@@ -267,12 +267,12 @@ public final class VhostNetMigration {
    * @throws IllegalStateException the back end has such a state, and the device runs
    */
   public VirtioNetState snapshotWithBackEndState() {
-    synchronized (net) {
+    try (var _ = lock.hold()) {
       VirtioNetState state = net.snapshot();
       if (!hasBackEndState()) {
         return state;
       }
-      net.takeTurn();
+      transitions.takeTurn();
       requireStopped();
       var bytes = new ByteArrayOutputStream();
       try {
@@ -294,7 +294,7 @@ public final class VhostNetMigration {
    *     (CHECK_DEVICE_STATE), is gone, or took longer than a transition may
    */
   public void saveBackEndState(WritableByteChannel into) {
-    synchronized (net) {
+    try (var _ = lock.hold()) {
       transferOfState().save(device.frontEnd(), into, net.transitionDeadline());
     }
   }
@@ -308,8 +308,8 @@ public final class VhostNetMigration {
    * @throws IllegalStateException the device runs
    */
   public void loadBackEndState(ReadableByteChannel from) {
-    synchronized (net) {
-      net.takeTurn();
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
       load(from);
     }
   }
@@ -330,7 +330,7 @@ public final class VhostNetMigration {
    * was connected to anew has forgotten it.
    */
   public boolean holdsLoadedState() {
-    synchronized (net) {
+    try (var _ = lock.hold()) {
       Carrier connection = device.connection();
       return connection != null && connection.equals(stateLoadedOn);
     }
@@ -353,11 +353,11 @@ public final class VhostNetMigration {
    *     of the one that it comes from; its source had better go on
    */
   Execution beginStart(StartOrder order) {
-    synchronized (net) {
-      net.takeTurn();
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
       Execution prepared = order == StartOrder.PLANNED ? transitions.beginPrepared() : null;
       if (prepared != null) {
-        turns.planBegins();
+        lock.planBegins();
         return prepared;
       }
       transitions.requireRingsInMemory();
@@ -368,8 +368,8 @@ public final class VhostNetMigration {
 
   /** Makes the next stop ahead of time, while the guest still runs, if that can be done. */
   void prepareStop() {
-    synchronized (net) {
-      net.takeTurn();
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
       transitions.prepareStop(net.transitionDeadline());
     }
   }
@@ -382,7 +382,7 @@ public final class VhostNetMigration {
    *     until the driver has reset the device
    */
   void requireRingPositions() {
-    synchronized (net) {
+    try (var _ = lock.hold()) {
       transitions.requireRingPositions();
     }
   }
@@ -392,18 +392,18 @@ public final class VhostNetMigration {
    * its stop.
    */
   void requireNoneLeftServing() {
-    synchronized (net) {
+    try (var _ = lock.hold()) {
       transitions.connection().requireNoneLeftServing();
     }
   }
 
   /** The same as {@link #beginStart} for a stop. */
   Execution beginStop(StartOrder order) {
-    synchronized (net) {
-      net.takeTurn();
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
       Execution prepared = order == StartOrder.PLANNED ? transitions.beginPreparedStop() : null;
       if (prepared != null) {
-        turns.planBegins();
+        lock.planBegins();
         return prepared;
       }
       Plan plan = transitions.planStopForGood();
@@ -416,8 +416,8 @@ public final class VhostNetMigration {
   /** The same for an early set-up: what was begun, or why not. */
   EarlyBeginning beginPresetup(
       PresetupMode mode, VirtioNetState early, int generation, Deadline deadline) {
-    synchronized (net) {
-      net.takeTurn();
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
       PresetupPlanner.EarlyPlan planned = transitions.planPresetup(mode, early, generation);
       return planned.plan() == null
           ? new EarlyBeginning(null, planned.why())
@@ -435,13 +435,13 @@ public final class VhostNetMigration {
 
   private Execution begun(Plan plan, Deadline deadline) {
     Execution execution = transitions.begin(plan, deadline);
-    turns.planBegins();
+    lock.planBegins();
     return execution;
   }
 
   /** Takes up what became of one that was begun here; others have their turn again. */
   Outcome finish(Execution execution) {
-    synchronized (net) {
+    try (var _ = lock.hold()) {
       try {
         return transitions.fold(execution);
       } finally {
@@ -452,22 +452,22 @@ public final class VhostNetMigration {
 
   /** Takes up what became of one, and holds the device on until {@link #letGo}. */
   Outcome fold(Execution execution) {
-    synchronized (net) {
+    try (var _ = lock.hold()) {
       return transitions.fold(execution);
     }
   }
 
   /** Others have their turn again. */
   void letGo() {
-    synchronized (net) {
-      turns.planEnds();
+    try (var _ = lock.hold()) {
+      lock.planEnds();
       transitions.planEnds();
     }
   }
 
   /** The connection as it is now; null: there is none. */
   @Nullable Carrier connection() {
-    synchronized (net) {
+    try (var _ = lock.hold()) {
       return device.connection();
     }
   }
@@ -479,8 +479,8 @@ public final class VhostNetMigration {
 
   /** A new connection of which nothing is asked yet, in place of one that is of no use any more. */
   void reconnectOnly(String why) {
-    synchronized (net) {
-      net.takeTurn();
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
       transitions.connection().connectAnew(why);
       transitions.presence().restoreLink();
     }

@@ -19,19 +19,19 @@ final class VhostNetWatch {
   private final VhostNet net;
   private final VhostDevice device;
   private final NetTransitions transitions;
-  private final DeviceTurns turns;
+  private final DeviceLock lock;
   private final NotifierTable notifiers;
 
   VhostNetWatch(
       VhostNet net,
       VhostDevice device,
       NetTransitions transitions,
-      DeviceTurns turns,
+      DeviceLock lock,
       NotifierTable notifiers) {
     this.net = net;
     this.device = device;
     this.transitions = transitions;
-    this.turns = turns;
+    this.lock = lock;
     this.notifiers = notifiers;
   }
 
@@ -42,7 +42,7 @@ final class VhostNetWatch {
 
   /** Refuses a device that is closed. */
   void requireOpen() {
-    synchronized (net) {
+    try (var _ = lock.hold()) {
       transitions.requireOpen();
     }
   }
@@ -58,7 +58,7 @@ final class VhostNetWatch {
    * @param told what to run when something happens; returns at once; null: nobody watches
    */
   void watchedBy(@Nullable Runnable told) {
-    synchronized (net) {
+    try (var _ = lock.hold()) {
       presence().watcher(told);
       if (told != null && !device.connected()) {
         transitions
@@ -81,9 +81,9 @@ final class VhostNetWatch {
   }
 
   private void attendNow() {
-    synchronized (net) {
+    try (var _ = lock.hold()) {
       Carrier connection = device.connection();
-      if (turns.busy() || connection == null) {
+      if (lock.busy() || connection == null) {
         return;
       }
       for (int i = 0; i < notifiers.size(); i++) {
@@ -126,7 +126,7 @@ final class VhostNetWatch {
 
   /** No more attempts are made. */
   void givenUp() {
-    synchronized (net) {
+    try (var _ = lock.hold()) {
       if (!device.connected()) {
         presence().staysLost();
       }
@@ -147,10 +147,10 @@ final class VhostNetWatch {
    *     rings were is not known, or the device was closed meanwhile (GIVE_UP). The link stays down
    */
   boolean recover(Carrier opened) {
-    synchronized (net) {
+    try (var _ = lock.hold()) {
       boolean ours = false;
       try {
-        turns.await();
+        lock.await();
         if (transitions.closed()) { // on a thread of ours: nobody made a wrong call
           throw new VhostException(device.name() + ": closed", Recovery.GIVE_UP);
         }

@@ -38,7 +38,7 @@ class ChangeAtTheStopTest {
     long until = System.nanoTime() + PATIENCE.toNanos();
     while (System.nanoTime() < until) {
       switch (thread.getState()) {
-        case BLOCKED, TIMED_WAITING, TERMINATED -> {
+        case BLOCKED, WAITING, TIMED_WAITING, TERMINATED -> {
           return;
         }
         default -> Thread.onSpinWait();
