@@ -20,9 +20,8 @@ final class NetConnection {
   private final RingIndexes indexes;
   private final Consumer<BackEndCapabilities> use;
 
-  // Written under the device's lock, read without it by what must not wait.
-  private volatile boolean running;
-  private boolean closed;
+  /** Written under the device's lock, read without it by what must not wait. */
+  private volatile DeviceState state = DeviceState.CONNECTED;
 
   /** Whether the observer knows that the connection is lost, or need not be told. */
   private boolean lossTold;
@@ -47,19 +46,21 @@ final class NetConnection {
     presence.connected(device.connection());
   }
 
-  /** Whether the back end serves the rings, as far as this side knows. */
-  boolean running() {
-    return running;
+  /** Waits for nothing. */
+  DeviceState state() {
+    return state;
   }
 
-  /** It does from now on, or does not. */
-  void running(boolean now) {
-    running = now;
+  /** A closed device stays so. */
+  void is(DeviceState now) {
+    if (state != DeviceState.CLOSED) {
+      state = now;
+    }
   }
 
   /** The device is closed: what becomes of the connection is no loss. */
   void closes() {
-    closed = true;
+    state = DeviceState.CLOSED;
     lossTold = true;
   }
 
@@ -112,7 +113,7 @@ final class NetConnection {
   void lose(VhostException why) {
     drop(why);
     tellLoss(why);
-    if (!closed) {
+    if (state != DeviceState.CLOSED) {
       presence.lost(why);
     }
   }
@@ -126,7 +127,7 @@ final class NetConnection {
       indexes.served();
       leftServing = hungUp(why) ? null : why;
     }
-    running = false;
+    is(DeviceState.LOST);
     presence.disconnected();
     device.disconnect();
   }
@@ -171,6 +172,7 @@ final class NetConnection {
   private void isConnected() {
     lossTold = false;
     leftServing = null;
+    is(DeviceState.CONNECTED);
     presence.connected(device.connection());
   }
 }

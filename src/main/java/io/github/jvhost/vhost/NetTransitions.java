@@ -33,7 +33,7 @@ import org.jspecify.annotations.Nullable;
  *   shouldRun          driver and link let it run now
  *   mayRunAgain        the same, a link not counted that is down because the back end had gone
  *   waitsForBackEnd    wanted, and it may run again: another back end is worth an attempt
- *   running            a back end was told to serve the rings, and has taken it
+ *   running            a back end was told to serve the rings, and has taken it ({@link DeviceState})
  *
  *   planStart          wanted from here on; to running where it should run, else stopped
  *   startAnew          the same where it may run again; the link comes back with it
@@ -54,9 +54,6 @@ final class NetTransitions {
   private final KeptInflight inflight = new KeptInflight();
   private final NetConnection connection;
   private @Nullable DirtyLog dirtyLog;
-
-  // Written under the device's lock, read without it by what must not wait.
-  private volatile boolean closed;
 
   /** Whether nothing is left of a closed device. */
   private boolean released;
@@ -138,7 +135,7 @@ final class NetTransitions {
 
   /** Whether the back end serves the rings, as far as this side knows. */
   boolean running() {
-    return connection.running();
+    return connection.state() == DeviceState.RUNNING;
   }
 
   /** Whether driver and link let the device run. */
@@ -212,7 +209,7 @@ final class NetTransitions {
     if (!(linkComesBack ? mayRunAgain() : shouldRun())) {
       return planStop(DeviceConfig.Lifecycle.STOPPED);
     }
-    if (!connection.running()) {
+    if (!running()) {
       indexes.requireRecovered();
     }
     DeviceConfig desired = runningConfig(true);
@@ -312,7 +309,7 @@ final class NetTransitions {
       return null; // the long way says why
     }
     wanted = true;
-    if (!connection.running()) {
+    if (!running()) {
       indexes.requireRecovered();
     }
     Execution execution =
@@ -375,7 +372,7 @@ final class NetTransitions {
    */
   void rewind(Shadow held) {
     indexes.rehearse();
-    connection.running(false);
+    connection.is(DeviceState.PRESET);
     indexes.fresh();
     device.rewind(held);
     if (preparedStart != null) {
@@ -422,7 +419,7 @@ final class NetTransitions {
   /** The plan is over for everybody: the watch is told, and a device that was closed is let go. */
   void planEnds() {
     presence.planEnds();
-    if (closed) {
+    if (closed()) {
       release();
     }
   }
@@ -433,7 +430,7 @@ final class NetTransitions {
     boolean wasConnected = device.connection() != null;
     Outcome outcome = device.finish(execution);
     if (outcome.stepsTold() == 0 && !outcome.complete() && device.connected()) {
-      if (connection.running()) {
+      if (running()) {
         wanted = true; // a stop that was never told: the device runs, and is to go on
       }
       return outcome;
@@ -441,17 +438,18 @@ final class NetTransitions {
     inflight.keep(outcome.inflight());
     switch (execution.plan().lifecycle()) {
       case RUNNING -> {
-        connection.running(outcome.complete());
+        connection.is(outcome.complete() ? DeviceState.RUNNING : DeviceState.STOPPED);
         if (mayRun || device.shadow().anyRingMayRun()) {
           indexes.served();
           inflight.served();
         }
       }
       case STOPPED, RESET -> {
-        connection.running(false);
+        connection.is(DeviceState.STOPPED);
         indexes.takeBases(execution.plan(), outcome, device.capabilities().profile());
       }
-      case EARLY, EARLY_EXPLICIT -> {}
+      case EARLY, EARLY_EXPLICIT ->
+          connection.is(outcome.complete() ? DeviceState.PRESET : DeviceState.CONNECTED);
     }
     VhostException failure = outcome.failure();
     // What a back end holds that refused something at run time is not known, nor whether it has
@@ -474,7 +472,7 @@ final class NetTransitions {
 
   /** The driver has reset the device: its rings begin anew, so the back end stops in between. */
   void driverHasReset() {
-    if (connection.running()) {
+    if (running()) {
       carryOut(planStop(DeviceConfig.Lifecycle.RESET));
     }
     Carrier opened = device.connection();
@@ -534,7 +532,7 @@ final class NetTransitions {
   }
 
   boolean closed() {
-    return closed;
+    return connection.state() == DeviceState.CLOSED;
   }
 
   /**
@@ -543,14 +541,13 @@ final class NetTransitions {
    * @throws IllegalStateException the device is closed
    */
   void requireOpen() {
-    if (closed) {
+    if (closed()) {
       throw new IllegalStateException(device.name() + ": closed");
     }
   }
 
   /** The end: from here on nothing begins. What is under way has the connection until it ends. */
   void close() {
-    closed = true;
     connection.closes();
     wanted = false;
   }

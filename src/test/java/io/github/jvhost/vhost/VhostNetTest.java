@@ -38,7 +38,7 @@ class VhostNetTest {
   private static final BackEndOffer DPDK = BackEndOffer.of(Personality.DPDK);
   private static final BackEndOffer PRESETUP =
       BackEndOffer.of(Personality.VFE).withDialect(Configs.WITH_PRESETUP);
-  private static final Duration SHORT = Duration.ofMillis(200);
+  private static final Duration SHORT = Duration.ofSeconds(1);
 
   @TempDir private Path dir;
 
