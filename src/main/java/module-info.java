@@ -25,6 +25,8 @@ module io.github.jvhost {
   exports io.github.jvhost.virtio;
   exports io.github.jvhost.vhost;
   exports io.github.jvhost.vhost.plan;
+  exports io.github.jvhost.vhost.user to
+      io.github.jvhost.testkit;
   exports io.github.jvhost.vmstate;
   exports io.github.jvhost.migration;
 }

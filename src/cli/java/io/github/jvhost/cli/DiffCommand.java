@@ -2,10 +2,10 @@ package io.github.jvhost.cli;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.testkit.preview.PlanPreview;
+import io.github.jvhost.testkit.preview.PlanPreviewBackEnd;
 import io.github.jvhost.testkit.preview.PlanPreviewMemory;
-import io.github.jvhost.vhost.PlanPreview;
-import io.github.jvhost.vhost.PlanPreviewBackEnd;
-import io.github.jvhost.vhost.PlanPreviewTraffic;
+import io.github.jvhost.testkit.preview.PlanPreviewTraffic;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vmstate.StateDifference;
 import java.util.List;

@@ -2,10 +2,10 @@ package io.github.jvhost.cli;
 
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.preview.PlanPreview;
+import io.github.jvhost.testkit.preview.PlanPreviewBackEnd;
 import io.github.jvhost.testkit.preview.PlanPreviewMemory;
 import io.github.jvhost.testkit.preview.PlanPreviewState;
-import io.github.jvhost.vhost.PlanPreview;
-import io.github.jvhost.vhost.PlanPreviewBackEnd;
 import io.github.jvhost.vmstate.RamBlock;
 import java.util.List;
 import org.jspecify.annotations.Nullable;

@@ -1,9 +1,7 @@
 package io.github.jvhost.vhost;
 
-import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.GuestMemory;
-import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
 import java.util.List;
@@ -68,32 +66,11 @@ final class NetConnecting {
               }
             });
     try {
-      limit(model, options.name(), device.capabilities(), "the back end");
+      NetPlanning.limit(model, options.name(), device.capabilities(), "the back end");
     } catch (RuntimeException e) {
       device.close();
       throw e;
     }
     return device;
-  }
-
-  /**
-   * Has a device offer its driver no more than the back end can do.
-   *
-   * @param name of the device, for messages
-   * @param backEnd what the back end is called in them: "the back end"
-   * @throws VhostException (GIVE_UP) the device has more queue pairs than the back end serves
-   */
-  static void limit(VirtioNet model, String name, BackEndCapabilities can, String backEnd) {
-    if (model.maxQueuePairs() > can.maxQueuePairs()) {
-      throw new VhostException(
-          "%s: the device has %d queue pairs, %s serves %d"
-              .formatted(name, model.maxQueuePairs(), backEnd, can.maxQueuePairs()),
-          Recovery.GIVE_UP);
-    }
-    if (can.profile().stopsWholeDevice()) {
-      // One ring's reset would stop all of them, and what they were about would be lost.
-      model.withholdFeatures(NetFeature.RING_RESET.mask());
-    }
-    model.limitFeatures(can.features());
   }
 }

@@ -6,8 +6,6 @@ import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.EarlyConfiguration;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.PresetupMode;
-import io.github.jvhost.virtio.DeviceStatus;
-import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import org.jspecify.annotations.Nullable;
@@ -53,7 +51,7 @@ final class PresetupPlanner {
     VirtioNet scratch = model.twin();
     try {
       scratch.restore(early);
-      String whyNot = whyNotEarly(scratch);
+      String whyNot = NetPlanning.whyNotPreset(scratch);
       if (!whyNot.isEmpty()) {
         return EarlyPlan.none(whyNot);
       }
@@ -62,19 +60,6 @@ final class PresetupPlanner {
     } catch (VhostException e) {
       return EarlyPlan.none(String.valueOf(e.getMessage()));
     }
-  }
-
-  /** Why no back end is set up early for a device in this state; empty where one is. */
-  static String whyNotEarly(VirtioNet device) {
-    if ((device.status() & DeviceStatus.DRIVER_OK) == 0) {
-      return "the driver is not ready";
-    }
-    if (!device.linkUp()) {
-      return "the link is down";
-    }
-    return NetFeature.ACCESS_PLATFORM.in(device.driverFeatures())
-        ? "the device is behind a vIOMMU"
-        : "";
   }
 
   private static String whyNotExplicit(BackEndCapabilities can) {

@@ -6,8 +6,6 @@ import io.github.jvhost.Bytes;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.vhost.PlanPreview;
-import io.github.jvhost.vhost.PlanPreviewBackEnd;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.RssState;
 import io.github.jvhost.virtio.VirtioNet;

@@ -8,7 +8,6 @@ import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.vhost.PlanPreview;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;

@@ -1,7 +1,5 @@
 package io.github.jvhost.testkit.preview;
 
-import io.github.jvhost.vhost.PlanPreview;
-import io.github.jvhost.vhost.PlanPreviewBackEnd;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.virtio.CommonState;
 import io.github.jvhost.virtio.NetFeature;

@@ -4,7 +4,7 @@
  *
  * <pre>
  *   saved state ----------> PlanPreviewState ---+
- *   machine, size of RAM -> PlanPreviewMemory --+--> {@link io.github.jvhost.vhost.PlanPreview}
+ *   machine, size of RAM -> PlanPreviewMemory --+--> {@link io.github.jvhost.testkit.preview.PlanPreview}
  * </pre>
  *
  * {@snippet file="io/github/jvhost/PackageExamples.java" region="preview"}

@@ -1,4 +1,4 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.testkit.preview;
 
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;

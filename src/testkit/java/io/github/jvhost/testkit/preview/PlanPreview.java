@@ -1,8 +1,9 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.testkit.preview;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.vhost.NetPlanning;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.EarlyConfiguration;
@@ -101,7 +102,7 @@ public record PlanPreview(
       PlanPreviewBackEnd backEnd) {
     BackEndCapabilities can = backEnd.capabilities();
     Shadow nothing = Shadow.nothingTold();
-    PresetupPlanner.EarlyPlan presetup = presetup(rig, early, backEnd);
+    EarlyPlan presetup = presetup(rig, early, backEnd);
     Plan first = presetup.plan();
     Shadow held = first == null ? nothing : nothing.after(first, allTaken(first));
     VirtioNet device = rig.in(running);
@@ -115,27 +116,27 @@ public record PlanPreview(
         whyNot);
   }
 
-  private static PresetupPlanner.EarlyPlan presetup(
+  private static EarlyPlan presetup(
       PlanPreviewRig rig, VirtioNetState early, PlanPreviewBackEnd backEnd) {
     BackEndCapabilities can = backEnd.capabilities();
     String unlike = rig.whyNotEarlier(early, backEnd);
     if (!unlike.isEmpty()) {
-      return PresetupPlanner.EarlyPlan.none(unlike);
+      return EarlyPlan.none(unlike);
     }
     try {
       VirtioNet device = rig.in(early);
       String whyNot =
           backEnd.mode() == PresetupMode.OFF
               ? "it is switched off"
-              : PresetupPlanner.whyNotEarly(device);
+              : NetPlanning.whyNotPreset(device);
       if (!whyNot.isEmpty()) {
-        return PresetupPlanner.EarlyPlan.none(whyNot);
+        return EarlyPlan.none(whyNot);
       }
       DeviceConfig full = rig.running(device, can, GENERATION);
       DeviceConfig desired = EarlyConfiguration.of(backEnd.mode(), full, can);
-      return new PresetupPlanner.EarlyPlan(Planner.plan(Shadow.nothingTold(), desired, can), "");
+      return new EarlyPlan(Planner.plan(Shadow.nothingTold(), desired, can), "");
     } catch (VhostException e) {
-      return PresetupPlanner.EarlyPlan.none(String.valueOf(e.getMessage()));
+      return EarlyPlan.none(String.valueOf(e.getMessage()));
     }
   }
 
@@ -153,6 +154,18 @@ public record PlanPreview(
       return "the driver has broken the device";
     }
     return device.linkUp() ? "" : "the link is down";
+  }
+
+  /**
+   * What presetup would send.
+   *
+   * @param plan null: presetup is not possible
+   * @param why not
+   */
+  private record EarlyPlan(@Nullable Plan plan, String why) {
+    static EarlyPlan none(String why) {
+      return new EarlyPlan(null, why);
+    }
   }
 
   /** What comes of a plan with which all goes well. */

@@ -1,8 +1,9 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.testkit.preview;
 
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.VhostFeature;
+import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.PresetupMode;

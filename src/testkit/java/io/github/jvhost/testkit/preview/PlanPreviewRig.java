@@ -1,4 +1,4 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.testkit.preview;
 
 import static java.util.stream.Collectors.joining;
 
@@ -9,6 +9,8 @@ import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.vhost.NetPlanning;
+import io.github.jvhost.vhost.RingNotifiers;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.virtio.CommonState.Endian;
@@ -101,7 +103,7 @@ final class PlanPreviewRig implements AutoCloseable {
   /** As when a device is connected to its back end. */
   private static void limit(VirtioNet model, long driverFeatures, PlanPreviewBackEnd backEnd) {
     BackEndCapabilities can = backEnd.capabilities();
-    NetConnecting.limit(model, model.name(), can, "a %s back end".formatted(backEnd.name()));
+    NetPlanning.limit(model, model.name(), can, "a %s back end".formatted(backEnd.name()));
     long missing = driverFeatures & NetFeature.BACK_END & ~can.features();
     if (missing != 0) {
       throw new VhostException(
@@ -151,10 +153,8 @@ final class PlanPreviewRig implements AutoCloseable {
    * @throws VhostException (GIVE_UP) a ring lies outside of guest memory
    */
   DeviceConfig running(VirtioNet restored, BackEndCapabilities capabilities, int generation) {
-    var configuration = new NetConfiguration(device, memory, new NotifierTable(notifiers));
-    var setting = new NetConfiguration.Setting(capabilities, null, null, generation, false);
     try {
-      return configuration.of(restored, setting);
+      return NetPlanning.running(device, restored, memory, notifiers, capabilities, generation);
     } catch (VhostException e) {
       if (!(e.getCause() instanceof GuestAddressException)) {
         throw e;

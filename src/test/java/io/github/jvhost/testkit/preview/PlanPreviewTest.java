@@ -1,4 +1,4 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.testkit.preview;
 
 import static io.github.jvhost.vhost.plan.Configs.steps;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -10,7 +10,6 @@ import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OpenDescriptors;
-import io.github.jvhost.testkit.preview.PlanPreviewMemory;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.PlannedStep;

@@ -1,0 +1,86 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.DeviceConfig;
+import io.github.jvhost.virtio.DeviceStatus;
+import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.VirtioNet;
+import java.util.List;
+
+/**
+ * What planning for a virtio-net device needs beside the planner: for whoever plans without a
+ * connection to a back end. {@link VhostNet} does all of this by itself.
+ *
+ * <p>Thread-safe; the model is its one owner's.
+ */
+public final class NetPlanning {
+  private NetPlanning() {}
+
+  /**
+   * Has a device offer its driver no more than the back end can do, as {@link VhostNet#connect}
+   * does.
+   *
+   * @param model of the device, before its driver looks
+   * @param name of the device, for messages
+   * @param can what the back end can do
+   * @param backEnd what the back end is called in messages: "the back end"
+   * @throws VhostException (GIVE_UP) the device has more queue pairs than the back end serves, or
+   *     its driver has acknowledged what the back end lacks
+   */
+  public static void limit(VirtioNet model, String name, BackEndCapabilities can, String backEnd) {
+    if (model.maxQueuePairs() > can.maxQueuePairs()) {
+      throw new VhostException(
+          "%s: the device has %d queue pairs, %s serves %d"
+              .formatted(name, model.maxQueuePairs(), backEnd, can.maxQueuePairs()),
+          Recovery.GIVE_UP);
+    }
+    if (can.profile().stopsWholeDevice()) {
+      // One ring's reset would stop all of them, and what they were about would be lost.
+      model.withholdFeatures(NetFeature.RING_RESET.mask());
+    }
+    model.limitFeatures(can.features());
+  }
+
+  /**
+   * {@return what a back end is to hold while the guest runs, with no dirty log and no in-flight
+   * region} Guest memory is not looked at: the used index of each ring is left out.
+   *
+   * @param name of the device, for messages
+   * @param model of the device, in the state in which it is to run
+   * @param memory laid out as the guest's
+   * @param notifiers by vring index, two for each queue pair
+   * @param can what the back end can do
+   * @param generation of an early configuration, else 0
+   * @throws VhostException (GIVE_UP) a ring lies outside of guest memory
+   */
+  public static DeviceConfig running(
+      String name,
+      VirtioNet model,
+      GuestMemory memory,
+      List<RingNotifiers> notifiers,
+      BackEndCapabilities can,
+      int generation) {
+    return new NetConfiguration(name, memory, new NotifierTable(notifiers))
+        .of(model, new NetConfiguration.Setting(can, null, null, generation, false));
+  }
+
+  /**
+   * {@return why no back end is preset for a device in this state; empty where one is}
+   *
+   * @param device its model
+   */
+  public static String whyNotPreset(VirtioNet device) {
+    if ((device.status() & DeviceStatus.DRIVER_OK) == 0) {
+      return "the driver is not ready";
+    }
+    if (!device.linkUp()) {
+      return "the link is down";
+    }
+    return NetFeature.ACCESS_PLATFORM.in(device.driverFeatures())
+        ? "the device is behind a vIOMMU"
+        : "";
+  }
+}
