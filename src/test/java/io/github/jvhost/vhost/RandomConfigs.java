@@ -145,8 +145,7 @@ final class RandomConfigs {
       case 3 -> wanted = Configs.withLog(wanted, null);
       case 4 -> changeRing(index, r -> Configs.enabled(r, !r.enabled()));
       case 5 ->
-          changeRing(
-              index, r -> r.withNotifiers(r.kick(), configs.call(index, random.nextBoolean())));
+          changeRing(index, r -> Configs.calling(r, configs.call(index, random.nextBoolean())));
       case 6 -> changeRing(index, _ -> RingConfig.NOT_SET_UP);
       case 7 -> changeRing(index, r -> Configs.sized(r, 1 << random.nextInt(6, 10)));
       case 8 -> changeRing(index, r -> Configs.at(r, place(index)));
@@ -185,17 +184,17 @@ final class RandomConfigs {
 
   private RingConfig withIndex(int index, RingConfig ring) {
     if (backEnd.wouldGoOn(index, ring, wanted.features())) {
-      return ring.withBase(random.nextInt(0x10000), backEnd.packed() ? null : 0);
+      return Configs.from(ring, random.nextInt(0x10000), backEnd.packed() ? null : 0);
     }
     if (NetFeature.RING_PACKED.in(wanted.features())) {
       backEnd.usedInMemory(index, random.nextInt(0x10000));
-      return ring.withBase(random.nextInt(), null);
+      return Configs.from(ring, random.nextInt(), null);
     }
     @Nullable Integer where = backEnd.stoppedAt(index);
     int base = where != null && random.nextBoolean() ? where & 0xffff : random.nextInt(0x10000);
     int inFlight = random.nextInt(3) == 0 ? random.nextInt(8) : 0;
     int used = (base - inFlight) & 0xffff;
     backEnd.usedInMemory(index, used);
-    return ring.withBase(base, used);
+    return Configs.from(ring, base, used);
   }
 }

@@ -64,34 +64,4 @@ public record RingConfig(
   public boolean isSetUp() {
     return size != null;
   }
-
-  /**
-   * {@return the same ring with other notifiers}
-   *
-   * @param newKick guest to back end; null: not to be told
-   * @param newCall back end to guest; null: not to be told
-   */
-  public RingConfig withNotifiers(@Nullable Notifier newKick, @Nullable Notifier newCall) {
-    return new RingConfig(
-        size, addresses, base, usedIndex, newKick, newCall, err, enabled, logUsed);
-  }
-
-  /**
-   * {@return the same ring without addresses, base and used index: what may only be told once guest
-   * memory is complete}
-   */
-  RingConfig withoutAddresses() {
-    return new RingConfig(size, null, null, null, kick, call, err, enabled, logUsed);
-  }
-
-  /**
-   * {@return the same ring with another base and used index}
-   *
-   * @param newBase in the encoding of SET_VRING_BASE; null: not to be told
-   * @param newUsedIndex 0 to 65535; null: not known, or a packed ring
-   */
-  public RingConfig withBase(@Nullable Integer newBase, @Nullable Integer newUsedIndex) {
-    return new RingConfig(
-        size, addresses, newBase, newUsedIndex, kick, call, err, enabled, logUsed);
-  }
 }

@@ -203,6 +203,34 @@ public final class Configs implements AutoCloseable {
         r.size(), r.addresses(), r.base(), r.usedIndex(), r.kick(), r.call(), on, r.logUsed());
   }
 
+  /** The same ring that goes on elsewhere. */
+  public static RingConfig from(RingConfig r, @Nullable Integer base, @Nullable Integer usedIndex) {
+    return new RingConfig(
+        r.size(),
+        r.addresses(),
+        base,
+        usedIndex,
+        r.kick(),
+        r.call(),
+        r.err(),
+        r.enabled(),
+        r.logUsed());
+  }
+
+  /** The same ring with another call. */
+  public static RingConfig calling(RingConfig r, @Nullable Notifier call) {
+    return new RingConfig(
+        r.size(),
+        r.addresses(),
+        r.base(),
+        r.usedIndex(),
+        r.kick(),
+        call,
+        r.err(),
+        r.enabled(),
+        r.logUsed());
+  }
+
   // ---- plans ----
 
   /** What a back end is known to hold that took all of a plan; rings stop where they began. */

@@ -105,7 +105,7 @@ class PlannerRunTimeTest {
   void aChangedCallIsToldAndNothingElse() {
     Shadow shadow = started(configs.running(1), GENERIC);
     DeviceConfig masked =
-        withRing(configs.running(1), 1, r -> r.withNotifiers(r.kick(), configs.call(1, true)));
+        withRing(configs.running(1), 1, r -> Configs.calling(r, configs.call(1, true)));
 
     Plan plan = Planner.plan(shadow, masked, GENERIC);
     assertThat(steps(plan)).containsExactly("call 1");
@@ -117,7 +117,7 @@ class PlannerRunTimeTest {
   @Test
   void theBaseOfARunningRingIsNeverTold() {
     Shadow shadow = started(configs.running(1), GENERIC);
-    DeviceConfig stale = withRings(configs.running(1), r -> r.withBase(5, 5));
+    DeviceConfig stale = withRings(configs.running(1), r -> Configs.from(r, 5, 5));
 
     assertThat(Planner.plan(shadow, stale, GENERIC).isEmpty()).isTrue();
   }
@@ -154,7 +154,7 @@ class PlannerRunTimeTest {
   void aSizeStopsTheRingFirstAndTheDriverSaysWhereTheNewOneBegins() {
     Shadow shadow = started(configs.running(1), Configs.backEnd(BackEndProfile.RUST_VMM));
     DeviceConfig larger =
-        withRing(configs.running(1), 1, r -> Configs.sized(r, 512).withBase(0, 0));
+        withRing(configs.running(1), 1, r -> Configs.from(Configs.sized(r, 512), 0, 0));
 
     Plan plan = Planner.plan(shadow, larger, GENERIC);
 

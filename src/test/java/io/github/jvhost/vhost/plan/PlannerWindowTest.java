@@ -30,7 +30,7 @@ class PlannerWindowTest {
 
   @Test
   void afterExplicitPresetupOnlyBaseKickCallAndOneStatusAreLeft() {
-    DeviceConfig early = withRings(configs.running(2), r -> r.withBase(7, null));
+    DeviceConfig early = withRings(configs.running(2), r -> Configs.from(r, 7, null));
     Shadow shadow = after(NOTHING, Planner.plan(NOTHING, explicit(early), PRESETUP));
 
     Plan plan = Planner.plan(shadow, configs.running(2), PRESETUP);
@@ -98,7 +98,7 @@ class PlannerWindowTest {
   @Test
   void whereBaseAndUsedIndexDifferDpdkIsToldTheAddressAfterTheBase() {
     Shadow shadow = after(NOTHING, Planner.plan(NOTHING, implicit(configs.running(1), DPDK), DPDK));
-    DeviceConfig inFlight = withRing(configs.running(1), 1, r -> r.withBase(101, 99));
+    DeviceConfig inFlight = withRing(configs.running(1), 1, r -> Configs.from(r, 101, 99));
 
     Plan plan = Planner.plan(shadow, inFlight, DPDK);
 
