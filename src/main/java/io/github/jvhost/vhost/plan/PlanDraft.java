@@ -20,6 +20,7 @@ final class PlanDraft {
   private final ShadowEditor now;
   private final List<PlannedStep> steps = new ArrayList<>();
 
+  /** Whether guest memory that was sent before is replaced by the steps so far. */
   private boolean replacesMemory;
 
   /** The rings of {@link Step.StopRing} among them: asked for once for each ring. */
@@ -100,11 +101,6 @@ final class PlanDraft {
   /** Whether the ring is stopped by one of the steps so far. */
   boolean stops(int index) {
     return stopped.get(index);
-  }
-
-  /** Whether guest memory that was told before has been replaced by the steps so far. */
-  boolean replacesMemory() {
-    return replacesMemory;
   }
 
   void replacesMemory(boolean replaced) {
