@@ -5,16 +5,12 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.VhostNet;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * How the source hears of what is written while it migrates: the guest's writes are followed by the
  * {@link RamSource}, the back ends' come from a dirty log that all of them share. For one thread.
  */
 final class DirtyLogging {
-  private static final Logger log = LoggerFactory.getLogger(DirtyLogging.class);
-
   private final DescriptorLedger ledger;
   private final RamSource ram;
   private final List<VhostNet> devices;
@@ -65,11 +61,7 @@ final class DirtyLogging {
   void end() {
     if (followed) {
       followed = false;
-      try {
-        ram.end();
-      } catch (Throwable e) {
-        log.warn("source: RamSource.end failed: {}", e.toString());
-      }
+      Settled.run("source: RamSource.end", ram::end);
     }
     if (shared != null) {
       devices.forEach(d -> d.migration().forgetLog());

@@ -41,7 +41,7 @@ final class FinalRecords {
       DeviceRecord last =
           VirtioNetVmState.toRecord(
               devices.get(i).name(), DeviceRecord.Kind.FINAL, generation, states.get(i));
-      messages.add(new MigrationMessage.Device(last).encode());
+      messages.add(new MigrationMessage.Final(last).encode());
     }
     messages.add(new MigrationMessage.Commit().encode());
     bytes = ByteBuffer.allocateDirect(messages.stream().mapToInt(ByteBuffer::remaining).sum());

@@ -3,13 +3,16 @@ package io.github.jvhost.migration;
 import io.github.jvhost.sys.Deadline;
 import java.nio.ByteBuffer;
 import java.time.Duration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Messages over a link, one at a time, each within the same bound. One thread receives; any may
- * send, and messages never mix: the destination says ABORT while presetup still answers. What was
- * received can be looked at as bytes, so that a stop window need not make objects of it.
+ * send, and messages never mix: the destination says ABORT while presetup still answers.
  */
 final class MessageStream {
+  private static final Logger log = LoggerFactory.getLogger(MessageStream.class);
+
   /** Holds the record of a device with hundreds of rings. */
   private static final int USUAL_BODY = 1 << 16;
 
@@ -17,26 +20,27 @@ final class MessageStream {
   private final Duration within;
   private final ByteBuffer header = ByteBuffer.allocate(MigrationMessage.HEADER);
 
+  /** Who sends what is received here. */
+  private final MessageTable.End other;
+
   /** For the other side's silence. */
   private final Deadline receiving;
 
   /** For its silence while it stops or starts its devices. */
   private final Deadline receivingInWindow;
 
-  /** Whether it does that now. */
-  private boolean inWindow;
-
-  private final Deadline last;
+  /** How far the other side had brought this one when something was received last. */
+  private Phase phase = Phase.SETUP;
 
   /** The body of the message that was received last; grows, and is used again. */
   private ByteBuffer body = ByteBuffer.allocateDirect(USUAL_BODY);
 
-  MessageStream(MigrationLink link, Duration within, Duration windowWithin) {
+  MessageStream(MigrationLink link, MessageTable.End other, MigrationOptions options) {
     this.link = link;
-    this.within = within;
+    this.other = other;
+    this.within = options.linkWithin();
     this.receiving = Deadline.after(within);
-    this.receivingInWindow = Deadline.after(windowWithin);
-    this.last = Deadline.after(within);
+    this.receivingInWindow = Deadline.after(options.windowWithin());
   }
 
   void send(MigrationMessage message) {
@@ -48,24 +52,23 @@ final class MessageStream {
    * message nothing else can be said: the link is closed, so that the other side hears of it at
    * once.
    */
-  void send(ByteBuffer messages) {
-    send(messages, deadline());
-  }
-
-  /** The same for what a stop window ends with: it makes no object. */
-  void sendLast(ByteBuffer messages) {
-    last.restart();
-    send(messages, last);
-  }
-
-  private synchronized void send(ByteBuffer messages, Deadline deadline) {
+  synchronized void send(ByteBuffer messages) {
     int all = messages.remaining();
     try {
-      link.send(messages, deadline);
+      link.send(messages, deadline());
     } finally {
       if (messages.hasRemaining() && messages.remaining() < all) {
         link.close();
       }
+    }
+  }
+
+  /** Says it if that can be: nothing depends on it. */
+  void trySend(MigrationMessage message) {
+    try {
+      send(message);
+    } catch (Throwable e) { // an embedder's link may throw anything
+      log.debug("the other side could not be told {}: {}", message, e.toString());
     }
   }
 
@@ -83,15 +86,15 @@ final class MessageStream {
   }
 
   /**
-   * From here on the other side stops or starts its devices, and is quiet for as long as their back
-   * ends take. It makes no object.
+   * Receives the next message.
+   *
+   * @param now how far the other side has brought this one: what may come then, {@link
+   *     MessageTable} says. When the guest is stopped the other side stops or starts its devices,
+   *     and is quiet for as long as their back ends take
+   * @throws MigrationException it is no message, or not one that may come now
    */
-  void otherSideIsInWindow() {
-    inWindow = true;
-  }
-
-  /** Receives the next message, as bytes: {@link #type}, {@link #body}, {@link #decoded}. */
-  void next() {
+  MigrationMessage receive(Phase now) {
+    phase = now;
     header.clear();
     receiveBytes(header);
     int length = MigrationMessage.bodyLength(header);
@@ -100,35 +103,14 @@ final class MessageStream {
     }
     body.clear().limit(length);
     receiveBytes(body);
-    body.flip();
+    MigrationMessage message = MessageTable.read(header.get(0) & 0xff, body.flip());
+    MessageTable.requireExpected(message, other, now);
+    return message;
   }
 
-  /** What kind of message it is. */
-  int type() {
-    return header.get(0) & 0xff;
-  }
-
-  /** Its body, until the next one is received. */
-  ByteBuffer body() {
-    return body;
-  }
-
-  /**
-   * The message itself.
-   *
-   * @throws MigrationException it is none
-   */
-  MigrationMessage decoded() {
-    return MigrationMessage.decode(type(), body);
-  }
-
-  MigrationMessage receive() {
-    next();
-    return decoded();
-  }
-
+  /** Receives what belongs to a message, until the buffer is full. */
   void receiveBytes(ByteBuffer into) {
-    Deadline silence = inWindow ? receivingInWindow : receiving;
+    Deadline silence = phase.compareTo(Phase.STOP) >= 0 ? receivingInWindow : receiving;
     silence.restart();
     link.receive(into, silence);
   }

@@ -24,6 +24,16 @@ import org.slf4j.LoggerFactory;
 /**
  * The destination of a migration: receives it on the caller's thread, presets back ends meanwhile,
  * and has the guest running when it is done.
+ *
+ * <p>One guest runs, whatever is thrown. What {@link #run} does about a failure, of whatever kind,
+ * follows from where the guest is by then:
+ *
+ * <pre>
+ *   the guest is    from                         whatever is thrown then
+ *   ------------    ----                         -----------------------
+ *   THERE           the beginning                ABORT, then the devices are closed: the source runs on
+ *   HERE            VmControl.resume returned    is logged
+ * </pre>
  */
 public final class MigrationDestination {
   private static final Logger log = LoggerFactory.getLogger(MigrationDestination.class);
@@ -45,12 +55,14 @@ public final class MigrationDestination {
   /** By device, of those whose source's back end had a state of its own. */
   private final Map<String, ArrivedState> states = new LinkedHashMap<>();
 
+  /** How far the source has brought this side: see {@link MessageTable}. */
+  private Phase said = Phase.SETUP;
+
   private long finalAt;
+  private long restoredAt;
+  private long startedAt;
+  private long resumedAt;
   private boolean workerFinished;
-
-  /** Whether the source has said that its guest stops. */
-  private boolean stopping;
-
   private @Nullable StopWindow window;
   private boolean presetupAbandoned;
   private long endPresetupNanos;
@@ -67,8 +79,8 @@ public final class MigrationDestination {
     this.stream =
         new MessageStream(
             Objects.requireNonNull(builder.link, "a migration's destination needs link(...)"),
-            options.linkWithin(),
-            options.windowWithin());
+            MessageTable.End.SOURCE,
+            options);
     this.worker = new PresetupWorker(mode, this::answer);
   }
 
@@ -204,33 +216,87 @@ public final class MigrationDestination {
       }
     }
     try {
-      DestinationReport report = receive();
-      release();
-      return report;
+      arrive();
     } catch (Throwable e) { // an Error, too: the source has to hear of it
-      clock.end(String.valueOf(e.getMessage()));
+      settle("the recording", () -> clock.end(MigrationException.reason(e)));
       throw failed(e);
     }
+    return runsHere();
   }
 
-  private DestinationReport receive() {
+  /** All that comes before the guest runs here. */
+  private void arrive() {
     enter(Phase.SETUP);
     hello();
     stream.send(new MigrationMessage.Ready());
     enter(Phase.ITERATE);
     receiveUntilCommit();
-    DestinationReport report = start();
-    clock.end(null);
-    return report;
+    start();
+    vm.resume();
   }
 
-  /** The devices are this thread's again; with the guest running nothing of this may fail it. */
-  private void release() {
-    afterwards("ending presetup", this::finishPresetup);
+  /** All that comes behind that. */
+  private DestinationReport runsHere() {
+    settle("the recording", () -> resumedAt = clock.endPart("resume"));
+    settle("telling the source", () -> stream.send(new MigrationMessage.Running()));
+    List<StartResult> starts = new ArrayList<>();
     StopWindow opened = window;
     if (opened != null) {
-      afterwards("closing the stop window", opened::close);
+      settle("taking up how the devices started", () -> starts.addAll(opened.results()));
     }
+    int announced = 0;
+    for (VhostNet device : devices.values()) {
+      device.migration().serveWhatWaits();
+    }
+    for (VhostNet device : devices.values()) {
+      announced += announced(device) ? 1 : 0;
+    }
+    settle("the listener", () -> enter(Phase.DONE));
+    settle("the recording", () -> clock.end(null));
+    release();
+    return new DestinationReport(
+        worker.results(),
+        presetupAbandoned,
+        endPresetupNanos,
+        starts,
+        finalAt,
+        restoredAt,
+        startedAt,
+        resumedAt,
+        worker.rehearsal(),
+        announced);
+  }
+
+  private static void settle(String what, Runnable work) {
+    Settled.run("destination: " + what, work);
+  }
+
+  /** A network that was not told finds the guest late; that is no reason to have none. */
+  private static boolean announced(VhostNet device) {
+    boolean[] asked = new boolean[1];
+    settle("announcing " + device.name(), () -> asked[0] = device.announce());
+    return asked[0];
+  }
+
+  /** The devices are this thread's again. */
+  private void release() {
+    settle("ending presetup", this::finishPresetup);
+    StopWindow opened = window;
+    if (opened != null) {
+      settle("closing the stop window", opened::close);
+    }
+  }
+
+  /** ABORT comes first: behind COMMIT nobody runs the guest until the source has heard it. */
+  private MigrationException failed(Throwable cause) {
+    String why = MigrationException.reason(cause);
+    if (!(cause instanceof CancelledException)) {
+      stream.trySend(new MigrationMessage.Abort(why));
+    }
+    release();
+    devices.values().forEach(device -> settle("closing " + device.name(), device::close));
+    return new MigrationException(
+        why + "; the guest does not run on the destination", Recovery.RETRY, cause);
   }
 
   private void enter(Phase phase) {
@@ -239,28 +305,14 @@ public final class MigrationDestination {
     listener.phase(phase);
   }
 
-  /** ABORT comes first: behind COMMIT nobody runs the guest until the source has heard it. */
-  private MigrationException failed(Throwable cause) {
-    String why = MigrationException.reason(cause);
-    if (!(cause instanceof CancelledException)) {
-      try {
-        stream.send(new MigrationMessage.Abort(why));
-      } catch (Throwable e) {
-        log.debug("destination: the source could not be told: {}", e.toString());
-      }
-    }
-    release();
-    devices.values().forEach(device -> afterwards("closing " + device.name(), device::close));
-    return new MigrationException(
-        why + "; the guest does not run on the destination", Recovery.RETRY, cause);
-  }
-
   // ---- before the hand-over ----
 
   private void hello() {
-    if (!(stream.receive() instanceof MigrationMessage.Hello hello)) {
-      throw MigrationException.malformed("the source did not say HELLO first");
-    }
+    requireTheSame((MigrationMessage.Hello) stream.receive(said)); // the table admits nothing else
+    said = Phase.ITERATE;
+  }
+
+  private void requireTheSame(MigrationMessage.Hello hello) {
     Set<MigrationMessage.Region> here = new HashSet<>();
     for (MemoryRegion r : ram.table().regions()) {
       here.add(new MigrationMessage.Region(r.name(), r.guestAddress(), r.size()));
@@ -278,22 +330,19 @@ public final class MigrationDestination {
   }
 
   private void receiveUntilCommit() {
-    while (true) {
-      MigrationMessage message = stream.receive();
-      if (message instanceof MigrationMessage.Commit) {
-        return;
-      }
+    MigrationMessage message;
+    do {
+      message = stream.receive(said);
       take(message);
-    }
+    } while (!(message instanceof MigrationMessage.Commit));
   }
 
   private void take(MigrationMessage message) {
     switch (message) {
       case MigrationMessage.Pages(long guestAddress, int length) ->
           stream.receiveBytes(ram.writable(guestAddress, length));
-      case MigrationMessage.Device(DeviceRecord content) -> record(content);
+      case MigrationMessage.Early(DeviceRecord content) -> early(received(content));
       case MigrationMessage.EarlyEnd _ -> {
-        requireNotStopping("the end of early records");
         if (!early.isEmpty()) {
           worker.preset(early);
         }
@@ -302,34 +351,34 @@ public final class MigrationDestination {
       case MigrationMessage.RegionAdded(MigrationMessage.Region region) ->
           ram.addRegion(region.name(), region.guestAddress(), region.size());
       case MigrationMessage.Stopping _ -> {
-        requireNotStopping("STOPPING");
-        stopping = true;
-        stream.otherSideIsInWindow();
+        said = Phase.STOP;
         enter(Phase.STOP);
         prepareWindow();
       }
       case MigrationMessage.BackEndState(String device, ByteBuffer chunk) -> state(device, chunk);
+      case MigrationMessage.Final(DeviceRecord content) -> {
+        ReceivedRecord last = received(content);
+        firstFinal();
+        finals.take(last, worker.body(content.device()));
+      }
       case MigrationMessage.Cancel(String why) -> throw new CancelledException(why);
-      case MigrationMessage other ->
-          throw MigrationException.malformed(
-              "an unexpected " + other.getClass().getSimpleName() + " from the source");
+      case MigrationMessage.Commit _ -> {}
+      case MigrationMessage.Hello _,
+          MigrationMessage.Ready _,
+          MigrationMessage.Preset _,
+          MigrationMessage.Running _,
+          MigrationMessage.Abort _ ->
+          throw new IllegalStateException("not from a source, or not now: " + message);
     }
   }
 
   private void state(String device, ByteBuffer chunk) {
     VhostNet net = devices.get(device);
-    if (net == null || !stopping) {
+    if (net == null) {
       throw MigrationException.malformed(
-          "a back end's state, of %s, %s"
-              .formatted(device, net == null ? "which is unknown" : "before STOPPING"));
+          "a back end's state, of %s, which is unknown".formatted(device));
     }
     states.computeIfAbsent(device, _ -> new ArrivedState(net)).take(chunk);
-  }
-
-  private void requireNotStopping(String what) {
-    if (stopping) {
-      throw MigrationException.malformed(what + " behind STOPPING");
-    }
   }
 
   /** The guest stops any moment now: what the window needs is made before it opens. */
@@ -347,25 +396,20 @@ public final class MigrationDestination {
     }
   }
 
-  private void record(DeviceRecord record) {
-    VhostNet device = devices.get(record.device());
+  private ReceivedRecord received(DeviceRecord content) {
+    VhostNet device = devices.get(content.device());
     if (device == null) {
-      throw MigrationException.malformed("a record of an unknown device, " + record.device());
+      throw MigrationException.malformed("a record of an unknown device, " + content.device());
     }
-    var received = new ReceivedRecord(device, record);
-    switch (record.kind()) {
-      case EARLY -> {
-        requireNotStopping("an early record");
-        if (early.stream().anyMatch(p -> p.net() == device)) {
-          throw MigrationException.malformed("two early records of device " + record.device());
-        }
-        early.add(received);
-      }
-      case FINAL -> {
-        firstFinal();
-        finals.take(received, worker.body(record.device()));
-      }
+    return new ReceivedRecord(device, content);
+  }
+
+  private void early(ReceivedRecord received) {
+    if (early.stream().anyMatch(other -> other.net() == received.net())) {
+      throw MigrationException.malformed(
+          "two early records of device " + received.content().device());
     }
+    early.add(received);
   }
 
   private void answer(String device, PresetupResult result) {
@@ -384,47 +428,17 @@ public final class MigrationDestination {
 
   // ---- after it ----
 
-  private DestinationReport start() {
+  private void start() {
     requireAllFinals();
     finishPresetup();
-    boolean withStates = !states.isEmpty();
-    if (withStates) {
-      states.values().forEach(ArrivedState::load);
-    }
+    states.values().forEach(ArrivedState::load);
     finals.restore();
-    long restoredAt = clock.endPart("restore");
-    StopWindow opened = window;
-    if (opened != null) {
-      opened.start();
+    restoredAt = clock.endPart("restore");
+    if (window != null) {
+      window.start();
     }
-    if (withStates) {
-      states.values().forEach(ArrivedState::requireHeld);
-    }
-    long startedAt = clock.endPart("start");
-    vm.resume();
-    long resumedAt = clock.endPart("resume");
-    // The guest runs here from now on, and nobody may be told anything else whatever happens.
-    afterwards(
-        "telling the source that the guest runs here",
-        () -> stream.send(new MigrationMessage.Running()));
-    List<StartResult> starts = new ArrayList<>();
-    afterwards(
-        "taking up how the devices started",
-        () -> starts.addAll(opened == null ? List.of() : opened.results()));
-    devices.values().forEach(device -> device.migration().serveWhatWaits());
-    int announced = announce(List.copyOf(devices.values()));
-    afterwards("the listener", () -> enter(Phase.DONE));
-    return new DestinationReport(
-        worker.results(),
-        presetupAbandoned,
-        endPresetupNanos,
-        starts,
-        finalAt,
-        restoredAt,
-        startedAt,
-        resumedAt,
-        worker.rehearsal(),
-        announced);
+    states.values().forEach(ArrivedState::requireHeld);
+    startedAt = clock.endPart("start");
   }
 
   private void requireAllFinals() {
@@ -436,28 +450,6 @@ public final class MigrationDestination {
     if (window == null) {
       prepareWindow(); // the source did not say that it stops
     }
-  }
-
-  /** What fails when it is decided where the guest runs changes nothing any more. */
-  private static void afterwards(String what, Runnable work) {
-    try {
-      work.run();
-    } catch (Throwable e) {
-      log.warn("destination: {} failed: {}", what, e.toString());
-    }
-  }
-
-  /** A network that was not told finds the guest late; that is no reason to have none. */
-  private static int announce(List<VhostNet> devices) {
-    int announced = 0;
-    for (VhostNet device : devices) {
-      try {
-        announced += device.announce() ? 1 : 0;
-      } catch (Throwable e) {
-        log.warn("{}: could not be announced: {}", device.name(), e.getMessage());
-      }
-    }
-    return announced;
   }
 
   /** The source runs on: there is nobody left to be told. */

@@ -23,6 +23,19 @@ import org.slf4j.LoggerFactory;
 /**
  * The source of a migration: runs it from the first word to the hand-over, on the caller's thread.
  * Only {@link #cancel} and {@link #refreshEarlyState} may be called from other threads.
+ *
+ * <p>One guest runs, whatever is thrown. What {@link #run} does about a failure, of whatever kind,
+ * follows from where the guest is by then:
+ *
+ * <pre>
+ *   the guest is    from                              whatever is thrown then
+ *   ------------    ----                              -----------------------
+ *   HERE            the beginning                     devices run on; CANCEL
+ *   PAUSED          just before VmControl.pause       devices run on; VmControl.resume; CANCEL
+ *   HANDED_OVER     COMMIT's last byte was sent       it stays paused here: it runs there, or nowhere
+ *     to PAUSED     ABORT: it does not run there
+ *   THERE           RUNNING came                      is logged
+ * </pre>
  */
 public final class MigrationSource {
   private static final Logger log = LoggerFactory.getLogger(MigrationSource.class);
@@ -58,8 +71,15 @@ public final class MigrationSource {
   private @Nullable MemoryTable announced;
 
   private int generation;
-  private boolean paused;
-  private boolean committed;
+  private Guest guest = Guest.HERE;
+
+  /** Where the guest is: see above. */
+  private enum Guest {
+    HERE,
+    PAUSED,
+    HANDED_OVER,
+    THERE
+  }
 
   private MigrationSource(Builder builder) {
     this.devices = builder.devices;
@@ -71,8 +91,8 @@ public final class MigrationSource {
     this.stream =
         new MessageStream(
             Objects.requireNonNull(builder.link, "a migration's source needs link(...)"),
-            options.linkWithin(),
-            options.windowWithin());
+            MessageTable.End.DESTINATION,
+            options);
     this.pages = stream::sendPages;
     this.answers = new PresetupAnswers(devices.stream().map(VhostNet::name).toList());
   }
@@ -212,7 +232,7 @@ public final class MigrationSource {
       throw new IllegalStateException(
           "memoryAdded() is called while the migration runs, on its own thread: from its listener");
     }
-    if (committed) {
+    if (guest.compareTo(Guest.HANDED_OVER) >= 0) {
       throw new IllegalStateException(
           "memoryAdded() comes too late: everything was handed over to the destination");
     }
@@ -244,11 +264,9 @@ public final class MigrationSource {
     }
     runner = Thread.currentThread();
     try {
-      SourceReport report = migrate();
-      clock.end(null);
-      return report;
+      return migrate();
     } catch (Throwable e) { // an Error, too: somebody has to run the guest
-      clock.end(String.valueOf(e.getMessage()));
+      Settled.run("source: the recording", () -> clock.end(MigrationException.reason(e)));
       throw failed(e);
     } finally {
       endStop();
@@ -272,7 +290,7 @@ public final class MigrationSource {
     stopping = stop;
     long totalPages = ram.table().totalBytes() / MemoryRegion.PAGE;
     stream.send(new MigrationMessage.Stopping());
-    paused = true;
+    guest = Guest.PAUSED;
     long pausingAt = System.nanoTime();
     vm.pause();
     long pausedAt = clock.endPart("pause");
@@ -290,14 +308,17 @@ public final class MigrationSource {
     handOver(records.ofStopped());
     long committedAt = clock.endPart("last pages and states");
     clock.enter(Phase.HAND_OVER, committedAt);
-    tellHandedOver(Phase.HAND_OVER);
+    Settled.run("source: the listener", () -> listener.phase(Phase.HAND_OVER));
     awaitRunning();
-    // The guest runs on the destination from now on, whatever fails here.
     long runningAt = clock.enter(Phase.DONE);
-    devices.forEach(device -> device.migration().handedOver());
     rounds.add(lastPages);
-    List<Outcome> stops = takeUpStops();
-    tellHandedOver(Phase.DONE);
+    List<Outcome> stops = new ArrayList<>();
+    Settled.run(
+        "source: giving up the devices",
+        () -> devices.forEach(device -> device.migration().handedOver()));
+    Settled.run("source: taking up how the devices stopped", () -> stops.addAll(outcomesOf(stop)));
+    Settled.run("source: the listener", () -> listener.phase(Phase.DONE));
+    Settled.run("source: the recording", () -> clock.end(null));
     return new SourceReport(
         answers.notes(),
         late,
@@ -311,29 +332,39 @@ public final class MigrationSource {
         runningAt);
   }
 
+  private static List<Outcome> outcomesOf(@Nullable DeviceStop stop) {
+    return stop == null ? List.of() : stop.outcomes();
+  }
+
+  /** The one place where it is decided who runs the guest after a failure. */
+  private MigrationException failed(Throwable cause) {
+    String why = MigrationException.reason(cause);
+    return switch (guest) {
+      case HERE, PAUSED -> {
+        endStop();
+        // The guest first: a destination that does not take CANCEL would keep it waiting.
+        MigrationException end = RunningOn.after(cause, devices, guest == Guest.PAUSED ? vm : null);
+        stream.trySend(new MigrationMessage.Cancel(why));
+        yield end;
+      }
+      case HANDED_OVER, THERE -> {
+        // It may run there: whoever waits for one of the devices does not start it here.
+        devices.forEach(device -> device.migration().handedOver());
+        endStop();
+        yield new MigrationException(
+            "%s; everything had been handed over, so the guest stays stopped here: it runs on the destination, or nowhere"
+                .formatted(why),
+            Recovery.GIVE_UP,
+            cause);
+      }
+    };
+  }
+
   private void enter(Phase phase) {
     log.debug("source: {}", phase);
     clock.enter(phase);
     listener.phase(phase);
     checkCancelled();
-  }
-
-  /** What a listener throws when the guest is not the source's any more changes nothing. */
-  private void tellHandedOver(Phase phase) {
-    try {
-      listener.phase(phase);
-    } catch (Throwable e) {
-      log.warn("source: everything is handed over, and the listener failed: {}", e.toString());
-    }
-  }
-
-  private List<Outcome> takeUpStops() {
-    try {
-      return stopping == null ? List.of() : stopping.outcomes();
-    } catch (Throwable e) {
-      log.warn("source: the guest has moved; how its devices stopped is lost: {}", e.toString());
-      return List.of();
-    }
   }
 
   private void checkCancelled() {
@@ -350,9 +381,7 @@ public final class MigrationSource {
     List<String> names = devices.stream().map(VhostNet::name).toList();
     announced = table;
     stream.send(new MigrationMessage.Hello(regions, names));
-    if (!(receive() instanceof MigrationMessage.Ready)) {
-      throw MigrationException.malformed("the destination did not say READY first");
-    }
+    receive(Phase.SETUP); // READY: the table admits nothing else
   }
 
   private static MigrationMessage.Region region(MemoryRegion region) {
@@ -369,7 +398,7 @@ public final class MigrationSource {
   }
 
   private MigrationMessage early(VhostNet device) {
-    return new MigrationMessage.Device(
+    return new MigrationMessage.Early(
         VirtioNetVmState.toRecord(
             device.name(), DeviceRecord.Kind.EARLY, generation, device.snapshot()));
   }
@@ -408,23 +437,27 @@ public final class MigrationSource {
   private void takeAnswers(Duration patience) {
     Duration wait = answers.complete() ? Duration.ZERO : patience;
     while (stream.awaitReadable(wait)) {
-      switch (receive()) {
-        case MigrationMessage.Preset preset -> answers.take(preset);
-        case MigrationMessage other ->
-            throw MigrationException.malformed("an unexpected " + other.getClass().getSimpleName());
-      }
+      take(receive(Phase.ITERATE));
       wait = Duration.ZERO;
     }
   }
 
   /** The next message of the return path; ABORT becomes an exception at once. */
-  private MigrationMessage receive() {
-    MigrationMessage message = stream.receive();
+  private MigrationMessage receive(Phase now) {
+    MigrationMessage message = stream.receive(now);
     if (message instanceof MigrationMessage.Abort(String why)) {
-      committed = false; // it says that it does not run the guest, so this side may
+      if (guest == Guest.HANDED_OVER) {
+        guest = Guest.PAUSED;
+      }
       throw new MigrationException("the destination gave up: " + why, Recovery.RETRY, null);
     }
     return message;
+  }
+
+  private void take(MigrationMessage message) {
+    if (message instanceof MigrationMessage.Preset preset) {
+      answers.take(preset);
+    }
   }
 
   /**
@@ -434,47 +467,21 @@ public final class MigrationSource {
   private void handOver(ByteBuffer all) {
     checkCancelled();
     try {
-      stream.sendLast(all);
+      stream.send(all);
     } finally {
-      committed = !all.hasRemaining();
-    }
-  }
-
-  private void awaitRunning() {
-    stream.otherSideIsInWindow();
-    while (true) {
-      switch (receive()) {
-        case MigrationMessage.Running _ -> {
-          return;
-        }
-        case MigrationMessage.Preset preset -> answers.take(preset);
-        case MigrationMessage other ->
-            throw MigrationException.malformed("an unexpected " + other.getClass().getSimpleName());
+      if (!all.hasRemaining()) {
+        guest = Guest.HANDED_OVER;
       }
     }
   }
 
-  private MigrationException failed(Throwable cause) {
-    if (committed) {
-      // It may run there: whoever waits for one of the devices does not start it here.
-      devices.forEach(device -> device.migration().handedOver());
-    }
-    endStop();
-    if (committed) {
-      return new MigrationException(
-          "%s; everything had been handed over, so the guest stays stopped here: it runs on the destination, or nowhere"
-              .formatted(MigrationException.reason(cause)),
-          Recovery.GIVE_UP,
-          cause);
-    }
-    // The guest first: a destination that does not take CANCEL would keep it waiting.
-    MigrationException end = RunningOn.after(cause, devices, paused ? vm : null);
-    try {
-      stream.send(new MigrationMessage.Cancel(MigrationException.reason(cause)));
-    } catch (Throwable e) {
-      log.debug("source: the destination could not be told: {}", e.toString());
-    }
-    return end;
+  private void awaitRunning() {
+    MigrationMessage message;
+    do {
+      message = receive(Phase.HAND_OVER);
+      take(message);
+    } while (!(message instanceof MigrationMessage.Running));
+    guest = Guest.THERE;
   }
 
   /** The devices can be used again, or closed. */
@@ -482,11 +489,7 @@ public final class MigrationSource {
     DeviceStop stop = stopping;
     stopping = null;
     if (stop != null) {
-      try {
-        stop.close();
-      } catch (Throwable e) {
-        log.warn("source: ending the devices' stop failed: {}", e.toString());
-      }
+      Settled.run("source: ending the devices' stop", stop::close);
     }
   }
 }

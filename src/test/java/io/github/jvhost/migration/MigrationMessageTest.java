@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.Bytes;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.migration.MessageTable.End;
 import io.github.jvhost.vmstate.DeviceRecord;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -36,8 +37,8 @@ class MigrationMessageTest {
     return Stream.of(
         new MigrationMessage.Hello(List.of(), List.of()),
         new MigrationMessage.Hello(List.of(region, high), List.of("net0", "net1")),
-        new MigrationMessage.Device(record),
-        new MigrationMessage.Device(large),
+        new MigrationMessage.Final(record),
+        new MigrationMessage.Early(large),
         new MigrationMessage.EarlyEnd(3),
         new MigrationMessage.Pages(0x5000, 4096),
         new MigrationMessage.Pages(1L << 40, PageSink.MAX_BYTES),
@@ -58,8 +59,7 @@ class MigrationMessageTest {
     ByteBuffer header = bytes.slice(0, MigrationMessage.HEADER);
     int length = MigrationMessage.bodyLength(header);
     assertThat(length).isEqualTo(bytes.limit() - MigrationMessage.HEADER);
-    return MigrationMessage.decode(
-        header.get(0) & 0xff, bytes.slice(MigrationMessage.HEADER, length));
+    return MessageTable.read(header.get(0) & 0xff, bytes.slice(MigrationMessage.HEADER, length));
   }
 
   @ParameterizedTest
@@ -72,6 +72,58 @@ class MigrationMessageTest {
   void everyMessageIsTriedAbove() {
     assertThat(messages().map(Object::getClass).distinct())
         .hasSameSizeAs(MigrationMessage.class.getPermittedSubclasses());
+  }
+
+  private static String refused(MigrationMessage message, End from, Phase now) {
+    try {
+      MessageTable.requireExpected(message, from, now);
+      return "";
+    } catch (MigrationException e) {
+      return String.valueOf(e.getMessage()).substring("migration stream: ".length());
+    }
+  }
+
+  @Test
+  void whatMayComeWhen() {
+    for (Phase now : List.of(Phase.SETUP, Phase.ITERATE, Phase.STOP)) {
+      assertThat(messages().filter(m -> refused(m, End.SOURCE, now).isEmpty()))
+          .as("the destination in %s", now)
+          .extracting(m -> m.getClass().getSimpleName())
+          .containsOnly(
+              switch (now) {
+                case SETUP -> new String[] {"Hello"};
+                case ITERATE ->
+                    "Early EarlyEnd Final Pages RegionAdded Stopping Commit Cancel".split(" ");
+                default -> "Final Pages RegionAdded BackEndState Commit Cancel".split(" ");
+              });
+    }
+    for (Phase now : List.of(Phase.SETUP, Phase.ITERATE, Phase.HAND_OVER)) {
+      assertThat(messages().filter(m -> refused(m, End.DESTINATION, now).isEmpty()))
+          .as("the source in %s", now)
+          .extracting(m -> m.getClass().getSimpleName())
+          .containsOnly(
+              switch (now) {
+                case SETUP -> new String[] {"Ready", "Abort"};
+                case ITERATE -> new String[] {"Preset", "Abort"};
+                default -> new String[] {"Preset", "Running", "Abort"};
+              });
+    }
+  }
+
+  @Test
+  void whatMayNotComeIsSaid() {
+    var running = new MigrationMessage.Running();
+    var stopping = new MigrationMessage.Stopping();
+    assertThat(refused(stopping, End.SOURCE, Phase.SETUP))
+        .isEqualTo("the source did not say HELLO first");
+    assertThat(refused(stopping, End.SOURCE, Phase.STOP)).isEqualTo("STOPPING behind STOPPING");
+    assertThat(refused(running, End.SOURCE, Phase.STOP))
+        .isEqualTo("unexpected RUNNING from the source");
+    assertThat(refused(running, End.DESTINATION, Phase.SETUP))
+        .isEqualTo("the destination did not say READY first");
+    assertThat(refused(running, End.DESTINATION, Phase.ITERATE)).isEqualTo("RUNNING before COMMIT");
+    assertThat(refused(new MigrationMessage.Ready(), End.DESTINATION, Phase.ITERATE))
+        .isEqualTo("READY behind READY");
   }
 
   @Test
@@ -96,7 +148,7 @@ class MigrationMessageTest {
     // Every length where it is short, samples of the mebibyte.
     for (int length = 0; length < body; length += Math.max(1, body / 500)) {
       ByteBuffer cut = bytes.slice(MigrationMessage.HEADER, length);
-      assertThatThrownBy(() -> MigrationMessage.decode(bytes.get(0), cut))
+      assertThatThrownBy(() -> MessageTable.read(bytes.get(0), cut))
           .isInstanceOf(VhostException.class);
     }
   }
@@ -108,7 +160,7 @@ class MigrationMessageTest {
     ByteBuffer longer = ByteBuffer.allocate(bytes.limit() - MigrationMessage.HEADER + 1);
     longer.put(0, bytes, MigrationMessage.HEADER, bytes.limit() - MigrationMessage.HEADER);
 
-    assertThatThrownBy(() -> MigrationMessage.decode(bytes.get(0), longer))
+    assertThatThrownBy(() -> MessageTable.read(bytes.get(0), longer))
         .isInstanceOf(VhostException.class)
         .hasMessageContaining("1 bytes behind");
   }
@@ -129,7 +181,7 @@ class MigrationMessageTest {
     for (long[] pages :
         new long[][] {{0, 0}, {0, 4095}, {1, 4096}, {-4096, 4096}, {0, 2 << 20}, {0, -4096}}) {
       ByteBuffer body = ByteBuffer.allocate(12).putLong(pages[0]).putInt((int) pages[1]).flip();
-      assertThatThrownBy(() -> MigrationMessage.decode(4, body))
+      assertThatThrownBy(() -> MessageTable.read(4, body))
           .isInstanceOf(MigrationException.class)
           .hasMessageContaining("pages at");
     }
@@ -139,7 +191,7 @@ class MigrationMessageTest {
   void anotherVersionIsNamed() {
     ByteBuffer body = ByteBuffer.allocate(8).putInt(0, 2);
 
-    assertThatThrownBy(() -> MigrationMessage.decode(1, body))
+    assertThatThrownBy(() -> MessageTable.read(1, body))
         .isInstanceOf(MigrationException.class)
         .hasMessage("migration stream: the other side speaks version 2, this one 1");
   }
@@ -155,7 +207,7 @@ class MigrationMessageTest {
         body[3] = 1;
       }
       try {
-        MigrationMessage.decode(random.nextInt(24), ByteBuffer.wrap(body));
+        MessageTable.read(random.nextInt(24), ByteBuffer.wrap(body));
       } catch (VhostException e) {
         assertThat(e.getMessage()).as("seed %d", seed).isNotBlank().doesNotContain("\n");
       } catch (RuntimeException e) {
@@ -180,7 +232,7 @@ class MigrationMessageTest {
     assertThat(MigrationMessage.bodyLength(encoded))
         .isEqualTo(encoded.remaining() - MigrationMessage.HEADER);
     encoded.position(MigrationMessage.HEADER);
-    assertThat(MigrationMessage.decode(1, encoded)).isEqualTo(hello);
+    assertThat(MessageTable.read(1, encoded)).isEqualTo(hello);
   }
 
   @Test

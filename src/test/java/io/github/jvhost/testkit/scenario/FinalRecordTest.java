@@ -8,7 +8,6 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.VirtioNet;
-import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
 import org.junit.jupiter.api.AfterEach;
@@ -35,19 +34,12 @@ class FinalRecordTest {
 
   private Arrival migrate(PresetupMode mode, BiConsumer<Phase, VhostNet> atTheSource)
       throws Exception {
-    try (var directory = SocketDirectory.create();
-        var hosts = new StillHosts(directory.path(), ledger);
-        Host target = hosts.target();
-        var links = Links.connect(directory.path().resolve("m"))) {
-      var arriving =
-          new FutureTask<>(() ->
-              StillHosts.arrive(
-                  target.devices(), target, new StillHosts.Vm(false), links.destination(), mode));
-      Thread.ofPlatform().daemon().start(arriving);
-      VhostNet source = hosts.source.devices().getFirst();
-      hosts.departure(links.source(), true, phase -> atTheSource.accept(phase, source)).run();
+    try (var m = new StillMigration(ledger)) {
+      var arriving = m.arrive(mode);
+      VhostNet source = m.left();
+      m.departure(true, phase -> atTheSource.accept(phase, source)).run();
       DestinationReport report = arriving.get(30, TimeUnit.SECONDS);
-      VirtioNet model = target.devices().getFirst().model();
+      VirtioNet model = m.arrived().model();
       assertThat(model.queue(0).next()).isEqualTo(source.model().queue(0).next());
       return new Arrival(report, model);
     }

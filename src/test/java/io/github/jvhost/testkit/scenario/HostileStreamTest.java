@@ -319,7 +319,7 @@ class HostileStreamTest {
             f -> f.set(0, f.getFirst().with("net0", "eth0")),
             "the devices differ: the source has [eth0], the destination [net0]"),
         new Nonsense("no HELLO", f -> f.removeFirst(), "did not say HELLO first"),
-        insert("HELLO again", 1, Frame.empty(Frame.READY), "unexpected Ready from the source"),
+        insert("HELLO again", 1, Frame.empty(Frame.READY), "unexpected READY from the source"),
         new Nonsense(
             "an unknown device",
             f -> {
@@ -373,7 +373,7 @@ class HostileStreamTest {
             "a back end's state before STOPPING",
             1,
             stateOf("net0"),
-            "a back end's state, of net0, before STOPPING"),
+            "a back end's state before STOPPING"),
         new Nonsense(
             "a back end's state of an unknown device",
             f -> f.add(indexOf(f, x -> x.type() == Frame.STOPPING) + 1, stateOf("net7")),

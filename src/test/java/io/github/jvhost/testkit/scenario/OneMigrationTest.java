@@ -47,14 +47,13 @@ class OneMigrationTest {
 
   /** Both ends, whose migration is over when the test looks at them. */
   private record Ends(
-      StillHosts hosts,
-      Host target,
+      StillMigration m,
       MigrationSource source,
       MigrationDestination destination,
       SourceReport left,
       DestinationReport arrived) {
     VhostNet arrivedDevice() {
-      return target.devices().getFirst();
+      return m.arrived();
     }
   }
 
@@ -78,28 +77,17 @@ class OneMigrationTest {
   }
 
   private void migrated(Embedder embedder, Look look) throws Exception {
-    try (var directory = SocketDirectory.create();
-        var hosts = new StillHosts(directory.path(), ledger);
-        Host target = hosts.target();
-        var links = Links.connect(directory.path().resolve("m"))) {
+    try (var m = new StillMigration(ledger)) {
       MigrationSource source =
-          hosts
-              .leaving(links.source(), true)
-              .ram(embedder.ram().apply(hosts.ram()))
+          m.leaving(true)
+              .ram(embedder.ram().apply(m.hosts().ram()))
               .listener(embedder.listener())
               .build();
       MigrationDestination destination =
-          StillHosts.arriving(
-              target.devices(),
-              target,
-              new StillHosts.Vm(false),
-              links.destination(),
-              PresetupMode.IMPLICIT);
-      var arriving = new FutureTask<>(destination::run);
-      Thread.ofPlatform().daemon().start(arriving);
+          m.destination(new StillHosts.Vm(false), PresetupMode.IMPLICIT);
+      var arriving = StillMigration.begun(destination);
       SourceReport left = source.run();
-      look.at(
-          new Ends(hosts, target, source, destination, left, arriving.get(30, TimeUnit.SECONDS)));
+      look.at(new Ends(m, source, destination, left, arriving.get(30, TimeUnit.SECONDS)));
     }
   }
 
@@ -113,22 +101,11 @@ class OneMigrationTest {
             thrown.add(accessed(device.get()));
           }
         };
-    try (var directory = SocketDirectory.create();
-        var hosts = new StillHosts(directory.path(), ledger);
-        Host target = hosts.target();
-        var links = Links.connect(directory.path().resolve("m"))) {
-      VhostNet left = hosts.source.devices().getFirst();
+    try (var m = new StillMigration(ledger)) {
+      VhostNet left = m.left();
       device.set(left);
-      var arriving =
-          new FutureTask<>(() ->
-              StillHosts.arrive(
-                  target.devices(),
-                  target,
-                  new StillHosts.Vm(false),
-                  links.destination(),
-                  PresetupMode.OFF));
-      Thread.ofPlatform().daemon().start(arriving);
-      hosts.departure(links.source(), false, listener).run();
+      var arriving = m.arrive(PresetupMode.OFF);
+      m.departure(false, listener).run();
       assertThat(arriving.get(30, TimeUnit.SECONDS).starts()).hasSize(1);
 
       assertThat(thrown).singleElement().isInstanceOf(IllegalStateException.class);
@@ -155,19 +132,11 @@ class OneMigrationTest {
 
   @Test
   void norBesideOneOfWhichNobodyKnowsWhetherItHasMoved() throws Exception {
-    try (var directory = SocketDirectory.create();
-        var hosts = new StillHosts(directory.path(), ledger);
-        Host target = hosts.target();
-        var links = Links.connect(directory.path().resolve("m"))) {
-      VhostNet left = hosts.source.devices().getFirst();
+    try (var m = new StillMigration(ledger)) {
+      VhostNet left = m.left();
       var there = new StillHosts.Vm(false);
-      var arriving =
-          new FutureTask<>(() ->
-              StillHosts.arrive(
-                  target.devices(), target, there, links.destination(), PresetupMode.OFF));
-      Thread.ofPlatform().daemon().start(arriving);
-      MigrationSource source =
-          hosts.departure(links.source(), false, closingBehindCommit(links.source()));
+      var arriving = m.arrive(there, PresetupMode.OFF);
+      MigrationSource source = m.departure(false, closingBehindCommit(m.link()));
 
       assertThatThrownBy(source::run)
           .isInstanceOf(MigrationException.class)
@@ -199,33 +168,22 @@ class OneMigrationTest {
   @Test
   void theTimeThatPausingTakesIsPartOfTheDowntime() throws Exception {
     List<Long> asked = new ArrayList<>();
-    try (var directory = SocketDirectory.create();
-        var hosts = new StillHosts(directory.path(), ledger);
-        Host target = hosts.target();
-        var links = Links.connect(directory.path().resolve("m"))) {
+    try (var m = new StillMigration(ledger)) {
       VmControl vm =
           new VmControl() {
             @Override
             public void pause() {
               asked.add(System.nanoTime());
-              hosts.sourceVm.pause();
+              m.hosts().sourceVm.pause();
             }
 
             @Override
             public void resume() {
-              hosts.sourceVm.resume();
+              m.hosts().sourceVm.resume();
             }
           };
-      var arriving =
-          new FutureTask<>(() ->
-              StillHosts.arrive(
-                  target.devices(),
-                  target,
-                  new StillHosts.Vm(false),
-                  links.destination(),
-                  PresetupMode.OFF));
-      Thread.ofPlatform().daemon().start(arriving);
-      SourceReport left = hosts.leaving(links.source(), false).vm(vm).build().run();
+      var arriving = m.arrive(PresetupMode.OFF);
+      SourceReport left = m.leaving(false).vm(vm).build().run();
       assertThat(arriving.get(30, TimeUnit.SECONDS).starts()).hasSize(1);
 
       assertThat(asked.getFirst()).isBetween(left.pausingNanos(), left.pausedNanos());
@@ -252,7 +210,7 @@ class OneMigrationTest {
               .as("the guest's device is left alone")
               .isTrue();
           assertThat(ends.arrivedDevice().connected()).isTrue();
-          assertThat(ends.hosts().sourceVm.runs()).isFalse();
+          assertThat(ends.m().hosts().sourceVm.runs()).isFalse();
         });
   }
 
@@ -276,21 +234,10 @@ class OneMigrationTest {
   private void goesWell(
       AtomicReference<@Nullable MigrationSource> source, MigrationListener listener)
       throws Exception {
-    try (var directory = SocketDirectory.create();
-        var hosts = new StillHosts(directory.path(), ledger);
-        Host target = hosts.target();
-        var links = Links.connect(directory.path().resolve("m"))) {
-      MigrationSource leaving = hosts.departure(links.source(), false, listener);
+    try (var m = new StillMigration(ledger)) {
+      MigrationSource leaving = m.departure(false, listener);
       source.set(leaving);
-      var arriving =
-          new FutureTask<>(() ->
-              StillHosts.arrive(
-                  target.devices(),
-                  target,
-                  new StillHosts.Vm(false),
-                  links.destination(),
-                  PresetupMode.OFF));
-      Thread.ofPlatform().daemon().start(arriving);
+      var arriving = m.arrive(PresetupMode.OFF);
       leaving.run();
       assertThat(arriving.get(30, TimeUnit.SECONDS).starts()).hasSize(1);
     }
@@ -370,17 +317,11 @@ class OneMigrationTest {
             thrown.add(accessed(device.get()));
           }
         };
-    try (var directory = SocketDirectory.create();
-        var hosts = new StillHosts(directory.path(), ledger);
-        Host target = hosts.target();
-        var links = Links.connect(directory.path().resolve("m"))) {
-      device.set(target.devices().getFirst());
-      MigrationDestination destination =
-          StillHosts.arriving(
-              target.devices(), target, vm, links.destination(), PresetupMode.IMPLICIT);
-      var arriving = new FutureTask<>(destination::run);
-      Thread.ofPlatform().daemon().start(arriving);
-      hosts.leave(links.source(), true);
+    try (var m = new StillMigration(ledger)) {
+      device.set(m.arrived());
+      MigrationDestination destination = m.destination(vm, PresetupMode.IMPLICIT);
+      var arriving = StillMigration.begun(destination);
+      m.leaving(true).build().run();
 
       DestinationReport arrived = arriving.get(30, TimeUnit.SECONDS);
 
@@ -389,7 +330,7 @@ class OneMigrationTest {
           .hasMessageContaining("net0: this thread carries out a transition")
           .hasMessageContaining("when run() has returned");
       assertThat(arrived.starts()).allMatch(start -> start.running());
-      target.devices().getFirst().access(() -> {}); // now it may
+      m.arrived().access(() -> {}); // now it may
     }
   }
 
@@ -397,23 +338,10 @@ class OneMigrationTest {
   void noneOfTheSourcesDevicesIsTouchedAtTheHandOver() throws Exception {
     AtomicReference<@Nullable VhostNet> device = new AtomicReference<>();
     List<Throwable> thrown = new ArrayList<>();
-    try (var directory = SocketDirectory.create();
-        var hosts = new StillHosts(directory.path(), ledger);
-        Host target = hosts.target();
-        var links = Links.connect(directory.path().resolve("m"))) {
-      device.set(hosts.source.devices().getFirst());
-      var arriving =
-          new FutureTask<>(() ->
-              StillHosts.arrive(
-                  target.devices(),
-                  target,
-                  new StillHosts.Vm(false),
-                  links.destination(),
-                  PresetupMode.IMPLICIT));
-      Thread.ofPlatform().daemon().start(arriving);
-      hosts
-          .departure(
-              links.source(),
+    try (var m = new StillMigration(ledger)) {
+      device.set(m.left());
+      var arriving = m.arrive(PresetupMode.IMPLICIT);
+      m.departure(
               true,
               phase -> {
                 if (phase == Phase.HAND_OVER) {
@@ -422,7 +350,7 @@ class OneMigrationTest {
               })
           .run();
       assertThat(arriving.get(30, TimeUnit.SECONDS).starts()).hasSize(1);
-      assertThat(hosts.source.devices().getFirst().running()).isFalse();
+      assertThat(m.left().running()).isFalse();
     }
     assertThat(thrown).singleElement().isInstanceOf(IllegalStateException.class);
   }
@@ -455,7 +383,7 @@ class OneMigrationTest {
         ends -> {
           assertThat(ends.left().runningNanos()).isGreaterThan(ends.left().pausedNanos());
           assertThat(ends.left().stops()).hasSize(1);
-          assertThat(ends.hosts().sourceVm.runs()).isFalse();
+          assertThat(ends.m().hosts().sourceVm.runs()).isFalse();
         });
   }
 
@@ -525,21 +453,12 @@ class OneMigrationTest {
             throw new IllegalStateException("and stuck");
           }
         };
-    try (var directory = SocketDirectory.create();
-        var hosts = new StillHosts(directory.path(), ledger);
-        Host target = hosts.target();
-        var links = Links.connect(directory.path().resolve("m"))) {
-      MigrationDestination destination =
-          StillHosts.arriving(
-              target.devices(),
-              target,
-              new StillHosts.Vm(false),
-              links.destination(),
-              PresetupMode.OFF);
+    try (var m = new StillMigration(ledger)) {
+      MigrationDestination destination = m.destination(new StillHosts.Vm(false), PresetupMode.OFF);
       var arriving = new FutureTask<>(() -> thrownElsewhere(destination::run));
       Thread.ofPlatform().daemon().start(arriving);
 
-      MigrationSource source = hosts.leaving(links.source(), false).vm(vm).build();
+      MigrationSource source = m.leaving(false).vm(vm).build();
 
       assertThatThrownBy(source::run)
           .isInstanceOf(MigrationException.class)

@@ -14,7 +14,6 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import java.nio.ByteBuffer;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -90,15 +89,12 @@ class WhateverIsThrownTest {
   }
 
   private void fails(Embedder embedder, String said) throws Exception {
-    try (var directory = SocketDirectory.create();
-        var hosts = new StillHosts(directory.path(), ledger);
-        Host target = hosts.target();
-        var links = Links.connect(directory.path().resolve("m"))) {
+    try (var m = new StillMigration(ledger)) {
       VmControl failing =
           new VmControl() {
             @Override
             public void pause() {
-              hosts.sourceVm.pause();
+              m.hosts().sourceVm.pause();
               if (said.equals("half paused")) {
                 throw new IllegalStateException(said);
               }
@@ -107,29 +103,20 @@ class WhateverIsThrownTest {
 
             @Override
             public void resume() {
-              hosts.sourceVm.resume();
+              m.hosts().sourceVm.resume();
             }
           };
-      var arriving =
-          new FutureTask<>(() ->
-              StillHosts.arrive(
-                  target.devices(),
-                  target,
-                  new StillHosts.Vm(false),
-                  links.destination(),
-                  PresetupMode.OFF));
-      Thread.ofPlatform().daemon().start(arriving);
-      MigrationSource source =
-          embedder.with(hosts.leaving(links.source(), false), failing, links.source()).build();
+      var arriving = m.arrive(PresetupMode.OFF);
+      MigrationSource source = embedder.with(m.leaving(false), failing, m.link()).build();
 
       assertThatThrownBy(source::run)
           .isInstanceOf(MigrationException.class)
           .hasMessageContaining(said)
           .hasMessageContaining("the guest runs on, on the source");
 
-      assertThat(hosts.sourceVm.runs()).isTrue();
-      assertThat(hosts.source.devices().getFirst().running()).isTrue();
-      links.source().close();
+      assertThat(m.hosts().sourceVm.runs()).isTrue();
+      assertThat(m.left().running()).isTrue();
+      m.link().close();
       assertThatThrownBy(() -> arriving.get(30, TimeUnit.SECONDS))
           .isInstanceOf(ExecutionException.class)
           .hasCauseInstanceOf(MigrationException.class);
@@ -138,10 +125,7 @@ class WhateverIsThrownTest {
 
   @Test
   void anErrorAtTheDestinationIsSaidToTheSource() throws Exception {
-    try (var directory = SocketDirectory.create();
-        var hosts = new StillHosts(directory.path(), ledger);
-        Host target = hosts.target();
-        var links = Links.connect(directory.path().resolve("m"))) {
+    try (var m = new StillMigration(ledger)) {
       VmControl vm =
           new VmControl() {
             @Override
@@ -152,18 +136,14 @@ class WhateverIsThrownTest {
               throw new Unheard();
             }
           };
-      var arriving =
-          new FutureTask<>(() ->
-              StillHosts.arrive(
-                  target.devices(), target, vm, links.destination(), PresetupMode.OFF));
-      Thread.ofPlatform().daemon().start(arriving);
+      var arriving = m.arrive(vm, PresetupMode.OFF);
 
-      assertThatThrownBy(() -> hosts.leave(links.source(), false))
+      assertThatThrownBy(() -> m.leaving(false).build().run())
           .isInstanceOf(MigrationException.class)
           .hasMessageContaining("the destination gave up")
           .hasMessageContaining("the guest runs on, on the source");
 
-      assertThat(hosts.sourceVm.runs()).isTrue();
+      assertThat(m.hosts().sourceVm.runs()).isTrue();
       assertThatThrownBy(() -> arriving.get(30, TimeUnit.SECONDS))
           .hasCauseInstanceOf(MigrationException.class);
     }
@@ -171,22 +151,10 @@ class WhateverIsThrownTest {
 
   @Test
   void anInterruptBetweenCommitAndRunningIsHandedOn() throws Exception {
-    try (var directory = SocketDirectory.create();
-        var hosts = new StillHosts(directory.path(), ledger);
-        Host target = hosts.target();
-        var links = Links.connect(directory.path().resolve("m"))) {
-      var arriving =
-          new FutureTask<>(() ->
-              StillHosts.arrive(
-                  target.devices(),
-                  target,
-                  new StillHosts.Vm(false),
-                  links.destination(),
-                  PresetupMode.OFF));
-      Thread.ofPlatform().daemon().start(arriving);
+    try (var m = new StillMigration(ledger)) {
+      var arriving = m.arrive(PresetupMode.OFF);
       MigrationSource source =
-          hosts.departure(
-              links.source(),
+          m.departure(
               false,
               phase -> {
                 if (phase == Phase.HAND_OVER) {
@@ -201,7 +169,7 @@ class WhateverIsThrownTest {
       }
 
       assertThat(handedOn).isTrue();
-      assertThat(hosts.sourceVm.runs()).isFalse();
+      assertThat(m.hosts().sourceVm.runs()).isFalse();
       assertThat(arriving.get(30, TimeUnit.SECONDS).starts()).allMatch(start -> start.running());
     }
   }
