@@ -313,9 +313,7 @@ public final class MigrationSource {
     long runningAt = clock.enter(Phase.DONE);
     rounds.add(lastPages);
     List<Outcome> stops = new ArrayList<>();
-    Settled.run(
-        "source: giving up the devices",
-        () -> devices.forEach(device -> device.migration().handedOver()));
+    giveUpDevices();
     Settled.run("source: taking up how the devices stopped", () -> stops.addAll(outcomesOf(stop)));
     Settled.run("source: the listener", () -> listener.phase(Phase.DONE));
     Settled.run("source: the recording", () -> clock.end(null));
@@ -348,8 +346,7 @@ public final class MigrationSource {
         yield end;
       }
       case HANDED_OVER, THERE -> {
-        // It may run there: whoever waits for one of the devices does not start it here.
-        devices.forEach(device -> device.migration().handedOver());
+        giveUpDevices();
         endStop();
         yield new MigrationException(
             "%s; everything had been handed over, so the guest stays stopped here: it runs on the destination, or nowhere"
@@ -482,6 +479,13 @@ public final class MigrationSource {
       take(message);
     } while (!(message instanceof MigrationMessage.Running));
     guest = Guest.THERE;
+  }
+
+  /** The guest may run there: whoever waits for one of the devices does not start it here. */
+  private void giveUpDevices() {
+    for (VhostNet device : devices) {
+      Settled.run("source: giving up " + device.name(), device.migration()::handedOver);
+    }
   }
 
   /** The devices can be used again, or closed. */
