@@ -54,7 +54,6 @@ class VisibleTypesTest {
           Map.entry("vhost.plan.Execution", "another carrier than vhost-user implements it"),
           Map.entry("vhost.plan.PreparedPlan", "another carrier than vhost-user may use it"),
           Map.entry("vhost.plan.Planner", "for whoever plans without a device: tools, a mediator"),
-          Map.entry("vhost.plan.QemuStartOrder", "only vhost calls it"),
           Map.entry("vhost.plan.StoppedRings", "a carrier is given one"),
           Map.entry("vmstate.NetSectionName", "only the command calls it"),
           Map.entry("vmstate.SavedField", "only the command shows it"),

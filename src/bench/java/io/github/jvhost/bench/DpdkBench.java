@@ -6,6 +6,7 @@ import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.dpdk.Testpmd;
+import io.github.jvhost.testkit.scenario.QemuOrder;
 import io.github.jvhost.vhost.PresetupResult;
 import io.github.jvhost.vhost.RehearsalDevice;
 import io.github.jvhost.vhost.StartOrder;
@@ -143,7 +144,7 @@ public final class DpdkBench implements Bench {
   private static long off(StillMachine machine, Testpmd testpmd) {
     List<VhostNet> nets = connect(machine, testpmd);
     try {
-      try (var window = new StartWindow(nets, StartOrder.QEMU)) {
+      try (var window = new StartWindow(nets, QemuOrder.QEMU)) {
         return nanos(window, nets, states(machine, nets));
       }
     } finally {

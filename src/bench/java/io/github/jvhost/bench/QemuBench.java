@@ -13,6 +13,7 @@ import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.RecordedMessage;
 import io.github.jvhost.testkit.qemu.QemuSystem;
+import io.github.jvhost.testkit.scenario.QemuOrder;
 import io.github.jvhost.vhost.PresetupResult;
 import io.github.jvhost.vhost.StartOrder;
 import io.github.jvhost.vhost.VhostNet;
@@ -142,7 +143,7 @@ public final class QemuBench implements Bench {
   private static long baseline(StillMachine machine, MockBackEnd backEnd) {
     List<VhostNet> nets = connect(machine, backEnd);
     try {
-      return window(nets, StartOrder.QEMU, machine, backEnd);
+      return window(nets, QemuOrder.QEMU, machine, backEnd);
     } finally {
       nets.forEach(VhostNet::close);
     }

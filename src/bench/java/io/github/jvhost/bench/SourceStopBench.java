@@ -3,6 +3,7 @@ package io.github.jvhost.bench;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.scenario.QemuOrder;
 import io.github.jvhost.vhost.DeviceStop;
 import io.github.jvhost.vhost.StartOrder;
 import io.github.jvhost.vhost.StartResult;
@@ -50,7 +51,7 @@ public final class SourceStopBench implements Bench {
                 effort,
                 List.of(
                     () -> stop(nets.get(0), StartOrder.PLANNED),
-                    () -> stop(nets.get(1), StartOrder.QEMU)));
+                    () -> stop(nets.get(1), QemuOrder.QEMU)));
         return QUESTION.timed(times.get(0), times.get(1));
       } finally {
         Arrivals.leave(nets);

@@ -2,9 +2,9 @@ package io.github.jvhost.bench;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.vhost.DeviceStart;
 import io.github.jvhost.vhost.StartOrder;
 import io.github.jvhost.vhost.StartResult;
-import io.github.jvhost.vhost.StopWindow;
 import io.github.jvhost.vhost.VhostNet;
 import java.util.List;
 
@@ -18,12 +18,12 @@ import java.util.List;
  * </pre>
  */
 final class StartWindow implements AutoCloseable {
-  private final StopWindow window;
+  private final DeviceStart window;
   private List<StartResult> results = List.of();
 
   /** Makes ready what can be made ready before the guest stops. */
   StartWindow(List<VhostNet> nets, StartOrder order) {
-    window = new StopWindow(nets, order);
+    window = new DeviceStart(nets, order);
   }
 
   /**

@@ -4,6 +4,7 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.bench.AnsweringPeer.Conversation;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.scenario.QemuOrder;
 import io.github.jvhost.vhost.StartOrder;
 import io.github.jvhost.vhost.VhostNet;
 import java.time.Duration;
@@ -111,7 +112,7 @@ final class WindowContest implements AutoCloseable {
 
   /** Ours, with nothing told early, as QEMU does it. Nanoseconds of the window. */
   long off() {
-    return WindowRound.go(arrivals, backEnd, devices, StartOrder.QEMU).nanos();
+    return WindowRound.go(arrivals, backEnd, devices, QemuOrder.QEMU).nanos();
   }
 
   private void requireTheSame(String who, List<Conversation> heard) {

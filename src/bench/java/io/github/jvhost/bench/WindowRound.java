@@ -18,15 +18,15 @@ record WindowRound(long nanos, int messages, List<Conversation> heard) {
    * Goes through it.
    *
    * @param devices how many, the first ones of the back end
-   * @param order {@link StartOrder#PLANNED} after an explicit presetup; {@link StartOrder#QEMU}
-   *     with nothing told early
+   * @param order {@link StartOrder#PLANNED} after an explicit presetup; QEMU's order with nothing
+   *     told early
    */
   static WindowRound go(Arrivals arrivals, AnsweringPeer backEnd, int devices, StartOrder order) {
     List<VhostNet> nets = arrivals.connect(backEnd.sockets(devices));
     long nanos;
     int messages;
     try {
-      if (order == StartOrder.PLANNED) {
+      if (order.sideBySide()) {
         arrivals.presetup(nets);
       }
       try (var window = new StartWindow(nets, order)) {

@@ -2,9 +2,9 @@ package io.github.jvhost.migration;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.memory.MemoryRegion;
+import io.github.jvhost.vhost.DeviceStart;
 import io.github.jvhost.vhost.PresetupResult;
 import io.github.jvhost.vhost.StartResult;
-import io.github.jvhost.vhost.StopWindow;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vmstate.DeviceRecord;
@@ -63,7 +63,7 @@ public final class MigrationDestination {
   private long startedAt;
   private long resumedAt;
   private boolean workerFinished;
-  private @Nullable StopWindow window;
+  private @Nullable DeviceStart window;
   private boolean presetupAbandoned;
   private long endPresetupNanos;
 
@@ -240,7 +240,7 @@ public final class MigrationDestination {
     settle("the recording", () -> resumedAt = clock.endPart("resume"));
     settle("telling the source", () -> stream.send(new MigrationMessage.Running()));
     List<StartResult> starts = new ArrayList<>();
-    StopWindow opened = window;
+    DeviceStart opened = window;
     if (opened != null) {
       settle("taking up how the devices started", () -> starts.addAll(opened.results()));
     }
@@ -281,7 +281,7 @@ public final class MigrationDestination {
   /** The devices are this thread's again. */
   private void release() {
     settle("ending presetup", this::finishPresetup);
-    StopWindow opened = window;
+    DeviceStart opened = window;
     if (opened != null) {
       settle("closing the stop window", opened::close);
     }
@@ -385,7 +385,7 @@ public final class MigrationDestination {
   private void prepareWindow() {
     finishPresetup();
     if (window == null && !devices.isEmpty()) {
-      window = new StopWindow(List.copyOf(devices.values()), options.order());
+      window = new DeviceStart(List.copyOf(devices.values()), options.order());
     }
   }
 

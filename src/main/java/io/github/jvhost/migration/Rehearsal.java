@@ -3,9 +3,9 @@ package io.github.jvhost.migration;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.vhost.DeviceStart;
 import io.github.jvhost.vhost.RehearsalDevice;
 import io.github.jvhost.vhost.StartOrder;
-import io.github.jvhost.vhost.StopWindow;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.VirtioNetState;
@@ -148,7 +148,7 @@ final class Rehearsal {
   }
 
   private static void window(List<Actor> actors, List<VhostNet> nets, boolean changed) {
-    try (var window = new StopWindow(nets, StartOrder.PLANNED)) {
+    try (var window = new DeviceStart(nets, StartOrder.PLANNED)) {
       actors.forEach(actor -> actor.restore(changed));
       window.start();
     }

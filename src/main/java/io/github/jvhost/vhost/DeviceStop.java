@@ -1,19 +1,15 @@
 package io.github.jvhost.vhost;
 
-import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndGoneException;
-import io.github.jvhost.sys.Deadline;
-import io.github.jvhost.vhost.plan.Execution;
 import io.github.jvhost.vhost.plan.Outcome;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
- * Stops the devices of a VM side by side, at the source of a migration: {@link StopWindow}'s other
- * end, and made ahead of time like it. Between {@link #stop} and its return no object is made for a
- * device that is as it was when this was made.
+ * Stops the devices of a VM side by side, at the source of a migration: {@link DeviceStart}'s other
+ * end. The stop of each device is planned and encoded when this is made; it is sent as it is if the
+ * device has not changed since.
  *
  * <pre>
  *   new          guest runs
@@ -26,31 +22,21 @@ import org.jspecify.annotations.Nullable;
  * devices waits.
  */
 public final class DeviceStop implements AutoCloseable {
-  private final List<VhostNet> nets;
   private final StartOrder order;
-  private final @Nullable Execution[] executions;
-  private final @Nullable Outcome[] outcomes;
-
-  private final SideBySide sideBySide;
-  private final Deadline deadline;
-  private boolean stopped;
+  private final Transition transition;
 
   /**
    * For devices that run.
    *
    * @param nets one or more, each once
-   * @param order the planner's, or the baseline, in which each base is waited for
+   * @param order the planner's, or one to compare it with
    */
   public DeviceStop(List<VhostNet> nets, StartOrder order) {
-    this.nets = List.copyOf(nets);
     this.order = order;
-    this.executions = new Execution[nets.size()];
-    this.outcomes = new Outcome[nets.size()];
-    this.deadline = SideBySide.longestDeadline(this.nets, VhostNet::transitionDeadline);
-    if (order == StartOrder.PLANNED) {
-      this.nets.forEach(net -> net.migration().prepareStop());
+    if (order.sideBySide()) {
+      nets.forEach(net -> net.migration().prepareStop());
     }
-    this.sideBySide = new SideBySide(nets.size());
+    this.transition = new Transition(nets, order.sideBySide(), Transition.longestDeadline(nets));
   }
 
   /**
@@ -62,50 +48,14 @@ public final class DeviceStop implements AutoCloseable {
    * @throws IllegalStateException it was called before
    */
   public void stop() {
-    if (stopped) {
-      throw new IllegalStateException("devices are stopped once");
-    }
-    stopped = true;
-    deadline.restart();
     try {
-      for (int i = 0; i < executions.length; i++) {
-        begin(i, nets.get(i));
-      }
+      transition.carryOut((net, _) -> net.beginStop(order), null);
     } catch (VhostException e) {
-      // One that cannot even begin keeps the others from being told half of theirs.
-      for (Execution begun : executions) {
-        if (begun != null) {
-          begun.abandon(e);
-        }
-      }
+      transition.giveUp(e);
       throw e;
     }
-    if (order == StartOrder.PLANNED) {
-      sideBySide.run(deadline, null);
-    }
-    takeBases();
-  }
-
-  /** What was begun is to be finished, whatever fails behind that. */
-  private void begin(int index, VhostNet net) {
-    if (order == StartOrder.QEMU) {
-      // As the baseline does: each only when the one before is done.
-      Execution execution = net.migration().beginStop(order);
-      executions[index] = execution;
-      SideBySide.run(List.of(execution), net.transitionDeadline());
-      return;
-    }
-    Execution execution = net.migration().beginStop(order);
-    executions[index] = execution;
-    sideBySide.take(index, execution);
-  }
-
-  private void takeBases() {
-    for (int i = 0; i < executions.length; i++) {
-      Execution execution = executions[i];
-      if (execution != null) {
-        outcomes[i] = nets.get(i).migration().fold(execution);
-      }
+    for (int i = 0; i < transition.size(); i++) {
+      transition.fold(i);
     }
   }
 
@@ -119,16 +69,17 @@ public final class DeviceStop implements AutoCloseable {
    *     over then
    */
   public void requireStopped() {
-    for (int i = 0; i < outcomes.length; i++) {
-      Outcome outcome = outcomes[i];
+    for (int i = 0; i < transition.size(); i++) {
+      Outcome outcome = transition.outcome(i);
       VhostException failure = outcome == null ? null : outcome.failure();
       // Where nothing was told there was no connection: how that one ended counts, see below.
-      if (failure != null
+      if (outcome != null
+          && failure != null
           && outcome.stepsTold() > 0
           && !(failure instanceof BackEndGoneException)) {
-        throw NetConnection.mayStillWrite(nets.get(i).name(), failure);
+        throw NetConnection.mayStillWrite(transition.net(i).name(), failure);
       }
-      nets.get(i).migration().requireNoneLeftServing();
+      transition.net(i).migration().requireNoneLeftServing();
     }
   }
 
@@ -140,8 +91,8 @@ public final class DeviceStop implements AutoCloseable {
    *     would let a back end write into memory that the guest uses for something else
    */
   public void requirePositions() {
-    for (int i = 0; i < nets.size(); i++) { // without an iterator: a guest is stopped
-      nets.get(i).migration().requireRingPositions();
+    for (int i = 0; i < transition.size(); i++) {
+      transition.net(i).migration().requireRingPositions();
     }
   }
 
@@ -150,20 +101,10 @@ public final class DeviceStop implements AutoCloseable {
    * are left out} The devices can be used again.
    */
   public List<Outcome> outcomes() {
-    List<Outcome> all = new ArrayList<>(outcomes.length);
-    for (int i = 0; i < outcomes.length; i++) {
-      Execution execution = executions[i];
-      Outcome outcome = outcomes[i];
-      if (execution != null) {
-        executions[i] = null;
-        if (outcome != null) {
-          nets.get(i).migration().letGo();
-        } else {
-          execution.abandon(new VhostException("the stop was given up", Recovery.RECONNECT));
-          outcome = nets.get(i).migration().finish(execution);
-          outcomes[i] = outcome;
-        }
-      }
+    List<Outcome> all = new ArrayList<>(transition.size());
+    for (int i = 0; i < transition.size(); i++) {
+      transition.finish(i);
+      Outcome outcome = transition.outcome(i);
       if (outcome != null) {
         all.add(outcome);
       }
@@ -171,13 +112,11 @@ public final class DeviceStop implements AutoCloseable {
     return all;
   }
 
-  /** Frees what it waits with, and takes {@link #outcomes} up if nobody has asked for them. */
+  /**
+   * Frees what it waits with, and lets the devices go if nobody has asked for {@link #outcomes}.
+   */
   @Override
   public void close() {
-    try {
-      outcomes();
-    } finally {
-      sideBySide.close();
-    }
+    transition.close();
   }
 }

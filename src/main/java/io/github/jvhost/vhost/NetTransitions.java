@@ -14,7 +14,6 @@ import io.github.jvhost.vhost.plan.Execution;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.PresetupMode;
-import io.github.jvhost.vhost.plan.QemuStartOrder;
 import io.github.jvhost.vhost.plan.RefusedBase;
 import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.virtio.VirtioNet;
@@ -207,16 +206,13 @@ final class NetTransitions {
     }
     breakWhatCannotGoOn();
     if (!(linkComesBack ? mayRunAgain() : shouldRun())) {
-      return planStop(DeviceConfig.Lifecycle.STOPPED);
+      return device.plan(stopped());
     }
     if (!running()) {
       indexes.requireRecovered();
     }
     DeviceConfig desired = runningConfig(true);
-    return switch (order) {
-      case PLANNED -> device.plan(desired);
-      case QEMU -> QemuStartOrder.plan(desired, device.capabilities());
-    };
+    return order.start(device.shadow(), desired, device.capabilities());
   }
 
   /**
@@ -281,7 +277,7 @@ final class NetTransitions {
     preparedStop = null;
     Carrier opened = device.connection();
     if (running() && opened != null) {
-      Plan plan = planStop(DeviceConfig.Lifecycle.STOPPED);
+      Plan plan = device.plan(stopped());
       preparedStop = PreparedTransition.of(plan, opened, device.shadow(), deadline);
     }
   }
@@ -333,19 +329,23 @@ final class NetTransitions {
     if (!again || !plan.goesOnWhereARingStops()) {
       return plan;
     }
-    carryOut(planStop(DeviceConfig.Lifecycle.STOPPED)).orThrow();
+    carryOut(device.plan(stopped())).orThrow();
     return planStart(StartOrder.PLANNED);
   }
 
   /** How a device stops that is to stay so, whatever its back end does. */
-  Plan planStopForGood() {
+  Plan planStopForGood(StartOrder order) {
     wanted = false;
-    return planStop(DeviceConfig.Lifecycle.STOPPED);
+    return order.stop(device.shadow(), stopped(), device.capabilities());
+  }
+
+  private DeviceConfig stopped() {
+    return stopped(DeviceConfig.Lifecycle.STOPPED);
   }
 
   /** Says nothing of the rings: a device can be stopped whatever its driver has written there. */
-  private Plan planStop(DeviceConfig.Lifecycle lifecycle) {
-    return device.plan(new DeviceConfig(lifecycle, 0, null, memory.table(), null, List.of(), 0));
+  private DeviceConfig stopped(DeviceConfig.Lifecycle lifecycle) {
+    return new DeviceConfig(lifecycle, 0, null, memory.table(), null, List.of(), 0);
   }
 
   /**
@@ -388,7 +388,7 @@ final class NetTransitions {
     Execution execution = begin(plan, deadline);
     boolean ran = false;
     try {
-      SideBySide.run(List.of(execution), deadline);
+      Flights.run(List.of(execution), deadline);
       ran = true;
     } finally {
       if (!ran) {
@@ -473,7 +473,7 @@ final class NetTransitions {
   /** The driver has reset the device: its rings begin anew, so the back end stops in between. */
   void driverHasReset() {
     if (running()) {
-      carryOut(planStop(DeviceConfig.Lifecycle.RESET));
+      carryOut(device.plan(stopped(DeviceConfig.Lifecycle.RESET)));
     }
     Carrier opened = device.connection();
     if (opened != null) {

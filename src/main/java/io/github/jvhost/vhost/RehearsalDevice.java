@@ -21,7 +21,7 @@ import java.util.List;
  * the real window walks, through the very same calls.
  *
  * <pre>
- *   rehearsal --&gt; preset --&gt; [ restore --&gt; StopWindow.start --&gt; rewind ] again and again
+ *   rehearsal --&gt; preset --&gt; [ restore --&gt; DeviceStart.start --&gt; rewind ] again and again
  * </pre>
  *
  * <p>For one thread.

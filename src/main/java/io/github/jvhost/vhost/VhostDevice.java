@@ -304,7 +304,7 @@ public final class VhostDevice implements AutoCloseable {
     for (int i = 0; i < devices.size(); i++) {
       executions.add(devices.get(i).begin(plans.get(i), deadline, StoppedRings.AS_ANSWERED));
     }
-    SideBySide.run(executions, deadline);
+    Flights.run(executions, deadline);
     List<Outcome> outcomes = new ArrayList<>(devices.size());
     for (int i = 0; i < devices.size(); i++) {
       outcomes.add(devices.get(i).finish(executions.get(i)));

@@ -263,7 +263,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   public Outcome stop() {
     try (var _ = lock.hold()) {
       transitions.takeTurn();
-      return transitions.carryOut(transitions.planStopForGood());
+      return transitions.carryOut(transitions.planStopForGood(StartOrder.PLANNED));
     }
   }
 

@@ -10,8 +10,8 @@ import io.github.jvhost.virtio.VirtioNetState;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.BooleanSupplier;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -57,60 +57,70 @@ public final class VhostNetGroup {
    */
   public static List<PresetupResult> presetup(
       PresetupMode mode, List<EarlyState> devices, BooleanSupplier cancelled) {
-    List<@Nullable Execution> executions = new ArrayList<>(devices.size());
+    if (devices.isEmpty()) {
+      return List.of();
+    }
     List<PresetupResult> results = new ArrayList<>(devices.size());
-    List<Execution> begun = new ArrayList<>(devices.size());
-    try {
-      for (EarlyState early : devices) {
-        VhostNetMigration net = early.net().migration();
-        VhostNetMigration.EarlyBeginning beginning =
-            mode == PresetupMode.OFF
-                ? new VhostNetMigration.EarlyBeginning(null, "switched off")
-                : net.beginPresetup(
-                    mode, early.state(), early.generation(), net.presetupDeadline());
-        Execution execution = beginning.execution();
-        executions.add(execution);
-        if (execution == null) {
-          results.add(PresetupResult.skipped(early.generation(), beginning.why()));
-          if (mode != PresetupMode.OFF) {
-            net.fellBack(beginning.why());
+    List<VhostNet> nets = devices.stream().map(EarlyState::net).toList();
+    Deadline deadline = Transition.longestDeadline(devices, EarlyState::deadline);
+    try (var transition = new Transition(nets, true, deadline)) {
+      try {
+        transition.carryOut(
+            (net, i) -> {
+              EarlyState early = devices.get(i);
+              VhostNetMigration.EarlyBeginning beginning = begin(mode, net, early);
+              results.add(begun(early.generation(), beginning));
+              return beginning.execution();
+            },
+            cancelled);
+        for (int i = 0; i < devices.size(); i++) {
+          if (transition.execution(i) != null) {
+            results.set(i, finishPresetup(transition, i, results.get(i)));
           }
-        } else {
-          results.add(new PresetupResult(early.generation(), true, null, execution.plan(), 0));
-          begun.add(execution);
         }
+      } catch (Throwable e) { // an Error of the caller's, too
+        giveUp(transition, e);
+        throw e;
       }
-      if (!begun.isEmpty()) {
-        SideBySide.run(begun, SideBySide.longestDeadline(devices, EarlyState::deadline), cancelled);
-      }
-      for (int i = 0; i < devices.size(); i++) {
-        Execution execution = executions.set(i, null);
-        if (execution != null) {
-          results.set(i, finishPresetup(devices.get(i), execution));
-        }
-      }
-    } catch (Throwable e) { // an Error of the caller's, too
-      giveUp(devices, executions, e);
-      throw e;
     }
     return results;
+  }
+
+  private static VhostNetMigration.EarlyBeginning begin(
+      PresetupMode mode, VhostNetMigration net, EarlyState early) {
+    if (mode == PresetupMode.OFF) {
+      return new VhostNetMigration.EarlyBeginning(null, "switched off");
+    }
+    VhostNetMigration.EarlyBeginning beginning =
+        net.beginPresetup(mode, early.state(), early.generation(), net.presetupDeadline());
+    if (beginning.execution() == null) {
+      net.fellBack(beginning.why());
+    }
+    return beginning;
+  }
+
+  private static PresetupResult begun(int generation, VhostNetMigration.EarlyBeginning beginning) {
+    Execution execution = beginning.execution();
+    return execution == null
+        ? PresetupResult.skipped(generation, beginning.why())
+        : new PresetupResult(generation, true, null, execution.plan(), 0);
   }
 
   /**
    * What was begun is finished, so that whoever wants a device next gets its turn: a device could
    * not even begin, there was nothing to wait with, or the caller's own code threw.
    */
-  private static void giveUp(
-      List<EarlyState> devices, List<@Nullable Execution> begun, Throwable why) {
-    for (int i = 0; i < begun.size(); i++) {
-      Execution execution = begun.get(i);
+  private static void giveUp(Transition transition, Throwable why) {
+    String note = "the early set-up of the devices was given up: " + why;
+    for (int i = 0; i < transition.size(); i++) {
+      Execution execution = transition.execution(i);
       if (execution != null) {
-        String note = "the early set-up of the devices was given up: " + why;
         execution.abandon(new VhostException(note, Recovery.RETRY, why));
-        VhostNetMigration net = devices.get(i).net().migration();
         try {
-          if (net.finish(execution).stepsTold() > 0) {
-            net.reconnectOnly(note); // half told is worse than not told
+          transition.finish(i);
+          Outcome outcome = transition.outcome(i);
+          if (outcome != null && outcome.stepsTold() > 0) {
+            transition.net(i).migration().reconnectOnly(note); // half told is worse than not told
           }
         } catch (RuntimeException e) { // the others are finished all the same
           why.addSuppressed(e);
@@ -135,23 +145,26 @@ public final class VhostNetGroup {
     return GroupRehearsal.run(nets, within);
   }
 
-  private static PresetupResult finishPresetup(EarlyState early, Execution execution) {
-    Outcome outcome = early.net().migration().finish(execution);
+  private static PresetupResult finishPresetup(
+      Transition transition, int device, PresetupResult begun) {
+    VhostNet net = transition.net(device);
+    transition.finish(device);
+    Outcome outcome = Objects.requireNonNull(transition.outcome(device));
     VhostException failure = outcome.failure();
     if (failure == null) {
-      return new PresetupResult(early.generation(), true, null, execution.plan(), outcome.micros());
+      return new PresetupResult(begun.generation(), true, null, begun.plan(), outcome.micros());
     }
     // Half told is worse than not told: a new connection, and everything in the stop window.
     String note = String.valueOf(failure.getMessage());
-    early.net().migration().fellBack(note);
-    log.info("{}: presetup failed, going on without: {}", early.net().name(), note);
+    net.migration().fellBack(note);
+    log.info("{}: presetup failed, going on without: {}", net.name(), note);
     try {
-      early.net().migration().reconnectOnly(note);
+      net.migration().reconnectOnly(note);
     } catch (VhostException
         | IllegalStateException e) { // closed meanwhile: that is its owner's doing
       note = note + "; and again: " + e.getMessage();
     }
-    return new PresetupResult(early.generation(), false, note, execution.plan(), outcome.micros());
+    return new PresetupResult(begun.generation(), false, note, begun.plan(), outcome.micros());
   }
 
   /**
@@ -167,7 +180,7 @@ public final class VhostNetGroup {
     if (nets.isEmpty()) {
       return List.of();
     }
-    try (var window = new StopWindow(nets, order)) {
+    try (var window = new DeviceStart(nets, order)) {
       window.start();
       return window.results();
     } finally {

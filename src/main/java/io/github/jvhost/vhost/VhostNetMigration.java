@@ -11,7 +11,6 @@ import io.github.jvhost.vhost.plan.Execution;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.PresetupMode;
-import io.github.jvhost.vhost.plan.QemuStartOrder;
 import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.virtio.NetState;
 import io.github.jvhost.virtio.VirtioNetState;
@@ -30,7 +29,7 @@ import org.slf4j.LoggerFactory;
  * io.github.jvhost.migration needs none of it.
  *
  * <p>Inside of this package it is also where transitions of many devices come together: each is
- * begun, carried out {@linkplain SideBySide side by side} and finished.
+ * begun, carried out {@linkplain Flights side by side} and finished.
  *
  * <p>Thread-safe: all of it holds the device's lock, and is one of those who take lock.
  */
@@ -355,7 +354,7 @@ public final class VhostNetMigration {
   Execution beginStart(StartOrder order) {
     try (var _ = lock.hold()) {
       transitions.takeTurn();
-      Execution prepared = order == StartOrder.PLANNED ? transitions.beginPrepared() : null;
+      Execution prepared = order.sideBySide() ? transitions.beginPrepared() : null;
       if (prepared != null) {
         lock.planBegins();
         return prepared;
@@ -376,7 +375,7 @@ public final class VhostNetMigration {
 
   /**
    * Makes sure that the model says where the device goes on in each ring, after a stop that may
-   * have failed; for whoever stopped it. Makes no object where the back end has said it.
+   * have failed; for whoever stopped it.
    *
    * @throws VhostException (GIVE_UP) of packed rings that is not known; nobody may serve them then
    *     until the driver has reset the device
@@ -401,15 +400,12 @@ public final class VhostNetMigration {
   Execution beginStop(StartOrder order) {
     try (var _ = lock.hold()) {
       transitions.takeTurn();
-      Execution prepared = order == StartOrder.PLANNED ? transitions.beginPreparedStop() : null;
+      Execution prepared = order.sideBySide() ? transitions.beginPreparedStop() : null;
       if (prepared != null) {
         lock.planBegins();
         return prepared;
       }
-      Plan plan = transitions.planStopForGood();
-      return begun(
-          order == StartOrder.QEMU ? QemuStartOrder.eachAwaited(plan) : plan,
-          net.transitionDeadline());
+      return begun(transitions.planStopForGood(order), net.transitionDeadline());
     }
   }
 

@@ -29,8 +29,8 @@
  *
  * <p>What a stop window tells is planned and encoded ahead of it ({@link
  * io.github.jvhost.vhost.VhostNetMigration#prepareStart}); {@link
- * io.github.jvhost.vhost.StopWindow} and {@link io.github.jvhost.vhost.DeviceStop} then compare and
- * patch.
+ * io.github.jvhost.vhost.DeviceStart} and {@link io.github.jvhost.vhost.DeviceStop} then compare
+ * and patch.
  *
  * <p>A device has one serial owner: no type here may be used by two threads at once, except the
  * immutable ones (configurations, shadows, plans, outcomes), and {@link

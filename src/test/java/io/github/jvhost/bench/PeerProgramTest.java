@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.jvhost.bench.AnsweringPeer.Conversation;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.scenario.QemuOrder;
 import io.github.jvhost.vhost.StartOrder;
 import java.time.Duration;
 import java.util.List;
@@ -52,7 +53,7 @@ class PeerProgramTest {
       backEnd.awaitClosed(1);
 
       WindowRound early = WindowRound.go(arrivals, backEnd, 1, StartOrder.PLANNED);
-      WindowRound late = WindowRound.go(arrivals, backEnd, 1, StartOrder.QEMU);
+      WindowRound late = WindowRound.go(arrivals, backEnd, 1, QemuOrder.QEMU);
 
       assertThat(late.messages()).isGreaterThan(early.messages());
       assertThat(early.heard().getFirst().descriptors())

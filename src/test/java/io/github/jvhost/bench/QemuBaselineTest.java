@@ -11,7 +11,7 @@ import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.RecordedMessage;
 import io.github.jvhost.testkit.qemu.QemuSystem;
-import io.github.jvhost.vhost.StartOrder;
+import io.github.jvhost.testkit.scenario.QemuOrder;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.virtio.VirtioNetState;
@@ -71,7 +71,7 @@ class QemuBaselineTest {
         VirtioNetState live = machine.live(nets.getFirst(), 0);
         nets.getFirst().restore(live);
         backEnd.record().forget();
-        new StartWindow(nets, StartOrder.QEMU).start();
+        new StartWindow(nets, QemuOrder.QEMU).start();
         assertThat(backEnd.record().await(QemuBench::isLive, QemuBench.deadline())).isTrue();
         return told(backEnd);
       } finally {

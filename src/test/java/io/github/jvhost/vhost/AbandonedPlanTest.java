@@ -7,6 +7,7 @@ import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.testkit.scenario.QemuOrder;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.BackEndRefusedException;
 import io.github.jvhost.vhost.plan.Configs;
@@ -19,14 +20,19 @@ import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.Shadow;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Plans that are given up before anything of them was sent. */
 class AbandonedPlanTest {
   @TempDir private Path dir;
+
+  static Stream<StartOrder> orders() {
+    return Stream.of(StartOrder.PLANNED, QemuOrder.QEMU);
+  }
 
   private Rig running() {
     Rig rig = new Rig(dir, 2, BackEndOffer.of(Personality.GENERIC), BackEndProfile.GENERIC);
@@ -62,18 +68,18 @@ class AbandonedPlanTest {
   }
 
   @ParameterizedTest
-  @EnumSource
+  @MethodSource("orders")
   void aStartLeavesADeviceAsItWas(StartOrder order) {
     try (Rig rig = new Rig(dir, 2, BackEndOffer.of(Personality.GENERIC), BackEndProfile.GENERIC)) {
       rig.driveAll();
       rig.ringsAreAtSomeIndex();
       Shadow held = rig.net().shadow();
       int mark = rig.backEnd().record().mark();
-      try (var window = new StopWindow(rig.nets, order)) {
+      try (var window = new DeviceStart(rig.nets, order)) {
         rig.nets.get(1).close();
         assertThatThrownBy(window::start).isInstanceOf(IllegalStateException.class);
       }
-      if (order == StartOrder.PLANNED) {
+      if (order.sideBySide()) {
         assertThat(rig.net().shadow()).isEqualTo(held);
         assertThat(rig.backEnd().record().names(mark)).isEmpty();
       }
@@ -90,7 +96,7 @@ class AbandonedPlanTest {
       rig.ringsAreAtSomeIndex();
       rig.presetup(PresetupMode.IMPLICIT);
       rig.net().migration().prepareStart(rig.net().snapshot());
-      try (var window = new StopWindow(rig.nets, StartOrder.PLANNED)) {
+      try (var window = new DeviceStart(rig.nets, StartOrder.PLANNED)) {
         rig.nets.get(1).close();
         assertThatThrownBy(window::start).isInstanceOf(IllegalStateException.class);
       }

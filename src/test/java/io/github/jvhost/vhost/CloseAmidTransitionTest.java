@@ -103,7 +103,7 @@ class CloseAmidTransitionTest {
     try (Rig rig = new Rig(dir, 1, BackEndOffer.of(Personality.GENERIC), BackEndProfile.GENERIC)) {
       rig.driveAll();
       VhostNet net = rig.net();
-      try (var window = new StopWindow(rig.nets, StartOrder.PLANNED)) {
+      try (var window = new DeviceStart(rig.nets, StartOrder.PLANNED)) {
         window.start();
         net.close();
         assertThat(net.connected()).as("the window has the connection").isTrue();

@@ -102,7 +102,7 @@ class ClosedDeviceTest {
               .map(net -> new VhostNetGroup.EarlyState(net, net.snapshot(), 1))
               .toList();
 
-      assertThat(SideBySide.longestDeadline(early, VhostNetGroup.EarlyState::deadline).allowed())
+      assertThat(Transition.longestDeadline(early, VhostNetGroup.EarlyState::deadline).allowed())
           .isEqualTo(Duration.ofSeconds(20));
     }
   }

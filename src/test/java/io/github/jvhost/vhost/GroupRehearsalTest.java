@@ -9,6 +9,7 @@ import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.testkit.scenario.QemuOrder;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Shadow;
@@ -107,7 +108,7 @@ class GroupRehearsalTest {
 
   @Test
   void noDevicesAreStartedAndStoppedAtOnce() {
-    for (StartOrder order : StartOrder.values()) {
+    for (StartOrder order : List.of(StartOrder.PLANNED, QemuOrder.QEMU)) {
       assertThat(VhostNetGroup.start(List.of(), order)).isEmpty();
       assertThat(VhostNetGroup.stop(List.of(), order)).isEmpty();
     }

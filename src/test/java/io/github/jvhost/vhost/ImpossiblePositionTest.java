@@ -8,6 +8,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.testkit.scenario.QemuOrder;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Known;
@@ -16,15 +17,20 @@ import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.RingIndex;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.nio.file.Path;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Saved states whose ring indexes contradict guest memory. */
 class ImpossiblePositionTest {
   @TempDir private Path dir;
+
+  static Stream<StartOrder> orders() {
+    return Stream.of(StartOrder.PLANNED, QemuOrder.QEMU);
+  }
 
   private Rig rig(long features) {
     BackEndOffer offer =
@@ -50,7 +56,7 @@ class ImpossiblePositionTest {
   }
 
   @ParameterizedTest
-  @EnumSource
+  @MethodSource("orders")
   void isRefusedByAWindowWhoseSourceCanStillGoOn(StartOrder order) {
     try (Rig rig = rig(0)) {
       VirtioNetState saved = savedAt(rig, RingIndex.split(5000));

@@ -85,7 +85,7 @@ class ObserverTest {
       assertThat(net.migration().prepareStart(net.snapshot())).isTrue();
       assertThat(all()).singleElement().asString().startsWith("net0 EARLY ");
 
-      try (var window = new StopWindow(rig.nets, StartOrder.PLANNED)) {
+      try (var window = new DeviceStart(rig.nets, StartOrder.PLANNED)) {
         window.start();
         assertThat(heard).as("while the guest does not run").isEmpty();
         StartResult started = window.results().getFirst();

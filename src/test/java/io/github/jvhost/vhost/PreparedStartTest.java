@@ -143,7 +143,7 @@ class PreparedStartTest {
   void aWindowOpensOnceAndAPreparedStartIsUsedOnce() throws Exception {
     try (Rig rig = new Rig(dir, 1, PRESETUP, BackEndProfile.GENERIC)) {
       preset(rig, PresetupMode.EXPLICIT, true);
-      try (var window = new StopWindow(rig.nets, StartOrder.PLANNED)) {
+      try (var window = new DeviceStart(rig.nets, StartOrder.PLANNED)) {
         window.start();
         assertThatThrownBy(window::start).isInstanceOf(IllegalStateException.class);
       }

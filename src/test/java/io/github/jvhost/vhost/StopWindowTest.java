@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.testkit.scenario.QemuOrder;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.Configs;
 import io.github.jvhost.vhost.plan.Outcome;
@@ -149,9 +150,9 @@ class StopWindowTest {
   void asQemuDoesItEveryBaseIsWaitedFor() {
     try (Rig rig = new Rig(dir, 1, BackEndOffer.of(Personality.DPDK), BackEndProfile.GENERIC)) {
       rig.driveAll();
-      VhostNetGroup.start(rig.nets, StartOrder.QEMU);
+      VhostNetGroup.start(rig.nets, QemuOrder.QEMU);
 
-      assertThat(VhostNetGroup.stop(rig.nets, StartOrder.QEMU).getFirst().waits()).isEqualTo(4);
+      assertThat(VhostNetGroup.stop(rig.nets, QemuOrder.QEMU).getFirst().waits()).isEqualTo(4);
       rig.noRuleWasBroken();
     }
   }

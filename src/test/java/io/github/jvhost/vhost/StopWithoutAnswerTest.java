@@ -22,6 +22,7 @@ import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.RecordedMessage;
 import io.github.jvhost.testkit.scenario.Links;
+import io.github.jvhost.testkit.scenario.QemuOrder;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.NetFeature;
@@ -30,15 +31,20 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A back end hangs up instead of saying where its rings stopped. */
 class StopWithoutAnswerTest {
   @TempDir private Path dir;
+
+  static Stream<StartOrder> orders() {
+    return Stream.of(StartOrder.PLANNED, QemuOrder.QEMU);
+  }
 
   /** Whether its guest runs. */
   private static final class Vm implements VmControl {
@@ -78,7 +84,7 @@ class StopWithoutAnswerTest {
 
   private static MigrationOptions options(StartOrder order) {
     MigrationOptions defaults = MigrationOptions.defaults();
-    return order == StartOrder.PLANNED ? defaults : defaults.withoutEarly(order);
+    return order.sideBySide() ? defaults : defaults.withoutEarly(order);
   }
 
   @Test
@@ -164,7 +170,7 @@ class StopWithoutAnswerTest {
    * One that neither answers nor hangs up may go on writing, behind the last pages that were sent.
    */
   @ParameterizedTest
-  @EnumSource
+  @MethodSource("orders")
   void aBackEndThatMayStillWriteKeepsItsGuest(StartOrder order) throws Exception {
     BackEndOffer offer = BackEndOffer.of(Personality.GENERIC);
     try (Rig rig = new Rig(dir, 0, offer, BackEndProfile.GENERIC)) {
@@ -265,7 +271,7 @@ class StopWithoutAnswerTest {
               .ram(new InPlaceTarget(rig.memory))
               .vm(target)
               .link(links.destination())
-              .presetup(order == StartOrder.PLANNED ? PresetupMode.IMPLICIT : PresetupMode.OFF)
+              .presetup(order.sideBySide() ? PresetupMode.IMPLICIT : PresetupMode.OFF)
               .options(options(order))
               .build();
       CompletableFuture<Void> arriving =

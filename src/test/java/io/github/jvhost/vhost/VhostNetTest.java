@@ -131,7 +131,7 @@ class VhostNetTest {
       assertThat(vcpu.getState()).isEqualTo(Thread.State.TIMED_WAITING);
       assertThat(rig.backEnd().record().names(mark)).isEmpty();
 
-      SideBySide.run(List.of(start), Rig.soon());
+      Flights.run(List.of(start), Rig.soon());
       assertThat(net.migration().finish(start).failure()).isNull();
       assertThat(vcpu.join(Duration.ofSeconds(20))).isTrue();
       assertThat(net.shadow().get(Fact.MTU)).isEqualTo(Known.told(1400));

@@ -93,7 +93,7 @@ class WindowFailureTest {
       rig.ringsAreAtSomeIndex();
       rig.backEnd().arm(hangsUpAtBases(1, 2, 3));
 
-      try (var window = new StopWindow(rig.nets, StartOrder.PLANNED)) {
+      try (var window = new DeviceStart(rig.nets, StartOrder.PLANNED)) {
         assertThatThrownBy(window::start).isInstanceOf(VhostException.class);
       }
 
@@ -109,7 +109,7 @@ class WindowFailureTest {
       rig.driveAll();
       rig.ringsAreAtSomeIndex();
       rig.backEnd().arm(hangsUpAtBases(1, 2));
-      try (var window = new StopWindow(rig.nets, StartOrder.PLANNED)) {
+      try (var window = new DeviceStart(rig.nets, StartOrder.PLANNED)) {
         assertThatThrownBy(window::start).isInstanceOf(VhostException.class);
         rig.backEnd().arm(Faults.none());
         rig.net().reconnect().orThrow();
@@ -126,7 +126,7 @@ class WindowFailureTest {
         rig.addBackEnd(Faults.none());
         rig.nets.add(rig.connect(i, Duration.ofSeconds(1 + 9 * i)));
       }
-      assertThat(SideBySide.longestDeadline(rig.nets, VhostNet::transitionDeadline).allowed())
+      assertThat(Transition.longestDeadline(rig.nets, VhostNet::transitionDeadline).allowed())
           .isEqualTo(Duration.ofSeconds(10));
     }
   }

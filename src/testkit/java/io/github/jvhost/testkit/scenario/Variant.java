@@ -7,22 +7,20 @@ import java.util.Locale;
 /** One way to migrate. */
 public enum Variant {
   /** As QEMU does: its order, its waits, device after device, nothing early. */
-  OFF(PresetupMode.OFF, StartOrder.QEMU),
+  OFF(PresetupMode.OFF),
   /** Nothing early, but planned, pipelined and side by side. */
-  OFF_PIPELINED(PresetupMode.OFF, StartOrder.PLANNED),
+  OFF_PIPELINED(PresetupMode.OFF),
   /** With the PRESETUP message. */
-  EXPLICIT(PresetupMode.EXPLICIT, StartOrder.PLANNED),
+  EXPLICIT(PresetupMode.EXPLICIT),
   /** With what may be told early to any back end. */
-  IMPLICIT(PresetupMode.IMPLICIT, StartOrder.PLANNED),
+  IMPLICIT(PresetupMode.IMPLICIT),
   /** With what may be told early to DPDK. */
-  IMPLICIT_DPDK(PresetupMode.IMPLICIT, StartOrder.PLANNED);
+  IMPLICIT_DPDK(PresetupMode.IMPLICIT);
 
   private final PresetupMode mode;
-  private final StartOrder order;
 
-  Variant(PresetupMode mode, StartOrder order) {
+  Variant(PresetupMode mode) {
     this.mode = mode;
-    this.order = order;
   }
 
   /** {@return how back ends are set up early} */
@@ -32,7 +30,7 @@ public enum Variant {
 
   /** {@return how devices start and stop} */
   public StartOrder order() {
-    return order;
+    return this == OFF ? QemuOrder.QEMU : StartOrder.PLANNED;
   }
 
   /** {@return the name in lower case and with hyphens: "off-pipelined"} */

@@ -9,7 +9,6 @@ import io.github.jvhost.vhost.plan.Execution;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.BooleanSupplier;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,10 +23,9 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * <p>What it costs grows with what is told and answered, not with devices that are only waited for.
- * One that was made ahead of time runs without making an object, as long as its executions make
- * none. For one thread at a time.
+ * For one thread at a time.
  */
-final class SideBySide implements AutoCloseable {
+final class Flights implements AutoCloseable {
   /** How often a run that can be cancelled looks whether it was. */
   private static final long CANCEL_SLICE_NANOS = 10_000_000;
 
@@ -48,35 +46,10 @@ final class SideBySide implements AutoCloseable {
    *
    * @param devices 1 or more
    */
-  SideBySide(int devices) {
+  Flights(int devices) {
     executions = new Execution[devices];
     done = new boolean[devices];
     watched = new boolean[devices];
-  }
-
-  /**
-   * The bound of what devices do together: the longest of their own. Each has its own, too.
-   *
-   * @param devices one or more
-   * @param bound of a device
-   */
-  static <D> Deadline longestDeadline(List<D> devices, Function<D, Deadline> bound) {
-    Deadline longest = bound.apply(devices.getFirst());
-    for (D device : devices) {
-      Deadline own = bound.apply(device);
-      longest = own.allowed().compareTo(longest.allowed()) > 0 ? own : longest;
-    }
-    return longest;
-  }
-
-  /**
-   * Does what {@link #run(List, Deadline, BooleanSupplier)} does, for what nobody cancels.
-   *
-   * @param executions begun, one a connection
-   * @param deadline for all of them
-   */
-  static void run(List<? extends Execution> executions, Deadline deadline) {
-    run(executions, deadline, null);
   }
 
   /**
@@ -85,18 +58,13 @@ final class SideBySide implements AutoCloseable {
    *
    * @param executions begun, one a connection
    * @param deadline for all of them
-   * @param cancelled looked at every 10 ms: whether to abandon what is left before that; null:
-   *     never
    */
-  static void run(
-      List<? extends Execution> executions,
-      Deadline deadline,
-      @Nullable BooleanSupplier cancelled) {
-    try (var all = new SideBySide(executions.size())) {
+  static void run(List<? extends Execution> executions, Deadline deadline) {
+    try (var all = new Flights(executions.size())) {
       for (int i = 0; i < executions.size(); i++) {
         all.take(i, executions.get(i));
       }
-      all.run(deadline, cancelled);
+      all.run(deadline, null);
     }
   }
 
@@ -131,10 +99,10 @@ final class SideBySide implements AutoCloseable {
   }
 
   /**
-   * Carries out what was taken; see {@link #run(List, Deadline, BooleanSupplier)}.
+   * Carries out what was taken, as {@link #run(List, Deadline)} does.
    *
    * @param deadline for all of them
-   * @param cancelled whether to abandon what is left; null: never
+   * @param cancelled looked at every 10 ms: whether to abandon what is left; null: never
    */
   void run(Deadline deadline, @Nullable BooleanSupplier cancelled) {
     tellAll();

@@ -5,18 +5,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.junit.MockBackEndExtension;
+import io.github.jvhost.testkit.scenario.QemuOrder;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.Configs;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
-import io.github.jvhost.vhost.plan.QemuStartOrder;
+import io.github.jvhost.vhost.plan.Shadow;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** The baseline against the order in which QEMU was seen to start a device with two queue pairs. */
-class QemuStartOrderTest {
+class QemuOrderTest {
   /** An exclamation mark: an acknowledgement is asked for, and waited for. */
   private static final List<String> QEMU =
       List.of(
@@ -70,7 +71,8 @@ class QemuStartOrderTest {
                     backEnd.offer().dialect(),
                     BackEndProfile.GENERIC,
                     configs.ledger))) {
-      Plan plan = QemuStartOrder.plan(configs.running(2), device.capabilities());
+      Plan plan =
+          QemuOrder.QEMU.start(Shadow.nothingTold(), configs.running(2), device.capabilities());
       int mark = backEnd.record().mark();
 
       Outcome outcome = device.execute(plan, Rig.soon()).orThrow();
@@ -94,7 +96,9 @@ class QemuStartOrderTest {
               r -> Configs.enabled(r, false));
 
       List<String> steps =
-          Configs.steps(QemuStartOrder.plan(one, Configs.backEnd(BackEndProfile.GENERIC)));
+          Configs.steps(
+              QemuOrder.QEMU.start(
+                  Shadow.nothingTold(), one, Configs.backEnd(BackEndProfile.GENERIC)));
 
       assertThat(steps)
           .contains("enable 0", "enable 1", "kick 2", "kick 3")
