@@ -5,9 +5,8 @@ import java.util.Arrays;
 import java.util.HexFormat;
 
 /**
- * A row of bytes as a value: immutable and so thread-safe, compared by content. What a record uses
- * where an array would be compared by identity and could be written to by anybody who got hold of
- * it.
+ * An immutable, thread-safe sequence of bytes that is compared by its content. Records use it
+ * instead of an array: an array is compared by identity, and anybody who has it can change it.
  */
 public final class Bytes {
   /** No bytes at all. */
@@ -22,7 +21,7 @@ public final class Bytes {
   /**
    * {@return a copy of the given bytes}
    *
-   * @param source any array, which the caller may go on changing
+   * @param source any array; the caller may change it afterwards
    */
   public static Bytes copyOf(byte... source) {
     return source.length == 0 ? EMPTY : new Bytes(source.clone());
@@ -31,7 +30,7 @@ public final class Bytes {
   /**
    * {@return a copy of a buffer's bytes from its position to its limit, neither of which moves}
    *
-   * @param source any buffer, which the caller may go on changing
+   * @param source any buffer; the caller may change it afterwards
    */
   public static Bytes copyOf(ByteBuffer source) {
     if (!source.hasRemaining()) {
@@ -43,7 +42,7 @@ public final class Bytes {
   }
 
   /**
-   * {@return that many zero bytes}
+   * {@return a value of that many zero bytes}
    *
    * @param size how many, not negative
    */
@@ -65,12 +64,12 @@ public final class Bytes {
     return content[index] & 0xFF;
   }
 
-  /** {@return the bytes without a copy, in a read-only buffer of its own, big-endian} */
+  /** {@return a new read-only, big-endian buffer over the bytes, which are not copied} */
   public ByteBuffer asBuffer() {
     return ByteBuffer.wrap(content).asReadOnlyBuffer();
   }
 
-  /** {@return a copy of the bytes, the caller's own} */
+  /** {@return a copy of the bytes, which the caller owns} */
   public byte[] toArray() {
     return content.clone();
   }
@@ -79,7 +78,7 @@ public final class Bytes {
    * {@return the 16-bit little-endian value at an index, 0 to 65535} This is how PCI and virtio
    * write their registers.
    *
-   * @param index of its lower byte; the higher one is behind it and must be there too
+   * @param index of the lower byte; the higher byte follows it and must exist
    */
   public int littleEndian16(int index) {
     return at(index) | at(index + 1) << 8;
@@ -100,7 +99,10 @@ public final class Bytes {
     return HexFormat.of().formatHex(content);
   }
 
-  /** {@return the first 64 bytes as {@link #toHex} shows them, and how many there are if more} */
+  /**
+   * {@return the first 64 bytes as in {@link #toHex}; if there are more, the number of all bytes as
+   * well}
+   */
   @Override
   public String toString() {
     return content.length <= 64

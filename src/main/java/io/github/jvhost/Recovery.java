@@ -2,18 +2,18 @@ package io.github.jvhost;
 
 /** What a caller can soundly do after a failure. Every {@link VhostException} carries one. */
 public enum Recovery {
-  /** Nothing was changed by the attempt: the same call may be made again. */
+  /** The attempt changed nothing. The caller may make the same call again. */
   RETRY,
 
   /**
-   * The connection to the back end is of no use any more, or what the back end knows is unknown.
-   * Close it, connect again and tell everything from the beginning.
+   * The connection to the back end is no longer usable, or the state of the back end is unknown.
+   * Close the connection, connect again and send the whole configuration.
    */
   RECONNECT,
 
   /**
-   * Neither a second attempt nor a new connection helps: the configuration or the input has to
-   * change.
+   * Neither a second attempt nor a new connection helps. The caller has to change the configuration
+   * or the input.
    */
   GIVE_UP
 }

@@ -4,12 +4,12 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The root of everything that this library reports as a failure. The message is one line: what was
- * being done, what came back, and where that is not plain, what the caller can do now. {@link
- * #recovery()} says the last part in a form that a program can act upon.
+ * The superclass of all failures that this library reports. The message is one line: what was being
+ * done, what came back and, where that is not obvious, what the caller can do now. {@link
+ * #recovery()} gives a program the last part.
  *
- * <p>It is unchecked, because a front end's failures surface far from the message that caused them
- * and are handled where a device or a migration is owned, not at each step in between.
+ * <p>It is unchecked. The owner of a device or a migration handles the failure, and the methods
+ * between that owner and the failed message do not.
  */
 public class VhostException extends RuntimeException {
   private static final long serialVersionUID = 1L;
@@ -32,7 +32,7 @@ public class VhostException extends RuntimeException {
    *
    * @param message one line: what was being done and what came back
    * @param recovery what the caller can do now
-   * @param cause what was thrown below, if anything was
+   * @param cause the exception that caused this one, or null
    */
   public VhostException(String message, Recovery recovery, @Nullable Throwable cause) {
     super(message, cause);
