@@ -4,33 +4,35 @@ import io.netty.buffer.ByteBuf;
 import java.util.Optional;
 
 /**
- * Everything that a back end can ask on the channel of SET_BACKEND_REQ_FD. A number space of its
- * own (specification, "Back-end message types").
+ * All requests that a back end can send on the channel of SET_BACKEND_REQ_FD. Their numbers are
+ * independent of those of {@link FrontEndRequest} (specification, "Back-end message types").
  */
 public enum BackEndRequest {
-  /** A translation is missing. */
+  /** The back end reports a missing translation or a failed access. */
   IOTLB_MSG(1, PayloadKind.IOTLB, 0, 0, false, 0L),
   /** The configuration space changed. */
   CONFIG_CHANGE_MSG(2, PayloadKind.NONE, 0, 0, false, ProtocolFeature.CONFIG.mask()),
-  /** A doorbell page is there, or gone. */
+  /** The back end offers a doorbell page, or withdraws it. */
   VRING_HOST_NOTIFIER_MSG(
       3, PayloadKind.VRING_AREA, 0, 1, false, ProtocolFeature.HOST_NOTIFIER.mask()),
-  /** A call as a message. */
+  /** The back end sends a call as a message. */
   VRING_CALL(4, PayloadKind.VRING_STATE, 0, 0, false, ProtocolFeature.INBAND_NOTIFICATIONS.mask()),
-  /** An error of a ring as a message. */
+  /** The back end reports an error of a ring as a message. */
   VRING_ERR(5, PayloadKind.VRING_STATE, 0, 0, false, ProtocolFeature.INBAND_NOTIFICATIONS.mask()),
-  /** An object is offered. */
+  /** The back end offers an object. */
   SHARED_OBJECT_ADD(
       6, PayloadKind.SHARED_OBJECT, 0, 0, false, ProtocolFeature.SHARED_OBJECT.mask()),
-  /** An object is withdrawn. */
+  /** The back end withdraws an object. */
   SHARED_OBJECT_REMOVE(
       7, PayloadKind.SHARED_OBJECT, 0, 0, false, ProtocolFeature.SHARED_OBJECT.mask()),
-  /** An object is wanted; always answered, with a descriptor if it is there. */
+  /**
+   * The back end asks for an object. It is always answered, with a descriptor if the object exists.
+   */
   SHARED_OBJECT_LOOKUP(
       8, PayloadKind.SHARED_OBJECT, 0, 0, true, ProtocolFeature.SHARED_OBJECT.mask()),
-  /** Map into a shared memory region. */
+  /** The back end asks for a mapping in a shared memory region. */
   SHMEM_MAP(9, PayloadKind.MMAP, 1, 1, false, ProtocolFeature.SHMEM.mask()),
-  /** Undo that. */
+  /** The back end asks to remove such a mapping. */
   SHMEM_UNMAP(10, PayloadKind.MMAP, 0, 0, false, ProtocolFeature.SHMEM.mask());
 
   private static final BackEndRequest[] ALL = values();
@@ -57,23 +59,23 @@ public enum BackEndRequest {
     this.gate = gate;
   }
 
-  /** {@return the request's number on the wire, in the back end's own number space} */
+  /** {@return the request's number on the wire, in the number space of back-end requests} */
   public int id() {
     return id;
   }
 
-  /** {@return the layout that is received with it} */
+  /** {@return the layout of its payload} */
   public PayloadKind payload() {
     return payload;
   }
 
-  /** {@return how many descriptors may travel with it at most, 0 or 1} */
+  /** {@return the most descriptors that may be attached to it, 0 or 1} */
   public int maxDescriptors() {
     return maxDescriptors;
   }
 
   /**
-   * Refuses a size that the layout cannot have, before its bytes are there.
+   * Refuses a size that the layout cannot have. It can be called before the payload is received.
    *
    * @param size bytes of the payload, as the header says
    * @throws ProtocolException naming both sizes
@@ -86,11 +88,11 @@ public enum BackEndRequest {
   }
 
   /**
-   * Reads and checks what a back end asked.
+   * Reads and checks the payload of a request.
    *
    * @param in holds the payload from its reader index on; the index moves past it
    * @param size bytes of the payload, as its header says
-   * @param descriptors how many came along
+   * @param descriptors how many descriptors were received with it
    * @return the payload, in this request's layout
    * @throws ProtocolException if the layout, a value or the number of descriptors does not fit
    */
@@ -110,7 +112,7 @@ public enum BackEndRequest {
       case VringState ring when ring.num() != 0 ->
           throw new ProtocolException(this + " with the number " + ring.num() + ", expected 0");
       default -> {
-        // The table of requests says it all.
+        // The columns of the table are enough.
       }
     }
     if (descriptors < least || descriptors > most) {
@@ -125,15 +127,12 @@ public enum BackEndRequest {
     return decoded;
   }
 
-  /**
-   * {@return the feature bits, of those in {@link VhostFeature}, that must be acknowledged as well;
-   * 0 for most}
-   */
+  /** {@return the bits of {@link VhostFeature} that must be acknowledged as well; 0 for most} */
   public long featureMask() {
     return this == IOTLB_MSG ? VhostFeature.IOMMU_PLATFORM : 0;
   }
 
-  /** {@return whether it is answered (u64) also when NEED_REPLY is not set} */
+  /** {@return whether it is answered (u64) even when NEED_REPLY is not set} */
   public boolean alwaysAnswered() {
     return alwaysAnswered;
   }
@@ -147,9 +146,9 @@ public enum BackEndRequest {
   }
 
   /**
-   * {@return the request with a number; empty when there is none}
+   * {@return the request with this number; empty when there is none}
    *
-   * @param id as a header has it
+   * @param id the number in a header
    */
   public static Optional<BackEndRequest> of(int id) {
     return id < 1 || id > ALL.length ? Optional.empty() : Optional.of(ALL[id - 1]);

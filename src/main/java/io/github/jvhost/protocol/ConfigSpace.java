@@ -18,7 +18,7 @@ import io.netty.buffer.ByteBuf;
  * @param content its bytes, at most 256 from the start of the space
  */
 public record ConfigSpace(int offset, int flags, Bytes content) implements Payload {
-  /** Bytes that a configuration space can have. */
+  /** The most bytes that a configuration space can have. */
   public static final int MAX_BYTES = 256;
 
   /** Flag: only fields that a driver may write. */
@@ -67,8 +67,8 @@ public record ConfigSpace(int offset, int flags, Bytes content) implements Paylo
    * @param in holds the payload from its reader index on; the index moves past it
    * @param size bytes of the payload, as its header says; 12 to 268
    * @return the piece of the configuration space
-   * @throws ProtocolException if the size word is not what is there, the piece lies outside the
-   *     space or a flag is unknown
+   * @throws ProtocolException if the size word does not match the number of bytes, the piece lies
+   *     outside the space or a flag is unknown
    */
   static ConfigSpace decode(ByteBuf in, int size) {
     Wire.between("configuration space", in, size, FIXED, FIXED + MAX_BYTES);

@@ -3,7 +3,8 @@ package io.github.jvhost.protocol;
 import io.netty.buffer.ByteBuf;
 
 /**
- * How the back end's own state is about to move. The only phase there is, is 0: all rings stopped.
+ * Announces a transfer of the back end's own state. The only phase that exists is 0: all rings are
+ * stopped.
  *
  * <pre>
  *    0            4        8
@@ -12,19 +13,19 @@ import io.netty.buffer.ByteBuf;
  *   +------------+--------+
  * </pre>
  *
- * @param direction which way it moves
+ * @param direction who sends the state
  */
 public record DeviceStateTransfer(Direction direction) implements Payload {
   /** Bytes on the wire. */
   public static final int SIZE = 8;
 
-  /** Of the answer, a number: these bits are 0 when the back end agrees. */
+  /** Mask of the answer, which is a number: these bits are 0 when the back end agrees. */
   public static final long ERROR_MASK = 0xFF;
 
-  /** Of the answer: no descriptor comes back, the pipe of the front end is used. */
+  /** Bit of the answer: no descriptor is attached, and both sides use the front end's pipe. */
   public static final long NO_DESCRIPTOR = 0x100;
 
-  /** Which way the state moves. */
+  /** Who sends the state to whom. */
   public enum Direction {
     /** From the back end to the front end. */
     SAVE,
@@ -53,7 +54,7 @@ public record DeviceStateTransfer(Direction direction) implements Payload {
    *
    * @param in holds the payload from its reader index on; the index moves past it
    * @param size bytes of the payload, as its header says; {@link #SIZE} is expected
-   * @return which way the state is to move
+   * @return the announced transfer
    * @throws ProtocolException if the size is another or a value is unknown
    */
   static DeviceStateTransfer decode(ByteBuf in, int size) {

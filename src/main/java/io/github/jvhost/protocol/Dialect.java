@@ -5,9 +5,10 @@ import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
- * Which numbers mean what. PRESETUP never got numbers upstream, and the ones that back ends in the
- * field use for it mean something else there today; nothing on the wire tells which is meant. So
- * the embedder says it, and one number never has two meanings in one dialect:
+ * Says which numbers mean what. The upstream specification has no numbers for PRESETUP. The numbers
+ * that existing back ends use for it have another meaning upstream, and the wire does not show
+ * which one is meant. So the embedder chooses a dialect. One number never has two meanings in one
+ * dialect:
  *
  * <pre>
  *                       bit 18          bit 20                   id 41              id 44
@@ -16,21 +17,21 @@ import java.util.OptionalInt;
  *   NVIDIA_QEMU_8_2     SHARED_OBJECT   PRESETUP                 GET_SHARED_OBJECT  PRESETUP
  * </pre>
  *
- * <p>A masked feature is never negotiated in its upstream meaning, and every request that needs it
- * is absent.
+ * <p>A masked feature is never negotiated in its upstream meaning. The dialect has no request that
+ * needs it.
  *
  * @param name for messages
- * @param presetup the numbers of PRESETUP; empty: the dialect has none
+ * @param presetup the numbers of PRESETUP; empty when the dialect has none
  * @param maskedProtocolFeatures bits that may not be acknowledged in their upstream meaning;
- *     includes PRESETUP's own bit where that has one
+ *     includes the bit of PRESETUP if that bit has an upstream meaning
  */
 public record Dialect(String name, Optional<PresetupCode> presetup, long maskedProtocolFeatures) {
-  /** The specification as it is; without PRESETUP. */
+  /** The upstream specification, without PRESETUP. */
   public static final Dialect UPSTREAM = new Dialect("UPSTREAM", Optional.empty(), 0);
 
   /**
-   * The patches of September 2023 and the back ends built for them. Those also advertise bit 19
-   * with a meaning of their own, so that is masked too.
+   * The patches of September 2023 and the back ends built for them. These back ends also offer bit
+   * 19 with another meaning, so bit 19 is masked too.
    */
   public static final Dialect RFC_2023 =
       new Dialect(
@@ -39,8 +40,8 @@ public record Dialect(String name, Optional<PresetupCode> presetup, long maskedP
           ProtocolFeature.maskOf(ProtocolFeature.SHARED_OBJECT, ProtocolFeature.DEVICE_STATE));
 
   /**
-   * The rebase of March 2024. Its id is GET_SHMEM_CONFIG upstream, so SHMEM is masked besides its
-   * bit and bit 19.
+   * The rebase of March 2024. Its request id is GET_SHMEM_CONFIG upstream, so SHMEM is masked as
+   * well as its bit and bit 19.
    */
   public static final Dialect NVIDIA_QEMU_8_2 =
       new Dialect(
@@ -79,19 +80,19 @@ public record Dialect(String name, Optional<PresetupCode> presetup, long maskedP
   }
 
   /**
-   * A dialect with numbers of the embedder's own, for a back end that was built for them.
+   * A dialect with numbers that the embedder chooses, for a back end that uses the same numbers.
    *
    * @param name for messages
    * @param bit of the protocol features, 0 to 63, without an upstream meaning
    * @param id of the request, without an upstream meaning
-   * @return the dialect, which masks no upstream feature
-   * @throws IllegalArgumentException if either has one
+   * @return the dialect; it masks no upstream feature
+   * @throws IllegalArgumentException if one of them has an upstream meaning
    */
   public static Dialect custom(String name, int bit, int id) {
     return new Dialect(name, Optional.of(new PresetupCode(bit, id)), 0);
   }
 
-  /** {@return whether this dialect has a PRESETUP} */
+  /** {@return whether this dialect has PRESETUP} */
   public boolean hasPresetup() {
     return presetup.isPresent();
   }
@@ -102,9 +103,10 @@ public record Dialect(String name, Optional<PresetupCode> presetup, long maskedP
   }
 
   /**
-   * {@return the number of a request on the wire; empty: it cannot be sent in this dialect}
+   * {@return the number of a request on the wire; empty when this dialect does not have the
+   * request}
    *
-   * @param request any, PRESETUP too
+   * @param request any request, also PRESETUP
    */
   public OptionalInt idOf(FrontEndRequest request) {
     if (request == FrontEndRequest.PRESETUP) {
@@ -116,9 +118,9 @@ public record Dialect(String name, Optional<PresetupCode> presetup, long maskedP
   }
 
   /**
-   * {@return what a number means; empty: nothing in this dialect}
+   * {@return the request with this number; empty when this dialect has none}
    *
-   * @param id as a header has it
+   * @param id the number in a header
    */
   public Optional<FrontEndRequest> requestOf(int id) {
     if (presetup.isPresent() && presetup.get().id() == id) {
@@ -129,10 +131,10 @@ public record Dialect(String name, Optional<PresetupCode> presetup, long maskedP
   }
 
   /**
-   * {@return the protocol feature bits, in this dialect's meaning, without which a request must not
-   * be sent; 0 for none}
+   * {@return the protocol feature bits, in this dialect's meaning, that a request needs; 0 for
+   * none}
    *
-   * @param request one that this dialect has
+   * @param request a request that this dialect has
    */
   public long gateOf(FrontEndRequest request) {
     return request == FrontEndRequest.PRESETUP ? presetupMask() : request.gateMask();
@@ -142,7 +144,7 @@ public record Dialect(String name, Optional<PresetupCode> presetup, long maskedP
    * {@return protocol feature bits by name, in this dialect's meaning: "MQ|REPLY_ACK|PRESETUP", or
    * "none"}
    *
-   * @param bits any; one without a name appears by its number
+   * @param bits any bits; a bit without a name is shown by its number
    */
   public String describe(long bits) {
     if ((bits & presetupMask()) == 0) {

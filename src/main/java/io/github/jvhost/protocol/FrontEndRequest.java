@@ -11,8 +11,8 @@ import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
- * Everything that a front end can ask, as a table: number, layout, descriptors, answer, and the
- * protocol features without which it must not be sent (specification, "Front-end message types").
+ * All requests that a front end can send, as a table: number, layout, descriptors, answer, and the
+ * protocol features that the request needs (specification, "Front-end message types").
  *
  * <pre>
  *   answer                     when
@@ -24,51 +24,51 @@ import java.util.OptionalInt;
  * see {@link #answerTo}.
  */
 public enum FrontEndRequest {
-  /** Which virtio and vhost features there are; every back end answers, so it is a barrier too. */
+  /** Asks for the virtio and vhost features. Every back end answers, so it is also a barrier. */
   GET_FEATURES(1, QUESTION, PayloadKind.NONE, 0, 0, always(PayloadKind.U64), 0),
-  /** Which of them are used. */
+  /** Acknowledges the virtio and vhost features that are used. */
   SET_FEATURES(2, SETTING, PayloadKind.U64, 0, 0, ifAsked(), 0),
-  /** A session starts. */
+  /** Starts a session. */
   SET_OWNER(3, SETTING, PayloadKind.NONE, 0, 0, ifAsked(), 0),
   /** Deprecated; not to be sent. */
   RESET_OWNER(4, STOP, PayloadKind.NONE, 0, 0, ifAsked(), 0),
-  /** All of guest memory, a descriptor per region. */
+  /** Sends all of guest memory, with one descriptor per region. */
   SET_MEM_TABLE(5, MEMORY, PayloadKind.MEMORY_TABLE, 0, 8, ifAsked(), 0),
-  /** Where dirty pages are logged; see {@link #explicitReply}. */
+  /** Sends the dirty log; see {@link #explicitReply}. */
   SET_LOG_BASE(6, MEMORY, PayloadKind.LOG, 0, 1, ifAsked(), 0),
-  /** An eventfd for log changes. */
+  /** Sends an eventfd for log changes. */
   SET_LOG_FD(7, SETTING, PayloadKind.NONE, 1, 1, ifAsked(), 0),
-  /** How many entries a ring has. */
+  /** Sets the size of a ring, in entries. */
   SET_VRING_NUM(8, SETTING, PayloadKind.VRING_STATE, 0, 0, ifAsked(), 0),
-  /** Where a ring is. */
+  /** Sets the addresses of a ring. */
   SET_VRING_ADDR(9, SETTING, PayloadKind.VRING_ADDRESS, 0, 0, ifAsked(), 0),
-  /** Where a ring goes on. */
+  /** Sets the base of a ring. */
   SET_VRING_BASE(10, SETTING, PayloadKind.VRING_STATE, 0, 0, ifAsked(), 0),
-  /** Stops a ring and tells where it was. */
+  /** Stops a ring and asks for its base. */
   GET_VRING_BASE(11, STOP, PayloadKind.VRING_STATE, 0, 0, always(PayloadKind.VRING_STATE), 0),
-  /** How the guest's kicks arrive; starts the ring on some back ends. */
+  /** Sends the kick eventfd of a ring. On some back ends it starts the ring. */
   SET_VRING_KICK(12, START, PayloadKind.VRING_DESCRIPTOR, 0, 1, ifAsked(), 0),
-  /** How the guest is notified. */
+  /** Sends the call eventfd of a ring. */
   SET_VRING_CALL(13, START, PayloadKind.VRING_DESCRIPTOR, 0, 1, ifAsked(), 0),
-  /** How errors of a ring are told. */
+  /** Sends the err eventfd of a ring. */
   SET_VRING_ERR(14, SETTING, PayloadKind.VRING_DESCRIPTOR, 0, 1, ifAsked(), 0),
-  /** Which protocol features there are. */
+  /** Asks for the protocol features. */
   GET_PROTOCOL_FEATURES(15, QUESTION, PayloadKind.NONE, 0, 0, always(PayloadKind.U64), 0),
-  /** Which of them are used. */
+  /** Acknowledges the protocol features that are used. */
   SET_PROTOCOL_FEATURES(16, SETTING, PayloadKind.U64, 0, 0, ifAsked(), 0),
-  /** How many queue pairs there can be. */
+  /** Asks for the largest number of queue pairs. */
   GET_QUEUE_NUM(
       17, QUESTION, PayloadKind.NONE, 0, 0, always(PayloadKind.U64), 0, ProtocolFeature.MQ),
   /** Enables or disables a ring. */
   SET_VRING_ENABLE(18, START, PayloadKind.VRING_STATE, 0, 0, ifAsked(), 0),
-  /** Announce the guest's MAC address. */
+  /** Asks the back end to announce the guest's MAC address. */
   SEND_RARP(19, SETTING, PayloadKind.U64, 0, 0, ifAsked(), 0, ProtocolFeature.RARP),
-  /** The guest's MTU. */
+  /** Sets the guest's MTU. */
   NET_SET_MTU(20, SETTING, PayloadKind.U64, 0, 0, ifAsked(), 0, ProtocolFeature.MTU),
-  /** The socket on which the back end asks. */
+  /** Sends the socket for the back end's own requests. */
   SET_BACKEND_REQ_FD(
       21, SETTING, PayloadKind.NONE, 1, 1, ifAsked(), 0, ProtocolFeature.BACKEND_REQ),
-  /** A translation; also needs {@link VhostFeature#IOMMU_PLATFORM}. */
+  /** Sends or removes a translation; also needs {@link VhostFeature#IOMMU_PLATFORM}. */
   IOTLB_MSG(
       22,
       SETTING,
@@ -79,10 +79,10 @@ public enum FrontEndRequest {
       0,
       ProtocolFeature.BACKEND_REQ,
       ProtocolFeature.REPLY_ACK),
-  /** Byte order of a legacy ring. */
+  /** Sets the byte order of a legacy ring. */
   SET_VRING_ENDIAN(
       23, SETTING, PayloadKind.VRING_STATE, 0, 0, ifAsked(), 0, ProtocolFeature.CROSS_ENDIAN),
-  /** Read configuration space. */
+  /** Reads the configuration space. */
   GET_CONFIG(
       24,
       QUESTION,
@@ -92,7 +92,7 @@ public enum FrontEndRequest {
       always(PayloadKind.CONFIG),
       0,
       ProtocolFeature.CONFIG),
-  /** Write configuration space. */
+  /** Writes the configuration space. */
   SET_CONFIG(25, SETTING, PayloadKind.CONFIG, 0, 0, ifAsked(), 0, ProtocolFeature.CONFIG),
   /** Opens a crypto session. */
   CREATE_CRYPTO_SESSION(
@@ -104,18 +104,18 @@ public enum FrontEndRequest {
       always(PayloadKind.OPAQUE),
       0,
       ProtocolFeature.CRYPTO_SESSION),
-  /** Closes one. */
+  /** Closes a crypto session. */
   CLOSE_CRYPTO_SESSION(
       27, SETTING, PayloadKind.U64, 0, 0, ifAsked(), 0, ProtocolFeature.CRYPTO_SESSION),
-  /** Postcopy may come; a userfaultfd comes back. */
+  /** Announces that postcopy may follow. The answer has a userfaultfd. */
   POSTCOPY_ADVISE(
       28, SETTING, PayloadKind.NONE, 0, 0, always(PayloadKind.NONE), 1, ProtocolFeature.PAGEFAULT),
-  /** Postcopy begins. */
+  /** Begins postcopy. */
   POSTCOPY_LISTEN(29, SETTING, PayloadKind.NONE, 0, 0, ifAsked(), 0, ProtocolFeature.PAGEFAULT),
-  /** Postcopy is over. */
+  /** Ends postcopy. */
   POSTCOPY_END(
       30, TRANSFER, PayloadKind.NONE, 0, 0, always(PayloadKind.U64), 0, ProtocolFeature.PAGEFAULT),
-  /** The back end makes an in-flight region. */
+  /** Asks the back end to make an in-flight region. */
   GET_INFLIGHT_FD(
       31,
       MEMORY,
@@ -125,14 +125,14 @@ public enum FrontEndRequest {
       always(PayloadKind.INFLIGHT),
       1,
       ProtocolFeature.INFLIGHT_SHMFD),
-  /** The front end gives it back. */
+  /** Gives the in-flight region to the back end. */
   SET_INFLIGHT_FD(
       32, MEMORY, PayloadKind.INFLIGHT, 1, 1, ifAsked(), 0, ProtocolFeature.INFLIGHT_SHMFD),
-  /** For vhost-user-gpu. */
+  /** Sends a socket for vhost-user-gpu. */
   GPU_SET_SOCKET(33, SETTING, PayloadKind.NONE, 1, 1, ifAsked(), 0),
-  /** Everything to its initial state. */
+  /** Resets the device to its initial state. */
   RESET_DEVICE(34, STOP, PayloadKind.NONE, 0, 0, ifAsked(), 0, ProtocolFeature.RESET_DEVICE),
-  /** A kick as a message. */
+  /** Sends a kick as a message. */
   VRING_KICK(
       35,
       SETTING,
@@ -144,7 +144,7 @@ public enum FrontEndRequest {
       ProtocolFeature.INBAND_NOTIFICATIONS,
       ProtocolFeature.BACKEND_REQ,
       ProtocolFeature.REPLY_ACK),
-  /** How many memory regions there can be. */
+  /** Asks for the largest number of memory regions. */
   GET_MAX_MEM_SLOTS(
       36,
       QUESTION,
@@ -154,7 +154,7 @@ public enum FrontEndRequest {
       always(PayloadKind.U64),
       0,
       ProtocolFeature.CONFIGURE_MEM_SLOTS),
-  /** One memory region more. */
+  /** Adds a memory region. */
   ADD_MEM_REG(
       37,
       MEMORY,
@@ -164,7 +164,7 @@ public enum FrontEndRequest {
       ifAsked(),
       0,
       ProtocolFeature.CONFIGURE_MEM_SLOTS),
-  /** One memory region less. */
+  /** Removes a memory region. */
   REM_MEM_REG(
       38,
       MEMORY,
@@ -174,12 +174,12 @@ public enum FrontEndRequest {
       ifAsked(),
       0,
       ProtocolFeature.CONFIGURE_MEM_SLOTS),
-  /** The virtio status byte. */
+  /** Sets the virtio status byte. */
   SET_STATUS(39, START, PayloadKind.U64, 0, 0, ifAsked(), 0, ProtocolFeature.STATUS),
-  /** The virtio status byte, read. */
+  /** Asks for the virtio status byte. */
   GET_STATUS(
       40, QUESTION, PayloadKind.NONE, 0, 0, always(PayloadKind.U64), 0, ProtocolFeature.STATUS),
-  /** Ask for an object; the layout of the answer is not defined. */
+  /** Asks for an object. The specification does not define the layout of the answer. */
   GET_SHARED_OBJECT(
       41,
       QUESTION,
@@ -189,7 +189,7 @@ public enum FrontEndRequest {
       always(PayloadKind.IGNORED),
       1,
       ProtocolFeature.SHARED_OBJECT),
-  /** A pipe for the back end's own state. */
+  /** Sends a pipe for the back end's own state. */
   SET_DEVICE_STATE_FD(
       42,
       TRANSFER,
@@ -199,7 +199,7 @@ public enum FrontEndRequest {
       always(PayloadKind.U64),
       1,
       ProtocolFeature.DEVICE_STATE),
-  /** Whether that went well. */
+  /** Asks whether the transfer of that state succeeded. */
   CHECK_DEVICE_STATE(
       43,
       TRANSFER,
@@ -209,7 +209,7 @@ public enum FrontEndRequest {
       always(PayloadKind.U64),
       0,
       ProtocolFeature.DEVICE_STATE),
-  /** Sizes of shared memory regions. */
+  /** Asks for the sizes of the shared memory regions. */
   GET_SHMEM_CONFIG(
       44,
       QUESTION,
@@ -219,7 +219,9 @@ public enum FrontEndRequest {
       always(PayloadKind.SHMEM_CONFIG),
       0,
       ProtocolFeature.SHMEM),
-  /** Stops a ring at once: requests in flight are suspended, and not waited for. */
+  /**
+   * Stops a ring at once. The back end suspends the requests in flight and does not wait for them.
+   */
   GET_VRING_BASE_SKIP_DRAIN(
       45,
       STOP,
@@ -232,8 +234,7 @@ public enum FrontEndRequest {
       ProtocolFeature.GET_VRING_BASE_INFLIGHT,
       ProtocolFeature.INFLIGHT_SHMFD),
   /**
-   * Early configuration begins (1) or ends (2). Its number and feature bit come from a {@link
-   * Dialect} only.
+   * Begins (1) or ends (2) a presetup. Only a {@link Dialect} has its number and its feature bit.
    */
   PRESETUP(-1, START, PayloadKind.U64, 0, 0, ifAsked(), 0);
 
@@ -285,40 +286,41 @@ public enum FrontEndRequest {
     return Optional.empty();
   }
 
-  /** {@return the number upstream; empty for PRESETUP, which has none} */
+  /** {@return the upstream number; empty for PRESETUP, which has none} */
   public OptionalInt fixedId() {
     return fixedId;
   }
 
-  /** {@return the layout that is sent} */
+  /** {@return the layout of its payload} */
   public PayloadKind payload() {
     return payload;
   }
 
   /**
-   * {@return the layout that always comes back with these protocol features; empty: at most an
-   * acknowledgement}
+   * {@return the layout of the answer that every back end with these protocol features sends; empty
+   * when the answer is at most an acknowledgement}
    *
-   * @param protocolFeatures those that are negotiated, as bits
+   * @param protocolFeatures the negotiated ones, as bits
    */
   public Optional<PayloadKind> explicitReply(long protocolFeatures) {
     if (this == SET_LOG_BASE && ProtocolFeature.LOG_SHMFD.isIn(protocolFeatures)) {
-      // Answered whether asked or not, with a payload whose size differs between back ends.
+      // Back ends always answer, with payloads of different sizes.
       return IGNORED;
     }
     return explicitReply;
   }
 
   /**
-   * {@return the layout in which one message is answered; empty: not at all}
+   * {@return the layout of the answer to one message; empty when it is not answered}
    *
-   * <p>While postcopy is on, a memory table comes back with the back end's addresses for ours; the
-   * go-ahead behind it, eight zero bytes, is the table without regions and is not answered.
+   * <p>During postcopy, the back end answers a memory table with the same table, in which the user
+   * addresses are its own. The front end then sends a table without regions (eight zero bytes),
+   * which is not answered.
    *
-   * @param message what is sent
-   * @param protocolFeatures those that are negotiated
-   * @param postcopy between POSTCOPY_LISTEN and POSTCOPY_END
-   * @param needReply whether an acknowledgement is asked for
+   * @param message the payload that is sent
+   * @param protocolFeatures the negotiated ones, as bits
+   * @param postcopy whether the message is sent between POSTCOPY_LISTEN and POSTCOPY_END
+   * @param needReply whether the message asks for an acknowledgement
    */
   public Optional<PayloadKind> answerTo(
       Payload message, long protocolFeatures, boolean postcopy, boolean needReply) {
@@ -333,48 +335,48 @@ public enum FrontEndRequest {
     return explicit.isEmpty() && needReply ? ACKNOWLEDGEMENT : explicit;
   }
 
-  /** {@return how much work its answer may stand for} */
+  /** {@return how much work the back end may do before it answers} */
   public MessageClass messageClass() {
     return messageClass;
   }
 
   /**
-   * {@return the feature bits, of those in {@link VhostFeature}, that must be acknowledged besides
-   * the protocol features; 0 for most}
+   * {@return the bits of {@link VhostFeature} that must be acknowledged besides the protocol
+   * features; 0 for most}
    */
   public long featureMask() {
     return this == IOTLB_MSG ? VhostFeature.IOMMU_PLATFORM : 0;
   }
 
-  /** {@return how many descriptors the answer may carry at most, 0 or 1} */
+  /** {@return the most descriptors that may be attached to the answer, 0 or 1} */
   public int maxReplyDescriptors() {
     return maxReplyDescriptors;
   }
 
-  /** {@return how many descriptors must travel with the request at least} */
+  /** {@return the fewest descriptors that must be attached to the request} */
   public int minDescriptors() {
     return minDescriptors;
   }
 
-  /** {@return how many descriptors may travel with the request at most} */
+  /** {@return the most descriptors that may be attached to the request} */
   public int maxDescriptors() {
     return maxDescriptors;
   }
 
   /**
-   * {@return the protocol features that must all be negotiated, as bits; 0 for PRESETUP, whose
-   * {@link Dialect} knows it}
+   * {@return the protocol features that must all be negotiated, as bits; 0 for PRESETUP, whose bit
+   * is in its {@link Dialect}}
    */
   public long gateMask() {
     return gate;
   }
 
   /**
-   * Refuses a message that the specification does not have: wrong layout, a number that must be
-   * another, or descriptors that do not match what the payload announces.
+   * Refuses a message that the specification does not allow: a wrong layout, a wrong number, or a
+   * number of descriptors that does not match the payload.
    *
-   * @param message what is to be sent
-   * @param descriptors how many go with it
+   * @param message the payload to send
+   * @param descriptors how many are attached to it
    * @throws IllegalArgumentException naming what does not fit
    */
   public void requireWellFormed(Payload message, int descriptors) {
@@ -387,8 +389,8 @@ public enum FrontEndRequest {
   /**
    * Refuses an answer whose parts contradict each other.
    *
-   * @param answer decoded in the layout of {@link #answerTo}
-   * @param descriptors how many came with it
+   * @param answer the answer, decoded in the layout of {@link #answerTo}
+   * @param descriptors how many were received with it
    * @throws ProtocolException naming what does not fit
    */
   public void requireFittingAnswer(Payload answer, int descriptors) {

@@ -12,7 +12,7 @@ import io.netty.buffer.ByteBuf;
  *   +--------+--------+--------+   size:  of the payload alone
  * </pre>
  *
- * @param request the id; which id space it is from depends on the socket and the direction
+ * @param request the id; its number space depends on the socket and the direction
  * @param flags version, {@link #REPLY}, {@link #NEED_REPLY}
  * @param size bytes of the payload, 0 to {@link #MAX_PAYLOAD}
  */
@@ -26,16 +26,19 @@ public record Header(int request, int flags, int size) {
   /** Flag: this message answers another. */
   public static final int REPLY = 4;
 
-  /** Flag: the sender wants an answer; means something only once REPLY_ACK is negotiated. */
+  /** Flag: the sender wants an answer; valid only after REPLY_ACK is negotiated. */
   public static final int NEED_REPLY = 8;
 
-  /** The flags of a reply, compared for equality: NEED_REPLY must not be echoed. */
+  /** All flags of a reply. A reply must not repeat NEED_REPLY. */
   public static final int REPLY_FLAGS = VERSION | REPLY;
 
-  /** Bytes of payload that are accepted from a peer; the largest layout defined has 2056. */
+  /**
+   * The largest payload that is accepted from a peer, in bytes. The largest defined layout has 2056
+   * bytes.
+   */
   public static final int MAX_PAYLOAD = 4096;
 
-  /** Refuses what could never be decoded again. */
+  /** Refuses values that {@link #decode} would refuse. */
   public Header {
     if ((flags & 3) != VERSION) {
       throw new IllegalArgumentException("version " + (flags & 3) + ", expected 1");
@@ -52,9 +55,9 @@ public record Header(int request, int flags, int size) {
   /**
    * {@return the header of a request}
    *
-   * @param id in the id space of the socket on which it is sent
+   * @param id in the number space of the socket on which it is sent
    * @param size bytes of the payload, 0 to {@link #MAX_PAYLOAD}
-   * @param needReply whether the sender wants an answer: sets {@link #NEED_REPLY}
+   * @param needReply whether to set {@link #NEED_REPLY}
    */
   public static Header request(int id, int size, boolean needReply) {
     return new Header(id, needReply ? VERSION | NEED_REPLY : VERSION, size);
@@ -63,7 +66,7 @@ public record Header(int request, int flags, int size) {
   /**
    * {@return the header of a reply}
    *
-   * @param id that of the request which is answered
+   * @param id the number of the request that is answered
    * @param size bytes of the payload, 0 to {@link #MAX_PAYLOAD}
    */
   public static Header reply(int id, int size) {
@@ -84,7 +87,7 @@ public record Header(int request, int flags, int size) {
    * Reads 12 bytes.
    *
    * @param in holds the header from its reader index on; the index moves past it
-   * @return the header, its ranges checked
+   * @return the header, after its ranges were checked
    * @throws ProtocolException if the version, a reserved flag or the size is wrong, or bytes are
    *     missing
    */
@@ -101,18 +104,18 @@ public record Header(int request, int flags, int size) {
   /**
    * Writes 12 bytes.
    *
-   * @param out takes the bytes at its writer index, which moves; stays the caller's
+   * @param out takes the bytes at its writer index, which moves; the caller keeps it
    */
   public void encode(ByteBuf out) {
     encode(out, request, flags, size);
   }
 
   /**
-   * Writes 12 bytes without a record in between; the values are taken as they are.
+   * Writes 12 bytes without making a record. The values are not checked.
    *
-   * @param out takes the bytes at its writer index, which moves; stays the caller's
+   * @param out takes the bytes at its writer index, which moves; the caller keeps it
    * @param request the id
-   * @param flags the version among them
+   * @param flags all flags, including the version
    * @param size bytes of the payload alone
    */
   public static void encode(ByteBuf out, int request, int flags, int size) {

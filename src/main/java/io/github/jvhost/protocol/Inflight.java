@@ -3,8 +3,8 @@ package io.github.jvhost.protocol;
 import io.netty.buffer.ByteBuf;
 
 /**
- * The region in which a back end remembers requests in flight. Written with the tail padding that C
- * compilers add; read with or without it.
+ * The region in which a back end notes the requests in flight. It is written with the tail padding
+ * that C compilers add, and read with or without it.
  *
  * <pre>
  *    0                8                16      18      20        24
@@ -60,9 +60,9 @@ public record Inflight(long mmapSize, long mmapOffset, int queues, int queueSize
    *
    * @param in holds the payload from its reader index on; the index moves past it
    * @param size bytes of the payload, as its header says; 20, or more with padding that is skipped
-   * @return where the region lies, and for how many rings
-   * @throws ProtocolException if there are fewer than 20 bytes or the region goes around the end of
-   *     the file
+   * @return the description of the region
+   * @throws ProtocolException if there are fewer than 20 bytes or the region wraps around the end
+   *     of the file
    */
   static Inflight decode(ByteBuf in, int size) {
     Wire.between("inflight description", in, size, MEANINGFUL, Header.MAX_PAYLOAD);

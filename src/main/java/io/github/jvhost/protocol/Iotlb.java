@@ -3,8 +3,8 @@ package io.github.jvhost.protocol;
 import io.netty.buffer.ByteBuf;
 
 /**
- * An entry of the I/O translation buffer. Written with the tail padding that C compilers add; read
- * with or without it.
+ * An entry of the I/O translation buffer. It is written with the tail padding that C compilers add,
+ * and read with or without it.
  *
  * <pre>
  *    0                8                16               24     25     26        32
@@ -13,9 +13,9 @@ import io.netty.buffer.ByteBuf;
  *   +----------------+----------------+----------------+------+------+---------+
  * </pre>
  *
- * @param iova address as the device sees it
+ * @param iova I/O virtual address, as the device uses it
  * @param length bytes
- * @param userAddress where it lies for the front end
+ * @param userAddress user address that it translates to
  * @param permission 0 none, 1 read, 2 write, 3 both
  * @param type {@link #MISS}, {@link #UPDATE}, {@link #INVALIDATE} or {@link #ACCESS_FAIL}
  */
@@ -27,13 +27,13 @@ public record Iotlb(long iova, long length, long userAddress, int permission, in
   /** Type: the back end has no translation. */
   public static final int MISS = 1;
 
-  /** Type: the front end gives a translation. */
+  /** Type: the front end sends a translation. */
   public static final int UPDATE = 2;
 
-  /** Type: the front end takes a translation back. */
+  /** Type: the front end removes a translation. */
   public static final int INVALIDATE = 3;
 
-  /** Type: the back end may not do what it wanted to. */
+  /** Type: the translation does not permit the access of the back end. */
   public static final int ACCESS_FAIL = 4;
 
   private static final int MEANINGFUL = 26;

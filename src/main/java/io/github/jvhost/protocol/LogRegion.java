@@ -3,7 +3,7 @@ package io.github.jvhost.protocol;
 import io.netty.buffer.ByteBuf;
 
 /**
- * Where the dirty log lies in the file that travels with SET_LOG_BASE.
+ * The position of the dirty log in the file that is attached to SET_LOG_BASE.
  *
  * <pre>
  *    0                8                16
@@ -48,9 +48,9 @@ public record LogRegion(long bytes, long offset) implements Payload {
    *
    * @param in holds the payload from its reader index on; the index moves past it
    * @param size bytes of the payload, as its header says; {@link #SIZE} is expected
-   * @return where the log lies
-   * @throws ProtocolException if the size is another, the log is empty or it goes around the end of
-   *     the file
+   * @return the position of the log
+   * @throws ProtocolException if the size is another, the log is empty or it wraps around the end
+   *     of the file
    */
   static LogRegion decode(ByteBuf in, int size) {
     Wire.exactly("log region", in, size, SIZE);

@@ -3,7 +3,7 @@ package io.github.jvhost.protocol;
 import io.netty.buffer.ByteBuf;
 
 /**
- * One piece of guest memory, inside a table or alone (specification, "Memory region description").
+ * One region of guest memory, in a table or alone (specification, "Memory region description").
  *
  * <pre>
  *    0                8                16               24               32
@@ -12,19 +12,22 @@ import io.netty.buffer.ByteBuf;
  *   +----------------+----------------+----------------+----------------+
  * </pre>
  *
- * <p>The user address is a label for ring addresses; it need not be a pointer. All values are
+ * <p>Ring addresses are user addresses. A user address need not be a pointer. All values are
  * unsigned.
  *
- * @param guestAddress where the guest sees it
+ * @param guestAddress guest-physical address of its first byte
  * @param size bytes, not 0
- * @param userAddress where ring addresses find it
+ * @param userAddress user address of its first byte
  * @param mmapOffset where it begins in its file
  */
 public record MemoryRegionPayload(long guestAddress, long size, long userAddress, long mmapOffset) {
   /** Bytes on the wire. */
   public static final int SIZE = 32;
 
-  /** Checks that the region is not empty and goes around in none of its three address spaces. */
+  /**
+   * Checks that the region is not empty and does not wrap around in any of its three address
+   * spaces.
+   */
   public MemoryRegionPayload {
     if (size == 0) {
       throw new IllegalArgumentException(

@@ -5,8 +5,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * All of guest memory; replaces what was told before. One descriptor per region travels with it, in
- * the same order.
+ * All of guest memory. It replaces the table that was sent before. One descriptor per region is
+ * attached to it, in the same order.
  *
  * <pre>
  *    0        4         8           8 + 32 n
@@ -18,7 +18,7 @@ import java.util.List;
  * @param regions 0 to 8 regions; the list is copied
  */
 public record MemoryTablePayload(List<MemoryRegionPayload> regions) implements Payload {
-  /** Regions that every back end takes, one descriptor each. */
+  /** The number of regions that every back end accepts. Each has one descriptor. */
   public static final int MAX_REGIONS = 8;
 
   private static final int FIXED = 8;
@@ -71,7 +71,7 @@ public record MemoryTablePayload(List<MemoryRegionPayload> regions) implements P
     Wire.between("memory table", in, size, FIXED, FIXED + MAX_REGIONS * MemoryRegionPayload.SIZE);
     int count = Wire.getInt(in);
     in.skipBytes(Integer.BYTES);
-    // The count decides how much is allocated and read: checked before either.
+    // The count decides how much is allocated and read, so it is checked first.
     Wire.parsed(
         "memory table",
         () -> {

@@ -1,20 +1,20 @@
 package io.github.jvhost.protocol;
 
 /**
- * How much work an answer may stand for, which is what a deadline has to know. A message belongs to
- * the class of the most that some back end does before it answers.
+ * How much work a back end may do before it answers. The deadline of a message depends on it. The
+ * class of a message is that of the most work that any back end does.
  */
 public enum MessageClass {
-  /** Something is read; nothing changes. */
+  /** The back end reads something and changes nothing. */
   QUESTION,
-  /** Something is written down. */
+  /** The back end stores a value. */
   SETTING,
-  /** Memory is mapped, unmapped, pinned or registered with hardware. */
+  /** The back end maps, unmaps or pins memory, or registers it with hardware. */
   MEMORY,
-  /** Rings are drained, hardware is stopped. */
+  /** The back end drains rings or stops hardware. */
   STOP,
-  /** Rings or hardware may start. */
+  /** The back end may start rings or hardware. */
   START,
-  /** All of a back end's state, or all of guest memory, goes from one place to another. */
+  /** The back end transfers all of its state, or all of guest memory. */
   TRANSFER
 }

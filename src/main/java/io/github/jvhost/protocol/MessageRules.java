@@ -1,13 +1,13 @@
 package io.github.jvhost.protocol;
 
 /**
- * What the columns of {@link FrontEndRequest} cannot say, because it depends on the content of one
- * message.
+ * The rules that depend on the content of a message, so that {@link FrontEndRequest} has no column
+ * for them.
  */
 final class MessageRules {
   private MessageRules() {}
 
-  /** See {@link FrontEndRequest#requireWellFormed}; the layout is checked. */
+  /** See {@link FrontEndRequest#requireWellFormed}. The caller has checked the layout. */
   static void requireWellFormed(FrontEndRequest request, Payload message, int descriptors) {
     int least = request.minDescriptors();
     int most = request.maxDescriptors();
@@ -16,7 +16,7 @@ final class MessageRules {
       case MemoryTablePayload table -> least = most = table.regions().size();
       case VringState ring -> requireNumber(request, ring.num());
       default -> {
-        // The table of requests says it all.
+        // The columns of the table are enough.
       }
     }
     if (descriptors < least || descriptors > most) {
@@ -54,7 +54,7 @@ final class MessageRules {
         }
       }
       default -> {
-        // The table of requests says it all.
+        // The columns of the table are enough.
       }
     }
     if (descriptors < least || descriptors > most) {

@@ -3,7 +3,7 @@ package io.github.jvhost.protocol;
 import io.netty.buffer.ByteBuf;
 
 /**
- * What a back end wants mapped into, or unmapped from, a shared memory region.
+ * A mapping that a back end wants to add to, or remove from, a shared memory region.
  *
  * <pre>
  *    0       1         8              16              24        32        40
@@ -13,8 +13,8 @@ import io.netty.buffer.ByteBuf;
  * </pre>
  *
  * @param region the shared memory region, 0 to 255
- * @param fileOffset where it begins in the file
- * @param regionOffset where it goes in the region
+ * @param fileOffset where the mapping begins in the file
+ * @param regionOffset where the mapping begins in the region
  * @param length bytes
  * @param writable whether it is mapped for writing
  */
@@ -60,8 +60,9 @@ public record MmapRequest(
    *
    * @param in holds the payload from its reader index on; the index moves past it
    * @param size bytes of the payload, as its header says; {@link #SIZE} is expected
-   * @return what is to be mapped or unmapped
-   * @throws ProtocolException if the size is another, a reserved flag is set or a range goes around
+   * @return the mapping to add or remove
+   * @throws ProtocolException if the size is another, a reserved flag is set or a range wraps
+   *     around
    */
   static MmapRequest decode(ByteBuf in, int size) {
     Wire.exactly("mmap request", in, size, SIZE);

@@ -23,7 +23,7 @@ public enum NoPayload implements Payload {
   }
 
   /**
-   * Reads nothing.
+   * Checks the size and reads nothing.
    *
    * @param in is left as it is
    * @param size bytes of the payload, as its header says; must be 0

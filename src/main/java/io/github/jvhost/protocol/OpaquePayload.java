@@ -4,7 +4,7 @@ import io.github.jvhost.Bytes;
 import io.netty.buffer.ByteBuf;
 
 /**
- * Bytes that this front end carries but does not read: a crypto session.
+ * Bytes that this front end passes on but does not read: a crypto session.
  *
  * @param content 0 to {@link Header#MAX_PAYLOAD} bytes
  */
@@ -37,7 +37,7 @@ public record OpaquePayload(Bytes content) implements Payload {
    * @param in holds the payload from its reader index on; the index moves past it
    * @param size bytes of the payload, as its header says; 0 to {@link Header#MAX_PAYLOAD}
    * @return a copy of the bytes
-   * @throws ProtocolException if there are too many or some are missing
+   * @throws ProtocolException if there are too many bytes or some are missing
    */
   static OpaquePayload decode(ByteBuf in, int size) {
     Wire.between("opaque payload", in, size, 0, Header.MAX_PAYLOAD);

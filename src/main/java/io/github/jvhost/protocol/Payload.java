@@ -3,8 +3,8 @@ package io.github.jvhost.protocol;
 import io.netty.buffer.ByteBuf;
 
 /**
- * What follows a header: one record per layout of the specification, immutable, compared by
- * content.
+ * The bytes that follow a header. There is one record per layout of the specification. Records are
+ * immutable and compared by content.
  */
 public sealed interface Payload
     permits NoPayload,
@@ -31,7 +31,7 @@ public sealed interface Payload
   /**
    * Writes exactly {@link #size()} bytes.
    *
-   * @param out takes the bytes at its writer index, which moves; stays the caller's
+   * @param out takes the bytes at its writer index, which moves; the caller keeps it
    */
   void encode(ByteBuf out);
 

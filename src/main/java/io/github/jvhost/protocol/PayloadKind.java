@@ -2,7 +2,7 @@ package io.github.jvhost.protocol;
 
 import io.netty.buffer.ByteBuf;
 
-/** The layouts, as data for the request tables: how long each may be, and who reads it. */
+/** The layouts, as data for the tables of requests: the sizes of each, and its decoder. */
 public enum PayloadKind {
   /** Nothing follows the header. */
   NONE(0, 0),
@@ -12,7 +12,7 @@ public enum PayloadKind {
   VRING_STATE(8, 8),
   /** Where the three parts of a ring are. */
   VRING_ADDRESS(40, 40),
-  /** Ring index, and whether a descriptor comes along. */
+  /** Ring index, and whether a descriptor is attached. */
   VRING_DESCRIPTOR(8, 8),
   /** All memory regions. */
   MEMORY_TABLE(8, 8 + 32 * MemoryTablePayload.MAX_REGIONS),
@@ -36,9 +36,9 @@ public enum PayloadKind {
   MMAP(40, 40),
   /** Sizes of the shared memory regions. */
   SHMEM_CONFIG(2056, 2056),
-  /** Bytes that this front end carries but does not read. */
+  /** Bytes that this front end passes on but does not read. */
   OPAQUE(0, Header.MAX_PAYLOAD),
-  /** Bytes of any number whose content means nothing (the reply to SET_LOG_BASE). */
+  /** Any number of bytes, without a meaning (the reply to SET_LOG_BASE). */
   IGNORED(0, Header.MAX_PAYLOAD);
 
   private final int minSize;
@@ -55,8 +55,8 @@ public enum PayloadKind {
   }
 
   /**
-   * {@return whether a peer's payload of this size can be of this layout; the content may still be
-   * refused}
+   * {@return whether a payload of this layout can have this size; {@link #decode} may still refuse
+   * its content}
    *
    * @param size in bytes, as a header says
    */
@@ -90,7 +90,7 @@ public enum PayloadKind {
       case SINGLE_REGION -> SingleRegion.decode(in, size);
       case LOG -> LogRegion.decode(in, size);
       case IOTLB -> Iotlb.decode(in, size);
-      // A back end that refuses GET_CONFIG says so with an empty payload.
+      // A back end refuses GET_CONFIG with an empty payload.
       case CONFIG -> size == 0 ? NoPayload.INSTANCE : ConfigSpace.decode(in, size);
       case VRING_AREA -> VringArea.decode(in, size);
       case INFLIGHT -> Inflight.decode(in, size);

@@ -1,16 +1,16 @@
 package io.github.jvhost.protocol;
 
 /**
- * The two numbers of PRESETUP in one dialect, and what its body says in each.
+ * The two numbers of PRESETUP in one dialect, and the two values of its payload.
  *
  * @param bit of the protocol features, 0 to 63
  * @param id of the request, 1 or above
  */
 public record PresetupCode(int bit, int id) {
-  /** The message's body where an early configuration begins. */
+  /** The payload of the message that begins a presetup. */
   public static final long START = 1;
 
-  /** The message's body where it ends: the configuration goes to hardware. */
+  /** The payload of the message that ends a presetup: the back end now configures its hardware. */
   public static final long END = 2;
 
   /** Checks the ranges. */
@@ -23,7 +23,7 @@ public record PresetupCode(int bit, int id) {
     }
   }
 
-  /** {@return the bit as a mask, with that bit alone set} */
+  /** {@return the bit as a mask} */
   long mask() {
     return 1L << bit;
   }

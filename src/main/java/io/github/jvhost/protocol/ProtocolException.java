@@ -4,8 +4,8 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 
 /**
- * The peer said something that the protocol does not allow. A byte stream cannot be trusted after
- * that, so the way on is always a new connection ({@link Recovery#RECONNECT}).
+ * The peer sent something that the protocol does not allow. The rest of the byte stream cannot be
+ * trusted, so the recovery is always a new connection ({@link Recovery#RECONNECT}).
  */
 public class ProtocolException extends VhostException {
   private static final long serialVersionUID = 1L;

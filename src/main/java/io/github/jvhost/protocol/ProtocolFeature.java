@@ -1,13 +1,13 @@
 package io.github.jvhost.protocol;
 
 /**
- * The bits of GET_PROTOCOL_FEATURES, by their upstream names. PRESETUP is not among them: its bit
- * is disputed, and only a {@link Dialect} knows it.
+ * The bits of GET_PROTOCOL_FEATURES, by their upstream names. PRESETUP is not one of them: its bit
+ * differs between back ends, so it is in a {@link Dialect}.
  */
 public enum ProtocolFeature {
   /** Several queue pairs; GET_QUEUE_NUM. */
   MQ(0),
-  /** SET_LOG_BASE carries a descriptor and is always answered. */
+  /** A descriptor is attached to SET_LOG_BASE, which is always answered. */
   LOG_SHMFD(1),
   /** SEND_RARP. */
   RARP(2),
@@ -15,7 +15,7 @@ public enum ProtocolFeature {
   REPLY_ACK(3),
   /** NET_SET_MTU. */
   MTU(4),
-  /** A channel on which the back end asks. */
+  /** A channel for the back end's own requests. */
   BACKEND_REQ(5),
   /** SET_VRING_ENDIAN. */
   CROSS_ENDIAN(6),
@@ -43,9 +43,9 @@ public enum ProtocolFeature {
   XEN_MMAP(17),
   /** Objects by UUID. */
   SHARED_OBJECT(18),
-  /** The back end's own state can be moved. */
+  /** The back end's own state can be transferred. */
   DEVICE_STATE(19),
-  /** Has no meaning of its own any more; what GET_VRING_BASE_SKIP_DRAIN needs. */
+  /** Has no meaning of its own any more. GET_VRING_BASE_SKIP_DRAIN needs it. */
   GET_VRING_BASE_INFLIGHT(20),
   /** Ring addresses are guest-physical. */
   GPA_ADDRESSES(21),
@@ -68,7 +68,7 @@ public enum ProtocolFeature {
     return bit;
   }
 
-  /** {@return the bit as a mask, with that bit alone set} */
+  /** {@return the bit as a mask} */
   public long mask() {
     return 1L << bit;
   }
@@ -76,16 +76,16 @@ public enum ProtocolFeature {
   /**
    * {@return whether this feature's bit is set}
    *
-   * @param bits protocol features that are offered or acknowledged
+   * @param bits offered or acknowledged protocol features
    */
   public boolean isIn(long bits) {
     return (bits & mask()) != 0;
   }
 
   /**
-   * {@return the bits of some features, in one mask}
+   * {@return a mask with the bits of some features}
    *
-   * @param features none gives 0
+   * @param features the features; none gives 0
    */
   public static long maskOf(ProtocolFeature... features) {
     long mask = 0;
@@ -98,7 +98,7 @@ public enum ProtocolFeature {
   /**
    * {@return the bits by name, "MQ|REPLY_ACK|bit 40", or "none"}
    *
-   * @param bits any; one without a name appears by its number
+   * @param bits any bits; a bit without a name is shown by its number
    */
   public static String describe(long bits) {
     StringBuilder text = new StringBuilder();

@@ -4,8 +4,8 @@ import io.netty.buffer.ByteBuf;
 import java.util.UUID;
 
 /**
- * A UUID. The one place where the protocol is big-endian: the first three parts are, and the rest
- * are bytes.
+ * A UUID. It is the only big-endian layout of the protocol: its first three parts are big-endian,
+ * and the rest are bytes.
  *
  * <pre>
  *    0            4      6      8                16
@@ -14,7 +14,7 @@ import java.util.UUID;
  *   +------------+------+------+----------------+
  * </pre>
  *
- * @param uuid which object
+ * @param uuid the name of the object
  */
 public record SharedObject(UUID uuid) implements Payload {
   /** Bytes on the wire. */
@@ -41,7 +41,7 @@ public record SharedObject(UUID uuid) implements Payload {
    *
    * @param in holds the payload from its reader index on; the index moves past it
    * @param size bytes of the payload, as its header says; {@link #SIZE} is expected
-   * @return which object is meant
+   * @return the UUID
    * @throws ProtocolException if the size is another
    */
   static SharedObject decode(ByteBuf in, int size) {

@@ -14,7 +14,7 @@ import java.util.List;
  *   +--------+---------+------------------+
  * </pre>
  *
- * @param sizes 256 sizes in bytes, by region id; 0 where there is none; the list is copied
+ * @param sizes 256 sizes in bytes, by region id; 0 where there is no region; the list is copied
  */
 public record ShmemConfig(List<Long> sizes) implements Payload {
   /** Bytes on the wire. */
@@ -66,7 +66,7 @@ public record ShmemConfig(List<Long> sizes) implements Payload {
    * @param in holds the payload from its reader index on; the index moves past it
    * @param size bytes of the payload, as its header says; {@link #SIZE} is expected
    * @return the sizes of all 256 entries
-   * @throws ProtocolException if the size is another or the count is not that of the sizes
+   * @throws ProtocolException if the size is another or the count does not match the sizes
    */
   static ShmemConfig decode(ByteBuf in, int size) {
     Wire.exactly("shared memory configuration", in, size, SIZE);

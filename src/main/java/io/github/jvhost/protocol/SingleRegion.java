@@ -12,7 +12,7 @@ import io.netty.buffer.ByteBuf;
  *   +----------------+--------------------------+
  * </pre>
  *
- * @param region what is added or removed
+ * @param region the region to add or remove
  */
 public record SingleRegion(MemoryRegionPayload region) implements Payload {
   /** Bytes on the wire. */

@@ -56,7 +56,7 @@ public record U64(long value) implements Payload {
    *
    * @param in holds the payload from its reader index on; the index moves past it
    * @param size bytes of the payload, as its header says; {@link #SIZE} is expected
-   * @return the number, whatever it means
+   * @return the number
    * @throws ProtocolException if the size is another
    */
   public static U64 decode(ByteBuf in, int size) {

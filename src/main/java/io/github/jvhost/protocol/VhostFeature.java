@@ -5,15 +5,19 @@ package io.github.jvhost.protocol;
  * itself behaves.
  */
 public final class VhostFeature {
-  /** The back end can log dirty pages, and does while it is set. Never offered to a guest. */
+  /**
+   * Offered: the back end can log dirty pages. Acknowledged: it logs them. Never offered to a
+   * guest.
+   */
   public static final long LOG_ALL = 1L << 26;
 
   /**
-   * The back end has protocol features; when acknowledged, rings are enabled one by one by message.
+   * The back end has protocol features. When this bit is acknowledged, each ring is disabled until
+   * SET_VRING_ENABLE enables it.
    */
   public static final long PROTOCOL_FEATURES = 1L << 30;
 
-  /** A virtio bit: ring addresses are IOVA, and IOTLB messages flow. */
+  /** A virtio bit: ring addresses are IOVA, and both sides send IOTLB messages. */
   public static final long IOMMU_PLATFORM = 1L << 33;
 
   private VhostFeature() {}

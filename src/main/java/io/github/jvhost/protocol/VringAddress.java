@@ -3,8 +3,8 @@ package io.github.jvhost.protocol;
 import io.netty.buffer.ByteBuf;
 
 /**
- * Where the parts of a ring are (specification, "Vring address description"). The order on the wire
- * is descriptor, used, available.
+ * The addresses of the parts of a ring (specification, "Vring address description"). The order on
+ * the wire is descriptor, used, available.
  *
  * <pre>
  *    0        4        8                16               24               32               40

@@ -3,7 +3,7 @@ package io.github.jvhost.protocol;
 import io.netty.buffer.ByteBuf;
 
 /**
- * A doorbell page of a ring, as a back end offers it with VRING_HOST_NOTIFIER_MSG.
+ * A doorbell page of a ring. A back end offers it with VRING_HOST_NOTIFIER_MSG.
  *
  * <pre>
  *    0                8                16               24
@@ -13,7 +13,8 @@ import io.netty.buffer.ByteBuf;
  * </pre>
  *
  * @param index the ring, 0 to 255
- * @param withoutDescriptor that no descriptor comes along: an earlier doorbell is withdrawn
+ * @param withoutDescriptor whether no descriptor is attached: the back end withdraws an earlier
+ *     doorbell
  * @param length bytes to map
  * @param offset where the page begins in the file
  */
@@ -53,8 +54,8 @@ public record VringArea(int index, boolean withoutDescriptor, long length, long 
    * @param in holds the payload from its reader index on; the index moves past it
    * @param size bytes of the payload, as its header says; {@link #SIZE} is expected
    * @return the doorbell page, or its withdrawal
-   * @throws ProtocolException if the size is another, a reserved bit is set or the area goes around
-   *     the end of the file
+   * @throws ProtocolException if the size is another, a reserved bit is set or the area wraps
+   *     around the end of the file
    */
   static VringArea decode(ByteBuf in, int size) {
     Wire.exactly("vring area", in, size, SIZE);

@@ -13,8 +13,8 @@ import io.netty.buffer.ByteBuf;
  * </pre>
  *
  * @param index the ring, 0 to 255
- * @param withoutDescriptor that no descriptor comes along: the ring is polled (kick), or nobody is
- *     to be notified (call)
+ * @param withoutDescriptor whether no descriptor is attached: the back end polls the ring (kick),
+ *     or does not notify the guest (call)
  */
 public record VringDescriptor(int index, boolean withoutDescriptor) implements Payload {
   /** Bytes on the wire. */
@@ -58,7 +58,7 @@ public record VringDescriptor(int index, boolean withoutDescriptor) implements P
    *
    * @param in holds the payload from its reader index on; the index moves past it
    * @param size bytes of the payload, as its header says; {@link #SIZE} is expected
-   * @return the ring, and whether a descriptor comes along
+   * @return the ring, and whether a descriptor is attached
    * @throws ProtocolException if the size is another or a reserved bit is set
    */
   static VringDescriptor decode(ByteBuf in, int size) {

@@ -13,8 +13,7 @@ import io.netty.buffer.ByteBuf;
  * </pre>
  *
  * @param index the ring, 0 to 255
- * @param num all 32 bits as they are on the wire; the base of a packed ring may be negative as an
- *     int
+ * @param num all 32 bits of the number; the base of a packed ring may be negative as an int
  */
 public record VringState(int index, int num) implements Payload {
   /** Bytes on the wire. */

@@ -5,9 +5,9 @@ import io.netty.buffer.ByteBuf;
 import java.nio.ByteOrder;
 import java.util.function.Supplier;
 
-/** Byte order, and the checks that every decoder shares. */
+/** Byte order, and the checks that all decoders share. */
 final class Wire {
-  /** Rings that a message can name: the index has 8 bits where a descriptor travels with it. */
+  /** The number of rings. An index has 8 bits in messages with a descriptor. */
   static final int MAX_RINGS = 256;
 
   private static final boolean LITTLE = ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN;
@@ -38,12 +38,12 @@ final class Wire {
     return LITTLE ? in.readLongLE() : in.readLong();
   }
 
-  /** Copies that many bytes, which must be there. */
+  /** Copies that many bytes. The caller has checked that they exist. */
   static Bytes getBytes(ByteBuf in, int size) {
     return Bytes.copyOf(in.readSlice(size).nioBuffer());
   }
 
-  /** The peer's size must be the layout's, and the bytes must be there. */
+  /** Checks that the size is that of the layout, and that {@code in} has that many bytes. */
   static void exactly(String what, ByteBuf in, int size, int expected) {
     between(what, in, size, expected, expected);
   }
@@ -64,8 +64,7 @@ final class Wire {
   }
 
   /**
-   * Builds a record from a peer's values: what its constructor refuses is the peer's fault, not
-   * ours.
+   * Builds a record from a peer's values. If its constructor refuses them, the peer is at fault.
    */
   static <T> T parsed(String what, Supplier<T> constructor) {
     try {
@@ -82,7 +81,7 @@ final class Wire {
     }
   }
 
-  /** A range of addresses may end exactly at 2^64 but not go around. */
+  /** A range of addresses may end exactly at 2^64 but not wrap around. */
   static void requireNoWrap(String what, long start, long size) {
     if (Long.compareUnsigned(start + (size - 1), start) < 0) {
       throw new IllegalArgumentException(

@@ -1,7 +1,7 @@
 /**
- * The wire of vhost-user, pure: bytes in, records out, and back. Nothing here opens a socket,
- * starts a thread or holds state; everything that comes from a peer is checked before a record of
- * it exists.
+ * The messages of vhost-user: this package decodes bytes into records and encodes records into
+ * bytes. It opens no socket, starts no thread and holds no state. It checks a peer's bytes before
+ * it makes a record of them.
  *
  * <pre>
  *   one message                                     who may send it when
@@ -13,17 +13,17 @@
  *                                                   +-------------------------------+
  * </pre>
  *
- * <p>Integers travel in the byte order of the host (vhost-user specification, "Message
- * Specification"), because both ends share one machine. Where a layout says otherwise, its record
- * does.
+ * <p>Integers have the byte order of the host (vhost-user specification, "Message Specification"),
+ * because both ends run on one machine. The record of a layout says where it has another byte
+ * order.
  *
- * <p>Two kinds of failure are kept apart: bytes of a peer that make no sense raise {@link
- * io.github.jvhost.protocol.ProtocolException}; a record that our own code builds out of range
- * raises {@link java.lang.IllegalArgumentException}.
+ * <p>There are two kinds of failure. Invalid bytes of a peer raise {@link
+ * io.github.jvhost.protocol.ProtocolException}. Our own code that builds a record with a value out
+ * of range gets an {@link java.lang.IllegalArgumentException}.
  *
- * <p>Payloads are read from and written to Netty's {@code ByteBuf}, on purpose, and this is the one
- * exported package whose signatures name a type of another library: it does no input and output, so
- * somebody who has a channel of his own needs just these, and bytes without a copy.
+ * <p>Payloads are read from and written to Netty's {@code ByteBuf}. No other exported package has a
+ * type of another library in its signatures. The reason: this package does no input and output, and
+ * an embedder with a channel of his own can use it without copying bytes.
  *
  * {@snippet file="io/github/jvhost/PackageExamples.java" region="protocol"}
  */
