@@ -4,13 +4,16 @@ import io.github.jvhost.sys.io.Mapping;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A region with the mapping that this process holds for it, owned, and its share in a file. Opened
- * and closed under the lock of its {@link GuestMemory}, read by any thread.
+ * A region with its mapping in this process, which it owns, and its share of a file. It is opened
+ * and closed under the lock of its {@link GuestMemory}. Any thread reads it.
  */
 record BackedRegion(MemoryRegion region, BackingFile file, Mapping mapping, MemorySegment bytes)
     implements AutoCloseable {
 
-  /** Maps a part of a file as a region; when that fails, a file without any region is closed. */
+  /**
+   * Maps a part of a file as a region. If that fails and no other region uses the file, the file is
+   * closed.
+   */
   static BackedRegion map(BackingFile file, String name, long gpa, long size, long offset) {
     try {
       MemoryRegion region =

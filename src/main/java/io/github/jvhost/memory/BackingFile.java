@@ -8,8 +8,8 @@ import io.github.jvhost.sys.io.Mapping;
 import io.github.jvhost.sys.io.MemoryFile;
 
 /**
- * A file behind one region or several, kept open once and closed with the last of them. Used under
- * the lock of its {@link GuestMemory} only.
+ * The file of one or more regions. It is open once, and closed when its last region is closed. It
+ * is used only under the lock of its {@link GuestMemory}.
  */
 final class BackingFile {
   private final MemoryFile file;
@@ -25,10 +25,10 @@ final class BackingFile {
   }
 
   /**
-   * A file that somebody else made. Access beyond a file's end is a SIGBUS, which takes a JVM down
-   * at a random place, so one that somebody could shorten is refused.
+   * A file of the embedder. An access beyond the end of a file raises SIGBUS, which fails the JVM
+   * at a random place. So a file that somebody could shorten is refused.
    *
-   * @param lent stays the caller's; a duplicate is kept
+   * @param lent the caller keeps it; this object keeps a duplicate
    */
   static BackingFile of(OwnedDescriptor lent) {
     MemoryFile file = MemoryFile.adopt(lent.duplicate());
@@ -48,7 +48,7 @@ final class BackingFile {
     return file.descriptor();
   }
 
-  /** Maps a part for one region more, which {@link #release}s it. */
+  /** Maps a part for one more region. The region calls {@link #release} when it is closed. */
   Mapping map(MemoryRegion region) {
     long offset = region.fileOffset();
     if (region.size() > file.size() - offset) {

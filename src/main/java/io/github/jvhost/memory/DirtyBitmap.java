@@ -5,8 +5,8 @@ import java.lang.invoke.VarHandle;
 import java.util.function.LongConsumer;
 
 /**
- * Which pages of guest memory were written, one bit per 4096 bytes of guest address, from address 0
- * on.
+ * The pages of guest memory that were written: one bit per 4096 bytes of guest address, from
+ * address 0.
  *
  * <pre>
  *   word  page p is bit p % 64 of word p / 64
@@ -14,16 +14,16 @@ import java.util.function.LongConsumer;
  *   1     | page 64 ..        |
  * </pre>
  *
- * <p>Thread-safe without a lock: marking is an atomic OR and taking an atomic exchange, so that a
- * page which is marked while it is taken is reported now or the next time, never not at all. The
- * rule for whoever writes is: write, then mark. The other way round, the page could be taken and
- * copied between the mark and the write.
+ * <p>Thread-safe without a lock. Marking is an atomic OR, and taking marks away is an atomic
+ * exchange. A page that one thread marks while another takes it is reported now or the next time;
+ * it is never lost. A writer must write first and mark afterwards. Otherwise another thread could
+ * take the mark and copy the page before the write.
  */
 public final class DirtyBitmap {
-  /** How much guest memory one word stands for, in bytes. */
+  /** Bytes of guest memory per word. */
   static final long BYTES_PER_WORD = MemoryRegion.PAGE * Long.SIZE;
 
-  /** 256 TiB; beyond it the words do not fit into one array. */
+  /** 256 TiB. A larger bitmap does not fit into one array. */
   private static final long ADDRESS_LIMIT = 1L << 48;
 
   private static final VarHandle WORD = MethodHandles.arrayElementVarHandle(long[].class);
@@ -31,7 +31,7 @@ public final class DirtyBitmap {
   private final long[] words;
 
   /**
-   * A bitmap with nothing marked.
+   * Makes a bitmap without marks.
    *
    * @param highestAddress the last guest address it has to cover ({@link
    *     MemoryTable#highestAddress()}), rounded up to a whole word of 64 pages; -1 covers one word
@@ -49,7 +49,7 @@ public final class DirtyBitmap {
   }
 
   /**
-   * Marks every page that {@code [gpa, +length)} touches. To be called after the write.
+   * Marks every page that {@code [gpa, +length)} touches. Call it after the write.
    *
    * @param gpa guest address of the first byte, not negative
    * @param length in bytes; 0 or less marks nothing
@@ -80,11 +80,11 @@ public final class DirtyBitmap {
   }
 
   /**
-   * Marks what a bitmap of one stretch of memory says, as KVM_GET_DIRTY_LOG fills it in: page
-   * {@code i} of the stretch is bit {@code i % 64} of word {@code i / 64}.
+   * Marks the pages of a bitmap of one range of memory, as KVM_GET_DIRTY_LOG fills it in: page
+   * {@code i} of the range is bit {@code i % 64} of word {@code i / 64}.
    *
-   * @param gpa of the stretch's first page, a multiple of 4096
-   * @param pages the bitmap; bits behind the stretch's end have to be clear
+   * @param gpa guest address of the first page of the range, a multiple of 4096
+   * @param pages the bitmap; bits beyond the end of the range must be clear
    * @throws IllegalArgumentException when {@code gpa} is not aligned, or a marked page lies beyond
    *     {@link #highestAddress()}
    */
@@ -117,9 +117,9 @@ public final class DirtyBitmap {
   }
 
   /**
-   * Marks here what is marked in {@code other}, which stays as it is.
+   * Adds the marks of {@code other} to this bitmap. {@code other} keeps them.
    *
-   * @param other may be marked by others meanwhile
+   * @param other other threads may mark it meanwhile
    * @throws IllegalArgumentException when {@code other} covers more than this one
    */
   public void merge(DirtyBitmap other) {
@@ -135,7 +135,7 @@ public final class DirtyBitmap {
   /**
    * Moves all marks to {@code target}.
    *
-   * @param target where they are added; what it has marked stays
+   * @param target receives the marks; it keeps its own
    * @return how many pages were marked here, whether or not they were in {@code target} already
    * @throws IllegalArgumentException when this one covers more than {@code target}
    */
@@ -153,9 +153,9 @@ public final class DirtyBitmap {
   }
 
   /**
-   * Takes the marks away and hands each page's guest address to {@code action}, in ascending order.
-   * A page that is marked again while {@code action} looks at it is there again for the next time.
-   * A back end can mark pages where no memory is: check with {@link MemoryTable#contains}.
+   * Takes the marks away and gives the guest address of each page to {@code action}, in ascending
+   * order. A page that is marked again while {@code action} runs is reported again the next time. A
+   * back end can mark addresses without memory: check with {@link MemoryTable#contains}.
    *
    * @param action called on this thread, once for each page
    * @return how many pages there were
@@ -169,17 +169,16 @@ public final class DirtyBitmap {
   }
 
   /**
-   * Takes the marks away and hands out the pages in runs, in ascending order: pages that lie one
-   * behind the other in one region. Marks where no memory is, which a back end can make, are
-   * dropped. A page that is marked again while {@code action} looks at it is there again for the
-   * next time.
+   * Takes the marks away and gives the pages to {@code action} in ascending order, as runs of
+   * adjacent pages of one region. A back end can mark addresses without memory: these marks are
+   * dropped. A page that is marked again while {@code action} runs is reported again the next time.
    *
    * @param table of guest memory
-   * @param longest the most bytes of one run, a multiple of 4096; marks are taken away only a
-   *     little ahead of the run that is handed out
+   * @param longest the most bytes of one run, a multiple of 4096; marks are taken away only shortly
+   *     before their run is handed out
    * @param action called on this thread, once for each run
    * @return how many pages were handed out
-   * @throws IllegalArgumentException when {@code longest} is no such number
+   * @throws IllegalArgumentException when {@code longest} is not a positive multiple of 4096
    */
   public long drainRuns(MemoryTable table, long longest, PageRun action) {
     var runs = new RunCutter(table, longest, action);
@@ -196,8 +195,8 @@ public final class DirtyBitmap {
   }
 
   /**
-   * Hands the guest address of each marked page to {@code action}, in ascending order, and leaves
-   * the marks.
+   * Gives the guest address of each marked page to {@code action}, in ascending order. The marks
+   * stay.
    *
    * @param action called on this thread, once for each page
    */
@@ -216,7 +215,7 @@ public final class DirtyBitmap {
     return pages;
   }
 
-  /** Forgets all marks. */
+  /** Removes all marks. */
   public void clear() {
     for (int w = 0; w < words.length; w++) {
       WORD.setVolatile(words, w, 0L);
@@ -229,9 +228,9 @@ public final class DirtyBitmap {
   }
 
   /**
-   * Marks 64 pages at once. Always with the atomic OR, even where all bits are set already: a plain
-   * look could be satisfied before the write that it follows has left the processor, while a
-   * collector takes the bit and reads the old bytes.
+   * Marks 64 pages at once. It always does the atomic OR, even if all bits are already set: a plain
+   * read could be done before the processor has published the preceding write. A collector could
+   * then take the bit and read the old bytes.
    */
   void markWord(int word, long bits) {
     WORD.getAndBitwiseOr(words, word, bits);
@@ -245,8 +244,7 @@ public final class DirtyBitmap {
   }
 
   private long takeWord(int word) {
-    // The look first keeps clean memory from being written; what is marked after it is taken the
-    // next time.
+    // Read first, so that words without marks are not written. A later mark is taken the next time.
     if ((long) WORD.getVolatile(words, word) == 0) {
       return 0;
     }

@@ -10,8 +10,8 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 
 /**
- * The bitmap in which a back end notes the pages that it writes, shared with it as a file by
- * SET_LOG_BASE (vhost-user, "Migration"). The page is 4096 bytes on every host.
+ * The bitmap in which a back end marks the pages that it writes. SET_LOG_BASE shares its file with
+ * the back end (vhost-user, "Migration"). A page has 4096 bytes on every host.
  *
  * <pre>
  *   byte   0             1             8
@@ -21,11 +21,11 @@ import java.nio.ByteOrder;
  *   size = 8 * (last address / 256 KiB + 1)
  * </pre>
  *
- * <p>Bytes in that order, lowest bit first, read as little-endian longs are the words of a {@link
- * DirtyBitmap}. The back end sets bits with an atomic OR, we take eight bytes at a time with an
- * atomic exchange: no bit is lost between the two.
+ * <p>Read as little-endian longs, these bytes are the words of a {@link DirtyBitmap}. The back end
+ * sets bits with an atomic OR. This class takes eight bytes at a time with an atomic exchange, so
+ * no bit is lost.
  *
- * <p>In what order a log and a back end are told apart; each arrow waits for the back end's answer:
+ * <p>The order of the messages. Each arrow waits for the back end's answer:
  *
  * <pre>
  *   start    create -> SET_LOG_BASE -> SET_FEATURES +LOG_ALL -> SET_VRING_ADDR with log, each ring
@@ -36,8 +36,8 @@ import java.nio.ByteOrder;
  *   retire   collectInto for the last time -> close
  * </pre>
  *
- * <p>What a back end marked in the old log before it answered is still there: that is why the old
- * one is retired after the answer, never before.
+ * <p>The back end may mark pages in the old log until it answers. So the old log is retired after
+ * the answer, never before.
  *
  * <p>Thread-safe; owns its file and mapping.
  */
@@ -57,11 +57,11 @@ public final class DirtyLog implements AutoCloseable {
 
   /**
    * {@return an empty log, large enough for a table; the caller closes it} When memory is added
-   * beyond its end, make a new one, tell the back end, and collect the old one after the back end's
-   * reply.
+   * beyond its end, create a new log, send it to the back end, and collect the old log after the
+   * back end's reply.
    *
    * @param ledger where its descriptor is written down
-   * @param table the memory that it has to cover
+   * @param table the memory that the log covers
    */
   public static DirtyLog create(DescriptorLedger ledger, MemoryTable table) {
     MemoryFile file = MemoryFile.create(ledger, "dirty log", sizeFor(table));
@@ -74,23 +74,23 @@ public final class DirtyLog implements AutoCloseable {
   }
 
   /**
-   * {@return the file's descriptor, still owned by this object: to be sent with SET_LOG_BASE} The
-   * bitmap begins at offset 0.
+   * {@return the file's descriptor, still owned by this object, for SET_LOG_BASE} The bitmap begins
+   * at offset 0.
    */
   public OwnedDescriptor descriptor() {
     return file.descriptor();
   }
 
-  /** {@return the bitmap's size in bytes, as told with SET_LOG_BASE} */
+  /** {@return the bitmap's size in bytes, as in SET_LOG_BASE} */
   public long size() {
     return file.size();
   }
 
   /**
-   * Moves all marks out of the log. Marks for addresses without memory are moved as well: the back
-   * end may log used rings that lie outside the table, and it is not trusted anyway.
+   * Moves all marks out of the log. It also moves marks for addresses without memory: the back end
+   * may log used rings that lie outside the table, and it is not trusted.
    *
-   * @param target where they are added
+   * @param target receives the marks
    * @return how many pages were marked in the log, whether or not they were in {@code target}
    *     already
    * @throws IllegalArgumentException when {@code target} covers less than this log
@@ -100,10 +100,10 @@ public final class DirtyLog implements AutoCloseable {
     long words = size() / Long.BYTES;
     target.requireRoomFor(words);
     long pages = 0;
-    for (int w = 0; w < words; w++) { // as many as fit into an array: the target has room
+    for (int w = 0; w < words; w++) { // the target has this many words, so an int is enough
       long at = (long) w * Long.BYTES;
-      // The look first: an exchange would write every line of a log that is nearly all zero, under
-      // the back end's hands.
+      // Read first: an exchange would write every cache line of a log that is mostly zero, while
+      // the back end uses it.
       if ((long) WORD.getVolatile(bytes, at) == 0) {
         continue;
       }
@@ -114,7 +114,10 @@ public final class DirtyLog implements AutoCloseable {
     return pages;
   }
 
-  /** Unmaps the log and closes its file; the back end keeps its own. A second time does nothing. */
+  /**
+   * Unmaps the log and closes its file. The back end keeps its own mapping. A second call does
+   * nothing.
+   */
   @Override
   public void close() {
     mapping.close();

@@ -4,8 +4,8 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 
 /**
- * A guest, or a peer, named guest memory that is not there, or not aligned as it has to be. Nothing
- * was touched. Immutable, as far as an exception is.
+ * A guest or a peer named guest memory that does not exist or is not correctly aligned. Nothing was
+ * read or written.
  */
 public class GuestAddressException extends VhostException {
   private static final long serialVersionUID = 1L;
@@ -17,7 +17,7 @@ public class GuestAddressException extends VhostException {
   private final long length;
 
   /**
-   * A wrong access.
+   * Makes the exception for an invalid access.
    *
    * @param guestAddress where it began
    * @param length how many bytes it was for

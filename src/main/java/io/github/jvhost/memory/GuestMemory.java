@@ -13,24 +13,24 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The memory of one guest: its regions, each a part of a sealed memory file that is mapped here,
- * and access to it by guest address. There are at most {@link MemoryTable#MAX_REGIONS} of them. A
- * file that stands behind several regions is kept open once, and closed with the last of them.
+ * The memory of one guest: its regions, and access by guest address. Each region is a part of a
+ * sealed memory file, which is mapped into this process. There are at most {@link
+ * MemoryTable#MAX_REGIONS} regions. A file of several regions is open once, and closed with the
+ * last of them.
  *
- * <p>Numbers are little-endian, as virtio 1.x has them. Every access has to lie within one region;
- * otherwise it throws {@link GuestAddressException} and touches nothing. The plain accessors take
- * any alignment; those named {@code Acquire} and {@code Release}, for ring indexes that another
- * process reads or writes at the same time, need their natural one.
+ * <p>Numbers are little-endian, as in virtio 1.x. An access that is not within one region throws
+ * {@link GuestAddressException} and reads or writes nothing. The plain accessors take any
+ * alignment. The accessors named {@code Acquire} and {@code Release} need natural alignment; they
+ * are for ring indexes that another process reads or writes at the same time.
  *
- * <p>Thread-safe. Regions come and go while others are accessed; an access to a region that is
- * being removed throws {@link GuestAddressException} or {@link IllegalStateException}, and one to a
- * memory that is closed {@link IllegalStateException}.
+ * <p>Thread-safe. Regions can be added and removed while other threads access memory. An access to
+ * a region that is being removed throws {@link GuestAddressException} or {@link
+ * IllegalStateException}. An access to a closed memory throws {@link IllegalStateException}.
  */
 public final class GuestMemory implements AutoCloseable {
   /**
-   * What is added to a guest address to make the user address by which back ends are told of it. It
-   * never changes, however often regions come and go, and is nowhere near a guest address: a back
-   * end that takes one for the other fails at once.
+   * The difference between a user address and its guest address. It is constant. It is far above
+   * all guest addresses, so a back end that confuses the two kinds of address fails at once.
    */
   public static final long USER_ADDRESS_BASE = 0x7000_0000_0000L;
 
@@ -42,7 +42,7 @@ public final class GuestMemory implements AutoCloseable {
   private static final VarHandle ORDERED_INT = ValueLayout.JAVA_INT.withOrder(LE).varHandle();
 
   private final DescriptorLedger ledger;
-  // Replaced as a whole, under the lock; readers take it once.
+  // Writers replace the object under the lock. A reader reads the field once.
   private volatile MappedRegions layout = MappedRegions.EMPTY;
   private volatile @Nullable DirtyBitmap writes;
 
@@ -51,7 +51,7 @@ public final class GuestMemory implements AutoCloseable {
   }
 
   /**
-   * {@return a builder of a guest memory, which has no regions yet}
+   * {@return a builder of a guest memory without regions}
    *
    * @param ledger where the descriptors of its files are written down
    */
@@ -60,8 +60,8 @@ public final class GuestMemory implements AutoCloseable {
   }
 
   /**
-   * Collects the first regions. For one thread. When a method throws, all regions and files so far
-   * are gone.
+   * Collects the first regions. For one thread. When a method throws, it has closed all regions and
+   * files that were added.
    */
   public static final class Builder {
     private final GuestMemory memory;
@@ -72,7 +72,7 @@ public final class GuestMemory implements AutoCloseable {
     }
 
     /**
-     * One region more, in a file of its own; see {@link GuestMemory#addRegion(String, long, long)}.
+     * Adds a region in a file of its own; see {@link GuestMemory#addRegion(String, long, long)}.
      *
      * @param name not yet used in this memory
      * @param gpa its guest address, a multiple of 4096
@@ -84,8 +84,8 @@ public final class GuestMemory implements AutoCloseable {
     }
 
     /**
-     * A sealed memory file for several regions, such as the RAM below and above a hole. It is open
-     * as long as one of them is there.
+     * Creates a sealed memory file for several regions, such as the RAM below and above a hole. It
+     * stays open until the last of them is removed.
      *
      * @param name not yet given to another file
      * @param size in bytes
@@ -101,7 +101,7 @@ public final class GuestMemory implements AutoCloseable {
     }
 
     /**
-     * One region more, a part of a file of this builder.
+     * Adds a region that is a part of a file of this builder.
      *
      * @param name not yet used in this memory
      * @param gpa its guest address, a multiple of 4096
@@ -121,7 +121,7 @@ public final class GuestMemory implements AutoCloseable {
     }
 
     /**
-     * One region more, a part of a file that the caller has; see {@link
+     * Adds a region that is a part of a file of the caller; see {@link
      * GuestMemory#addRegion(String, long, long, OwnedDescriptor, long)}.
      *
      * @param name not yet used in this memory
@@ -164,7 +164,8 @@ public final class GuestMemory implements AutoCloseable {
   }
 
   /**
-   * {@return the regions as of now, none once it is closed} Their descriptors stay this object's.
+   * {@return the current regions; none when the memory is closed} This object owns their
+   * descriptors.
    */
   public MemoryTable table() {
     return layout.table();
@@ -176,9 +177,9 @@ public final class GuestMemory implements AutoCloseable {
    * @param name not yet used in this memory
    * @param gpa its guest address, a multiple of 4096
    * @param size in bytes, a multiple of 4096
-   * @throws IllegalArgumentException when it is not aligned, or overlaps another
-   * @throws IllegalStateException when writes are tracked in a bitmap that ends below it: give a
-   *     larger one first
+   * @throws IllegalArgumentException when the region is not aligned, or overlaps another
+   * @throws IllegalStateException when writes are tracked in a bitmap that ends below the region:
+   *     give a larger bitmap first
    */
   public synchronized void addRegion(String name, long gpa, long size) {
     layout.requireOpen();
@@ -186,21 +187,20 @@ public final class GuestMemory implements AutoCloseable {
   }
 
   /**
-   * Adds a region that is a part of a file which the caller has. Whatever the file holds there is
-   * the region's content.
+   * Adds a region that is a part of a file of the caller. The region has the content of the file.
    *
    * @param name not yet used in this memory
    * @param gpa its guest address, a multiple of 4096
    * @param size in bytes, a multiple of 4096
-   * @param file lent; this memory keeps one duplicate for all regions of the same file. Who may
-   *     hold it is not known, so it has to be sealed against shrinking, or a peer could make this
-   *     process fault
+   * @param file the caller keeps it; this memory keeps one duplicate for all regions of the same
+   *     file. The file must be sealed against shrinking: otherwise another holder could shorten it
+   *     and make this process fault
    * @param offset where the region begins in the file, in bytes, a multiple of 4096
    * @throws io.github.jvhost.VhostException GIVE_UP when the file is not sealed, or ends before the
    *     region does
-   * @throws IllegalArgumentException when it is not aligned, overlaps another, or shares bytes of
-   *     the file with another
-   * @throws IllegalStateException when writes are tracked in a bitmap that ends below it
+   * @throws IllegalArgumentException when the region is not aligned, overlaps another, or shares
+   *     bytes of the file with another
+   * @throws IllegalStateException when writes are tracked in a bitmap that ends below the region
    */
   public synchronized void addRegion(
       String name, long gpa, long size, OwnedDescriptor file, long offset) {
@@ -221,10 +221,9 @@ public final class GuestMemory implements AutoCloseable {
   }
 
   /**
-   * Removes a region and unmaps it; its file is closed unless another region is in it. Slices of it
-   * that were given out become invalid: they throw {@link IllegalStateException}. A back end has
-   * its own mapping, of which this memory does not know: where there is one, use {@link
-   * #retireRegion}.
+   * Removes a region and unmaps it. Closes its file unless another region uses it. Slices of the
+   * region become invalid: they throw {@link IllegalStateException}. A back end has its own
+   * mapping, which this memory does not know. If there is a back end, use {@link #retireRegion}.
    *
    * @param name of the region
    * @throws IllegalArgumentException when there is no such region
@@ -234,9 +233,9 @@ public final class GuestMemory implements AutoCloseable {
   }
 
   /**
-   * Takes a region out of the table, so that nobody finds it by its address any more and back ends
-   * are told that it goes; it stays mapped until the result is closed. That is for after the last
-   * back end has acknowledged its removal, or it would go on writing into memory that is nobody's.
+   * Removes a region from the table: accesses no longer find it, and front ends send its removal to
+   * their back ends. The region stays mapped until the caller closes the result. Close it after the
+   * last back end has acknowledged the removal. Until then a back end may write to the region.
    *
    * <pre>
    *   try (RetiredRegion dimm = memory.retireRegion("dimm1")) {
@@ -260,18 +259,18 @@ public final class GuestMemory implements AutoCloseable {
     return layout.table().totalBytes();
   }
 
-  /** {@return how many 4 KiB pages of guest memory are in memory, whoever touched them} */
+  /** {@return how many 4 KiB pages of guest memory are resident, whichever process touched them} */
   public long residentPages() {
     return layout.backed().stream().mapToLong(b -> b.mapping().residentPages()).sum();
   }
 
   /**
-   * From now on every put through this object marks its pages, after the write: the part that KVM's
-   * dirty log plays for a real guest. A put that is under way on another thread at this moment may
-   * go unmarked, so switch while the guest's threads stand still. Writes through a {@link #slice}
-   * are not seen: see {@link #written}.
+   * Makes every later put through this object mark its pages, after the write, as KVM's dirty log
+   * does for a real guest. A put that is running on another thread may not be marked, so call this
+   * while the guest's threads are stopped. Writes through a {@link #slice} are not marked: see
+   * {@link #written}.
    *
-   * @param bitmap where to mark, large enough for all regions; null = no more
+   * @param bitmap receives the marks, large enough for all regions; null ends the marking
    * @throws IllegalStateException when it ends below the last region
    */
   public synchronized void trackWrites(@Nullable DirtyBitmap bitmap) {
@@ -280,7 +279,7 @@ public final class GuestMemory implements AutoCloseable {
   }
 
   /**
-   * Marks what was written through a slice, if writes are tracked. To be called after the write.
+   * Marks the pages of a write through a slice, if writes are tracked. Call it after the write.
    *
    * @param gpa guest address of the first byte that was written
    * @param length in bytes; 0 or less marks nothing
@@ -293,7 +292,7 @@ public final class GuestMemory implements AutoCloseable {
   }
 
   /**
-   * {@return the bytes themselves, valid until their region is removed or this memory closed}
+   * {@return the bytes themselves, valid until their region is removed or this memory is closed}
    * Writes to them are not tracked.
    *
    * @param gpa guest address of the first byte
@@ -346,7 +345,7 @@ public final class GuestMemory implements AutoCloseable {
   }
 
   /**
-   * {@return two aligned bytes; what their writer wrote before its release is seen after this}
+   * {@return two aligned bytes; the caller then sees all that the writer wrote before its release}
    *
    * @param gpa guest address of the first byte, a multiple of 2
    */
@@ -356,7 +355,7 @@ public final class GuestMemory implements AutoCloseable {
   }
 
   /**
-   * {@return four aligned bytes; what their writer wrote before its release is seen after this}
+   * {@return four aligned bytes; the caller then sees all that the writer wrote before its release}
    *
    * @param gpa guest address of the first byte, a multiple of 4
    */
@@ -414,7 +413,7 @@ public final class GuestMemory implements AutoCloseable {
   }
 
   /**
-   * Writes two aligned bytes; whoever acquires them sees what was written before.
+   * Writes two aligned bytes; a reader that acquires them sees all that was written before.
    *
    * @param gpa guest address of the first byte, a multiple of 2
    * @param value what is written
@@ -426,7 +425,7 @@ public final class GuestMemory implements AutoCloseable {
   }
 
   /**
-   * Writes four aligned bytes; whoever acquires them sees what was written before.
+   * Writes four aligned bytes; a reader that acquires them sees all that was written before.
    *
    * @param gpa guest address of the first byte, a multiple of 4
    * @param value what is written
@@ -441,7 +440,7 @@ public final class GuestMemory implements AutoCloseable {
    * Copies all of {@code from} into the guest.
    *
    * @param gpa guest address of the first byte that is written
-   * @param from stays the caller's; as many bytes are written as it has
+   * @param from all of its bytes are written; the caller keeps it
    */
   public void copyIn(long gpa, byte[] from) {
     copyIn(gpa, from, 0, from.length);
@@ -451,7 +450,7 @@ public final class GuestMemory implements AutoCloseable {
    * Copies a part of {@code from} into the guest.
    *
    * @param gpa guest address of the first byte that is written
-   * @param from stays the caller's
+   * @param from the caller keeps it
    * @param offset where the part begins in {@code from}
    * @param length of the part, in bytes
    */
@@ -466,7 +465,7 @@ public final class GuestMemory implements AutoCloseable {
    * Fills {@code into} from the guest.
    *
    * @param gpa guest address of the first byte that is read
-   * @param into as many bytes are read as it has
+   * @param into all of it is filled
    */
   public void copyOut(long gpa, byte[] into) {
     copyOut(gpa, into, 0, into.length);
@@ -487,8 +486,8 @@ public final class GuestMemory implements AutoCloseable {
   }
 
   /**
-   * Removes all regions, for good; a second time does nothing. Devices on it are closed before: it
-   * does not know of them, and their back ends would go on writing to its files.
+   * Removes all regions for ever. A second call does nothing. Close the devices that use this
+   * memory first: their back ends could otherwise go on writing to its files.
    */
   @Override
   public synchronized void close() {

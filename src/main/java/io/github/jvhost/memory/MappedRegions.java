@@ -8,20 +8,20 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * The regions of a guest memory at one moment, with their mappings, sorted by guest address. Never
- * changed, always replaced as a whole, so that whoever took it once sees all of it.
+ * The regions of a guest memory at one moment, with their mappings, sorted by guest address.
+ * Immutable: a change makes a new object, so a reader sees one consistent layout.
  */
 final class MappedRegions {
   static final MappedRegions EMPTY =
       new MappedRegions(MemoryTable.EMPTY, new BackedRegion[0], true);
 
-  /** Of a memory that is closed. */
+  /** The regions of a closed memory. */
   static final MappedRegions CLOSED =
       new MappedRegions(MemoryTable.EMPTY, new BackedRegion[0], false);
 
   private final MemoryTable table;
   private final BackedRegion[] backed;
-  // The search touches this array only, not one object for each step.
+  // Addresses apart from the regions: the search then reads one array, not an object in each step.
   private final long[] begins;
   private final boolean open;
 
@@ -40,7 +40,7 @@ final class MappedRegions {
     return open;
   }
 
-  /** For what a closed memory has nothing for. */
+  /** Throws when the memory is closed. */
   void requireOpen() {
     if (!open) {
       throw new IllegalStateException("this guest memory is closed");
@@ -51,7 +51,7 @@ final class MappedRegions {
     return List.of(backed);
   }
 
-  /** The region in which {@code [gpa, +length)} lies. */
+  /** The region that contains {@code [gpa, +length)}. */
   BackedRegion find(long gpa, long length) {
     int low = 0;
     int high = begins.length - 1;
@@ -63,7 +63,7 @@ final class MappedRegions {
         high = middle - 1;
       }
     }
-    // high is the last region that begins at or below gpa.
+    // high is now the index of the last region that begins at or below gpa.
     if (high >= 0 && backed[high].region().contains(gpa, length)) {
       return backed[high];
     }
@@ -71,7 +71,7 @@ final class MappedRegions {
     throw GuestAddressException.outside(gpa, length);
   }
 
-  /** What already stands behind a region from the same file. */
+  /** The backing file for this descriptor, if a region already uses it. */
   Optional<BackingFile> fileOf(OwnedDescriptor descriptor) {
     return Arrays.stream(backed)
         .map(BackedRegion::file)
@@ -79,7 +79,7 @@ final class MappedRegions {
         .findFirst();
   }
 
-  /** The region of that name. */
+  /** The region with that name. */
   BackedRegion named(String name) {
     return Arrays.stream(backed)
         .filter(b -> b.region().name().equals(name))
@@ -87,7 +87,7 @@ final class MappedRegions {
         .orElseThrow(() -> new IllegalArgumentException("no memory region " + name));
   }
 
-  /** This layout and one region more. */
+  /** This layout with one more region. */
   MappedRegions with(BackedRegion added) {
     MemoryTable larger = table.with(added.region());
     for (BackedRegion b : backed) {
@@ -110,7 +110,8 @@ final class MappedRegions {
   }
 
   /**
-   * A page that the guest reaches at two addresses would be marked as written at one of them only.
+   * Refuses two regions with common bytes. A page with two guest addresses would be marked as
+   * written at only one of them.
    */
   private static void refuseSharedBytes(MemoryRegion a, MemoryRegion b) {
     if (a.file().equals(b.file())

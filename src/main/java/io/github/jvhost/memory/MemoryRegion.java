@@ -4,23 +4,23 @@ import io.github.jvhost.sys.OwnedDescriptor;
 import java.util.Objects;
 
 /**
- * One stretch of guest memory and the file behind it, as a back end is told (vhost-user "Memory
- * region description").
+ * One region of guest memory and its file, as a back end receives it (vhost-user "Memory region
+ * description").
  *
- * <p>Two regions are equal when everything a back end would see of them is: descriptors compare by
- * the file they stand for, so a region that was removed and added again with a new file is another
- * one.
+ * <p>Two regions are equal when all that a back end receives of them is equal. Descriptors are
+ * equal when they are the same open file. So a region that was removed and added again with a new
+ * file is a different region.
  *
- * <p>Immutable, and so thread-safe, but for the file: that is good until the region is removed.
+ * <p>Immutable, and so thread-safe. The file is valid until the region is removed.
  *
- * @param name of the front end's choosing, unique within a table; the same on both sides of a
- *     migration
+ * @param name chosen by the front end, unique within a table; the same on both sides of a migration
  * @param guestAddress guest-physical address of its first byte, a multiple of {@link #PAGE}
  * @param size in bytes, a multiple of {@link #PAGE}, not 0
- * @param userAddress the label by which ring addresses within it are told; no two regions of a
- *     table overlap in it either
+ * @param userAddress the user address of its first byte; ring addresses are sent as user addresses.
+ *     The user addresses of two regions of a table do not overlap
  * @param fileOffset where it begins in the file, a multiple of {@link #PAGE}
- * @param file its file; lent by the memory's owner, good until the region is removed
+ * @param file its file; the owner of the memory owns it, and it is valid until the region is
+ *     removed
  */
 public record MemoryRegion(
     String name,
@@ -31,11 +31,11 @@ public record MemoryRegion(
     OwnedDescriptor file) {
 
   /**
-   * The page to which regions are aligned and by which writes are logged, in bytes, on every host.
+   * The page size in bytes, on every host. Regions are aligned to it, and writes are logged by it.
    */
   public static final long PAGE = 4096;
 
-  /** Guest-physical addresses have at most 52 bits on the machines that there are. */
+  /** Existing machines have guest-physical addresses of at most 52 bits. */
   public static final long ADDRESS_LIMIT = 1L << 52;
 
   /** Checks alignment and ranges. */
@@ -62,11 +62,11 @@ public record MemoryRegion(
   }
 
   /**
-   * {@return whether {@code [gpa, +length)} lies within it; an empty stretch may also begin at its
-   * end}
+   * {@return whether {@code [gpa, +length)} is within the region; an empty range may also begin at
+   * its end}
    *
    * @param gpa guest address of the first byte
-   * @param length in bytes; a negative one lies nowhere
+   * @param length in bytes; false when negative
    */
   public boolean contains(long gpa, long length) {
     // Overflow: gpa - guestAddress wraps only for a negative gpa, and then to a value far beyond

@@ -8,19 +8,19 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * All memory regions of a guest at one moment: what SET_MEM_TABLE tells, or ADD_MEM_REG and
- * REM_MEM_REG tell the differences of.
+ * All memory regions of a guest at one moment. SET_MEM_TABLE sends all of them; ADD_MEM_REG and
+ * REM_MEM_REG send the differences.
  *
- * <p>Immutable, and so thread-safe; regions are sorted by guest address, so that two tables with
- * the same regions are equal. Neither guest nor user addresses overlap, and no name is there twice.
- * An address is looked up in logarithmic time.
+ * <p>Immutable, and so thread-safe. Regions are sorted by guest address, so that two tables with
+ * the same regions are equal. Neither guest nor user addresses overlap, and each name is unique. An
+ * address is looked up in logarithmic time.
  *
  * @param regions at most {@value #MAX_REGIONS}; in any order when given, sorted by guest address
  *     afterwards
  */
 public record MemoryTable(List<MemoryRegion> regions) {
   /**
-   * The most regions of a table. A back end may take fewer: 8, unless it has slots for more
+   * The most regions of a table. A back end may accept fewer: 8, unless it has more slots
    * (GET_MAX_MEM_SLOTS).
    */
   public static final int MAX_REGIONS = 512;
@@ -28,7 +28,7 @@ public record MemoryTable(List<MemoryRegion> regions) {
   /** No memory at all. */
   public static final MemoryTable EMPTY = new MemoryTable(List.of());
 
-  /** Sorts, and refuses regions that overlap or share a name, or too many of them. */
+  /** Sorts the regions. Refuses regions that overlap or share a name, and too many regions. */
   public MemoryTable {
     if (regions.size() > MAX_REGIONS) {
       throw new IllegalArgumentException(
@@ -41,7 +41,7 @@ public record MemoryTable(List<MemoryRegion> regions) {
       }
     }
     List<MemoryRegion> sorted = new ArrayList<>(regions);
-    // Where any two overlap, so do two neighbours of the sorted list.
+    // If any two regions overlap, then two neighbours of the sorted list overlap.
     sorted.sort(Comparator.comparingLong(MemoryRegion::userAddress));
     for (int i = 1; i < sorted.size(); i++) {
       MemoryRegion a = sorted.get(i - 1);
@@ -64,7 +64,7 @@ public record MemoryTable(List<MemoryRegion> regions) {
    *
    * @param gpa guest address of the first byte
    * @param length in bytes, not negative
-   * @throws GuestAddressException when it does not lie within one
+   * @throws GuestAddressException when it is not within one region
    */
   public MemoryRegion regionOf(long gpa, long length) {
     int index = indexOf(gpa, length);
@@ -78,7 +78,7 @@ public record MemoryTable(List<MemoryRegion> regions) {
    * {@return whether {@code [gpa, +length)} lies within one region}
    *
    * @param gpa guest address of the first byte
-   * @param length in bytes; a negative one lies nowhere
+   * @param length in bytes; false when negative
    */
   public boolean contains(long gpa, long length) {
     return indexOf(gpa, length) >= 0;
@@ -96,27 +96,23 @@ public record MemoryTable(List<MemoryRegion> regions) {
         high = middle - 1;
       }
     }
-    // high is the last region that begins at or below gpa.
+    // high is now the index of the last region that begins at or below gpa.
     return high >= 0 && regions.get(high).contains(gpa, length) ? high : -1;
   }
 
   /**
-   * {@return the user address by which a back end is told of {@code [gpa, +length)}, as in
-   * SET_VRING_ADDR}
+   * {@return the user address of {@code [gpa, +length)}, as in SET_VRING_ADDR}
    *
    * @param gpa guest address of the first byte
    * @param length in bytes, not negative
-   * @throws GuestAddressException when that does not lie within one region
+   * @throws GuestAddressException when it is not within one region
    */
   public long userAddressOf(long gpa, long length) {
     MemoryRegion region = regionOf(gpa, length);
     return region.userAddress() + (gpa - region.guestAddress());
   }
 
-  /**
-   * {@return the last guest address that belongs to a region (not the first one after it); -1 when
-   * there is none}
-   */
+  /** {@return the last guest address within a region, inclusive; -1 when there is no region} */
   public long highestAddress() {
     return regions.isEmpty() ? -1 : regions.getLast().end() - 1;
   }
@@ -136,9 +132,9 @@ public record MemoryTable(List<MemoryRegion> regions) {
   }
 
   /**
-   * {@return this table and one region more}
+   * {@return this table with one more region}
    *
-   * @param region overlaps no other, and has a name that is not there yet
+   * @param region the added region; it overlaps no other, and its name is not in the table yet
    */
   public MemoryTable with(MemoryRegion region) {
     List<MemoryRegion> more = new ArrayList<>(regions);
@@ -147,7 +143,7 @@ public record MemoryTable(List<MemoryRegion> regions) {
   }
 
   /**
-   * {@return this table without the region of that name; the same when there is none}
+   * {@return this table without the region of that name; an equal table when there is none}
    *
    * @param name of the region that is left out
    */

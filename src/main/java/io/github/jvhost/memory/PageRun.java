@@ -1,13 +1,14 @@
 package io.github.jvhost.memory;
 
-/** What is done with pages that lie one behind the other. */
+/** Handles a run of adjacent pages. */
 @FunctionalInterface
 public interface PageRun {
   /**
-   * Takes them.
+   * Handles one run.
    *
-   * @param guestAddress of the first byte, a multiple of 4096
-   * @param bytes a multiple of 4096, more than zero; all of them in one region
+   * @param guestAddress guest address of the first byte, a multiple of 4096
+   * @param bytes length of the run, a multiple of 4096, more than zero; the run is within one
+   *     region
    */
   void pages(long guestAddress, long bytes);
 }

@@ -1,8 +1,8 @@
 package io.github.jvhost.memory;
 
 /**
- * A region that is in no table any more and still mapped. Closed once no back end uses it.
- * Thread-safe.
+ * A region that is no longer in the table but still mapped. The caller closes it when no back end
+ * uses it any more. Thread-safe.
  */
 public final class RetiredRegion implements AutoCloseable {
   private final BackedRegion region;
@@ -12,14 +12,14 @@ public final class RetiredRegion implements AutoCloseable {
     this.region = region;
   }
 
-  /** {@return what it was in the table} */
+  /** {@return the region as it was in the table} */
   public MemoryRegion region() {
     return region.region();
   }
 
   /**
-   * Unmaps it; its file is closed unless another region is in it. Slices of it that were given out
-   * become invalid. A second time does nothing.
+   * Unmaps the region, and closes its file unless another region uses it. Slices of the region
+   * become invalid. A second call does nothing.
    */
   @Override
   public synchronized void close() {

@@ -3,8 +3,8 @@ package io.github.jvhost.memory;
 import java.util.List;
 
 /**
- * Joins pages that follow each other, and cuts what comes of that at the ends of regions and at a
- * greatest length. What lies in no region is left out.
+ * Joins adjacent pages into runs. A run ends at the end of its region or at a greatest length.
+ * Pages outside of all regions are left out.
  */
 final class RunCutter {
   private final List<MemoryRegion> regions;
@@ -24,7 +24,7 @@ final class RunCutter {
     this.action = action;
   }
 
-  /** Pages that lie behind all that was added before. */
+  /** Adds pages. Their addresses are above all those added before. */
   void add(long guestAddress, long bytes) {
     long end = guestAddress + bytes;
     for (long at = guestAddress; at < end; ) {
@@ -70,7 +70,7 @@ final class RunCutter {
     }
   }
 
-  /** Hands out what is left; how many pages there were. */
+  /** Hands out the last run. Returns the number of all pages that were handed out. */
   long end() {
     flush();
     return pages;

@@ -1,16 +1,14 @@
 /**
- * Guest memory as a front end sees it: regions that are parts of backing files, the table that a
- * back end is told, translation with bounds, and the two ways in which a changed page becomes
- * known.
+ * Guest memory for a front end: regions that are parts of backing files, the table that is sent to
+ * a back end, checked translation of addresses, and the two records of written pages.
  *
- * <p>A guest page has up to three addresses. Nothing in this package, nor above it, uses a raw
- * pointer.
+ * <p>A guest page has up to three addresses. Neither this package nor its callers use raw pointers.
  *
  * <pre>
  *   guest address (gpa)   0            1 GiB            4 GiB       5 GiB
  *                         |== "low" ===|      hole      |== "high" ==|
  *                               |                              |
- *   user address          gpa + USER_ADDRESS_BASE: by this ring addresses are told; no pointer
+ *   user address          gpa + USER_ADDRESS_BASE: ring addresses are sent as these; no pointer
  *                               |                              |
  *   backing               memfd "low"                    memfd "high"   sent to the back end, once
  *                         (or both are parts of one: "ram" at 0, "ram" at 1 GiB)
@@ -20,8 +18,8 @@
  *   (the part of KVM's dirty log)       (this process)               (a shared file)
  * </pre>
  *
- * <p>Addresses come from a guest, and a guest is not trusted: an access that does not lie within
- * one region throws {@link io.github.jvhost.memory.GuestAddressException} and touches nothing.
+ * <p>Addresses come from a guest, which is not trusted. An access that is not within one region
+ * throws {@link io.github.jvhost.memory.GuestAddressException} and changes nothing.
  *
  * {@snippet file="io/github/jvhost/PackageExamples.java" region="memory"}
  */
