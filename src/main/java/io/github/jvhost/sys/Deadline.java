@@ -4,18 +4,14 @@ import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 
 /**
- * The moment by which something has to be over, on the monotonic clock. It is passed down through
- * everything that waits, so that a step made of ten waits ends in time all the same. There is no
- * deadline that never comes.
+ * The moment by which an operation must end, on the monotonic clock. A caller passes it to every
+ * method that waits, so that an operation with ten waits has one limit. Every deadline is finite.
  *
- * <p>Thread-safe. It never moves, unless somebody {@linkplain #restart restarts} it: its owner, or
- * whoever it was given to as a bound on silence.
+ * <p>Thread-safe. It changes only when somebody {@linkplain #restart restarts} it. Its owner may do
+ * so, and so may code that uses it to limit how long a peer is silent.
  */
 public final class Deadline {
-  /**
-   * The longest that may be allowed: nothing that a front end waits for takes longer and still
-   * makes sense.
-   */
+  /** The longest time that may be allowed. A front end never has a reason to wait longer. */
   private static final long LONGEST_NANOS = TimeUnit.DAYS.toNanos(365);
 
   private final long allowedNanos;
@@ -35,7 +31,8 @@ public final class Deadline {
    * @param allowed from zero to 365 days
    */
   public static Deadline after(Duration allowed) {
-    // A conversion that saturates, where toNanos throws: too long is refused in one place.
+    // convert() saturates and toNanos() throws. With convert() the constructor refuses what is too
+    // long.
     return new Deadline(TimeUnit.NANOSECONDS.convert(allowed));
   }
 
@@ -50,16 +47,17 @@ public final class Deadline {
   }
 
   /**
-   * Lets its time begin anew: for one that was made ahead of time, because the moment from which it
-   * counts is not one for making objects; and for one that bounds how long a peer may be silent.
-   * Whoever waits for it on another thread takes note when the time before is over.
+   * Starts the allowed time again. This is for a deadline that was created in advance to avoid an
+   * allocation later, and for a deadline that limits how long a peer is silent. A thread that waits
+   * for the deadline sees the restart when the earlier time has passed.
    */
   public void restart() {
     restart(System.nanoTime());
   }
 
   /**
-   * The same, from a moment that was just read from {@link System#nanoTime}.
+   * Starts the allowed time again, from a moment that the caller has just read from {@link
+   * System#nanoTime}.
    *
    * @param now that moment, in nanoseconds
    */
@@ -68,10 +66,9 @@ public final class Deadline {
   }
 
   /**
-   * {@return how many nanoseconds are left from a moment on, 0 when the deadline has passed by
-   * then}
+   * {@return how many nanoseconds are left at a moment, 0 when the deadline has passed}
    *
-   * @param now that moment, as {@link System#nanoTime} tells it
+   * @param now that moment, from {@link System#nanoTime}
    */
   public long remainingNanos(long now) {
     return Math.max(0, atNanos - now);
@@ -87,12 +84,12 @@ public final class Deadline {
     return remainingNanos() == 0;
   }
 
-  /** {@return how long was allowed when the deadline was made, for messages} */
+  /** {@return the allowed time, for messages} */
   public Duration allowed() {
     return Duration.ofNanos(allowedNanos);
   }
 
-  /** {@return how long was allowed, as it stands behind "within": "2000 ms"} */
+  /** {@return the allowed time, for use after "within" in a message: "2000 ms"} */
   @Override
   public String toString() {
     return allowed().toMillis() + " ms";

@@ -15,8 +15,9 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The book of every descriptor that is open, kept by whoever opens and closes them. It owns none of
- * them. A test, or an embedder at its end, asks it what was forgotten.
+ * A list of all open descriptors. The objects that open and close descriptors keep it up to date.
+ * It owns no descriptor. A test, or an embedder before it exits, asks it which descriptors were not
+ * closed.
  *
  * <p>Pass one ledger to everything that belongs together (a host, a test). Thread-safe.
  */
@@ -37,19 +38,19 @@ public final class DescriptorLedger {
 
   private DescriptorLedger(boolean traces) {
     this.traces = traces;
-    // Two ledgers start far apart, so that files of one never look equal to files of the other.
+    // Each ledger has its own range of serials, so that files of two ledgers are never equal.
     this.nextSerial =
         new AtomicLong((new SplittableRandom().nextLong() << FileIdentity.COUNTER_BITS) + 1);
   }
 
-  /** {@return a new ledger that knows what is open, and what for} Cheap. */
+  /** {@return a new ledger that records what is open, and its purpose} Cheap. */
   public static DescriptorLedger counting() {
     return new DescriptorLedger(false);
   }
 
   /**
-   * {@return a new ledger that knows also where in the program each was opened, at the price of a
-   * stack walk each time}
+   * {@return a new ledger that also records where in the program each descriptor was opened} Each
+   * time a descriptor is opened it walks the stack.
    */
   public static DescriptorLedger tracing() {
     return new DescriptorLedger(true);
@@ -62,7 +63,7 @@ public final class DescriptorLedger {
 
   /**
    * {@return one line per open descriptor, oldest first: {@code "eventfd ring 3 kick (fd 17),
-   * opened at X.y(X.java:12)"}} The part after the comma is there only in a tracing ledger.
+   * opened at X.y(X.java:12)"}} Only a tracing ledger has the part after the comma.
    */
   public List<String> describeOpen() {
     List<Map.Entry<Long, Entry>> entries = new ArrayList<>(open.entrySet());
@@ -74,7 +75,7 @@ public final class DescriptorLedger {
     return new FileIdentity(nextSerial.getAndIncrement(), what);
   }
 
-  /** Writes a descriptor down; the answer is what {@link #closed} wants to hear. */
+  /** Records a descriptor. Returns the entry to pass to {@link #closed}. */
   long opened(int number, String what) {
     long entry = nextEntry.getAndIncrement();
     open.put(entry, new Entry(number, what, traces ? caller() : null));
@@ -85,7 +86,7 @@ public final class DescriptorLedger {
     open.remove(entry);
   }
 
-  /** The nearest frame that asked for a descriptor, past those that only pass the request on. */
+  /** The nearest frame outside of the classes that only pass the request on. */
   private static String caller() {
     return StackWalker.getInstance(StackWalker.Option.RETAIN_CLASS_REFERENCE)
         .walk(frames ->

@@ -8,8 +8,8 @@ import java.lang.foreign.ValueLayout;
 
 /**
  * An eventfd: a 64-bit counter in the kernel by which one side wakes the other. Kick, call and err
- * of a vring are such. It never blocks, it is close-on-exec, and neither {@link #signal} nor {@link
- * #drain} allocates.
+ * of a vring are eventfds. It never blocks, it is close-on-exec, and neither {@link #signal} nor
+ * {@link #drain} allocates.
  *
  * <p>Thread-safe. It owns its descriptor.
  */
@@ -18,9 +18,8 @@ public final class EventFd implements AutoCloseable {
 
   private final OwnedDescriptor descriptor;
   // Guarded by this: two calls at once would share the counter's eight bytes and the errno. The
-  // arena is the collector's,
-  // since closing a shared arena stops all threads for a moment, and a VMM has thousands of
-  // eventfds.
+  // garbage collector frees the arena, because closing a shared arena stops all threads for a
+  // moment, and a VMM has thousands of eventfds.
   private final MemorySegment counter;
   private final MemorySegment state;
 
@@ -34,9 +33,9 @@ public final class EventFd implements AutoCloseable {
   /**
    * {@return a new eventfd that is not signalled; the caller closes it}
    *
-   * @param ledger where its descriptor is written down, as "eventfd " and {@code what}
-   * @param what what it is for: "ring 3 kick"
-   * @throws SystemCallException when no more descriptors are to be had
+   * @param ledger records its descriptor, as "eventfd " and {@code what}
+   * @param what its purpose: "ring 3 kick"
+   * @throws SystemCallException when no more descriptors are available
    */
   public static EventFd create(DescriptorLedger ledger, String what) {
     String name = "eventfd " + what;
@@ -45,12 +44,12 @@ public final class EventFd implements AutoCloseable {
   }
 
   /**
-   * Takes over the descriptor of an eventfd that somebody else made. Should it block, it is made
-   * non-blocking, which its other holders see too: it is a property of the open file. A peer must
-   * not be able to hold a thread of ours in a signal.
+   * Takes over the descriptor of an eventfd that another component created. Makes it non-blocking,
+   * so that a peer cannot block a thread in {@link #signal}. This is a property of the open file,
+   * so it changes for all holders.
    *
-   * @param descriptor the descriptor of an eventfd; from here on this object's, also if this method
-   *     throws
+   * @param descriptor the descriptor of an eventfd; this object owns it from now on, even if this
+   *     method throws
    * @return the eventfd, which the caller closes
    */
   public static EventFd adopt(OwnedDescriptor descriptor) {
@@ -69,19 +68,19 @@ public final class EventFd implements AutoCloseable {
   }
 
   /**
-   * {@return the descriptor, still owned by this object: to be sent, polled or duplicated, not
-   * closed}
+   * {@return the descriptor, still owned by this object: the caller may send, poll or duplicate it,
+   * but not close it}
    */
   public OwnedDescriptor descriptor() {
     return descriptor;
   }
 
   /**
-   * Adds one to the counter: wakes who waits for it. A counter that is full is signalled already,
-   * so there is nothing to add.
+   * Adds one to the counter, which wakes the threads that wait for it. A full counter is already
+   * signalled, so it is left as it is.
    *
    * @throws IllegalStateException when closed
-   * @throws SystemCallException when the descriptor is none of an eventfd
+   * @throws SystemCallException when the descriptor is not that of an eventfd
    */
   public synchronized void signal() {
     int number = descriptor.number();
@@ -100,7 +99,7 @@ public final class EventFd implements AutoCloseable {
    *
    * @return how often it was signalled since the last time (unsigned), 0 if it was not
    * @throws IllegalStateException when closed
-   * @throws SystemCallException when the descriptor is none of an eventfd
+   * @throws SystemCallException when the descriptor is not that of an eventfd
    */
   public synchronized long drain() {
     int number = descriptor.number();
@@ -119,19 +118,19 @@ public final class EventFd implements AutoCloseable {
   }
 
   /**
-   * Waits until it is signalled, and sets it to 0 then. For a thread that waits for this one alone;
-   * one that waits for several has a {@link Poller}.
+   * Waits until it is signalled, and then sets it to 0. For a thread that waits for one eventfd. A
+   * thread that waits for several uses a {@link Poller}.
    *
-   * @param deadline an expired one only looks
+   * @param deadline an expired one makes this return at once
    * @return how often it was signalled, 0 when the deadline has passed
    * @throws IllegalStateException when closed
-   * @throws SystemCallException when the descriptor is none of an eventfd
+   * @throws SystemCallException when the descriptor is not that of an eventfd
    */
   public long await(Deadline deadline) {
     try (Poller poller = new Poller(1)) {
       poller.add(descriptor.number(), Poller.IN);
       long signals = drain();
-      // Somebody else may drain it between the wait and the look.
+      // Another thread may drain it between the wait and the read.
       while (signals == 0 && poller.await(deadline.remainingNanos()) > 0) {
         signals = drain();
       }
@@ -139,7 +138,7 @@ public final class EventFd implements AutoCloseable {
     }
   }
 
-  /** Closes the descriptor; a second time does nothing. */
+  /** Closes the descriptor. A second call does nothing. */
   @Override
   public synchronized void close() {
     descriptor.close();

@@ -1,15 +1,18 @@
 package io.github.jvhost.sys;
 
 /**
- * Which open file a descriptor stands for. It survives {@code dup}, and a file that is opened again
- * is another one, so it is what configurations compare: "does the back end already hold
- * <em>this</em> eventfd?". A descriptor's number can answer that neither way.
+ * The open file of a descriptor. A duplicate has the same identity, and a file that is opened again
+ * has another one. Configurations compare identities to find out whether the back end already holds
+ * <em>this</em> eventfd. The numbers of descriptors cannot answer that.
  *
  * @param serial unique among all ledgers of the process
- * @param what what the file is for, for people: "eventfd ring 3 kick"
+ * @param what the purpose of the file, for messages: "eventfd ring 3 kick"
  */
 public record FileIdentity(long serial, String what) {
-  /** How many low bits of a serial count within its ledger; those above tell the ledgers apart. */
+  /**
+   * The number of low bits of a serial that count within a ledger. The higher bits identify the
+   * ledger.
+   */
   static final int COUNTER_BITS = 32;
 
   @Override

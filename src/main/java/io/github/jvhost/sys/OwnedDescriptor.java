@@ -4,15 +4,15 @@ import io.github.jvhost.sys.io.Linux;
 import java.util.Objects;
 
 /**
- * A file descriptor with one owner: whoever holds this object closes it. It is close-on-exec, and
- * is written down in its ledger until it is closed.
+ * A file descriptor with one owner: the holder of this object closes it. It is close-on-exec. Its
+ * ledger records it until it is closed.
  *
- * <p>Two of them are equal when they stand for the same open file ({@link #identity()}), also after
- * they were closed; the number plays no part.
+ * <p>Two of them are equal when they are the same open file ({@link #identity()}), also after they
+ * were closed. Their numbers are not compared.
  *
- * <p>Thread-safe; {@link #close} is idempotent. A number that was asked for is good until somebody
- * closes this object: who uses it from one thread while another may close it has to keep the two
- * apart, for instance with a {@link #duplicate} of its own.
+ * <p>Thread-safe; {@link #close} is idempotent. The number is valid until somebody closes this
+ * object. If one thread uses the number and another may close the object, the caller must prevent
+ * both at once, for instance with a {@link #duplicate} for one of them.
  */
 public final class OwnedDescriptor implements AutoCloseable {
   private static final int CLOSED = -1;
@@ -30,11 +30,11 @@ public final class OwnedDescriptor implements AutoCloseable {
   }
 
   /**
-   * Takes a descriptor over that nobody else will close, and makes it close-on-exec.
+   * Takes over a descriptor that nobody else closes, and makes it close-on-exec.
    *
-   * @param ledger where it is written down
-   * @param number an open descriptor; from here on it is this object's
-   * @param what what it is for, for messages: "eventfd ring 3 kick"
+   * @param ledger records it
+   * @param number an open descriptor; the new object owns it from now on
+   * @param what its purpose, for messages: "eventfd ring 3 kick"
    * @return the descriptor, under the same number; the caller closes it
    * @throws SystemCallException when {@code number} is not open
    */
@@ -49,16 +49,15 @@ public final class OwnedDescriptor implements AutoCloseable {
   }
 
   /**
-   * Duplicates a descriptor that stays somebody else's, as one does with those that a socket
-   * library received and will close by itself. Nothing is known of the file, so it gets an identity
-   * of its own.
+   * Duplicates a descriptor of another owner, for instance of a socket library that received it and
+   * will close it. The file is unknown, so it gets a new identity.
    *
-   * @param ledger where the duplicate is written down
-   * @param foreign an open descriptor; it stays its owner's
-   * @param what what it is for, for messages
+   * @param ledger records the duplicate
+   * @param foreign an open descriptor; its owner keeps it
+   * @param what its purpose, for messages
    * @return the duplicate, close-on-exec; the caller closes it
-   * @throws SystemCallException when {@code foreign} is not open, or no more descriptors are to be
-   *     had
+   * @throws SystemCallException when {@code foreign} is not open, or no more descriptors are
+   *     available
    */
   public static OwnedDescriptor duplicateOf(DescriptorLedger ledger, int foreign, String what) {
     Objects.requireNonNull(ledger, "ledger");
@@ -71,7 +70,7 @@ public final class OwnedDescriptor implements AutoCloseable {
    * same ledger} The caller owns it.
    *
    * @throws IllegalStateException when this one is closed
-   * @throws SystemCallException when no more descriptors are to be had
+   * @throws SystemCallException when no more descriptors are available
    */
   public synchronized OwnedDescriptor duplicate() {
     return new OwnedDescriptor(ledger, duplicateNumber(number(), identity.what()), identity);
@@ -91,10 +90,9 @@ public final class OwnedDescriptor implements AutoCloseable {
   }
 
   /**
-   * {@return whether this is a socket at which connections are accepted; false for any other
-   * socket}
+   * {@return whether this is a listening socket; false for any other socket}
    *
-   * @throws SystemCallException when it is no socket
+   * @throws SystemCallException when it is not a socket
    */
   public boolean listens() {
     return Linux.check(
@@ -104,12 +102,12 @@ public final class OwnedDescriptor implements AutoCloseable {
         == 1;
   }
 
-  /** {@return which file this is, known also after the close} */
+  /** {@return the identity of the open file, also after the close} */
   public FileIdentity identity() {
     return identity;
   }
 
-  /** {@return the ledger in which this descriptor is written down} */
+  /** {@return the ledger that records this descriptor} */
   public DescriptorLedger ledger() {
     return ledger;
   }
@@ -120,8 +118,8 @@ public final class OwnedDescriptor implements AutoCloseable {
   }
 
   /**
-   * Gives the number away: from here on whoever asked closes it, and this object counts as closed.
-   * For libraries that insist on owning what they work with.
+   * Gives the number to the caller, who must close it. This object is then closed. For libraries
+   * that must own the descriptor they use.
    *
    * @return the number, still open
    * @throws IllegalStateException when it is closed
@@ -134,9 +132,9 @@ public final class OwnedDescriptor implements AutoCloseable {
   }
 
   /**
-   * Closes the descriptor; a second time does nothing.
+   * Closes the descriptor. A second call does nothing.
    *
-   * @throws SystemCallException when somebody else had closed the number behind this object's back
+   * @throws SystemCallException when other code has already closed the number
    */
   @Override
   public synchronized void close() {
@@ -146,7 +144,7 @@ public final class OwnedDescriptor implements AutoCloseable {
     }
     number = CLOSED;
     ledger.closed(entry);
-    // Linux has released the number whatever else close answers (close(2), "Dealing with error
+    // Linux releases the number whatever other error close returns (close(2), "Dealing with error
     // returns").
     int result = Linux.close(n);
     if (result == -Linux.EBADF) {

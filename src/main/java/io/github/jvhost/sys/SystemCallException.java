@@ -3,10 +3,7 @@ package io.github.jvhost.sys;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 
-/**
- * The operating system refused something. The message names what was being done, the call and the
- * errno.
- */
+/** A system call failed. The message names what was being done, the call and the errno. */
 public class SystemCallException extends VhostException {
   private static final long serialVersionUID = 1L;
 
@@ -17,11 +14,11 @@ public class SystemCallException extends VhostException {
   private final int errno;
 
   /**
-   * A call that failed.
+   * Makes the exception for a failed call.
    *
    * @param doing what was being done, in the caller's terms: "map 4096 bytes of guest memory"
    * @param call the system call's name
-   * @param errno what came back, positive
+   * @param errno the error number, positive
    */
   public SystemCallException(String doing, String call, int errno) {
     super(doing + ": " + call + " failed with " + describe(errno), recoveryFrom(errno));
@@ -39,7 +36,9 @@ public class SystemCallException extends VhostException {
     return errno;
   }
 
-  /** Only a shortage passes; everything else comes back the same however often one asks. */
+  /**
+   * Only a shortage of resources is temporary. A second attempt does not help with any other error.
+   */
   private static Recovery recoveryFrom(int errno) {
     return switch (errno) {
       case 4, 11, 12, 23, 24, 28 -> Recovery.RETRY;

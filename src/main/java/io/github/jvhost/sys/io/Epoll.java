@@ -8,9 +8,9 @@ import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Waits until one of many descriptors can be read, at a cost that depends on how many are ready and
- * not on how many are watched. Each is reported once and has to be watched again after that
- * (EPOLLONESHOT), so that one that is done with needs no removal. Neither {@link #watch} nor {@link
+ * Waits until one of many descriptors can be read. The cost depends on how many are ready, not on
+ * how many are watched. Each descriptor is reported once (EPOLLONESHOT); the caller watches it
+ * again or does nothing. So a descriptor need not be removed. Neither {@link #watch} nor {@link
  * #await} allocates.
  *
  * <pre>
@@ -19,15 +19,16 @@ import java.util.concurrent.TimeUnit;
  *                           | events | data |          | events | data |
  * </pre>
  *
- * <p>Descriptors are borrowed; one that its owner closes is forgotten. For one thread at a time,
- * though not always the same one. Its own descriptor never leaves this object, so no ledger has it.
+ * <p>Descriptors are borrowed. When their owner closes one, it is no longer watched. For one thread
+ * at a time, not always the same one. Its own descriptor never leaves this object, so no ledger
+ * records it.
  */
 public final class Epoll implements AutoCloseable {
   private static final int EPOLLIN = 0x1;
   private static final int EPOLLONESHOT = 1 << 30;
   private static final int CLOSED = -1;
 
-  /** Reported by one wait at most; the others by the next. */
+  /** The most descriptors that one wait reports. The next wait reports the others. */
   private static final int BATCH = 64;
 
   private static final boolean PACKED = System.getProperty("os.arch", "").equals("amd64");
@@ -41,12 +42,12 @@ public final class Epoll implements AutoCloseable {
   private int count;
 
   /**
-   * One that watches nothing.
+   * Makes an epoll instance that watches nothing.
    *
-   * @throws SystemCallException no more descriptors are to be had
+   * @throws SystemCallException no more descriptors are available
    */
   public Epoll() {
-    // The collector's: closing a shared arena stops all threads for a moment.
+    // The garbage collector frees it: closing a shared arena stops all threads for a moment.
     Arena arena = Arena.ofAuto();
     event = arena.allocate(EVENT_BYTES, Long.BYTES);
     events = arena.allocate(BATCH * EVENT_BYTES, Long.BYTES);
@@ -55,12 +56,12 @@ public final class Epoll implements AutoCloseable {
   }
 
   /**
-   * Has a descriptor reported, once, when it can be read or its peer has hung up; also if that is
-   * so already.
+   * Reports a descriptor once, when it can be read or its peer has hung up. This includes a
+   * descriptor that is already ready.
    *
    * @param fd its number, borrowed
-   * @param key what {@link #key} answers then
-   * @throws SystemCallException it is not open, or cannot be polled
+   * @param key the value that {@link #key} then returns
+   * @throws SystemCallException the descriptor is not open, or cannot be polled
    */
   public void watch(int fd, int key) {
     event.set(ValueLayout.JAVA_INT_UNALIGNED, 0, EPOLLIN | EPOLLONESHOT);
@@ -69,7 +70,7 @@ public final class Epoll implements AutoCloseable {
     if (result == -Linux.EEXIST) {
       result = Linux.epollControl(state, number, Linux.EPOLL_CTL_MOD, fd, event);
     }
-    if (result < 0) { // not by check(), which would be given a new text each time
+    if (result < 0) { // not by check(): its message would be a new string in each call
       throw new SystemCallException("watch descriptor " + fd, "epoll_ctl", -result);
     }
   }
@@ -77,8 +78,10 @@ public final class Epoll implements AutoCloseable {
   /**
    * Waits until at least one descriptor is ready.
    *
-   * @param timeoutNanos the longest wait, up to the next millisecond; 0 or less only looks
-   * @return how many are reported, at most 64; 0 when the time has passed, or a signal came before
+   * @param timeoutNanos the longest wait, rounded up to a millisecond; with 0 or less it returns at
+   *     once
+   * @return how many are reported, at most 64; 0 when the time has passed or a signal interrupted
+   *     the wait
    * @throws SystemCallException when the system refuses
    */
   public int await(long timeoutNanos) {
@@ -93,10 +96,10 @@ public final class Epoll implements AutoCloseable {
   }
 
   /**
-   * Which descriptor the last wait reported.
+   * Says which descriptor the last wait reported.
    *
-   * @param index from 0 to what {@link #await} answered
-   * @return what was given to {@link #watch}
+   * @param index from 0, below the result of {@link #await}
+   * @return the key that was passed to {@link #watch}
    */
   public int key(int index) {
     Objects.checkIndex(index, count);
@@ -110,7 +113,7 @@ public final class Epoll implements AutoCloseable {
     return number;
   }
 
-  /** Stops watching; the descriptors are not touched. A second time does nothing. */
+  /** Stops watching. The descriptors stay open. A second call does nothing. */
   @Override
   public void close() {
     if (number != CLOSED) {

@@ -16,23 +16,23 @@ import java.lang.invoke.MethodHandle;
 import java.lang.ref.Reference;
 
 /**
- * All downcall handles of the library, and one plain method for each.
+ * All downcall handles of the library, with one method for each.
  *
- * <p>Every method answers as the kernel itself does: a result that is not negative, or the negated
- * errno. errno has to be captured by the linker in the same transition as the call, because the JVM
- * may use libc between the call's return and the next line of Java. Calls that are made again and
- * again (poll, eventfd read and write) take the segment into which errno is captured from the
- * caller, so that they allocate nothing; the others bring their own.
+ * <p>Every method returns what the kernel returns: a result that is not negative, or the negated
+ * errno. The linker captures errno in the same transition as the call, because the JVM may use libc
+ * before the next line of Java. For frequent calls (poll, eventfd read and write) the caller passes
+ * the segment that receives errno, so that they allocate nothing. The other methods allocate the
+ * segment.
  *
- * <p>Calls of a stop window are made without capturing errno first, and with addresses as numbers:
- * until the JVM's best compiler has been at work, a capture makes an object. Where one fails it is
- * made again, now to learn why. All of them can be made again after a failure, and one that does
- * not fail the second time was just luckier.
+ * <p>Calls of a stop window first run without capturing errno, and with addresses as numbers: a
+ * capture allocates an object until C2 has compiled it. If such a call fails, it is made again with
+ * a capture, to learn the reason. All of these calls may be repeated after a failure. If the second
+ * call succeeds, its result counts.
  *
- * <p>The handles are made when this class is loaded and not when first called: a lazy one would
- * cost milliseconds in the stop window.
+ * <p>The handles are created when this class is loaded. Creating one at its first call would cost
+ * milliseconds in the stop window.
  */
-@SuppressWarnings("restricted") // the one class whose job this is
+@SuppressWarnings("restricted") // only this class makes restricted calls to libc
 public final class Linux {
   public static final int EINTR = 4;
   public static final int EBADF = 9;
@@ -68,7 +68,7 @@ public final class Linux {
   private static final int MAP_SHARED = 1;
 
   /*
-   * struct stat, of which only the size is read. It lies at the same place on both machines:
+   * struct stat. Only the size is read, which has the same offset on both machines:
    *
    *          0     8     16      24    32   40    48        144 (x86-64)
    *   x86-64 | dev | ino | nlink | .... | rdev   | st_size | ...
@@ -79,7 +79,7 @@ public final class Linux {
 
   private static final Linker LINKER = Linker.nativeLinker();
 
-  /** What a segment for a captured errno has to look like. */
+  /** The layout of a segment for a captured errno. */
   public static final MemoryLayout CALL_STATE = Linker.Option.captureStateLayout();
 
   private static final long ERRNO = CALL_STATE.byteOffset(PathElement.groupElement("errno"));
@@ -135,7 +135,7 @@ public final class Linux {
       call("mincore", JAVA_INT, JAVA_LONG, JAVA_LONG, ADDRESS);
   private static final MethodHandle GETPAGESIZE = call("getpagesize", JAVA_INT);
 
-  /** The host's page size in bytes. The protocol's page (dirty log) is 4096 whatever this is. */
+  /** The host's page size in bytes. The page of the protocol (dirty log) always has 4096 bytes. */
   public static final int PAGE_SIZE = pageSize();
 
   private Linux() {}
@@ -158,7 +158,7 @@ public final class Linux {
     }
   }
 
-  /** The file's size in bytes, by fstat. */
+  /** The size of a file in bytes, by fstat. */
   public static long fileSize(int fd) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment state = arena.allocate(CALL_STATE);
@@ -179,7 +179,7 @@ public final class Linux {
     }
   }
 
-  /** A memory file that is close-on-exec and can be sealed. */
+  /** Creates a memory file that is close-on-exec and can be sealed. */
   public static int memfdCreate(String name) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment state = arena.allocate(CALL_STATE);
@@ -191,7 +191,7 @@ public final class Linux {
     }
   }
 
-  /** An eventfd at 0 that is close-on-exec and non-blocking. */
+  /** Creates an eventfd with the counter 0 that is close-on-exec and non-blocking. */
   public static int eventfd() {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment state = arena.allocate(CALL_STATE);
@@ -202,9 +202,9 @@ public final class Linux {
   }
 
   /**
-   * A pipe that is close-on-exec and, at both ends, blocking.
+   * Creates a pipe that is close-on-exec and whose two ends block.
    *
-   * @param ends takes the numbers: the reading end, then the writing end
+   * @param ends receives the numbers: the reading end, then the writing end
    */
   static int pipe(int[] ends) {
     try (Arena arena = Arena.ofConfined()) {
@@ -220,9 +220,9 @@ public final class Linux {
   }
 
   /**
-   * Two connected AF_UNIX stream sockets, close-on-exec and blocking.
+   * Creates two connected AF_UNIX stream sockets that are close-on-exec and block.
    *
-   * @param ends takes the numbers
+   * @param ends receives the numbers
    */
   static int socketPair(int[] ends) {
     try (Arena arena = Arena.ofConfined()) {
@@ -239,7 +239,7 @@ public final class Linux {
     }
   }
 
-  /** 1 where the socket listens, 0 where it does not. */
+  /** 1 if the socket listens, else 0. */
   public static int listens(int fd) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment state = arena.allocate(CALL_STATE);
@@ -302,7 +302,10 @@ public final class Linux {
     }
   }
 
-  /** The same as {@link #recvmsg}; -1 for whatever went wrong, which the next call will say. */
+  /**
+   * Like {@link #recvmsg}, but returns -1 for every error. A following {@link #recvmsg} has the
+   * errno.
+   */
   static long tryRecvmsg(int fd, MemorySegment message, int flags) {
     try {
       return (long) PLAIN_RECVMSG.invokeExact(fd, message.address(), flags);
@@ -326,7 +329,7 @@ public final class Linux {
     }
   }
 
-  /** An epoll instance that is close-on-exec. */
+  /** Creates an epoll instance that is close-on-exec. */
   static int epollCreate() {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment state = arena.allocate(CALL_STATE);
@@ -363,8 +366,8 @@ public final class Linux {
   }
 
   /**
-   * ppoll without a signal mask; the kernel leaves {@code timeout} as it was (glibc hands it a
-   * copy).
+   * ppoll without a signal mask. It does not change {@code timeout} (glibc passes a copy to the
+   * kernel).
    */
   static int ppoll(MemorySegment state, MemorySegment fds, long count, MemorySegment timeout) {
     try {
@@ -381,7 +384,8 @@ public final class Linux {
   }
 
   /**
-   * A shared, readable and writable mapping; its address, which in user space is never negative.
+   * Creates a shared, readable and writable mapping. Returns its address, which is never negative
+   * in user space.
    */
   public static long mmapShared(int fd, long offset, long size) {
     try (Arena arena = Arena.ofConfined()) {
@@ -414,7 +418,7 @@ public final class Linux {
     }
   }
 
-  /** Passes a result that is not negative through, and throws for a negated errno. */
+  /** Returns a result that is not negative, and throws for a negated errno. */
   public static long check(long result, String doing, String call) {
     if (result < 0) {
       throw new SystemCallException(doing, call, (int) -result);
@@ -422,7 +426,7 @@ public final class Linux {
     return result;
   }
 
-  /** As the long form, for calls that answer with an int. */
+  /** As the long form, for calls that return an int. */
   public static int check(int result, String doing, String call) {
     check((long) result, doing, call);
     return result;
@@ -457,7 +461,9 @@ public final class Linux {
     return returned == -1 ? -state.get(JAVA_INT, ERRNO) : returned;
   }
 
-  /** A method handle may throw anything, as far as javac knows; these throw nothing checked. */
+  /**
+   * For javac a method handle may throw any exception. These handles throw no checked exception.
+   */
   private static Error unexpected(Throwable thrown) {
     return switch (thrown) {
       case RuntimeException e -> throw e;

@@ -6,17 +6,17 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * A part of a {@link MemoryFile} in this process's address space, shared with everybody who maps
- * the same file.
+ * A mapping of a part of a {@link MemoryFile} into this process. All processes that map the file
+ * share the memory.
  *
- * <p>Its segment may be used by any thread until {@link #close}; after that every access throws
- * {@link IllegalStateException} instead of reaching whatever the system has put there since.
+ * <p>Any thread may use its segment until {@link #close}. After that, every access throws {@link
+ * IllegalStateException} and does not reach memory that the system has mapped there since.
  */
 public final class Mapping implements AutoCloseable {
-  /** The page of {@link #residentPages()}, in bytes. */
+  /** Bytes of a page of {@link #residentPages()}. */
   public static final int PAGE = 4096;
 
-  /** How many host pages one mincore asks for: their flags take one byte each. */
+  /** The number of host pages per call of mincore. Each needs one byte for its flags. */
   private static final int PAGES_AT_ONCE = 1 << 16;
 
   private final String what;
@@ -31,8 +31,8 @@ public final class Mapping implements AutoCloseable {
     this.arena = arena;
   }
 
-  /** Maps a part that the caller has checked to be inside the file. */
-  // A segment of the size that the system has just mapped; the arena lives as long as the mapping.
+  /** Maps a part of a file. The caller has checked that the part is inside the file. */
+  // The segment has the size of the mapping; the arena lives as long as the mapping.
   @SuppressWarnings({"restricted", "MustBeClosed"})
   static Mapping of(OwnedDescriptor file, long offset, long size) {
     String what = file.identity().what();
@@ -48,23 +48,24 @@ public final class Mapping implements AutoCloseable {
     return new Mapping(what, address, segment, arena);
   }
 
-  /** {@return all of the mapping; no longer accessible after {@link #close}} */
+  /** {@return all of the mapping; after {@link #close} it cannot be accessed} */
   public MemorySegment segment() {
     return segment;
   }
 
-  /** {@return where the mapping begins in this process, a multiple of the host's page size} */
+  /** {@return the address of the mapping in this process, a multiple of the host's page size} */
   public long address() {
     return address;
   }
 
-  /** {@return how long the mapping is, in bytes} */
+  /** {@return the size of the mapping in bytes} */
   public long size() {
     return segment.byteSize();
   }
 
   /**
-   * {@return how many 4 KiB pages of this part of the file are in memory, whoever touched them}
+   * {@return how many 4 KiB pages of this part of the file are resident, whichever process touched
+   * them}
    *
    * @throws IllegalStateException when closed
    */
@@ -92,8 +93,8 @@ public final class Mapping implements AutoCloseable {
   }
 
   /**
-   * Unmaps. Threads that use the segment at this moment get an {@link IllegalStateException}. A
-   * second time does nothing.
+   * Removes the mapping. Threads that use the segment at this moment get an {@link
+   * IllegalStateException}. A second call does nothing.
    *
    * @throws IllegalStateException when a system call is using the segment right now
    */

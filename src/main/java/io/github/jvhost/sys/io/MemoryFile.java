@@ -8,13 +8,12 @@ import io.github.jvhost.sys.SystemCallException;
  * A file of memory that can be shared with another process by sending its descriptor: guest RAM, a
  * dirty log, an inflight region.
  *
- * <p>Ours are memfds sealed so that their size can never change. That is the promise to the peer,
- * and ours to ourselves: access to a mapping beyond the end of its file is a SIGBUS, which a JVM
- * turns into an error at a random place. For a file that a peer made, {@link
- * #sealedAgainstShrinking} says whether it can do that to us.
+ * <p>A file that {@link #create} makes is a memfd, sealed so that its size never changes. Both this
+ * process and the peer rely on it: an access to a mapping beyond the end of its file raises SIGBUS,
+ * which the JVM reports as an error at a random place. For a file of a peer, {@link
+ * #sealedAgainstShrinking} says whether the peer can shorten it.
  *
- * <p>Thread-safe. It owns its descriptor; mappings made from it live on after {@link #close}, as
- * the kernel has it.
+ * <p>Thread-safe. It owns its descriptor. Its mappings stay valid after {@link #close}.
  */
 public final class MemoryFile implements AutoCloseable {
   private static final int SIZE_IS_FINAL =
@@ -31,14 +30,15 @@ public final class MemoryFile implements AutoCloseable {
   }
 
   /**
-   * A new memory file, all zero, that takes up memory only where it was touched, sealed against any
-   * change of its size.
+   * Creates a memory file of zeros, sealed against any change of its size. The system allocates a
+   * page when it is first touched.
    *
-   * @param ledger where its descriptor is written down, as "memfd " and {@code name}
-   * @param name what it is for; the system shows it in its lists of mappings. At most 249 bytes
+   * @param ledger records its descriptor, as "memfd " and {@code name}
+   * @param name its purpose, at most 249 bytes; the system shows it in its lists of mappings
    * @param size in bytes, more than 0
    * @return the file, which the caller closes
-   * @throws SystemCallException when the system has not enough descriptors, or refuses the size
+   * @throws SystemCallException when no more descriptors are available, or the system refuses the
+   *     size
    */
   public static MemoryFile create(DescriptorLedger ledger, String name, long size) {
     if (size <= 0) {
@@ -59,18 +59,18 @@ public final class MemoryFile implements AutoCloseable {
   }
 
   /**
-   * Takes over the descriptor of a file that somebody else made, and asks the system for its size
-   * and seals.
+   * Takes over the descriptor of a file that another component created, and asks the system for its
+   * size and seals.
    *
-   * @param descriptor from here on this object's, also if this method throws
+   * @param descriptor this object owns it from now on, even if this method throws
    * @return the file, which the caller closes
-   * @throws SystemCallException when the system cannot tell
+   * @throws SystemCallException when the system does not return the size
    */
   public static MemoryFile adopt(OwnedDescriptor descriptor) {
     try {
       String doing = "take over " + descriptor;
       int number = descriptor.number();
-      // Seals first: a size that was read before the seal was seen may be an old one.
+      // Read the seals first: a size that was read before the seals may be out of date.
       int seals = Linux.fcntl(number, Linux.F_GET_SEALS, 0);
       if (seals == -Linux.EINVAL) {
         seals = 0; // a kind of file that has no seals
@@ -85,10 +85,10 @@ public final class MemoryFile implements AutoCloseable {
   }
 
   /**
-   * Reads a part of a file without mapping it: a peer that shortens the file then costs a short
-   * read, and not the process.
+   * Reads a part of a file without mapping it. If a peer shortens the file, the result is a short
+   * read and not a SIGBUS.
    *
-   * @param file stays its owner's
+   * @param file its owner keeps it
    * @param offset in bytes, not negative
    * @param into filled from the beginning
    * @return bytes read, fewer than asked for at the end of the file
@@ -111,22 +111,24 @@ public final class MemoryFile implements AutoCloseable {
   }
 
   /**
-   * {@return the file's size in bytes; for an adopted file without seals, what it was when it was
-   * adopted}
+   * {@return the file's size in bytes; for an adopted file without seals, the size at that time}
    */
   public long size() {
     return size;
   }
 
   /**
-   * {@return whether the file's size can never become less than {@link #size()}, whoever else holds
-   * it}
+   * {@return whether the system prevents all holders from making the file shorter than {@link
+   * #size()}}
    */
   public boolean sealedAgainstShrinking() {
     return sealedAgainstShrinking;
   }
 
-  /** {@return the descriptor, still owned by this object: to be sent or duplicated, not closed} */
+  /**
+   * {@return the descriptor, still owned by this object: the caller may send or duplicate it, but
+   * not close it}
+   */
   public OwnedDescriptor descriptor() {
     return descriptor;
   }
@@ -153,7 +155,7 @@ public final class MemoryFile implements AutoCloseable {
     return Mapping.of(descriptor, offset, length);
   }
 
-  /** Closes the descriptor; mappings stay. A second time does nothing. */
+  /** Closes the descriptor. Mappings stay valid. A second call does nothing. */
   @Override
   public void close() {
     descriptor.close();

@@ -5,19 +5,18 @@ import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.SystemCallException;
 
 /**
- * A pipe of the operating system, both ends owned by this object until they are handed over. One
- * end usually travels to a back end, the other is read or written here.
+ * A pipe of the operating system. This object owns both ends until other objects take them over.
+ * Usually one end is sent to a back end, and this process reads or writes the other.
  *
  * <pre>
  *   PipeWriter --&gt; writeEnd ======== kernel, 64 KiB ======== readEnd --&gt; PipeReader
  * </pre>
  *
- * <p>The ends are close-on-exec and blocking: a back end gets the kind of descriptor that it
- * expects. {@link PipeReader} and {@link PipeWriter} make the one end that they take non-blocking,
- * which the other does not notice.
+ * <p>The ends are close-on-exec and blocking, as back ends expect. {@link PipeReader} and {@link
+ * PipeWriter} make their end non-blocking, which does not change the other end.
  *
- * <p>The end of the stream is seen only when <em>every</em> descriptor of the writing end is
- * closed: close one's own copy after it was sent.
+ * <p>The reader sees the end of the stream only when <em>every</em> descriptor of the writing end
+ * is closed. So close your own copy after it was sent.
  *
  * <p>One thread at a time.
  */
@@ -33,9 +32,9 @@ public final class Pipe implements AutoCloseable {
   /**
    * {@return a new, empty pipe, which the caller closes}
    *
-   * @param ledger where its descriptors are written down, as "pipe " and {@code what}
-   * @param what what it is for: "state of net0"
-   * @throws SystemCallException when no more descriptors are to be had
+   * @param ledger records its descriptors, as "pipe " and {@code what}
+   * @param what its purpose: "state of net0"
+   * @throws SystemCallException when no more descriptors are available
    */
   public static Pipe open(DescriptorLedger ledger, String what) {
     int[] ends = new int[2];
@@ -46,17 +45,17 @@ public final class Pipe implements AutoCloseable {
         OwnedDescriptor.adopt(ledger, ends[1], name + ", writing end"));
   }
 
-  /** {@return the end from which bytes come; owned by this object until somebody takes it over} */
+  /** {@return the reading end, owned by this object until another takes it over} */
   public OwnedDescriptor readEnd() {
     return readEnd;
   }
 
-  /** {@return the end into which bytes go; owned by this object until somebody takes it over} */
+  /** {@return the writing end, owned by this object until another takes it over} */
   public OwnedDescriptor writeEnd() {
     return writeEnd;
   }
 
-  /** Closes what is still open of both ends; a second time does nothing. */
+  /** Closes the ends that nobody has taken over. A second call does nothing. */
   @Override
   public void close() {
     readEnd.close();

@@ -8,13 +8,13 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 
 /**
- * What both ends of a pipe have in common: a non-blocking descriptor, a poll in front of each call,
- * and native memory through which bytes pass, since a foreign call cannot see the heap.
+ * What both ends of a pipe have in common: a non-blocking descriptor, a poll before each call, and
+ * native memory for the bytes, because a foreign call cannot access the heap.
  */
 final class PipeEnd implements AutoCloseable {
   static final int TIMED_OUT = -1;
 
-  /** What a pipe holds by default (Linux, pipe(7)): more would not go through in one call. */
+  /** The default capacity of a pipe (Linux, pipe(7)). One call cannot transfer more. */
   private static final int WINDOW = 64 * 1024;
 
   private final OwnedDescriptor descriptor;
@@ -42,7 +42,10 @@ final class PipeEnd implements AutoCloseable {
     return descriptor;
   }
 
-  /** One call that moved something (0: the end of the stream), or {@link #TIMED_OUT}. */
+  /**
+   * Transfers bytes with one call. Returns their number, 0 at the end of the stream, or {@link
+   * #TIMED_OUT}.
+   */
   int transfer(int event, String call, ByteBuffer bytes, Deadline deadline) {
     MemorySegment part = window.asSlice(0, Math.min(WINDOW, bytes.remaining()));
     if (event == Poller.OUT) {
@@ -66,7 +69,7 @@ final class PipeEnd implements AutoCloseable {
         }
         return (int) count;
       }
-      // Signals, and a readiness that somebody who shares the end has used up first.
+      // EINTR: a signal. EAGAIN: another holder of this end was faster.
       if (count != -Linux.EINTR && count != -Linux.EAGAIN) {
         throw new SystemCallException(call + " " + descriptor, call, (int) -count);
       }

@@ -6,8 +6,8 @@ import io.github.jvhost.sys.SystemCallException;
 import java.nio.ByteBuffer;
 
 /**
- * Reads a pipe, or any other stream that comes as a descriptor, without ever waiting longer than a
- * deadline. One thread at a time. It owns its descriptor.
+ * Reads a pipe, or any other stream with a descriptor. It never waits beyond a deadline. One thread
+ * at a time. It owns its descriptor.
  */
 public final class PipeReader implements AutoCloseable {
   private final PipeEnd end;
@@ -17,9 +17,9 @@ public final class PipeReader implements AutoCloseable {
   }
 
   /**
-   * Takes over a reading end and makes it non-blocking; whoever shares this very end sees that too.
+   * Takes over a reading end and makes it non-blocking, for all holders of this end.
    *
-   * @param descriptor from here on this object's, also if this method throws
+   * @param descriptor this object owns it from now on, even if this method throws
    * @return the reader, which the caller closes
    * @throws SystemCallException when the system refuses
    */
@@ -27,17 +27,20 @@ public final class PipeReader implements AutoCloseable {
     return new PipeReader(new PipeEnd(descriptor));
   }
 
-  /** {@return the descriptor, still owned by this object: to be polled, not closed} */
+  /**
+   * {@return the descriptor, still owned by this object: the caller may poll it, but not close it}
+   */
   public OwnedDescriptor descriptor() {
     return end.descriptor();
   }
 
   /**
-   * Reads what is there, waiting for the first byte.
+   * Waits for the first byte, and then reads what is available.
    *
-   * @param into takes the bytes from its position on, which moves; must have room
-   * @param deadline an expired one only looks
-   * @return how many bytes came, from 1; 0 when none did in time; -1 at the end of the stream
+   * @param into receives the bytes at its position, which moves; must have room
+   * @param deadline with an expired one it does not wait
+   * @return how many bytes were read, from 1; 0 when none arrived in time; -1 at the end of the
+   *     stream
    * @throws IllegalStateException when closed
    * @throws SystemCallException when the system refuses
    */
@@ -49,7 +52,7 @@ public final class PipeReader implements AutoCloseable {
     return count == PipeEnd.TIMED_OUT ? 0 : count == 0 ? -1 : count;
   }
 
-  /** Closes the descriptor; a second time does nothing. */
+  /** Closes the descriptor. A second call does nothing. */
   @Override
   public void close() {
     end.close();

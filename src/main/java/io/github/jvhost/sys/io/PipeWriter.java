@@ -6,9 +6,8 @@ import io.github.jvhost.sys.SystemCallException;
 import java.nio.ByteBuffer;
 
 /**
- * Writes into a pipe, or any other stream that comes as a descriptor, without ever waiting longer
- * than a deadline. One thread at a time. It owns its descriptor; closing it is what tells the
- * reader that this was all.
+ * Writes into a pipe, or any other stream with a descriptor. It never waits beyond a deadline. One
+ * thread at a time. It owns its descriptor. Closing it ends the stream for the reader.
  */
 public final class PipeWriter implements AutoCloseable {
   private final PipeEnd end;
@@ -18,9 +17,9 @@ public final class PipeWriter implements AutoCloseable {
   }
 
   /**
-   * Takes over a writing end and makes it non-blocking; whoever shares this very end sees that too.
+   * Takes over a writing end and makes it non-blocking, for all holders of this end.
    *
-   * @param descriptor from here on this object's, also if this method throws
+   * @param descriptor this object owns it from now on, even if this method throws
    * @return the writer, which the caller closes
    * @throws SystemCallException when the system refuses
    */
@@ -28,17 +27,19 @@ public final class PipeWriter implements AutoCloseable {
     return new PipeWriter(new PipeEnd(descriptor));
   }
 
-  /** {@return the descriptor, still owned by this object: to be polled, not closed} */
+  /**
+   * {@return the descriptor, still owned by this object: the caller may poll it, but not close it}
+   */
   public OwnedDescriptor descriptor() {
     return end.descriptor();
   }
 
   /**
-   * Writes what there is room for, waiting until there is some.
+   * Waits until there is room, and then writes as much as fits.
    *
-   * @param from gives the bytes from its position on, which moves
-   * @param deadline an expired one only tries
-   * @return how many bytes were taken; 0 when the reader made no room in time, or {@code from} is
+   * @param from has the bytes at its position, which moves
+   * @param deadline with an expired one it does not wait
+   * @return how many bytes were written; 0 when the reader made no room in time, or {@code from} is
    *     empty
    * @throws IllegalStateException when closed
    * @throws SystemCallException when nobody reads any more (EPIPE), or the system refuses
@@ -51,7 +52,7 @@ public final class PipeWriter implements AutoCloseable {
     return count == PipeEnd.TIMED_OUT ? 0 : count;
   }
 
-  /** Closes the descriptor; a second time does nothing. */
+  /** Closes the descriptor. A second call does nothing. */
   @Override
   public void close() {
     end.close();

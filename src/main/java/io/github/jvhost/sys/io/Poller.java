@@ -15,23 +15,23 @@ import java.util.Objects;
  *   | int fd | events  | revents  |          | seconds | nanos   |
  * </pre>
  *
- * <p>Descriptors are borrowed: they stay their owners', who keep them open for the length of the
- * wait. For one thread at a time, though not always the same one.
+ * <p>Descriptors are borrowed: their owners keep them open during the wait. For one thread at a
+ * time, not always the same one.
  */
 public final class Poller implements AutoCloseable {
-  /** There is something to read, or the peer will send no more. */
+  /** There are bytes to read, or the peer will send no more. */
   public static final int IN = 0x01;
 
   /** A write would not block. */
   public static final int OUT = 0x04;
 
-  /** The descriptor has failed; reported without being asked for. */
+  /** The descriptor has failed. Always reported. */
   public static final int ERR = 0x08;
 
-  /** The peer has hung up; reported without being asked for. */
+  /** The peer has hung up. Always reported. */
   public static final int HUP = 0x10;
 
-  /** The number is no open descriptor; reported without being asked for. */
+  /** The number is not an open descriptor. Always reported. */
   public static final int INVALID = 0x20;
 
   private static final long ENTRY_BYTES = 8;
@@ -47,7 +47,7 @@ public final class Poller implements AutoCloseable {
   private int count;
 
   /**
-   * A poller without descriptors.
+   * Makes a poller without descriptors.
    *
    * @param capacity how many descriptors it can watch, at least 1
    */
@@ -63,16 +63,16 @@ public final class Poller implements AutoCloseable {
     this.state = arena.allocate(Linux.CALL_STATE);
   }
 
-  /** Forgets all descriptors. */
+  /** Removes all descriptors from the poller. */
   public void clear() {
     count = 0;
   }
 
   /**
-   * Watches one descriptor from the next wait on.
+   * Adds a descriptor for the following waits.
    *
    * @param fd its number, borrowed; a negative one is never ready
-   * @param events {@link #IN} and {@link #OUT} as wanted
+   * @param events {@link #IN}, {@link #OUT} or both
    * @return its index for {@link #ready}
    * @throws IllegalStateException when the poller is full
    */
@@ -88,17 +88,16 @@ public final class Poller implements AutoCloseable {
   }
 
   /**
-   * Waits until at least one descriptor is ready. Signals do not end the wait, nor do they make it
-   * longer.
+   * Waits until at least one descriptor is ready. Signals neither end the wait nor make it longer.
    *
-   * @param timeoutNanos the longest wait; 0 or less only looks
+   * @param timeoutNanos the longest wait; with 0 or less it returns at once
    * @return how many descriptors are ready, 0 when the time has passed
    * @throws SystemCallException when the system refuses
    * @throws IllegalStateException when closed
    */
   public int await(long timeoutNanos) {
     long remaining = Math.max(0, timeoutNanos);
-    // The clock costs as much as a call of the system, and who only looks does not wait.
+    // Reading the clock costs as much as a system call, and is not needed without a wait.
     long start = remaining == 0 ? 0 : System.nanoTime();
     while (true) {
       timeout.set(ValueLayout.JAVA_LONG, 0, remaining / NANOS_PER_SECOND);
@@ -116,9 +115,9 @@ public final class Poller implements AutoCloseable {
   }
 
   /**
-   * What the last wait found out about a descriptor.
+   * Says what the last wait found for a descriptor.
    *
-   * @param index what {@link #add} answered
+   * @param index the result of {@link #add}
    * @return a combination of {@link #IN}, {@link #OUT}, {@link #ERR}, {@link #HUP}, {@link
    *     #INVALID}; 0 = not ready
    */
@@ -127,7 +126,7 @@ public final class Poller implements AutoCloseable {
     return entries.get(ValueLayout.JAVA_SHORT, index * ENTRY_BYTES + RETURNED);
   }
 
-  /** Frees the poller's memory; the descriptors are not touched. A second time does nothing. */
+  /** Frees the poller's memory. The descriptors stay open. A second call does nothing. */
   @Override
   public void close() {
     if (arena.scope().isAlive()) {

@@ -13,7 +13,7 @@ import java.util.List;
 
 /**
  * sendmsg and recvmsg on a connected stream socket, with descriptors (SCM_RIGHTS). Neither ever
- * waits, whatever the socket's mode, and neither allocates, as long as no descriptor arrives.
+ * waits, whatever the mode of the socket. Neither allocates, except for received descriptors.
  *
  * <pre>
  *   struct msghdr                                 struct iovec
@@ -25,17 +25,17 @@ import java.util.List;
  *   | 16 + 4n (u64) | SOL_SOCKET | SCM_RIGHTS | n numbers of 4 bytes |
  * </pre>
  *
- * <p>What the kernel does not take (EAGAIN) it leaves alone: the descriptors can be sent again.
- * Those that arrive are close-on-exec from the first moment, and there is room for as many as the
- * kernel ever hands over at once, so that none is installed under a number that nobody learns.
+ * <p>If the kernel takes nothing (EAGAIN), the caller can send the descriptors again. Received
+ * descriptors are close-on-exec from the start. There is room for the most descriptors that the
+ * kernel delivers at once, so that none is installed without being recorded.
  *
- * <p>The socket stays its owner's. For one thread at a time.
+ * <p>The socket is borrowed. For one thread at a time.
  */
 public final class SocketIo {
-  /** The answer of {@link #send} and {@link #receive} when it would have had to wait. */
+  /** The result of {@link #send} and {@link #receive} when they would have to wait. */
   public static final int WOULD_BLOCK = -1;
 
-  /** Descriptors that the kernel hands over with one message at most (SCM_MAX_FD). */
+  /** The most descriptors that the kernel delivers with one message (SCM_MAX_FD). */
   public static final int MOST_DESCRIPTORS = 253;
 
   private static final int SOL_SOCKET = 1;
@@ -52,7 +52,9 @@ public final class SocketIo {
   private static final long IOVEC_BYTES = 16;
   private static final long CMSG_HEADER = 16;
 
-  /** Room for what a socket may be set to tell besides: credentials, a security label. */
+  /**
+   * Room for other control messages that may be enabled on a socket: credentials, a security label.
+   */
   private static final long OTHERS = 256;
 
   private static final long CONTROL_BYTES = CMSG_HEADER + 4 * (MOST_DESCRIPTORS + 1) + OTHERS;
@@ -64,13 +66,13 @@ public final class SocketIo {
   private final MemorySegment state;
 
   /**
-   * For one socket.
+   * Makes the object for one socket.
    *
    * @param name of the connection, for messages
    */
   public SocketIo(String name) {
     this.name = name;
-    // The collector's: closing a shared arena stops all threads for a moment.
+    // The garbage collector frees it: closing a shared arena stops all threads for a moment.
     Arena arena = Arena.ofAuto();
     this.header = arena.allocate(MSGHDR_BYTES, Long.BYTES);
     this.vector = arena.allocate(IOVEC_BYTES, Long.BYTES);
@@ -81,16 +83,17 @@ public final class SocketIo {
   }
 
   /**
-   * Sends what fits of some bytes.
+   * Sends as many of the bytes as fit.
    *
    * @param socket its number, borrowed
    * @param bytes native memory
-   * @param from where in it, in bytes
+   * @param from offset of the first byte in it
    * @param length 1 or more, in bytes
-   * @param descriptors travel with the first byte; they stay the caller's
-   * @return bytes taken, and the descriptors with the first of them, or {@link #WOULD_BLOCK}, and
-   *     nothing was taken
-   * @throws SystemCallException the peer is gone (EPIPE, ECONNRESET), or it is no socket
+   * @param descriptors are sent with the first byte; the caller keeps them
+   * @return the number of bytes sent, with the descriptors; or {@link #WOULD_BLOCK} when nothing
+   *     was sent
+   * @throws SystemCallException the peer has closed the connection (EPIPE, ECONNRESET), or this is
+   *     not a socket
    * @throws IllegalStateException a descriptor is closed; nothing was sent
    */
   public int send(
@@ -116,22 +119,22 @@ public final class SocketIo {
         result = Linux.sendmsg(state, socket, header, MSG_DONTWAIT | MSG_NOSIGNAL);
       } while (result == -Linux.EINTR);
     } finally {
-      Reference.reachabilityFence(bytes); // up to here the kernel had its address only
+      Reference.reachabilityFence(bytes); // the kernel used only its address
     }
     return outcome(result, "send %d bytes", length, "sendmsg");
   }
 
   /**
-   * Receives what is there, up to a length.
+   * Receives the available bytes, up to a length.
    *
    * @param socket its number, borrowed
    * @param bytes native memory
-   * @param from where in it, in bytes
+   * @param from offset of the first byte in it
    * @param length 1 or more, in bytes
-   * @param ledger where descriptors that arrive are written down
-   * @param arrived takes them; the caller's to close, also when this throws
-   * @return bytes, 0 at the end of the stream, or {@link #WOULD_BLOCK}
-   * @throws SystemCallException the peer has reset the connection, or it is no socket
+   * @param ledger records the received descriptors
+   * @param arrived receives the descriptors; the caller closes them, also when this throws
+   * @return the number of bytes, 0 at the end of the stream, or {@link #WOULD_BLOCK}
+   * @throws SystemCallException the peer has reset the connection, or this is not a socket
    */
   public int receive(
       int socket,
@@ -145,19 +148,19 @@ public final class SocketIo {
   }
 
   /**
-   * As {@link #receive}, for when nothing is expected to be there: an error counts as nothing. The
-   * next call tells that the connection is over, but not always why: the kernel says once that it
-   * was reset, and afterwards that the stream is at its end. It takes one call of the system where
-   * {@link #receive} takes two.
+   * As {@link #receive}, for when probably nothing is available. It treats an error as if nothing
+   * were available. The next call then finds that the connection is over, but not always the
+   * reason: the kernel reports a reset once, and afterwards the end of the stream. This method
+   * makes one system call when nothing is available; {@link #receive} makes two.
    *
    * @param socket its number, borrowed
    * @param bytes native memory
-   * @param from where in it, in bytes
+   * @param from offset of the first byte in it
    * @param length 1 or more, in bytes
-   * @param ledger where descriptors that arrive are written down
-   * @param arrived takes them; the caller's to close
-   * @return bytes, 0 at the end of the stream, or {@link #WOULD_BLOCK} when nothing was there or
-   *     the call failed
+   * @param ledger records the received descriptors
+   * @param arrived receives the descriptors; the caller closes them
+   * @return the number of bytes, 0 at the end of the stream, or {@link #WOULD_BLOCK} when nothing
+   *     was available or the call failed
    */
   public int receiveIfAny(
       int socket,
@@ -171,10 +174,11 @@ public final class SocketIo {
   }
 
   /**
-   * The call itself, with all the room for descriptors there is.
+   * Calls recvmsg, with all the room for descriptors.
    *
-   * @param why whether to find out what went wrong, if something did
-   * @return bytes, or the negative error; any negative number where nobody wants to know
+   * @param why whether to return the errno of a failure
+   * @return the number of bytes, or the negated errno; without {@code why}, any negative number for
+   *     a failure
    */
   private long received(
       int socket,
@@ -214,7 +218,8 @@ public final class SocketIo {
   }
 
   /**
-   * A socket that was handed to us may be set to tell credentials as well: those are passed over.
+   * Takes the received descriptors. Skips other control messages, such as credentials, which may be
+   * enabled on a socket from outside.
    */
   private void take(DescriptorLedger ledger, List<OwnedDescriptor> arrived) {
     long end = header.get(JAVA_LONG, CONTROL_LENGTH);

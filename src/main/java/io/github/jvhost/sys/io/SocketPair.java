@@ -5,19 +5,19 @@ import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.SystemCallException;
 
 /**
- * Two stream sockets of the AF_UNIX family that are connected with each other, without a name in
- * the file system. Each end can travel to another process, or be taken over by a socket library.
+ * Two AF_UNIX stream sockets that are connected with each other and have no name in the file
+ * system. Each end can be sent to another process, or a socket library can take it over.
  *
- * @param one an end; the caller's
- * @param other the other end; the caller's
+ * @param one an end; the caller owns it
+ * @param other the other end; the caller owns it
  */
 public record SocketPair(OwnedDescriptor one, OwnedDescriptor other) implements AutoCloseable {
   /**
    * {@return a new pair, close-on-exec; the caller closes it}
    *
-   * @param ledger where its descriptors are written down, as "socket " and {@code what}
-   * @param what what it is for: "back-end channel of net0"
-   * @throws SystemCallException when no more descriptors are to be had
+   * @param ledger records its descriptors, as "socket " and {@code what}
+   * @param what its purpose: "back-end channel of net0"
+   * @throws SystemCallException when no more descriptors are available
    */
   public static SocketPair open(DescriptorLedger ledger, String what) {
     int[] ends = new int[2];
@@ -28,7 +28,7 @@ public record SocketPair(OwnedDescriptor one, OwnedDescriptor other) implements 
         OwnedDescriptor.adopt(ledger, ends[1], name + ", far end"));
   }
 
-  /** Closes what nobody has taken over of both ends; a second time does nothing. */
+  /** Closes the ends that nobody has taken over. A second call does nothing. */
   @Override
   public void close() {
     one.close();

@@ -1,7 +1,7 @@
 /**
- * The system calls, and what the library itself maps, waits on and moves bytes with. Exported to
- * the testkit alone, whose back end does the same. One room with {@code sys}, whose descriptors it
- * borrows or hands out.
+ * The system calls, and the classes that map memory, wait for descriptors and transfer bytes.
+ * Exported only to the testkit, whose back end does the same. It belongs to {@code sys}: it borrows
+ * or returns the descriptors of that package.
  *
  * <pre>
  *   Poller   borrows numbers for one wait        Pipe: two; PipeReader, PipeWriter
