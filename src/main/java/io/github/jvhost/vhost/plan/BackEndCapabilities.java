@@ -11,8 +11,9 @@ import io.github.jvhost.protocol.VhostFeature;
  * @param features that it offered (virtio's and vhost's)
  * @param protocolFeatures that were acknowledged
  * @param maxQueuePairs that it serves
- * @param memorySlots memory regions that it takes one by one; 0: it takes a table of at most eight
- * @param dialect in which it is spoken to
+ * @param memorySlots how many memory regions it takes one by one; 0: it takes a table of at most
+ *     eight regions
+ * @param dialect the message numbers that the connection uses
  * @param profile what is known of it beyond the wire
  */
 public record BackEndCapabilities(
@@ -24,12 +25,12 @@ public record BackEndCapabilities(
     BackEndProfile profile) {
 
   /**
-   * One that is told its memory as a table.
+   * A back end that is sent guest memory as one table.
    *
    * @param features that it offered (virtio's and vhost's)
    * @param protocolFeatures that were acknowledged, without CONFIGURE_MEM_SLOTS
    * @param maxQueuePairs that it serves
-   * @param dialect in which it is spoken to
+   * @param dialect the message numbers that the connection uses
    * @param profile what is known of it beyond the wire
    */
   public BackEndCapabilities(
@@ -42,8 +43,8 @@ public record BackEndCapabilities(
   }
 
   /**
-   * {@return whether a protocol feature was negotiated, in its upstream meaning} One that the
-   * dialect masks never is, though PRESETUP may have its bit.
+   * {@return whether a protocol feature was negotiated, in its upstream meaning} A feature that the
+   * dialect masks is never negotiated, even where PRESETUP uses its bit.
    *
    * @param feature any
    */
@@ -71,7 +72,7 @@ public record BackEndCapabilities(
     return (features & VhostFeature.LOG_ALL) != 0 && has(ProtocolFeature.LOG_SHMFD);
   }
 
-  /** {@return whether memory is told region by region and not as a table} */
+  /** {@return whether memory is sent region by region and not as a table} */
   public boolean hasMemorySlots() {
     return has(ProtocolFeature.CONFIGURE_MEM_SLOTS);
   }
@@ -86,19 +87,19 @@ public record BackEndCapabilities(
     return has(ProtocolFeature.INBAND_NOTIFICATIONS);
   }
 
-  /** {@return whether ring and user addresses are told as guest addresses} */
+  /** {@return whether ring and user addresses are sent as guest addresses} */
   public boolean usesGuestAddresses() {
     return has(ProtocolFeature.GPA_ADDRESSES);
   }
 
-  /** {@return whether an explicit early set-up was negotiated} It needs the status byte too. */
+  /** {@return whether explicit presetup was negotiated} It needs the status byte too. */
   public boolean hasPresetup() {
     return hasStatus() && dialect.hasPresetup() && (protocolFeatures & dialect.presetupMask()) != 0;
   }
 
   /**
-   * {@return whether no ring is touched before DRIVER_OK} A back end with PRESETUP holds them by
-   * that message's definition; any other needs a profile that knows.
+   * {@return whether the back end touches no ring before DRIVER_OK} PRESETUP requires this of a
+   * back end. Of any other back end the profile says it.
    */
   public boolean holdsRingsUntilDriverOk() {
     return hasStatus() && (hasPresetup() || profile.holdsRingsUntilDriverOk());

@@ -5,54 +5,57 @@ import java.util.Locale;
 import java.util.Optional;
 
 /**
- * What is known of a back end beyond what it says of itself on the wire: when it looks into guest
- * memory, what starts a ring, what it forgets when a ring stops. The planner relies on a profile
- * only where it was verified against the real thing; any other behaves as {@link #GENERIC}.
+ * What is known of a back end beyond what it says on the wire: when it reads guest memory, what
+ * starts a ring, and what it forgets when a ring stops. The planner relies on a profile only if it
+ * was verified against the real back end. A profile that was not verified behaves as {@link
+ * #GENERIC}.
  */
 public enum BackEndProfile {
   /**
-   * Anything that speaks the protocol: the most careful assumption in every point but one. It is
-   * taken at its word that a ring stops with nothing in flight, because either assumption harms a
-   * back end of the other kind: going on at the used index repeats what was done, going on at the
-   * base forgets what was not. So for libvhost-user say {@link #LIBVHOST_USER}.
+   * Any back end that speaks the protocol. This profile makes the most careful assumption in every
+   * point but one: it assumes that a ring stops with nothing in flight. Each assumption harms a
+   * back end of the other kind: to go on at the used index repeats requests that were done, and to
+   * go on at the base loses requests that were not done. So choose {@link #LIBVHOST_USER} for
+   * libvhost-user.
    */
   GENERIC(true, false, false, true, true, true, false, false, StopKeeps.NOTHING),
 
   /**
    * DPDK's vhost library. Verified on the wire against DPDK 22.11: at GET_VRING_BASE it frees what
-   * SET_VRING_NUM had it allocate, and a ring that starts again without SET_VRING_NUM crashes it.
+   * it allocated at SET_VRING_NUM, and it crashes when a ring starts again without SET_VRING_NUM.
    */
   DPDK(true, true, true, true, false, false, false, true, StopKeeps.ENABLE),
 
   /**
    * NVIDIA's VFE, a DPDK fork with a vDPA driver. Verified on the wire against the public fork in
    * software, without the hardware: it writes the first byte of guest memory only after DRIVER_OK,
-   * with explicit presetup, too. What it keeps of a ring over GET_VRING_BASE was not tried, so a
-   * ring is told everything again.
+   * also with explicit presetup. What it keeps of a ring over GET_VRING_BASE was not tried, so
+   * everything of a stopped ring is sent again.
    */
   NVIDIA_VFE(true, true, true, true, true, false, false, true, StopKeeps.NOTHING),
 
   /**
    * libvhost-user of QEMU. Verified on the wire against qemu-storage-daemon 7.2, which offers
-   * neither STATUS nor packed rings nor in-flight regions: what these do to it was not tried. A
-   * ring is started by SET_VRING_KICK; the daemon of QEMU 7.2 then waits for the first signal, that
-   * of QEMU 11 serves at once what already waits in the ring. passt behaves as this profile says.
+   * neither STATUS nor packed rings nor in-flight regions: what these do to it was not tried.
+   * SET_VRING_KICK starts a ring. The daemon of QEMU 7.2 then waits for the first signal. The
+   * daemon of QEMU 11 serves at once what already waits in the ring. passt behaves as this profile
+   * says.
    */
   LIBVHOST_USER(true, false, false, false, false, true, true, true, StopKeeps.SIZE_AND_ENABLE),
 
   /**
-   * rust-vmm's vhost-user-backend. Read from its sources; not verified. Two things were seen on the
-   * wire, at its vsock device: a ring is served only after SET_VRING_ENABLE, and one ring stops
-   * alone.
+   * rust-vmm's vhost-user-backend. This profile was read from its sources and was not verified. Two
+   * things were seen on the wire, with its vsock device: it serves a ring only after
+   * SET_VRING_ENABLE, and one ring can stop alone.
    */
   RUST_VMM(false, false, false, false, false, true, false, false, StopKeeps.SIZE_AND_ENABLE);
 
   /**
-   * What a back end keeps of a ring over GET_VRING_BASE, of what may have to be told again. None
-   * promises the base, and every one forgets the kick.
+   * What a back end keeps of a ring over GET_VRING_BASE, so that it need not be sent again. No back
+   * end promises to keep the base, and every back end forgets the kick.
    */
   enum StopKeeps {
-    /** Nothing: crosvm and VPP give the ring back as it was before anything was told of it. */
+    /** Nothing: crosvm and VPP return the ring to its initial state. */
     NOTHING,
     /** Whether it is enabled. */
     ENABLE,
@@ -96,22 +99,22 @@ public enum BackEndProfile {
     return verified;
   }
 
-  /** The profile that is acted upon: this one where it was verified, otherwise GENERIC. */
+  /** This profile if it was verified, otherwise GENERIC. */
   private BackEndProfile effective() {
     return verified ? this : GENERIC;
   }
 
   /**
-   * {@return whether no ring is touched before DRIVER_OK where STATUS was negotiated, so that
-   * addresses and kick may be told while guest memory is not complete}
+   * {@return whether the back end touches no ring before DRIVER_OK if STATUS was negotiated, so
+   * that addresses and kick may be sent while guest memory is not complete}
    */
   public boolean holdsRingsUntilDriverOk() {
     return effective().holdsRingsUntilDriverOk;
   }
 
   /**
-   * {@return whether the base is overwritten by the used index in guest memory when addresses are
-   * translated}
+   * {@return whether the back end replaces the base by the used index in guest memory when it
+   * translates addresses}
    */
   public boolean takesUsedIndexAtTranslation() {
     return effective().takesUsedIndexAtTranslation;
@@ -128,28 +131,28 @@ public enum BackEndProfile {
   }
 
   /**
-   * {@return whether the answer to GET_VRING_BASE of a packed ring tells the used half truly} A
-   * back end that is not known is taken at its word.
+   * {@return whether the used half of the answer to GET_VRING_BASE is right for a packed ring} It
+   * is believed of a back end that is not known.
    */
   public boolean packedBaseCarriesUsed() {
     return effective().packedBaseCarriesUsed;
   }
 
   /**
-   * {@return whether GET_VRING_BASE is answered while requests are still in flight, which then are
-   * never completed} A split ring then goes on at its used index, so that they are done again, and
-   * not at the base.
+   * {@return whether the back end answers GET_VRING_BASE while requests are in flight, and then
+   * never completes them} A split ring then goes on at its used index, not at the base, so that
+   * these requests are done again.
    */
   public boolean stopLeavesRequestsInFlight() {
     return effective().stopLeavesRequestsInFlight;
   }
 
   /**
-   * {@return whether the connection ends where a message is refused that asks for no
+   * {@return whether the back end ends the connection when it refuses a message that asks for no
    * acknowledgement} DPDK closes it on an error in a message's handler; libvhost-user panics, and
-   * its program ends or closes the connection. Then the answer to a later request says that
-   * everything before it was taken. Other back ends only write the refusal into their log and go
-   * on, so each message has to ask for its own acknowledgement.
+   * its program ends or closes the connection. So the answer to a later request says that the back
+   * end took everything before it. Other back ends only log the refusal and go on, so each message
+   * has to ask for its own acknowledgement.
    */
   public boolean hangsUpOnRefusal() {
     return effective().hangsUpOnRefusal;
@@ -161,10 +164,10 @@ public enum BackEndProfile {
   }
 
   /**
-   * {@return the profile of the name that people type: "generic", "dpdk", "vfe", "libvhost-user",
-   * "rust-vmm"; empty: there is none}
+   * {@return the profile with this name: "generic", "dpdk", "vfe", "libvhost-user", "rust-vmm";
+   * empty if there is none}
    *
-   * @param name in upper or lower case; the constant's own name will do, too
+   * @param name in upper or lower case; the name of the constant is accepted too
    */
   public static Optional<BackEndProfile> named(String name) {
     String wanted = name.toLowerCase(Locale.ROOT).replace('-', '_');

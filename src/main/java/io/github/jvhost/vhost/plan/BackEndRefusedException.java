@@ -5,7 +5,7 @@ import io.github.jvhost.VhostException;
 
 /**
  * The back end answered a step with a failure, or its status says that it is not ready. What it
- * holds from then on is not known, so the sound way on is a new connection.
+ * holds from then on is not known, so the connection has to be made again.
  */
 public class BackEndRefusedException extends VhostException {
   private static final long serialVersionUID = 1L;
@@ -13,7 +13,7 @@ public class BackEndRefusedException extends VhostException {
   /**
    * A refusal.
    *
-   * @param message what was told, and what came back
+   * @param message what was sent, and what came back
    */
   public BackEndRefusedException(String message) {
     super(message, Recovery.RECONNECT);

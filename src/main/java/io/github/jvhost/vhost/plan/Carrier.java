@@ -11,14 +11,15 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>What a carrier can do is in its {@link #capabilities}: which facts the back end can hold (MTU,
  * status, memory regions, in-flight region, log), whether single steps can be acknowledged, how
- * rings start. A carrier whose steps are done when they return asks for no acknowledgements and
- * needs no barrier; how it knows that a plan is done is its own business.
+ * rings start. A carrier whose calls return only when the work is done asks for no acknowledgements
+ * and needs no barrier. Each carrier decides how it knows that a plan is done.
  *
- * <p>One thread at a time, but for {@link #isServingHere}.
+ * <p>One thread at a time, except for {@link #isServingHere}.
  */
 public interface Carrier extends AutoCloseable {
   /**
-   * {@return what the back end can hold, and how it is asked} The same for the whole connection.
+   * {@return what the back end can hold, and how it is asked} This never changes during a
+   * connection.
    */
   BackEndCapabilities capabilities();
 
@@ -28,58 +29,56 @@ public interface Carrier extends AutoCloseable {
    *
    * @param plan made for this back end
    * @param deadline for all of it, the last answer included
-   * @param rings says where a ring goes on that the plan stops and takes up again
-   * @return the plan on its way
+   * @param rings says where a ring goes on that the plan stops and starts again
+   * @return the execution of the plan
    */
   Execution begin(Plan plan, Deadline deadline, StoppedRings rings);
 
   /**
-   * Begins a plan that may be sent much later, or never: as much as possible is done now.
+   * Begins a plan that may be sent much later, or never. As much work as possible is done now.
    *
-   * @param plan of which nothing depends on an answer; {@link Execution#base} says the bases that
+   * @param plan no step of it depends on an answer; {@link Execution#base} replaces the bases that
    *     are different when it is sent
-   * @param deadline for all of it; whoever sends it restarts it
-   * @return the plan, of which nothing was sent
+   * @param deadline for all of it; the sender restarts it
+   * @return the execution, of which nothing was sent yet
    */
   default Execution prepare(Plan plan, Deadline deadline) {
     return begin(plan, deadline, StoppedRings.AS_ANSWERED);
   }
 
-  /** {@return whether the back end can still be told something} */
+  /** {@return whether the back end can still be sent something} */
   boolean usable();
 
   /**
-   * {@return the descriptor that is readable when the back end has something to say, or has gone;
-   * -1: there is none, or it is closed}
+   * {@return the descriptor that is readable when the back end has sent something or has gone; -1
+   * if there is none or it is closed}
    */
   int number();
 
-  /** {@return the descriptor of the back end's own channel; -1: there is none} */
+  /** {@return the descriptor of the back end's own channel; -1 if there is none} */
   default int backEndNumber() {
     return -1;
   }
 
   /**
-   * Looks, without waiting, what the back end has said while it was asked nothing, and serves its
-   * requests.
+   * Reads what the back end has sent without being asked, and serves its requests. Does not wait.
    *
    * @param deadline for the answers to its requests
-   * @return why the connection is over; null: it is not
+   * @return why the connection is over; null if it is not
    */
   @Nullable VhostException look(Deadline deadline);
 
   /**
-   * {@return whether the calling thread serves a request of the back end's at this moment} Any
-   * thread may ask.
+   * {@return whether the calling thread is serving a request of the back end} Any thread may ask.
    */
   default boolean isServingHere() {
     return false;
   }
 
-  /** The driver has reset the device: what the back end has mapped for it goes. */
+  /** The driver has reset the device: removes what the back end has mapped for it. */
   default void deviceWasReset() {}
 
-  /** Ends the connection; the back end forgets everything. A second time does nothing. */
+  /** Ends the connection; the back end forgets everything. A second call does nothing. */
   @Override
   void close();
 }

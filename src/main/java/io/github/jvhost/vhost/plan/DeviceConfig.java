@@ -6,21 +6,20 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a back end is to know of one device: the "desired" half of every transition. Immutable.
+ * What a back end is to hold of one device: the "desired" side of every transition. Immutable.
  *
- * @param lifecycle what the device is to do with it
- * @param features what SET_FEATURES is to carry: the features that the driver acknowledged and that
- *     are the back end's business, and vhost's own bits
+ * @param lifecycle what the device is to do
+ * @param features what SET_FEATURES is to carry: those features acknowledged by the driver that
+ *     concern the back end, and vhost's own bits
  * @param mtu in bytes; null: the driver did not acknowledge VIRTIO_NET_F_MTU
  * @param memory the regions of guest memory
  * @param log where dirty pages are logged; null: logging is off
  * @param rings by vring index; the control queue is not among them
- * @param inflight the region in which the back end notes what it has in flight; null: none was made
- *     yet
- * @param ringOrder the byte order of legacy rings, where it is not this host's; null: not to be
- *     told
- * @param generation of an early configuration: counts up as the guest changes something, so that a
- *     stale one is recognised; 0 where it does not matter
+ * @param inflight the region in which the back end records the requests in flight; null: none was
+ *     made yet
+ * @param ringOrder the byte order of legacy rings, if it is not this host's; null: not to be sent
+ * @param generation of an early configuration: it increases when the guest changes something, so
+ *     that an old configuration is recognised; 0 where it does not matter
  */
 public record DeviceConfig(
     Lifecycle lifecycle,
@@ -35,11 +34,13 @@ public record DeviceConfig(
 
   /** What a device is to do with its configuration. */
   public enum Lifecycle {
-    /** Rings do not run, the device is reset where the back end knows of a status. */
+    /** Rings do not run; the device is reset if the back end has a status. */
     STOPPED,
-    /** The guest has reset the device: stopped, and nothing of what the driver did remains. */
+    /**
+     * The guest has reset the device: rings do not run, and nothing that the driver did remains.
+     */
     RESET,
-    /** Presetup: everything is told that cannot make the back end touch guest memory. */
+    /** Presetup: everything is sent that cannot make the back end touch guest memory. */
     EARLY,
     /** Presetup with the PRESETUP message around it. */
     EARLY_EXPLICIT,
@@ -63,9 +64,9 @@ public record DeviceConfig(
   }
 
   /**
-   * A configuration without in-flight region, of rings in this host's byte order.
+   * A configuration without in-flight region, with rings in this host's byte order.
    *
-   * @param lifecycle what the device is to do with it
+   * @param lifecycle what the device is to do
    * @param features what SET_FEATURES is to carry
    * @param mtu in bytes; null: the driver did not acknowledge VIRTIO_NET_F_MTU
    * @param memory the regions of guest memory
@@ -90,9 +91,9 @@ public record DeviceConfig(
   }
 
   /**
-   * {@return the same configuration with another purpose and other rings}
+   * {@return the same configuration with another lifecycle and other rings}
    *
-   * @param newLifecycle what the device is to do with it instead
+   * @param newLifecycle what the device is to do instead
    * @param newRings by vring index; copied
    */
   public DeviceConfig with(Lifecycle newLifecycle, List<RingConfig> newRings) {

@@ -3,10 +3,10 @@ package io.github.jvhost.vhost.plan;
 import io.github.jvhost.vhost.plan.Fact.Early;
 
 /**
- * What may be told early: the configuration of a running device, without what could make this back
- * end look into guest memory, start a ring, or believe that the driver is ready.
+ * What presetup sends: the configuration of a running device, without what could make this back end
+ * read guest memory, start a ring, or believe that the driver is ready.
  *
- * <p>What that is stands in the columns "early" and "earlyValue" of {@link Fact}.
+ * <p>The columns "early" and "earlyValue" of {@link Fact} say what that is.
  *
  * <p>Pure functions: thread-safe.
  */
@@ -14,8 +14,7 @@ public final class EarlyConfiguration {
   private EarlyConfiguration() {}
 
   /**
-   * {@return what a back end with PRESETUP is sent early: everything, with eventfds that wake
-   * nobody}
+   * {@return what explicit presetup sends: everything, with kicks and calls that have no eventfd}
    *
    * @param running what it is to hold once the device runs
    */
@@ -24,19 +23,19 @@ public final class EarlyConfiguration {
   }
 
   /**
-   * {@return what a back end is sent early that knows nothing of presetup}
+   * {@return what implicit presetup sends to a back end}
    *
    * @param running what it is to hold once the device runs
-   * @param capabilities of that back end: whether it holds its rings decides how much it is sent
+   * @param capabilities of that back end: one that touches no ring before DRIVER_OK is sent more
    */
   public static DeviceConfig implicit(DeviceConfig running, BackEndCapabilities capabilities) {
     return early(running, DeviceConfig.Lifecycle.EARLY, Early.implicit(capabilities));
   }
 
   /**
-   * {@return what a back end is sent early in a mode that is not off}
+   * {@return what presetup sends in a mode}
    *
-   * @param mode explicit, or implicit
+   * @param mode explicit or implicit
    * @param running what it is to hold once the device runs
    * @param capabilities of that back end
    */

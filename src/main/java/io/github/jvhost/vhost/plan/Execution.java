@@ -4,8 +4,8 @@ import io.github.jvhost.VhostException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A plan on its way to a back end, made by a {@link Carrier}. One thread drives many of them:
- * {@link #advance} sends what can be sent and takes what has come, and never waits for an answer.
+ * A plan that is being carried out, made by a {@link Carrier}. One thread drives many of them:
+ * {@link #advance} sends what can be sent, reads what has come, and never waits for an answer.
  *
  * <pre>
  *   begun --advance--&gt; under way --advance ... advance--&gt; finished --&gt; outcome
@@ -16,31 +16,30 @@ import org.jspecify.annotations.Nullable;
  */
 public interface Execution {
   /**
-   * Sends as far as it can without an answer, then takes the answers that are there.
+   * Sends what can be sent without another answer, then reads the answers that are there.
    *
    * @param readable whether the descriptor was found readable since the last call
-   * @return whether the plan is finished, well or not
+   * @return whether the plan is finished, with success or with a failure
    */
   boolean advance(boolean readable);
 
   /**
-   * Has a step say another base than the plan was made with; only before the first {@link
-   * #advance}.
+   * Replaces the base of a step. Allowed only before the first {@link #advance}.
    *
-   * @param step the place in the plan of a step that sets {@link Fact#BASE}, from 0
+   * @param step index in the plan, from 0, of a step that sets {@link Fact#BASE}
    * @param base in the wire's encoding
    */
   void base(int step, int base);
 
   /**
-   * {@return the descriptor to poll for input while {@link #advance} says that it is not finished;
-   * -1: the connection was closed on this side}
+   * {@return the descriptor to poll for input until {@link #advance} returns true; -1 if the
+   * connection was closed on this side}
    */
   int number();
 
   /**
-   * {@return the descriptor of the back end's own channel, to poll for input as well; -1: there is
-   * none} The back end may be waiting for us before it answers.
+   * {@return the descriptor of the back end's own channel, to poll for input as well; -1 if there
+   * is none} The back end may wait for an answer there before it answers here.
    */
   default int backEndNumber() {
     return -1;
@@ -51,8 +50,8 @@ public interface Execution {
 
   /**
    * {@return how long the oldest outstanding answer may still take, in nanoseconds; 0 once it is
-   * overdue, {@link Long#MAX_VALUE} when none is awaited} After that {@link #advance} ends the
-   * plan.
+   * overdue, {@link Long#MAX_VALUE} when none is awaited} Once it is overdue, {@link #advance} ends
+   * the plan.
    *
    * @param now {@link System#nanoTime}
    */
@@ -61,29 +60,28 @@ public interface Execution {
   }
 
   /**
-   * Whatever is still missing will not come: the plan ends here, with this failure. Nothing happens
-   * where it has ended already.
+   * Ends the plan with this failure, because no more answers will come. Does nothing if the plan
+   * has ended already.
    *
-   * @param failure why; one that came before it counts instead
+   * @param failure why; if the plan had failed before, that failure counts instead
    */
   void abandon(VhostException failure);
 
-  /** {@return why it was not carried out whole; null: it was, or it is not finished} */
+  /** {@return why the plan was not completed; null if it was, or if it is not finished} */
   @Nullable VhostException failure();
 
-  /** {@return the plan of which this is the execution, with the bases that it says} */
+  /** {@return the plan that this carries out, with the bases that were replaced} */
   Plan plan();
 
   /**
-   * {@return what became of it}
+   * {@return the outcome of the plan}
    *
-   * @throws IllegalStateException it is not finished
+   * @throws IllegalStateException if it is not finished
    */
   Outcome outcome();
 
   /**
-   * Writes to a flight recording what became of it; nothing where none runs. Once, after the
-   * transition.
+   * Writes the outcome to a flight recording, if one runs. Call this once, after the transition.
    *
    * @param outcome of this execution
    */

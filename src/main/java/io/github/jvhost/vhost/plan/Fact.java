@@ -15,12 +15,12 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One thing that a back end can hold of a device, or of one of its vrings. All that planning knows
- * of it is in its row: planner, shadow, early configuration and explanation read the columns, and
- * know no fact by name where a column says the same.
+ * of it is in its row. Planner, shadow, early configuration and explanation read the columns, and
+ * name a fact only where no column says what they need.
  *
  * <pre>
- *   column         what it says                                              where nothing is said
- *   wanted         its value in the desired configuration; null: leave it    (needed)
+ *   column         what it says                                              default
+ *   wanted         its value in the desired configuration; null: leave it    (required)
  *   possible       whether this back end can be sent it                      always
  *   why            why it is sent; null: the back end holds it               its value differs
  *   step           the step that carries it                                  Step.Set
@@ -30,11 +30,11 @@ import org.jspecify.annotations.Nullable;
  *   early          whether presetup may send it                              always
  *   earlyValue     the value that explicit presetup sends in its place       its own
  *   keptOverStop   which back ends hold it after GET_VRING_BASE              none
- *   afterReset     what becomes of it when the device is reset               may be gone
+ *   afterReset     whether it is held after a reset of the device            may be gone
  *   effect         what else it changes at the back end                      nothing
  * </pre>
  *
- * <p>A carrier has a table of its own, which says how the step of a row looks there. So another
+ * <p>A carrier has a table of its own, which says how the step of a row is sent there. So another
  * fact is a row here, a row in each carrier's table, and its value in {@link DeviceConfig} or
  * {@link RingConfig}.
  *
@@ -50,13 +50,13 @@ public final class Fact<T> {
     SENT,
     /** The ring is stopped, the value is sent, and the ring is started again. */
     STOP_FIRST,
-    /** It is not sent: the ring itself knows better. */
+    /** It is not sent: the ring has moved on since. */
     NEVER
   }
 
-  /** Which back ends presetup may send a value to, while guest memory is not complete. */
+  /** The back ends to which presetup may send a value while guest memory is not complete. */
   public enum Early {
-    /** Any. */
+    /** Any back end. */
     ANY,
     /** Those that touch no ring before DRIVER_OK. */
     HOLDING,
@@ -74,11 +74,11 @@ public final class Fact<T> {
     }
   }
 
-  /** What becomes of a value when the device is reset. */
+  /** Whether the back end holds a value after a reset of the device. */
   public enum AfterReset {
     /** The back end holds it as before. */
     KEPT,
-    /** The back end may hold it, or not. */
+    /** The back end may hold it or not. */
     MAY_BE_GONE,
     /** The back end does not hold it. */
     GONE
@@ -131,8 +131,8 @@ public final class Fact<T> {
           .fact();
 
   /**
-   * SET_INFLIGHT_FD: the region in which the back end notes what it has in flight. Empty: it was
-   * asked, and has none to share.
+   * SET_INFLIGHT_FD: the region in which the back end records the requests in flight. Empty: the
+   * back end was asked and has none to share.
    */
   public static final Fact<Optional<InflightRegion>> INFLIGHT =
       Fact.<Optional<InflightRegion>>row("in-flight region")
@@ -141,12 +141,12 @@ public final class Fact<T> {
               held.is(Optional.ofNullable(plan.desired().inflight())) ? null : Why.INFLIGHT)
           .possible(can -> can.has(ProtocolFeature.INFLIGHT_SHMFD))
           .text(region -> region.map(r -> r.layout().toString()).orElse("none"))
-          .afterReset(AfterReset.GONE) // what a former driver had in flight is not the next one's
+          .afterReset(AfterReset.GONE) // requests of the driver before are not the next driver's
           .fact();
 
   // ---- of a vring ----
 
-  /** SET_VRING_NUM: entries. A ring of another size has other indexes, and reaches elsewhere. */
+  /** SET_VRING_NUM: entries. With another size a ring has other indexes and covers other memory. */
   public static final Fact<Integer> SIZE =
       Fact.<Integer>row("size")
           .wanted((plan, ring) -> plan.wanted(ring).size())
@@ -171,7 +171,7 @@ public final class Fact<T> {
           .earlyValue(new Notifier.WithoutDescriptor())
           .fact();
 
-  /** SET_VRING_ERR: back end to front end. One that is not wanted any more is taken back. */
+  /** SET_VRING_ERR: back end to front end. An err eventfd that is no longer wanted is withdrawn. */
   public static final Fact<Notifier> ERR =
       Fact.<Notifier>row("err").wanted(PlanDraft::wantedErr).keptOverStop(StopKeeps.ENABLE).fact();
 
@@ -183,7 +183,9 @@ public final class Fact<T> {
           .keptOverStop(StopKeeps.ENABLE)
           .fact();
 
-  /** SET_VRING_BASE: where the back end goes on. To a running ring it would be a rewind. */
+  /**
+   * SET_VRING_BASE: where the back end goes on. Sent to a running ring it would rewind the ring.
+   */
   public static final Fact<Integer> BASE =
       Fact.<Integer>row("base")
           .wanted(PlanDraft::wantedBase)
@@ -200,7 +202,7 @@ public final class Fact<T> {
           .step((plan, ring, _) -> plan.addressStep(ring))
           .whileRunning(WhileRunning.STOP_FIRST)
           .early(Early.HOLDING)
-          .effect((now, ring, _) -> now.addressTold(ring))
+          .effect((now, ring, _) -> now.addressSent(ring))
           .fact();
 
   /** The log flag of SET_VRING_ADDR: whether writes to the used ring are logged. */
@@ -220,30 +222,30 @@ public final class Fact<T> {
           .whileRunning(WhileRunning.STOP_FIRST)
           .early(Early.HOLDING)
           .earlyValue(new Notifier.WithoutDescriptor())
-          .effect((now, ring, _) -> now.kickTold(ring))
+          .effect((now, ring, _) -> now.kickSent(ring))
           .fact();
 
-  /** Those of a device, in the order in which they are sent. */
+  /** The facts of a device, in the order in which they are sent. */
   public static final List<Fact<?>> OF_DEVICE =
       List.of(MTU, LOG, FEATURES, STATUS, MEMORY, INFLIGHT);
 
   /**
-   * Those that describe a ring, in the order in which they are sent. Of all rings they come before
-   * the first enable: a back end that knows of one ring only when that is enabled may take the
-   * device for one without a TX ring. DPDK tells its application of every enable at once. QEMU has
-   * sent the calls of all rings by then, too.
+   * The facts that describe a ring, in the order in which they are sent. For all rings they come
+   * before the first enable: a back end that has only one ring by then may take the device for one
+   * without a TX ring. DPDK reports every enable to its application at once. QEMU, too, sends the
+   * calls of all rings first.
    */
   static final List<Fact<?>> DESCRIBING = List.of(SIZE, ORDER, CALL, ERR);
 
   /**
-   * Those that put a ring into service, in the order in which they are sent. A ring is enabled
-   * before it is kicked into life, because a started and disabled TX ring is emptied into nothing
-   * (vhost-user, "Ring states"). The address comes behind the base, because some back ends look at
-   * the used index in guest memory when they translate it.
+   * The facts that put a ring into service, in the order in which they are sent. A ring is enabled
+   * before the kick starts it, because a back end drops the packets of a TX ring that is started
+   * and disabled (vhost-user, "Ring states"). The address comes after the base, because some back
+   * ends read the used index in guest memory when they translate the address.
    */
   static final List<Fact<?>> SERVING = List.of(ENABLED, BASE, ADDRESS, LOG_USED, KICK);
 
-  /** Those of a vring, in the order in which they are sent. */
+  /** The facts of a vring, in the order in which they are sent. */
   public static final List<Fact<?>> OF_RING =
       Stream.of(DESCRIBING, SERVING).<Fact<?>>flatMap(List::stream).toList();
 
@@ -253,7 +255,7 @@ public final class Fact<T> {
     this.row = row;
   }
 
-  /** {@return what people call it: "features", "size"} */
+  /** {@return its name in explanations: "features", "size"} */
   public String name() {
     return row.name;
   }
@@ -263,12 +265,12 @@ public final class Fact<T> {
     return row.whileRunning;
   }
 
-  /** {@return which back ends presetup may send it to} */
+  /** {@return the back ends to which presetup may send it} */
   public Early early() {
     return row.early;
   }
 
-  /** {@return what becomes of it when the device is reset} */
+  /** {@return whether the back end holds it after a reset of the device} */
   public AfterReset afterReset() {
     return row.afterReset;
   }
@@ -283,10 +285,10 @@ public final class Fact<T> {
   }
 
   /**
-   * {@return what presetup sends for a value; null: nothing}
+   * {@return what presetup sends for a value; null if nothing}
    *
    * @param value that the running device is to have; null: none
-   * @param to which kind of back end
+   * @param to the kind of back end
    */
   @Nullable T early(@Nullable T value, Early to) {
     if (value == null || row.early.compareTo(to) > 0) {
@@ -297,21 +299,21 @@ public final class Fact<T> {
 
   /**
    * {@return whether presetup sends the value that the running device is to have, so that it need
-   * not be sent again unless it changes} A base changes always.
+   * not be sent again unless it changes} A base always changes.
    *
-   * @param to which kind of back end
+   * @param to the kind of back end
    */
   public boolean isSettledEarly(Early to) {
     boolean placeholder = to == Early.EXPLICIT && row.earlyValue != null;
     return row.early.compareTo(to) <= 0 && !placeholder;
   }
 
-  /** Its value in what a plan is to lead to; null: the back end is left as it is. */
+  /** Its value in the desired configuration; null: the back end is left as it is. */
   @Nullable T wanted(PlanDraft plan, int ring) {
     return row.possible.test(plan.capabilities()) ? row.wanted.apply(plan, ring) : null;
   }
 
-  /** Why it has to be sent; null: it has not. */
+  /** Why it has to be sent; null if it need not be. */
   @Nullable Why why(PlanDraft plan, int ring, Known<T> held, T wanted) {
     if (row.why != null) {
       return row.why.of(plan, ring, held);
@@ -327,7 +329,7 @@ public final class Fact<T> {
     return row.answer;
   }
 
-  /** For explanations: what is known of it; its text where that is a value. */
+  /** For explanations: the text of the value that is held, or else what is known. */
   Object text(Known<T> known) {
     T value = known.orNull();
     return value == null ? known : text(value);
@@ -337,7 +339,7 @@ public final class Fact<T> {
     return row.text.apply(value);
   }
 
-  /** What else changes at a back end that has taken it. */
+  /** Applies what else changes at a back end that has taken it. */
   void takesEffect(ShadowEditor now, int ring, Known<T> before) {
     row.effect.on(now, ring, before);
   }

@@ -6,10 +6,10 @@ import java.util.function.BiFunction;
 
 /** What is known of each fact of a device, or of a vring. Immutable. */
 public final class Facts {
-  /** Of a device of which the back end was sent nothing. */
+  /** The facts of a device before anything was sent. */
   static final Facts NO_DEVICE = nothing(Fact.OF_DEVICE);
 
-  /** Of a vring of which the back end was sent nothing. */
+  /** The facts of a vring before anything was sent. */
   static final Facts NO_RING = nothing(Fact.OF_RING);
 
   private final List<Fact<?>> facts;
@@ -32,7 +32,7 @@ public final class Facts {
    * {@return what is known of a fact}
    *
    * @param <T> of its value
-   * @param fact of the device, or of a vring, whichever this is about
+   * @param fact of the device or of a vring, whichever these facts describe
    */
   @SuppressWarnings("unchecked") // only with() puts something there, of the same type
   public <T> Known<T> get(Fact<T> fact) {
@@ -53,12 +53,12 @@ public final class Facts {
     return place;
   }
 
-  /** The same, of which the back end may have forgotten this. */
+  /** The same facts, where the back end may have forgotten this one. */
   Facts mayHaveForgotten(Fact<?> forgotten) {
     return after((fact, now) -> fact == forgotten ? now.mayBeGone() : now);
   }
 
-  /** The same after a reset of the device. */
+  /** The same facts after a reset of the device. */
   Facts afterReset() {
     return after((fact, now) ->
         switch (fact.afterReset()) {
@@ -68,7 +68,7 @@ public final class Facts {
         });
   }
 
-  /** The same, each changed. */
+  /** The same facts with a change applied to each. */
   Facts after(BiFunction<Fact<?>, Known<?>, Known<?>> change) {
     Known<?>[] others = new Known<?>[known.length];
     Arrays.setAll(others, i -> change.apply(facts.get(i), known[i]));
@@ -85,7 +85,7 @@ public final class Facts {
     return Arrays.hashCode(known);
   }
 
-  /** {@return all of them, "size 256, byte order not told, ..."} */
+  /** {@return all facts: "size 256, byte order not told, ..."} */
   @Override
   public String toString() {
     StringBuilder text = new StringBuilder();

@@ -4,17 +4,17 @@ import io.github.jvhost.protocol.Inflight;
 import io.github.jvhost.sys.OwnedDescriptor;
 
 /**
- * The memory in which a back end notes the requests that it has in flight, made by a back end and
- * kept by the front end, so that the back end's successor can take them up again (vhost-user,
- * "Inflight I/O tracking"). Equal to another one of the same file, place and shape.
+ * The memory in which a back end records its requests in flight. A back end makes it and the front
+ * end keeps it, so that the next back end can process these requests (vhost-user, "Inflight I/O
+ * tracking"). Two regions are equal if file and layout are equal.
  *
- * @param file its descriptor; whoever holds the region owns it
- * @param layout where in the file it is, and for how many queues of which size
+ * @param file its descriptor; the holder of the region owns it
+ * @param layout its place in the file, the number of queues and their size
  */
 public record InflightRegion(OwnedDescriptor file, Inflight layout) {
 
   /**
-   * {@return whether it is large enough for so many rings of at most this size}
+   * {@return whether it is large enough for this number of rings of at most this size}
    *
    * @param queues how many rings
    * @param queueSize entries of the largest of them

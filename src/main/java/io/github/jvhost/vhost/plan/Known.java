@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 public sealed interface Known<T> {
 
   /**
-   * The back end was never told.
+   * The back end was never sent a value.
    *
    * @param <T> the thing
    */
@@ -24,10 +24,10 @@ public sealed interface Known<T> {
   }
 
   /**
-   * The back end was told and has taken it.
+   * The back end was sent a value and has taken it.
    *
    * @param <T> the thing
-   * @param value what it was told
+   * @param value that it holds
    */
   record Told<T>(T value) implements Known<T> {
     @Override
@@ -37,7 +37,7 @@ public sealed interface Known<T> {
   }
 
   /**
-   * The back end may hold anything: it forgot, or it did not answer.
+   * The back end may hold anything, because it forgot the value or did not answer.
    *
    * @param <T> the thing
    */
@@ -49,7 +49,7 @@ public sealed interface Known<T> {
   }
 
   /**
-   * {@return that nothing was told yet}
+   * {@return that nothing was sent yet}
    *
    * @param <T> the thing
    */
@@ -58,17 +58,17 @@ public sealed interface Known<T> {
   }
 
   /**
-   * {@return that this was told and taken}
+   * {@return that the back end holds this value}
    *
    * @param <T> the thing
-   * @param value what the back end was told
+   * @param value that it was sent and took
    */
   static <T> Known<T> told(T value) {
     return new Told<>(value);
   }
 
   /**
-   * {@return that nobody can say}
+   * {@return that the back end may hold anything}
    *
    * @param <T> the thing
    */
@@ -77,7 +77,7 @@ public sealed interface Known<T> {
   }
 
   /**
-   * {@return whether the back end surely holds just this}
+   * {@return whether the back end surely holds this value}
    *
    * @param value compared by {@code equals}; null is never held
    */
@@ -90,15 +90,12 @@ public sealed interface Known<T> {
     return this instanceof Told;
   }
 
-  /**
-   * {@return what the back end surely holds; null: it was told nothing, or nobody can say what it
-   * holds}
-   */
+  /** {@return what the back end surely holds; null if it was sent nothing or may hold anything} */
   default @Nullable T orNull() {
     return this instanceof Told<T>(T told) ? told : null;
   }
 
-  /** {@return what is known once the value may be gone} What was never told still was not. */
+  /** {@return what is known once the value may be gone} What was never sent stays so. */
   default Known<T> mayBeGone() {
     return this instanceof NotTold ? this : unknown();
   }

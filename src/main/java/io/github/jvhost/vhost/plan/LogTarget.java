@@ -5,7 +5,7 @@ import io.github.jvhost.sys.OwnedDescriptor;
 /**
  * Where the back end marks the pages that it writes (SET_LOG_BASE).
  *
- * @param descriptor the shared bitmap; stays its owner's
+ * @param descriptor of the shared bitmap; its owner keeps it
  * @param size of the bitmap in bytes
  */
 public record LogTarget(OwnedDescriptor descriptor, long size) {

@@ -9,11 +9,11 @@ import java.util.HashSet;
 import java.util.Set;
 
 /**
- * The part of a plan that tells guest memory: as one table, or, where the back end takes regions
- * one by one (CONFIGURE_MEM_SLOTS), only those that went and those that came, in this order, so
- * that no two of them ever overlap and no slot more is used than in the end.
+ * The part of a plan that sends guest memory. It is sent as one table. Where the back end takes
+ * regions one by one (CONFIGURE_MEM_SLOTS), only the removed regions and then the added regions are
+ * sent. In this order no two regions ever overlap, and no more slots are used than in the end.
  *
- * <p>Each is acknowledged: only then may memory that went be unmapped.
+ * <p>Each step is acknowledged: removed memory may be unmapped only then.
  */
 final class MemorySteps {
   private final PlanDraft plan;
@@ -27,8 +27,8 @@ final class MemorySteps {
   /**
    * Adds the steps.
    *
-   * @throws VhostException the back end cannot take so many regions, or which of them it holds is
-   *     not known
+   * @throws VhostException (GIVE_UP) if the back end cannot take so many regions, (RECONNECT) if it
+   *     is not known which of them it holds
    */
   void send() {
     Known<MemoryTable> held = plan.now().get(Fact.MEMORY);
@@ -54,7 +54,7 @@ final class MemorySteps {
     MemoryTable held =
         switch (known) {
           case Known.NotTold<MemoryTable> _ -> MemoryTable.EMPTY;
-          case Known.Told<MemoryTable>(MemoryTable told) -> told;
+          case Known.Told<MemoryTable>(MemoryTable value) -> value;
           case Known.Unknown<MemoryTable> _ ->
               throw new VhostException(
                   "which memory regions the back end holds is not known, and it cannot be asked",

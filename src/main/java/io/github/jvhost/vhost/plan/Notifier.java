@@ -3,16 +3,16 @@ package io.github.jvhost.vhost.plan;
 import io.github.jvhost.sys.OwnedDescriptor;
 
 /**
- * How one side of a vring tells the other that there is work: a kick or a call.
+ * How one side of a vring signals the other that there is work: a kick, a call or an err.
  *
  * <p>Immutable; the descriptor in it is its owner's.
  */
 public sealed interface Notifier {
 
   /**
-   * The message's form without a descriptor: the ring is polled, or its owner wants no
-   * notification. Presetup uses it for both directions, so that the back end counts the ring as
-   * complete.
+   * The message without a descriptor (the NOFD bit): the ring is polled, or its owner wants no
+   * notification. Explicit presetup sends it as kick and as call, so that the back end counts the
+   * ring as complete.
    */
   record WithoutDescriptor() implements Notifier {
     @Override
@@ -24,7 +24,7 @@ public sealed interface Notifier {
   /**
    * An eventfd. Two are equal when they are the same open file, whatever their numbers.
    *
-   * @param descriptor stays its owner's; the back end gets a duplicate with the message
+   * @param descriptor its owner keeps it; the back end gets a duplicate with the message
    */
   record Eventfd(OwnedDescriptor descriptor) implements Notifier {
     @Override

@@ -5,15 +5,15 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What became of a plan. Immutable.
+ * The result of carrying out a plan. Immutable.
  *
- * @param stepsTold how many steps, from the first, were sent, the last one perhaps in part: what
+ * @param stepsTold how many steps, from the first, were sent, the last one perhaps in part. What
  *     was not sent has changed nothing at the back end
  * @param stepsTaken how many steps, from the first, the back end surely took
- * @param bases one entry a step: the base that came back of a ring that stopped, or that a later
- *     step told again; null for all other steps
- * @param inflight the region that the back end made, now whoever's this is to close; null: it was
- *     not asked, or has none to share
+ * @param bases one entry a step: the base that came back when a ring stopped, or that a later step
+ *     sent again; null for all other steps
+ * @param inflight the region that the back end made, which the receiver of this outcome closes;
+ *     null: the back end was not asked, or has none to share
  * @param refusedBases answers to GET_VRING_BASE that did not count, because guest memory or the
  *     in-flight region ruled them out; copied
  * @param messages that were sent, the barrier among them
@@ -41,10 +41,10 @@ public record Outcome(
   }
 
   /**
-   * An outcome of a plan all of whose steps were sent, and whose every base counted.
+   * An outcome of a plan of which all steps were sent and all bases counted.
    *
    * @param stepsTaken how many steps, from the first, the back end surely took
-   * @param bases one entry a step: the base that came back or was told again; null for all other
+   * @param bases one entry a step: the base that came back or was sent again; null for all other
    *     steps
    * @param inflight the region that the back end made; null: none
    * @param messages that were sent, the barrier among them
@@ -79,7 +79,7 @@ public record Outcome(
    * The same without an in-flight region.
    *
    * @param stepsTaken how many steps, from the first, the back end surely took
-   * @param bases one entry a step: the base that came back or was told again; null for all other
+   * @param bases one entry a step: the base that came back or was sent again; null for all other
    *     steps
    * @param messages that were sent, the barrier among them
    * @param waits how often the executor had nothing left to do but wait for this back end
@@ -117,25 +117,25 @@ public record Outcome(
         failure);
   }
 
-  /** {@return whether every step was taken} */
+  /** {@return whether the back end took every step} */
   public boolean complete() {
     return failure == null;
   }
 
   /**
-   * {@return the base that belongs to a step, in the encoding of SET_VRING_BASE; null: none does,
-   * or it did not come}
+   * {@return the base that belongs to a step, in the encoding of SET_VRING_BASE; null if none does,
+   * or if it did not come}
    *
-   * @param step its place in the plan, from 0
+   * @param step its index in the plan, from 0
    */
   public @Nullable Integer baseOf(int step) {
     return step < bases.size() ? bases.get(step) : null;
   }
 
   /**
-   * Throws the failure, if there was one.
+   * Throws the failure if there was one.
    *
-   * @return this outcome, of which every step was taken
+   * @return this outcome, if the back end took every step
    */
   public Outcome orThrow() {
     if (failure != null) {
@@ -149,7 +149,7 @@ public record Outcome(
     return (endNanos - startNanos) / 1_000;
   }
 
-  /** {@return what became of the plan, in a few words} */
+  /** {@return the result in a few words} */
   @Override
   public String toString() {
     return "%d steps taken, %d messages, %d waits, %d us%s"

@@ -6,11 +6,11 @@ import java.util.List;
  * The steps that take a back end from what it holds to what it should hold. Immutable; it can be
  * printed, compared and counted without any socket.
  *
- * @param steps in the order in which they are told
+ * @param steps in the order in which they are sent
  * @param capabilities of the back end for which it was made
  * @param lifecycle of the configuration that it leads to
  * @param generation of the early configuration that it leads to, 0 for none
- * @param readsStatusAtEnd whether the barrier has to find DRIVER_OK
+ * @param readsStatusAtEnd whether the status that is read at the end has to contain DRIVER_OK
  */
 public record Plan(
     List<PlannedStep> steps,
@@ -24,17 +24,17 @@ public record Plan(
     steps = List.copyOf(steps);
   }
 
-  /** {@return whether there is nothing to tell} */
+  /** {@return whether there is nothing to send} */
   public boolean isEmpty() {
     return steps.isEmpty();
   }
 
-  /** {@return whether a ring goes on, in this plan, where the same plan has stopped it} */
+  /** {@return whether this plan starts a ring again where the same plan has stopped it} */
   public boolean goesOnWhereARingStops() {
     return steps.stream().anyMatch(s -> s.step() instanceof Step.ResumeRing);
   }
 
-  /** {@return the plan for people, one line a step, each with its line end} */
+  /** {@return the plan as text, one line a step, each with its line end} */
   public String describe() {
     var text = new StringBuilder();
     for (PlannedStep step : steps) {
@@ -43,9 +43,7 @@ public record Plan(
     return text.toString();
   }
 
-  /**
-   * {@return how long it is and where it leads, in a few words; {@link #describe} has the steps}
-   */
+  /** {@return the number of steps and the lifecycle; {@link #describe} has the steps} */
   @Override
   public String toString() {
     return "%d steps to %s".formatted(steps.size(), lifecycle);

@@ -10,8 +10,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A plan that is being made: where it starts, where it leads, the steps so far, and what the back
- * end will hold once it has taken them.
+ * A plan that is being made: what the back end holds, what it should hold, the steps so far, and
+ * what it will hold once it has taken them.
  */
 final class PlanDraft {
   private final Shadow before;
@@ -20,10 +20,12 @@ final class PlanDraft {
   private final ShadowEditor now;
   private final List<PlannedStep> steps = new ArrayList<>();
 
-  /** Whether guest memory that was sent before is replaced by the steps so far. */
+  /** Whether the steps so far replace guest memory that was sent before. */
   private boolean replacesMemory;
 
-  /** The rings of {@link Step.StopRing} among them: asked for once for each ring. */
+  /**
+   * The rings of the {@link Step.StopRing} so far; kept apart because it is asked for each ring.
+   */
   private final BitSet stopped = new BitSet();
 
   PlanDraft(Shadow before, DeviceConfig desired, BackEndCapabilities capabilities) {
@@ -55,17 +57,17 @@ final class PlanDraft {
     return steps;
   }
 
-  /** What is desired of a ring; nothing of one that the configuration does not have. */
+  /** What is desired of a ring; NOT_SET_UP if the configuration does not have it. */
   RingConfig wanted(int index) {
     return index < desired.rings().size() ? desired.rings().get(index) : RingConfig.NOT_SET_UP;
   }
 
-  /** Whether anything but the log bit is to become different in features that were told. */
+  /** Whether any bit but the log bit is to change in the features that the back end holds. */
   boolean featuresChangeForGood() {
     return changesForGood(now.get(Fact.FEATURES));
   }
 
-  /** The same, seen from before the first step. */
+  /** The same for the features before the first step. */
   boolean renegotiates() {
     return changesForGood(before.get(Fact.FEATURES));
   }
@@ -76,7 +78,7 @@ final class PlanDraft {
         && ShadowEditor.withoutLogBit(held) != ShadowEditor.withoutLogBit(desired.features());
   }
 
-  /** Entries of the largest ring that is set up; 0: none is. */
+  /** Entries of the largest ring that is set up; 0 if none is. */
   int largestRing() {
     int largest = 0;
     for (RingConfig ring : desired.rings()) {
@@ -85,7 +87,7 @@ final class PlanDraft {
     return largest;
   }
 
-  /** Whether what is in flight is, or may be, to be noted in another region than up to now. */
+  /** Whether the back end is, or may be, to record requests in flight in another region. */
   boolean replacesInflight() {
     return switch (before.get(Fact.INFLIGHT)) {
       case Known.NotTold<?> _ -> false;
@@ -98,7 +100,7 @@ final class PlanDraft {
     };
   }
 
-  /** Whether the ring is stopped by one of the steps so far. */
+  /** Whether one of the steps so far stops the ring. */
   boolean stops(int index) {
     return stopped.get(index);
   }
@@ -107,7 +109,7 @@ final class PlanDraft {
     replacesMemory = replaced;
   }
 
-  // ---- what rows ask ----
+  // ---- what the rows of Fact call ----
 
   @Nullable Why whyFeatures(Known<Long> held) {
     if (held.is(desired.features())) {
@@ -116,7 +118,7 @@ final class PlanDraft {
     return held.isTold() && !featuresChangeForGood() ? Why.LOGGING : whySent(held);
   }
 
-  /** An err notifier that is not wanted any more is taken back. */
+  /** An err notifier that is no longer wanted is withdrawn. */
   @Nullable Notifier wantedErr(int ring) {
     Notifier err = wanted(ring).err();
     boolean heldOne = now.ring(ring).get(Fact.ERR).orNull() instanceof Notifier.Eventfd;
@@ -144,7 +146,7 @@ final class PlanDraft {
     return wouldResumeElsewhere(ring) ? Why.USED_INDEX_DIFFERS : null;
   }
 
-  /** Whether the back end would take the used index in guest memory for the base just sent. */
+  /** Whether the back end would replace the base just sent by the used index in guest memory. */
   private boolean wouldResumeElsewhere(int ring) {
     RingConfig wanted = wanted(ring);
     return capabilities.profile().takesUsedIndexAtTranslation()
@@ -163,7 +165,7 @@ final class PlanDraft {
     };
   }
 
-  /** One message for where a ring lies and whether it is logged. */
+  /** The one step that carries a ring's addresses and its log flag. */
   Step addressStep(int ring) {
     RingConfig wanted = wanted(ring);
     RingAddresses at = Objects.requireNonNull(wanted.addresses());
@@ -175,7 +177,7 @@ final class PlanDraft {
   // ---- steps ----
 
   /**
-   * Adds the step of a fact, where the back end does not hold what is wanted.
+   * Adds the step of a fact if the back end does not hold what is wanted.
    *
    * @param ring vring index; {@link Step#NO_RING} for a fact of the device
    */
@@ -196,7 +198,7 @@ final class PlanDraft {
     add(fact.step(this, ring, value), fact.answer(), field, held, fact.text(value), why);
   }
 
-  /** Adds a step behind all others. */
+  /** Adds a step at the end. */
   void add(
       Step step,
       Answer answer,

@@ -5,11 +5,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * A step with everything that explains it.
  *
- * @param step what is told
+ * @param step what is sent
  * @param answer whether and when its answer is waited for
  * @param field what it is about: "features", "ring 3 base"
- * @param before what the back end held, for people; null where there is none
- * @param after what it will hold, for people; null where there is none
+ * @param before what the back end held, as text; null where there is none
+ * @param after what it will hold, as text; null where there is none
  * @param why the reason
  */
 public record PlannedStep(
@@ -20,13 +20,13 @@ public record PlannedStep(
     @Nullable Object after,
     Why why) {
 
-  /** What becomes of a step's answer. */
+  /** Whether a step asks for an answer, and when that is waited for. */
   public enum Answer {
-    /** None is asked for: the barrier at the end of the plan vouches for it. */
+    /** None is asked for. The answer at the end of the plan says that the step was done. */
     NONE,
-    /** It is asked for, and collected with all others at the end of the plan. */
+    /** It is asked for, and waited for at the end of the plan with all others. */
     COLLECTED,
-    /** It is asked for, and nothing else is sent before it came. */
+    /** It is asked for, and nothing else is sent before it has come. */
     AWAITED
   }
 

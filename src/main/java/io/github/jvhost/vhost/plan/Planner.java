@@ -10,9 +10,9 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Finds the steps that take a back end from what it holds to what it should hold: only the
- * difference, in an order in which nothing is lost, with a stop wherever a running ring cannot take
- * the change. Pure: the same arguments give the same plan.
+ * Finds the steps that take a back end from what it holds to what it should hold. It sends only the
+ * difference, in an order in which nothing is lost. It stops a ring that cannot take a change while
+ * it runs. Pure: the same arguments give the same plan.
  *
  * <pre>
  *   stop rings that cannot take the change
@@ -25,9 +25,9 @@ import java.util.Optional;
  *   status 0xF, or 0 for a device that stops
  * </pre>
  *
- * <p>{@link RingStops} and {@link RingSteps} do what belongs to single rings.
+ * <p>{@link RingStops} and {@link RingSteps} plan the steps of single rings.
  *
- * <p>Thread-safe: nothing is kept from one plan to the next.
+ * <p>Thread-safe: it keeps nothing from one plan to the next.
  */
 public final class Planner {
   private final PlanDraft plan;
@@ -48,8 +48,9 @@ public final class Planner {
    * @param shadow what the back end is known to hold
    * @param desired what it should hold
    * @param capabilities what the back end can do, and what is known of it
-   * @throws VhostException (GIVE_UP) the back end cannot hold that: too many memory regions, rings
-   *     in a byte order that it cannot be told; (RECONNECT) what it holds has become unknowable
+   * @throws VhostException (GIVE_UP) if the back end cannot hold the desired configuration: too
+   *     many memory regions, or a byte order of rings that it cannot be sent; (RECONNECT) if it is
+   *     not known which memory regions it holds
    */
   public static Plan plan(Shadow shadow, DeviceConfig desired, BackEndCapabilities capabilities) {
     if (desired.lifecycle().isEarly() && desired.generation() < shadow.generation()) {
@@ -72,7 +73,7 @@ public final class Planner {
 
   private void stop() {
     new RingStops(plan).stopAll();
-    // Only now, because a reset may take the indexes away before they are read.
+    // Only now, because a reset may clear the indexes before they are read.
     boolean mayHaveStatus = capabilities.hasStatus() && mayHaveStatus();
     boolean anythingToReset = now.get(Fact.FEATURES).isTold() || mayHaveStatus;
     if (desired.lifecycle() == DeviceConfig.Lifecycle.RESET
@@ -87,7 +88,7 @@ public final class Planner {
   private void configure() {
     if (desired.ringOrder() != null && !capabilities.has(ProtocolFeature.CROSS_ENDIAN)) {
       throw new VhostException(
-          "rings of %s cannot be told: the back end has no CROSS_ENDIAN"
+          "the byte order of its rings, %s, cannot be sent: the back end has no CROSS_ENDIAN"
               .formatted(desired.ringOrder()),
           Recovery.GIVE_UP);
     }
@@ -120,8 +121,7 @@ public final class Planner {
 
   private void device() {
     plan.send(Fact.MTU, Step.NO_RING);
-    // A log that shrinks shrinks after the memory that it covered is gone; one that grows comes
-    // first.
+    // A log grows before the memory table, and shrinks after it: it always covers all memory.
     LogTarget held = now.get(Fact.LOG).orNull();
     boolean logShrinks =
         held != null && desired.log() != null && desired.log().size() < held.size();
@@ -136,10 +136,11 @@ public final class Planner {
   }
 
   /**
-   * Before any ring starts: libvhost-user and DPDK look into it at SET_VRING_KICK. And behind the
-   * first that is told of each ring: DPDK gives it to the rings that it knows, skips the others
-   * without a word, and older versions crash there. The specification names no order; QEMU has told
-   * each ring's call by then. A back end's successor is given what this one has made.
+   * Sends the in-flight region before any ring starts, because libvhost-user and DPDK read it at
+   * SET_VRING_KICK. It is sent after the first message of each ring: DPDK gives the region to the
+   * rings that it knows and silently skips the others, and older versions crash there. The
+   * specification names no order; QEMU sends the call of each ring before it. The next back end is
+   * sent the region that this one has made.
    */
   private void inflight() {
     int size = plan.largestRing();
@@ -154,7 +155,7 @@ public final class Planner {
     }
     Optional<InflightRegion> held = now.get(Fact.INFLIGHT).orNull();
     if (held != null && (held.isEmpty() || held.get().fits(queues, size))) {
-      return; // it has one that is large enough, or has said that it has none to share
+      return; // it has one that is large enough, or answered that it has none to share
     }
     plan.add(
         new Step.GetInflight(queues, size),
@@ -191,7 +192,7 @@ public final class Planner {
     }
   }
 
-  /** After a stop only the way back to DRIVER_OK is left: features were settled long before. */
+  /** After a stop only DRIVER_OK has to be sent again: the features were settled before. */
   private boolean startsInOneGo() {
     return desired.lifecycle() == DeviceConfig.Lifecycle.RUNNING
         && now.get(Fact.STATUS) instanceof Known.Unknown
@@ -214,7 +215,7 @@ public final class Planner {
   /**
    * {@return the features that a back end is sent: the driver's, and vhost's own}
    *
-   * @param features those that the driver acknowledged and that are the back end's business
+   * @param features those acknowledged by the driver that concern the back end
    * @param capabilities of the back end
    * @param logging whether dirty pages are to be logged
    */

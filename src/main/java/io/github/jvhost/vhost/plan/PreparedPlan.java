@@ -7,36 +7,35 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A plan as it is carried out when it was made ahead of the stop window. That is possible for plans
- * that wait for nothing but their end, and that change nothing of a device but where its rings are
- * and whether they run.
+ * Makes a plan that can be encoded before the stop window. That is possible for a plan that waits
+ * only at its end, and that changes only where the rings of a device are and whether they run.
  *
  * <p>Whether single steps ask for an acknowledgement depends on the back end:
  *
  * <pre>
- *   it hangs up where it refuses ({@link BackEndProfile#hangsUpOnRefusal})
- *       none asks: the barrier at the end is only answered where everything before it was taken.
- *       Each acknowledgement would wake this side once more while the guest stands still
+ *   it hangs up when it refuses a message ({@link BackEndProfile#hangsUpOnRefusal})
+ *       no step asks: the back end answers the barrier only if it took everything before it.
+ *       Each acknowledgement would wake this side once more while the guest is stopped
  *       (epoll_wait, recvmsg, epoll_ctl), and cost the back end a write
  *   any other, with REPLY_ACK
- *       each asks, and the answers are collected in the same wait: such a back end may refuse a
- *       message without a word, and answer the barrier all the same
+ *       each step asks, and one wait collects the answers: such a back end may refuse a
+ *       message silently and still answer the barrier
  *   without REPLY_ACK
- *       none can ask
+ *       no step can ask
  * </pre>
  *
  * <p>Pure functions: thread-safe.
  */
 public final class PreparedPlan {
-  /** What no other device is made of. */
+  /** Facts that do not change the device as a whole. */
   private static final Set<Fact<?>> PLAIN =
       Set.of(Fact.BASE, Fact.SIZE, Fact.KICK, Fact.CALL, Fact.ERR, Fact.STATUS);
 
   private PreparedPlan() {}
 
   /**
-   * {@return the plan as it is told if it can be made ahead of time; null: it cannot, or there is
-   * nothing to tell}
+   * {@return the plan as it is sent, if it can be made before the stop window; null if it cannot,
+   * or if there is nothing to send}
    *
    * @param planned as the planner made it
    */
@@ -54,7 +53,7 @@ public final class PreparedPlan {
    * {@return the plan with other bases}
    *
    * @param planned any
-   * @param bases by step that sets one; null: the step stays as it is
+   * @param bases by index of the step; null: the step stays as it is
    */
   public static Plan withBases(Plan planned, @Nullable Integer[] bases) {
     List<PlannedStep> steps = new ArrayList<>(planned.steps());
@@ -62,8 +61,8 @@ public final class PreparedPlan {
       Integer base = bases[i];
       if (base != null) {
         PlannedStep s = steps.get(i);
-        var told = new Step.Set<>(Fact.BASE, s.step().ring(), base);
-        steps.set(i, new PlannedStep(told, s.answer(), s.field(), s.before(), base, s.why()));
+        var set = new Step.Set<>(Fact.BASE, s.step().ring(), base);
+        steps.set(i, new PlannedStep(set, s.answer(), s.field(), s.before(), base, s.why()));
       }
     }
     return with(planned, steps);
@@ -84,13 +83,13 @@ public final class PreparedPlan {
         : s;
   }
 
-  /** Whether nothing has to be awaited before it or behind it. */
+  /** Whether no answer has to be awaited before or after this step. */
   private static boolean isPlain(PlannedStep planned) {
     return switch (planned.step()) {
       case Step.StopRing _ -> true;
       case Step.Set<?> s -> PLAIN.contains(s.fact()) && planned.answer() != Answer.AWAITED;
       case Step.SetRingAddress _ -> planned.answer() != Answer.AWAITED;
-      // Of what makes another device of it each refusal has to be told apart.
+      // These change the device as a whole: each needs its own answer, to see which was refused.
       default -> false;
     };
   }

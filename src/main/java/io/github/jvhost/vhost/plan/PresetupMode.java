@@ -1,11 +1,11 @@
 package io.github.jvhost.vhost.plan;
 
-/** How a back end is set up before the guest stops. */
+/** Whether and how a back end is preset before the guest stops. */
 public enum PresetupMode {
-  /** Not at all: everything is told in the stop window. */
+  /** Not at all: everything is sent in the stop window. */
   OFF,
   /** With the PRESETUP message, which the back end has to offer in the chosen dialect. */
   EXPLICIT,
-  /** Without it: whatever this back end can safely be told early is told early. */
+  /** Without that message: everything is sent early that this back end can safely be sent early. */
   IMPLICIT
 }

@@ -1,8 +1,8 @@
 package io.github.jvhost.vhost.plan;
 
 /**
- * Where the three parts of a vring lie in guest-physical memory. What goes over the wire are the
- * user addresses that the memory table gives for them (vhost-user, "Memory regions description").
+ * Where the three parts of a vring are in guest-physical memory. What is sent are the user
+ * addresses that the memory table gives for them (vhost-user, "Memory regions description").
  *
  * @param descriptor guest address of the descriptor table (packed: the descriptor ring)
  * @param used guest address of the used ring (packed: the device event suppression area)

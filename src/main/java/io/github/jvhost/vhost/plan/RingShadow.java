@@ -7,8 +7,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param run whether it runs
  * @param facts of {@link Fact#OF_RING}
- * @param stoppedAt the base that the back end returned when the ring stopped last; null: it did not
- *     stop since it was started, or never ran
+ * @param stoppedAt the base that the back end returned when the ring stopped last; null: the ring
+ *     was started since, or never ran
  */
 public record RingShadow(Run run, Facts facts, @Nullable Integer stoppedAt) {
 
@@ -18,11 +18,11 @@ public record RingShadow(Run run, Facts facts, @Nullable Integer stoppedAt) {
     STOPPED,
     /** The back end may touch it at any time. */
     STARTED,
-    /** Nobody can say: it has to be stopped before anything else. */
+    /** It is not known: the ring has to be stopped before anything else. */
     UNKNOWN
   }
 
-  /** A ring of which the back end was told nothing. */
+  /** A ring of which the back end was sent nothing. */
   public static final RingShadow NOTHING_TOLD = new RingShadow(Run.STOPPED, Facts.NO_RING, null);
 
   /**
@@ -43,27 +43,28 @@ public record RingShadow(Run run, Facts facts, @Nullable Integer stoppedAt) {
     return new RingShadow(run, facts.with(fact, now), stoppedAt);
   }
 
-  /** The same ring, of which the back end may have forgotten this. */
+  /** The same ring, where the back end may have forgotten this fact. */
   RingShadow mayHaveForgotten(Fact<?> fact) {
     return new RingShadow(run, facts.mayHaveForgotten(fact), stoppedAt);
   }
 
-  /** The same ring, of which nothing is known but whether it runs and where it stopped last. */
+  /** The same ring with every fact unknown. Whether it runs and where it stopped stay known. */
   RingShadow forgotten() {
     return new RingShadow(run, facts.after((_, _) -> Known.unknown()), stoppedAt);
   }
 
-  /** The same ring after a reset of the device, which may have taken along what was told. */
+  /** The same ring after a reset of the device, which may have cleared what was sent. */
   RingShadow afterReset() {
     return new RingShadow(run, facts.afterReset(), stoppedAt);
   }
 
   /**
-   * Every back end forgets the kick. The specification promises nothing of what else a ring keeps
-   * ("Ring states" and VHOST_USER_GET_VRING_BASE only say that it stops), and there are back ends
-   * that keep nothing: what is not known of this one is sent again, as QEMU does.
+   * The same ring after GET_VRING_BASE. Every back end forgets the kick. The specification does not
+   * say what else a ring keeps ("Ring states" and VHOST_USER_GET_VRING_BASE only say that it
+   * stops), and some back ends keep nothing. So what is not known of this back end is sent again,
+   * as QEMU does.
    *
-   * @param at the base that the back end returned; null: it is not known yet
+   * @param at the base that the back end returned; null if it is not known yet
    */
   RingShadow afterStop(BackEndProfile profile, @Nullable Integer at) {
     Facts kept =

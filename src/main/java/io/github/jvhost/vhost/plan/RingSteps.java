@@ -5,8 +5,8 @@ import io.github.jvhost.vhost.plan.PlannedStep.Answer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The part of a plan that sends the facts of rings, and of these only what is different: of all
- * rings those that describe them, then ring by ring those that put it into service.
+ * The part of a plan that sends the facts of rings that have changed. It first sends what describes
+ * all rings. Then it puts ring by ring into service.
  */
 final class RingSteps {
   private final PlanDraft plan;
@@ -15,7 +15,7 @@ final class RingSteps {
     this.plan = plan;
   }
 
-  /** Sends what describes the rings that are to be set up, and makes none of them run. */
+  /** Sends what describes the rings that are to be set up. None of them runs because of it. */
   void describe() {
     for (int i = 0; i < plan.desired().rings().size(); i++) {
       if (plan.wanted(i).isSetUp()) {
@@ -26,7 +26,7 @@ final class RingSteps {
     }
   }
 
-  /** Sends the rest, with which they run. */
+  /** Sends the other facts, with which the rings run. */
   void putIntoService() {
     for (int i = 0; i < plan.desired().rings().size(); i++) {
       if (plan.wanted(i).isSetUp()) {
@@ -42,7 +42,7 @@ final class RingSteps {
         continue;
       }
       if (fact == Fact.BASE && plan.stops(index) && goesOnWhereItStopped(index)) {
-        // Where the ring really stopped is newer than anything that the caller can know.
+        // The base that the back end answers is newer than the base that the caller knows.
         plan.add(
             new Step.ResumeRing(index),
             Answer.COLLECTED,
@@ -57,9 +57,9 @@ final class RingSteps {
   }
 
   /**
-   * Whether a ring that this plan stops is taken up there again. A ring that the driver has set up
-   * anew begins where the driver says, and of one that may never have run the back end says
-   * nothing.
+   * Whether a ring that this plan stops goes on where it stopped. A ring that the driver has set up
+   * anew begins where the driver says. For a ring that may never have run, the answer of the back
+   * end means nothing.
    */
   private boolean goesOnWhereItStopped(int index) {
     RingConfig wanted = plan.wanted(index);

@@ -7,9 +7,9 @@ import io.github.jvhost.vhost.plan.PlannedStep.Answer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The part of a plan that takes rings out of service: all of them where the device stops, and
- * otherwise those that cannot take a change while they run, with those that this back end stops
- * along with them.
+ * The part of a plan that stops rings. It stops all rings where the device stops. Otherwise it
+ * stops the rings that cannot take a change while they run, and the rings that this back end stops
+ * together with them.
  */
 final class RingStops {
   private final PlanDraft plan;
@@ -18,7 +18,7 @@ final class RingStops {
     this.plan = plan;
   }
 
-  /** For a device that is to stop. */
+  /** Stops all rings of a device that is to stop. */
   void stopAll() {
     for (int i = 0; i < plan.now().ringCount(); i++) {
       switch (plan.now().ring(i).run()) {
@@ -29,7 +29,7 @@ final class RingStops {
     }
   }
 
-  /** For a device that is to be configured: stops each ring that cannot take its change running. */
+  /** Stops each ring that cannot take its change while it runs. */
   void stopWhatCannotChange() {
     boolean any = false;
     for (int i = 0; i < plan.now().ringCount(); i++) {
@@ -43,7 +43,7 @@ final class RingStops {
       return;
     }
     for (int i = 0; i < plan.now().ringCount(); i++) {
-      // Those that the stop of another one stopped, too: their bases have to be read as well.
+      // The stop of another ring may have stopped this one too, so its base has to be read.
       if (plan.now().ring(i).run() == RingShadow.Run.UNKNOWN) {
         stop(i, Why.STOPS_TOGETHER);
       }
@@ -86,13 +86,15 @@ final class RingStops {
     return wanted != null && !plan.now().get(fact, index).is(wanted);
   }
 
-  /** Whether a ring still has the kick of an explicit early set-up: it was gone at the start. */
+  /**
+   * Whether a ring still has the kick of explicit presetup, so that it was not part of the start.
+   */
   static boolean heldByPresetup(RingShadow held, RingConfig wanted) {
     return held.get(Fact.KICK).orNull() instanceof Notifier.WithoutDescriptor
         && !held.get(Fact.KICK).is(wanted.kick());
   }
 
-  /** Whether a ring's bytes lie elsewhere under the new memory table. */
+  /** Whether the new memory table changes a region in which the ring lies. */
   private boolean ringMoves(RingConfig ring) {
     MemoryTable before = plan.now().get(Fact.MEMORY).orNull();
     RingAddresses at = ring.addresses();
@@ -130,8 +132,8 @@ final class RingStops {
   }
 
   /**
-   * Whether a ring that does not run would, at DRIVER_OK: it was told early, and the driver has
-   * taken it down since.
+   * Whether a stopped ring would start at DRIVER_OK although the driver has taken it down: it was
+   * preset before.
    */
   private boolean wouldRunThoughGone(int index) {
     RingShadow held = plan.now().ring(index);
@@ -141,8 +143,8 @@ final class RingStops {
   }
 
   /**
-   * A GET_VRING_BASE between an explicit early set-up and the start would throw away what the
-   * hardware was configured with, so there the ring is only switched off.
+   * Disables a ring that was preset and that the driver has taken down since. A GET_VRING_BASE
+   * between explicit presetup and the start would discard the configuration of the hardware.
    */
   void disableWhatIsGone(int index) {
     RingShadow held = plan.now().ring(index);

@@ -4,12 +4,12 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * What a back end is known to hold of one device: what it was told and took, what it answered, and
- * what it is known to forget. Immutable; {@link #after} gives the next one.
+ * What a back end is known to hold of one device: what it was sent and took, what it answered, and
+ * what it is known to forget. Immutable; {@link #after} makes the next one.
  *
  * @param device of {@link Fact#OF_DEVICE}
  * @param rings by vring index
- * @param generation of the early configuration that was told last, 0 for none
+ * @param generation of the early configuration that was sent last, 0 for none
  */
 public record Shadow(Facts device, List<RingShadow> rings, int generation) {
 
@@ -34,7 +34,7 @@ public record Shadow(Facts device, List<RingShadow> rings, int generation) {
   }
 
   /**
-   * {@return what is known of a vring; rings of which nothing was told yet included}
+   * {@return what is known of a vring, also of one of which nothing was sent yet}
    *
    * @param index vring index, 0 or more
    */
@@ -42,7 +42,7 @@ public record Shadow(Facts device, List<RingShadow> rings, int generation) {
     return index < rings.size() ? rings.get(index) : RingShadow.NOTHING_TOLD;
   }
 
-  /** {@return whether any ring is, or may be, served} */
+  /** {@return whether any ring runs or may run} */
   public boolean anyRingMayRun() {
     for (RingShadow ring : rings) {
       if (ring.run() != RingShadow.Run.STOPPED) {
@@ -53,11 +53,11 @@ public record Shadow(Facts device, List<RingShadow> rings, int generation) {
   }
 
   /**
-   * {@return the shadow after a plan was executed, step by step: what was taken is told, what was
-   * refused or not answered is unknown, and so is all that was told behind it. What was not told
-   * has changed nothing}
+   * {@return the shadow after a plan was carried out} The back end holds what it took. What it
+   * refused or did not answer is unknown, and so is everything that was sent after it. What was
+   * never sent has changed nothing.
    *
-   * @param plan as it was told
+   * @param plan as it was sent
    * @param outcome of that plan
    */
   public Shadow after(Plan plan, Outcome outcome) {

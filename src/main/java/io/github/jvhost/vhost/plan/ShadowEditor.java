@@ -10,16 +10,16 @@ import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How one step changes what a back end holds. The planner walks it ahead, to know what a step
- * further on will find; the outcome of an execution walks it again with what really happened, so
- * that both always agree.
+ * Says how one step changes what a back end holds. The planner applies each step in advance, to
+ * know what a later step will find. {@link Shadow#after} applies the steps again with what really
+ * happened, so that both always agree.
  */
 final class ShadowEditor {
   private final BackEndCapabilities capabilities;
   private final BackEndProfile profile;
   private Facts device;
 
-  /** What the back end answers when it is asked for an in-flight region. */
+  /** The in-flight region that the back end answered with; unknown before it was asked. */
   private Known<Optional<InflightRegion>> received = Known.unknown();
 
   private final List<RingShadow> rings;
@@ -42,7 +42,7 @@ final class ShadowEditor {
     return device.get(fact);
   }
 
-  /** What is known of a fact, of the device where the ring is {@link Step#NO_RING}. */
+  /** What is known of a fact of a ring, or of the device if the ring is {@link Step#NO_RING}. */
   <T> Known<T> get(Fact<T> fact, int ring) {
     return ring == Step.NO_RING ? device.get(fact) : ring(ring).get(fact);
   }
@@ -56,8 +56,8 @@ final class ShadowEditor {
   }
 
   /**
-   * The in-flight region that the back end made, before the steps that ask for it are walked; null:
-   * it has none to share.
+   * Sets the in-flight region that the back end made; null: it has none to share. Called before the
+   * steps that ask for the region are applied.
    */
   void received(@Nullable InflightRegion region) {
     received = Known.told(Optional.ofNullable(region));
@@ -109,9 +109,9 @@ final class ShadowEditor {
     s.fact().takesEffect(this, s.ring(), before);
   }
 
-  // ---- a step of which nobody can say ----
+  // ---- a step whose result is not known ----
 
-  /** A step that failed, was not answered, or came behind one: what it was about is not known. */
+  /** A step failed, was not answered, or followed such a step: its facts become unknown. */
   void forget(Step step) {
     switch (step) {
       case Step.ResetDevice _ -> {
@@ -141,7 +141,10 @@ final class ShadowEditor {
 
   // ---- what a fact changes besides: the column "effect" ----
 
-  /** Other features make another device: DPDK drops rings that it had without MQ, for one. */
+  /**
+   * With other features the device is another one. For example, DPDK drops rings that it had
+   * without MQ.
+   */
   void featuresChanged(Known<Long> before) {
     Long held = before.orNull();
     Long now = get(Fact.FEATURES).orNull();
@@ -158,7 +161,7 @@ final class ShadowEditor {
     }
   }
 
-  /** A ring that is complete starts; of one that the back end may hold complete nobody knows. */
+  /** A complete ring starts. Whether a ring runs that may be complete is not known. */
   private static RingShadow atDriverOk(RingShadow r) {
     Known<Notifier> kick = r.get(Fact.KICK);
     Known<RingAddresses> addresses = r.get(Fact.ADDRESS);
@@ -174,8 +177,8 @@ final class ShadowEditor {
   }
 
   /**
-   * Ring addresses were translated through the table before. A ring that runs keeps its own
-   * translation (the planner stops it first where that would be wrong).
+   * The back end translated ring addresses with the memory table before. A ring that runs keeps its
+   * translation; the planner stops it first where that would be wrong.
    */
   void memoryReplaced(Known<MemoryTable> before) {
     if (!before.equals(get(Fact.MEMORY))) {
@@ -186,18 +189,18 @@ final class ShadowEditor {
     }
   }
 
-  /** A ring of another size has other indexes, and reaches elsewhere. */
+  /** A ring of another size has other indexes and covers other memory. */
   void sizeChanged(int index) {
     ring(index, ring(index).mayHaveForgotten(Fact.BASE).mayHaveForgotten(Fact.ADDRESS));
   }
 
-  void addressTold(int index) {
+  void addressSent(int index) {
     if (ring(index).run() == RingShadow.Run.STOPPED) {
       ring(index, translatedOrWaiting(ring(index)));
     }
   }
 
-  void kickTold(int index) {
+  void kickSent(int index) {
     if (!capabilities.holdsRingsUntilDriverOk() || isDriverOk()) {
       ring(index, started(ring(index)));
     }
@@ -206,14 +209,14 @@ final class ShadowEditor {
   // ---- the rest ----
 
   private MemoryTable memory() {
-    MemoryTable told = get(Fact.MEMORY).orNull();
-    return told == null ? MemoryTable.EMPTY : told;
+    MemoryTable held = get(Fact.MEMORY).orNull();
+    return held == null ? MemoryTable.EMPTY : held;
   }
 
-  /** Only rings that lie in the region that came or went are translated anew. */
+  /** The back end translates again only the rings that lie in the added or removed region. */
   private void regionChanged(MemoryTable table, MemoryRegion changed) {
     if (get(Fact.MEMORY) instanceof Known.Unknown) {
-      return; // with one region more or less it still is
+      return; // it stays unknown
     }
     put(Fact.MEMORY, Step.NO_RING, Known.told(table));
     everyRing(r -> r.run() == RingShadow.Run.STOPPED && liesIn(changed, r) ? toBeTranslated(r) : r);
@@ -231,15 +234,15 @@ final class ShadowEditor {
     return translatedOrWaiting(r.with(Fact.ADDRESS, Known.unknown()));
   }
 
-  /** Of a ring that is not in use DPDK translates the addresses at the next kick only. */
+  /** DPDK translates the addresses of a disabled ring only at the next kick. */
   private RingShadow translatedOrWaiting(RingShadow r) {
     boolean waitsForKick = profile.takesUsedIndexAtTranslation() && !r.get(Fact.ENABLED).is(true);
     return waitsForKick ? r.mayHaveForgotten(Fact.KICK) : r;
   }
 
   /**
-   * A reset: the back end may drop what belongs to the virtio device. The memory table, the MTU and
-   * the log are vhost's and stay.
+   * At a reset the back end may drop what belongs to the virtio device. The memory table, the MTU
+   * and the log belong to vhost and stay.
    */
   private void reset() {
     device = device.afterReset().with(Fact.STATUS, Known.told(0));
@@ -255,7 +258,7 @@ final class ShadowEditor {
     ring(index, ring(index).afterStop(profile, at));
     boolean together = profile.stopsWholeDevice();
     if (profile.stopClearsStatus() || together) {
-      // Even where the byte stays, nothing runs until the back end is told of it again.
+      // Even if the back end keeps the byte, no ring runs until DRIVER_OK is sent again.
       put(Fact.STATUS, Step.NO_RING, Known.unknown());
     }
     if (together) {
@@ -264,8 +267,8 @@ final class ShadowEditor {
   }
 
   private boolean isDriverOk() {
-    Integer told = get(Fact.STATUS).orNull();
-    return told != null && (told & DeviceStatus.DRIVER_OK) != 0;
+    Integer held = get(Fact.STATUS).orNull();
+    return held != null && (held & DeviceStatus.DRIVER_OK) != 0;
   }
 
   private void everyRing(UnaryOperator<RingShadow> change) {

@@ -61,26 +61,26 @@ public sealed interface Step {
   /**
    * GET_STATUS, and the bits that have to be in the answer.
    *
-   * @param required virtio status bits; 0: the answer is read and not looked at, as QEMU does
+   * @param required virtio status bits; 0: the answer is read and not checked, as QEMU does
    */
   record ReadStatus(int required) implements Step {}
 
   /**
-   * ADD_MEM_REG: one region more, where memory is sent by slots.
+   * ADD_MEM_REG: adds one region, where memory is sent by slots.
    *
    * @param region that is added; its file goes with the message
    */
   record AddRegion(MemoryRegion region) implements Step {}
 
   /**
-   * REM_MEM_REG: one region less, where memory is sent by slots.
+   * REM_MEM_REG: removes one region, where memory is sent by slots.
    *
-   * @param region that goes, known by its addresses and size
+   * @param region that is removed; the back end finds it by its addresses and size
    */
   record RemoveRegion(MemoryRegion region) implements Step {}
 
   /**
-   * GET_INFLIGHT_FD: the back end makes a region in which it notes what it has in flight.
+   * GET_INFLIGHT_FD: the back end makes a region in which it records its requests in flight.
    *
    * @param queues how many rings it has to be for
    * @param queueSize entries of the largest of them
@@ -88,12 +88,14 @@ public sealed interface Step {
   record GetInflight(int queues, int queueSize) implements Step {}
 
   /**
-   * SET_INFLIGHT_FD with the region that {@link GetInflight} of the same plan brought. Where it
-   * brought none, nothing is sent.
+   * SET_INFLIGHT_FD with the region that {@link GetInflight} of the same plan returned. If it
+   * returned none, nothing is sent.
    */
   record ReturnInflight() implements Step {}
 
-  /** RESET_DEVICE: rings and virtio state to their beginnings; memory and ownership stay. */
+  /**
+   * RESET_DEVICE: rings and virtio state return to their initial state; memory and ownership stay.
+   */
   record ResetDevice() implements Step {}
 
   /** PRESETUP start. */

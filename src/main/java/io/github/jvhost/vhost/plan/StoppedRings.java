@@ -3,20 +3,21 @@ package io.github.jvhost.vhost.plan;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where a ring goes on that a plan has stopped and takes up again. Whoever knows guest memory looks
- * there first; this is asked when the back end has answered, so the ring stands still.
+ * Says where a ring goes on that a plan has stopped and starts again. An implementation can compare
+ * the answer with guest memory: it is called after the back end has answered, so the ring does not
+ * run.
  */
 @FunctionalInterface
 public interface StoppedRings {
-  /** Takes back ends at their word. */
+  /** Goes on where the back end answered. */
   StoppedRings AS_ANSWERED = (_, answered) -> answered;
 
   /**
-   * Where it goes on.
+   * Says where a ring goes on.
    *
    * @param ring vring index
-   * @param answered to GET_VRING_BASE
-   * @return in the same encoding; null: nobody knows, so it cannot be taken up
+   * @param answered the base in the answer to GET_VRING_BASE
+   * @return the base, in the same encoding; null: it is not known, so the ring cannot be started
    */
   @Nullable Integer goesOnAt(int ring, int answered);
 }
