@@ -2,10 +2,12 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.Supplier;
 
 /**
  * How a virtio-net device comes to its back end: what the embedder gives is looked at before
@@ -51,20 +53,25 @@ final class NetConnecting {
     }
   }
 
+  /** Connects over vhost-user; a call that comes as a message signals the ring's eventfd. */
+  static Carrier vhostUser(NotifierTable notifiers, VhostDeviceOptions options) {
+    return DeviceConnection.open(
+        options,
+        ring -> {
+          if (ring < notifiers.size()) {
+            notifiers.get(ring).call().signal();
+          }
+        });
+  }
+
   /**
    * Connects, and leaves of what the model offers only what the back end can do.
    *
    * @throws VhostException it cannot serve the device; it is not connected then
    */
-  static VhostDevice connect(VirtioNet model, NotifierTable notifiers, VhostDeviceOptions options) {
-    VhostDevice device =
-        VhostDevice.connect(
-            options,
-            ring -> {
-              if (ring < notifiers.size()) {
-                notifiers.get(ring).call().signal();
-              }
-            });
+  static VhostDevice connect(
+      VirtioNet model, VhostDeviceOptions options, Supplier<Carrier> carriers) {
+    VhostDevice device = VhostDevice.over(options, carriers);
     try {
       NetPlanning.limit(model, options.name(), device.capabilities(), "the back end");
     } catch (RuntimeException e) {

@@ -5,6 +5,7 @@ import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
@@ -17,6 +18,7 @@ import io.github.jvhost.virtio.VirtioNetState;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -88,11 +90,25 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
       List<RingNotifiers> notifiers,
       VhostDeviceOptions options) {
     NetConnecting.check(model, memory, notifiers, options);
+    var table = new NotifierTable(notifiers);
+    return over(model, memory, table, options, () -> NetConnecting.vhostUser(table, options));
+  }
+
+  /**
+   * Connects over any carrier.
+   *
+   * @param carriers makes a connection each time it is asked, or throws why not
+   */
+  static VhostNet over(
+      VirtioNet model,
+      GuestMemory memory,
+      NotifierTable table,
+      VhostDeviceOptions options,
+      Supplier<Carrier> carriers) {
     model.beginService();
     VhostNet net;
     try {
-      var table = new NotifierTable(notifiers);
-      VhostDevice device = NetConnecting.connect(model, table, options);
+      VhostDevice device = NetConnecting.connect(model, options, carriers);
       net = new VhostNet(model, memory, table, device);
     } catch (RuntimeException e) {
       model.endService();

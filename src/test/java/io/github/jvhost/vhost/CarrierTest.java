@@ -1,0 +1,110 @@
+package io.github.jvhost.vhost;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.protocol.VhostFeature;
+import io.github.jvhost.testkit.BackEndOffer;
+import io.github.jvhost.testkit.Faults;
+import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.Fact;
+import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.PresetupMode;
+import io.github.jvhost.virtio.NetFeature;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * A device goes its whole way over a carrier that is no socket: planner and shadow are the same.
+ */
+class CarrierTest {
+  @TempDir private Path dir;
+
+  /**
+   * Without acknowledgements.
+   *
+   * @param byStep whether rings are switched by a step, and the device by its status; otherwise a
+   *     kick is all that a ring waits for
+   */
+  private static BackEndCapabilities capabilities(boolean byStep) {
+    long steps = ProtocolFeature.maskOf(ProtocolFeature.MQ, ProtocolFeature.MTU);
+    return new BackEndCapabilities(
+        (NetFeature.BACK_END & ~NetFeature.RING_PACKED.mask())
+            | (byStep ? VhostFeature.PROTOCOL_FEATURES : 0),
+        byStep ? steps | ProtocolFeature.STATUS.mask() : 0,
+        Rig.PAIRS,
+        Dialect.UPSTREAM,
+        BackEndProfile.GENERIC);
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void plansAreCarriedOutInMemory(boolean byStep) {
+    List<MemoryCarrier> made = new ArrayList<>();
+    try (Rig rig = new Rig(dir, 0, BackEndOffer.of(Personality.GENERIC), BackEndProfile.GENERIC)) {
+      rig.addBackEnd(Faults.none()); // for its notifiers; nobody connects to it
+      VhostDeviceOptions options = rig.options(0, Duration.ofSeconds(10));
+      VhostNet net =
+          VhostNet.over(
+              Rig.model(0).build(),
+              rig.memory,
+              new NotifierTable(rig.notifiers.getFirst()),
+              options,
+              () -> {
+                made.add(new MemoryCarrier(capabilities(byStep)));
+                return made.getLast();
+              });
+      rig.nets.add(net);
+      rig.driveAll();
+      rig.ringsAreAtSomeIndex();
+      MemoryCarrier carrier = made.getFirst();
+
+      assertThat(rig.presetup(PresetupMode.IMPLICIT)).allMatch(PresetupResult::done);
+      assertThat(net.shadow().get(Fact.MEMORY).isTold()).isTrue();
+      assertThat(carrier.unlike(net.shadow())).as("after presetup").isEmpty();
+
+      assertThat(net.migration().prepareStart(net.snapshot())).isTrue();
+      List<StartResult> started = VhostNetGroup.start(rig.nets, StartOrder.PLANNED);
+      assertThat(started).allMatch(StartResult::running);
+      assertThat(net.running()).isTrue();
+      assertThat(started.getFirst().plan().describe())
+          .contains("ring 1 base")
+          .doesNotContain("size");
+      assertThat(carrier.unlike(net.shadow())).as("in the window").isEmpty();
+
+      rig.memory.addRegion("more", 1L << 40, 1 << 20);
+      net.refresh();
+      assertThat(carrier.plans().getLast().describe()).contains("memory table");
+      assertThat(carrier.unlike(net.shadow())).as("with more memory").isEmpty();
+
+      assertThat(VhostNetGroup.stop(rig.nets, StartOrder.PLANNED)).allMatch(o -> o.complete());
+      assertThat(net.running()).isFalse();
+      assertThat(net.model().ringBase(1)).isEqualTo(11);
+      assertThat(carrier.unlike(net.shadow())).as("stopped").isEmpty();
+
+      net.start();
+      assertThat(carrier.unlike(net.shadow())).as("started once more").isEmpty();
+
+      net.reconnect().orThrow();
+      assertThat(made).hasSize(2);
+      assertThat(made.getLast().unlike(net.shadow())).as("at another back end").isEmpty();
+      Plan all = made.getLast().plans().getLast();
+      assertThat(all.describe()).contains("features", "ring 1 size", "ring 1 kick");
+      assertThat(all.describe().contains("enabled")).isEqualTo(byStep);
+
+      assertThatThrownBy(() -> net.ask(VhostUserFrontEnd::getFeatures))
+          .isInstanceOf(VhostException.class)
+          .hasMessageContaining("carries no vhost-user messages");
+    }
+  }
+}
