@@ -36,7 +36,7 @@ public final class DeviceOnMemory implements AutoCloseable {
             regions.stream().map(r -> r.file().duplicate()).toList());
     descriptors = desc;
     model.isPacked(true);
-    model.tellsUsed = true;
+    model.reportsUsed = true;
     model.size = size;
     model.address =
         new VringAddress(

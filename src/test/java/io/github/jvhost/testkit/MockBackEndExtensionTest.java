@@ -49,7 +49,7 @@ class MockBackEndExtensionTest {
         .isInstanceOf(AssertionError.class)
         .hasMessageStartingWith("back-end-1: the front end broke a rule: SIZE_WHILE_STARTED: ")
         .message()
-        .contains("\nWhat back-end-1 was told:\n  connection 1\n")
+        .contains("\nWhat back-end-1 received:\n  connection 1\n")
         .containsSubsequence("-> SET_VRING_KICK", "-> SET_VRING_NUM", "vq=1 num=16", "\n  ### ");
   }
 
@@ -65,7 +65,7 @@ class MockBackEndExtensionTest {
         .message()
         .startsWith("left open: eventfd forgotten (fd ")
         .contains("opened at BadExamples.leaksADescriptor(BadExamples.java:")
-        .endsWith("What back-end-1 was told: nothing");
+        .endsWith("What back-end-1 received: nothing");
   }
 
   @Test
@@ -77,7 +77,7 @@ class MockBackEndExtensionTest {
         .singleElement()
         .satisfies(told ->
             assertThat(told.getMessage())
-                .startsWith("What back-end-1 was told:")
+                .startsWith("What back-end-1 received:")
                 .containsSubsequence("-> GET_PROTOCOL_FEATURES", "-> SET_FEATURES"));
   }
 
@@ -91,7 +91,7 @@ class MockBackEndExtensionTest {
         .satisfies(wrong ->
             assertThat(wrong)
                 .hasMessageContaining("broke a rule: SIZE_WHILE_STARTED")
-                .hasMessageContaining("What back-end-1 was told:"));
+                .hasMessageContaining("What back-end-1 received:"));
   }
 
   @Test

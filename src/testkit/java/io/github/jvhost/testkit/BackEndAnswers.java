@@ -18,7 +18,10 @@ import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Puts answers on the wire, right ones and scripted wrong ones. Used by one thread. */
+/**
+ * Sends the back end's answers: correct ones and, where a fault is scripted, wrong ones. Used by
+ * one thread.
+ */
 final class BackEndAnswers {
   /** Longer than any front end waits for one answer, so that a test never hangs on the mock. */
   private static final Duration PATIENCE = Duration.ofSeconds(30);
@@ -35,7 +38,7 @@ final class BackEndAnswers {
   interface Pause {
     void pause(Duration duration);
 
-    /** Whether the back end is being closed, or has crashed. */
+    /** Returns true if the back end is being closed or has crashed. */
     boolean isOver();
   }
 
@@ -55,8 +58,8 @@ final class BackEndAnswers {
    * Answers one message.
    *
    * @param asked whether an acknowledgement was asked for
-   * @param descriptors what goes along; stays the caller's
-   * @return why the connection is over, null while it is not
+   * @param descriptors sent with the answer; they stay the caller's
+   * @return why the connection has ended, or null while it goes on
    */
   @Nullable String answer(
       int id,

@@ -20,9 +20,9 @@ import java.util.concurrent.LinkedBlockingQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The back end's own channel (SET_BACKEND_REQ_FD) of one connection: requests go out in order, one
- * after the other, from a thread of its own, so that messages are served while an answer is waited
- * for.
+ * The back end's own channel (SET_BACKEND_REQ_FD) of one connection: it sends requests in order,
+ * one at a time. A thread of its own does this, so that the back end serves messages while it waits
+ * for an answer.
  *
  * <p>Thread-safe.
  */
@@ -38,7 +38,10 @@ final class BackEndAsker implements AutoCloseable {
   private volatile boolean closing;
   private int unread;
 
-  /** Bytes to be sent so many times; the answer to the last is waited for where it is wanted. */
+  /**
+   * Bytes that are sent {@code times} times. If {@code awaited}, the thread then waits for the
+   * answer to the last.
+   */
   private record Job(
       int id,
       Bytes bytes,
@@ -61,10 +64,10 @@ final class BackEndAsker implements AutoCloseable {
   }
 
   /**
-   * Begins.
+   * Starts the thread.
    *
-   * @param channel the socket that the front end told; from here on this object's
-   * @param number of the connection, for the record
+   * @param channel the socket that the front end sent; this object owns it from now on
+   * @param number the connection's number, for the record
    */
   static BackEndAsker start(BackEndRequester channel, int number, BackEndRecord record) {
     BackEndAsker asker = new BackEndAsker(channel, number, record);
@@ -72,7 +75,7 @@ final class BackEndAsker implements AutoCloseable {
     return asker;
   }
 
-  /** Asks once; descriptors stay the caller's. */
+  /** Sends one request. The descriptors stay the caller's. */
   CompletableFuture<FrontEndAnswer> ask(
       BackEndRequest request,
       Payload payload,
@@ -83,19 +86,22 @@ final class BackEndAsker implements AutoCloseable {
     return queue(request.id(), bytes, descriptors, 1, answered, answered);
   }
 
-  /** Asks without wanting to know what becomes of it. */
+  /** Sends a request and ignores its result. */
   void tell(BackEndRequest request, Payload payload) {
     var _ = ask(request, payload, List.of(), false);
   }
 
-  /** Asks with any number, flags and payload; waits for an answer where the flags want one. */
+  /**
+   * Sends a request with any number, flags and payload. Waits for an answer if the flags ask for
+   * one.
+   */
   CompletableFuture<FrontEndAnswer> ask(
       int id, int flags, byte[] payload, List<OwnedDescriptor> descriptors) {
     boolean answered = (flags & Header.NEED_REPLY) != 0;
     return queue(id, message(id, flags, payload), descriptors, 1, answered, answered);
   }
 
-  /** Asks many times, wants answers, and reads none of them. */
+  /** Sends a request many times, asks for answers, and reads none of them. */
   CompletableFuture<FrontEndAnswer> flood(BackEndRequest request, Payload payload, int times) {
     byte[] bytes = message(request.id(), flags(true), BackEndAnswers.encode(payload));
     return queue(request.id(), bytes, List.of(), times, true, false);
@@ -146,7 +152,7 @@ final class BackEndAsker implements AutoCloseable {
     }
   }
 
-  /** Does one job; answers why the channel is over, null while it is not. */
+  /** Does one job. Returns why the channel has ended, or null while it goes on. */
   private @Nullable VhostException handle(Job job) {
     try {
       for (int i = 0; i < job.times; i++) {
@@ -180,7 +186,7 @@ final class BackEndAsker implements AutoCloseable {
     Deadline deadline = Deadline.after(PATIENCE);
     while (true) {
       try {
-        // A message is small: it goes out whole or, where there is no room, not at all.
+        // A message is small: the socket takes all of it or, when it is full, nothing.
         channel.writeRaw(job.bytes.toArray(), job.descriptors, Deadline.after(SLICE));
         return;
       } catch (DeadlineException e) {
@@ -235,11 +241,11 @@ final class BackEndAsker implements AutoCloseable {
     }
   }
 
-  /** Fails what was not answered yet, closes the socket, waits for the thread. */
+  /** Fails the requests that have no answer yet, closes the socket, and waits for the thread. */
   @Override
   public void close() {
     closing = true;
-    // A job that is to be done no times at all is the last one.
+    // A job with zero repetitions ends the thread.
     jobs.add(new Job(0, Bytes.EMPTY, List.of(), 0, false, false, new CompletableFuture<>()));
     try {
       if (!thread.join(PATIENCE)) {

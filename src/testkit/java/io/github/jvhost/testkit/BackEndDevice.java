@@ -14,20 +14,21 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What a mock back end's device holds besides its rings: the configuration space, a state of its
- * own, shared objects and shared memory regions. A test fills it in; it outlives connections.
+ * own, shared objects and shared memory regions. A test fills it in. It keeps its contents across
+ * connections.
  *
  * <p>Thread-safe.
  */
 public final class BackEndDevice implements AutoCloseable {
   /** What goes wrong with a transfer of the device's state. */
   public enum StateFault {
-    /** Nothing. */
+    /** No fault. */
     NONE,
-    /** After half of the state nothing is written or read any more, and nothing is closed. */
+    /** After half of the state the back end stops writing or reading, and leaves the pipe open. */
     STALLS,
-    /** The pipe is closed after half of the state. */
+    /** The back end closes the pipe after half of the state. */
     ENDS_EARLY,
-    /** A save never ends: the state is written again and again. */
+    /** A save never ends: the back end writes the state again and again. */
     NEVER_ENDS
   }
 
@@ -41,7 +42,10 @@ public final class BackEndDevice implements AutoCloseable {
   private StateFault fault = StateFault.NONE;
   private boolean ownPipe;
 
-  /** An empty configuration space that no driver may write, an empty state, nothing shared. */
+  /**
+   * Creates a device with an empty configuration space that no driver may write, an empty state,
+   * and no shared objects.
+   */
   public BackEndDevice() {
     Arrays.fill(regions, 0L);
   }
@@ -49,7 +53,7 @@ public final class BackEndDevice implements AutoCloseable {
   /**
    * Replaces the configuration space.
    *
-   * @param bytes its beginning, at most 256 bytes; copied, and the rest becomes zero
+   * @param bytes its first bytes, at most 256; copied. The remaining bytes become zero
    */
   public synchronized void config(byte[] bytes) {
     if (bytes.length > config.length) {
@@ -65,7 +69,7 @@ public final class BackEndDevice implements AutoCloseable {
   }
 
   /**
-   * Lets a driver write more bytes of the configuration space; at first it may write none.
+   * Lets a driver write more bytes of the configuration space. By default it may write none.
    *
    * @param offset the first of them, counted from 0
    * @param length how many
@@ -75,7 +79,7 @@ public final class BackEndDevice implements AutoCloseable {
   }
 
   /**
-   * Sets the state that a save writes; empty at first.
+   * Sets the state that a save writes. It is empty by default.
    *
    * @param bytes all of it; copied
    */
@@ -84,7 +88,8 @@ public final class BackEndDevice implements AutoCloseable {
   }
 
   /**
-   * Sets the state that a load has to bring, or CHECK_DEVICE_STATE fails; at first any does.
+   * Sets the state that a load must bring; CHECK_DEVICE_STATE fails on any other. By default every
+   * state is accepted.
    *
    * @param bytes all of it; copied
    */
@@ -92,13 +97,13 @@ public final class BackEndDevice implements AutoCloseable {
     expected = bytes.clone();
   }
 
-  /** {@return what the last load that came to its end brought, copied; empty before the first} */
+  /** {@return a copy of the state of the last complete load; empty before the first} */
   public synchronized Optional<byte[]> loadedState() {
     return Optional.ofNullable(loaded).map(byte[]::clone);
   }
 
   /**
-   * Sets what goes wrong with transfers that begin from here on; nothing at first.
+   * Sets the fault of all transfers that begin from now on. By default there is none.
    *
    * @param what the fault; {@link StateFault#NONE} for none
    */
@@ -107,20 +112,20 @@ public final class BackEndDevice implements AutoCloseable {
   }
 
   /**
-   * Says whether transfers that begin from here on go through a pipe of the back end's own, which
-   * comes with the answer and takes the place of the front end's; at first they do not.
+   * Chooses the pipe of all transfers that begin from now on: the front end's, or one that the back
+   * end creates and sends with its answer. By default the front end's pipe is used.
    *
-   * @param own true for such a pipe
+   * @param own true for the back end's pipe
    */
   public synchronized void ownPipe(boolean own) {
     ownPipe = own;
   }
 
   /**
-   * Offers an object.
+   * Offers a shared object.
    *
    * @param uuid its name
-   * @param file from here on this object's
+   * @param file its descriptor; this object owns it from now on
    */
   public synchronized void share(UUID uuid, OwnedDescriptor file) {
     OwnedDescriptor before = objects.put(uuid, file);
@@ -130,10 +135,10 @@ public final class BackEndDevice implements AutoCloseable {
   }
 
   /**
-   * Says how large a shared memory region is; at first there is none.
+   * Sets the size of a shared memory region. By default there are no regions.
    *
    * @param region its number, 0 to 255
-   * @param bytes its size; 0 for no such region
+   * @param bytes its size; 0 removes the region
    */
   public synchronized void sharedMemory(int region, long bytes) {
     regions[region] = bytes;
@@ -147,7 +152,10 @@ public final class BackEndDevice implements AutoCloseable {
     return objects.containsKey(uuid);
   }
 
-  /** A duplicate of an object's descriptor, the caller's; null without one. */
+  /**
+   * Returns a duplicate of an object's descriptor, which the caller owns, or null if there is no
+   * such object.
+   */
   synchronized @Nullable OwnedDescriptor shared(UUID uuid) {
     OwnedDescriptor file = objects.get(uuid);
     return file == null ? null : file.duplicate();
@@ -157,7 +165,7 @@ public final class BackEndDevice implements AutoCloseable {
     return Bytes.copyOf(Arrays.copyOfRange(config, offset, offset + length));
   }
 
-  /** Takes SET_CONFIG; false where a driver may not write one of the bytes. */
+  /** Applies SET_CONFIG. Returns false if a driver may not write one of the bytes. */
   synchronized boolean write(ConfigSpace piece) {
     int end = piece.offset() + piece.content().size();
     if (piece.flags() != ConfigSpace.LIVE_MIGRATION
@@ -180,13 +188,13 @@ public final class BackEndDevice implements AutoCloseable {
     return fault;
   }
 
-  /** Keeps a state that was loaded; false where another one was expected. */
+  /** Keeps a loaded state. Returns false if another state was expected. */
   synchronized boolean load(byte[] bytes) {
     loaded = bytes.clone();
     return expected == null || Arrays.equals(expected, loaded);
   }
 
-  /** Closes what is shared. */
+  /** Closes the shared objects. */
   @Override
   public synchronized void close() {
     objects.values().forEach(OwnedDescriptor::close);

@@ -12,7 +12,7 @@ import java.lang.invoke.VarHandle;
 
 /**
  * The bitmap of SET_LOG_BASE as the back end writes it: one bit per 4 KiB page, set with an atomic
- * OR, since the front end takes bits out at the same time (specification, "Migration").
+ * OR, since the front end clears bits at the same time (specification, "Migration").
  *
  * <pre>
  *   page p:   32-bit word p / 32, bit p % 32      (little-endian: byte p / 8, bit p % 8)
@@ -35,9 +35,9 @@ final class BackEndDirtyLog implements AutoCloseable {
   /**
    * Maps the log.
    *
-   * @param place where in the file
-   * @param file from here on this method's, also when it fails
-   * @throws VhostException when it is not inside its file or not aligned to 8 bytes
+   * @param place where the log lies in the file
+   * @param file the log's file; this method owns it, also when it fails
+   * @throws VhostException when the log is not inside its file or not aligned to 8 bytes
    */
   static BackEndDirtyLog map(LogRegion place, OwnedDescriptor file) {
     try (MemoryFile opened = MemoryFile.adopt(file)) {
@@ -55,7 +55,10 @@ final class BackEndDirtyLog implements AutoCloseable {
     }
   }
 
-  /** Marks all pages that a write touched; pages beyond the log have no bit. */
+  /**
+   * Marks all pages that a write touched. Pages beyond the end of the log have no bit and are
+   * skipped.
+   */
   void mark(long guestAddress, long length) {
     long first = guestAddress >>> PAGE_SHIFT;
     long last = (guestAddress + length - 1) >>> PAGE_SHIFT;

@@ -9,8 +9,8 @@ import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
 
 /**
- * The in-flight regions that a front end gave to one connection. Rings are served in one go, so
- * nothing is in flight between two looks at them, and what is written down is how far they came.
+ * The in-flight regions that a front end gave to one connection. The back end serves a ring in one
+ * step, so no request is in flight between two steps. The regions hold only each ring's position.
  */
 final class BackEndInflight implements AutoCloseable {
   private final InflightLayout layout;
@@ -25,10 +25,10 @@ final class BackEndInflight implements AutoCloseable {
   }
 
   /**
-   * Maps what came back.
+   * Maps the regions that the front end sent back.
    *
-   * @param file from here on this method's, also when it fails
-   * @throws VhostException when the regions do not lie inside the file
+   * @param file the regions' file; this method owns it, also when it fails
+   * @throws VhostException when the regions are not inside the file
    */
   static BackEndInflight map(InflightLayout layout, long offset, OwnedDescriptor file) {
     try (MemoryFile opened = MemoryFile.adopt(file)) {
@@ -46,8 +46,8 @@ final class BackEndInflight implements AutoCloseable {
   }
 
   /**
-   * A ring starts. Where another back end had used its region, a packed ring goes on from there:
-   * its position is written nowhere else.
+   * Called when a ring starts. If another back end has used its region, a packed ring continues at
+   * the position in it: no other place holds that position.
    */
   void started(RingModel ring, BackEndState state) {
     if (ring.number >= layout.queues()) {
@@ -62,7 +62,7 @@ final class BackEndInflight implements AutoCloseable {
     write(ring);
   }
 
-  /** Rings were looked at: writes down how far they are. */
+  /** Called after rings were served. Writes each ring's position into its region. */
   void served(BackEndState state) {
     for (int i = 0; i < layout.queues(); i++) {
       if (state.isStarted(i) && seen.get(i)) {

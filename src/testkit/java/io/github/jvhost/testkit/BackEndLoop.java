@@ -13,8 +13,8 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the thread of one {@link MockBackEnd} does: waits for whatever may happen next, does it, and
- * starts again. The other methods are for other threads.
+ * The thread of one {@link MockBackEnd}: waits for the next event, handles it, and waits again.
+ * Other threads call the other methods.
  */
 final class BackEndLoop implements Runnable {
   private static final long BETWEEN_CALLS_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
@@ -23,13 +23,15 @@ final class BackEndLoop implements Runnable {
   private final BackEndRecord record;
   private final Entrance entrance;
   private final EventFd wakeUp;
-  // Fair: the thread takes it again at once, and a caller must not starve.
+  // Fair, because the thread takes the lock again at once, and callers must get their turn.
   private final ReentrantLock lock = new ReentrantLock(true);
   private volatile boolean closing;
   private volatile boolean hangUp;
   private volatile boolean memoryComplete = true;
-  // Written under the lock, which the thread gives back only while it waits. Volatile, because the
-  // back end's own channel is used while the thread waits for an answer with the lock held.
+  // Written with the lock held; the thread releases the lock only while it waits for events.
+  // Volatile, because
+  // other threads use the back end's own channel while the thread waits for an answer with the lock
+  // held.
   private volatile @Nullable BackEndSession session;
   // Guarded by the lock.
   private @Nullable RingTurn turn;
@@ -65,7 +67,10 @@ final class BackEndLoop implements Runnable {
     closing = true;
   }
 
-  /** Looks at the state of the connection, null while there is none, between two messages. */
+  /**
+   * Applies a function to the connection's state between two messages. The state is null while
+   * there is no connection.
+   */
   <T> T look(Function<@Nullable BackEndState, T> question) {
     lock.lock();
     try {
@@ -76,7 +81,7 @@ final class BackEndLoop implements Runnable {
     }
   }
 
-  /** The back end's own channel, null while there is none. Never waits. */
+  /** Returns the back end's own channel, or null while there is none. Does not block. */
   @Nullable BackEndAsker asker() {
     BackEndSession current = session;
     return current == null ? null : current.asker();
@@ -154,7 +159,7 @@ final class BackEndLoop implements Runnable {
       try {
         over = current.takeMessage(script);
       } catch (RuntimeException e) {
-        // Whatever a front end does costs it the connection, never the back end.
+        // A front end's error ends its connection, and never the back end.
         over = e instanceof VhostException ? String.valueOf(e.getMessage()) : String.valueOf(e);
       }
       if (over != null) {
@@ -184,7 +189,10 @@ final class BackEndLoop implements Runnable {
     }
   }
 
-  /** Between two calls of a front end that is not there; ends early when somebody wakes it. */
+  /**
+   * Pauses between two attempts to reach a front end that does not listen. Returns early when the
+   * thread is woken.
+   */
   private void awaitCall() {
     try (Poller poller = new Poller(1)) {
       poller.add(wakeUp.descriptor().number(), Poller.IN);

@@ -12,8 +12,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Guest memory as a back end has it mapped. The descriptors are closed as soon as they are mapped.
- * Used by one thread.
+ * Guest memory as a back end has mapped it. Each descriptor is closed as soon as it is mapped. Used
+ * by one thread.
  *
  * <pre>
  *   file    |......|xxxxxxxxxxxx|...      mapped from the page that holds "mmap offset"
@@ -33,7 +33,7 @@ final class BackEndMemory implements AutoCloseable {
    * Maps a table.
    *
    * @param places the regions
-   * @param files one descriptor each, in the same order; from here on this method's, also when it
+   * @param files one descriptor per region, in the same order; this method owns them, also when it
    *     fails
    * @throws VhostException when a region is not inside its file, or the system refuses
    */
@@ -52,7 +52,7 @@ final class BackEndMemory implements AutoCloseable {
     }
   }
 
-  /** Maps one region more; the descriptor is closed, also when this fails. */
+  /** Maps one more region. Closes the descriptor, also when it fails. */
   void add(MemoryRegionPayload place, OwnedDescriptor file) {
     try (MemoryFile opened = MemoryFile.adopt(file)) {
       long start = place.mmapOffset() & -PAGE;
@@ -68,7 +68,7 @@ final class BackEndMemory implements AutoCloseable {
     }
   }
 
-  /** Unmaps the region at this place that was mapped last; without one nothing happens. */
+  /** Unmaps the region that was mapped last at this place, if there is one. */
   void remove(MemoryRegionPayload place) {
     for (int i = regions.size() - 1; i >= 0; i--) {
       if (regions.get(i).place.equals(place)) {
@@ -78,7 +78,7 @@ final class BackEndMemory implements AutoCloseable {
     }
   }
 
-  /** The bytes at a guest address, or null where they are not in one region. */
+  /** Returns the bytes at a guest address, or null if they are not in one region. */
   @Nullable MemorySegment atGuest(long address, long length) {
     for (Region region : regions) {
       long offset = address - region.place.guestAddress();
@@ -89,7 +89,7 @@ final class BackEndMemory implements AutoCloseable {
     return null;
   }
 
-  /** The bytes at a front end's user address, or null where they are not in one region. */
+  /** Returns the bytes at a front end's user address, or null if they are not in one region. */
   @Nullable MemorySegment atUser(long address, long length) {
     for (Region region : regions) {
       long offset = address - region.place.userAddress();

@@ -6,7 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** The memory regions that a back end was told: addresses only, no mapping. Used by one thread. */
+/** The memory regions that a back end received: addresses only, no mapping. Used by one thread. */
 final class BackEndMemoryTable {
   private final List<MemoryRegionPayload> regions = new ArrayList<>();
 
@@ -29,7 +29,7 @@ final class BackEndMemoryTable {
     return !overlap(next) && regions.add(region);
   }
 
-  /** Removes by place and size; where it lay in its file does not matter. */
+  /** Removes the region with this place and size, wherever it lies in its file. */
   @Nullable MemoryRegionPayload remove(MemoryRegionPayload region) {
     for (MemoryRegionPayload known : regions) {
       if (known.guestAddress() == region.guestAddress()
@@ -43,8 +43,8 @@ final class BackEndMemoryTable {
   }
 
   /**
-   * Whether all three parts of a split ring lie inside; of a ring of unknown size only the
-   * beginnings are looked at.
+   * Returns true if all three parts of a split ring are inside the table. For a ring of unknown
+   * size it checks only where the parts begin.
    */
   boolean holds(VringAddress ring, int size) {
     long entries = Math.max(size, 1);

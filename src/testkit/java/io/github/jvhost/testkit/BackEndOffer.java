@@ -6,19 +6,19 @@ import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.virtio.NetFeature;
 
 /**
- * What a mock back end has to offer.
+ * The features and limits that a mock back end offers.
  *
- * <p>It serves every protocol feature but crypto sessions and Xen mappings. Of PAGEFAULT it serves
- * the messages: the descriptor that comes with the answer to POSTCOPY_ADVISE is an eventfd, which
- * is never readable, and no page is ever missed.
+ * <p>It serves every protocol feature except crypto sessions and Xen mappings. Of PAGEFAULT it
+ * serves only the messages: the descriptor in the answer to POSTCOPY_ADVISE is an eventfd that
+ * never becomes readable, because no page is ever missing.
  *
- * @param personality how it behaves where the specification leaves room
- * @param features answer of GET_FEATURES
- * @param protocolFeatures answer of GET_PROTOCOL_FEATURES, without PRESETUP's bit, which the
+ * @param personality how it behaves where the specification leaves a choice
+ * @param features the answer to GET_FEATURES
+ * @param protocolFeatures the answer to GET_PROTOCOL_FEATURES, without PRESETUP's bit, which the
  *     dialect adds
- * @param dialect the numbers that it understands
+ * @param dialect the request numbers and feature bits that it understands
  * @param queuePairs how many queue pairs it serves, 1 to 64
- * @param memorySlots how many memory regions it takes one by one, 8 to 512
+ * @param memorySlots how many memory slots it has, 8 to 512
  */
 public record BackEndOffer(
     Personality personality,
@@ -43,8 +43,8 @@ public record BackEndOffer(
           | VhostFeature.PROTOCOL_FEATURES;
 
   /**
-   * The protocol feature bits of a new offer; STATUS only where the personality's original offers
-   * it.
+   * The protocol feature bits of a new offer; STATUS is among them only if the original of the
+   * personality offers it.
    */
   public static final long DEFAULT_PROTOCOL_FEATURES =
       ProtocolFeature.maskOf(
@@ -70,7 +70,7 @@ public record BackEndOffer(
   /**
    * {@return what a personality offers by default: no PRESETUP, eight queue pairs, 32 memory slots}
    *
-   * @param personality how the back end behaves; STATUS is offered where its original offers it
+   * @param personality how the back end behaves; STATUS is offered if its original offers it
    */
   public static BackEndOffer of(Personality personality) {
     long status = ProtocolFeature.STATUS.mask();
@@ -97,25 +97,25 @@ public record BackEndOffer(
   /**
    * {@return the same offer with another set of protocol features}
    *
-   * @param bits all of them but PRESETUP's bit, which the dialect adds
+   * @param bits all of them except PRESETUP's bit, which the dialect adds
    */
   public BackEndOffer withProtocolFeatures(long bits) {
     return new BackEndOffer(personality, features, bits, dialect, queuePairs, memorySlots);
   }
 
   /**
-   * {@return the same offer and one protocol feature more}
+   * {@return the same offer with one more protocol feature}
    *
-   * @param feature to be offered; one that is offered already changes nothing
+   * @param feature the feature to add; one that is offered already changes nothing
    */
   public BackEndOffer with(ProtocolFeature feature) {
     return withProtocolFeatures(protocolFeatures | feature.mask());
   }
 
   /**
-   * {@return the same offer and one protocol feature less}
+   * {@return the same offer without one protocol feature}
    *
-   * @param feature to be left out; one that is not offered changes nothing
+   * @param feature the feature to remove; one that is not offered changes nothing
    */
   public BackEndOffer without(ProtocolFeature feature) {
     return withProtocolFeatures(protocolFeatures & ~feature.mask());
@@ -124,7 +124,7 @@ public record BackEndOffer(
   /**
    * {@return the same offer in another dialect}
    *
-   * @param other the numbers that are understood; with it PRESETUP may come or go
+   * @param other the numbers that are understood; only some dialects have a bit for PRESETUP
    */
   public BackEndOffer withDialect(Dialect other) {
     return new BackEndOffer(
@@ -155,8 +155,7 @@ public record BackEndOffer(
   }
 
   /**
-   * {@return the bit of PRESETUP where the dialect has one and the personality knows it; otherwise
-   * 0}
+   * {@return the bit of PRESETUP if the dialect has one and the personality knows it; otherwise 0}
    */
   long presetupMask() {
     return personality.knowsPresetup() ? dialect.presetupMask() : 0;

@@ -12,7 +12,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 
-/** Everything that one mock back end was told and did, over all its connections. Thread-safe. */
+/** Everything that one mock back end received and did, over all its connections. Thread-safe. */
 public final class BackEndRecord {
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition changed = lock.newCondition();
@@ -33,8 +33,8 @@ public final class BackEndRecord {
   BackEndRecord() {}
 
   /**
-   * {@return a place in the list of messages: everything so far is before it} It is good until
-   * {@link #forget()}.
+   * {@return a place in the list of messages, behind all messages so far} It is valid until {@link
+   * #forget()}.
    */
   public int mark() {
     return locked(messages::size);
@@ -69,7 +69,7 @@ public final class BackEndRecord {
   }
 
   /**
-   * {@return how often this was told}
+   * {@return how often a kind of message was received}
    *
    * @param request the kind of message
    */
@@ -95,10 +95,10 @@ public final class BackEndRecord {
   }
 
   /**
-   * Forgets messages, requests on the back end's own channel, charges and notes, for runs of many
-   * thousand connections. What is counted from them ({@link #count}, {@link
-   * #descriptors(FrontEndRequest)}, {@link #chargedMicros}) begins anew; all other counts go on,
-   * and breaches of the rules stay.
+   * Deletes messages, requests on the back end's own channel, charges and notes, for runs of many
+   * thousand connections. The counts that are made from them ({@link #count}, {@link
+   * #descriptors(FrontEndRequest)}, {@link #chargedMicros}) restart at 0. All other counts and the
+   * breaches of the rules stay.
    */
   public void forget() {
     change(() -> {
@@ -124,12 +124,12 @@ public final class BackEndRecord {
     return charges().stream().mapToLong(ConfigCharge::micros).sum();
   }
 
-  /** {@return what the front end did that it must not do, in order} */
+  /** {@return the front end's breaches of the rules, in order} */
   public List<RuleBreach> violations() {
     return locked(() -> List.copyOf(violations));
   }
 
-  /** {@return what else is worth reading: why a connection ended, why a ring was given up} */
+  /** {@return notes for people, such as why a connection ended or why a ring was given up} */
   public List<String> notes() {
     return locked(() -> List.copyOf(notes));
   }
@@ -168,7 +168,7 @@ public final class BackEndRecord {
     return locked(() -> transmitted);
   }
 
-  /** {@return how many connections there were, accepted or made by calling} */
+  /** {@return how many connections there were, accepted ones and ones that it made itself} */
   public int connections() {
     return locked(() -> connections);
   }
@@ -179,12 +179,12 @@ public final class BackEndRecord {
   }
 
   /**
-   * Waits until something holds of this record.
+   * Waits until a condition is true for this record.
    *
-   * @param condition asked again after every change, on the calling thread, and free to call this
-   *     record's methods
+   * @param condition tested after every change, on the calling thread; it may call this record's
+   *     methods
    * @param deadline when to give up
-   * @return whether it held in time
+   * @return true if the condition became true before the deadline
    * @throws InterruptedException when the calling thread is interrupted
    */
   public boolean await(Predicate<BackEndRecord> condition, Deadline deadline)
@@ -195,7 +195,7 @@ public final class BackEndRecord {
         if (deadline.expired()) {
           return false;
         }
-        // What is left is asked anew each time: a wake-up may be spurious.
+        // The remaining time is computed each time, because a wake-up may be spurious.
         var _ = changed.awaitNanos(deadline.remainingNanos());
       }
       return true;

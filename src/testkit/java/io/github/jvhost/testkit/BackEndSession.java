@@ -87,17 +87,20 @@ final class BackEndSession implements AutoCloseable {
     return signals.of(ring);
   }
 
-  /** The back end's own channel, null while the front end told none. From any thread. */
+  /**
+   * Returns the back end's own channel, or null while the front end has sent none. Any thread may
+   * call this.
+   */
   @Nullable BackEndAsker asker() {
     return asker;
   }
 
-  /** The socket to watch, -1 once the session does not read any more. */
+  /** Returns the socket to watch, or -1 when the session no longer reads. */
   int readable(FaultScript script) {
     return deaf || script.beforeReading() instanceof Wrong.NeverRead ? -1 : connection.number();
   }
 
-  /** The socket, to notice that the front end has gone. */
+  /** Returns the socket, which shows when the front end has closed the connection. */
   int socket() {
     return connection.number();
   }
@@ -110,7 +113,7 @@ final class BackEndSession implements AutoCloseable {
     signals.call(ring);
   }
 
-  /** Rings were looked at: tells who has to know. */
+  /** Called after rings were served. Updates the in-flight regions and sends pending signals. */
   void served() {
     memory.served();
     transfers.served();
@@ -118,10 +121,11 @@ final class BackEndSession implements AutoCloseable {
   }
 
   /**
-   * Takes one message.
+   * Receives and handles one message.
    *
-   * @return why the connection is over, null while it is not
-   * @throws VhostException when the front end is gone, or its bytes make no sense
+   * @return why the connection has ended, or null while it goes on
+   * @throws VhostException when the front end has closed the connection, or its bytes are not a
+   *     message
    */
   @Nullable String takeMessage(FaultScript script) {
     Wrong unread = script.beforeReading();
@@ -242,7 +246,8 @@ final class BackEndSession implements AutoCloseable {
         apply(effect, descriptors, outgoing);
       }
     } catch (VhostException e) {
-      // A descriptor that is not what it should be: no back end can go on after half an effect.
+      // The descriptor is of the wrong kind. The message has taken effect in part, so the
+      // connection must end.
       return Outcome.hungUp(String.valueOf(e.getMessage()));
     }
     boolean failed = request == FrontEndRequest.CHECK_DEVICE_STATE && !transfers.stateIsWell();
@@ -269,7 +274,7 @@ final class BackEndSession implements AutoCloseable {
       try {
         answer.get(20, TimeUnit.MILLISECONDS).close();
       } catch (TimeoutException | ExecutionException _) {
-        // Looked at again, or told in the record by whoever asked.
+        // The loop waits again after a time-out. The asker records a failure.
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         return;
@@ -306,8 +311,7 @@ final class BackEndSession implements AutoCloseable {
       case Effect.ObjectGiven given -> transfers.objectGiven(given, outgoing);
       case Effect.PostcopyAdvised _ -> transfers.postcopyAdvised(outgoing);
       case Effect.RingStopped _, Effect.Configured _, Effect.LogReplaced _ -> {
-        // Rings are looked up each time; hardware and the log are taken care of where the answer
-        // is ordered.
+        // Rings are looked up each time. Hardware and the log are handled where the answer is made.
       }
     }
   }
@@ -366,7 +370,7 @@ final class BackEndSession implements AutoCloseable {
 
   @Override
   public void close() {
-    // First the main socket: the front end shall not be kept by a channel that ends.
+    // The main socket is closed first, so that the front end does not wait for the channel to end.
     connection.close();
     closeAsker();
     signals.close();

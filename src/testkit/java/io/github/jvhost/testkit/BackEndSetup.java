@@ -4,15 +4,15 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.net.SwitchPort;
 
 /**
- * What is the same for all connections of one mock back end.
+ * What all connections of one mock back end share.
  *
- * @param name how messages call it
+ * @param name its name in messages
  * @param offer what it offers and how it behaves
- * @param model what configuring it costs
- * @param port where its frames go to and come from
- * @param device what its device holds besides rings
- * @param record what it was told and did
- * @param ledger where its descriptors are written down
+ * @param model the prices of configuring it
+ * @param port sends and receives its frames
+ * @param device its device's contents besides the rings
+ * @param record what it received and did
+ * @param ledger lists its descriptors
  */
 record BackEndSetup(
     String name,

@@ -23,9 +23,9 @@ import java.util.List;
 import java.util.function.IntUnaryOperator;
 
 /**
- * A back end without sockets, threads or memory: what one front end told it since it connected, and
- * what follows from each further message in this {@link Personality}. Nothing survives a
- * connection: a reconnect is a new object.
+ * A back end without sockets, threads or memory. It holds what one front end has sent since it
+ * connected, and computes what each further message causes in this {@link Personality}. Each
+ * connection has a new object.
  *
  * <pre>
  *   request, payload, number of descriptors
@@ -36,8 +36,8 @@ import java.util.function.IntUnaryOperator;
  *   Outcome: answer + effects (map, start, stop, configure ...)  &lt;--------------------+
  * </pre>
  *
- * <p>Whether a ring runs is not remembered but derived after each message, so that the order in
- * which conditions become true never matters. Used by one thread.
+ * <p>After each message it derives anew which rings run, so that the order in which conditions
+ * become true does not matter. Used by one thread.
  */
 public final class BackEndState {
   private final BackEndOffer offer;
@@ -59,7 +59,7 @@ public final class BackEndState {
   private boolean memoryComplete = true;
 
   /**
-   * A back end that was told nothing yet, and whose device holds nothing.
+   * Creates a back end that has received nothing and whose device is empty.
    *
    * @param offer what it has to offer, and its personality
    * @param usedIndexes how it looks into guest memory: the number of a ring, from 0, to the index
@@ -71,7 +71,7 @@ public final class BackEndState {
   }
 
   /**
-   * A back end that was told nothing yet.
+   * Creates a back end that has received nothing.
    *
    * @param offer what it has to offer, and its personality
    * @param device what its device holds besides rings; stays the caller's
@@ -93,11 +93,10 @@ public final class BackEndState {
   /**
    * Takes one message.
    *
-   * @param request which
-   * @param payload decoded; of a layout that is not the request's own it is refused
+   * @param request the kind of message
+   * @param payload decoded; the message is refused if this is not the request's layout
    * @param descriptors how many descriptors came along
-   * @return the answer and everything that has to be done now; nothing has to be done when it was
-   *     refused
+   * @return the answer and everything that has to be done now; a refused message has no effects
    */
   public Outcome handle(FrontEndRequest request, Payload payload, int descriptors) {
     if (!understands(request)) {
@@ -105,7 +104,7 @@ public final class BackEndState {
       return unknown("request " + request);
     }
     rules.check(request, payload);
-    // The specification has back ends tolerate a descriptor that comes with REM_MEM_REG.
+    // The specification asks back ends to tolerate a descriptor that comes with REM_MEM_REG.
     int counted =
         request == FrontEndRequest.REM_MEM_REG ? Math.max(descriptors - 1, 0) : descriptors;
     long missing = offer.dialect().gateOf(request) & ~protocolFeatures;
@@ -114,7 +113,7 @@ public final class BackEndState {
       return Outcome.failed(request + " was not negotiated");
     }
     try {
-      request.requireWellFormed(asToldByAny(request, payload), counted);
+      request.requireWellFormed(withoutOldValue(request, payload), counted);
     } catch (IllegalArgumentException e) {
       return Outcome.failed(String.valueOf(e.getMessage()));
     }
@@ -129,16 +128,16 @@ public final class BackEndState {
   }
 
   /**
-   * The specification wants a zero in the second half of GET_VRING_BASE; DPDK's virtio-user leaves
-   * what was there, and back ends do not look.
+   * The specification requires a zero in the second half of GET_VRING_BASE. DPDK's virtio-user
+   * leaves an old value there, and back ends ignore it.
    */
-  private static Payload asToldByAny(FrontEndRequest request, Payload payload) {
+  private static Payload withoutOldValue(FrontEndRequest request, Payload payload) {
     return request == FrontEndRequest.GET_VRING_BASE && payload instanceof VringState told
         ? new VringState(told.index(), 0)
         : payload;
   }
 
-  /** Notes that an acknowledgement was asked for; only with REPLY_ACK may it be. */
+  /** Checks that REPLY_ACK was negotiated, now that a message asks for an acknowledgement. */
   void acknowledgementAskedFor(FrontEndRequest request) {
     if (!ProtocolFeature.REPLY_ACK.isIn(protocolFeatures)) {
       rules.breach(Rule.NOT_NEGOTIATED, "NEED_REPLY on " + request + " without REPLY_ACK");
@@ -146,9 +145,9 @@ public final class BackEndState {
   }
 
   /**
-   * Takes a message whose number means nothing here.
+   * Handles a message whose number is unknown.
    *
-   * @param what how the reason calls it: "request 77"
+   * @param what its name in the reason: "request 77"
    * @return a failure, or a hang-up where the personality hangs up on unknown messages
    */
   Outcome unknown(String what) {
@@ -157,8 +156,8 @@ public final class BackEndState {
   }
 
   /**
-   * Says whether guest memory holds what the rings need; true at first. While it does not, a ring
-   * that is started is a breach of the rules.
+   * Sets whether guest memory holds what the rings need; true by default. Starting a ring while it
+   * is false is a breach of the rules.
    *
    * @param complete whether it does
    */
@@ -186,18 +185,18 @@ public final class BackEndState {
     return status;
   }
 
-  /** {@return the MTU that was told, 0 when none was} */
+  /** {@return the MTU that was sent, or 0 before} */
   public int mtu() {
     return mtu;
   }
 
-  /** {@return the memory regions that are known now} */
+  /** {@return the current memory regions} */
   public List<MemoryRegionPayload> memory() {
     return memory.regions();
   }
 
   /**
-   * {@return one ring as it is known now}
+   * {@return the current state of one ring}
    *
    * @param number from 0 to below {@link BackEndOffer#rings()}
    */
@@ -205,18 +204,18 @@ public final class BackEndState {
     return rings[number].view();
   }
 
-  /** {@return what the front end did that it must not do, in order} */
+  /** {@return the front end's breaches of the rules, in order} */
   public List<RuleBreach> violations() {
     return List.copyOf(breaches);
   }
 
-  /** {@return whether any ring is touched now} */
+  /** {@return whether any ring is started now} */
   public boolean isAnyStarted() {
     return Arrays.stream(rings).anyMatch(ring -> ring.started);
   }
 
   /**
-   * {@return whether a ring was said to be big-endian}
+   * {@return whether the front end has set a ring to big-endian}
    *
    * @param ring its number, from 0
    */
@@ -224,7 +223,9 @@ public final class BackEndState {
     return deviceMessages.isBigEndian(ring);
   }
 
-  /** Sets where a ring goes on, as SET_VRING_BASE would: the in-flight region knows better. */
+  /**
+   * Sets where a ring continues, as SET_VRING_BASE would, to the position in its in-flight region.
+   */
   void recover(int ring, int base) {
     var _ = ringSet.takeNumber(FrontEndRequest.SET_VRING_BASE, rings[ring], base);
   }
@@ -253,7 +254,7 @@ public final class BackEndState {
     return presetupRound;
   }
 
-  /** Whether a presetup round was begun and the device was not started since. */
+  /** Returns true if presetup has begun and the device has not been started since. */
   boolean isPreset() {
     return presetupRound || preset;
   }
@@ -266,7 +267,7 @@ public final class BackEndState {
     return (status & DeviceStatus.DRIVER_OK) != 0;
   }
 
-  /** The final start came: a preset configuration is spent. */
+  /** Called at the final start, which uses up the preset configuration. */
   void startedForGood() {
     preset = false;
   }
@@ -293,7 +294,7 @@ public final class BackEndState {
         Rule.STARTED_WITHOUT_SIZE,
         "ring "
             + ring.number
-            + " was started, and its size was never told, or was forgotten at its last stop");
+            + " was started, but its size was never sent, or was forgotten at its last stop");
   }
 
   boolean holdsRingsUntilStart() {

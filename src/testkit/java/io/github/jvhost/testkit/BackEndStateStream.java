@@ -12,8 +12,8 @@ import java.nio.ByteBuffer;
 import java.time.Duration;
 
 /**
- * The device's own state on its way through a pipe, moved by a thread of its own while messages are
- * served. It ends with the pipe, with the connection, or never, as a test may want it.
+ * Moves the device's own state through a pipe, on a thread of its own, while messages are served.
+ * The transfer ends at the end of the pipe or of the connection, or with a scripted fault.
  */
 final class BackEndStateStream implements AutoCloseable {
   private static final Duration SLICE = Duration.ofMillis(20);
@@ -41,9 +41,9 @@ final class BackEndStateStream implements AutoCloseable {
   }
 
   /**
-   * Begins.
+   * Starts the transfer.
    *
-   * @param pipe from here on this object's
+   * @param pipe this object owns it from now on
    */
   static BackEndStateStream begin(
       BackEndDevice device, BackEndRecord record, Direction direction, OwnedDescriptor pipe) {
@@ -52,7 +52,10 @@ final class BackEndStateStream implements AutoCloseable {
     return stream;
   }
 
-  /** Waits for the end; whether everything arrived and was as it should be. */
+  /**
+   * Waits for the end of the transfer. Returns true if the whole state arrived and was the expected
+   * one.
+   */
   boolean isWell() {
     Deadline deadline = Deadline.after(PATIENCE);
     try {
@@ -82,7 +85,7 @@ final class BackEndStateStream implements AutoCloseable {
       do {
         ByteBuffer rest = ByteBuffer.wrap(state, 0, most);
         while (rest.hasRemaining() && !closing) {
-          // Nothing taken within a slice is no failure: the front end reads when it likes to.
+          // A slice in which nothing was written is no failure: the front end may read later.
           var _ = out.write(rest, Deadline.after(SLICE));
         }
       } while (fault == StateFault.NEVER_ENDS && !closing);
@@ -95,7 +98,8 @@ final class BackEndStateStream implements AutoCloseable {
     try (PipeReader in = PipeReader.adopt(pipe)) {
       ByteArrayOutputStream whole = new ByteArrayOutputStream();
       ByteBuffer window = ByteBuffer.allocate(WINDOW);
-      // How long the state is nobody says; the faults come after the first bytes.
+      // The length of the state is not known in advance, so the faults happen after the first
+      // bytes.
       boolean cut = fault == StateFault.STALLS || fault == StateFault.ENDS_EARLY;
       int count = 0;
       while (count >= 0 && !closing && !(cut && whole.size() > 0)) {
@@ -127,7 +131,7 @@ final class BackEndStateStream implements AutoCloseable {
     }
   }
 
-  /** Ends the transfer wherever it is, closes the pipe, waits for the thread. */
+  /** Ends the transfer at any point, closes the pipe, and waits for the thread. */
   @Override
   public void close() {
     closing = true;

@@ -58,7 +58,7 @@ final class DeviceMessages {
       default ->
           switch (request) {
             case GET_SHMEM_CONFIG -> Outcome.answered(device.sharedMemory());
-            // How a transfer went is known to whoever moves the bytes.
+            // BackEndSession replaces this answer if the transfer failed.
             case CHECK_DEVICE_STATE -> Outcome.answered(new U64(0));
             default -> state.unknown("request " + request);
           };
@@ -120,7 +120,7 @@ final class DeviceMessages {
         state.effect(new Effect.KickedInBand(ring.number));
         yield state.ringSet().takeNumber(request, ring, told.num());
       }
-      // Nothing is ever left to drain here.
+      // This back end has no requests in flight, so there is nothing to drain.
       case GET_VRING_BASE_SKIP_DRAIN ->
           state.ringSet().takeNumber(FrontEndRequest.GET_VRING_BASE, ring, told.num());
       default -> state.ringSet().takeNumber(request, ring, told.num());

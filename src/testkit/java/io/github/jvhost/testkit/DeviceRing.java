@@ -6,9 +6,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The device's side of a ring of either kind. Looked up anew each time a ring is served: what lies
- * behind the addresses may have changed, and the guest may write anything. Where the device stands
- * is in the {@link RingModel}; what was only looked at is forgotten with this object.
+ * The device's side of a split or packed ring. The back end creates one each time it serves a ring,
+ * because the memory behind the addresses may have changed and the guest may write anything. The
+ * {@link RingModel} holds the device's position; this object holds only what was peeked at.
  *
  * <pre>
  *   peek, peek ...     what waits, in order; nothing is taken
@@ -26,7 +26,7 @@ sealed interface DeviceRing permits SplitRing, PackedRing {
   /** A descriptor's flag: it points to a table of descriptors. */
   int INDIRECT = 4;
 
-  /** Learns of each write to guest memory. */
+  /** Called for each write to guest memory. */
   @FunctionalInterface
   interface GuestWrites {
     void wrote(long guestAddress, long length);
@@ -35,41 +35,43 @@ sealed interface DeviceRing permits SplitRing, PackedRing {
   /**
    * One descriptor, as the guest wrote it.
    *
-   * @param index where in the ring
+   * @param index its place in the ring
    */
   record Descriptor(int index, long address, int length, boolean deviceWrites) {}
 
   /**
-   * A chain that waits.
+   * A chain that the device has not taken yet.
    *
-   * @param id what the guest knows it by
-   * @param descriptors one at least
+   * @param id its number in the used ring
+   * @param descriptors its descriptors, at least one
    */
   record Chain(int id, List<Descriptor> descriptors) {}
 
   /**
-   * The chain behind those that were returned before, or null when no further one waits.
+   * Returns the chain after those that were returned before, or null if there is none.
    *
-   * @throws VhostException when the guest wrote nonsense
+   * @throws VhostException when the ring's contents are invalid
    */
   @Nullable Chain peek();
 
   /**
-   * Takes the first chain that is not taken yet, and writes that so many bytes of it were written;
-   * visible to the guest only after {@link #publish}.
+   * Takes the first chain that is not taken yet, and writes it as used with the number of bytes
+   * that the device wrote. The guest sees it only after {@link #publish}.
    */
   void use(Chain chain, int length);
 
-  /** Makes what was used visible. */
+  /** Makes the used chains visible to the guest. */
   void publish();
 
-  /** Whether the guest wants to be told of used chains; to be asked after {@link #publish}. */
+  /**
+   * Returns true if the guest wants a call for used chains. To be called after {@link #publish}.
+   */
   boolean wantsCall();
 
-  /** Makes sure that the guest notifies the device of what it posts. */
+  /** Makes the guest kick the device for each chain that it posts. */
   void askForKicks();
 
-  /** A descriptor that has passed the checks that are the same for both kinds of ring. */
+  /** Makes the checks that are the same for both kinds of ring, and returns the descriptor. */
   static Descriptor checked(int ring, int index, long address, int length, int flags) {
     if ((flags & INDIRECT) != 0) {
       throw broken(ring, "has an indirect descriptor, which was not negotiated");
@@ -80,7 +82,7 @@ sealed interface DeviceRing permits SplitRing, PackedRing {
     return new Descriptor(index, address, length, (flags & WRITE) != 0);
   }
 
-  /** The guest wrote nonsense into a ring. */
+  /** Returns the exception for a ring whose contents are invalid. */
   static VhostException broken(int ring, String why) {
     return new VhostException("serving ring " + ring + ": it " + why, Recovery.GIVE_UP);
   }

@@ -6,26 +6,26 @@ import java.util.List;
 import java.util.UUID;
 
 /**
- * What one message makes a back end do, beyond answering it. Applied in the order of the list they
- * come in.
+ * What a back end does because of one message, besides answering it. Effects are applied in the
+ * order of their list.
  */
 sealed interface Effect {
   /**
-   * The ring is served from now on.
+   * The back end serves the ring from now on.
    *
    * @param ring its number, from 0
    */
   record RingStarted(int ring) implements Effect {}
 
   /**
-   * The ring is not touched any more.
+   * The back end no longer touches the ring.
    *
    * @param ring its number, from 0
    */
   record RingStopped(int ring) implements Effect {}
 
   /**
-   * Descriptors of a ring that are closed now.
+   * Eventfds of a ring are closed now.
    *
    * @param ring its number, from 0
    * @param kick whether the kick is one of them
@@ -34,30 +34,30 @@ sealed interface Effect {
   record NotifiersForgotten(int ring, boolean kick, boolean call) implements Effect {}
 
   /**
-   * The call descriptor is signalled once although nothing was used.
+   * The back end signals the call once, although it has used no chain.
    *
    * @param ring whose call, from 0
    */
   record CallSignalled(int ring) implements Effect {}
 
   /**
-   * The table is mapped in place of the one before.
+   * The back end maps the table in place of the previous one.
    *
    * @param regions the whole table
-   * @param isNew false where it equals the one before and is mapped again all the same
+   * @param isNew false if it equals the previous one and is mapped again all the same
    */
   record MemoryReplaced(List<MemoryRegionPayload> regions, boolean isNew) implements Effect {}
 
   /**
-   * One region more is mapped.
+   * The back end maps one more region.
    *
-   * @param region where the guest and ring addresses find it, and where it begins in the file that
-   *     came with this message
+   * @param region its guest address, its address for rings, and its offset in the file that came
+   *     with this message
    */
   record RegionAdded(MemoryRegionPayload region) implements Effect {}
 
   /**
-   * One region is unmapped.
+   * The back end unmaps one region.
    *
    * @param region as it was added
    */
@@ -70,59 +70,59 @@ sealed interface Effect {
    * The device's configuration is committed to hardware.
    *
    * @param occasion "DRIVER_OK", "PRESETUP end" …
-   * @param image what shall be there
+   * @param image the wanted contents of the hardware
    * @param beforeAnswer whether the answer to this message waits for it
    */
   record Configured(String occasion, HardwareImage image, boolean beforeAnswer) implements Effect {}
 
-  /** Nothing is in hardware any more. */
+  /** The hardware holds no configuration any more. */
   record HardwareForgotten() implements Effect {}
 
   /**
-   * In-flight regions are made, and go with the answer.
+   * The back end creates in-flight regions and sends them with the answer.
    *
    * @param layout for how many rings, and of which size
    */
   record InflightMade(InflightLayout layout) implements Effect {}
 
   /**
-   * In-flight regions came back.
+   * The front end sent the in-flight regions back.
    *
    * @param layout for how many rings, and of which size
-   * @param offset where they begin in the file that came with this message, in bytes; as it was
-   *     told
+   * @param offset where they begin in the file that came with this message, in bytes; not checked
+   *     yet
    */
   record InflightTaken(InflightLayout layout, long offset) implements Effect {}
 
   /**
-   * The device's own state moves.
+   * A transfer of the device's own state begins.
    *
-   * @param direction which way
-   * @param ownPipe whether through a new pipe, whose other end goes with the answer, instead of the
-   *     one that came with this message
+   * @param direction save or load
+   * @param ownPipe true for a new pipe, whose other end is sent with the answer; false for the one
+   *     that came with this message
    */
   record StateTransferBegun(DeviceStateTransfer.Direction direction, boolean ownPipe)
       implements Effect {}
 
   /**
-   * A shared object goes with the answer.
+   * The back end sends a shared object with the answer.
    *
    * @param uuid its name
    */
   record ObjectGiven(UUID uuid) implements Effect {}
 
-  /** A descriptor that reports page faults goes with the answer. */
+  /** The back end sends a descriptor for page faults with the answer. */
   record PostcopyAdvised() implements Effect {}
 
   /**
-   * The guest's kick came as a message.
+   * A kick arrived as a message.
    *
    * @param ring whose kick, from 0
    */
   record KickedInBand(int ring) implements Effect {}
 
   /**
-   * A RARP frame for this station goes out.
+   * The back end sends a RARP frame for this station.
    *
    * @param mac its address, in the first six bytes of memory order
    */

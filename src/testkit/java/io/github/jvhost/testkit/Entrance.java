@@ -11,18 +11,21 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a mock back end gets its connections: it listens, it calls a front end that listens, or it
- * was given the one that it has.
+ * How a mock back end gets its connections: it listens, it connects to a front end that listens, or
+ * a caller gave it one connection.
  */
 sealed interface Entrance extends AutoCloseable {
-  /** Where the socket is. */
+  /** The path of the socket. */
   Path path();
 
-  /** What to wait for, -1 where there is nothing and {@link #next} is to be tried now and then. */
+  /**
+   * The descriptor that is readable when a connection waits, or -1 if there is none and {@link
+   * #next} has to be tried from time to time.
+   */
   int number();
 
   /**
-   * The next connection, or null when there is none now.
+   * Returns the next connection, or null if there is none now.
    *
    * @throws VhostException when the socket fails
    */
@@ -31,7 +34,7 @@ sealed interface Entrance extends AutoCloseable {
   @Override
   void close();
 
-  /** Listens. */
+  /** Listens for front ends. */
   record Listening(BackEndListener listener) implements Entrance {
     @Override
     public Path path() {
@@ -54,7 +57,7 @@ sealed interface Entrance extends AutoCloseable {
     }
   }
 
-  /** Calls, again and again. */
+  /** Connects to a front end, again after each connection. */
   record Calling(Path path, String name, DescriptorLedger ledger) implements Entrance {
     private static final Duration LONGEST_CALL = Duration.ofMillis(100);
 
@@ -68,24 +71,24 @@ sealed interface Entrance extends AutoCloseable {
       try {
         return BackEndConnection.connect(path, name, ledger, Deadline.after(LONGEST_CALL));
       } catch (VhostException _) {
-        // Nobody listens yet, or not any more.
+        // No front end listens at the moment.
         return null;
       }
     }
 
     @Override
     public void close() {
-      // The socket in the file system is the front end's.
+      // The front end owns the socket in the file system.
     }
   }
 
-  /** Has one connection, which somebody else has made, and never another. */
+  /** Has the one connection that a caller made, and never gets another. */
   final class Given implements Entrance {
     private final Path path;
     private final EventFd never;
     private @Nullable BackEndConnection connection;
 
-    /** The connection is this object's until it was asked for. */
+    /** This object owns the connection until {@link #next} returns it. */
     Given(Path path, BackEndConnection connection, DescriptorLedger ledger) {
       this.path = path;
       this.connection = connection;
@@ -98,7 +101,7 @@ sealed interface Entrance extends AutoCloseable {
       return path;
     }
 
-    /** Readable until the connection was taken. */
+    /** Readable until {@link #next} has returned the connection. */
     @Override
     public int number() {
       return never.descriptor().number();

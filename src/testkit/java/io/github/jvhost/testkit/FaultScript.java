@@ -18,14 +18,14 @@ final class FaultScript {
     this.faults = faults;
   }
 
-  /** Counts a connection; whether it shall be closed at once. */
+  /** Counts a connection. Returns true if it has to be closed at once. */
   boolean endsConnection() {
     connections++;
     return faults.script().stream()
         .anyMatch(f -> f.when() instanceof When.Connection which && which.nth() == connections);
   }
 
-  /** What goes wrong with the message that waits in the socket before it is even read, or null. */
+  /** Returns the fault that happens before the next message is read, or null. */
   @Nullable Wrong beforeReading() {
     for (Faults.Fault fault : faults.script()) {
       if (fault.when() instanceof When.Message message) {
@@ -49,7 +49,7 @@ final class FaultScript {
     messages++;
   }
 
-  /** Counts a message; answers what goes wrong with it, null for nothing. */
+  /** Counts a message. Returns its fault, or null if it has none. */
   @Nullable Wrong next(@Nullable FrontEndRequest request) {
     messages++;
     int occurrence = request == null ? 0 : occurrences.merge(request, 1, Integer::sum);

@@ -8,9 +8,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * What a mock back end shall do wrong, and when: plain data. Messages and occurrences are counted
- * from 1, from the moment that the script was armed, over all connections: what was done once is
- * not done again after a reconnect.
+ * What a mock back end does wrong, and when. Messages and occurrences are counted from 1 from the
+ * moment at which the script is armed, over all connections: a fault that has happened does not
+ * happen again after a reconnect.
  *
  * @param script the faults; where several apply to one message, the first one wins
  */
@@ -70,33 +70,34 @@ public record Faults(List<Fault> script) {
   /** What is done wrong. */
   public sealed interface Wrong {
     /**
-     * The message has no effect, and its answer says so where it has one that can (an empty
-     * in-flight region, for example). Any other is acknowledged with 1; where nobody asked for
-     * that, it costs the connection.
+     * The message has no effect. If its answer can express a failure, it does (an empty in-flight
+     * region, for example). Any other message is acknowledged with 1; if no acknowledgement was
+     * asked for, the back end closes the connection.
      */
     record Refuse() implements Wrong {}
 
     /**
-     * The message has no effect. Where an acknowledgement was asked for it is 1; otherwise nothing
-     * says so, and the connection goes on: as back ends do that only write a line into their log.
+     * The message has no effect. If an acknowledgement was asked for, it is 1. Otherwise the front
+     * end does not learn of it, and the connection goes on. Some back ends do this and only write a
+     * line into their log.
      */
     record RefuseSilently() implements Wrong {}
 
     /**
-     * The ring stops, and the answer says that it stopped somewhere else; only to GET_VRING_BASE.
+     * The ring stops, and the answer has a wrong base. Only for GET_VRING_BASE.
      *
      * @param base the answer's number, all 32 bits
      */
     record Base(int base) implements Wrong {}
 
     /**
-     * The answer, asked for or not, comes later; nothing else is done meanwhile.
+     * The answer comes later. The back end does nothing else meanwhile.
      *
-     * @param by how much later
+     * @param by the delay
      */
     record Delay(Duration by) implements Wrong {}
 
-    /** The last four bytes of the answer are missing, and with it the connection ends. */
+    /** The last four bytes of the answer are missing, and the connection ends behind it. */
     record ShortReply() implements Wrong {}
 
     /** The answer's payload is four bytes longer than its layout, and its header says so. */
@@ -112,18 +113,20 @@ public record Faults(List<Fault> script) {
      */
     record ReplyFlags(int flags) implements Wrong {}
 
-    /** The connection is closed instead of doing anything. */
+    /** The connection is closed and the message has no effect. */
     record HangUpBefore() implements Wrong {}
 
     /** The connection is closed after the message took effect and was answered. */
     record HangUpAfter() implements Wrong {}
 
-    /** This message and all later ones are left in the socket, until the front end goes. */
+    /**
+     * This message and all later ones stay in the socket until the front end closes the connection.
+     */
     record NeverRead() implements Wrong {}
 
     /**
-     * The connection is closed while the message lies in the socket: the front end sees a reset
-     * rather than an end. Only by a message's number, as for the next two.
+     * The connection is closed while the message is in the socket: the front end sees a reset
+     * rather than an end of stream. Only for a message by its number; so are the next two faults.
      */
     record HangUpUnread() implements Wrong {}
 
@@ -137,10 +140,11 @@ public record Faults(List<Fault> script) {
     record HangUpBeforeAnswer() implements Wrong {}
 
     /**
-     * The connection is closed when a part of the answer was sent. Where there is no answer it is
-     * closed all the same.
+     * The connection is closed when a part of the answer was sent. A message without an answer ends
+     * the connection too.
      *
-     * @param bytes how many were sent, those of the header included, from 0; at most all but one
+     * @param bytes how many bytes are sent, those of the header included, from 0; at most all but
+     *     one
      */
     record HangUpInAnswer(int bytes) implements Wrong {
       /** Checks the count. */
@@ -157,11 +161,14 @@ public record Faults(List<Fault> script) {
     /** From this message on, all take effect and none is answered. */
     record NeverAnswers() implements Wrong {}
 
-    /** After the answer, if any, another one comes: a reply that nobody asked for. */
+    /**
+     * The back end sends another answer after the first one, if any: a reply that was not asked
+     * for.
+     */
     record AnswerTwice() implements Wrong {}
 
     /**
-     * Bytes that belong to nothing come behind the answer.
+     * Extra bytes follow the answer.
      *
      * @param count how many, 1 or more; each is zero
      */
@@ -175,7 +182,7 @@ public record Faults(List<Fault> script) {
     }
 
     /**
-     * Descriptors come with the answer besides those that belong to it.
+     * Extra descriptors come with the answer.
      *
      * @param count how many more, 1 to 60
      */
@@ -195,11 +202,11 @@ public record Faults(List<Fault> script) {
     record NoDescriptors() implements Wrong {}
 
     /**
-     * Before this message is answered, the back end asks on its own channel, wants an answer, and
-     * waits for it: as some drivers do that map doorbells while they are configured.
+     * Before it answers this message, the back end sends a request on its own channel and waits for
+     * the answer. Some drivers do this when they map doorbells while they are configured.
      *
-     * @param request what it asks
-     * @param payload what it says there; no descriptors come along
+     * @param request the request that it sends
+     * @param payload the payload of that request, which has no descriptors
      */
     record AskFirst(BackEndRequest request, Payload payload) implements Wrong {}
   }
@@ -211,7 +218,7 @@ public record Faults(List<Fault> script) {
    * @param wrong what is done there
    */
   public record Fault(When when, Wrong wrong) {
-    /** Refuses what cannot be known in time. */
+    /** Checks that the fault is possible at that place. */
     public Fault {
       boolean unread =
           wrong instanceof Wrong.HangUpUnread

@@ -6,8 +6,8 @@ import java.util.List;
 /**
  * What a front end answered on the back end's channel.
  *
- * @param result 0 for done; also where no answer was wanted
- * @param descriptors what came along, for whoever asked to close
+ * @param result 0 for success, and if no answer was asked for
+ * @param descriptors came with the answer; the caller who asked closes them
  */
 public record FrontEndAnswer(long result, List<OwnedDescriptor> descriptors)
     implements AutoCloseable {
@@ -16,7 +16,7 @@ public record FrontEndAnswer(long result, List<OwnedDescriptor> descriptors)
     descriptors = List.copyOf(descriptors);
   }
 
-  /** Closes what came along. */
+  /** Closes the descriptors. */
   @Override
   public void close() {
     descriptors.forEach(OwnedDescriptor::close);

@@ -16,7 +16,7 @@ import io.github.jvhost.virtio.DeviceStatus;
 import java.util.List;
 
 /**
- * Looks at each message before it takes effect and writes down what a front end must not do in this
+ * Checks each message before it takes effect, and records what a front end must not do in this
  * state.
  */
 final class FrontEndRules {
@@ -52,10 +52,10 @@ final class FrontEndRules {
       }
       case SET_INFLIGHT_FD -> {
         if (state.isAnyStarted()) {
-          breach(Rule.INFLIGHT_WHILE_STARTED, "in-flight regions told while a ring was started");
+          breach(Rule.INFLIGHT_WHILE_STARTED, "in-flight regions sent while a ring was started");
         }
         if (!isAnyRingKnown()) {
-          breach(Rule.INFLIGHT_BEFORE_RINGS, "in-flight regions told before any ring");
+          breach(Rule.INFLIGHT_BEFORE_RINGS, "in-flight regions sent before any ring");
         }
       }
       case IOTLB_MSG -> {
@@ -65,7 +65,7 @@ final class FrontEndRules {
       }
       case POSTCOPY_ADVISE, POSTCOPY_LISTEN, POSTCOPY_END -> memory.checkPostcopy(request);
       default -> {
-        // The log and questions may come at any time.
+        // The log and requests for information may come at any time.
       }
     }
   }
@@ -84,12 +84,12 @@ final class FrontEndRules {
     boolean started = state.isStarted(told.index());
     if (request == FrontEndRequest.SET_VRING_NUM && started) {
       breach(
-          Rule.SIZE_WHILE_STARTED, "size " + told.num() + " told to started ring " + told.index());
+          Rule.SIZE_WHILE_STARTED, "size " + told.num() + " sent to started ring " + told.index());
     } else if (request == FrontEndRequest.SET_VRING_BASE && started) {
       breach(
-          Rule.BASE_WHILE_STARTED, "base " + told.num() + " told to started ring " + told.index());
+          Rule.BASE_WHILE_STARTED, "base " + told.num() + " sent to started ring " + told.index());
     } else if (request == FrontEndRequest.SET_VRING_ENDIAN && started) {
-      breach(Rule.BYTE_ORDER_WHILE_STARTED, "byte order told to started ring " + told.index());
+      breach(Rule.BYTE_ORDER_WHILE_STARTED, "byte order sent to started ring " + told.index());
     } else if (isStop(request) && state.isPreset()) {
       breach(Rule.PRESETUP_ORDER, request + " of ring " + told.index() + " before the final start");
     } else if (request == FrontEndRequest.SET_VRING_ENABLE
@@ -117,7 +117,7 @@ final class FrontEndRules {
             && known.used() == told.used()
             && (known.flags() ^ told.flags()) == VringAddress.LOG;
     if (!onlyLog) {
-      breach(Rule.ADDRESS_WHILE_STARTED, "addresses told to started ring " + told.index());
+      breach(Rule.ADDRESS_WHILE_STARTED, "addresses sent to started ring " + told.index());
     }
   }
 
@@ -126,7 +126,7 @@ final class FrontEndRules {
       return;
     }
     if (state.isStarted(told.index())) {
-      breach(Rule.KICK_WHILE_STARTED, "kick told to started ring " + told.index());
+      breach(Rule.KICK_WHILE_STARTED, "kick sent to started ring " + told.index());
     }
     if (state.isBetweenPresetupStartAndEnd() && !told.withoutDescriptor()) {
       breach(
@@ -161,7 +161,7 @@ final class FrontEndRules {
       }
       case SET_STATUS -> {
         if (value == 0 && state.isAnyStarted()) {
-          breach(Rule.RESET_WHILE_STARTED, "status 0 told while a ring was started");
+          breach(Rule.RESET_WHILE_STARTED, "status 0 sent while a ring was started");
         }
         if (state.isBetweenPresetupStartAndEnd() && (value & DeviceStatus.DRIVER_OK) != 0) {
           breach(Rule.PRESETUP_ORDER, "DRIVER_OK before PRESETUP end");
@@ -181,7 +181,7 @@ final class FrontEndRules {
     }
   }
 
-  /** Features that only mean something along with others; a dialect may have masked them. */
+  /** Checks features that need others. A dialect may have masked those. */
   private void checkNeeds(long told) {
     long upstream = told & ~state.offer().dialect().maskedProtocolFeatures();
     if (lacksInBandNeeds(upstream)) {
@@ -200,7 +200,10 @@ final class FrontEndRules {
     }
   }
 
-  /** Whether back ends close the connection because of these (specification, bit 14). */
+  /**
+   * Returns true if back ends close the connection because of these features (specification, bit
+   * 14).
+   */
   static boolean lacksInBandNeeds(long protocolFeatures) {
     long needs = ProtocolFeature.maskOf(ProtocolFeature.BACKEND_REQ, ProtocolFeature.REPLY_ACK);
     return ProtocolFeature.INBAND_NOTIFICATIONS.isIn(protocolFeatures)

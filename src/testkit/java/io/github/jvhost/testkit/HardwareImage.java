@@ -5,11 +5,10 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The configuration of one device as modelled hardware holds it: only rings that are described and
- * enabled exist there.
+ * The configuration of one device as modelled hardware holds it. It holds only rings that have
+ * addresses and are enabled.
  *
- * @param features the feature bits, without those that hardware does not care for (dirty log, bit
- *     30)
+ * @param features the feature bits, without those that mean nothing to hardware (dirty log, bit 30)
  * @param rings the rings, by ascending number
  */
 record HardwareImage(long features, List<Ring> rings) {

@@ -15,9 +15,9 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What configuring one device would cost on hardware that is <em>modelled</em>, not there: a price
- * list, in whole microseconds. Only the difference between what is in hardware and what is wanted
- * is charged.
+ * What it would cost to configure one device on real hardware. The hardware is <em>modelled</em>:
+ * this is a price list in whole microseconds. Only the difference between the current and the
+ * wanted configuration is charged.
  *
  * <pre>
  *   in hardware        wanted             charged
@@ -26,8 +26,8 @@ import org.jspecify.annotations.Nullable;
  *   rings 0, 1         rings 0 to 3       fixed + 2 x (create + index) + RSS of 2 RX queues
  * </pre>
  *
- * @param name how reports call it; always marked as modelled
- * @param fixedMicros charged for every configuration that is committed
+ * @param name its name in reports, which always says that it is modelled
+ * @param fixedMicros per configuration that is committed
  * @param createMicros per ring that is created, or created again because size, addresses or
  *     features changed
  * @param rssMicros per RX queue, whenever the set of RX queues changed or one of them was created
@@ -62,7 +62,7 @@ public record HardwareModel(
 
   /**
    * {@return the prices of a process that locks its memory} A new memory table costs 45 ms per GiB
-   * and device, nothing else costs.
+   * and device; everything else is free.
    */
   public static HardwareModel lockedMemory() {
     return new HardwareModel("locked-memory (modelled)", 0, 0, 0, 0, 45_000);
@@ -76,10 +76,10 @@ public record HardwareModel(
   /**
    * Reads prices from a properties file: {@code modelled.fixed-ms}, {@code modelled.create-ms},
    * {@code modelled.rss-ms}, {@code modelled.index-ms}, {@code modelled.map-ms-per-gib}, each a
-   * decimal number of milliseconds; what is absent costs nothing, and any other key is an error.
+   * decimal number of milliseconds. A key that is absent means 0, and any other key is an error.
    *
-   * @param file where they are
-   * @return the model, which has the file's name
+   * @param file the properties file
+   * @return the model, named after the file
    * @throws VhostException (GIVE_UP) with one line that says what is wrong with which key
    */
   public static HardwareModel fromFile(Path file) {
@@ -119,10 +119,10 @@ public record HardwareModel(
   }
 
   /**
-   * What it costs to bring hardware from one image to another.
+   * Returns the price of a change from one image to another.
    *
-   * @param current what is in hardware, null where nothing was ever configured
-   * @param wanted what shall be there
+   * @param current what the hardware holds, or null if nothing was ever configured
+   * @param wanted what it has to hold
    * @return microseconds
    */
   long costMicros(@Nullable HardwareImage current, HardwareImage wanted) {
@@ -145,7 +145,7 @@ public record HardwareModel(
   }
 
   /**
-   * What mapping a new memory table costs.
+   * Returns the price of mapping a new memory table.
    *
    * @param bytes the size of all its regions together
    * @return microseconds
@@ -161,7 +161,7 @@ public record HardwareModel(
     }
   }
 
-  /** The keys of one file; remembers which were taken. */
+  /** The keys of one file, and which of them were read. */
   private record Prices(Path file, Properties properties, TreeSet<String> taken) {
     Prices(Path file, Properties properties) {
       this(file, properties, new TreeSet<>());

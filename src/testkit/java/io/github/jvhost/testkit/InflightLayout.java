@@ -16,7 +16,7 @@ import java.lang.foreign.ValueLayout;
  *                                                                          20: used wrap, 21: old used wrap
  * </pre>
  *
- * <p>Version 0 says that nobody has begun to use the region.
+ * <p>Version 0 means that no back end has used the region yet.
  *
  * @param packed whether the rings are packed
  * @param queues how many rings, from ring 0 on
@@ -59,12 +59,12 @@ record InflightLayout(boolean packed, int queues, int queueSize) {
     return all.asSlice(ring * bytesPerQueue(), bytesPerQueue());
   }
 
-  /** Whether a back end has begun to use this ring's region. */
+  /** Returns true if a back end has used this ring's region. */
   boolean isUsed(MemorySegment all, int ring) {
     return of(all, ring).get(SHORT, VERSION_AT) == VERSION;
   }
 
-  /** Says that everything which was taken up to this position was used. */
+  /** Writes that all chains up to this position were taken and used. */
   void write(MemorySegment all, int ring, int entries, int position) {
     MemorySegment region = of(all, ring);
     region.set(SHORT, ENTRIES_AT, (short) entries);
@@ -81,8 +81,8 @@ record InflightLayout(boolean packed, int queues, int queueSize) {
   }
 
   /**
-   * {@return where the ring goes on: for a packed one bits 0 to 14 the index and bit 15 the wrap
-   * counter; for a split one the used index}
+   * {@return where the ring continues: for a packed ring the index in bits 0 to 14 and the wrap
+   * counter in bit 15; for a split ring the used index}
    *
    * @param all the regions of all rings, {@link #bytes()} long
    * @param ring its number, from 0 to below {@link #queues()}

@@ -10,8 +10,8 @@ import io.github.jvhost.protocol.U64;
 import java.util.List;
 
 /**
- * The messages about memory, as one {@link BackEndState} takes them: the table, slots, the dirty
- * log, and postcopy.
+ * Handles the messages about memory for one {@link BackEndState}: the table, slots, the dirty log,
+ * and postcopy.
  *
  * <pre>
  *   postcopy:  OFF --ADVISE--> ADVISED --LISTEN--> LISTENING --SET_MEM_TABLE--> TOLD --empty table--> GOING
@@ -43,8 +43,8 @@ final class MemoryMessages {
   }
 
   /**
-   * Where a region is looked up by ring addresses: with GPA_ADDRESSES these are guest addresses,
-   * whatever the region's user address says.
+   * Returns the region with the user address by which ring addresses find it. With GPA_ADDRESSES
+   * ring addresses are guest addresses, and the region's own user address is ignored.
    */
   static MemoryRegionPayload placed(MemoryRegionPayload told, long protocolFeatures) {
     return ProtocolFeature.GPA_ADDRESSES.isIn(protocolFeatures)
@@ -76,7 +76,10 @@ final class MemoryMessages {
     return Outcome.done();
   }
 
-  /** From LISTEN on the answer to memory is where it lies, and a go-ahead has to follow. */
+  /**
+   * Returns true from LISTEN on. The answer to a memory message then has the back end's addresses,
+   * and a go-ahead has to follow.
+   */
   private boolean listens() {
     return postcopy.compareTo(Postcopy.LISTENING) >= 0;
   }
@@ -108,7 +111,7 @@ final class MemoryMessages {
     if (!ProtocolFeature.LOG_SHMFD.isIn(state.protocolFeatures())) {
       return Outcome.done();
     }
-    // The specification does not say how long this answer is: DPDK's is empty, libvhost-user's a
+    // The specification does not define this answer's length: DPDK's is empty, libvhost-user's is a
     // number.
     return Outcome.answered(
         state.offer().personality().baseSetsUsed() ? NoPayload.INSTANCE : new U64(0));

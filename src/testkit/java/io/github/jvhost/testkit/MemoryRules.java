@@ -80,7 +80,7 @@ final class MemoryRules {
         switch (request) {
           case POSTCOPY_ADVISE -> state.postcopy() == Postcopy.OFF;
           case POSTCOPY_LISTEN -> state.postcopy() == Postcopy.ADVISED;
-          // An advice may be taken back before anything came of it.
+          // Postcopy may be ended right after ADVISE.
           default -> state.postcopy() != Postcopy.OFF && state.postcopy() != Postcopy.TOLD;
         };
     if (!inOrder) {

@@ -23,13 +23,14 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A vhost-user back end for a virtio-net device: listens on a socket in the file system or calls a
- * front end that does, serves one front end at a time, and moves frames between its rings and one
- * port of a switch. After a reconnect everything starts from nothing but its {@link BackEndDevice}.
+ * A vhost-user back end for a virtio-net device: it listens on a socket in the file system or
+ * connects to a front end that does, serves one front end at a time, and moves frames between its
+ * rings and one port of a switch. Only its {@link BackEndDevice} keeps its state across
+ * connections.
  *
- * <p>One platform thread does everything; the public methods may be called from any other. The
- * socket's thread is kept busy by modelled hardware and by scripted delays, as a real back end's
- * is, and calls that look at rings wait for it.
+ * <p>One platform thread does everything; the public methods may be called from any other. Modelled
+ * hardware and scripted delays keep that thread busy, as configuring hardware does in a real back
+ * end. Methods that read the state of rings wait for it.
  */
 public final class MockBackEnd implements AutoCloseable {
   private static final Duration LONGEST_CLOSE = Duration.ofSeconds(30);
@@ -63,15 +64,15 @@ public final class MockBackEnd implements AutoCloseable {
   /**
    * Describes a back end.
    *
-   * @param socket where it shall listen; must not exist, at most 107 bytes
-   * @param ledger where its descriptors are written down
+   * @param socket the path at which it listens; must not exist, at most 107 bytes
+   * @param ledger lists its descriptors
    * @return the description, with a default for everything else
    */
   public static Builder builder(Path socket, DescriptorLedger ledger) {
     return new Builder(socket, ledger);
   }
 
-  /** {@return where it listens, or whom it calls} */
+  /** {@return the path at which it listens, or to which it connects} */
   public Path socket() {
     return entrance.path();
   }
@@ -82,15 +83,15 @@ public final class MockBackEnd implements AutoCloseable {
   }
 
   /**
-   * {@return what its device holds besides rings, for tests to fill in; outlives connections} It is
-   * closed with the back end.
+   * {@return its device's contents besides the rings, for tests to fill in} They are kept across
+   * connections, and closed with the back end.
    */
   public BackEndDevice device() {
     return setup.device();
   }
 
   /**
-   * {@return everything that it was told and did, over all connections} It stays readable when the
+   * {@return everything that it received and did, over all connections} It stays readable when the
    * back end is closed.
    */
   public BackEndRecord record() {
@@ -98,9 +99,9 @@ public final class MockBackEnd implements AutoCloseable {
   }
 
   /**
-   * Replaces the script of faults; messages are counted from here on.
+   * Replaces the script of faults. Messages are counted from now on.
    *
-   * @param faults what goes wrong; {@link Faults#none()} for nothing more
+   * @param faults the new script; {@link Faults#none()} ends all faults
    */
   public void arm(Faults faults) {
     loop.arm(faults);
@@ -108,8 +109,8 @@ public final class MockBackEnd implements AutoCloseable {
   }
 
   /**
-   * Says whether guest memory holds what the rings need; true at first. A ring that is started
-   * while it does not is written down as a breach of the rules.
+   * Sets whether guest memory holds what the rings need; true by default. Starting a ring while it
+   * is false is recorded as a breach of the rules.
    *
    * @param complete whether it does
    */
@@ -118,7 +119,7 @@ public final class MockBackEnd implements AutoCloseable {
   }
 
   /**
-   * {@return one ring as it is known now; empty while no front end is connected}
+   * {@return the current state of one ring; empty while no front end is connected}
    *
    * @param number from 0 to below {@link BackEndOffer#rings()}
    */
@@ -132,7 +133,8 @@ public final class MockBackEnd implements AutoCloseable {
   }
 
   /**
-   * {@return whether a ring was said to be big-endian; false while no front end is connected}
+   * {@return whether the front end has set a ring to big-endian; false while no front end is
+   * connected}
    *
    * @param ring its number, from 0
    */
@@ -141,13 +143,13 @@ public final class MockBackEnd implements AutoCloseable {
   }
 
   /**
-   * Asks the front end on the back end's own channel. Requests go out one after the other; this
-   * does not wait.
+   * Sends the front end a request on the back end's own channel. Requests are sent one at a time;
+   * this method does not wait.
    *
    * @param request what to ask
    * @param payload what to say there; nobody checks that it is the request's own
-   * @param descriptors travel along; stay the caller's
-   * @param needReply whether an answer is wanted; some requests have one anyway
+   * @param descriptors sent with the request; they stay the caller's
+   * @param needReply whether to ask for an answer; some requests have one anyway
    * @return the answer; without one complete as soon as it was sent. Fails with a {@link
    *     VhostException} when there is no channel, or it breaks
    */
@@ -160,8 +162,8 @@ public final class MockBackEnd implements AutoCloseable {
   }
 
   /**
-   * Asks with a header of any number and flags, sensible or not; an answer is waited for where the
-   * flags want one.
+   * Sends a request with any number and flags, valid or not. Waits for an answer if the flags ask
+   * for one.
    *
    * @param id the header's number
    * @param flags the header's flags, its version among them
@@ -176,7 +178,7 @@ public final class MockBackEnd implements AutoCloseable {
   }
 
   /**
-   * Asks many times, wants an answer each time, and reads none.
+   * Sends a request many times, asks for an answer each time, and reads none.
    *
    * @param request what to ask
    * @param payload what to say there, each time the same
@@ -189,7 +191,7 @@ public final class MockBackEnd implements AutoCloseable {
   }
 
   /**
-   * Changes the configuration space, and says so with CONFIG_CHANGE_MSG.
+   * Changes the configuration space and sends CONFIG_CHANGE_MSG.
    *
    * @param bytes as for {@link BackEndDevice#config(byte[])}
    * @return what the front end answers. Fails as {@link #askFrontEnd} does; the configuration space
@@ -204,7 +206,7 @@ public final class MockBackEnd implements AutoCloseable {
    * Offers a doorbell page of a ring, or takes it back.
    *
    * @param ring its number, 0 to 255
-   * @param page the file, the caller's; null takes the page back
+   * @param page the file, which stays the caller's; null takes the page back
    * @param offset where the page begins in the file, in bytes
    * @param length bytes to map
    * @return what the front end answers. Fails as {@link #askFrontEnd} does
@@ -218,7 +220,7 @@ public final class MockBackEnd implements AutoCloseable {
         true);
   }
 
-  // Without the lock: the thread may hold it while it waits for an answer of its own.
+  // This does not take the lock: the thread may hold it while it waits for an answer.
   private CompletableFuture<FrontEndAnswer> channel(
       Function<BackEndAsker, CompletableFuture<FrontEndAnswer>> what) {
     BackEndAsker asker = loop.asker();
@@ -229,21 +231,21 @@ public final class MockBackEnd implements AutoCloseable {
   }
 
   /**
-   * Ends as SIGKILL would: what is being answered is not answered any more, and all sockets are
-   * closed. Waits until nothing is left of it but the {@link #record()}; another one can be started
-   * in its place. Modelled hardware is waited for.
+   * Ends the back end as SIGKILL would: it answers no further message and closes all sockets. Waits
+   * for the thread, modelled hardware included. The {@link #record()} stays readable, and another
+   * back end can be started in its place.
    */
   public void crash() {
     close();
   }
 
-  /** Loses the front end's connection as a crash would; goes on listening. Returns at once. */
+  /** Closes the front end's connection as a crash would, and goes on listening. Returns at once. */
   public void hangUp() {
     loop.hangUpSoon();
     wake();
   }
 
-  /** Stops listening, closes everything, waits for the thread. A second time does nothing. */
+  /** Stops listening, closes everything, and waits for the thread. A second call does nothing. */
   @Override
   public void close() {
     synchronized (wakeLock) {
@@ -278,7 +280,7 @@ public final class MockBackEnd implements AutoCloseable {
     }
   }
 
-  /** What a back end shall be like. Everything has a default. */
+  /** Describes a back end. Everything has a default. */
   public static final class Builder {
     private final Path socket;
     private final DescriptorLedger ledger;
@@ -297,7 +299,7 @@ public final class MockBackEnd implements AutoCloseable {
     }
 
     /**
-     * Sets its name, for messages and its thread; the socket's file name at first.
+     * Sets its name, for messages and its thread. The default is the socket's file name.
      *
      * @param text the name; any will do
      * @return this
@@ -308,7 +310,7 @@ public final class MockBackEnd implements AutoCloseable {
     }
 
     /**
-     * Says what it offers and how it behaves; as the GENERIC personality does at first.
+     * Sets what it offers and how it behaves. The default is the GENERIC personality's offer.
      *
      * @param what the offer, its personality included
      * @return this
@@ -319,7 +321,7 @@ public final class MockBackEnd implements AutoCloseable {
     }
 
     /**
-     * Says what configuring it costs; nothing at first.
+     * Sets the prices of configuring it. By default everything is free.
      *
      * @param price the modelled prices
      * @return this
@@ -330,9 +332,9 @@ public final class MockBackEnd implements AutoCloseable {
     }
 
     /**
-     * Says where its frames go to and come from; nowhere at first.
+     * Sets the port that sends and receives its frames. By default it has none.
      *
-     * @param plug a port that stays the caller's; its wake-up is replaced
+     * @param plug the port, which stays the caller's; its wake-up is replaced
      * @return this
      */
     public Builder port(SwitchPort plug) {
@@ -341,7 +343,7 @@ public final class MockBackEnd implements AutoCloseable {
     }
 
     /**
-     * Says what it does wrong; nothing at first.
+     * Sets what it does wrong. By default it does nothing wrong.
      *
      * @param what the script, armed from the start
      * @return this
@@ -352,10 +354,10 @@ public final class MockBackEnd implements AutoCloseable {
     }
 
     /**
-     * Calls a front end that listens there, again whenever the connection has ended, instead of
-     * listening itself.
+     * Makes it connect to a front end instead of listening. It connects again whenever a connection
+     * has ended.
      *
-     * @param frontEnd the path of the front end's socket, at which nobody has to listen yet
+     * @param frontEnd the path of the front end's socket; the front end need not listen yet
      * @return this
      */
     public Builder connectsTo(Path frontEnd) {
@@ -364,11 +366,11 @@ public final class MockBackEnd implements AutoCloseable {
     }
 
     /**
-     * Uses a socket that somebody else has made, instead of listening at the path, which is a name
-     * for messages then: one that listens, whose file stays in the end, or a connection, of which
-     * there is only that one.
+     * Uses a socket that the caller made, instead of listening at the path. The path is then only a
+     * name for messages. The socket either listens, and its file is not deleted at the end; or it
+     * is a connection, and there is no other one.
      *
-     * @param socket the back end's from {@link #start} on, whatever comes of it
+     * @param socket the back end owns it from {@link #start} on, also when that fails
      * @return this
      */
     public Builder on(OwnedDescriptor socket) {
@@ -377,10 +379,10 @@ public final class MockBackEnd implements AutoCloseable {
     }
 
     /**
-     * Listens, or calls for the first time, on a thread that it starts.
+     * Starts the back end's thread, which listens or connects.
      *
-     * @return the caller's to close
-     * @throws VhostException when it cannot listen there, or what it was given is no such socket
+     * @return the back end, which the caller has to close
+     * @throws VhostException when it cannot listen there, or the given descriptor is no such socket
      */
     public MockBackEnd start() {
       EventFd wakeUp = EventFd.create(ledger, name + " wake-up");

@@ -5,9 +5,8 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One device's modelled hardware: keeps what was configured last and spends the price of each
- * difference by keeping the calling thread, as a driver that waits for its device would. Used by
- * one thread.
+ * One device's modelled hardware: it holds the last configuration, and delays the calling thread by
+ * the price of each difference, as a driver that waits for its device would. Used by one thread.
  */
 final class ModelledHardware {
   private final HardwareModel model;
@@ -45,8 +44,9 @@ final class ModelledHardware {
     while (left > 0) {
       LockSupport.parkNanos(this, left);
       if (Thread.interrupted()) {
-        // Nobody may cut a configuration short; the thread is stopped through its wake-up
-        // descriptor, not like this.
+        // A configuration always takes its whole time. The thread is stopped through its wake-up
+        // descriptor,
+        // not by an interrupt.
         continue;
       }
       left = nanos - (System.nanoTime() - start);

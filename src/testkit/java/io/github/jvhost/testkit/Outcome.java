@@ -9,15 +9,15 @@ import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.U64;
 import java.util.List;
 
-/** What a back end answers to one message, and what the message makes it do. Immutable. */
+/** A back end's answer to one message, and the effects of the message. Immutable. */
 public final class Outcome {
   /** The kinds of answer. */
   public enum Verdict {
-    /** Done: an acknowledgement of 0 where one was asked for. */
+    /** Success: an acknowledgement of 0 if one was asked for. */
     DONE,
     /** A reply with a payload, asked for or not. */
     ANSWERED,
-    /** An acknowledgement of 1 where one was asked for; otherwise it costs the connection. */
+    /** An acknowledgement of 1 if one was asked for; otherwise the connection is closed. */
     FAILED,
     /** The connection is closed without an answer. */
     HUNG_UP
@@ -42,7 +42,7 @@ public final class Outcome {
 
   /**
    * {@return the payload of the reply, for {@link Verdict#ANSWERED}; for {@link Verdict#FAILED} the
-   * form in which the request's own answer says so, if it has one, else {@link NoPayload#INSTANCE}}
+   * request's own answer for a failure, if it has one, else {@link NoPayload#INSTANCE}}
    */
   public Payload answer() {
     return answer;
@@ -58,7 +58,7 @@ public final class Outcome {
     return effects;
   }
 
-  /** {@return whether the message did what it asks for} */
+  /** {@return whether the message took effect} */
   public boolean tookEffect() {
     return verdict == Verdict.DONE || verdict == Verdict.ANSWERED;
   }
@@ -80,7 +80,7 @@ public final class Outcome {
   }
 
   /**
-   * A failure in the form that the request's own answer has for it: most are told by an
+   * Turns a failure into the request's own answer for it, if it has one. Most requests fail with an
    * acknowledgement only.
    */
   Outcome inAnswerTo(FrontEndRequest request) {

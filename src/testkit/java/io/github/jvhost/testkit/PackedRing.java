@@ -53,12 +53,12 @@ final class PackedRing implements DeviceRing {
   private short firstFlags;
 
   /**
-   * Where writes are marked.
+   * Receives the writes to guest memory.
    *
    * @param descriptors guest address of the descriptor ring
-   * @param marksDescriptors takes writes to it
-   * @param marksArea takes writes to the device area
-   * @param counts takes every write
+   * @param marksDescriptors receives writes to the descriptor ring
+   * @param marksArea receives writes to the device area
+   * @param counts receives every write
    */
   record Log(
       long descriptors, GuestWrites marksDescriptors, GuestWrites marksArea, GuestWrites counts) {}
@@ -112,7 +112,7 @@ final class PackedRing implements DeviceRing {
     int head = slot(peeked);
     int flags = (short) FLAGS.getAcquire(descriptors, at(head) + FLAGS_AT);
     boolean wrap = (peeked & WRAP) != 0;
-    // More than one lap ahead of what was used nothing can wait, whatever the guest writes.
+    // At most one lap can wait, whatever the guest writes.
     if (((flags & AVAIL) != 0) != wrap || ((flags & USED) != 0) == wrap || looked >= model.size) {
       return null;
     }
@@ -143,7 +143,8 @@ final class PackedRing implements DeviceRing {
     short flags =
         (short) ((length > 0 ? WRITE : 0) | ((model.nextUsed & WRAP) != 0 ? AVAIL | USED : 0));
     if (firstUsed < 0) {
-      // The guest looks at one descriptor after the other: it sees none of them before the first.
+      // The guest reads the descriptors in order: while the first is not written, it sees none of
+      // them.
       firstUsed = slot;
       firstFlags = flags;
     } else {
@@ -160,7 +161,7 @@ final class PackedRing implements DeviceRing {
   public void publish() {
     if (firstUsed >= 0) {
       FLAGS.setRelease(descriptors, at(firstUsed) + FLAGS_AT, firstFlags);
-      // Marked after the write: a page that is read between mark and write would be marked no more.
+      // The page is marked after the write. A mark before it could be cleared before the write.
       wroteDescriptor(firstUsed);
       firstUsed = -1;
     }
@@ -168,8 +169,9 @@ final class PackedRing implements DeviceRing {
 
   @Override
   public boolean wantsCall() {
-    // The flags must be visible before the guest's wish is read, or both sides could miss each
-    // other (virtio 1.2, 2.8.21.4). Without EVENT_IDX there is only yes and no.
+    // The flags must be visible before the guest's event flags are read, or both sides could miss
+    // each
+    // other (virtio 1.2, 2.8.21.4). Without EVENT_IDX the flags only say yes or no.
     VarHandle.fullFence();
     return (driverArea.get(U16, 2) & EVENT_FLAGS) != DISABLED;
   }

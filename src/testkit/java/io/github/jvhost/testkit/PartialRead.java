@@ -11,8 +11,8 @@ import java.io.IOException;
 import org.newsclub.net.unix.FileDescriptorCast;
 
 /**
- * Takes the beginning of a message off a socket, as a back end does that dies while it reads. The
- * message's descriptors are closed by the kernel: nobody asks it for them.
+ * Reads the beginning of a message from a socket, like a back end that crashes while it reads. The
+ * kernel closes the message's descriptors, because this class does not receive them.
  */
 final class PartialRead {
   private final int socket;
@@ -21,18 +21,18 @@ final class PartialRead {
     this.socket = socket;
   }
 
-  /** Takes so many bytes of the header. */
+  /** Reads a number of bytes of the header. */
   int header(int bytes, Deadline deadline) {
     return take(bytes, deadline).length;
   }
 
-  /** Takes the header and half of the payload that it announces. */
+  /** Reads the header and half of the payload that it announces. */
   int halfOfThePayload(Deadline deadline) {
     Header header = Header.decode(Unpooled.wrappedBuffer(take(Header.SIZE, deadline)));
     return Header.SIZE + take(header.size() / 2, deadline).length;
   }
 
-  // The socket stays its connection's: a stream without a path of its own closes nothing.
+  // The connection keeps the socket: closing this stream does not close the descriptor.
   private byte[] take(int count, Deadline deadline) {
     byte[] bytes = new byte[count];
     int at = 0;

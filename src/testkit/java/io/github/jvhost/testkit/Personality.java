@@ -1,8 +1,8 @@
 package io.github.jvhost.testkit;
 
 /**
- * How one known back end behaves where the specification leaves room, as plain data: what it reads
- * when, what makes it touch a ring, and what it forgets. The constants follow the sources of the
+ * How one known back end behaves where the specification leaves a choice: when it reads the used
+ * index, what starts a ring, and what it forgets at a stop. The constants follow the sources of the
  * back ends that they are named after; {@link #GENERIC} follows the text of the specification.
  */
 public enum Personality {
@@ -29,7 +29,10 @@ public enum Personality {
       Traits.ENABLES_AT_KICK,
       Traits.DROPS_RINGS_WITHOUT_MQ),
 
-  /** QEMU's libvhost-user: every told kick starts its ring; legacy drivers are refused. */
+  /**
+   * QEMU's libvhost-user: every kick eventfd that is sent starts its ring; legacy drivers are
+   * refused.
+   */
   LIBVHOST_USER(
       Start.KICK,
       IndexRead.AT_ADDRESS,
@@ -48,11 +51,11 @@ public enum Personality {
       Traits.HANGS_UP_ON_UNKNOWN),
 
   /**
-   * The devices of crosvm: GET_VRING_BASE gives back a ring as it was before anything was told of
-   * it, and a kick needs a call. Read from its {@code vhost_user_backend/handler.rs}: {@code
-   * get_vring_base} calls {@code Vring::reset}, which drops doorbell, enable and the whole queue
-   * configuration; {@code set_vring_kick} activates the queue at once, and refuses without a
-   * doorbell or a descriptor. Of a ring that does not run, the answer is 0.
+   * The devices of crosvm: GET_VRING_BASE resets a ring completely, and a kick needs a call. Read
+   * from its {@code vhost_user_backend/handler.rs}: {@code get_vring_base} calls {@code
+   * Vring::reset}, which drops doorbell, enable and the whole queue configuration; {@code
+   * set_vring_kick} activates the queue at once, and refuses without a doorbell or a descriptor.
+   * For a ring that does not run, the answer is 0.
    */
   CROSVM(
       Start.KICK,
@@ -78,8 +81,8 @@ public enum Personality {
       Traits.HANGS_UP_ON_UNKNOWN),
 
   /**
-   * NVIDIA's VFE, a DPDK fork in front of vDPA hardware: the used index in guest memory is the
-   * truth at DRIVER_OK.
+   * NVIDIA's VFE, a DPDK fork in front of vDPA hardware: the used index in guest memory replaces
+   * both indexes at DRIVER_OK.
    */
   VFE(
       Start.DEVICE_READY,
@@ -97,52 +100,52 @@ public enum Personality {
       Traits.INDEX_AT_DRIVER_OK,
       Traits.FORGETS_DRIVER_OK);
 
-  /** What makes a back end touch a ring whose size and addresses it knows. */
+  /** What starts a ring whose size and addresses the back end knows. */
   public enum Start {
-    /** The kick, with or without a descriptor. Where PRESETUP was negotiated, DRIVER_OK as well. */
+    /** The kick, with or without a descriptor. If PRESETUP was negotiated, DRIVER_OK as well. */
     KICK,
     /** A kick with a descriptor, and the ring is enabled. */
     KICK_AND_ENABLE,
     /**
-     * Rings 0 and 1 both translated, kick and call told and enabled; DRIVER_OK where STATUS was
-     * negotiated. So GET_VRING_BASE of ring 0 or 1 stops every ring.
+     * Rings 0 and 1 both have translated addresses, a kick and a call, and are enabled; DRIVER_OK
+     * too if STATUS was negotiated. So GET_VRING_BASE of ring 0 or 1 stops every ring.
      */
     DEVICE_READY
   }
 
   /** When the used index of a split ring is read from guest memory. */
   enum IndexRead {
-    /** The moment SET_VRING_ADDR is told. */
+    /** When SET_VRING_ADDR arrives. */
     AT_ADDRESS,
-    /** The moment SET_VRING_KICK is told, or SET_VRING_ADDR on an enabled ring. */
+    /** When SET_VRING_KICK arrives, or SET_VRING_ADDR for an enabled ring. */
     AT_KICK,
     /** When the ring is started. */
     AT_START
   }
 
-  /** What the used index that was read overwrites. */
+  /** Which indexes the used index from guest memory replaces. */
   public enum IndexRule {
-    /** Nothing, it is not even read: what SET_VRING_BASE said holds. */
+    /** None. It is not read, and the base of SET_VRING_BASE stays. */
     NOTHING,
     /** Only the next used index. */
     USED_ONLY,
-    /** The next avail index too, whatever SET_VRING_BASE said before. */
+    /** The next avail index too, whatever SET_VRING_BASE has set. */
     BOTH
   }
 
-  /** What one GET_VRING_BASE makes a back end forget about that ring, besides stopping it. */
+  /** What a back end forgets of a ring when GET_VRING_BASE stops it. */
   enum Forgets {
     /** Only the kick: a new one is needed to start the ring again. */
     KICK,
     /** The kick and the call. */
     KICK_CALL,
     /**
-     * The kick, the call, the addresses, and what SET_VRING_NUM made. DPDK 22.11 frees its shadow
-     * ring and its batch of copies there and keeps the number: a ring that is started again without
-     * SET_VRING_NUM crashes the switch at its first packet.
+     * The kick, the call, the addresses, and what SET_VRING_NUM allocated. DPDK 22.11 frees its
+     * shadow ring and its batch of copies there and keeps the number. A ring that is started again
+     * without SET_VRING_NUM crashes the switch at its first packet.
      */
     KICK_CALL_ADDRESS_SIZE,
-    /** All that was told of the ring, its size, base and enable included. */
+    /** Everything, size, base and enable included. */
     EVERYTHING
   }
 
@@ -187,7 +190,7 @@ public enum Personality {
     this.traits = bits;
   }
 
-  /** {@return what makes it touch a ring} */
+  /** {@return what starts a ring} */
   public Start start() {
     return start;
   }
@@ -197,24 +200,22 @@ public enum Personality {
     return indexRead;
   }
 
-  /** {@return what the used index that it read overwrites} */
+  /** {@return which indexes the used index from guest memory replaces} */
   public IndexRule indexRule() {
     return indexRule;
   }
 
-  /** {@return what GET_VRING_BASE makes it forget} */
+  /** {@return what it forgets at GET_VRING_BASE} */
   Forgets forgets() {
     return forgets;
   }
 
-  /**
-   * {@return whether it can be asked for PRESETUP at all, in a dialect that has a number for it}
-   */
+  /** {@return whether it supports PRESETUP in a dialect that has a number for it} */
   public boolean knowsPresetup() {
     return has(Traits.KNOWS_PRESETUP);
   }
 
-  /** {@return whether the original offers STATUS, and this one therefore by default} */
+  /** {@return whether the original offers STATUS; the mock then offers it by default} */
   public boolean offersStatus() {
     return has(Traits.OFFERS_STATUS);
   }
@@ -225,8 +226,8 @@ public enum Personality {
   }
 
   /**
-   * {@return whether an acknowledgement goes out before a started device is configured} It then
-   * says nothing about that.
+   * {@return whether it sends the acknowledgement before it configures a started device} The
+   * acknowledgement then does not show whether that succeeded.
    */
   boolean acknowledgesFirst() {
     return has(Traits.ACKNOWLEDGES_FIRST);
@@ -240,14 +241,14 @@ public enum Personality {
     return has(Traits.KEEPS_EQUAL_MEMORY);
   }
 
-  /** {@return whether features without MQ make it forget all rings but 0 and 1} */
+  /** {@return whether it forgets all rings but 0 and 1 when it receives features without MQ} */
   boolean dropsRingsWithoutMq() {
     return has(Traits.DROPS_RINGS_WITHOUT_MQ);
   }
 
   /**
-   * {@return whether ring addresses outside the memory table are acknowledged with success, and
-   * only never used}
+   * {@return whether it acknowledges ring addresses outside the memory table with success, and then
+   * never uses them}
    */
   boolean toleratesForeignAddress() {
     return has(Traits.TOLERATES_FOREIGN_ADDRESS);
@@ -273,14 +274,14 @@ public enum Personality {
     return has(Traits.REFUSES_LEGACY);
   }
 
-  /** {@return whether a call descriptor is signalled once as soon as it is told} */
+  /** {@return whether it signals a call eventfd once as soon as it receives it} */
   boolean signalsNewCall() {
     return has(Traits.SIGNALS_NEW_CALL);
   }
 
   /**
-   * {@return whether an unknown message costs the connection even when an acknowledgement was asked
-   * for}
+   * {@return whether it closes the connection at an unknown message even if an acknowledgement was
+   * asked for}
    */
   boolean hangsUpOnUnknown() {
     return has(Traits.HANGS_UP_ON_UNKNOWN);
@@ -299,7 +300,10 @@ public enum Personality {
     return has(Traits.STOPPED_BASE_IS_ZERO);
   }
 
-  /** {@return whether rings 0 and 1 are enabled before anybody says so, and after each stop} */
+  /**
+   * {@return whether rings 0 and 1 are enabled at first and after each stop, without
+   * SET_VRING_ENABLE}
+   */
   boolean enablesFirstPair() {
     return has(Traits.ENABLES_FIRST_PAIR);
   }

@@ -11,9 +11,9 @@ import org.jspecify.annotations.Nullable;
  * @param nanos when it had arrived, on the clock of {@link System#nanoTime()}
  * @param connection on which connection, counted from 1
  * @param id the number on the wire
- * @param request what the number means in the back end's dialect, null when nothing
+ * @param request what the number means in the back end's dialect, or null if it is unknown
  * @param flags the header's flags
- * @param payload decoded; opaque where the bytes did not fit the request's layout
+ * @param payload decoded; opaque if the bytes did not fit the request's layout
  * @param descriptors how many descriptors came along
  */
 public record RecordedMessage(
@@ -29,7 +29,7 @@ public record RecordedMessage(
     return (flags & Header.NEED_REPLY) != 0;
   }
 
-  /** {@return the request's name, or "request 77" where the number means nothing} */
+  /** {@return the request's name, or "request 77" if the number is unknown} */
   public String name() {
     return request == null ? "request " + id : request.name();
   }

@@ -8,30 +8,33 @@ import org.jspecify.annotations.Nullable;
  * RingView}.
  */
 final class RingModel {
-  /** What was told of a notifier. */
+  /** What the front end sent for a notifier. */
   enum Notifier {
     UNKNOWN,
     WITHOUT_DESCRIPTOR,
     WITH_DESCRIPTOR
   }
 
-  /** The half of a packed ring's base: slot 0, and the wrap counter as it begins. */
+  /** One half of a packed ring's first base: slot 0, and the initial wrap counter. */
   private static final int PACKED_START = 1 << 15;
 
   final int number;
 
-  /** Whether the ring is packed, as the features say. */
+  /** True if the features make the ring packed. */
   boolean packed;
 
-  /** Whether the used half of a packed base is told truly, or left zero. */
-  boolean tellsUsed;
+  /**
+   * True if the answer to GET_VRING_BASE has the used half of a packed base; false if that half is
+   * zero.
+   */
+  boolean reportsUsed;
 
   int size;
 
   /** Split: free running, 16 bits. Packed: 15 bits of slot, and bit 15 the wrap counter. */
   int base;
 
-  /** Of the same form. */
+  /** In the same form as {@link #base}. */
   int nextUsed;
 
   @Nullable VringAddress address;
@@ -41,17 +44,17 @@ final class RingModel {
   boolean enabled;
   boolean started;
 
-  /** Whether it was noted that the ring has all that starts it but a size. */
+  /** True if it was recorded that the ring lacks only a size to start. */
   boolean missesSize;
 
-  /** Set at a start, until the guest was asked to notify. */
-  boolean fresh;
+  /** Set at a start, until the device has asked the guest for kicks. */
+  boolean asksForKicks;
 
   RingModel(int number) {
     this.number = number;
   }
 
-  /** DPDK's test for a ring that may be part of a running device. */
+  /** Returns true if DPDK counts the ring as ready. */
   boolean ready() {
     return size > 0 && readyButForSize();
   }
@@ -64,7 +67,10 @@ final class RingModel {
     return size > 0 && translated;
   }
 
-  /** The features say what kind of ring it is: with another kind it begins anew. */
+  /**
+   * Sets the kind of ring that the features ask for. If the kind changes, the ring's position is
+   * reset.
+   */
   void isPacked(boolean now) {
     if (packed != now) {
       packed = now;
@@ -77,9 +83,9 @@ final class RingModel {
     nextUsed = base;
   }
 
-  /** The base as GET_VRING_BASE tells it. */
+  /** The base as the answer to GET_VRING_BASE has it. */
   int wholeBase() {
-    return packed && tellsUsed ? base | nextUsed << 16 : base;
+    return packed && reportsUsed ? base | nextUsed << 16 : base;
   }
 
   void forgetAll() {

@@ -10,21 +10,23 @@ final class RingNotifiers implements AutoCloseable {
   private @Nullable EventFd call;
 
   /**
-   * Set once a kick was seen, on the eventfd or as a message, until everything that waits in the
-   * ring was taken.
+   * Set when a kick was seen, on the eventfd or as a message, until all chains in the ring were
+   * taken.
    */
   boolean kicked;
 
-  /** Set when the guest wrote nonsense: the ring is left alone until it is started again. */
+  /**
+   * Set when the ring's contents were invalid. The ring is not served until it is started again.
+   */
   boolean broken;
 
-  /** Replaces the kick; the descriptor is this object's from here on, null means none. */
+  /** Replaces the kick. This object owns the descriptor from now on; null means none. */
   void kick(@Nullable OwnedDescriptor descriptor) {
     closeKick();
     kick = descriptor == null ? null : EventFd.adopt(descriptor);
   }
 
-  /** Replaces the call; the descriptor is this object's from here on, null means none. */
+  /** Replaces the call. This object owns the descriptor from now on; null means none. */
   void call(@Nullable OwnedDescriptor descriptor) {
     closeCall();
     call = descriptor == null ? null : EventFd.adopt(descriptor);

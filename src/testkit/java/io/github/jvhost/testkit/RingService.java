@@ -33,7 +33,7 @@ final class RingService {
   /** One writable or readable piece of guest memory. */
   private record Piece(long guestAddress, MemorySegment bytes) {}
 
-  /** A chain that a frame is in or goes into, and where its pieces are. */
+  /** A chain that holds or receives a frame, and its pieces. */
   private record Place(DeviceRing.Chain chain, List<Piece> pieces, long capacity) {}
 
   RingService(BackEndSession session, SwitchPort port, BackEndRecord record) {
@@ -44,10 +44,11 @@ final class RingService {
   }
 
   /**
-   * Takes what waits in a TX ring.
+   * Takes the waiting chains from a TX ring.
    *
-   * @return whether more may wait than one turn takes
-   * @throws VhostException when the guest wrote nonsense; what was taken before is used up properly
+   * @return true if more chains may wait than one call takes
+   * @throws VhostException when the ring's contents are invalid; the chains taken before that are
+   *     used as usual
    */
   boolean transmit(RingModel ring) {
     DeviceRing device = lookUp(ring);
@@ -69,7 +70,9 @@ final class RingService {
     return taken == MAX_BATCH;
   }
 
-  /** Takes back what a device before this one may have said: that it looks into the ring itself. */
+  /**
+   * Asks the guest for kicks. A previous device may have disabled them because it polled the ring.
+   */
   void askForKicks(RingModel ring) {
     lookUp(ring).askForKicks();
   }
@@ -103,9 +106,9 @@ final class RingService {
   }
 
   /**
-   * Puts a frame into an RX ring, or counts it as dropped when there is no room.
+   * Puts a frame into an RX ring, or counts it as dropped if there is no room.
    *
-   * @throws VhostException when the guest wrote nonsense
+   * @throws VhostException when the ring's contents are invalid
    */
   void receive(RingModel ring, byte[] frame) {
     DeviceRing device = lookUp(ring);
@@ -132,7 +135,10 @@ final class RingService {
     finish(ring, device, places.size());
   }
 
-  /** The chains that hold so many bytes; none where they do not. Nothing is taken yet. */
+  /**
+   * Returns chains with room for this many bytes, or none if the ring has not enough. Takes no
+   * chain.
+   */
   private List<Place> room(RingModel ring, DeviceRing device, int bytes) {
     boolean merges = NetFeature.MRG_RXBUF.in(state.features());
     List<Place> places = new ArrayList<>();
@@ -152,7 +158,7 @@ final class RingService {
     return List.of();
   }
 
-  /** Looks a chain up whose descriptors must all be writable, or all readable. */
+  /** Looks up the pieces of a chain whose descriptors must all be writable, or all readable. */
   private Place place(RingModel ring, DeviceRing.Chain chain, boolean writable) {
     List<Piece> pieces = new ArrayList<>(2);
     long capacity = 0;
@@ -207,8 +213,9 @@ final class RingService {
   }
 
   /**
-   * The descriptors of a packed ring are guest memory as any other: they are logged with the data,
-   * and the told address is the device area's. DPDK takes that address for the descriptors'.
+   * Returns where writes to a packed ring are logged. Writes to descriptors are logged like data,
+   * and the log address that was sent is the device area's. DPDK uses that address for the
+   * descriptors.
    */
   private PackedRing.Log packedLog(RingModel ring) {
     VringAddress told = ring.address;

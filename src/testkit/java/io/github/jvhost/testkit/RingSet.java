@@ -39,8 +39,9 @@ final class RingSet {
     this.memory = memory;
     this.usedIndexes = usedIndexes;
     for (RingModel ring : rings) {
-      // DPDK keeps no used half of a packed base: it is zero when the ring is asked for it.
-      ring.tellsUsed = !personality.baseSetsUsed();
+      // DPDK does not keep the used half of a packed base: its answer to GET_VRING_BASE has zero
+      // there.
+      ring.reportsUsed = !personality.baseSetsUsed();
       ring.enabled = isEnabledUntold(ring);
     }
   }
@@ -86,7 +87,7 @@ final class RingSet {
         yield Outcome.done();
       }
       case VRING_KICK -> {
-        // A ring that is kicked by messages has no kick descriptor, told or not.
+        // A ring that is kicked by messages needs no SET_VRING_KICK.
         if (ring.kick == RingModel.Notifier.UNKNOWN) {
           takeNotifier(FrontEndRequest.SET_VRING_KICK, ring, false);
         }
@@ -118,7 +119,7 @@ final class RingSet {
     return personality.enablesFirstPair() && ring.number < 2;
   }
 
-  /** Forgets everything of all rings from this one on. */
+  /** Resets all rings from this one on. */
   void forgetAllFrom(int first) {
     for (int i = first; i < rings.length; i++) {
       forget(rings[i], true);
@@ -126,7 +127,7 @@ final class RingSet {
     }
   }
 
-  /** Forgets the kick, and the call where asked for. */
+  /** Forgets the kick, and if {@code call} also the call. */
   private void forget(RingModel ring, boolean call) {
     ring.kick = RingModel.Notifier.UNKNOWN;
     ring.call = call ? RingModel.Notifier.UNKNOWN : ring.call;
@@ -184,7 +185,7 @@ final class RingSet {
         }
       }
       default -> {
-        // SET_VRING_ERR: kept by nobody, rings report nothing.
+        // SET_VRING_ERR: the back end does not use it.
       }
     }
     return Outcome.done();
@@ -194,7 +195,7 @@ final class RingSet {
     return NetFeature.RING_PACKED.in(state.features());
   }
 
-  /** Memory has changed: rings that were translated are looked up again. */
+  /** Translates the addresses of rings again after a change of memory. */
   void retranslate() {
     for (RingModel ring : rings) {
       if (ring.translated) {
@@ -233,7 +234,7 @@ final class RingSet {
       return;
     }
     int used = usedIndexes.applyAsInt(ring.number) & 0xffff;
-    // Where BASE sets both indexes, an expected used index means that BASE may stand.
+    // If BASE sets both indexes and the used index is the expected one, BASE stays.
     boolean surprise = used != expected || !personality.baseSetsUsed();
     ring.nextUsed = used;
     if (surprise && personality.indexRule() == Personality.IndexRule.BOTH) {
@@ -241,7 +242,7 @@ final class RingSet {
     }
   }
 
-  /** Derives which rings run after a message, and what hardware has to hold for that. */
+  /** Derives which rings run after a message, and what the hardware then has to hold. */
   void settle(FrontEndRequest request, boolean driverOkCame) {
     if (request == FrontEndRequest.SET_FEATURES) {
       for (RingModel ring : rings) {
@@ -292,7 +293,8 @@ final class RingSet {
     boolean kicked = ring.kick != RingModel.Notifier.UNKNOWN;
     return switch (personality.start()) {
       case KICK -> {
-        // A back end with PRESETUP fronts hardware: it has to hold its rings until the final start.
+        // A back end with PRESETUP drives hardware: it must not start its rings before the final
+        // start.
         boolean held = state.holdsRingsUntilStart() && !deviceRuns;
         yield ring.translated && kicked && !held;
       }
@@ -307,8 +309,8 @@ final class RingSet {
   }
 
   /**
-   * A real back end starts such a ring, with a size of its own, and serves nonsense or crashes.
-   * Here it does not run, and the breach is noted once.
+   * A real back end starts such a ring with a wrong size, and reads invalid data or crashes. The
+   * mock does not start it, and records the breach once.
    */
   private void noteMissingSize(RingModel ring, boolean deviceRuns) {
     boolean missing = ring.size == 0 && mayRunButForSize(ring, deviceRuns);
@@ -320,7 +322,7 @@ final class RingSet {
 
   private void start(RingModel ring) {
     ring.started = true;
-    ring.fresh = true;
+    ring.asksForKicks = true;
     if (personality.indexRead() == Personality.IndexRead.AT_START) {
       readUsedIndex(ring, ring.nextUsed);
     }
@@ -328,8 +330,8 @@ final class RingSet {
   }
 
   /**
-   * What hardware shall hold: only rings that are described and enabled; on a running device only
-   * those that run.
+   * What the hardware has to hold: only rings that have addresses and are enabled; on a running
+   * device only those that run.
    */
   HardwareImage image(boolean running) {
     List<HardwareImage.Ring> image = new ArrayList<>();
@@ -338,7 +340,7 @@ final class RingSet {
       if (address == null || !ring.described() || !ring.enabled || (running && !ring.started)) {
         continue;
       }
-      // NVIDIA's driver presets every ring at index 0, whatever base was told.
+      // NVIDIA's driver presets every ring at index 0, whatever base was sent.
       int index = !running && personality.readsIndexAtDriverOk() ? 0 : ring.base;
       image.add(
           new HardwareImage.Ring(

@@ -13,12 +13,12 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The signals of one connection's rings: kick, call and err, each an eventfd or, where in-band
- * notifications were negotiated and no descriptor was told, a message. Used by one thread.
+ * The signals of one connection's rings: kick, call and err. Each is an eventfd, or a message if
+ * in-band notifications were negotiated and no descriptor was sent. Used by one thread.
  *
  * <pre>
- *   VRING_KICK --> an eventfd of our own, which the ring's owner polls as if the front end had told it
- *   call, err  --> the descriptor that was told, or VRING_CALL, VRING_ERR on the back end's channel
+ *   VRING_KICK --> an eventfd of our own, which the ring's owner polls as if the front end had sent it
+ *   call, err  --> the descriptor that was sent, or VRING_CALL, VRING_ERR on the back end's channel
  * </pre>
  */
 final class RingSignals implements AutoCloseable {
@@ -52,7 +52,10 @@ final class RingSignals implements AutoCloseable {
     return notifiers[ring];
   }
 
-  /** A notifier was told; a descriptor that is kept is taken out of the list. */
+  /**
+   * Handles a message that sets a kick, call or err. Removes a descriptor that it keeps from the
+   * list.
+   */
   void told(FrontEndRequest request, int ring, List<OwnedDescriptor> descriptors) {
     OwnedDescriptor descriptor = descriptors.isEmpty() ? null : descriptors.removeFirst();
     switch (request) {
@@ -87,7 +90,7 @@ final class RingSignals implements AutoCloseable {
   void started(int ring, boolean polls) {
     notifiers[ring].broken = false;
     brokenSeen[ring] = false;
-    // A poll mode driver looks into a ring by itself; all others wait for the first kick.
+    // A poll mode driver reads a ring without a kick; all others wait for the first kick.
     notifiers[ring].kicked = polls || notifiers[ring].kick() == null;
   }
 
@@ -113,7 +116,7 @@ final class RingSignals implements AutoCloseable {
     }
   }
 
-  /** Rings were looked at: says of each that was given up that it was. */
+  /** Called after rings were served. Signals err for each ring that was given up. */
   void served() {
     for (int ring = 0; ring < notifiers.length; ring++) {
       if (notifiers[ring].broken && !brokenSeen[ring]) {

@@ -9,16 +9,16 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * One look at all rings of a device: takes from kicked TX rings, and spreads arrived frames over RX
- * rings.
+ * Serves all rings of a device once: takes chains from kicked TX rings, and spreads arrived frames
+ * over RX rings.
  */
 final class RingTurn {
-  /** Frames that one turn delivers, so that a flood never keeps messages waiting. */
+  /** The most frames that one turn delivers, so that a flood of frames does not delay messages. */
   private static final int MAX_ARRIVALS = 256;
 
   /**
-   * The Ethernet addresses, and in an IPv4 frame the two IP addresses: what keeps a flow in one
-   * ring.
+   * The bytes that select a flow's ring: the Ethernet addresses, and in an IPv4 frame the two IP
+   * addresses.
    */
   private static final int FLOW_BYTES = 34;
 
@@ -37,7 +37,7 @@ final class RingTurn {
     this.service = new RingService(session, port, record);
   }
 
-  /** Whether something is known to wait that no descriptor will report. */
+  /** Returns true if chains or frames wait that no descriptor will report. */
   boolean hasMore() {
     if (moreArrivals) {
       return true;
@@ -50,7 +50,7 @@ final class RingTurn {
     return false;
   }
 
-  /** Takes up the kicks that a wait reported. */
+  /** Marks the rings whose kicks a wait reported. */
   void noteKicks(Watch watch) {
     for (int i = 1; i < state.offer().rings(); i += 2) {
       EventFd kick = session.notifiers(i).kick();
@@ -74,10 +74,10 @@ final class RingTurn {
       }
       RingModel ring = state.model(i);
       try {
-        if (ring.fresh) {
-          // Whoever served the ring before may have polled it.
+        if (ring.asksForKicks) {
+          // The previous back end may have polled the ring and disabled kicks.
           service.askForKicks(ring);
-          ring.fresh = false;
+          ring.asksForKicks = false;
         }
         if (notifiers.kicked || notifiers.kick() == null) {
           notifiers.kicked = service.transmit(ring);
@@ -129,11 +129,12 @@ final class RingTurn {
     record.note("gave up ring " + ring + ": " + why.getMessage());
   }
 
-  /** What the thread waits for between two turns. */
+  /** The descriptors that the thread waits for between two turns. */
   static final class Watch implements AutoCloseable {
     private static final long IDLE_NANOS = 1_000_000_000L;
-    // A ring without a kick descriptor is polled: often enough for a ping, rarely enough for a
-    // small machine.
+    // The interval at which a ring without a kick descriptor is polled: short enough for a ping,
+    // and long
+    // enough for a small machine.
     private static final long POLLED_NANOS = 200_000L;
 
     private final Poller poller;
@@ -197,7 +198,7 @@ final class RingTurn {
       return hangUpAt >= 0 && poller.ready(hangUpAt) != 0;
     }
 
-    /** The kicks that the last wait reported, by ring. */
+    /** Returns true if the last wait reported a kick of this ring. */
     boolean kicked(int ring) {
       return kickAt[ring] >= 0 && poller.ready(kickAt[ring]) != 0;
     }

@@ -34,7 +34,7 @@ final class SessionMemory implements AutoCloseable {
     }
   }
 
-  /** Rings were looked at: tells who listens that pages were marked. */
+  /** Called after rings were served. Signals the eventfd of SET_LOG_FD if pages were marked. */
   void served() {
     if (marked && logChanged != null) {
       logChanged.signal();
@@ -51,8 +51,8 @@ final class SessionMemory implements AutoCloseable {
   }
 
   /**
-   * Maps first, since the state may look into the new memory at once; undone where the state
-   * refuses.
+   * Maps the new table first, because the state may read the new memory at once. Undoes this if the
+   * state refuses the message.
    */
   Outcome replace(
       FrontEndRequest request, MemoryTablePayload table, List<OwnedDescriptor> descriptors) {
@@ -81,7 +81,7 @@ final class SessionMemory implements AutoCloseable {
         : outcome;
   }
 
-  /** Postcopy: the front end has to know at which addresses pages will be missed. */
+  /** In postcopy the answer has the addresses at which the back end will miss pages. */
   private MemoryRegionPayload withBase(MemoryRegionPayload region) {
     var bytes = memory.atGuest(region.guestAddress(), region.size());
     long base = bytes == null ? 0 : bytes.address();

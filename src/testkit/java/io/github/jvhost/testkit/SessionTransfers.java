@@ -10,8 +10,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What goes back and forth as a descriptor on one connection: in-flight regions, the pipe of the
- * device's state, shared objects, page faults. Used by one thread.
+ * What one connection exchanges as descriptors: in-flight regions, the pipe of the device's state,
+ * shared objects, page faults. Used by one thread.
  */
 final class SessionTransfers implements AutoCloseable {
   private final BackEndState state;
@@ -30,13 +30,13 @@ final class SessionTransfers implements AutoCloseable {
   }
 
   void inflightMade(InflightLayout layout, List<OwnedDescriptor> outgoing) {
-    // The front end owns the regions: this back end uses them once they have come back.
+    // The front end owns the regions. This back end uses them when SET_INFLIGHT_FD sends them back.
     try (MemoryFile file = MemoryFile.create(ledger, "in-flight regions", layout.bytes())) {
       outgoing.add(file.descriptor().duplicate());
     }
   }
 
-  /** Takes regions up. */
+  /** Maps the regions and uses them from now on. */
   void inflightTaken(InflightLayout layout, long offset, OwnedDescriptor file) {
     BackEndInflight next = BackEndInflight.map(layout, offset, file);
     closeInflight();
@@ -56,10 +56,10 @@ final class SessionTransfers implements AutoCloseable {
   }
 
   /**
-   * Moves the state.
+   * Starts a transfer of the device's state.
    *
-   * @param told what the front end sent; from here on this object's
-   * @param outgoing takes the front end's end of a pipe of our own
+   * @param told the front end's pipe; this object owns it from now on
+   * @param outgoing receives the front end's end if the back end creates the pipe
    */
   void stateBegun(
       Effect.StateTransferBegun begun, OwnedDescriptor told, List<OwnedDescriptor> outgoing) {
@@ -75,7 +75,7 @@ final class SessionTransfers implements AutoCloseable {
     stream = BackEndStateStream.begin(device, record, begun.direction(), ours);
   }
 
-  /** Whether the transfer that was begun last went well. */
+  /** Waits for the last transfer to end. Returns true if it succeeded. */
   boolean stateIsWell() {
     return stream != null && stream.isWell();
   }
@@ -88,8 +88,8 @@ final class SessionTransfers implements AutoCloseable {
   }
 
   /**
-   * An eventfd stands in for the userfaultfd, which not every kernel gives to everybody. It is
-   * never readable: nothing here misses a page.
+   * Sends an eventfd in place of a userfaultfd, which some kernels refuse to unprivileged
+   * processes. It never becomes readable, because no page is ever missing here.
    */
   void postcopyAdvised(List<OwnedDescriptor> outgoing) {
     outgoing.add(EventFd.create(ledger, "page faults").descriptor());

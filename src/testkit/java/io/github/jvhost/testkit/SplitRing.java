@@ -63,7 +63,7 @@ final class SplitRing implements DeviceRing {
   /**
    * Looks the ring up.
    *
-   * @param log where writes to the used ring are marked; only if the ring's addresses ask for it
+   * @param log receives the writes to the used ring if the ring's addresses ask for it
    * @param writes counts every write
    * @throws io.github.jvhost.VhostException when a part is not in memory or not aligned
    */
@@ -102,7 +102,7 @@ final class SplitRing implements DeviceRing {
     return chain;
   }
 
-  /** How many chains wait behind those that were taken. */
+  /** Returns how many chains the driver has posted that were not taken yet. */
   private int waiting() {
     int index = (short) INDEX.getAcquire(available, 2L) & 0xffff;
     int waiting = index - model.base & 0xffff;
@@ -168,7 +168,7 @@ final class SplitRing implements DeviceRing {
     }
   }
 
-  /** The index field of the used ring as it stands in memory. */
+  /** Returns the index field of the used ring from guest memory. */
   int usedIndex() {
     return (short) INDEX.getAcquire(used, 2L) & 0xffff;
   }

@@ -3,7 +3,7 @@ package io.github.jvhost.testkit;
 import io.github.jvhost.testkit.net.SwitchPort;
 import org.jspecify.annotations.Nullable;
 
-/** The port of a back end that no switch was given to: frames go nowhere and none arrive. */
+/** The port of a back end without a switch: it drops all frames and delivers none. */
 final class UnpluggedPort implements SwitchPort {
   @Override
   public String name() {
@@ -12,7 +12,7 @@ final class UnpluggedPort implements SwitchPort {
 
   @Override
   public void transmit(byte[] frame) {
-    // There is no switch.
+    // The frame is dropped.
   }
 
   @Override
@@ -37,6 +37,6 @@ final class UnpluggedPort implements SwitchPort {
 
   @Override
   public void close() {
-    // Nothing is held.
+    // There is nothing to close.
   }
 }

@@ -1,8 +1,8 @@
 /**
  * The mock back end that this project publishes: a vhost-user back end on a real socket that serves
- * the rings of a virtio-net device for real, behaves like the back end that it is told to imitate,
- * spends the time that hardware would need (modelled), does wrong what it is told to do wrong, and
- * writes down everything that it was told.
+ * the rings of a virtio-net device. It behaves like the back end that its personality names, takes
+ * the time that hardware would need (modelled), makes the scripted faults, and records everything
+ * that it receives.
  *
  * <pre>
  *   front end ==socket==> MockBackEnd (one thread) --> Faults: answer late, wrong, short or not at all
@@ -11,7 +11,7 @@
  *       |                   |                |                                    |
  *       |                   |                +--> FrontEndRules: RuleBreach       +--> ModelledHardware (time)
  *       |                   |                                                     +--> SessionMemory (mappings, log)
- *       |                   +--> BackEndRecord (what was told, charged, dropped)  +--> SessionTransfers (in-flight
+ *       |                   +--> BackEndRecord (what was received, charged, dropped)  +--> SessionTransfers (in-flight
  *       |                   |                                                     |      regions, state, objects)
  *       +==own channel==  BackEndAsker (a thread)  &lt;-- calls in-band, tests       +--> RingSignals (kick, call, err)
  *                           |
@@ -20,8 +20,8 @@
  *                                   +--> testkit.net: one port of the switch
  * </pre>
  *
- * <p>{@link io.github.jvhost.testkit.BackEndDevice} is what a test fills in: configuration space,
- * state, shared objects.
+ * <p>{@link io.github.jvhost.testkit.BackEndDevice} holds what a test fills in: configuration
+ * space, state, shared objects.
  *
  * {@snippet file="io/github/jvhost/PackageExamples.java" region="testkit"}
  */

@@ -8,18 +8,18 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * What one port of testpmd has counted since it started. Directions are the back end's: what the
- * guest sends is received here.
+ * What one port of testpmd has counted since it started. The directions are the back end's: a
+ * packet that the guest sends counts as received.
  *
  * @param port the port's number, which is the number of its socket
  * @param rxPackets packets taken from the guest's transmit rings
  * @param rxMissed packets that the port dropped before its application saw them
- * @param rxErrors packets that arrived broken
+ * @param rxErrors packets that arrived with errors
  * @param rxNoBuffer packets that were not taken because testpmd had no buffer for them
  * @param txPackets packets put into the guest's receive rings
  * @param txErrors packets for the guest that the port counts as failed; DPDK 22.11 counts none here
- * @param txDropped packets for the guest that were dropped, because it had no buffer ready or
- *     because no front end was there
+ * @param txDropped packets for the guest that were dropped, because the guest had no buffer ready
+ *     or no front end was connected
  */
 public record PortStatistics(
     int port,
@@ -47,7 +47,7 @@ public record PortStatistics(
   private static final Pattern FORWARD_HEADING =
       Pattern.compile("Forward statistics for port (\\d+)");
 
-  /** {@return how many packets, in either direction, were lost here and counted} */
+  /** {@return how many packets, in both directions, this port counted as lost} */
   public long dropped() {
     return rxMissed + rxErrors + txDropped;
   }

@@ -20,17 +20,15 @@ import java.util.regex.Pattern;
  * A running {@code dpdk-testpmd}: one vhost-user port, which listens on its own socket, per device.
  * It forwards as soon as {@link Builder#start} has returned; front ends may connect then.
  *
- * <p>It lives as long as this object is open. Should the JVM die, its standard input ends and it
- * quits by itself. Thread-safe: commands take turns.
+ * <p>The process runs until this object is closed. If the JVM ends, the process's standard input
+ * ends and it quits. Thread-safe: it runs one command at a time.
  */
 public final class Testpmd implements AutoCloseable {
   private static final String PROGRAM = "dpdk-testpmd";
   private static final String PROMPT = "testpmd> ";
   private static final Duration QUIT_WITHIN = Duration.ofSeconds(10);
 
-  /**
-   * Where DPDK keeps this instance's files; it says so itself, and the place depends on the user.
-   */
+  /** DPDK's directory for this instance, which depends on the user; DPDK prints it. */
   private static final Pattern RUNTIME_DIRECTORY =
       Pattern.compile("Multi-process socket (\\S+)/mp_socket");
 
@@ -46,10 +44,9 @@ public final class Testpmd implements AutoCloseable {
   }
 
   /**
-   * Whether it can be run here.
+   * Checks whether testpmd can run on this machine.
    *
-   * @return empty when it can; else the reason why not, as a sentence for the message of a skipped
-   *     test
+   * @return empty if it can; else the reason, as a sentence for the message of a skipped test
    */
   public static Optional<String> available() {
     return ChildProcess.find(PROGRAM).isEmpty()
@@ -58,10 +55,10 @@ public final class Testpmd implements AutoCloseable {
   }
 
   /**
-   * Whether another build of it can be run here.
+   * Checks whether another build of testpmd can run on this machine.
    *
    * @param program the file, see {@link Builder#program}
-   * @return empty when it can; else the reason why not, as a sentence
+   * @return empty if it can; else the reason, as a sentence
    */
   public static Optional<String> available(Path program) {
     return Files.isRegularFile(program) && Files.isExecutable(program)
@@ -70,7 +67,7 @@ public final class Testpmd implements AutoCloseable {
   }
 
   private static Optional<String> runnable() {
-    // testpmd would keep its answers in a buffer while its output is a pipe.
+    // Without stdbuf, testpmd buffers its answers because its output is a pipe.
     if (ChildProcess.find("stdbuf").isEmpty()) {
       return Optional.of("stdbuf is not installed (Debian: coreutils)");
     }
@@ -85,7 +82,7 @@ public final class Testpmd implements AutoCloseable {
     return new Builder();
   }
 
-  /** What to run. Not thread-safe. */
+  /** Describes the process to run. Not thread-safe. */
   public static final class Builder {
     private final List<Path> sockets = new ArrayList<>();
     private Optional<Path> program = Optional.empty();
@@ -100,8 +97,8 @@ public final class Testpmd implements AutoCloseable {
      * Adds a port that listens at {@code socket}; ports are numbered from 0 in the order of these
      * calls.
      *
-     * @param socket a path at which nothing is yet, in a directory that exists, of at most 107
-     *     bytes and without comma
+     * @param socket a path of at most 107 bytes without a comma; the file must not exist, its
+     *     directory must
      * @return this
      */
     public Builder port(Path socket) {
@@ -115,9 +112,9 @@ public final class Testpmd implements AutoCloseable {
     }
 
     /**
-     * Runs another build, for instance of a newer DPDK or of a fork; where this is not called,
-     * {@code dpdk-testpmd} is looked for along PATH. It takes the same options and commands, and
-     * has the driver {@code net_vhost} in it, or finds it by itself.
+     * Runs another build, for instance of a newer DPDK or of a fork; by default {@code
+     * dpdk-testpmd} from PATH. The build must take the same options and commands, and contain or
+     * find the driver {@code net_vhost}.
      *
      * @param file an executable file
      * @return this
@@ -128,8 +125,7 @@ public final class Testpmd implements AutoCloseable {
     }
 
     /**
-     * Sets the number of queue pairs of every port; all of them are polled. One where this is not
-     * called.
+     * Sets the number of queue pairs of every port; testpmd polls all of them. The default is one.
      *
      * @param pairs 1 to 128
      * @return this
@@ -143,7 +139,7 @@ public final class Testpmd implements AutoCloseable {
     }
 
     /**
-     * Sets the number of packet buffers that all ports share; 4096 where this is not called.
+     * Sets the number of packet buffers that all ports share; the default is 4096.
      *
      * @param count buffers of 2 KiB, at least 1024
      * @return this
@@ -158,8 +154,9 @@ public final class Testpmd implements AutoCloseable {
     }
 
     /**
-     * Does not lock testpmd's memory. Then a memory table costs it next to nothing, where a real
-     * switch, and testpmd by default, faults in the whole guest: 40 ms and more per GiB and device.
+     * Does not lock testpmd's memory. A memory table then costs almost no time. With locked memory,
+     * which is the default and what real switches use, testpmd faults in the whole guest: 40 ms and
+     * more per GiB and device.
      *
      * @return this
      */
@@ -169,13 +166,13 @@ public final class Testpmd implements AutoCloseable {
     }
 
     /**
-     * Starts the process, waits for its prompt and lets it forward.
+     * Starts the process, waits for its prompt and starts forwarding.
      *
-     * @param deadline for all of it; it usually takes less than a second, and 30 are sensible on a
-     *     busy machine
+     * @param deadline for all of it; usually it takes less than a second; 30 seconds are a good
+     *     value for a busy machine
      * @return the running process; the caller closes it
-     * @throws VhostException when it cannot be started or is not ready in time; then nothing is
-     *     left behind
+     * @throws VhostException when it cannot be started or is not ready in time; the process and its
+     *     files are then removed
      */
     public Testpmd start(Deadline deadline) {
       if (sockets.isEmpty()) {
@@ -254,20 +251,17 @@ public final class Testpmd implements AutoCloseable {
     return sockets.size();
   }
 
-  /** {@return the process's id, for looking at its memory or for killing it under traffic} */
+  /** {@return the process's id, for example to inspect its memory or to kill it under traffic} */
   public long processId() {
     return process.pid();
   }
 
-  /** {@return whether the process is still there} */
+  /** {@return whether the process is running} */
   public boolean isAlive() {
     return process.isAlive();
   }
 
-  /**
-   * Ends the process at once, as a crash would, for tests of that; {@link #close()} is still
-   * needed.
-   */
+  /** Ends the process at once, as a crash would. {@link #close()} is still needed. */
   public void crash() {
     process.kill();
   }
@@ -300,7 +294,7 @@ public final class Testpmd implements AutoCloseable {
   }
 
   /**
-   * Types one line at the prompt.
+   * Sends one line to the prompt.
    *
    * @return what it printed up to its next prompt
    */
@@ -313,12 +307,12 @@ public final class Testpmd implements AutoCloseable {
   }
 
   /**
-   * Lets it quit, and ends it where it does not within ten seconds; then removes its sockets and
-   * DPDK's files. Idempotent.
+   * Makes the process quit, and kills it if it does not within ten seconds. Then removes its
+   * sockets and DPDK's files. Idempotent.
    */
   @Override
   public synchronized void close() {
-    // At the end of its input it quits.
+    // testpmd quits at the end of its input.
     process.endInput();
     process.awaitExit(Deadline.after(QUIT_WITHIN));
     process.close();
@@ -326,7 +320,7 @@ public final class Testpmd implements AutoCloseable {
       delete(socket);
     }
     runtimeDirectory
-        .or(() -> runtimeDirectory(output())) // it never got as far as its prompt
+        .or(() -> runtimeDirectory(output())) // its prompt never came
         .filter(Files::isDirectory)
         .ifPresent(Testpmd::deleteDirectory);
   }
@@ -338,12 +332,12 @@ public final class Testpmd implements AutoCloseable {
         : Optional.empty();
   }
 
-  /** About 7 MB, which DPDK leaves behind however it ends. */
+  /** Deletes about 7 MB of files that DPDK always leaves behind. */
   private static void deleteDirectory(Path directory) {
     try (var files = Files.list(directory)) {
       files.forEach(Testpmd::delete);
     } catch (IOException e) {
-      // Litter in a run-time directory: no reason to fail what was tested.
+      // Files that stay in a run-time directory are no reason to fail a test.
     }
     delete(directory);
   }

@@ -17,8 +17,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * A real front end that is not ours: {@code dpdk-testpmd} with a virtio-user port per back end,
- * which it connects to. Its memory is its own; the rings lie in it.
+ * A real front end from another project: {@code dpdk-testpmd} with one virtio-user port per back
+ * end, to which it connects. The rings lie in its own memory.
  *
  * <pre>
  *   dpdk-testpmd (its own process)                      a back end
@@ -28,15 +28,15 @@ import java.util.regex.Pattern;
  *   +-----------------------------------------+         +---------------+
  * </pre>
  *
- * <p>When {@link Builder#start} has returned, the rings run, but no frame is sent yet. Should the
- * JVM die, its standard input ends and it quits by itself. Thread-safe: commands take turns.
+ * <p>When {@link Builder#start} has returned, the rings run, but no frame is sent yet. If the JVM
+ * ends, the process's standard input ends and it quits. Thread-safe: it runs one command at a time.
  */
 public final class VirtioUser implements AutoCloseable {
   private static final String PROGRAM = "dpdk-testpmd";
   private static final String PROMPT = "testpmd> ";
   private static final Duration QUIT = Duration.ofSeconds(10);
 
-  /** Where DPDK keeps this instance's files: it says so itself. */
+  /** DPDK's directory for this instance; DPDK prints it. */
   private static final Pattern RUNTIME_DIRECTORY =
       Pattern.compile("Multi-process socket (\\S+)/mp_socket");
 
@@ -55,7 +55,7 @@ public final class VirtioUser implements AutoCloseable {
     return new Builder();
   }
 
-  /** What to run. Not thread-safe. */
+  /** Describes the process to run. Not thread-safe. */
   public static final class Builder {
     private final List<Path> backEnds = new ArrayList<>();
     private int queuePairs = 1;
@@ -67,7 +67,7 @@ public final class VirtioUser implements AutoCloseable {
      * Adds a port that connects to the back end at {@code socket}; ports are numbered from 0 in the
      * order of these calls.
      *
-     * @param socket where a back end listens; at most 107 bytes and no comma
+     * @param socket the path at which a back end listens; at most 107 bytes and no comma
      * @return this
      */
     public Builder port(Path socket) {
@@ -81,7 +81,7 @@ public final class VirtioUser implements AutoCloseable {
     }
 
     /**
-     * Sets the number of queue pairs of every port; all of them send. One where this is not called.
+     * Sets the number of queue pairs of every port; all of them send. The default is one.
      *
      * @param pairs 1 to 8
      * @return this
@@ -110,8 +110,8 @@ public final class VirtioUser implements AutoCloseable {
      *
      * @param deadline for all of it; 30 seconds are sensible on a busy machine
      * @return the running process; the caller closes it
-     * @throws VhostException when it cannot be started, no back end is there, or it is not ready in
-     *     time; then nothing is left behind
+     * @throws VhostException when it cannot be started, no back end listens, or it is not ready in
+     *     time; the process and its files are then removed
      */
     public VirtioUser start(Deadline deadline) {
       if (backEnds.isEmpty()) {
@@ -138,9 +138,9 @@ public final class VirtioUser implements AutoCloseable {
     }
 
     private List<String> command(String prefix) {
-      // stdbuf, because testpmd would keep its answers in a buffer while its output is a pipe.
+      // Without stdbuf, testpmd buffers its answers because its output is a pipe.
       var command = new ArrayList<>(List.of("stdbuf", "-oL", PROGRAM));
-      // Without huge pages its memory is one file of 512 MB, which it can share all the same.
+      // Without huge pages its memory is one file of 512 MB, which it can share too.
       command.addAll(List.of("--no-huge", "-m", "512", "--no-pci"));
       command.addAll(List.of("--file-prefix=" + prefix, "-l", "0,1"));
       for (int port = 0; port < backEnds.size(); port++) {
@@ -161,9 +161,9 @@ public final class VirtioUser implements AutoCloseable {
   }
 
   /**
-   * Sends one burst of 32 frames from every queue, and then sends on whatever is received.
+   * Sends one burst of 32 frames from every queue, and then forwards every frame that it receives.
    *
-   * @param deadline for the beginning; sending goes on after it
+   * @param deadline for the start of forwarding, which then goes on
    * @throws VhostException when it does not begin in time
    */
   public void forward(Deadline deadline) {
@@ -175,7 +175,7 @@ public final class VirtioUser implements AutoCloseable {
   }
 
   /**
-   * Sends nothing any more; the rings go on running.
+   * Stops sending; the rings go on running.
    *
    * @param deadline for its answer
    * @throws VhostException when it does not answer in time
@@ -185,8 +185,8 @@ public final class VirtioUser implements AutoCloseable {
   }
 
   /**
-   * {@return what every port has counted since the start, in the order of the ports} Directions are
-   * the front end's: what the back end put into receive rings is received.
+   * {@return what every port has counted since the start, in the order of the ports} The directions
+   * are the front end's: a packet that the back end put into a receive ring counts as received.
    *
    * @param deadline for both commands that this takes
    * @throws VhostException when it does not answer in time
@@ -205,11 +205,11 @@ public final class VirtioUser implements AutoCloseable {
   }
 
   /**
-   * Stops the ports and ends the process in good order: every ring is disabled, stopped and asked
-   * for its base.
+   * Stops the ports and ends the process normally: it disables every ring and stops it with
+   * GET_VRING_BASE.
    *
    * @param deadline for all of it, to the end of the process
-   * @throws VhostException when it is still there at the deadline
+   * @throws VhostException when it is still running at the deadline
    */
   public synchronized void quit(Deadline deadline) {
     process.type("quit");
@@ -235,12 +235,12 @@ public final class VirtioUser implements AutoCloseable {
   }
 
   /**
-   * Lets it quit, and ends it where it does not within ten seconds; then removes DPDK's files.
-   * Idempotent.
+   * Makes the process quit, and kills it if it does not within ten seconds. Then removes DPDK's
+   * files. Idempotent.
    */
   @Override
   public synchronized void close() {
-    process.endInput(); // It takes the end of its input for "quit".
+    process.endInput(); // testpmd quits at the end of its input.
     var _ = process.awaitExit(Deadline.after(QUIT));
     process.close();
     Matcher line = RUNTIME_DIRECTORY.matcher(process.transcript().text());
@@ -256,7 +256,7 @@ public final class VirtioUser implements AutoCloseable {
       }
       Files.deleteIfExists(directory);
     } catch (IOException e) {
-      // Litter in a run-time directory: no reason to fail what was tested.
+      // Files that stay in a run-time directory are no reason to fail a test.
     }
   }
 }

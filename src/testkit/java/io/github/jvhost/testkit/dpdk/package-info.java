@@ -13,9 +13,9 @@
  *   +------------------+                        +---------------------------+
  * </pre>
  *
- * <p>testpmd needs no huge pages and no network card here, but two processor cores: one reads the
- * prompt, the other one does nothing but poll the rings. By default it locks its memory, as real
- * switches do, so that telling it a memory table makes it fault in the whole guest.
+ * <p>testpmd needs no huge pages and no network card here, but it needs two processor cores: one
+ * reads the prompt, and the other only polls the rings. By default it locks its memory, as real
+ * switches do, so that a memory table makes it fault in the whole guest.
  *
  * {@snippet file="io/github/jvhost/PackageExamples.java" region="dpdk"}
  */

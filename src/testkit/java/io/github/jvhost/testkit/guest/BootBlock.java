@@ -6,7 +6,7 @@ import io.github.jvhost.virtio.MacAddress;
 import java.time.Duration;
 
 /**
- * The place from which everything of the guest is found.
+ * The guest's first block in memory, from which all its other data is found.
  *
  * <pre>
  *    0  allocator: cursor, end        48 period in ns   80 buffers per ring
@@ -33,7 +33,7 @@ final class BootBlock {
     this.settings = settings;
   }
 
-  /** Begins a guest: writes the settings, and the magic only when {@link #complete} is called. */
+  /** Creates a guest's boot block and writes the settings. {@link #complete} writes the magic. */
   static BootBlock create(GuestMemory memory, int nics, GuestSettings settings) {
     long base = settings.base();
     GuestRam ram = new GuestRam(memory, base);
@@ -60,7 +60,7 @@ final class BootBlock {
     return new BootBlock(ram, base, settings);
   }
 
-  /** Finds the guest that was booted in this memory, or in the memory that this is a copy of. */
+  /** Finds the guest that was booted in this memory, or in memory of which this is a copy. */
   static BootBlock read(GuestMemory memory, long base) {
     GuestRam ram = new GuestRam(memory, base);
     int nics = ram.getInt(base + 24);

@@ -5,8 +5,8 @@ import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The control virtqueue with at most one command under way (virtio 1.2, 5.1.6.5). What is under way
- * is in memory, so that a guest can be stopped between a command and its acknowledgement.
+ * The control virtqueue with at most one pending command (virtio 1.2, 5.1.6.5). The pending command
+ * is in guest memory, so that a guest can be stopped between a command and its acknowledgement.
  *
  * <pre>
  *   0            8       16         24                  32     40
@@ -29,7 +29,7 @@ final class ControlQueue {
   private final long block;
   private final DriverRing ring;
 
-  /** What can be asked of the device. */
+  /** The commands. */
   enum Kind {
     NONE(0, 0, 0, 0),
     SET_MAC(1, 1, 1, 6),
@@ -72,7 +72,7 @@ final class ControlQueue {
     return ring;
   }
 
-  /** What is under way. */
+  /** Returns the kind of the pending command. */
   Kind underWay() {
     int code = ram.getInt(block + KIND);
     for (Kind kind : Kind.values()) {
@@ -84,7 +84,7 @@ final class ControlQueue {
   }
 
   /**
-   * Posts a command; only when none is under way. The caller notifies the device.
+   * Posts a command; only when none is pending. The caller notifies the device.
    *
    * @param argument the number of pairs, or the MAC address as {@code MacAddress.value()}
    */
@@ -100,7 +100,8 @@ final class ControlQueue {
       ring.post(header, ack);
       return;
     }
-    // A number is little-endian, a MAC address goes first byte first: its six bytes end the
+    // A number is little-endian. A MAC address is sent first byte first: it is the last six bytes
+    // of the
     // big-endian number.
     byte[] data =
         kind == Kind.SET_MAC
@@ -110,7 +111,7 @@ final class ControlQueue {
     ring.post(header, new DriverRing.Part(block + DATA, kind.dataBytes, false), ack);
   }
 
-  /** Takes the device's answer, or null when there is none yet. */
+  /** Takes the device's answer. Returns null if there is none yet. */
   @Nullable Done poll() {
     DriverRing.Used used = ring.takeUsed();
     if (used == null) {

@@ -10,16 +10,16 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 
 /**
- * A command for the control queue as another thread asks for it. The wish is written down in guest
- * memory; the guest's thread makes a command of it when the queue is free, and whoever waits here
- * hears of the answer.
+ * A command for the control queue that another thread asks for. That thread writes the wish into
+ * guest memory and waits. The guest's thread posts the command when the queue is free, and passes
+ * the answer to the waiting thread.
  *
- * @param kind what is asked for
+ * @param kind the kind of command
  * @param argument its argument
- * @param wish writes it down
+ * @param wish writes the wish into guest memory
  */
 record ControlRequest(ControlQueue.Kind kind, long argument, Consumer<NicBlock> wish) {
-  /** Waits until the device has acknowledged. */
+  /** Waits until the device has acknowledged the command. */
   void perform(GuestThread thread, NicDriver driver, Deadline deadline) {
     String what = driver.name() + ", " + kind + " " + argument;
     CompletableFuture<ControlQueue.Done> answer = new CompletableFuture<>();

@@ -5,34 +5,33 @@ import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.virtio.VirtioNet;
 
 /**
- * How the guest's accesses to a device reach the device's serial owner: the part that trapping a
- * register access plays in a VMM. The guest's thread calls it and is held up meanwhile, as a vCPU
- * is.
+ * Carries the guest's accesses to a device to the device's serial owner, as a VMM does when it
+ * traps a register access. The guest's thread calls it and waits for the result, as a vCPU does.
  *
- * <p>An owner that waits for {@link TestGuest#pause} must go on serving these calls while it waits,
- * or the pause ends at its deadline.
+ * <p>An owner that waits for {@link TestGuest#pause} must serve these calls while it waits, or the
+ * pause fails at its deadline.
  */
 public interface DeviceAccess {
   /**
-   * Runs register accesses on the device's owner and returns when they are done; what they throw is
-   * thrown here.
+   * Runs register accesses on the device's owner and returns when they are done. Passes on what
+   * they throw.
    *
    * @param accesses what to run, once
    */
   void registers(Runnable accesses);
 
   /**
-   * The guest notified the control ring: have {@code serviceControlQueue} run and the ring's call
-   * signalled, now or later.
+   * Called when the guest notified the control ring. The owner runs {@code serviceControlQueue} and
+   * signals the ring's call, now or later.
    */
   void controlKick();
 
   /**
-   * {@return the way to a device that the guest's thread owns: everything happens in place}
+   * {@return the access to a device that the guest's thread owns: every call runs on that thread}
    *
-   * @param device whose control queue is served
-   * @param memory where it is
-   * @param controlCall the control ring's call; not taken over
+   * @param device the device, whose control queue is served
+   * @param memory the guest's memory
+   * @param controlCall the control ring's call; it stays the caller's
    */
   static DeviceAccess direct(VirtioNet device, GuestMemory memory, EventFd controlCall) {
     return new DeviceAccess() {

@@ -3,38 +3,38 @@ package io.github.jvhost.testkit.guest;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The driver's side of a ring of either kind. The object itself holds nothing but addresses: a
- * second one, attached to a copy of the memory, goes on exactly where this one stood.
+ * The driver's side of a split or packed ring. The object holds only addresses: a second one that
+ * is attached to a copy of the memory continues exactly where this one was.
  *
  * <pre>
  *   post --> (the device works) --> takeUsed --> (the owner reads the buffer) --> release
  *   free                taken                          taken                       free
  * </pre>
  *
- * For one thread at a time.
+ * Used by one thread at a time.
  */
 sealed interface DriverRing permits SplitRing, PackedRing {
-  /** A part of a chain: where, how long, and whether the device writes it. */
+  /** A part of a chain: its address, its length, and whether the device writes it. */
   record Part(long gpa, int length, boolean deviceWrites) {}
 
   /**
-   * A chain that the device is done with: the number that {@link #post} gave it, and how many bytes
-   * the device says that it wrote.
+   * A chain that the device has used: the number from {@link #post}, and how many bytes the device
+   * reports as written.
    */
   record Used(int head, int length) {}
 
   /**
    * Lays out a ring in new memory.
    *
-   * @param packed of which kind
+   * @param packed true for a packed ring
    * @param size entries; of a split ring a power of two
-   * @param usable how many of the descriptors are ever used, at most {@code size}
+   * @param usable how many of the descriptors the driver uses, at most {@code size}
    */
   static DriverRing create(GuestRam ram, boolean packed, int size, int usable) {
     return packed ? PackedRing.create(ram, size, usable) : SplitRing.create(ram, size, usable);
   }
 
-  /** Goes on with a ring that is in memory already. */
+  /** Continues with a ring that is in memory. */
   static DriverRing attach(GuestRam ram, long block) {
     int kind = ram.getShort(block + RingBlock.KIND);
     return switch (kind) {
@@ -45,49 +45,60 @@ sealed interface DriverRing permits SplitRing, PackedRing {
     };
   }
 
-  /** Where the driver's own notes are, to attach to. */
+  /** Returns the address of the driver's own data, for {@link #attach}. */
   long block();
 
-  /** Entries. */
+  /** Returns the number of entries. */
   int size();
 
-  /** Where the descriptors are. */
+  /** Returns the address of the descriptors. */
   long desc();
 
-  /** Where the driver area is: the available ring, or the driver event suppression structure. */
+  /**
+   * Returns the address of the driver area: the available ring, or the driver event suppression
+   * structure.
+   */
   long avail();
 
-  /** Where the device area is: the used ring, or the device event suppression structure. */
+  /**
+   * Returns the address of the device area: the used ring, or the device event suppression
+   * structure.
+   */
   long used();
 
-  /** Descriptors that can be posted now. */
+  /** Returns how many descriptors can be posted now. */
   int freeCount();
 
-  /** The number that the next chain will have, below the usable ones; only when one is free. */
+  /**
+   * Returns the number of the next chain, below the count of usable descriptors; only if one is
+   * free.
+   */
   int nextHead();
 
-  /** Whether the device shall signal what it used: a hint (virtio 1.2, 2.7.7 and 2.8.10). */
+  /**
+   * Asks the device to signal used chains, or not to. It is a hint (virtio 1.2, 2.7.7 and 2.8.10).
+   */
   void wantInterrupts(boolean wanted);
 
   /**
    * Makes a chain available.
    *
-   * @return its number, or -1 when there are too few free descriptors
+   * @return its number, or -1 if there are too few free descriptors
    */
   int post(Part... chain);
 
-  /** Whether the device wants to be notified of what was posted. */
+  /** Returns true if the device wants a kick for the posted chains. */
   boolean needsKick();
 
   /**
-   * Takes the next chain that the device is done with; it stays taken until {@link #release}.
+   * Takes the next used chain; its descriptors are free again after {@link #release}.
    *
-   * @return null when there is none
-   * @throws io.github.jvhost.VhostException when what the device wrote makes no sense; nothing
-   *     moved then
+   * @return the chain, or null if there is none
+   * @throws io.github.jvhost.VhostException when the device's entry is invalid; the ring is
+   *     unchanged then
    */
   @Nullable Used takeUsed();
 
-  /** Gives back what a chain had that was taken. */
+  /** Frees the descriptors of a chain that was taken. */
   void release(int head);
 }

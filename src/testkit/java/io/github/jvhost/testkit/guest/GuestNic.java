@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * A NIC as a VMM plugs it into one {@link TestGuest}: the device, and the wires of its rings. The
- * eventfds stay the caller's and have to stay open until the guest is closed.
+ * A NIC of one {@link TestGuest}: the device and the eventfds of its rings. The eventfds stay the
+ * caller's and must stay open until the guest is closed.
  */
 public final class GuestNic {
   private final VirtioNet device;
@@ -18,15 +18,13 @@ public final class GuestNic {
   private volatile Runnable wakeUp = () -> {};
 
   /**
-   * A NIC.
+   * Creates a NIC.
    *
    * @param device its registers
-   * @param kicks for each data ring, by index, what the guest signals: at least 2 * max queue pairs
-   *     of them
-   * @param calls for each data ring, by index, what the guest is woken by, and after the 2 * max
-   *     queue pairs of them the control ring's (whatever index the driver's features give to that
-   *     ring)
-   * @param access the way to the device's owner
+   * @param kicks the kick of each data ring, by index: at least 2 * max queue pairs of them
+   * @param calls the call of each data ring, by index; behind the 2 * max queue pairs of them comes
+   *     the control ring's (whatever index the driver's features give to that ring)
+   * @param access carries register accesses to the device's owner
    */
   public GuestNic(VirtioNet device, List<EventFd> kicks, List<EventFd> calls, DeviceAccess access) {
     this.device = device;
@@ -48,8 +46,8 @@ public final class GuestNic {
   }
 
   /**
-   * The configuration interrupt: the guest looks at the device's status soon. Any thread; does not
-   * block.
+   * Raises the configuration interrupt: the guest will read the device's status soon. Any thread
+   * may call this; it does not block.
    */
   public void configChanged() {
     configChanged.set(true);

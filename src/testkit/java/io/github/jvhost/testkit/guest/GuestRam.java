@@ -6,8 +6,8 @@ import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.memory.MemoryRegion;
 
 /**
- * What the guest uses to touch its memory: the accessors of {@link GuestMemory}, which note each
- * write for a migration, and a bump allocator whose cursor lives in guest memory too.
+ * The guest's access to its memory: the accessors of {@link GuestMemory}, which record each write
+ * for a migration, and a bump allocator whose cursor is in guest memory too.
  *
  * <pre>
  *   base      +8          +16
@@ -31,8 +31,8 @@ final class GuestRam {
   }
 
   /**
-   * Begins to allocate: everything from {@code reserved} bytes behind the base to the end of the
-   * region.
+   * Sets up the allocator for the memory from {@code reserved} bytes behind the base to the end of
+   * the region.
    */
   void format(long reserved) {
     MemoryRegion region =
@@ -45,7 +45,7 @@ final class GuestRam {
   }
 
   /**
-   * Takes memory that is never given back, filled with zeros.
+   * Allocates memory filled with zeros. It is never freed.
    *
    * @param bytes more than 0
    * @param alignment a power of two
@@ -61,7 +61,7 @@ final class GuestRam {
     return at;
   }
 
-  /** Takes whole pages that are shared with nothing else. */
+  /** Allocates whole pages that hold nothing else. */
   long allocatePages(long bytes) {
     return allocate((bytes + PAGE - 1) / PAGE * PAGE, PAGE);
   }
@@ -124,7 +124,7 @@ final class GuestRam {
     return copy;
   }
 
-  /** What memory holds, or what it should hold, makes no sense. */
+  /** Returns the exception for invalid contents of memory, or for an invalid request. */
   VhostException failure(String what) {
     return new VhostException(
         "guest at 0x" + Long.toHexString(base) + ": " + what, Recovery.GIVE_UP);

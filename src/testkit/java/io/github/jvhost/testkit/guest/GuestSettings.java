@@ -7,24 +7,24 @@ import io.github.jvhost.virtio.NetFeature;
 import java.time.Duration;
 
 /**
- * How a guest is booted. All of it goes into guest memory, so that nothing of it is needed to
- * attach to a copy.
+ * How a guest is booted. All settings are written into guest memory, so that attaching to a copy
+ * needs none of them.
  *
- * @param base guest-physical address of the boot block; what the guest needs is taken from there to
- *     the end of the region
+ * @param base guest-physical address of the boot block; the guest uses the memory from there to the
+ *     end of the region
  * @param period between two ticks: each sends one ping per NIC and changes the working set
- * @param peerMac whom to ping
- * @param peerIp whom to ping
- * @param firstIp the address of NIC 0; NIC n has the n-th after it
- * @param queuePairs how many the guest asks for where the device has as many
- * @param queueSize entries of a ring; a power of two where the device offers split rings only
+ * @param peerMac the MAC address to ping
+ * @param peerIp the IP address to ping
+ * @param firstIp the address of NIC 0; NIC n has the n-th address after it
+ * @param queuePairs how many the guest asks for if the device has that many
+ * @param queueSize entries of a ring; a power of two if the device offers only split rings
  * @param buffersPerRing buffers for each receive and transmit ring, at most {@code queueSize}
- * @param mailboxPlaces received frames of each ring that stay where they are, fewer than {@code
- *     buffersPerRing}
- * @param workingSetPages pages that are changed and checked
- * @param changedPagesPerTick how many at each tick
- * @param payloadBytes of a ping
- * @param wantedFeatures what the driver acknowledges if it is offered
+ * @param mailboxPlaces how many received frames of each ring stay in their buffers, fewer than
+ *     {@code buffersPerRing}
+ * @param workingSetPages how many pages the guest changes and checks
+ * @param changedPagesPerTick how many of them it changes at each tick
+ * @param payloadBytes the payload of a ping, in bytes
+ * @param wantedFeatures the features that the driver acknowledges if they are offered
  */
 public record GuestSettings(
     long base,
@@ -40,10 +40,10 @@ public record GuestSettings(
     int changedPagesPerTick,
     int payloadBytes,
     long wantedFeatures) {
-  /** Where a guest is, unless it is told to be elsewhere: at 1 MiB. */
+  /** The default address of a guest: 1 MiB. */
   public static final long DEFAULT_BASE = 0x10_0000;
 
-  /** What the driver knows how to use. */
+  /** The features that the driver can use. */
   public static final long KNOWN_FEATURES =
       NetFeature.maskOf(
           NetFeature.VERSION_1,
@@ -85,8 +85,8 @@ public record GuestSettings(
    * {@return the settings of a guest at 1 MiB that pings each millisecond: one queue pair, rings of
    * 256, 128 buffers of 2 KiB each, 64 pages}
    *
-   * @param peerMac whom to ping
-   * @param peerIp whom to ping
+   * @param peerMac the MAC address to ping
+   * @param peerIp the IP address to ping
    * @param firstIp the address of NIC 0
    */
   public static GuestSettings of(MacAddress peerMac, Ipv4Address peerIp, Ipv4Address firstIp) {
@@ -127,7 +127,7 @@ public record GuestSettings(
   /**
    * {@return the same with another number of queue pairs}
    *
-   * @param pairs 1 or more; the guest asks for them where the device has as many
+   * @param pairs 1 or more; the guest asks for them if the device has that many
    */
   public GuestSettings withQueuePairs(int pairs) {
     return copy(base, period, pairs, workingSetPages, changedPagesPerTick, wantedFeatures);
@@ -136,8 +136,8 @@ public record GuestSettings(
   /**
    * {@return the same with a working set of another size}
    *
-   * @param pages of 4096 bytes that are changed and checked, 1 or more
-   * @param changedPerTick how many of them at each tick, 0 or more
+   * @param pages how many pages of 4096 bytes the guest changes and checks, 1 or more
+   * @param changedPerTick how many of them it changes at each tick, 0 or more
    */
   public GuestSettings withWorkingSet(int pages, int changedPerTick) {
     return copy(base, period, queuePairs, pages, changedPerTick, wantedFeatures);
@@ -146,17 +146,18 @@ public record GuestSettings(
   /**
    * {@return the same with a driver that knows fewer features}
    *
-   * @param features what it acknowledges if it is offered, all of it among {@link #KNOWN_FEATURES}
+   * @param features the features that it acknowledges if they are offered, all of them among {@link
+   *     #KNOWN_FEATURES}
    */
   public GuestSettings withWantedFeatures(long features) {
     return copy(base, period, queuePairs, workingSetPages, changedPagesPerTick, features);
   }
 
   /**
-   * {@return the same with rings of another size, so many buffers for each, and one mailbox place
-   * in eight}
+   * {@return the same with rings of another size, this many buffers for each, and one mailbox place
+   * per eight buffers}
    *
-   * @param entries of a ring, 1 to 32768; a power of two unless packed rings are wanted
+   * @param entries of a ring, 1 to 32768; a power of two unless the driver wants packed rings
    * @param buffers of 2 KiB for each ring, from 2 to {@code entries}
    */
   public GuestSettings withQueueSize(int entries, int buffers) {

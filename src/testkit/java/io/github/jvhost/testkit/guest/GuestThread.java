@@ -17,16 +17,16 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The one thread of a guest, its vCPU: runs rounds, and between two of them is the safe point where
- * it parks, or does what other threads ask for.
+ * The one thread of a guest, its vCPU. It runs rounds. Between two rounds is a safe point, at which
+ * it parks or runs work for other threads.
  *
  * <pre>
  *   NEW --start--> RUNNING <--pause, resume--> PARKED          RUNNING, PARKED --close--> ENDED
- *   work that was handed in runs on the guest's thread, or on the caller's while NEW or PARKED
+ *   work of other threads runs on the guest's thread, or on the caller's while NEW or PARKED
  * </pre>
  *
- * Whoever takes the lock while the thread is parked sees all that it wrote, and nothing of it half
- * done.
+ * A thread that takes the lock while the guest is parked sees all its writes, and none of them in
+ * part.
  */
 final class GuestThread {
   private final ReentrantLock lock = new ReentrantLock();
@@ -42,10 +42,10 @@ final class GuestThread {
   private @Nullable RuntimeException failure;
 
   /**
-   * A thread that is not started yet.
+   * Creates the thread without starting it.
    *
    * @param round one round; it returns when the wake-up is signalled
-   * @param wake its wake-up, not taken over
+   * @param wake its wake-up; it stays the caller's
    */
   GuestThread(String name, Runnable round, EventFd wake) {
     this.round = round;
@@ -112,7 +112,7 @@ final class GuestThread {
     }
   }
 
-  /** Runs something at a safe point, and returns what came of it. */
+  /** Runs work at a safe point and returns its result. */
   <T> T atSafePoint(String what, Callable<T> work, Deadline deadline) {
     FutureTask<T> task = new FutureTask<>(work);
     lock.lock();
@@ -194,7 +194,7 @@ final class GuestThread {
     }
   }
 
-  /** Returns false when it is time to end. */
+  /** Returns false if the thread has to end. */
   private boolean safePoint() {
     while (true) {
       FutureTask<?> task;
@@ -216,7 +216,8 @@ final class GuestThread {
       } finally {
         lock.unlock();
       }
-      // Without the lock: a task may wait for the device's owner, who may be asking for a pause.
+      // Runs without the lock, because a task may wait for the device's owner, which may wait for a
+      // pause.
       task.run();
     }
   }

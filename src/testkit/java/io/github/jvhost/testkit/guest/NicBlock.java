@@ -4,7 +4,7 @@ import io.github.jvhost.testkit.net.Ipv4Address;
 import io.github.jvhost.virtio.MacAddress;
 
 /**
- * What the guest knows about one NIC, in guest memory.
+ * The guest's data about one NIC, in guest memory.
  *
  * <pre>
  *   0      4       8       16       24     28      32      36     40       48        56        60     64     72
@@ -15,12 +15,13 @@ import io.github.jvhost.virtio.MacAddress;
  *   a set: for each ring that was set up the gpa of its queue block, then the control queue's block
  * </pre>
  *
- * Two sets, because a driver that starts anew after a reset uses other ring addresses than before.
+ * There are two sets, because a driver that starts again after a reset uses other ring addresses
+ * than before.
  */
 record NicBlock(GuestRam ram, long gpa) {
   static final int BYTES = 128;
 
-  /** Steps of an announcement that are still to be taken. */
+  /** The steps of an announcement that remain. */
   static final int SEND = 1;
 
   static final int ACKNOWLEDGE = 2;
@@ -121,7 +122,7 @@ record NicBlock(GuestRam ram, long gpa) {
     ram.putInt(gpa + 60, value);
   }
 
-  /** Where the addresses of a set's queue blocks are, 0 when the set was never used. */
+  /** Returns the address of a set's list of queue blocks, or 0 if the set was never used. */
   long set(int which) {
     return ram.getLong(gpa + 64 + 8L * which);
   }

@@ -15,9 +15,9 @@ import java.util.function.Consumer;
 import java.util.function.Predicate;
 
 /**
- * The driver of one NIC, with the little of a network stack that is above it. Everything that a
- * reboot of this object must not forget is in the {@link NicBlock} and in the queues. For the
- * guest's thread only, counters excepted.
+ * The driver of one NIC, with a small network stack above it. All state that has to survive this
+ * object is in the {@link NicBlock} and in the queues. Only the guest's thread uses it; any thread
+ * may read the counters.
  */
 final class NicDriver {
   private final NicBlock block;
@@ -58,7 +58,7 @@ final class NicDriver {
     return new NicDriver(boot, index, nic, series, problems, initialise(boot, block, nic));
   }
 
-  /** Goes on with a device that a driver in this memory started. */
+  /** Continues with a device that a driver in this memory started. */
   static NicDriver attach(
       BootBlock boot, int index, GuestNic nic, PingSeries series, Consumer<String> problems) {
     NicBlock block = boot.nic(index);
@@ -118,7 +118,7 @@ final class NicDriver {
     return queues;
   }
 
-  /** A reset, and everything from the beginning: what was under way is given up. */
+  /** Resets the device and starts it again. Pending frames and commands are given up. */
   void resetAndReinitialise() {
     series.abandonUnanswered();
     queues = initialise(boot, block, nic);
@@ -141,16 +141,14 @@ final class NicDriver {
     return announcements.get();
   }
 
-  /**
-   * Tells the waiter of each answered command until it says that this was the one it waited for.
-   */
+  /** Passes each answered command to the waiter until the waiter returns true. */
   void whenControlDone(Predicate<ControlQueue.Done> waiter) {
     waiters.add(waiter);
   }
 
   /**
-   * Sends the next ping, on the queue pairs in turn. A full ring skips this one, without using up
-   * its number.
+   * Sends the next ping, on the queue pairs in turn. If the ring is full, it skips this ping and
+   * does not use up its number.
    */
   void ping() {
     guarded(() -> {
@@ -176,7 +174,7 @@ final class NicDriver {
     });
   }
 
-  /** Handles what arrived on a receive ring whose call was signalled. */
+  /** Handles the frames of a receive ring whose call was signalled. */
   void receive(int pair) {
     if (pair >= queues.rx().size()) {
       return;
@@ -192,15 +190,15 @@ final class NicDriver {
     queues.rx().forEach(rx -> rx.verifyMailbox(what -> found.accept(name() + ": " + what)));
   }
 
-  /** The configuration interrupt. */
+  /** Handles the configuration interrupt. */
   void configChanged() {
     if (!NetFeature.STATUS.in(block.features())) {
       return;
     }
     byte[] status = new byte[2];
     nic.access().registers(() -> System.arraycopy(nic.device().readConfig(6, 2), 0, status, 0, 2));
-    // Bit 1: ANNOUNCE. While an acknowledgement is under way the bit is still the one that it
-    // acknowledges.
+    // Bit 1: ANNOUNCE. While an acknowledgement is pending, the bit still belongs to the same
+    // request.
     ControlQueue control = queues.control();
     if ((status[0] & 2) != 0
         && control != null
@@ -209,7 +207,7 @@ final class NicDriver {
     }
   }
 
-  /** Takes the next step of whatever is to be told to the network or to the device. */
+  /** Takes the next step of an announcement to the network, or of a command to the device. */
   void advance() {
     guarded(() -> {
       int steps = block.announceSteps();
@@ -241,7 +239,8 @@ final class NicDriver {
     } else if (!block.wantedMac().equals(block.mac())) {
       command(control, ControlQueue.Kind.SET_MAC, block.wantedMac().value());
     } else if (block.wantedPairs() != block.pairs()) {
-      // The device may use the new rings as soon as it knows of them.
+      // The device may use the new rings as soon as it receives the command, so their buffers come
+      // first.
       for (int i = block.pairs(); i < Math.min(block.wantedPairs(), block.setUpPairs()); i++) {
         queues.rx().get(i).fill();
       }
@@ -252,7 +251,8 @@ final class NicDriver {
   private void command(ControlQueue control, ControlQueue.Kind kind, long argument) {
     control.post(kind, argument);
     nic.access().controlKick();
-    // A device that answers in place needs no interrupt; one that does not will signal the call.
+    // A device may answer within this call, without an interrupt. Otherwise it signals the call
+    // later.
     ControlQueue.Done done = control.poll();
     if (done != null) {
       controlDone(done);
@@ -277,7 +277,7 @@ final class NicDriver {
         }
       }
       case NONE, ANNOUNCE_ACK -> {
-        // Nothing of the guest's changes.
+        // The guest's state does not change.
       }
     }
     if (!done.accepted()) {
@@ -286,7 +286,7 @@ final class NicDriver {
     waiters.removeIf(waiter -> waiter.test(done));
   }
 
-  /** What is still in the transmit rings of pairs that are disabled now is sent by nobody. */
+  /** Frames that are still in the transmit rings of disabled pairs are not sent. */
   private void changePairs(int pairs) {
     int before = block.pairs();
     block.pairs(pairs);
@@ -310,7 +310,7 @@ final class NicDriver {
     switch (packet) {
       case null -> corrupt("a frame of " + frame.length + " bytes that makes no sense");
       case Packet.Echo echo when !echo.to().equals(block.ip()) -> {
-        // Flooded: it is meant for somebody else.
+        // The switch floods frames: this one is for another station.
       }
       case Packet.Echo echo when echo.reply() ->
           EchoPayload.parse(echo.payload())
@@ -340,7 +340,10 @@ final class NicDriver {
     }
   }
 
-  /** A ring that makes no sense is left alone until the device is reset; the guest goes on. */
+  /**
+   * Runs work on a ring. If the ring's contents are invalid, the driver does not use it until the
+   * device is reset.
+   */
   private void guarded(Runnable work) {
     if (damaged) {
       return;

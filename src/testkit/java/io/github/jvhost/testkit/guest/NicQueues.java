@@ -11,13 +11,13 @@ import org.jspecify.annotations.Nullable;
  *
  * @param rx receive queues by pair
  * @param tx transmit queues by pair
- * @param control null without CTRL_VQ
+ * @param control the control queue, or null without CTRL_VQ
  */
 record NicQueues(List<RxQueue> rx, List<TxQueue> tx, @Nullable ControlQueue control) {
-  /** A received frame is at most this long, headers included; the guest's own are shorter. */
+  /** The most bytes of a received frame, headers included. The guest's own frames are shorter. */
   private static final int BUFFER_BYTES = 2048;
 
-  /** Lays the queues out anew in the set that is not in use, and makes it the one in use. */
+  /** Lays out new queues in the set that is not in use, and switches to that set. */
   static NicQueues create(GuestRam ram, NicBlock nic, GuestSettings settings) {
     int previous = nic.setInUse();
     int which = nic.set(previous) == 0 ? previous : 1 - previous;
@@ -53,7 +53,7 @@ record NicQueues(List<RxQueue> rx, List<TxQueue> tx, @Nullable ControlQueue cont
     return new NicQueues(List.copyOf(rx), List.copyOf(tx), control);
   }
 
-  /** The queues that are in memory. */
+  /** Returns the queues that are in memory. */
   static NicQueues attach(GuestRam ram, NicBlock nic) {
     int which = nic.setInUse();
     List<RxQueue> rx = new ArrayList<>();
@@ -69,7 +69,7 @@ record NicQueues(List<RxQueue> rx, List<TxQueue> tx, @Nullable ControlQueue cont
     return new NicQueues(List.copyOf(rx), List.copyOf(tx), control);
   }
 
-  /** A ring by its index; the control ring is the last one. */
+  /** Returns a ring by its index; the control ring is the last one. */
   DriverRing ring(int index) {
     if (index == 2 * rx.size() && control != null) {
       return control.ring();
@@ -77,7 +77,7 @@ record NicQueues(List<RxQueue> rx, List<TxQueue> tx, @Nullable ControlQueue cont
     return index % 2 == 0 ? rx.get(index / 2).ring() : tx.get(index / 2).ring();
   }
 
-  /** How many rings there are. */
+  /** Returns how many rings there are. */
   int count() {
     return 2 * rx.size() + (control == null ? 0 : 1);
   }

@@ -5,8 +5,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The driver's side of a packed ring (virtio 1.2, 2.8). Descriptors are posted and used in ring
- * order, a chain in consecutive slots; what was given back is told by the buffer id, not by the
- * slot.
+ * order, a chain in consecutive slots. The buffer id, not the slot, identifies a used chain.
  *
  * <pre>
  *   for each buffer id in the ring block           what both sides see
@@ -51,13 +50,13 @@ final class PackedRing implements DriverRing {
    * Lays out a ring in new memory.
    *
    * @param size 1 to 32768
-   * @param usable how many of the descriptors are ever used at a time, at most {@code size}
+   * @param usable how many of the descriptors the driver uses at a time, at most {@code size}
    */
   static PackedRing create(GuestRam ram, int size, int usable) {
     RingBlock block = RingBlock.create(ram, RingBlock.PACKED, size, usable, 4);
     long desc = ram.allocatePages(16L * size);
     long driverArea = ram.allocate(4, 4);
-    // A page of its own: only the device writes it.
+    // It has a page of its own, which only the device writes.
     block.places(desc, driverArea, ram.allocatePages(4));
     block.nextSlot(WRAP);
     block.lastUsed(WRAP);
@@ -68,7 +67,7 @@ final class PackedRing implements DriverRing {
     return ring;
   }
 
-  /** Goes on with a ring that is in memory already. */
+  /** Continues with a ring that is in memory. */
   static PackedRing attach(GuestRam ram, long block) {
     PackedRing ring = new PackedRing(ram, new RingBlock(ram, block));
     if (ring.size < 1
@@ -77,7 +76,8 @@ final class PackedRing implements DriverRing {
         || slot(ring.block.lastUsed()) >= ring.size) {
       throw ram.failure("no ring at 0x" + Long.toHexString(block) + ": size " + ring.size);
     }
-    // Touch the ends, so that an address outside of memory fails here and not in the guest's loop.
+    // Reads the last bytes, so that an address outside of memory fails here and not in the guest's
+    // loop.
     ram.getShortAcquire(ring.desc + 16L * ring.size - 2);
     ram.getInt(ring.driverArea);
     ram.getInt(ring.deviceArea);
@@ -155,8 +155,8 @@ final class PackedRing implements DriverRing {
     block.freeCount(free - chain.length);
     block.nextSlot(at);
     ram.putShort(entry(id), chain.length);
-    // The first descriptor's flags come last: they make the whole chain available (virtio 1.2,
-    // 2.8.21.1).
+    // The first descriptor's flags are written last: they make the whole chain available (virtio
+    // 1.2, 2.8.21.1).
     ram.putShortRelease(desc + 16L * slot(first) + 14, firstFlags);
     return id;
   }
@@ -186,7 +186,7 @@ final class PackedRing implements DriverRing {
     }
     ram.putShort(entry(id), chain | RingBlock.TAKEN);
     block.lastUsed(advance(last, chain));
-    // Without WRITE the device wrote nothing, and its length says nothing (virtio 1.2, 2.8.5).
+    // Without WRITE the device wrote nothing, and its length has no meaning (virtio 1.2, 2.8.5).
     return new Used(id, (flags & WRITE) != 0 ? ram.getInt(d + 8) : 0);
   }
 

@@ -7,15 +7,15 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * What a guest's own pings came to, one {@link PingSeries} for each NIC. It lives outside of the
- * guest and is passed to the guest object of the source and of the destination, as an observer who
- * watches both. Thread-safe.
+ * The results of a guest's own pings, one {@link PingSeries} for each NIC. It is not part of the
+ * guest: the guest objects of source and destination share it, so that it counts across a
+ * migration. Thread-safe.
  */
 public final class PingRecorder {
   private final List<PingSeries> series;
 
   /**
-   * An empty recorder.
+   * Creates an empty recorder.
    *
    * @param nics how many NICs the guest has
    */
@@ -23,13 +23,13 @@ public final class PingRecorder {
     series = Stream.generate(PingSeries::new).limit(nics).toList();
   }
 
-  /** {@return how many NICs it was made for} */
+  /** {@return how many NICs it counts} */
   public int nics() {
     return series.size();
   }
 
   /**
-   * {@return the book of one NIC}
+   * {@return the series of one NIC}
    *
    * @param index the NIC's number, from 0
    */
@@ -37,12 +37,12 @@ public final class PingRecorder {
     return series.get(index);
   }
 
-  /** Begins a new window on every NIC. */
+  /** Starts a new window on every NIC. */
   public void mark() {
     series.forEach(PingSeries::mark);
   }
 
-  /** {@return whether every NIC had an answer to a request that was sent after the mark} */
+  /** {@return whether every NIC received an answer to a request that was sent after the mark} */
   public boolean recovered() {
     return series.stream().allMatch(PingSeries::recovered);
   }
@@ -50,8 +50,8 @@ public final class PingRecorder {
   /**
    * {@return the state of every NIC, in order}
    *
-   * @param grace how old an unanswered request may be and still count as in flight, see {@link
-   *     PingSeries#stats}
+   * @param grace the greatest age of an unanswered request that still counts as in flight, see
+   *     {@link PingSeries#stats}
    */
   public List<PingStats> stats(Duration grace) {
     return series.stream().map(s -> s.stats(grace)).toList();

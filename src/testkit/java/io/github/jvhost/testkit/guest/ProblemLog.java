@@ -3,7 +3,7 @@ package io.github.jvhost.testkit.guest;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The first hundred things that were not as they should be, one line each. Thread-safe. */
+/** The first hundred problems, one line each. Thread-safe. */
 final class ProblemLog {
   private static final int MOST = 100;
 

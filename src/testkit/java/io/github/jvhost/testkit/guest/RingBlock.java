@@ -1,7 +1,7 @@
 package io.github.jvhost.testkit.guest;
 
 /**
- * What the driver keeps of a ring of either kind, for itself, in guest memory.
+ * The driver's own data about a split or packed ring, in guest memory.
  *
  * <pre>
  *   0    2      4      6      8     16     24     32    34     40
@@ -17,12 +17,12 @@ record RingBlock(GuestRam ram, long gpa) {
   static final long KIND = 32;
   static final long ENTRIES = 40;
 
-  /** Set in the length of a chain that the device gave back and that was not released yet. */
+  /** Set in the length of a chain that the device has used and the driver has not released yet. */
   static final int TAKEN = 0x8000;
 
   private static final int MAX_SIZE = 1 << 15;
 
-  /** Begins a block for a ring that is laid out now. */
+  /** Creates the block of a new ring. */
   static RingBlock create(GuestRam ram, int kind, int size, int usable, int bytesPerEntry) {
     if (size < 1 || size > MAX_SIZE || usable < 1 || usable > size) {
       throw new IllegalArgumentException("a ring of " + size + ", " + usable + " usable");
@@ -34,7 +34,7 @@ record RingBlock(GuestRam ram, long gpa) {
     return block;
   }
 
-  /** Says where the three parts of the ring are. */
+  /** Writes the addresses of the ring's three parts. */
   void places(long desc, long driverArea, long deviceArea) {
     ram.putLong(gpa + 8, desc);
     ram.putLong(gpa + 16, driverArea);
@@ -61,7 +61,10 @@ record RingBlock(GuestRam ram, long gpa) {
     ram.putShort(gpa + 4, value);
   }
 
-  /** Split: free running. Packed: the slot, bit 15 the wrap counter. */
+  /**
+   * For a split ring a free running index; for a packed ring the slot, with the wrap counter in bit
+   * 15.
+   */
   int lastUsed() {
     return ram.getShort(gpa + 6);
   }
@@ -82,7 +85,7 @@ record RingBlock(GuestRam ram, long gpa) {
     return ram.getLong(gpa + 24);
   }
 
-  /** Packed only: where the next chain is posted, bit 15 the wrap counter. */
+  /** For packed rings only: the slot of the next chain, with the wrap counter in bit 15. */
   int nextSlot() {
     return ram.getShort(gpa + 34);
   }

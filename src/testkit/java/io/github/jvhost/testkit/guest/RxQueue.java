@@ -5,12 +5,12 @@ import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A receive ring. A received frame is read at once, but its buffer is not given back: it goes into
- * the <em>mailbox</em> and stays there, as the back end wrote it, until so many further frames have
- * come as the mailbox has places. Only then the bytes are read a second time, compared with the
- * digest that the guest took the first time, and the buffer is posted again. The back end's writes
- * are noted in its dirty log alone; a migration that ignores the log leaves old bytes in the
- * mailbox's buffers, and every one of them shows.
+ * A receive ring. The guest reads a received frame at once, but does not post its buffer again: the
+ * buffer goes into the <em>mailbox</em>. It stays there, as the back end wrote it, until the
+ * mailbox needs its place for another frame. The guest then reads the bytes a second time, compares
+ * them with the digest of the first time, and posts the buffer again. Only the back end's dirty log
+ * records the back end's writes. So a migration that ignores the log leaves old bytes in the
+ * mailbox's buffers, and the guest finds each of them.
  *
  * <pre>
  *   queue block
@@ -50,15 +50,12 @@ final class RxQueue {
     }
   }
 
-  /** How long a queue block is with so many places. */
+  /** Returns the bytes of a queue block with this many places. */
   static long blockBytes(int places) {
     return MAILBOX + (long) PLACE * places;
   }
 
-  /**
-   * Lays out the ring, and its buffers unless they are there already; what the mailbox held is
-   * forgotten.
-   */
+  /** Lays out the ring, and its buffers if there are none yet. Empties the mailbox. */
   static RxQueue create(
       GuestRam ram,
       long block,
@@ -82,7 +79,7 @@ final class RxQueue {
     return ring;
   }
 
-  /** Posts every buffer that is free. */
+  /** Posts every free buffer. */
   void fill() {
     while (ring.freeCount() > 0) {
       long buffer = buffers + (long) ring.nextHead() * bufferBytes;
@@ -92,11 +89,11 @@ final class RxQueue {
   }
 
   /**
-   * Reads what has arrived.
+   * Reads the frames that have arrived.
    *
-   * @param headerBytes of the virtio-net header
-   * @param frames is given every frame without that header
-   * @param damaged is told what was wrong, once for each frame that was
+   * @param headerBytes the length of the virtio-net header
+   * @param frames receives every frame without that header
+   * @param damaged receives a description of each damaged frame
    */
   void receive(int headerBytes, Consumer<byte[]> frames, Consumer<String> damaged) {
     for (DriverRing.@Nullable Used used = ring.takeUsed(); used != null; used = ring.takeUsed()) {
@@ -130,7 +127,7 @@ final class RxQueue {
     ram.putLong(block + RECEIVED, number + 1);
   }
 
-  /** Compares everything that the mailbox holds with its digest, and leaves it there. */
+  /** Compares every frame in the mailbox with its digest, and leaves it there. */
   void verifyMailbox(Consumer<String> damaged) {
     for (int i = 0; i < places; i++) {
       long place = block + MAILBOX + (long) PLACE * i;
@@ -151,7 +148,9 @@ final class RxQueue {
     }
   }
 
-  /** Whether buffers were posted since the last call and the device wants to hear of it. */
+  /**
+   * Returns true if buffers were posted since the last call and the device wants a kick for them.
+   */
   boolean takeKick() {
     boolean kick = posted && ring.needsKick();
     posted = false;

@@ -43,7 +43,7 @@ final class SplitRing implements DriverRing {
    * Lays out a ring in new memory.
    *
    * @param size a power of two
-   * @param usable how many of the descriptors are ever used, at most {@code size}
+   * @param usable how many of the descriptors the driver uses, at most {@code size}
    */
   static SplitRing create(GuestRam ram, int size, int usable) {
     if (Integer.bitCount(size) != 1) {
@@ -59,13 +59,14 @@ final class SplitRing implements DriverRing {
     return new SplitRing(ram, block);
   }
 
-  /** Goes on with a ring that is in memory already. */
+  /** Continues with a ring that is in memory. */
   static SplitRing attach(GuestRam ram, long block) {
     SplitRing ring = new SplitRing(ram, new RingBlock(ram, block));
     if (Integer.bitCount(ring.size) != 1 || ring.freeCount() > ring.size) {
       throw ram.failure("no ring at 0x" + Long.toHexString(block) + ": size " + ring.size);
     }
-    // Touch the ends, so that an address outside of memory fails here and not in the guest's loop.
+    // Reads the last bytes, so that an address outside of memory fails here and not in the guest's
+    // loop.
     ram.getLong(ring.desc + 16L * ring.size - 8);
     ram.getShort(ring.avail + 2 + 2L * ring.size);
     ram.getLong(ring.used + 8L * ring.size - 4);

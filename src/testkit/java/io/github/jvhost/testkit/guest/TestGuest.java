@@ -12,13 +12,13 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A guest with some NICs: pings a host on each of them every period, answers pings and ARP, and
- * goes on changing a working set. All its state is in guest memory. To migrate it: {@link #pause},
- * copy the memory, {@link #attach} to the copy, {@link #start} there, signal every call and kick
- * once, {@link #close} here.
+ * A guest with NICs. It pings a host on each of them every period, answers pings and ARP, and keeps
+ * changing a working set. All its state is in guest memory. To migrate it: {@link #pause}, copy the
+ * memory, {@link #attach} to the copy, {@link #start} there, signal every call and kick once,
+ * {@link #close} here.
  *
- * <p>It is woken by call eventfds and by its clock, as a real driver is: what a back end used
- * without a signal is not looked at before the next one.
+ * <p>Call eventfds and its clock wake it, as they wake a real driver. If a back end uses chains
+ * without a signal, the guest does not see them before the next signal.
  *
  * <p>It runs on one thread of its own. Public methods may be called from any thread, but not from
  * within {@link DeviceAccess}.
@@ -38,8 +38,8 @@ public final class TestGuest implements AutoCloseable {
   private long nextTick = System.nanoTime();
 
   /**
-   * A call eventfd and the receive ring that it wakes; pair -1 is the control ring, which is looked
-   * at anyway.
+   * A call eventfd and the receive ring that it belongs to. Pair -1 is the control ring, which the
+   * guest reads in each round.
    */
   private record Wire(NicDriver driver, int pair, EventFd call) {}
 
@@ -71,13 +71,13 @@ public final class TestGuest implements AutoCloseable {
 
   /**
    * Boots a guest: lays out its memory and drives each device up to DRIVER_OK. It does not run yet.
-   * More than one queue pair is asked for once it does.
+   * When it runs, it asks for more than one queue pair if the settings say so.
    *
-   * @param memory the caller's, to be kept until the guest is closed
-   * @param nics in order; none belongs to another guest
-   * @param settings how
-   * @param recorder as many NICs as {@code nics}; may be shared
-   * @return the guest, the caller's to start and to close
+   * @param memory stays the caller's, who keeps it until the guest is closed
+   * @param nics its NICs, in order; none belongs to another guest
+   * @param settings the guest's settings
+   * @param recorder records its pings, for as many NICs as {@code nics}; may be shared
+   * @return the guest, which the caller has to start and to close
    * @throws VhostException when memory is too small, or a device refuses its driver
    */
   public static TestGuest boot(
@@ -99,10 +99,10 @@ public final class TestGuest implements AutoCloseable {
    * The same as {@link #attach(GuestMemory, long, List, PingRecorder)} for a guest at the default
    * address.
    *
-   * @param memory the caller's, to be kept until the guest is closed
-   * @param nics as many as it was booted with, in the same order
-   * @param recorder as many NICs; usually the same as where it was booted
-   * @return the guest, the caller's to start and to close
+   * @param memory stays the caller's, who keeps it until the guest is closed
+   * @param nics its NICs, as many as it was booted with and in the same order
+   * @param recorder records its pings, for as many NICs; usually the one with which it was booted
+   * @return the guest, which the caller has to start and to close
    * @throws VhostException when there is no such guest
    */
   public static TestGuest attach(GuestMemory memory, List<GuestNic> nics, PingRecorder recorder) {
@@ -110,14 +110,14 @@ public final class TestGuest implements AutoCloseable {
   }
 
   /**
-   * Finds a guest in memory to which it was copied while paused, and goes on where it stood once
-   * started. Nothing is written and no device is touched.
+   * Finds a guest in memory to which it was copied while it was paused. When started, it continues
+   * where it was. This method writes nothing and accesses no device.
    *
-   * @param memory the caller's, to be kept until the guest is closed
-   * @param base where the guest was booted
-   * @param nics as many as it was booted with, in the same order
-   * @param recorder as many NICs; usually the same as where it was booted
-   * @return the guest, the caller's to start and to close
+   * @param memory stays the caller's, who keeps it until the guest is closed
+   * @param base the address at which the guest was booted
+   * @param nics its NICs, as many as it was booted with and in the same order
+   * @param recorder records its pings, for as many NICs; usually the one with which it was booted
+   * @return the guest, which the caller has to start and to close
    * @throws VhostException when there is no such guest
    */
   public static TestGuest attach(
@@ -143,43 +143,43 @@ public final class TestGuest implements AutoCloseable {
     }
   }
 
-  /** Lets the guest run; once. */
+  /** Starts the guest. Can be called once. */
   public void start() {
     thread.start();
   }
 
   /**
-   * Parks the guest at a safe point: afterwards it writes nothing, and all its state is in memory.
-   * A guest that was not started is parked already.
+   * Parks the guest at a safe point. After that it writes nothing, and all its state is in memory.
+   * A guest that was not started counts as parked.
    *
-   * @param deadline for reaching it
-   * @throws VhostException when it got to no safe point in time, and it goes on running; or when it
-   *     stopped by itself
+   * @param deadline for reaching the safe point
+   * @throws VhostException when it reached no safe point in time, in which case it goes on running;
+   *     or when a failure had stopped it
    */
   public void pause(Deadline deadline) {
     thread.pause(deadline);
   }
 
-  /** Lets a paused guest go on. */
+  /** Resumes a paused guest. */
   public void resume() {
     thread.resume();
   }
 
   /**
-   * {@return whether the guest stands still: not started, paused, closed or stopped by a failure}
+   * {@return whether the guest does not run: not started, paused, closed or stopped by a failure}
    */
   public boolean paused() {
     return thread.parked();
   }
 
-  /** Ends the guest, waiting at most five seconds. */
+  /** Ends the guest. Waits at most five seconds. */
   @Override
   public void close() {
     close(Deadline.in(5, TimeUnit.SECONDS));
   }
 
   /**
-   * Ends the guest; what is in memory stays. A second time does nothing.
+   * Ends the guest. Its memory stays as it is. A second call does nothing.
    *
    * @param deadline for the end of its thread
    * @throws VhostException when its thread did not end in time; its wake-up is not freed then
@@ -195,12 +195,12 @@ public final class TestGuest implements AutoCloseable {
   }
 
   /**
-   * Runs something while the guest writes nothing, for instance to begin tracking its writes.
+   * Runs work while the guest writes nothing, for instance to start tracking its writes.
    *
-   * @param work what to run: on the guest's thread, or on this one where the guest stands still;
-   *     what it throws is thrown here
+   * @param work runs on the guest's thread, or on the calling thread if the guest does not run; its
+   *     exceptions are passed on
    * @param deadline for reaching a safe point and for the work
-   * @throws VhostException when that took too long, or the guest stopped by itself
+   * @throws VhostException when that took too long, or a failure had stopped the guest
    */
   public void atSafePoint(Runnable work, Deadline deadline) {
     thread.atSafePoint(
@@ -213,10 +213,10 @@ public final class TestGuest implements AutoCloseable {
   }
 
   /**
-   * Looks at every page of the working set, at a safe point.
+   * Checks every page of the working set, at a safe point.
    *
    * @param deadline as for {@link #atSafePoint}
-   * @return what was found; damaged pages are in it, and throw nothing
+   * @return the result, which lists damaged pages; they cause no exception
    */
   public WorkingSetCheck verifyWorkingSet(Deadline deadline) {
     return thread.atSafePoint(
@@ -224,10 +224,10 @@ public final class TestGuest implements AutoCloseable {
   }
 
   /**
-   * Compares the frames that stay in receive buffers with their digests, at a safe point.
+   * Compares the frames in the mailboxes with their digests, at a safe point.
    *
    * @param deadline as for {@link #atSafePoint}
-   * @return one line for each that is damaged
+   * @return one line for each damaged frame
    */
   public List<String> verifyMailboxes(Deadline deadline) {
     return thread.atSafePoint(
@@ -241,9 +241,9 @@ public final class TestGuest implements AutoCloseable {
   }
 
   /**
-   * Begins or stops to send pings; everything else goes on. The guest starts with sending.
+   * Starts or stops sending pings; everything else goes on. By default the guest sends.
    *
-   * @param on whether pings are sent from here on
+   * @param on whether the guest sends pings from now on
    * @param deadline as for {@link #atSafePoint}
    */
   public void sending(boolean on, Deadline deadline) {
@@ -251,8 +251,8 @@ public final class TestGuest implements AutoCloseable {
   }
 
   /**
-   * Makes pages of memory that the guest does not use yet, for instance a new region's, part of its
-   * working set.
+   * Adds pages to the working set that the guest does not use yet, for instance those of a new
+   * region.
    *
    * @param gpa a multiple of 4096
    * @param pages at most 4,096 in all calls together
@@ -263,11 +263,11 @@ public final class TestGuest implements AutoCloseable {
   }
 
   /**
-   * Has the driver use so many queue pairs, and waits until the device has acknowledged it; the
+   * Makes the driver use this many queue pairs, and waits until the device has acknowledged it. The
    * guest has to run.
    *
    * @param nic its number, from 0
-   * @param pairs 1 to as many as the device has
+   * @param pairs from 1 to the number that the device has
    * @param deadline for the acknowledgement
    * @throws VhostException when the device refuses, cannot do it, or does not answer in time
    */
@@ -282,8 +282,8 @@ public final class TestGuest implements AutoCloseable {
   }
 
   /**
-   * Has the driver change a NIC's address, and announce it, and waits until the device has
-   * acknowledged the change; the guest has to run.
+   * Makes the driver change and announce a NIC's address, and waits until the device has
+   * acknowledged the change. The guest has to run.
    *
    * @param nic its number, from 0
    * @param mac the new address; the one it has changes nothing
@@ -298,12 +298,12 @@ public final class TestGuest implements AutoCloseable {
   }
 
   /**
-   * Has the driver reset a device and start it anew: new negotiation, rings at other addresses and
-   * empty. Pings under way are given up.
+   * Makes the driver reset a device and start it again, with a new negotiation and empty rings at
+   * other addresses. Pending pings are given up.
    *
    * @param nic its number, from 0
    * @param deadline as for {@link #atSafePoint}
-   * @throws VhostException when the device refuses its driver, or it does not happen in time
+   * @throws VhostException when the device refuses its driver, or this takes too long
    */
   public void resetAndReinit(int nic, Deadline deadline) {
     atSafePoint(drivers.get(nic)::resetAndReinitialise, deadline);
@@ -365,23 +365,23 @@ public final class TestGuest implements AutoCloseable {
   }
 
   /**
-   * {@return the first hundred things that were not as they should be, one line each} Each damaged
-   * frame also counts in the recorder.
+   * {@return the first hundred problems, one line each} Each damaged frame also counts in the
+   * recorder.
    */
   public List<String> problems() {
     return problems.lines();
   }
 
   /**
-   * What the guest's thread does again and again; between two rounds everything is in memory and
-   * every kick was given.
+   * One round of the guest's thread. Between two rounds all state is in memory and every kick was
+   * signalled.
    */
   private void round() {
     long now = System.nanoTime();
     long period = boot.settings().period().toNanos();
     if (now - nextTick >= 0) {
       tick();
-      // Whoever stood still does not make up for it with a burst.
+      // After a pause the guest does not send the missed pings in a burst.
       nextTick = now - nextTick > period ? now + period : nextTick + period;
     }
     for (int i = 0; i < drivers.size(); i++) {
@@ -400,7 +400,7 @@ public final class TestGuest implements AutoCloseable {
     for (int i = 0; i < wires.size(); i++) {
       Wire wire = wires.get(i);
       if (poller.ready(i + 1) != 0) {
-        // Drained first: what is used after this signals again.
+        // The call is drained first: a chain that is used after this signals it again.
         wire.call().drain();
         if (wire.pair() >= 0) {
           wire.driver().receive(wire.pair());

@@ -3,8 +3,8 @@ package io.github.jvhost.testkit.guest;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A transmit ring with a buffer for each usable descriptor. Completions are looked for when there
- * is something to send, as usual for a network driver, so no interrupts are wanted.
+ * A transmit ring with a buffer for each usable descriptor. As is usual for a network driver, it
+ * looks for used chains when it has something to send, so it needs no interrupts.
  *
  * <pre>
  *   queue block (the same for receive)                      buffer of descriptor i
@@ -30,9 +30,9 @@ final class TxQueue {
   }
 
   /**
-   * Lays out the ring, and its buffers unless they are there already.
+   * Lays out the ring, and its buffers if there are none yet.
    *
-   * @param block where its queue block is
+   * @param block the address of its queue block
    */
   static TxQueue create(
       GuestRam ram, long block, boolean packed, int ringSize, int count, int bufferBytes) {
@@ -44,7 +44,7 @@ final class TxQueue {
     return new TxQueue(ram, block);
   }
 
-  /** Fills in the part of the queue block that both directions have. */
+  /** Fills in the part of the queue block that both directions share. */
   static DriverRing layOut(
       GuestRam ram, long block, boolean packed, int ringSize, int count, int bufferBytes) {
     DriverRing ring = DriverRing.create(ram, packed, ringSize, Math.min(count, ringSize));
@@ -61,7 +61,7 @@ final class TxQueue {
     return ring;
   }
 
-  /** Whether a frame can be sent now; takes back what the device is done with. */
+  /** Returns true if a frame can be sent now. Releases used chains first. */
   boolean hasRoom() {
     for (DriverRing.@Nullable Used used = ring.takeUsed(); used != null; used = ring.takeUsed()) {
       ring.release(used.head());
@@ -72,8 +72,8 @@ final class TxQueue {
   /**
    * Posts a frame.
    *
-   * @param headerBytes of the virtio-net header, which stays zero: no offload
-   * @return false when the ring is full or the frame is too long, and it was not sent
+   * @param headerBytes the length of the virtio-net header, which stays zero: no offload
+   * @return false if the frame was not sent because the ring is full or the frame is too long
    */
   boolean send(byte[] frame, int headerBytes) {
     int bytes = headerBytes + frame.length;
@@ -87,7 +87,9 @@ final class TxQueue {
     return true;
   }
 
-  /** Whether frames were posted since the last call and the device wants to hear of it. */
+  /**
+   * Returns true if frames were posted since the last call and the device wants a kick for them.
+   */
   boolean takeKick() {
     boolean kick = posted && ring.needsKick();
     posted = false;

@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.zip.CRC32C;
 
 /**
- * Pages that the guest goes on changing, built so that any page which a migration tore, forgot or
- * left behind shows.
+ * Pages that the guest keeps changing. Their contents show each page that a migration copied in
+ * part, copied too early or did not copy.
  *
  * <pre>
  *   page                                                   table (pages of its own)
@@ -63,7 +63,7 @@ final class WorkingSet {
     return ram.getLong(table + GENERATION);
   }
 
-  /** Adds pages, which nobody else uses, to the set. */
+  /** Adds pages to the set. Nothing else may use them. */
   void extend(long gpa, int pages) {
     int before = ram.getInt(table);
     int capacity = ram.getInt(table + CAPACITY);
@@ -87,14 +87,13 @@ final class WorkingSet {
     ram.putInt(table, before + pages);
   }
 
-  /** Changes so many pages, spread over the whole set. */
+  /** Changes this many pages, spread over the whole set. */
   void change(int pages) {
     int all = ram.getInt(table);
     long generation = generation() + 1;
     long sum = ram.getLong(table + SUM);
     for (int i = 0; i < pages; i++) {
-      // A multiplicative hash of a running number: all pages get their turn, and not one after the
-      // other.
+      // A multiplicative hash of a running number selects all pages, in no regular order.
       long draw = (generation * pages + i) * 0x9e3779b97f4a7c15L;
       long entry = entry((int) ((draw >>> 33) % all));
       long page = ram.getLong(entry);
@@ -108,9 +107,9 @@ final class WorkingSet {
   }
 
   /**
-   * Looks at everything.
+   * Checks all pages and the table.
    *
-   * @param expectedGeneration what the boot block says
+   * @param expectedGeneration the generation in the boot block
    */
   WorkingSetCheck verify(long expectedGeneration) {
     List<String> problems = new ArrayList<>();

@@ -1,6 +1,6 @@
 /**
- * A small guest that drives virtio-net as an operating system would, and keeps all its state in
- * guest memory, so that it can be migrated by copying that memory and nothing else.
+ * A small guest that drives virtio-net as an operating system would. It keeps all its state in
+ * guest memory, so that a copy of that memory is enough to migrate it.
  *
  * <pre>
  *             host objects (one set per VMM)                 guest memory (copied by the migration)

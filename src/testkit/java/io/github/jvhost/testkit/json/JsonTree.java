@@ -16,11 +16,11 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * JSON as maps, lists, strings, numbers (Long, Double), booleans and null: for texts that fit into
+ * JSON as maps, lists, strings, numbers (Long, Double), booleans and null: for texts that fit in
  * memory. Members keep their order. Pure functions: thread-safe.
  */
 public final class JsonTree {
-  /** More than any text has that is read here; one that goes deeper is none. */
+  /** The deepest nesting that is accepted. Texts with more are rejected. */
   private static final int MAX_DEPTH = 64;
 
   private static final JsonFactory FACTORY =
@@ -31,11 +31,11 @@ public final class JsonTree {
   private JsonTree() {}
 
   /**
-   * {@return one value, behind which nothing stands}
+   * {@return the text's one value; nothing may follow it}
    *
    * @param json the text; stays the caller's
-   * @throws UncheckedIOException it cannot be read, or is no JSON; Jackson's exceptions, which are
-   *     its cause, say where
+   * @throws UncheckedIOException when the text cannot be read or is no JSON; the cause, Jackson's
+   *     exception, says where
    */
   public static @Nullable Object parse(Reader json) {
     try (JsonParser parser = FACTORY.createParser(json)) {
@@ -85,7 +85,7 @@ public final class JsonTree {
   /**
    * {@return the text of a value, on one line}
    *
-   * @param value what {@link #parse} can have returned; anything else is written as its text
+   * @param value a value that {@link #parse} can return; anything else is written as its text
    */
   public static String write(Object value) {
     var text = new StringWriter();

@@ -1,8 +1,8 @@
 /**
- * The one reader of JSON texts for the testkit, the report and the tests. Not exported: Jackson is
- * what an embedder's tests are to use.
+ * The one reader of JSON texts for the testkit, the report and the tests. Not exported: an
+ * embedder's tests should use Jackson.
  *
- * <p>Uses nothing. Pure functions; nothing is owned.
+ * <p>Uses no other package of the project. Pure functions, which own nothing.
  */
 @NullMarked
 package io.github.jvhost.testkit.json;

@@ -9,19 +9,19 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 
-/** What one mock back end heard and asked, as text for a failure. */
+/** The messages of one mock back end in both directions, as text for a test failure. */
 final class Conversation {
-  /** The end of a conversation is what matters, and a report should be readable. */
+  /** Only the last lines are shown, because they matter most and a report should be readable. */
   private static final int MOST_LINES = 200;
 
   private Conversation() {}
 
-  /** One thing said; times as in the record. */
+  /** One message; times as in the record. */
   private record Line(long nanos, int connection, String text) {}
 
   static String of(String backEnd, BackEndRecord record) {
     List<Line> lines = lines(record);
-    var text = new StringBuilder("What " + backEnd + " was told:");
+    var text = new StringBuilder("What " + backEnd + " received:");
     long start = lines.isEmpty() ? 0 : lines.getFirst().nanos();
     int from = Math.max(0, lines.size() - MOST_LINES);
     if (from > 0) {
@@ -50,7 +50,9 @@ final class Conversation {
     for (RecordedAsk ask : record.asks()) {
       lines.add(new Line(ask.nanos(), ask.connection(), asked(ask)));
     }
-    lines.sort(Comparator.comparingLong(Line::nanos)); // one of the same time stays where it is
+    lines.sort(
+        Comparator.comparingLong(
+            Line::nanos)); // a stable sort: lines of the same time keep their order
     return lines;
   }
 

@@ -18,28 +18,26 @@ import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
 
 /**
- * Gives each test mock back ends of its own, and looks at what was done to them when it is over.
- * Register one per class, in a static field with {@code @RegisterExtension}.
+ * Gives each test its own mock back ends, and checks them after the test. Register one per class,
+ * in a static field with {@code @RegisterExtension}.
  *
  * <p>Parameters of test methods, and of {@code @BeforeEach} and {@code @AfterEach} methods, get:
  *
  * <table>
  *   <caption>What a parameter gets</caption>
  *   <tr><th>type</th><th>value</th></tr>
- *   <tr><td>{@link MockBackEnd}</td><td>a back end that listens at a new socket; of several such
- *     parameters the n-th gets the n-th back end of the test, in each of its methods the same</td>
+ *   <tr><td>{@link MockBackEnd}</td><td>a back end that listens at a new socket; the n-th such parameter gets the n-th back end of the test, the same one in all methods</td>
  *   </tr>
  *   <tr><td>{@link Path}, without annotations</td><td>the socket of the n-th back end</td></tr>
- *   <tr><td>{@link DescriptorLedger}</td><td>the test's ledger, a tracing one; what is written down
- *     there has to be closed when the test ends</td></tr>
- *   <tr><td>{@link MockBackEnds}</td><td>starts more back ends, with settings of their own</td></tr>
+ *   <tr><td>{@link DescriptorLedger}</td><td>the test's ledger, which traces; every descriptor in it has to be closed when the test ends</td></tr>
+ *   <tr><td>{@link MockBackEnds}</td><td>starts more back ends, with other settings</td></tr>
  * </table>
  *
- * <p>After the {@code @AfterEach} methods all back ends of the test are closed. The test fails when
- * a front end broke a rule ({@link RuleBreach}) or a descriptor of the ledger is open. Whenever a
- * test fails, for whatever reason, a suppressed exception says what its back ends were told.
+ * <p>After the {@code @AfterEach} methods the extension closes all back ends of the test. The test
+ * fails when a front end broke a rule ({@link RuleBreach}) or a descriptor of the ledger is open.
+ * When a test fails for any reason, a suppressed exception shows the messages of its back ends.
  *
- * <p>Immutable: tests may run in parallel. All that belongs to a test is in JUnit's store.
+ * <p>Immutable: tests may run in parallel. JUnit's store holds everything that belongs to a test.
  */
 public final class MockBackEndExtension implements ParameterResolver, AfterEachCallback {
   private static final String KEY = "back ends";
@@ -56,7 +54,7 @@ public final class MockBackEndExtension implements ParameterResolver, AfterEachC
   /**
    * {@return an extension whose back ends offer what this personality offers by default}
    *
-   * @param personality how they behave where the specification leaves room
+   * @param personality how they behave where the specification leaves a choice
    */
   public static MockBackEndExtension of(Personality personality) {
     return of(BackEndOffer.of(personality));
@@ -75,7 +73,7 @@ public final class MockBackEndExtension implements ParameterResolver, AfterEachC
    * {@return the same extension with more settings for each back end: faults, a port, prices}
    *
    * @param more called for each back end that is started, on the thread of its test, after the
-   *     settings so far; what tests in parallel must not share it makes anew each time
+   *     earlier settings; it has to create objects that parallel tests must not share
    */
   public MockBackEndExtension with(Consumer<MockBackEnd.Builder> more) {
     return new MockBackEndExtension(settings.andThen(more), tolerated);
@@ -84,8 +82,8 @@ public final class MockBackEndExtension implements ParameterResolver, AfterEachC
   /**
    * {@return the same extension, which lets a front end break some rules}
    *
-   * @param rules those that are known to be broken, besides the ones named so far; each is still in
-   *     the back end's record
+   * @param rules rules that are known to be broken, added to the earlier ones; the back end's
+   *     record still has each breach
    */
   public MockBackEndExtension tolerating(RuleBreach.Rule... rules) {
     Set<RuleBreach.Rule> more = EnumSet.noneOf(RuleBreach.Rule.class);
@@ -99,7 +97,10 @@ public final class MockBackEndExtension implements ParameterResolver, AfterEachC
     return context.getTestMethod().isPresent() && supports(parameter.getParameter());
   }
 
-  /** A path with an annotation is somebody else's: JUnit's temporary directory, for example. */
+  /**
+   * A path with an annotation belongs to another extension, for example JUnit's temporary
+   * directory.
+   */
   private static boolean supports(Parameter parameter) {
     Class<?> type = parameter.getType();
     return type == MockBackEnd.class
@@ -123,7 +124,7 @@ public final class MockBackEndExtension implements ParameterResolver, AfterEachC
     return type == Path.class ? backEnd.socket() : backEnd;
   }
 
-  /** How many parameters of the same kind come before this one. */
+  /** Returns how many parameters of the same kind come before this one. */
   private static int place(ParameterContext parameter) {
     return (int)
         Arrays.stream(parameter.getDeclaringExecutable().getParameters())
@@ -136,27 +137,27 @@ public final class MockBackEndExtension implements ParameterResolver, AfterEachC
   public void afterEach(ExtensionContext context) {
     MockBackEnds backEnds = store(context).remove(KEY, MockBackEnds.class);
     if (backEnds == null) {
-      return; // the test asked for nothing
+      return; // the test has no parameters of ours
     }
     List<String> wrong = backEnds.end(tolerated);
     if (!wrong.isEmpty()) {
-      // Where the test has failed already, JUnit shows this below its failure.
+      // If the test has failed already, JUnit shows this below its failure.
       throw new AssertionError(String.join("\n", wrong) + "\n" + backEnds.conversation());
     }
     context
         .getExecutionException()
-        .ifPresent(failure -> failure.addSuppressed(new Told(backEnds.conversation())));
+        .ifPresent(failure -> failure.addSuppressed(new Received(backEnds.conversation())));
   }
 
   private ExtensionContext.Store store(ExtensionContext context) {
     return context.getStore(ExtensionContext.Namespace.create(MockBackEndExtension.class, this));
   }
 
-  /** Shown below a failure; where it was made says nothing. */
-  private static final class Told extends Exception {
+  /** Shown below a failure. It has no stack trace, because that would be of no use. */
+  private static final class Received extends Exception {
     private static final long serialVersionUID = 1;
 
-    Told(String conversation) {
+    Received(String conversation) {
       super(conversation, null, false, false);
     }
   }

@@ -19,12 +19,12 @@ import java.util.stream.Stream;
 
 /**
  * All mock back ends of one test. A test gets it as a parameter from a {@link MockBackEndExtension}
- * when it needs back ends with settings of their own, or more of them. Thread-safe.
+ * when it needs more back ends, or back ends with other settings. Thread-safe.
  */
 public final class MockBackEnds {
   /**
-   * How long a front end that hung up may take to be noticed: what it said last is read before
-   * that. A front end that is still connected makes a test last this long at most.
+   * How long to wait for a front end's hang-up, so that its last messages are read. A front end
+   * that is still connected delays the end of a test by this time at most.
    */
   private static final Duration LAST_WORDS = Duration.ofSeconds(1);
 
@@ -38,14 +38,14 @@ public final class MockBackEnds {
   MockBackEnds(Consumer<MockBackEnd.Builder> settings) {
     this.settings = settings;
     try {
-      // Not JUnit's, whose path may be long: that of a socket has room for 107 bytes.
+      // Not JUnit's directory, whose path may be too long: a socket's path has at most 107 bytes.
       this.directory = Files.createTempDirectory("jvhost");
     } catch (IOException e) {
       throw new UncheckedIOException("making a directory for sockets", e);
     }
   }
 
-  /** {@return the test's ledger, where also the back ends write down their descriptors} */
+  /** {@return the test's ledger, which also lists the descriptors of the back ends} */
   public DescriptorLedger ledger() {
     return ledger;
   }
@@ -53,8 +53,8 @@ public final class MockBackEnds {
   /**
    * Starts one more back end, at a new socket.
    *
-   * @param more settings, which come after those of the extension
-   * @return closed with the test, if the test has not closed it
+   * @param more settings, applied after those of the extension
+   * @return the back end; it is closed at the end of the test, if the test has not closed it
    */
   public synchronized MockBackEnd start(Consumer<MockBackEnd.Builder> more) {
     Path socket = directory.resolve("back-end-" + (started.size() + 1));
@@ -65,7 +65,7 @@ public final class MockBackEnds {
     return backEnd;
   }
 
-  /** The n-th that parameters ask for, from 0. */
+  /** Returns the n-th back end for parameters, from 0. */
   synchronized MockBackEnd numbered(int place) {
     while (parameters.size() <= place) {
       parameters.add(start(_ -> {}));
@@ -73,7 +73,7 @@ public final class MockBackEnds {
     return parameters.get(place);
   }
 
-  /** Closes all; what was wrong, one finding each. */
+  /** Closes all back ends. Returns the problems that were found. */
   synchronized List<String> end(Set<RuleBreach.Rule> tolerated) {
     Deadline lastWords = Deadline.after(LAST_WORDS);
     try {
@@ -81,7 +81,7 @@ public final class MockBackEnds {
         backEnd.record().await(r -> r.disconnections() == r.connections(), lastWords);
       }
     } catch (InterruptedException e) {
-      Thread.currentThread().interrupt(); // JUnit's business; closing goes on
+      Thread.currentThread().interrupt(); // JUnit handles the interrupt; closing goes on
     }
     started.forEach(MockBackEnd::close);
     removeDirectory();
@@ -95,7 +95,7 @@ public final class MockBackEnds {
     return wrong;
   }
 
-  /** What all of them were told, for people. */
+  /** Returns the messages of all back ends as text. */
   synchronized String conversation() {
     return started.stream()
         .map(backEnd -> Conversation.of(name(backEnd), backEnd.record()))

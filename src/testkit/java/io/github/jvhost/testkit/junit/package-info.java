@@ -1,7 +1,7 @@
 /**
  * Mock back ends for tests with JUnit. A {@link
- * io.github.jvhost.testkit.junit.MockBackEndExtension} gives each test a mock back end at a socket
- * of its own, and fails the test when the front end broke a rule or a descriptor stayed open.
+ * io.github.jvhost.testkit.junit.MockBackEndExtension} gives each test a mock back end at its own
+ * socket, and fails the test if the front end broke a rule or a descriptor stayed open.
  *
  * <p>This is the only package of the testkit that needs JUnit: junit-jupiter-api, of version 6.
  *

@@ -13,11 +13,10 @@ import java.util.concurrent.locks.LockSupport;
 
 /**
  * A host on the switch with one address: it answers ARP and ICMP echo requests, and pings the
- * guests that it is told to. It runs on one platform thread of its own; all methods may be called
- * from any thread.
+ * guests that are named to it. It runs on its own platform thread; any thread may call its methods.
  *
- * <p>A guest's MAC is taken from the guest's own ARP packets, as any host's neighbour table does: a
- * guest that changes its address and announces it goes on being pinged.
+ * <p>Like any host's neighbour table, it learns a guest's MAC from the guest's ARP packets. So it
+ * goes on pinging a guest that changes its address and announces the new one.
  */
 public final class AnsweringHost implements AutoCloseable {
   private static final long IDLE_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
@@ -40,13 +39,13 @@ public final class AnsweringHost implements AutoCloseable {
   }
 
   /**
-   * Plugs a host in and starts it.
+   * Connects a host to a switch and starts it.
    *
-   * @param network where
-   * @param name of its port and thread
-   * @param mac its address
-   * @param ip its address
-   * @return the host, the caller's to close
+   * @param network the switch
+   * @param name the name of its port and thread
+   * @param mac its MAC address
+   * @param ip its IP address
+   * @return the host, which the caller has to close
    * @throws IllegalArgumentException when a port of that name is open
    */
   public static AnsweringHost start(
@@ -72,18 +71,18 @@ public final class AnsweringHost implements AutoCloseable {
     return answeredEchoes.get();
   }
 
-  /** {@return how many frames reached it and could not be read} */
+  /** {@return how many frames it received and could not parse} */
   public long malformed() {
     return malformed.get();
   }
 
   /**
-   * Begins to ping a guest. The first request leaves at once.
+   * Starts to ping a guest. The first request is sent at once.
    *
-   * @param guestMac where, until the guest's own ARP says something else
-   * @param guestIp whom
+   * @param guestMac the guest's MAC address, until the guest's ARP packets show another one
+   * @param guestIp the guest's IP address
    * @param period between two requests
-   * @return the book of these pings, which goes on being written
+   * @return the series of these pings, which the host goes on updating
    */
   public synchronized PingSeries ping(MacAddress guestMac, Ipv4Address guestIp, Duration period) {
     if (period.isNegative() || period.isZero()) {
@@ -95,19 +94,19 @@ public final class AnsweringHost implements AutoCloseable {
     return target.series;
   }
 
-  /** Sends no more requests; answers are still taken. */
+  /** Stops sending requests. Answers still count. */
   public void stopPinging() {
     targets.forEach(target -> target.stopped = true);
   }
 
-  /** Stops the host and unplugs it, waiting at most five seconds. */
+  /** Stops the host and closes its port. Waits at most five seconds. */
   @Override
   public void close() {
     close(Deadline.in(5, TimeUnit.SECONDS));
   }
 
   /**
-   * Stops the host and unplugs it.
+   * Stops the host and closes its port.
    *
    * @param deadline for the end of its thread
    * @throws VhostException when its thread did not end in time
@@ -136,7 +135,7 @@ public final class AnsweringHost implements AutoCloseable {
       for (Target target : targets) {
         wait = Math.min(wait, target.sendIfDue(now));
       }
-      // A bounded batch: a flood of frames must not keep the requests from leaving in time.
+      // The batch is bounded, so that a flood of frames does not delay the requests.
       int batch = 64;
       for (byte[] frame = port.poll(); frame != null; frame = port.poll()) {
         Packet.parse(frame).ifPresentOrElse(this::receive, malformed::incrementAndGet);
@@ -164,7 +163,7 @@ public final class AnsweringHost implements AutoCloseable {
         }
       }
       case Packet.Echo echo when !echo.destination().equals(mac) || !echo.to().equals(ip) -> {
-        // Flooded: it is meant for somebody else.
+        // The switch floods frames: this one is for another station.
       }
       case Packet.Echo echo when echo.reply() -> {
         if (echo.identifier() < targets.size()) {
@@ -176,7 +175,7 @@ public final class AnsweringHost implements AutoCloseable {
         port.transmit(echo.answer(mac).encode());
       }
       case Packet.Rarp _, Packet.Other _ -> {
-        // The switch's business, or nobody's.
+        // A RARP packet is for the switch. The host ignores all other packets.
       }
     }
   }
@@ -198,7 +197,7 @@ public final class AnsweringHost implements AutoCloseable {
       this.periodNanos = periodNanos;
     }
 
-    /** Returns the time to the next request in nanoseconds. */
+    /** Sends the next request if it is due. Returns the nanoseconds until the next one. */
     long sendIfDue(long now) {
       if (stopped) {
         return IDLE_NANOS;
@@ -219,7 +218,7 @@ public final class AnsweringHost implements AutoCloseable {
                   (int) (sequence & 0xffff),
                   new EchoPayload(index, sequence, PAYLOAD).encode())
               .encode());
-      // A thread that was held up does not make up for it with a burst.
+      // After a delay of the thread the missed requests are not sent in a burst.
       due = now - due > periodNanos ? now + periodNanos : due + periodNanos;
       return Math.max(0, due - now);
     }

@@ -5,7 +5,7 @@ import java.util.Queue;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
-/** The frames that wait for the station at a port, with their counts. Thread-safe, never blocks. */
+/** The frames that wait for the station at a port, with their counts. Thread-safe; never blocks. */
 final class ArrivalQueue {
   private final int capacity;
   private final ReentrantLock lock;
@@ -16,10 +16,10 @@ final class ArrivalQueue {
   private long delivered;
 
   /**
-   * An empty one.
+   * Creates an empty queue.
    *
-   * @param capacity frames that wait at most, from 1; more are dropped and counted
-   * @param lock that guards it, perhaps with more
+   * @param capacity the most frames that wait, from 1; more are dropped and counted
+   * @param lock guards it; may guard other objects too
    */
   ArrivalQueue(int capacity, ReentrantLock lock) {
     this.capacity = capacity;
@@ -29,7 +29,7 @@ final class ArrivalQueue {
   /**
    * Queues a frame, or counts it as dropped.
    *
-   * @return what is to be run once no lock is held; null: nothing
+   * @return what the caller has to run when it holds no lock, or null for nothing
    */
   @Nullable Runnable add(byte[] frame) {
     lock.lock();
@@ -109,7 +109,7 @@ final class ArrivalQueue {
     }
   }
 
-  /** What waits counts as dropped, and so does what comes from here on. */
+  /** Closes the queue. Waiting and later frames count as dropped. */
   void close() {
     lock.lock();
     try {

@@ -4,8 +4,8 @@ import java.nio.ByteBuffer;
 import java.util.Optional;
 
 /**
- * What an asker puts into an echo request, so that the answer proves itself: the ICMP sequence
- * number is only 16 bits wide, and memory that was not migrated has to show as a wrong byte.
+ * The payload of an echo request. It makes the answer verifiable: the ICMP sequence number has only
+ * 16 bits, and memory that was not migrated has to show as a wrong byte.
  *
  * <pre>
  *   0       4       8                 16
@@ -14,7 +14,7 @@ import java.util.Optional;
  *   +-------+-------+-----------------+----------------------------------------+
  * </pre>
  *
- * @param tag who asks, freely chosen
+ * @param tag identifies the asker, freely chosen
  * @param sequence the whole sequence number
  * @param length of the payload in bytes, 16 to 1,472
  */
@@ -31,7 +31,7 @@ public record EchoPayload(int tag, long sequence, int length) {
     }
   }
 
-  /** {@return the bytes; a new buffer, positioned at 0} */
+  /** {@return the bytes, in a new buffer at position 0} */
   public ByteBuffer encode() {
     ByteBuffer out = ByteBuffer.allocate(length);
     out.putInt(MAGIC).putInt(tag).putLong(sequence);
@@ -42,10 +42,10 @@ public record EchoPayload(int tag, long sequence, int length) {
   }
 
   /**
-   * Reads what came back.
+   * Reads the payload of an answer.
    *
-   * @param in left as it is
-   * @return empty when a byte is not what {@link #encode} wrote
+   * @param in the payload; its position does not change
+   * @return empty if a byte differs from what {@link #encode} writes
    */
   public static Optional<EchoPayload> parse(ByteBuffer in) {
     int at = in.position();

@@ -5,7 +5,7 @@ import java.nio.ByteBuffer;
 import java.util.Optional;
 
 /**
- * The bytes of {@link Packet}, network byte order throughout.
+ * The bytes of {@link Packet}, all in network byte order.
  *
  * <pre>
  *   ARP, RARP (RFC 826, 903)              IPv4 (RFC 791), no options        ICMP echo (RFC 792)
@@ -64,7 +64,8 @@ final class FrameCodec {
     return switch (etherType) {
       case 0x0800 -> parseIp(frame);
       case 0x0806, 0x8035 -> parseArp(frame, etherType);
-      // Below 0x600 it would be a length (IEEE 802.3), which no station here sends: most likely a
+      // A value below 0x600 is a length (IEEE 802.3), which no station here sends. Most likely the
+      // frame is a
       // page of zeros.
       default ->
           etherType < 0x600
@@ -133,7 +134,9 @@ final class FrameCodec {
             in.slice(ECHO_PAYLOAD, total - 28).asReadOnlyBuffer()));
   }
 
-  /** The Internet checksum (RFC 1071); 0 over a range that contains a right one. */
+  /**
+   * Returns the Internet checksum (RFC 1071), which is 0 over a range that contains a correct one.
+   */
   static int checksum(byte[] bytes, int from, int length) {
     long sum = 0;
     for (int i = 0; i < length; i++) {

@@ -3,10 +3,10 @@ package io.github.jvhost.testkit.net;
 /**
  * An IPv4 address.
  *
- * @param value the four bytes, the first one in the most significant place
+ * @param value the four bytes, the first one in the most significant bits
  */
 public record Ipv4Address(int value) {
-  /** 0.0.0.0: nobody. */
+  /** 0.0.0.0: no station. */
   public static final Ipv4Address ANY = new Ipv4Address(0);
 
   /**

@@ -9,25 +9,24 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A switch that pins stations, as fabrics do:
+ * A switch that binds each station to a port, as network fabrics do:
  *
  * <ul>
  *   <li>an unknown source address is learned from any frame;
  *   <li>a known address moves to another port only by an announcement (RARP, or a gratuitous ARP of
- *       that address), so that a migration whose announcement does nothing shows as a guest that
- *       nobody can reach;
- *   <li>this holds also when the port of the address is closed: frames to it are dropped there, and
- *       counted;
+ *       that address), so that the guest cannot be reached if a migration's announcement fails;
+ *   <li>this is so even if the port of the address is closed: the switch drops and counts frames to
+ *       it;
  *   <li>broadcast, multicast and unknown destinations are flooded to all other open ports.
  * </ul>
  *
- * A port attached under the name of a closed one is the same socket in the wall: it takes over the
- * addresses. So a back end that reconnects needs no announcement and a guest that moves does.
+ * A port that is attached under the name of a closed one takes over its addresses. So a back end
+ * that reconnects needs no announcement, and a guest that moves does.
  *
  * <p>Thread-safe. Frames between the same two ports stay in order.
  */
 public final class LearningSwitch {
-  /** Frames that wait in one port before more are dropped, unless another bound is given. */
+  /** The default for how many frames wait at one port before more are dropped. */
   public static final int DEFAULT_QUEUE_LIMIT = 4096;
 
   private final ReentrantLock lock = new ReentrantLock();
@@ -37,13 +36,13 @@ public final class LearningSwitch {
   private long malformed;
   private long moves;
 
-  /** A switch with {@link #DEFAULT_QUEUE_LIMIT}. */
+  /** Creates a switch with {@link #DEFAULT_QUEUE_LIMIT}. */
   public LearningSwitch() {
     this(DEFAULT_QUEUE_LIMIT);
   }
 
   /**
-   * A switch whose ports hold at most so many frames each.
+   * Creates a switch whose ports hold at most this many frames each.
    *
    * @param queueLimit frames, at least 1
    */
@@ -56,10 +55,10 @@ public final class LearningSwitch {
   }
 
   /**
-   * Plugs a station in.
+   * Opens a port for a station.
    *
-   * @param name not the name of a port that is open now
-   * @return the port, the caller's to close
+   * @param name the port's name; no open port may have it
+   * @return the port, which the caller has to close
    */
   public SwitchPort attach(String name) {
     Port port = new Port(Objects.requireNonNull(name, "name"));
@@ -126,7 +125,7 @@ public final class LearningSwitch {
     } finally {
       lock.unlock();
     }
-    // Outside of the lock: a wake-up may be anything, for instance one that polls at once.
+    // Runs without the lock, because a wake-up may call the switch, for instance to poll at once.
     wakeUps.forEach(Runnable::run);
   }
 
@@ -149,7 +148,9 @@ public final class LearningSwitch {
     return value;
   }
 
-  /** Guarded by the switch's lock: a port is never contended enough to earn a lock of its own. */
+  /**
+   * The switch's lock guards it: the contention at one port is too small to need a lock of its own.
+   */
   private final class Port implements SwitchPort {
     private final String name;
     private final ArrivalQueue arrivals = new ArrivalQueue(queueLimit, lock);

@@ -5,8 +5,8 @@ import java.nio.ByteBuffer;
 import java.util.Optional;
 
 /**
- * The packets that stations of the test network exchange. {@link #parse} reads bytes of foreign
- * origin: what is damaged is empty, never an exception.
+ * The packets that stations of the test network exchange. {@link #parse} does not trust the bytes
+ * that it reads: a damaged frame is an empty result, never an exception.
  *
  * <pre>
  *   0          6         12     14
@@ -24,8 +24,8 @@ public sealed interface Packet {
   int MINIMUM_FRAME = 60;
 
   /**
-   * {@return whether this tells the network where a station is now: RARP, or a gratuitous ARP of
-   * the sender itself}
+   * {@return whether this announces a station's place to the network: RARP, or a gratuitous ARP of
+   * the sender}
    */
   default boolean announces() {
     return false;
@@ -44,7 +44,7 @@ public sealed interface Packet {
    * @param reply false for a request
    * @param identifier 0 to 65535, the asker's
    * @param sequence 0 to 65535; the payload has room for more
-   * @param payload at most 1,472 bytes; read through a duplicate, never changed
+   * @param payload at most 1,472 bytes; read through a duplicate, and not changed
    */
   record Echo(
       MacAddress destination,
@@ -57,7 +57,7 @@ public sealed interface Packet {
       ByteBuffer payload)
       implements Packet {
     /**
-     * {@return the answer to this request: everything turned round, the payload as it came}
+     * {@return the answer to this request: source and destination exchanged, the payload unchanged}
      *
      * @param self the MAC address of the station that answers
      */
@@ -77,10 +77,10 @@ public sealed interface Packet {
    * @param destination where the frame goes
    * @param source who sends the frame
    * @param operation 1 request, 2 reply
-   * @param senderMac the sender's own address
-   * @param senderIp the sender's own address
-   * @param targetMac who is meant; zero in a request
-   * @param targetIp who is meant
+   * @param senderMac the sender's MAC address
+   * @param senderIp the sender's IP address
+   * @param targetMac the target's MAC address; zero in a request
+   * @param targetIp the target's IP address
    */
   record Arp(
       MacAddress destination,
@@ -92,19 +92,18 @@ public sealed interface Packet {
       Ipv4Address targetIp)
       implements Packet {
     /**
-     * {@return a request by a station for another one's address}
+     * {@return a station's request for another station's MAC address}
      *
      * @param self the MAC address of the station that asks
      * @param selfIp its IP address
-     * @param wanted the other one's IP address
+     * @param wanted the other station's IP address
      */
     public static Arp request(MacAddress self, Ipv4Address selfIp, Ipv4Address wanted) {
       return new Arp(FrameCodec.BROADCAST, self, 1, self, selfIp, MacAddress.ZERO, wanted);
     }
 
     /**
-     * {@return an announcement: a request for one's own address, to everybody} RFC 5227 calls it so
-     * too.
+     * {@return an announcement (RFC 5227): a broadcast request for the sender's own address}
      *
      * @param self the MAC address that is announced
      * @param selfIp the IP address that it belongs to
@@ -114,9 +113,9 @@ public sealed interface Packet {
     }
 
     /**
-     * {@return the answer of the station that this request asks for}
+     * {@return the answer to this request}
      *
-     * @param self the MAC address of that station
+     * @param self the MAC address of the station that answers
      */
     public Arp answer(MacAddress self) {
       return new Arp(senderMac, self, 2, self, targetIp, senderMac, senderIp);
@@ -161,7 +160,7 @@ public sealed interface Packet {
   }
 
   /**
-   * A sound frame of a kind that nobody here speaks.
+   * A valid frame of another protocol.
    *
    * @param etherType the Ethernet type
    * @param frame the whole frame; read only
@@ -178,8 +177,8 @@ public sealed interface Packet {
   /**
    * Reads a frame.
    *
-   * @param frame a whole frame; kept by reference in the payload of what is returned
-   * @return empty when a length, a constant field or a checksum is wrong
+   * @param frame a whole frame; the result's payload refers to this array
+   * @return the packet, or empty if a length, a constant field or a checksum is wrong
    */
   static Optional<Packet> parse(byte[] frame) {
     return FrameCodec.parse(frame);

@@ -8,11 +8,11 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongPredicate;
 
 /**
- * The book of one asker and one asked: which sequence number was sent when, and which were
- * answered. It is kept on the host's side, so that the source's and the destination's guest can
- * write the same one and a request served twice, or sent twice, shows.
+ * The pings of one station to another: when each sequence number was sent, and which were answered.
+ * It is kept outside of guest memory. So the guests of source and destination update the same
+ * series, and it shows a request that was answered or sent twice.
  *
- * <p>Thread-safe. The last 65,536 requests are remembered one by one; older ones only count.
+ * <p>Thread-safe. It stores the last 65,536 requests one by one; older ones are only counted.
  */
 public final class PingSeries {
   private static final int REMEMBERED = 1 << 16;
@@ -44,13 +44,13 @@ public final class PingSeries {
   private long gapTo;
   private boolean recovered;
 
-  /** An empty book, marked now. */
+  /** Creates an empty series, marked now. */
   public PingSeries() {
     Arrays.fill(states, State.NONE);
   }
 
   /**
-   * Notes a request, before it becomes visible to whoever may answer.
+   * Records a request, before any station can see it.
    *
    * @param sequence counts from 0, without holes
    */
@@ -62,10 +62,10 @@ public final class PingSeries {
         return;
       }
       if (sent++ == 0) {
-        // Before the first request nobody can have waited for an answer.
+        // The gap cannot begin before the first request.
         lastAnswerAt = System.nanoTime();
       }
-      // A jump would leave entries of 65,536 requests ago in between.
+      // If the sequence jumps, the slots in between still hold old requests and have to be cleared.
       for (long s = Math.max(next, sequence - REMEMBERED + 1); s <= sequence; s++) {
         int slot = slot(s);
         if (states[slot] == State.SENT) {
@@ -82,7 +82,7 @@ public final class PingSeries {
   }
 
   /**
-   * Notes an answer whose bytes were right.
+   * Records an answer whose bytes were correct.
    *
    * @param sequence the whole number that the answer carried; it may be one that was never sent
    */
@@ -121,7 +121,7 @@ public final class PingSeries {
     recovered |= sentAt[slot] - markedAt > 0;
   }
 
-  /** Notes a frame that arrived with wrong bytes. */
+  /** Records a frame that arrived with wrong bytes. */
   public void corrupt() {
     lock.lock();
     try {
@@ -132,7 +132,7 @@ public final class PingSeries {
   }
 
   /**
-   * The asker gives up everything that has no answer yet, for instance because it resets its
+   * Gives up all requests that have no answer yet, for instance because the asker resets its
    * device.
    */
   public void abandonUnanswered() {
@@ -140,10 +140,10 @@ public final class PingSeries {
   }
 
   /**
-   * The asker gives up some of what has no answer yet, for instance because it lies in a ring that
-   * nobody serves any more. An answer that comes all the same counts as one.
+   * Gives up some of the requests that have no answer yet, for instance because they are in a ring
+   * that is no longer served. An answer that still arrives counts as an answer.
    *
-   * @param which says of a sequence number whether it is given up
+   * @param which returns true for a sequence number to give up
    */
   public void abandonUnanswered(LongPredicate which) {
     lock.lock();
@@ -161,8 +161,8 @@ public final class PingSeries {
   }
 
   /**
-   * Begins a new window for the longest gap and for {@code recovered}. The gap that lasts at this
-   * moment counts in the new window with its whole length.
+   * Starts a new window for the longest gap and for {@code recovered}. The current gap counts in
+   * the new window with its whole length.
    */
   public void mark() {
     lock.lock();
@@ -188,9 +188,9 @@ public final class PingSeries {
   }
 
   /**
-   * {@return the state of the book}
+   * {@return the statistics of this moment}
    *
-   * @param grace how old an unanswered request may be and still count as in flight
+   * @param grace the greatest age of an unanswered request that still counts as in flight
    */
   public PingStats stats(Duration grace) {
     lock.lock();

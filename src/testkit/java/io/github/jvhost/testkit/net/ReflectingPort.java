@@ -4,8 +4,8 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A network that is a mirror: every frame comes back to the station that sent it, with the two
- * Ethernet addresses exchanged, so that it is addressed to its sender. Thread-safe.
+ * A port that returns every frame to its sender, with the two Ethernet addresses exchanged.
+ * Thread-safe.
  *
  * <pre>
  *   sent      | to | from | type, content ... |
@@ -19,10 +19,10 @@ public final class ReflectingPort implements SwitchPort {
   private final ArrivalQueue arrivals;
 
   /**
-   * A port with nothing in it.
+   * Creates an empty port.
    *
-   * @param name how reports call it
-   * @param capacity how many frames wait at most, from 1; more are dropped and counted
+   * @param name its name in reports
+   * @param capacity the most frames that wait, from 1; more are dropped and counted
    */
   public ReflectingPort(String name, int capacity) {
     if (capacity < 1) {

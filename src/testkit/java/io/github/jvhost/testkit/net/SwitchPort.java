@@ -3,16 +3,16 @@ package io.github.jvhost.testkit.net;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One port of a {@link LearningSwitch}, held by the station that is plugged in: a back end or a
- * host. All methods may be called from any thread and none of them blocks.
+ * One port of a {@link LearningSwitch}, owned by its station: a back end or a host. Any thread may
+ * call its methods, and none of them blocks.
  */
 public interface SwitchPort extends AutoCloseable {
-  /** {@return the name that the port was attached under} */
+  /** {@return the name under which the port was attached} */
   String name();
 
   /**
-   * Sends a frame from the station into the switch. A frame that is shorter than an Ethernet header
-   * is dropped and counted by the switch; on a closed port nothing happens.
+   * Sends a frame from the station into the switch. The switch drops and counts a frame that is
+   * shorter than an Ethernet header. On a closed port this does nothing.
    *
    * @param frame a whole Ethernet frame without its check sequence; the switch keeps the array, so
    *     the caller must not write to it again
@@ -22,33 +22,30 @@ public interface SwitchPort extends AutoCloseable {
   /**
    * Takes the next frame for the station.
    *
-   * @return a whole frame, to be read only (a flooded frame is shared between ports), or null when
-   *     none waits
+   * @return a whole frame, or null if none waits; the caller must not write to it, since ports
+   *     share a flooded frame
    */
   byte @Nullable [] poll();
 
   /**
-   * Sets what is run after a frame was queued for the station. It runs on the sender's thread and
-   * must neither block nor transmit: it is meant to signal an eventfd or to unpark a thread. When
-   * frames wait already it runs at once.
+   * Sets what runs after a frame was queued for the station. It runs on the sender's thread and
+   * must neither block nor transmit: it should signal an eventfd or unpark a thread. If frames wait
+   * already, it runs at once.
    *
-   * @param wakeUp replaces the one set before
+   * @param wakeUp what to run; replaces the previous one
    */
   void onFrame(Runnable wakeUp);
 
   /**
-   * {@return how many frames for this port were never handed out: the queue was full, or the port
+   * {@return how many frames for this port were dropped because the queue was full or the port
    * closed}
    */
   long dropped();
 
-  /** {@return how many frames {@link #poll()} handed out} */
+  /** {@return how many frames {@link #poll()} returned} */
   long delivered();
 
-  /**
-   * Unplugs the station. What waits in the queue, and what still arrives for its addresses, counts
-   * as dropped.
-   */
+  /** Closes the port. Frames in the queue, and later frames for its addresses, count as dropped. */
   @Override
   void close();
 }

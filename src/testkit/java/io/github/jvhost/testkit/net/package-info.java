@@ -1,6 +1,6 @@
 /**
- * The network behind the mock back ends: one switch that learns, and one host that answers and
- * asks.
+ * The network behind the mock back ends: a switch that learns addresses, and a host that answers
+ * pings and sends them.
  *
  * <pre>
  *   guest NIC 0 -- back end, source ------ port --+                +-- port -- AnsweringHost
@@ -9,9 +9,9 @@
  *                  back end, destination - port --+
  * </pre>
  *
- * <p>The switch pins a station to the port where it was first seen, until the station is announced
- * elsewhere (RARP or gratuitous ARP). After a migration an inbound ping therefore arrives only when
- * the announcement did its work.
+ * <p>The switch binds a station to the port at which it first saw it, until an announcement arrives
+ * at another port (RARP or gratuitous ARP). So after a migration an inbound ping arrives only if
+ * the announcement worked.
  *
  * {@snippet file="io/github/jvhost/PackageExamples.java" region="net"}
  */

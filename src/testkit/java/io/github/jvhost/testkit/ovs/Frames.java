@@ -6,17 +6,17 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * What a port of the switch has counted.
+ * The frames that a port of the switch has counted.
  *
- * @param received from the device
- * @param sent to the device
+ * @param received frames from the device
+ * @param sent frames to the device
  */
 public record Frames(long received, long sent) {
   private static final Pattern RECEIVED = Pattern.compile("RX packets:(\\d+)");
   private static final Pattern SENT = Pattern.compile("TX packets:(\\d+)");
 
   /**
-   * Reads what {@code dpctl/show -s} prints.
+   * Reads the output of {@code dpctl/show -s}.
    *
    * <pre>
    *   port 2: port0 (dpdkvhostuserclient: ...)

@@ -16,23 +16,23 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A running Open vSwitch with DPDK: one bridge that learns addresses, with one port a device. It
- * connects to the devices' sockets by itself, tries again every second while nobody listens, and
- * comes back when a connection ends.
+ * A running Open vSwitch with DPDK: one bridge that learns addresses, with one port per device. It
+ * connects to the devices' sockets, tries again every second while no front end listens, and
+ * reconnects when a connection ends.
  *
- * <p>It lives as long as this object is open, and does not outlive the JVM. For one thread.
+ * <p>The switch runs until this object is closed, and ends with the JVM. Used by one thread.
  */
 public final class OpenVswitch implements AutoCloseable {
   private static final String NAME = "Open vSwitch";
   private static final Path SCHEMA = Path.of("/usr/share/openvswitch/vswitch.ovsschema");
 
-  /** Where Debian keeps the variant with DPDK, out of the way of the one without. */
+  /** Debian's directory for the variant with DPDK. */
   private static final Path DEBIAN = Path.of("/usr/lib/openvswitch-switch-dpdk");
 
   private static final String SWITCH = "ovs-vswitchd-dpdk";
   private static final String BRIDGE = "br";
 
-  /** Nobody tells when the data base's socket appears: it is looked for this often. */
+  /** The interval at which start-up looks for the database's socket, since no event reports it. */
   private static final long LOOK_MILLIS = 5;
 
   private final Path directory;
@@ -59,10 +59,9 @@ public final class OpenVswitch implements AutoCloseable {
   }
 
   /**
-   * Whether it can be run here.
+   * Checks whether the switch can run on this machine.
    *
-   * @return empty when it can; else the reason why not, as a sentence for the message of a skipped
-   *     test
+   * @return empty if it can; else the reason, as a sentence for the message of a skipped test
    */
   public static Optional<String> available() {
     for (String program : List.of("ovsdb-server", "ovsdb-tool", "ovs-vsctl", SWITCH, "unshare")) {
@@ -91,7 +90,7 @@ public final class OpenVswitch implements AutoCloseable {
     return new Builder();
   }
 
-  /** What to run. Not thread-safe. */
+  /** Describes the switch to run. Not thread-safe. */
   public static final class Builder {
     private final List<Path> sockets = new ArrayList<>();
     private int queuePairs = 1;
@@ -101,8 +100,8 @@ public final class OpenVswitch implements AutoCloseable {
     /**
      * Adds a port; ports are numbered from 0 in the order of these calls.
      *
-     * @param listening where the front end listens, or will; of at most 107 bytes and without
-     *     quotation mark
+     * @param listening the path at which the front end listens or will listen; at most 107 bytes
+     *     and no quotation mark
      * @return this
      */
     public Builder port(Path listening) {
@@ -116,8 +115,8 @@ public final class OpenVswitch implements AutoCloseable {
     }
 
     /**
-     * Sets the number of receive queues of every port that are polled from the start; one where
-     * this is not called.
+     * Sets how many receive queues of every port the switch polls from the start. The default is
+     * one.
      *
      * @param pairs 1 to 128
      * @return this
@@ -131,12 +130,12 @@ public final class OpenVswitch implements AutoCloseable {
     }
 
     /**
-     * Starts the switch and waits until its ports are there.
+     * Starts the switch and waits until its ports exist.
      *
-     * @param deadline for all of it; it usually takes a second
+     * @param deadline for all of it; usually it takes a second
      * @return the running switch; the caller closes it
-     * @throws VhostException when it cannot be started or is not ready in time; then nothing is
-     *     left behind
+     * @throws VhostException when it cannot be started or is not ready in time; its processes and
+     *     files are then removed
      */
     public OpenVswitch start(Deadline deadline) {
       Optional<String> reason = available();
@@ -183,10 +182,10 @@ public final class OpenVswitch implements AutoCloseable {
   }
 
   /**
-   * {@code --no-huge} implies DPDK's old memory layout, which has to be said, or the switch adds an
-   * option that contradicts it. Memory for all ports together would be 800 MB, whatever they need;
-   * a port's own is 60. Both masks are needed, as the poller takes all processors otherwise;
-   * between two looks at empty rings it sleeps.
+   * {@code --no-huge} needs DPDK's old memory layout. {@code --legacy-mem} has to name it, or the
+   * switch adds an option that contradicts it. Memory that all ports share would take 800 MB;
+   * memory per port takes 60 MB. Both masks are needed, or the poller uses all processors. The
+   * poller sleeps while the rings are empty.
    */
   private void startSwitch(int queuePairs, Deadline deadline) {
     configure(deadline, "--no-wait", "init");
@@ -235,8 +234,8 @@ public final class OpenVswitch implements AutoCloseable {
   }
 
   /**
-   * Tells the data base something, and waits until the switch has done it, unless it is told not
-   * to.
+   * Runs a command on the database, and waits until the switch has applied it unless {@code
+   * --no-wait} is given.
    */
   private String configure(Deadline deadline, String... what) {
     var command = new ArrayList<>(List.of("ovs-vsctl", "--db=unix:" + directory + "/db.sock"));
@@ -244,7 +243,7 @@ public final class OpenVswitch implements AutoCloseable {
     return run(deadline, command.toArray(String[]::new));
   }
 
-  /** Runs a program to its end. */
+  /** Runs a program and waits for its end. */
   private String run(Deadline deadline, String... command) {
     try (var process = ChildProcess.leashed(command[0], List.of(command), environment)) {
       if (!process.awaitExit(deadline)) {
@@ -285,8 +284,8 @@ public final class OpenVswitch implements AutoCloseable {
   }
 
   /**
-   * {@return the end of everything that the switch has printed so far, the messages of its vhost
-   * library included; at most half a million characters}
+   * {@return the last half a million characters that the switch has printed, the messages of its
+   * vhost library included}
    */
   public String output() {
     return processes.isEmpty() ? "" : processes.getLast().transcript().text();
@@ -299,11 +298,11 @@ public final class OpenVswitch implements AutoCloseable {
   }
 
   /**
-   * {@return how many frames a port has taken from its device and handed to it, as the switch
+   * {@return how many frames a port has received from its device and sent to it, as the switch
    * counts them}
    *
    * @param port its number, from 0
-   * @param deadline for asking
+   * @param deadline for the answer
    * @throws VhostException when the switch does not answer in time
    */
   public Frames frames(int port, Deadline deadline) {
@@ -318,7 +317,7 @@ public final class OpenVswitch implements AutoCloseable {
     return Frames.parse(shown, portName(port));
   }
 
-  /** Ends the switch, then its data base, and removes their directory. Idempotent. */
+  /** Ends the switch, then its database, and removes their directory. Idempotent. */
   @Override
   public void close() {
     for (ChildProcess process : processes.reversed()) {
@@ -332,7 +331,7 @@ public final class OpenVswitch implements AutoCloseable {
         Files.deleteIfExists(file);
       }
     } catch (IOException e) {
-      // Litter in the directory for temporary files: no reason to fail what was tested.
+      // Files that stay in the directory for temporary files are no reason to fail a test.
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * A real switch for tests, as a back end that connects to the front end: Open vSwitch with DPDK,
- * with everything that it needs in a directory of its own and no system service.
+ * A real switch for tests, as a back end that connects to the front end: Open vSwitch with DPDK. It
+ * keeps all its files in one directory and needs no system service.
  *
  * <pre>
  *    this JVM listens                      a network namespace of its own
@@ -12,9 +12,8 @@
  *                                         +-------------------------------------+
  * </pre>
  *
- * <p>No huge pages and no network card are needed, but root's rights, because the switch makes
- * interfaces of the kernel's too (in the namespace, with which they vanish), and two processor
- * cores.
+ * <p>It needs no huge pages and no network card. It needs two processor cores and root's rights,
+ * because the switch also makes kernel interfaces (in the namespace, with which they disappear).
  *
  * {@snippet file="io/github/jvhost/PackageExamples.java" region="ovs"}
  */

@@ -21,8 +21,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What would be told to a back end if a saved device arrived here: found out without one, and
- * without any connection.
+ * What a back end would be sent if a saved device arrived here. It is computed without a back end
+ * and without a connection.
  *
  * <pre>
  *   early state ----> presetup ----> what the back end holds then
@@ -31,29 +31,28 @@ import org.jspecify.annotations.Nullable;
  *              \---------------------------------------> all of it in the window
  * </pre>
  *
- * <p>Some things no saved device says, so they are assumed:
+ * <p>A saved device does not contain everything, so this is assumed:
  *
  * <ul>
  *   <li>the back end ({@link PlanPreviewBackEnd}), and where guest memory lies;
- *   <li>that the back end takes everything that it is told;
- *   <li>that nothing is in flight: the used index of a split ring, which is in guest memory, is
- *       where the device goes on. Where it is not, a back end such as DPDK is told the ring's
- *       address once more, so that a window has up to one message more for each such ring;
- *   <li>that no dirty log is switched on before the window is over;
- *   <li>the MTU, where the driver never read it from the configuration space: 1500 bytes.
+ *   <li>that the back end accepts every message;
+ *   <li>that nothing is in flight: a split ring continues at its used index, which is in guest
+ *       memory. If it does not, a back end such as DPDK is sent the ring's address again, so that
+ *       the window has up to one more message for each such ring;
+ *   <li>that no dirty log is switched on before the window ends;
+ *   <li>an MTU of 1500 bytes, if the driver never read it from the configuration space.
  * </ul>
  *
- * <p>The plans hold on to no open descriptor: they can be printed, compared and counted ({@link
- * PlanPreviewTraffic}), and not carried out. Immutable, and so thread-safe.
+ * <p>The plans hold no open descriptors: they can be printed, compared and counted ({@link
+ * PlanPreviewTraffic}), but not carried out. Immutable, and so thread-safe.
  *
- * @param presetup what is told while the guest still runs; empty: there is no early set-up
- * @param whyNoPresetup why there is none; empty where there is one
- * @param stopWindow what is told in the stop window after the early set-up, or, where there is
- *     none, without one
- * @param withoutPresetup what would be told in the stop window without any early set-up
+ * @param presetup what is sent while the guest still runs; empty if there is no presetup
+ * @param whyNoPresetup why there is no presetup; empty if there is one
+ * @param stopWindow what is sent in the stop window, after presetup if there is one
+ * @param withoutPresetup what would be sent in the stop window without any presetup
  * @param whyNotStarted why the device is not started in the window (its driver is not ready, its
- *     link is down); empty where it is. A back end that was set up early is then stopped, any other
- *     is told nothing
+ *     link is down); empty if it is started. A back end that was preset is then stopped, and any
+ *     other is sent nothing
  */
 public record PlanPreview(
     Optional<Plan> presetup,
@@ -62,24 +61,24 @@ public record PlanPreview(
     Plan withoutPresetup,
     String whyNotStarted) {
 
-  /** Any but 0, which stands for none. */
+  /** Any number but 0, which stands for none. */
   private static final int GENERATION = 1;
 
   /**
-   * Plans. What it opens meanwhile, it closes.
+   * Makes the plans. Closes everything that it opens.
    *
    * @param device its name, for messages
-   * @param early an earlier state of the same device, from which it is set up early; null: that is
-   *     the running state, too
-   * @param running the state with which the guest goes on
-   * @param backEnd that is assumed
-   * @param memory laid out as the guest's is assumed to be; nobody reads or writes it, and it stays
-   *     the caller's
-   * @param ledger that counts descriptors
+   * @param early an earlier state of the same device, from which it is preset; null for the running
+   *     state
+   * @param running the state with which the guest continues
+   * @param backEnd the assumed back end
+   * @param memory laid out as the guest's memory is assumed to be; it is neither read nor written,
+   *     and stays the caller's
+   * @param ledger lists descriptors
    * @return the plans, and the reasons why one is missing or the device is not started
-   * @throws VhostException (GIVE_UP) the running state fits no device of this library, not this
-   *     back end, or not this memory. Where only the early state does not fit, that is the reason
-   *     why there is no presetup
+   * @throws VhostException (GIVE_UP) when the running state fits no device of this library, or not
+   *     this back end or this memory. If only the early state does not fit, there is no presetup,
+   *     for that reason
    */
   public static PlanPreview of(
       String device,
@@ -94,7 +93,7 @@ public record PlanPreview(
     }
   }
 
-  /** The same with a rig whose descriptors are still open afterwards. */
+  /** The same with a rig, whose descriptors stay open. */
   static PlanPreview of(
       PlanPreviewRig rig,
       VirtioNetState early,
@@ -140,7 +139,7 @@ public record PlanPreview(
     }
   }
 
-  /** The plan as it is told where it can be prepared. */
+  /** Returns the plan as it is sent if it can be prepared. */
   private static Plan ahead(Plan planned) {
     Plan prepared = PreparedPlan.ofOrNull(planned);
     return prepared == null ? planned : prepared;
@@ -157,10 +156,10 @@ public record PlanPreview(
   }
 
   /**
-   * What presetup would send.
+   * The plan of presetup.
    *
-   * @param plan null: presetup is not possible
-   * @param why not
+   * @param plan the plan, or null if presetup is not possible
+   * @param why why it is not possible
    */
   private record EarlyPlan(@Nullable Plan plan, String why) {
     static EarlyPlan none(String why) {
@@ -168,7 +167,7 @@ public record PlanPreview(
     }
   }
 
-  /** What comes of a plan with which all goes well. */
+  /** Returns the outcome of a plan that succeeds. */
   private static Outcome allTaken(Plan plan) {
     int steps = plan.steps().size();
     int messages = PlanPreviewTraffic.of(plan).messages();

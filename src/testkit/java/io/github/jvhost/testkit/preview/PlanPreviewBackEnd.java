@@ -11,24 +11,24 @@ import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.NetState;
 
 /**
- * The back end that a {@link PlanPreview} assumes. No other is there to be asked, so everything
- * that would come of a handshake is here.
+ * The back end that a {@link PlanPreview} assumes. A preview has no connection, so this holds
+ * everything that a handshake would find out.
  *
  * <p>Immutable, and so thread-safe.
  *
  * @param name for people
- * @param capabilities what would be negotiated
- * @param mode how it is set up early
+ * @param capabilities what a handshake would negotiate
+ * @param mode how it is preset
  */
 public record PlanPreviewBackEnd(String name, BackEndCapabilities capabilities, PresetupMode mode) {
 
-  /** What DPDK 22.11 answers to GET_FEATURES, in its default configuration. */
+  /** DPDK 22.11's answer to GET_FEATURES, in its default configuration. */
   private static final long DPDK_FEATURES = 0xd_7c66_e7cbL;
 
-  /** What DPDK 22.11 answers to GET_QUEUE_NUM, however many queues its port has. */
+  /** DPDK 22.11's answer to GET_QUEUE_NUM, however many queues its port has. */
   private static final int DPDK_QUEUE_PAIRS = 128;
 
-  /** What this library and DPDK 22.11 agree upon unless the embedder asks for something else. */
+  /** What this library and DPDK 22.11 negotiate by default. */
   private static final long PROTOCOL_FEATURES =
       VhostDeviceOptions.DEFAULT_PROTOCOL_FEATURES
           & ~ProtocolFeature.maskOf(
@@ -36,14 +36,14 @@ public record PlanPreviewBackEnd(String name, BackEndCapabilities capabilities, 
               ProtocolFeature.RESET_DEVICE,
               ProtocolFeature.CONFIGURE_MEM_SLOTS);
 
-  /** Whatever a driver can use. */
+  /** All features that a driver can use. */
   private static final long ALL_FEATURES =
       NetFeature.BACK_END | VhostFeature.PROTOCOL_FEATURES | VhostFeature.LOG_ALL;
 
   /**
-   * Refuses a mode that the back end cannot take part in.
+   * Checks that the back end supports the mode.
    *
-   * @throws IllegalArgumentException it is to be set up with PRESETUP, and has none
+   * @throws IllegalArgumentException when the mode needs PRESETUP and the back end has none
    */
   public PlanPreviewBackEnd {
     if (mode == PresetupMode.EXPLICIT && !capabilities.hasPresetup()) {
@@ -52,11 +52,11 @@ public record PlanPreviewBackEnd(String name, BackEndCapabilities capabilities, 
   }
 
   /**
-   * {@return a back end with the PRESETUP message and the status byte, which takes whatever a
-   * driver uses}
+   * {@return a back end with the PRESETUP message and the status byte, which accepts every feature
+   * of a driver}
    *
-   * @param dialect with numbers for PRESETUP
-   * @throws IllegalArgumentException the dialect has no PRESETUP
+   * @param dialect a dialect with numbers for PRESETUP
+   * @throws IllegalArgumentException when the dialect has no PRESETUP
    */
   public static PlanPreviewBackEnd explicit(Dialect dialect) {
     long negotiated =
@@ -69,16 +69,16 @@ public record PlanPreviewBackEnd(String name, BackEndCapabilities capabilities, 
   }
 
   /**
-   * {@return DPDK's vhost library as Debian has it (22.11), which holds its rings until DRIVER_OK}
+   * {@return DPDK's vhost library in Debian's version (22.11), which does not start its rings
+   * before DRIVER_OK}
    */
   public static PlanPreviewBackEnd dpdk() {
     return implicit("DPDK", DPDK_FEATURES, DPDK_QUEUE_PAIRS, BackEndProfile.DPDK);
   }
 
   /**
-   * {@return a back end of no particular kind, which takes whatever a driver uses, and of which
-   * nothing is known but what it would say} That is as much as DPDK's says, so that the plans for
-   * both can be compared.
+   * {@return a back end of no known kind, which accepts every feature of a driver} Nothing is known
+   * of it but its answers, which are those of DPDK, so that the plans for both can be compared.
    */
   public static PlanPreviewBackEnd generic() {
     return implicit("generic", ALL_FEATURES, NetState.MAX_PAIRS, BackEndProfile.GENERIC);

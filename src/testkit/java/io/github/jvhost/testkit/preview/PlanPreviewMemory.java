@@ -13,8 +13,8 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * Where a guest has its RAM, for a {@link PlanPreview}. A migration stream says how much there is
- * and not where it lies, so that is an assumption.
+ * The addresses of a guest's RAM, for a {@link PlanPreview}. They are assumed, because a migration
+ * stream contains only the size.
  *
  * <pre>
  *   guest address   0           low              4 GiB
@@ -26,29 +26,29 @@ import java.util.List;
  *   microvm         of more than 3 GiB      3 GiB
  * </pre>
  *
- * <p>The machine virt of ARM, of any version (virt-11.1), has all of it from 1 GiB on, in one piece
- * (hw/arm/virt.c). On other processors there is a machine of that name, too, whose RAM lies
- * elsewhere: RISC-V and LoongArch call it virt without a version, so they are not mistaken for it.
- * The 68000's has versions, too, and its RAM from 0 on (hw/m68k/virt.c): it is known by the name of
- * its RAM, where nobody chose another one.
+ * <p>The machine virt of ARM, of any version (virt-11.1), has all RAM in one piece from 1 GiB on
+ * (hw/arm/virt.c). Other processors have a machine of that name too, with RAM at other addresses.
+ * RISC-V and LoongArch call it virt without a version, so it is not mistaken for ARM's. The one of
+ * the 68000 also has versions, and its RAM begins at 0 (hw/m68k/virt.c). It is recognized by the
+ * default name of its RAM.
  *
- * <p>So QEMU has it in hw/i386/pc_piix.c and pc_q35.c for machine types from 2.0 on, and in
- * microvm.c from 5.1 on, where nobody said max-ram-below-4g. What it does beside that is left out:
- * the windows below 1 MiB, for which a back end is told of low memory in more than one region;
- * memory that was plugged in; and, from machine type 7.1 on, a guest of nearly 1 TiB or more with
- * an AMD processor, where the rest begins at 1 TiB.
+ * <p>These rules are from QEMU's hw/i386/pc_piix.c and pc_q35.c, for machine types from 2.0 on, and
+ * from microvm.c, from 5.1 on, without max-ram-below-4g. This class leaves out: the windows below 1
+ * MiB, because of which a back end is sent low memory in more than one region; hot-plugged memory;
+ * and, from machine type 7.1 on, guests of nearly 1 TiB or more with an AMD processor, where the
+ * rest begins at 1 TiB.
  *
  * <p>Immutable, and so thread-safe.
  *
- * @param regions 1 to 512, none of which overlap; in any order when given, sorted by address
- *     afterwards
+ * @param regions 1 to 512 regions that do not overlap, in any order; the record sorts them by
+ *     address
  */
 public record PlanPreviewMemory(List<Region> regions) {
   private static final long GIB = 1L << 30;
   private static final long ABOVE = 4 * GIB;
 
   /**
-   * One stretch of RAM.
+   * One region of RAM.
    *
    * @param address guest-physical, a multiple of 4096
    * @param size in bytes, a multiple of 4096, not 0
@@ -57,7 +57,7 @@ public record PlanPreviewMemory(List<Region> regions) {
     /**
      * Checks the ranges.
      *
-     * @throws VhostException (GIVE_UP) no guest has such a region
+     * @throws VhostException (GIVE_UP) when no guest can have such a region
      */
     public Region {
       boolean aligned = ((address | size) & (MemoryRegion.PAGE - 1)) == 0;
@@ -83,7 +83,7 @@ public record PlanPreviewMemory(List<Region> regions) {
   /**
    * Sorts the regions.
    *
-   * @throws VhostException (GIVE_UP) there are none or too many, or two overlap
+   * @throws VhostException (GIVE_UP) when there are none or too many, or two overlap
    */
   public PlanPreviewMemory {
     List<Region> sorted = new ArrayList<>(regions);
@@ -105,10 +105,10 @@ public record PlanPreviewMemory(List<Region> regions) {
   }
 
   /**
-   * {@return memory that lies in one piece from address 0 on}
+   * {@return memory in one piece from address 0 on}
    *
    * @param bytes all RAM, a multiple of 4096, not 0
-   * @throws VhostException (GIVE_UP) it is no such number
+   * @throws VhostException (GIVE_UP) when it is no such number
    */
   public static PlanPreviewMemory of(long bytes) {
     return new PlanPreviewMemory(List.of(new Region(0, bytes)));
@@ -151,11 +151,11 @@ public record PlanPreviewMemory(List<Region> regions) {
   }
 
   /**
-   * {@return memory as the machine of that name lays it out} All RAM of a machine that is none of
-   * the four is taken to lie from address 0 on.
+   * {@return memory as the machine of that name lays it out} For any machine but these four, all
+   * RAM is assumed to begin at address 0.
    *
    * @param machine its name, as the configuration section of a stream has it: "pc-q35-7.2"
-   * @param block the name of its RAM, as the stream lists it: "pc.ram"; "" where that is not known
+   * @param block the name of its RAM, as the stream lists it: "pc.ram"; "" if it is not known
    * @param bytes all RAM, a multiple of 4096, not 0
    */
   public static PlanPreviewMemory ofMachine(String machine, String block, long bytes) {
@@ -188,11 +188,11 @@ public record PlanPreviewMemory(List<Region> regions) {
   }
 
   /**
-   * {@return memory laid out so, which costs nothing until somebody writes to it; the caller closes
+   * {@return memory with this layout, which takes no pages until it is written; the caller closes
    * it}
    *
-   * @param ledger that counts its descriptors
-   * @throws VhostException the kernel refuses that much
+   * @param ledger lists its descriptors
+   * @throws VhostException when the kernel refuses that much memory
    */
   public GuestMemory allocate(DescriptorLedger ledger) {
     GuestMemory.Builder memory = GuestMemory.builder(ledger);

@@ -22,11 +22,11 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A device made up after a saved one, for a {@link PlanPreview}: a model that takes the saved
- * state, guest memory that nobody writes to, and notifiers that nobody signals. A plan needs them
- * only while it is made.
+ * A device that is built from a saved one, for a {@link PlanPreview}: a model that takes the saved
+ * state, guest memory that is never written, and notifiers that are never signalled. A plan needs
+ * them only while it is made.
  *
- * <p>For one thread.
+ * <p>Used by one thread.
  */
 final class PlanPreviewRig implements AutoCloseable {
   private final String device;
@@ -42,11 +42,11 @@ final class PlanPreviewRig implements AutoCloseable {
   }
 
   /**
-   * Makes one that takes both states.
+   * Makes a device that takes both states.
    *
    * @param memory stays the caller's
-   * @throws VhostException (GIVE_UP) no device of this library, or not with this back end, can be
-   *     in the later state
+   * @throws VhostException (GIVE_UP) when no device of this library, or none with this back end,
+   *     can have the later state
    */
   static PlanPreviewRig open(
       String device,
@@ -84,7 +84,10 @@ final class PlanPreviewRig implements AutoCloseable {
     return eventfd;
   }
 
-  /** What the source's device offered is not saved: it was at least what its driver took. */
+  /**
+   * The saved state does not contain the features that the source's device offered. The model
+   * offers those that its driver accepted.
+   */
   private static VirtioNet model(String device, VirtioNetState early, VirtioNetState running) {
     boolean big = running.common().endian() == Endian.BIG;
     VirtioNetBuilder builder =
@@ -100,7 +103,7 @@ final class PlanPreviewRig implements AutoCloseable {
     return builder.build();
   }
 
-  /** As when a device is connected to its back end. */
+  /** Limits the model to the back end's features, as a connection to a back end does. */
   private static void limit(VirtioNet model, long driverFeatures, PlanPreviewBackEnd backEnd) {
     BackEndCapabilities can = backEnd.capabilities();
     NetPlanning.limit(model, model.name(), can, "a %s back end".formatted(backEnd.name()));
@@ -114,8 +117,8 @@ final class PlanPreviewRig implements AutoCloseable {
   }
 
   /**
-   * Why an earlier state is not of the same device, for somebody who has two streams; empty where
-   * it is.
+   * Returns why an earlier state is not of the same device, for people who compare two streams;
+   * empty if it is.
    */
   String whyNotEarlier(VirtioNetState early, PlanPreviewBackEnd backEnd) {
     int pairs = early.net().maxQueuePairs();
@@ -136,9 +139,9 @@ final class PlanPreviewRig implements AutoCloseable {
   }
 
   /**
-   * The device in a saved state.
+   * Returns the device in a saved state.
    *
-   * @throws VhostException (GIVE_UP) the state does not fit the device
+   * @throws VhostException (GIVE_UP) when the state does not fit the device
    */
   VirtioNet in(VirtioNetState state) {
     VirtioNet restored = model.twin();
@@ -147,10 +150,11 @@ final class PlanPreviewRig implements AutoCloseable {
   }
 
   /**
-   * What a back end is to know while the guest runs. What is not known, the used index of a split
-   * ring in guest memory, is left out, which has the same effect as its being equal to the base.
+   * Returns what a back end has to hold while the guest runs. The used index of a split ring is not
+   * known here and is left out, which has the same effect as a used index that is equal to the
+   * base.
    *
-   * @throws VhostException (GIVE_UP) a ring lies outside of guest memory
+   * @throws VhostException (GIVE_UP) when a ring is outside of guest memory
    */
   DeviceConfig running(VirtioNet restored, BackEndCapabilities capabilities, int generation) {
     try {
@@ -176,7 +180,7 @@ final class PlanPreviewRig implements AutoCloseable {
                 .collect(joining(", ")));
   }
 
-  /** What it is to know of a device that does not run. */
+  /** Returns what it has to hold of a device that does not run. */
   DeviceConfig stopped() {
     return new DeviceConfig(
         DeviceConfig.Lifecycle.STOPPED, 0, null, memory.table(), null, List.of(), 0);

@@ -12,26 +12,26 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * A saved state without what a device of this library does not have, so that a {@link PlanPreview}
- * can show the rest of it. A device on a tap has features that no vhost-user device has; no device
- * here could be restored from such a state.
+ * A saved state without the parts that no device of this library has, so that a {@link PlanPreview}
+ * can show the rest. A device on a tap has features that no vhost-user device has; this library
+ * cannot restore a device from such a state.
  *
  * <p>Immutable, and so thread-safe.
  *
- * @param state without it
- * @param without what was left out, for people; empty where nothing was
+ * @param state the state without these parts
+ * @param without the parts that were left out, as text; empty if there are none
  */
 public record PlanPreviewState(VirtioNetState state, List<String> without) {
-  /** Copies. */
+  /** Copies the list. */
   public PlanPreviewState {
     without = List.copyOf(without);
   }
 
   /**
-   * {@return the state as far as it can be planned}
+   * {@return the part of the state that can be planned}
    *
-   * @param saved as a stream has it
-   * @param backEnd that is assumed
+   * @param saved the state from a stream
+   * @param backEnd the assumed back end
    */
   public static PlanPreviewState of(VirtioNetState saved, PlanPreviewBackEnd backEnd) {
     CommonState common = saved.common();
@@ -59,7 +59,8 @@ public record PlanPreviewState(VirtioNetState state, List<String> without) {
     }
     long features = common.features() & ~foreign;
     if (NetFeature.RSS.in(foreign) && saved.queueCount() > 3) {
-      // A driver may have the many rings for RSS alone (virtio 1.2, 5.1.5); MQ has them, too.
+      // A driver may have more than one queue pair for RSS alone (virtio 1.2, 5.1.5). MQ allows
+      // them too.
       features |= NetFeature.MQ.mask();
     }
     VirtioNetState planned =
@@ -67,7 +68,7 @@ public record PlanPreviewState(VirtioNetState state, List<String> without) {
             saved.offer(),
             saved.transport(),
             common.withFeatures(features, 0),
-            // A receive offload has the number of its feature bit.
+            // A receive offload has the same number as its feature bit.
             net.withGuestOffloads(net.guestOffloads() & features)
                 .withRss(Optional.empty())
                 .withBackEnd(Optional.empty()),

@@ -9,21 +9,22 @@ import io.github.jvhost.vhost.plan.Step;
 import io.github.jvhost.vhost.user.StepMessage;
 
 /**
- * What a plan costs on a vhost-user connection, if all goes well: a message for each step, and the
- * barrier behind them. Counted and not sent, with the same messages that an execution would send.
+ * What a plan costs on a vhost-user connection if it succeeds: a message for each step, and the
+ * barrier behind them. It counts the messages that an execution would send, without sending them.
  *
  * <p>Immutable, and so thread-safe.
  *
- * @param messages that go to the back end, the barrier among them
- * @param replies that are awaited, the barrier's among them
+ * @param messages how many messages are sent to the back end, the barrier included
+ * @param replies how many replies are awaited, the barrier's included
  */
 public record PlanPreviewTraffic(int messages, int replies) {
 
   /**
-   * Counts. A back end that is asked for an in-flight region is taken to have one.
+   * Counts a plan's messages. Assumes that a back end that is asked for an in-flight region has
+   * one.
    *
-   * @param plan its descriptors need not be open any more
-   * @return what it costs; nothing where the plan is empty
+   * @param plan the plan; its descriptors may be closed
+   * @return what it costs; nothing if the plan is empty
    */
   public static PlanPreviewTraffic of(Plan plan) {
     // An empty plan needs no barrier; a stop ends with the answers that bring the bases.
@@ -42,9 +43,10 @@ public record PlanPreviewTraffic(int messages, int replies) {
 
   private static FrontEndRequest request(Step step, BackEndCapabilities capabilities) {
     if (step instanceof Step.ReturnInflight) {
-      return FrontEndRequest.SET_INFLIGHT_FD; // its region may come only as the plan is carried out
+      return FrontEndRequest
+          .SET_INFLIGHT_FD; // its region may be known only when the plan is carried out
     }
-    // So does a base that is told again; which one it is does not matter here.
+    // A base that is sent again may be known only then, too; its value does not matter here.
     return StepMessage.of(step, 0, null, capabilities.usesGuestAddresses()).request();
   }
 }

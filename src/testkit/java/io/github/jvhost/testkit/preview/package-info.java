@@ -1,6 +1,7 @@
 /**
- * What a preview of plans takes for granted, because no saved device says it: where the guest's
- * memory lies, and what of the saved state a vhost-user device has.
+ * Previews of plans for saved devices, and what they assume because a saved device does not contain
+ * it: the addresses of the guest's memory, and which parts of the saved state a vhost-user device
+ * has.
  *
  * <pre>
  *   saved state ----------> PlanPreviewState ---+

@@ -21,22 +21,24 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 
 /**
- * Asks a back end what it is. Nothing is started and nothing configured: no SET_OWNER, no features
- * acknowledged, no memory, no ring, no status. The one thing that is set is what the specification
- * demands before the last three questions may be asked: the protocol features MQ,
- * CONFIGURE_MEM_SLOTS and STATUS, as far as they are offered. The connection ends with the probe,
- * and with it that setting.
+ * Asks a back end what it offers. It starts and configures nothing: no SET_OWNER, no acknowledged
+ * features, no memory, no ring, no status. It sets only what the specification requires before the
+ * last three questions: the protocol features MQ, CONFIGURE_MEM_SLOTS and STATUS, if they are
+ * offered. That setting ends with the connection, when the probe ends.
  *
- * <p>A back end that serves one front end at a time is busy meanwhile; one that has a front end
- * already lets the probe wait, or hangs up. Stateless: thread-safe.
+ * <p>A back end that serves one front end at a time is busy meanwhile. If it has a front end
+ * already, it lets the probe wait or hangs up. Stateless, and so thread-safe.
  */
 public final class BackEndProbe {
-  /** Everything that only asking needs. */
+  /** The protocol features that the questions need. */
   private static final long ASKING =
       ProtocolFeature.maskOf(
           ProtocolFeature.MQ, ProtocolFeature.CONFIGURE_MEM_SLOTS, ProtocolFeature.STATUS);
 
-  /** Round trips before any counts: the code has to be warm for the times to be the back end's. */
+  /**
+   * Round trips before the measured ones. They warm up our code, so that the measured times are the
+   * back end's.
+   */
   private static final int WARM_UP = 500;
 
   private static final String OTHERS =
@@ -48,13 +50,13 @@ public final class BackEndProbe {
    * Connects, asks, and disconnects.
    *
    * @param socket where the back end listens
-   * @param dialect what numbers mean; features that it masks are not asked about
-   * @param roundTrips of GET_FEATURES that are timed, 0 or more
-   * @param within how long connecting and each answer may take
-   * @return what the back end answered, and how long {@code roundTrips} of its answers took
-   * @throws DeadlineException if it makes no room for a connection, or does not answer in time
-   * @throws VhostException if nobody listens, or an answer is missing or makes no sense; the
-   *     message names the socket
+   * @param dialect what numbers mean; the probe does not ask about features that it masks
+   * @param roundTrips how many round trips of GET_FEATURES to time, 0 or more
+   * @param within the most time for connecting, and for each answer
+   * @return the back end's answers, and how long {@code roundTrips} of them took
+   * @throws DeadlineException if it does not accept the connection or does not answer in time
+   * @throws VhostException if no process listens, or an answer is missing or invalid; the message
+   *     names the socket
    */
   public static ProbeResult probe(Path socket, Dialect dialect, int roundTrips, Duration within) {
     DescriptorLedger ledger = DescriptorLedger.counting();
@@ -66,7 +68,9 @@ public final class BackEndProbe {
     }
   }
 
-  /** Its answer, or the lack of one, tells whether that is a back end at all. */
+  /**
+   * Sends the first question. The answer, or its absence, shows whether a back end listens there.
+   */
   private static long first(Path socket, VhostUserFrontEnd frontEnd) {
     try {
       return frontEnd.getFeatures();

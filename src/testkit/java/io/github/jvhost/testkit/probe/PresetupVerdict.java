@@ -11,59 +11,60 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Whether a back end could be set up early, in one way.
+ * Whether a back end can be preset in one way.
  *
- * @param way in which it would be told
- * @param reason whether it could, and why not
- * @param early what it would be told early, or would if the doubt were dispelled; empty where it is
- *     impossible
+ * @param way the way of presetup
+ * @param reason why it can or cannot be preset
+ * @param early what presetup would send, also if it depends on what the wire does not show; empty
+ *     if presetup is impossible
  */
 public record PresetupVerdict(Way way, Reason reason, List<EarlyPart> early) {
 
-  /** How a back end is told early. */
+  /** A way of presetup. */
   public sealed interface Way {}
 
   /**
    * With the PRESETUP message.
    *
-   * @param dialect that has it: its bit and its id
+   * @param dialect the dialect that has its bit and its id
    */
   public record Explicit(Dialect dialect) implements Way {}
 
   /**
-   * Without a message for it.
+   * Without the PRESETUP message.
    *
-   * @param profile what is relied upon
+   * @param profile the profile on which it relies
    */
   public record Implicit(BackEndProfile profile) implements Way {}
 
-  /** What speaks for it or against it. */
+  /** Why a back end can or cannot be preset. */
   public enum Reason {
-    /** Everything that it takes is offered. */
+    /** It can: the back end offers everything that is needed. */
     OFFERED,
 
-    /** So it is if the back end is one of this profile, which the wire does not tell. */
+    /** It can if the back end has this profile, which the wire does not show. */
     IF_OF_PROFILE,
 
     /**
-     * The dialect's bit is offered, but it was asked in a dialect in which that bit means something
-     * else: so it is if it was built for this one, which the wire does not tell.
+     * It can if the back end was built for this dialect, which the wire does not show. It offers
+     * the dialect's bit, but it was asked in another dialect, in which that bit means something
+     * else.
      */
     IF_OF_DIALECT,
 
-    /** The dialect's bit is not offered. */
+    /** It cannot: the dialect's bit is not offered. */
     NO_PRESETUP,
 
-    /** STATUS is not offered, without which nothing holds the rings. */
+    /** It cannot: STATUS is not offered, and without it the rings would start too early. */
     NO_STATUS
   }
 
-  /** Copies. */
+  /** Copies the list. */
   public PresetupVerdict {
     early = List.copyOf(early);
   }
 
-  /** {@return whether it could, as far as what was asked goes} */
+  /** {@return whether it can be preset, as far as the answers show} */
   public boolean possible() {
     return switch (reason) {
       case OFFERED, IF_OF_PROFILE -> true;
@@ -122,7 +123,7 @@ public record PresetupVerdict(Way way, Reason reason, List<EarlyPart> early) {
             case KICK -> Fact.KICK.isSettledEarly(to);
             case CALL -> Fact.CALL.isSettledEarly(to);
             case ENABLE, MEMORY, FEATURES -> true;
-            // The one without the other is told nobody.
+            // The MTU is sent only if both features are offered.
             case MTU ->
                 ProtocolFeature.MTU.isIn(result.protocolFeatures().orElse(0))
                     && NetFeature.MTU.in(result.features());

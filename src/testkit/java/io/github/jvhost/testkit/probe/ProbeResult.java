@@ -10,17 +10,18 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 
 /**
- * What a back end said of itself.
+ * The answers of a back end to a probe.
  *
- * @param features that it offers, virtio's and vhost's
- * @param protocolFeatures that it offers; empty: it has none
+ * @param features the virtio and vhost features that it offers
+ * @param protocolFeatures the protocol features that it offers; empty if it has none
  * @param acknowledged the protocol features that had to be acknowledged to ask more
- * @param queues how many it serves: pairs, of a network device; empty: it was not asked, because it
- *     does not offer MQ
- * @param memorySlots regions that it takes one by one; empty: it takes a table of at most eight
- * @param status the virtio status byte; empty: it knows none
- * @param replies times from writing GET_FEATURES to its answer
- * @param dialect in which it was asked
+ * @param queues how many queues it serves, in pairs for a network device; empty if it was not
+ *     asked, because it does not offer MQ
+ * @param memorySlots how many memory slots it has; empty if it takes a table of at most eight
+ *     regions
+ * @param status the virtio status byte; empty if it has none
+ * @param replies the times from sending GET_FEATURES to its answer
+ * @param dialect the dialect in which it was asked
  */
 public record ProbeResult(
     long features,
@@ -32,34 +33,37 @@ public record ProbeResult(
     SortedTimes replies,
     Dialect dialect) {
 
-  /** What some implementations read otherwise than the protocol says; the wire does not tell. */
+  /**
+   * What some implementations understand differently from the protocol; the wire does not show
+   * which they are.
+   */
   public enum Warning {
     /**
-     * Feature 21 is offered and 22 is not: GPA_ADDRESSES, or SHMEM to whoever was built with
-     * rust-vmm's vhost crate before 0.17.
+     * Feature 21 is offered and 22 is not. Bit 21 is GPA_ADDRESSES, but SHMEM in back ends that
+     * were built with rust-vmm's vhost crate before 0.17.
      */
     SHMEM_ON_BIT_21,
     /**
-     * CONFIG is offered: rust-vmm and crosvm know the flags of SET_CONFIG as 1 and 2, where the
-     * protocol has 0 (writable fields) and 1 (live migration).
+     * CONFIG is offered. For the flags of SET_CONFIG, rust-vmm and crosvm use 1 and 2, and the
+     * protocol 0 (writable fields) and 1 (live migration).
      */
     CONFIG_FLAGS
   }
 
   /**
    * {@return whether it can log the pages that it writes, so that its guest can be migrated} That
-   * takes LOG_ALL, and LOG_SHMFD to be given a log at all.
+   * needs LOG_ALL, and LOG_SHMFD to receive a log.
    */
   public boolean canLog() {
     return offersLogging() && ProtocolFeature.LOG_SHMFD.isIn(protocolFeatures.orElse(0));
   }
 
-  /** {@return whether it offers to log, wherever the log is to come from} */
+  /** {@return whether it offers to log, with or without LOG_SHMFD} */
   public boolean offersLogging() {
     return (features & VhostFeature.LOG_ALL) != 0;
   }
 
-  /** {@return what is to be watched out for at such a back end; empty where nothing is known} */
+  /** {@return the known warnings for such a back end; may be empty} */
   public List<Warning> warnings() {
     long offered = protocolFeatures.orElse(0) & ~dialect.maskedProtocolFeatures();
     List<Warning> warnings = new ArrayList<>();
@@ -72,7 +76,7 @@ public record ProbeResult(
     return List.copyOf(warnings);
   }
 
-  /** {@return whether it could be set up early, one verdict for each way} */
+  /** {@return whether it can be preset, one verdict for each way} */
   public List<PresetupVerdict> presetup() {
     return PresetupVerdict.of(this);
   }

@@ -18,20 +18,20 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A program that runs beside the JVM, with everything that it prints. Thread-safe.
+ * A program in a child process, with its output. Thread-safe.
  *
- * <p>It is started in one of two ways. {@link #interactive} gives it our end of its standard input;
- * such a program quits by itself when that ends. A {@link #leashed} one reads nothing: a shell
- * beside it waits for the end of the standard input instead and kills it then, so that it does not
- * outlive a JVM that was killed.
+ * <p>It is started in one of two ways. An {@link #interactive} program reads commands from its
+ * standard input and quits when that ends. A {@link #leashed} program reads nothing: a shell waits
+ * for the end of the standard input in its place and then kills it, so that it ends even if the JVM
+ * is killed.
  */
 public final class ChildProcess implements AutoCloseable {
   private static final long KILL_SECONDS = 10;
 
   /**
-   * Becomes the program (so that the process id is the program's own) and leaves a child behind
-   * that holds the leash. Where the program ended by itself, that child has another parent by then,
-   * and nothing is killed that got its number since.
+   * The shell starts a child that waits, and then becomes the program, so that the process id is
+   * the program's. The child kills only its parent. If the program has ended before, the child has
+   * another parent, so it cannot kill a new process with the same id.
    */
   private static final String LEASH =
       """
@@ -55,10 +55,10 @@ public final class ChildProcess implements AutoCloseable {
   }
 
   /**
-   * {@return where a program is; empty when it is in none of the directories}
+   * {@return the path of a program; empty if it is in none of the directories}
    *
-   * @param program its name, which is looked for along PATH
-   * @param others directories that are looked into before that
+   * @param program its name
+   * @param others directories that are searched before PATH
    */
   public static Optional<Path> find(String program, Path... others) {
     var places = new ArrayList<>(List.of(others));
@@ -77,7 +77,7 @@ public final class ChildProcess implements AutoCloseable {
    *
    * @param name for messages
    * @param command the program and its arguments
-   * @return the running program, the caller's to close
+   * @return the running program, which the caller has to close
    * @throws VhostException when it cannot be started
    */
   public static ChildProcess interactive(String name, List<String> command) {
@@ -85,14 +85,14 @@ public final class ChildProcess implements AutoCloseable {
   }
 
   /**
-   * Starts a program that would run for ever; its standard input is empty.
+   * Starts a program that runs until it is killed. Its standard input is empty.
    *
    * @param name for messages
    * @param command the program and its arguments
    * @param environment variables that are added to, or replaced in, our own
-   * @return the running program, the caller's to close
-   * @throws VhostException when it cannot be started; a program that is not there is only heard of
-   *     in what is printed
+   * @return the running program, which the caller has to close
+   * @throws VhostException when the shell cannot be started; if the program does not exist, only
+   *     the output says so
    */
   public static ChildProcess leashed(
       String name, List<String> command, Map<String, String> environment) {
@@ -119,7 +119,7 @@ public final class ChildProcess implements AutoCloseable {
         transcript.append(buffer, count);
       }
     } catch (IOException e) {
-      // The process was destroyed while we read: what it printed last is lost with it.
+      // The process was destroyed during the read, and its last output is lost.
     } finally {
       transcript.end();
     }
@@ -130,15 +130,15 @@ public final class ChildProcess implements AutoCloseable {
     return process.pid();
   }
 
-  /** {@return whether it is still there} */
+  /** {@return whether it still runs} */
   public boolean isAlive() {
     return process.isAlive();
   }
 
   /**
-   * {@return what it ended with; for a signal 128 and its number}
+   * {@return its exit code; after a signal 128 plus the signal's number}
    *
-   * @throws IllegalStateException when it is still there
+   * @throws IllegalStateException when it still runs
    */
   public int exitValue() {
     try {
@@ -148,16 +148,16 @@ public final class ChildProcess implements AutoCloseable {
     }
   }
 
-  /** {@return what it printed, on both streams; still there when it has ended} */
+  /** {@return its output on both streams, which stays readable when it has ended} */
   public Transcript transcript() {
     return transcript;
   }
 
   /**
-   * Types one line.
+   * Sends one line to its standard input.
    *
-   * @param line without line feed; what is not in ISO 8859-1 arrives as question marks
-   * @throws VhostException when it does not read any more
+   * @param line the line without line feed; characters outside ISO 8859-1 arrive as question marks
+   * @throws VhostException when it no longer reads
    */
   public void type(String line) {
     try {
@@ -174,15 +174,15 @@ public final class ChildProcess implements AutoCloseable {
     try {
       input.close();
     } catch (IOException e) {
-      // It is gone already, which is what we want.
+      // The process has ended already.
     }
   }
 
   /**
    * Waits for its end.
    *
-   * @param deadline until when
-   * @return whether it came; also false when interrupted, which the thread then still is
+   * @param deadline when to stop waiting
+   * @return true if it has ended; false at the deadline or on an interrupt, which stays set
    */
   public boolean awaitExit(Deadline deadline) {
     try {
@@ -194,7 +194,7 @@ public final class ChildProcess implements AutoCloseable {
   }
 
   /**
-   * Ends it at once (SIGKILL), as a crash would, and waits until it is gone. {@link #close()} is
+   * Ends it at once (SIGKILL), as a crash would, and waits until it has ended. {@link #close()} is
    * still needed.
    */
   public void kill() {
@@ -215,7 +215,7 @@ public final class ChildProcess implements AutoCloseable {
     }
   }
 
-  /** Waits, once it has ended, until all that it printed is in the transcript. */
+  /** Waits until all its output is in the transcript. To be called when it has ended. */
   public void awaitOutput() {
     boolean interrupted = Thread.interrupted();
     try {
@@ -228,7 +228,7 @@ public final class ChildProcess implements AutoCloseable {
     }
   }
 
-  /** Kills what is left of it, and reads what it printed to the end. Idempotent. */
+  /** Kills it if it still runs, and reads its output to the end. Idempotent. */
   @Override
   public void close() {
     kill();

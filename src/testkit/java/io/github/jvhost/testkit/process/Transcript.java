@@ -7,19 +7,22 @@ import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * What a process has printed: one thread adds to it, others wait for a text to appear. Only the end
- * is kept.
+ * The output of a process: one thread adds to it, others wait for a text in it. Only the last
+ * characters are kept.
  *
  * <pre>
  *    0 ........ dropped ........ kept from here ................ end()
  *               (forgotten)     [ at most LIMIT characters      ]
  * </pre>
  *
- * Positions count all characters ever printed, so that they stay right while the front is
- * forgotten. Thread-safe.
+ * Positions count all characters since the start, so that they stay valid when the first ones are
+ * dropped. Thread-safe.
  */
 public final class Transcript {
-  /** Statistics of 128 queue pairs on several ports are the longest answer, about 100,000. */
+  /**
+   * The longest answer, statistics of 128 queue pairs on several ports, has about 100,000
+   * characters.
+   */
   private static final int LIMIT = 1 << 19;
 
   private final ReentrantLock lock = new ReentrantLock();
@@ -34,7 +37,7 @@ public final class Transcript {
     lock.lock();
     try {
       for (int i = 0; i < length; i++) {
-        // The prompt echoes what it is told with carriage returns.
+        // The prompt echoes its input with carriage returns.
         if (text[i] != '\r') {
           kept.append(text[i]);
         }
@@ -50,7 +53,7 @@ public final class Transcript {
     }
   }
 
-  /** Says that the process will print nothing more. */
+  /** Called when the process will print nothing more. */
   void end() {
     lock.lock();
     try {
@@ -61,7 +64,7 @@ public final class Transcript {
     }
   }
 
-  /** {@return where the next character will go, for {@link #awaitText} to begin there} */
+  /** {@return the position of the next character, from which {@link #awaitText} can start} */
   public long position() {
     lock.lock();
     try {
@@ -75,11 +78,11 @@ public final class Transcript {
    * Waits until {@code text} was printed.
    *
    * @param text part of a line, or of several, without carriage returns
-   * @param from where to begin to look
+   * @param from the position at which the search starts
    * @param deadline when to give up
-   * @param what what is being waited for, for the message of a failure
-   * @return everything from there up to the text
-   * @throws VhostException when the process ended, or the deadline passed, before that
+   * @param what what the caller waits for, for the message of a failure
+   * @return everything from {@code from} up to the text
+   * @throws VhostException when the process ended or the deadline passed before that
    */
   public String awaitText(String text, long from, Deadline deadline, String what) {
     lock.lock();
@@ -109,7 +112,7 @@ public final class Transcript {
     }
   }
 
-  /** {@return everything that is still kept, without carriage returns} */
+  /** {@return all characters that are kept, without carriage returns} */
   public String text() {
     lock.lock();
     try {

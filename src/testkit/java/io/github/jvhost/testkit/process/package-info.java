@@ -1,6 +1,6 @@
 /**
- * Child processes for tests with real back ends: started by their program's name, listened to, and
- * gone when their owner is.
+ * Child processes for tests with real back ends. Each is started by its program's name, its output
+ * is read, and it ends with its owner.
  *
  * <pre>
  *   this JVM                            the child
@@ -12,7 +12,7 @@
  *   +----------------+
  * </pre>
  *
- * <p>A child is only ever ended through the handle by which it was started.
+ * <p>A child is ended only through the handle that started it.
  *
  * {@snippet file="io/github/jvhost/PackageExamples.java" region="process"}
  */

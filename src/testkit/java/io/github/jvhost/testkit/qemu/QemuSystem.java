@@ -15,12 +15,12 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A real {@code qemu-system-x86_64} whose guest does not run until it is told to: it makes
- * migration streams, and takes them. Its one network device is virtio-net-pci over vhost-user,
- * served by whoever listens at a socket.
+ * A real {@code qemu-system-x86_64} that writes and reads migration streams. Its guest does not run
+ * until {@link #run}. Its one network device is virtio-net-pci over vhost-user, with the back end
+ * that listens at a given socket.
  *
- * <p>Without KVM, so that it runs anywhere. It lives as long as this object is open, and does not
- * outlive the JVM. One thread at a time.
+ * <p>It does not use KVM, so that it runs on any machine. It runs until this object is closed, and
+ * ends with the JVM. Used by one thread at a time.
  */
 public final class QemuSystem implements AutoCloseable {
   private static final String PROGRAM = "qemu-system-x86_64";
@@ -31,7 +31,10 @@ public final class QemuSystem implements AutoCloseable {
   /** The id of the block of memory that is the guest's RAM. */
   public static final String RAM = "ram0";
 
-  /** Nobody tells when the monitor's socket appears, or a migration ends: how often it is asked. */
+  /**
+   * The interval at which the monitor's socket and a migration's state are polled, since no event
+   * reports them.
+   */
   private static final long LOOK_MILLIS = 5;
 
   private final Path monitor;
@@ -45,10 +48,9 @@ public final class QemuSystem implements AutoCloseable {
   }
 
   /**
-   * Whether it can be run here.
+   * Checks whether QEMU can run on this machine.
    *
-   * @return empty when it can; else the reason why not, as a sentence for the message of a skipped
-   *     test
+   * @return empty if it can; else the reason, as a sentence for the message of a skipped test
    */
   public static Optional<String> available() {
     return ChildProcess.find(PROGRAM).isPresent()
@@ -60,14 +62,15 @@ public final class QemuSystem implements AutoCloseable {
    * {@return a new description of what to run: a q35 machine with 32 MiB and a transitional device
    * of one queue pair}
    *
-   * @param backEnd socket at which a vhost-user back end listens; its path has no comma
-   * @param monitor where QEMU's monitor is to listen: a path without comma at which nothing is yet
+   * @param backEnd the socket at which a vhost-user back end listens; its path has no comma
+   * @param monitor the path at which QEMU's monitor will listen; it has no comma, and the file must
+   *     not exist
    */
   public static Builder builder(Path backEnd, Path monitor) {
     return new Builder(backEnd.toAbsolutePath(), monitor.toAbsolutePath());
   }
 
-  /** What to run. Not thread-safe. */
+  /** Describes the machine to run. Not thread-safe. */
   public static final class Builder {
     private final Path backEnd;
     private final Path monitor;
@@ -87,7 +90,7 @@ public final class QemuSystem implements AutoCloseable {
     }
 
     /**
-     * Sets the type of machine; "q35" where this is not called.
+     * Sets the type of machine. The default is "q35".
      *
      * @param type as on QEMU's command line: "q35", "pc"
      * @return this
@@ -98,7 +101,7 @@ public final class QemuSystem implements AutoCloseable {
     }
 
     /**
-     * Sets how much RAM the guest has; 32 MiB where this is not called.
+     * Sets how much RAM the guest has. The default is 32 MiB.
      *
      * @param size in MiB
      * @return this
@@ -109,7 +112,7 @@ public final class QemuSystem implements AutoCloseable {
     }
 
     /**
-     * Sets how many queue pairs the device has; one where this is not called.
+     * Sets how many queue pairs the device has. The default is one.
      *
      * @param count 1 to 8
      * @return this
@@ -123,7 +126,7 @@ public final class QemuSystem implements AutoCloseable {
     }
 
     /**
-     * Sets the device's MAC address; 52:54:00:12:34:56 where this is not called.
+     * Sets the device's MAC address. The default is 52:54:00:12:34:56.
      *
      * @param address with colons
      * @return this
@@ -134,7 +137,7 @@ public final class QemuSystem implements AutoCloseable {
     }
 
     /**
-     * Sets further options of the device; none where this is not called.
+     * Sets more options of the device. By default there are none.
      *
      * @param options as on QEMU's command line: "packed=on,disable-legacy=on"
      * @return this
@@ -144,7 +147,7 @@ public final class QemuSystem implements AutoCloseable {
       return this;
     }
 
-    /** In its options two commas are one. */
+    /** Rejects commas, which separate QEMU's options. */
     private static void requireNoComma(Path path) {
       if (path.toString().indexOf(',') >= 0) {
         throw new IllegalArgumentException("a path here has no comma: " + path);
@@ -152,11 +155,10 @@ public final class QemuSystem implements AutoCloseable {
     }
 
     /**
-     * Sets what the processor finds at its reset vector, in place of QEMU's firmware: of use where
-     * a machine is to run without that resetting its devices. A machine that waits for a stream
-     * needs the same as the one that made it.
+     * Replaces QEMU's firmware, which would reset the machine's devices when it runs. A machine
+     * that waits for a stream needs the same image as the machine that wrote the stream.
      *
-     * @param image a multiple of 64 KiB, which ends below 4 GiB
+     * @param image a file of a multiple of 64 KiB, which is mapped to end at 4 GiB
      * @return this
      */
     public Builder firmware(Path image) {
@@ -165,7 +167,7 @@ public final class QemuSystem implements AutoCloseable {
     }
 
     /**
-     * Lets it wait for a stream, which {@link QemuSystem#migrateFrom} brings.
+     * Makes it wait for the stream of {@link QemuSystem#migrateFrom}.
      *
      * @return this
      */
@@ -175,12 +177,12 @@ public final class QemuSystem implements AutoCloseable {
     }
 
     /**
-     * Starts it, and waits until its monitor answers.
+     * Starts QEMU and waits until its monitor answers.
      *
-     * @param deadline for all of it; it usually takes half a second
+     * @param deadline for all of it; usually it takes half a second
      * @return the running process; the caller closes it
-     * @throws VhostException when it cannot be started or is not ready in time; then nothing is
-     *     left behind
+     * @throws VhostException when it cannot be started or is not ready in time; the process and its
+     *     files are then removed
      */
     public QemuSystem start(Deadline deadline) {
       Optional<String> reason = available();
@@ -226,7 +228,7 @@ public final class QemuSystem implements AutoCloseable {
       if (incoming) {
         command.addAll(List.of("-incoming", "defer"));
       }
-      // Once it listens there, all of the above stands.
+      // The monitor listens only when everything above is set up.
       command.addAll(List.of("-qmp", "unix:" + monitor + ",server=on,wait=off"));
       return command;
     }
@@ -244,20 +246,20 @@ public final class QemuSystem implements AutoCloseable {
   }
 
   /**
-   * Lets the guest run; returns when its devices were started.
+   * Starts the guest. Returns when its devices are started.
    *
    * @param deadline for the monitor's answer
-   * @throws VhostException it cannot
+   * @throws VhostException when it cannot
    */
   public void run(Deadline deadline) {
     qmp.execute("cont", Map.of(), deadline);
   }
 
   /**
-   * Stops the guest; returns when its devices were stopped.
+   * Stops the guest. Returns when its devices are stopped.
    *
    * @param deadline for the monitor's answer
-   * @throws VhostException it cannot
+   * @throws VhostException when it cannot
    */
   public void pause(Deadline deadline) {
     qmp.execute("stop", Map.of(), deadline);
@@ -270,13 +272,13 @@ public final class QemuSystem implements AutoCloseable {
   }
 
   /**
-   * Has its monitor execute a command.
+   * Executes a command in the monitor.
    *
    * @param command its name
-   * @param arguments strings, numbers, booleans, lists and maps of such
+   * @param arguments strings, numbers, booleans, and lists and maps of them
    * @param deadline for the answer
-   * @return what came back: a map, a list, a string, a number or a boolean
-   * @throws VhostException the monitor refused it, in QEMU's own words; or did not answer
+   * @return the answer: a map, a list, a string, a number or a boolean
+   * @throws VhostException when the monitor refused it, with QEMU's own message, or did not answer
    */
   public Object execute(String command, Map<String, ?> arguments, Deadline deadline) {
     return qmp.execute(command, arguments, deadline);
@@ -292,21 +294,20 @@ public final class QemuSystem implements AutoCloseable {
   /**
    * Writes a migration stream.
    *
-   * @param file that is made or replaced
+   * @param file created or replaced
    * @param deadline for all of it
-   * @throws VhostException it could not, in QEMU's own words
+   * @throws VhostException when that failed, with QEMU's own message
    */
   public void migrateTo(Path file, Deadline deadline) {
     migrate("migrate", "exec:cat > " + quoted(file), deadline);
   }
 
   /**
-   * Takes a migration stream; only one that was told to wait for one ({@link Builder#incoming}),
-   * and only once.
+   * Reads a migration stream. Needs {@link Builder#incoming}, and can be called once.
    *
-   * @param file what {@link #migrateTo} or another QEMU wrote
+   * @param file the stream from {@link #migrateTo} or another QEMU
    * @param deadline for all of it
-   * @throws VhostException it did not take it, in QEMU's own words
+   * @throws VhostException when QEMU did not accept it, with QEMU's own message
    */
   public void migrateFrom(Path file, Deadline deadline) {
     migrate("migrate-incoming", "exec:cat " + quoted(file), deadline);
@@ -328,7 +329,7 @@ public final class QemuSystem implements AutoCloseable {
         if ("failed".equals(status)) {
           throw failed(command, "it failed", process);
         }
-        // It exits where an incoming stream is wrong.
+        // QEMU exits if an incoming stream is invalid.
         if (process.awaitExit(Deadline.in(LOOK_MILLIS, TimeUnit.MILLISECONDS))) {
           throw ended(command);
         }
@@ -364,7 +365,7 @@ public final class QemuSystem implements AutoCloseable {
     try {
       Files.deleteIfExists(file);
     } catch (IOException e) {
-      // Litter in the caller's directory, who will find it.
+      // The file stays in the caller's directory.
     }
   }
 }

@@ -20,8 +20,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Speaks to the monitor of a QEMU (QMP): a line of JSON there, a line of JSON back, and events in
- * between, which are passed over.
+ * A client of a QEMU's monitor (QMP). A command and its answer are one line of JSON each. It skips
+ * the events in between.
  *
  * <pre>
  *   &lt;- {"QMP": {"version": ...}}
@@ -32,10 +32,11 @@ import org.jspecify.annotations.Nullable;
  *   &lt;- {"return": {"status": "paused", ...}, "id": 2}     or {"error": {"class": ..., "desc": ...}, "id": 2}
  * </pre>
  *
- * <p>After a failure but an answered error it is of no more use. One thread at a time.
+ * <p>After any failure except an error answer it cannot be used again. Used by one thread at a
+ * time.
  */
 final class QmpClient implements AutoCloseable {
-  /** Far more than the longest answer; what is longer is not one. */
+  /** Far more than the longest answer. A longer line is an error. */
   private static final int MAX_LINE = 1 << 22;
 
   private final SocketChannel socket;
@@ -49,12 +50,12 @@ final class QmpClient implements AutoCloseable {
   }
 
   /**
-   * Connects and goes through the greeting.
+   * Connects and completes the greeting.
    *
    * @param monitor the AF_UNIX socket at which it listens
    * @param deadline for all of it
-   * @return the client, the caller's to close; commands can be executed
-   * @throws VhostException nobody listens there, or it is no monitor
+   * @return the client, which the caller has to close; commands can be executed
+   * @throws VhostException when no process listens there, or it is no monitor
    */
   static QmpClient connect(Path monitor, Deadline deadline) {
     QmpClient client;
@@ -80,13 +81,13 @@ final class QmpClient implements AutoCloseable {
   }
 
   /**
-   * Has a command executed and waits for its answer.
+   * Executes a command and waits for its answer.
    *
    * @param command its name
-   * @param arguments strings, numbers, booleans, lists and maps of such
+   * @param arguments strings, numbers, booleans, and lists and maps of them
    * @param deadline for the answer
-   * @return what came back: a map, a list, a string, a number or a boolean
-   * @throws VhostException the monitor refused it, in its own words; or did not answer
+   * @return the answer: a map, a list, a string, a number or a boolean
+   * @throws VhostException when the monitor refused it, with its own message, or did not answer
    */
   Object execute(String command, Map<String, ?> arguments, Deadline deadline) {
     long id = ++lastId;
@@ -110,7 +111,8 @@ final class QmpClient implements AutoCloseable {
   private void send(String command, String line) {
     ByteBuffer bytes = ByteBuffer.wrap(line.getBytes(StandardCharsets.UTF_8));
     try {
-      // Short, and only sent when everything before was answered: it fits.
+      // The line is short, and everything before it was answered, so it fits into the socket's
+      // buffer.
       socket.write(bytes);
     } catch (IOException e) {
       throw failed(command, String.valueOf(e.getMessage()), e);
@@ -134,7 +136,7 @@ final class QmpClient implements AutoCloseable {
     }
   }
 
-  /** The next line; null: there is none any more. */
+  /** Returns the next line, or null at the end. */
   private @Nullable String line(Deadline deadline) throws IOException {
     var line = new ByteArrayOutputStream();
     while (true) {
@@ -154,7 +156,7 @@ final class QmpClient implements AutoCloseable {
     }
   }
 
-  /** Waits for more; false: there will be none. */
+  /** Waits for more bytes. Returns false at the end. */
   private boolean receive(Deadline deadline) throws IOException {
     while (true) {
       int count = socket.read(received.clear());
@@ -178,12 +180,12 @@ final class QmpClient implements AutoCloseable {
     return new VhostException("QEMU's monitor: " + what + ": " + why, Recovery.GIVE_UP, cause);
   }
 
-  /** Closes the connection; the QEMU goes on. */
+  /** Closes the connection. QEMU goes on. */
   @Override
   public void close() {
     try (socket;
         readable) {
-      // Closed in the reverse order.
+      // The resources are closed in reverse order.
     } catch (IOException e) {
       throw failed("closing", String.valueOf(e.getMessage()), e);
     }

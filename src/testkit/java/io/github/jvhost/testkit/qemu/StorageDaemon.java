@@ -18,12 +18,15 @@ import java.util.concurrent.TimeUnit;
  * A running {@code qemu-storage-daemon} that exports one raw disk file as vhost-user-blk. A front
  * end may connect as soon as {@link Builder#start} has returned.
  *
- * <p>It lives as long as this object is open, and does not outlive the JVM. Thread-safe.
+ * <p>It runs until this object is closed, and ends with the JVM. Thread-safe.
  */
 public final class StorageDaemon implements AutoCloseable {
   private static final String PROGRAM = "qemu-storage-daemon";
 
-  /** Nobody tells when the file with the process id appears: it is looked for this often. */
+  /**
+   * The interval at which start-up looks for the file with the process id, since no event reports
+   * it.
+   */
   private static final long LOOK_MILLIS = 5;
 
   private final Path disk;
@@ -39,10 +42,9 @@ public final class StorageDaemon implements AutoCloseable {
   }
 
   /**
-   * Whether it can be run here.
+   * Checks whether the daemon can run on this machine.
    *
-   * @return empty when it can; else the reason why not, as a sentence for the message of a skipped
-   *     test
+   * @return empty if it can; else the reason, as a sentence for the message of a skipped test
    */
   public static Optional<String> available() {
     return ChildProcess.find(PROGRAM).isPresent()
@@ -51,18 +53,18 @@ public final class StorageDaemon implements AutoCloseable {
   }
 
   /**
-   * {@return a new description of what to run: one queue, as fast as it can}
+   * {@return a new description of what to run: one queue, with no limit of speed}
    *
-   * @param disk the file that is exported, raw, a multiple of 512 bytes; stays the caller's. Its
-   *     path has no comma
-   * @param socket where it is to listen: a path without comma at which nothing is yet, in a
-   *     directory that exists, of at most 107 bytes
+   * @param disk the raw file to export, a multiple of 512 bytes; it stays the caller's. Its path
+   *     has no comma
+   * @param socket the path at which it will listen: at most 107 bytes, without a comma; the file
+   *     must not exist, its directory must
    */
   public static Builder builder(Path disk, Path socket) {
     return new Builder(disk.toAbsolutePath(), socket.toAbsolutePath());
   }
 
-  /** What to run. Not thread-safe. */
+  /** Describes the daemon to run. Not thread-safe. */
   public static final class Builder {
     private final Path disk;
     private final Path socket;
@@ -70,7 +72,7 @@ public final class StorageDaemon implements AutoCloseable {
     private int requestsPerSecond;
 
     private Builder(Path disk, Path socket) {
-      // In its options two commas are one, and a path is cut off silently where it is too long.
+      // Commas separate its options, and it silently cuts off a path that is too long.
       for (Path path : List.of(disk, socket)) {
         if (path.toString().indexOf(',') >= 0) {
           throw new IllegalArgumentException("a path here has no comma: " + path);
@@ -84,7 +86,7 @@ public final class StorageDaemon implements AutoCloseable {
     }
 
     /**
-     * Sets how many virtqueues it serves; one where this is not called.
+     * Sets how many virtqueues it serves. The default is one.
      *
      * @param count 1 to 255
      * @return this
@@ -98,7 +100,7 @@ public final class StorageDaemon implements AutoCloseable {
     }
 
     /**
-     * Lets it complete no more requests than this; more are taken from the ring and kept in flight.
+     * Limits how many requests it completes. It takes more from the ring and keeps them in flight.
      *
      * @param count requests a second, 1 or more
      * @return this
@@ -114,10 +116,10 @@ public final class StorageDaemon implements AutoCloseable {
     /**
      * Starts the process and waits until it listens.
      *
-     * @param deadline for all of it; it usually takes a tenth of a second
+     * @param deadline for all of it; usually it takes a tenth of a second
      * @return the running process; the caller closes it
-     * @throws VhostException when it cannot be started or is not ready in time; then nothing is
-     *     left behind
+     * @throws VhostException when it cannot be started or is not ready in time; the process and its
+     *     files are then removed
      */
     public StorageDaemon start(Deadline deadline) {
       Optional<String> reason = available();
@@ -157,7 +159,7 @@ public final class StorageDaemon implements AutoCloseable {
               "--export",
               "type=vhost-user-blk,id=export,node-name=%s,addr.type=unix,addr.path=%s,num-queues=%d,writable=on"
                   .formatted(node, socket, queues)));
-      // Written once all of the above is there.
+      // The file is written when everything above is set up.
       command.addAll(List.of("--pidfile", pidFile.toString()));
       return command;
     }
@@ -193,28 +195,28 @@ public final class StorageDaemon implements AutoCloseable {
     return socket;
   }
 
-  /** {@return the process's id, for looking at its mappings and descriptors} */
+  /** {@return the process's id, for example to inspect its mappings and descriptors} */
   public long processId() {
     return process.pid();
   }
 
-  /** {@return whether the process is still there} */
+  /** {@return whether the process is running} */
   public boolean isAlive() {
     return process.isAlive();
   }
 
   /**
-   * {@return the end of everything that it has printed so far, at most half a million characters:
-   * what its vhost library complained of}
+   * {@return the last half a million characters that it has printed, which include the errors of
+   * its vhost library}
    */
   public String output() {
     return process.transcript().text();
   }
 
   /**
-   * Waits until it has complained of something.
+   * Waits until it has printed an error.
    *
-   * @param text a part of the complaint
+   * @param text a part of the error message
    * @param deadline when to give up
    * @throws VhostException when it did not in time
    */
@@ -223,8 +225,8 @@ public final class StorageDaemon implements AutoCloseable {
   }
 
   /**
-   * Ends the process at once (SIGKILL), as a crash would; {@link #close()} is still needed, and
-   * leaves the way free for another one at the same socket.
+   * Ends the process at once (SIGKILL), as a crash would. {@link #close()} is still needed; after
+   * it another daemon can use the same socket.
    */
   public void crash() {
     process.kill();
@@ -242,7 +244,7 @@ public final class StorageDaemon implements AutoCloseable {
     try {
       Files.deleteIfExists(file);
     } catch (IOException e) {
-      // Litter in the caller's directory, who will find it.
+      // The file stays in the caller's directory.
     }
   }
 }

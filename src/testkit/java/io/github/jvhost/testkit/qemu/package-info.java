@@ -3,7 +3,7 @@
  *
  * <p>{@link io.github.jvhost.testkit.qemu.StorageDaemon} is a back end of libvhost-user's family:
  * {@code qemu-storage-daemon} exports a file as a vhost-user-blk disk. It serves one front end at a
- * time, and goes on listening when one leaves.
+ * time, and goes on listening when that one disconnects.
  *
  * <pre>
  *     this JVM                            qemu-storage-daemon (its own process)
@@ -16,8 +16,8 @@
  *                                        +--------------------------------------+
  * </pre>
  *
- * <p>{@link io.github.jvhost.testkit.qemu.QemuSystem} is a whole machine that does not run: it
- * makes migration streams and takes them, and its monitor tells what arrived.
+ * <p>{@link io.github.jvhost.testkit.qemu.QemuSystem} is a whole machine, usually not running. It
+ * writes and reads migration streams, and its monitor shows what arrived.
  *
  * <pre>
  *     this JVM                            qemu-system-x86_64 (its own process)

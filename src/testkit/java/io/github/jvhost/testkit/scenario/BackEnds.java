@@ -20,13 +20,16 @@ import org.jspecify.annotations.Nullable;
 
 /** All back ends of a scenario: one for each device of each host. */
 sealed interface BackEnds extends AutoCloseable {
-  /** Where the back end of a host's device listens. */
+  /** Returns the path at which the back end of a host's device listens. */
   Path socket(Side side, int device);
 
-  /** Microseconds (modelled) that a host's back ends spent configuring in a span of time. */
+  /**
+   * Returns the microseconds (modelled) that a host's back ends spent on configuration between two
+   * moments.
+   */
   long configuredMicros(Side side, long fromNanos, long toNanos);
 
-  /** Echo frames that were counted as dropped. */
+  /** Returns how many echo frames were counted as dropped. */
   long dropped();
 
   @Override
@@ -34,12 +37,12 @@ sealed interface BackEnds extends AutoCloseable {
 
   /** The two hosts. */
   enum Side {
-    /** Where the guest comes from. */
+    /** The host where the guest runs first. */
     SOURCE,
-    /** Where it goes. */
+    /** The host to which it migrates. */
     DESTINATION;
 
-    /** Back ends are numbered through, the source's first. */
+    /** Returns the number of a back end among all of them; the source's come first. */
     int index(int device, int devices) {
       return this == SOURCE ? device : devices + device;
     }
@@ -67,7 +70,8 @@ sealed interface BackEnds extends AutoCloseable {
               .withDialect(dialect)
               .withQueuePairs(options.maxQueuePairs());
       if (options.packed()) {
-        // Without the region nobody could say where a back end was that is gone.
+        // A packed ring can be recovered after the loss of a back end only from its in-flight
+        // region.
         offer =
             offer
                 .withFeatures(offer.features() | NetFeature.RING_PACKED.mask())
@@ -130,7 +134,7 @@ sealed interface BackEnds extends AutoCloseable {
     }
   }
 
-  /** One real testpmd with a port for each device of each host; it answers pings itself. */
+  /** One real testpmd with a port for each device of each host. It answers pings itself. */
   final class Dpdk implements BackEnds {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
 
@@ -156,7 +160,7 @@ sealed interface BackEnds extends AutoCloseable {
       return testpmd.socket(side.index(device, devices));
     }
 
-    /** A real back end tells nobody what its work costs. */
+    /** A real back end does not report its costs. */
     @Override
     public long configuredMicros(Side side, long fromNanos, long toNanos) {
       return 0;
@@ -175,7 +179,7 @@ sealed interface BackEnds extends AutoCloseable {
     }
   }
 
-  /** The mock back end of a destination's device, or null where a real one is used. */
+  /** Returns the mock back end of a host's device, or null if it is a real one. */
   default @Nullable MockBackEnd mock(Side side, int device) {
     return this instanceof Mock mock ? mock.of(side, device) : null;
   }

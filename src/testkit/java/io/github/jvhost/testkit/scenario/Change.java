@@ -12,6 +12,6 @@ public enum Change {
   MAC,
   /** The VMM adds a region of memory, which is migrated too. */
   MEMORY,
-  /** The guest resets the device and starts it anew. */
+  /** The guest resets the device and starts it again. */
   RESET
 }

@@ -20,12 +20,12 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a migration left behind, to be put together into a result.
+ * The facts about a finished migration, from which a result is made.
  *
- * @param left what the source says; null: it did not get rid of the guest
- * @param arrived what the destination says; null: it did not get one
- * @param stayed why the source did not get rid of it
- * @param watch when it all began
+ * @param left the source's report; null if the guest stayed at the source
+ * @param arrived the destination's report; null if the guest did not arrive
+ * @param stayed why the guest stayed at the source
+ * @param watch when the migration began
  */
 record Facts(
     ScenarioOptions options,
@@ -110,7 +110,9 @@ record Facts(
         all.stream().mapToLong(PingStats::duplicates).sum());
   }
 
-  /** Neither answered nor given up by a guest that reset its device. */
+  /**
+   * Returns how many pings were neither answered nor abandoned by a guest that reset its device.
+   */
   private static long missing(List<PingStats> all) {
     return all.stream().mapToLong(s -> s.sent() - s.answered() - s.abandoned()).sum();
   }
@@ -178,7 +180,7 @@ record Facts(
       phases.put("destination.resume", micros(arrived.startedNanos(), arrived.resumedNanos()));
     }
     if (left != null && arrived != null) {
-      // Both sides run in one process here, so their clocks are one.
+      // Both sides run in one process here, so they have the same clock.
       phases.put("downtime", micros(left.pausingNanos(), arrived.resumedNanos()));
     }
     return phases;

@@ -16,9 +16,7 @@ import java.time.Duration;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/**
- * What happens to a migration on its way: changes and failures, at the moments they are meant for.
- */
+/** Makes the changes and failures of a scenario at the right moments of its migration. */
 final class Hooks implements MigrationListener {
   /** The region that a change of memory adds. */
   static final String ADDED_REGION = "added";
@@ -94,12 +92,12 @@ final class Hooks implements MigrationListener {
       migration().cancel("as asked, in setup");
     }
     if (phase == Phase.STOP) {
-      // What was sent may still be on its way: one round may have been all there was.
+      // Wait until all sent pages have arrived: there may have been only one round.
       Traffic.await(() -> target.memory().residentPages() >= target.pages(), ARRIVAL_PATIENCE);
       residentShare = (double) target.memory().residentPages() / target.pages();
     }
     if (phase == Phase.STOP && options.failure() == Failure.BACK_END_LOST_IN_WINDOW) {
-      // The second message of the window: some of it was told, and most was not.
+      // At the second message of the window the back end has received a part of the plan.
       arm(Faults.none().atMessage(2, new Faults.Wrong.HangUpBefore()));
     }
   }
@@ -116,18 +114,21 @@ final class Hooks implements MigrationListener {
     }
   }
 
-  /** How much of the destination's memory was there just before the guest stopped, 0 to 1. */
+  /**
+   * Returns the share of the destination's memory that was resident just before the guest stopped,
+   * 0 to 1.
+   */
   double residentShare() {
     return residentShare;
   }
 
-  /** Cancels, where that is not done on the migration's own thread. */
+  /** Cancels from another thread than the migration's. */
   void cancel(String why) {
     migration().cancel(why);
   }
 
   private void armPresetupFault() {
-    // In the middle of the early set-up: the message whose failure hurts most.
+    // The message in the middle of presetup whose failure has the most consequences.
     FrontEndRequest request =
         options.variant().mode() == PresetupMode.EXPLICIT
             ? FrontEndRequest.PRESETUP
@@ -163,7 +164,7 @@ final class Hooks implements MigrationListener {
       case NONE -> {}
       case QUEUE_PAIRS -> {
         guest.setQueuePairs(0, options.changedQueuePairs(), deadline);
-        // The answers that the guest has put into a ring that is disabled now are sent by nobody.
+        // The guest's answers in a ring that is disabled now are not sent.
         if (options.changedQueuePairs() < options.queuePairs()) {
           traffic.abandonPingsToGuest(0);
         }
@@ -173,7 +174,7 @@ final class Hooks implements MigrationListener {
       case MEMORY -> addMemory(deadline);
       case RESET -> {
         guest.resetAndReinit(0, deadline);
-        // What was in the rings is gone, both ways: the guest has thrown it away, nobody lost it.
+        // The reset has discarded the frames in the rings, both ways. They do not count as lost.
         traffic.abandonPingsToGuest(0);
       }
     }
@@ -186,7 +187,7 @@ final class Hooks implements MigrationListener {
     guest.extendWorkingSet(at, ADDED_WORKING_SET, deadline);
   }
 
-  /** Where the added region goes: the next boundary above all others. */
+  /** Returns the address of the added region: the next boundary above all other regions. */
   static long addedRegionAt(MemoryTable table) {
     return (table.highestAddress() / ADDED_ALIGNMENT + 1) * ADDED_ALIGNMENT;
   }

@@ -19,8 +19,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * What a VMM owns on one host: guest memory, the devices, and the wires between guest and back
- * ends. A small stand-in for one, and an example of how the library is put together.
+ * What a VMM owns on one host: guest memory, the devices, and the eventfds between guest and back
+ * ends. It takes the place of a VMM, and is an example of how to use the library.
  */
 final class Host implements AutoCloseable {
   static final String RAM = "ram";
@@ -63,7 +63,7 @@ final class Host implements AutoCloseable {
         .build();
   }
 
-  /** The address that a NIC is configured with; locally administered. */
+  /** Returns the configured address of a NIC, which is locally administered. */
   static MacAddress mac(int index) {
     return MacAddress.parse("52:54:00:12:34:%02x".formatted(0x50 + index));
   }
@@ -91,7 +91,10 @@ final class Host implements AutoCloseable {
     nics.add(nic);
   }
 
-  /** The guest's accesses are the device owner's work; vCPU threads wait for it, as on KVM. */
+  /**
+   * Runs the guest's accesses on the device. The guest's thread waits for them, as a vCPU does on
+   * KVM.
+   */
   private static DeviceAccess access(VhostNet device) {
     return new DeviceAccess() {
       @Override

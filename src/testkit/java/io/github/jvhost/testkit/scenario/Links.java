@@ -15,16 +15,16 @@ import java.nio.file.Path;
 /**
  * The two ends of one migration connection.
  *
- * @param source what the source holds
- * @param destination what the destination holds
+ * @param source the source's end
+ * @param destination the destination's end
  */
 public record Links(MigrationLink source, MigrationLink destination) implements AutoCloseable {
 
   /**
-   * Connects two ends over a socket in the file system, which is gone when this returns.
+   * Connects two ends over a socket in the file system, and deletes the file before it returns.
    *
-   * @param socket where; nothing may be there
-   * @return both ends, the caller's to close
+   * @param socket the path, at which no file may exist
+   * @return both ends, which the caller has to close
    * @throws VhostException (GIVE_UP) when they cannot be connected there
    */
   public static Links connect(Path socket) {

@@ -34,8 +34,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Migrates a running guest once, in a directory and with threads of its own that are gone
- * afterwards, and says what it came to.
+ * Migrates a running guest once and returns the result. It uses its own threads and a temporary
+ * directory, and ends and removes them.
  */
 public final class MigrationScenario {
   private static final Duration PATIENCE = Duration.ofSeconds(10);
@@ -48,20 +48,21 @@ public final class MigrationScenario {
   private volatile @Nullable BackEnds running;
 
   /**
-   * A scenario.
+   * Creates a scenario.
    *
    * @param options what to do
-   * @param progress told as it goes
+   * @param progress receives the progress
    */
   public MigrationScenario(ScenarioOptions options, ScenarioProgress progress) {
     this(options, progress, UnaryOperator.identity());
   }
 
   /**
-   * A scenario with another transfer of RAM, for tests of what it must not leave out.
+   * Creates a scenario with another transfer of RAM, for tests that show what such a transfer must
+   * not leave out.
    *
    * @param options what to do
-   * @param progress told as it goes
+   * @param progress receives the progress
    * @param ramOfSource wraps the source's RAM
    */
   public MigrationScenario(
@@ -71,21 +72,20 @@ public final class MigrationScenario {
     this.ramOfSource = ramOfSource;
   }
 
-  /** {@return how many descriptors are open now; 0 once {@link #run} has returned} */
+  /** {@return how many descriptors are open now; 0 after {@link #run} has returned} */
   public int openDescriptors() {
     return ledger.openCount();
   }
 
   /**
-   * Runs it.
+   * Runs the migration.
    *
-   * @return what it came to
-   * @throws VhostException it could not be set up, or did not end as it has to: with one running
-   *     guest
+   * @return the result
+   * @throws VhostException when it could not be set up, or did not end with one running guest
    */
   public RunResult run() {
     Path directory = makeDirectory();
-    // Whoever interrupts a demo wants no sockets left behind, and nothing of a real back end's.
+    // An interrupted demo must not leave sockets or files of a real back end.
     Thread atExit = new Thread(() -> leaveNothing(directory));
     Runtime.getRuntime().addShutdownHook(atExit);
     try {
@@ -113,7 +113,7 @@ public final class MigrationScenario {
         guest.start();
         traffic.mark();
         traffic.requireFlowing();
-        traffic.pingGuest(guest); // once the switch knows where the guest is
+        traffic.pingGuest(guest); // only now the switch knows the guest's port
         traffic.requireFlowing();
         return new Attempt(traffic, backEnds, source, target, links, guest, arrival).run();
       }
@@ -129,7 +129,7 @@ public final class MigrationScenario {
     return started;
   }
 
-  /** The destination's VM: its guest is found in memory when it is told to run. */
+  /** The destination's VM. It looks for its guest in memory when the guest has to run. */
   private static final class Arrival implements VmControl, AutoCloseable {
     private final Host host;
     private final Traffic traffic;
@@ -163,7 +163,7 @@ public final class MigrationScenario {
     }
   }
 
-  /** One migration between hosts that stand. */
+  /** One migration between two hosts that are set up. */
   private final class Attempt {
     private final Traffic traffic;
     private final BackEnds backEnds;
@@ -271,7 +271,7 @@ public final class MigrationScenario {
         @Nullable MigrationException stayed,
         Watch watch) {
       TestGuest moved = arrival.guest();
-      // A guest that was told to go on does so when its thread gets round to it.
+      // A resumed guest runs only when its thread has noticed it.
       if (!Traffic.await(() -> guest.paused() == (moved != null), PATIENCE)) {
         throw new VhostException(
             "the migration ended with %s guest running: source %s, destination %s"
@@ -281,7 +281,7 @@ public final class MigrationScenario {
       TestGuest runner = moved == null ? guest : moved;
       progress.at(options.variant(), "waiting for the pings to recover");
       boolean recovered = traffic.awaitRecovered(PATIENCE);
-      // What did not come back in all that time will not come in more of it.
+      // If the pings did not recover in that time, a longer wait is of no use.
       traffic.drain(runner, recovered ? PATIENCE : Duration.ofSeconds(1));
       var facts =
           new Facts(options, left, arrived, stayed, runner, traffic, backEnds, target, watch);
@@ -298,7 +298,7 @@ public final class MigrationScenario {
     }
   }
 
-  /** The destination's report, or null where it gave up as it may. */
+  /** Returns the destination's report, or null if it gave up in an expected way. */
   private static @Nullable DestinationReport join(CompletableFuture<DestinationReport> arriving) {
     try {
       return arriving.orTimeout(MIGRATION_PATIENCE.toSeconds(), TimeUnit.SECONDS).join();
@@ -326,7 +326,7 @@ public final class MigrationScenario {
     try {
       Runtime.getRuntime().removeShutdownHook(atExit);
     } catch (IllegalStateException e) {
-      // The JVM is going down, and the hook is doing its work.
+      // The JVM is shutting down and runs the hook already.
     }
   }
 

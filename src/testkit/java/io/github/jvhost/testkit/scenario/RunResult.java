@@ -5,33 +5,33 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What one migration came to.
+ * The result of one migration.
  *
- * @param options what was asked for
- * @param ranOn "source" or "destination": where the guest ran in the end
+ * @param options the options of the migration
+ * @param ranOn "source" or "destination": where the guest runs after the migration
  * @param sourceMicros from the pause to the last ring's stop
  * @param destinationMicros from the first final record to the last barrier
- * @param messages that the destination told in its window, barriers among them
+ * @param messages how many messages the destination sent in its window, barriers included
  * @param waits how often the destination waited for a back end in its window, all devices together
- * @param sourceMessages that the source told to stop
+ * @param sourceMessages how many messages the source sent to stop its back ends
  * @param sourceWaits how often it waited for a back end, all devices together
  * @param backEndConfigMicros what back ends spent configuring in the window (modelled)
- * @param totalPages of guest memory
- * @param finalRoundPages that the guest had to wait for
+ * @param totalPages all pages of guest memory
+ * @param finalRoundPages pages that were sent while the guest was stopped
  * @param residentShare of the destination's memory that was resident before the window, 0 to 1
- * @param checksumOk whether the guest's working set and received frames were as they should be
- * @param problems that the guest saw; empty: none
+ * @param checksumOk whether the guest's working set and received frames were correct
+ * @param problems the problems that the guest saw; empty if there are none
  * @param outbound the guest's own pings, all NICs together
- * @param inbound the answering host's pings to the guest; null: nobody pings it (DPDK)
+ * @param inbound the answering host's pings to the guest; null if no host pings it (DPDK)
  * @param droppedByBackEnd echo frames that a back end or a closed port counted as dropped
- * @param lost pings that nobody counted as dropped and nobody answered
+ * @param lost pings that were neither answered nor counted as dropped
  * @param longestGapMicros longest time without an answer to the guest around the migration
  * @param inboundLongestGapMicros the same for pings to the guest; null as above
  * @param recovered whether every NIC's pings were answered after the migration, both ways
- * @param plan the destination's stop-window steps, by device
- * @param fallback why it was not done as asked; null: it was
+ * @param plan the destination's steps in the stop window, by device
+ * @param fallback why the migration was not done in the wanted way; null if it was
  * @param phases microseconds by phase
- * @param timeLine when what was, and what back ends were told when
+ * @param timeLine the moments of the migration, and when back ends received which message
  */
 public record RunResult(
     ScenarioOptions options,
@@ -78,11 +78,11 @@ public record RunResult(
   /**
    * A step of the plan.
    *
-   * @param device whose
-   * @param field what it is about
-   * @param before what the back end held; null where there is none
-   * @param after what it was told; null where there is none
-   * @param reason why
+   * @param device the device's name
+   * @param field what the step changes
+   * @param before what the back end held; null if nothing
+   * @param after what it was sent; null if nothing
+   * @param reason why the step was needed
    */
   public record DeviceStep(
       String device,

@@ -10,20 +10,20 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One migration to be run.
+ * The options of one migration.
  *
- * @param variant how
- * @param devices NICs, 1 to 16
- * @param queuePairs of each NIC, 1 to 8
- * @param memoryBytes of the guest, 16 MiB or more, whole MiB
- * @param profile what the front end knows of its back ends
- * @param hardware what configuring the mock back end costs (modelled)
- * @param personality of the mock back end
+ * @param variant how to migrate
+ * @param devices how many NICs, 1 to 16
+ * @param queuePairs queue pairs of each NIC, 1 to 8
+ * @param memoryBytes the guest's memory in bytes, 16 MiB or more, whole MiB
+ * @param profile what the front end assumes of its back ends
+ * @param hardware the prices of configuring the mock back end (modelled)
+ * @param personality the personality of the mock back end
  * @param dpdk whether a real dpdk-testpmd is the back end instead of the mock
- * @param testpmd the program, where it is that; null: dpdk-testpmd, looked for along PATH
+ * @param testpmd the program if it is a real one; null for dpdk-testpmd from PATH
  * @param packed whether the guest uses packed rings
- * @param change between presetup and stop
- * @param failure on the way
+ * @param change what changes between presetup and stop
+ * @param failure what fails during the migration
  */
 public record ScenarioOptions(
     Variant variant,
@@ -64,8 +64,8 @@ public record ScenarioOptions(
   }
 
   /**
-   * {@return a migration of two NICs of one queue pair and 64 MiB, the mock as the specification
-   * has it, nothing modelled}
+   * {@return a migration of two NICs with one queue pair each and 64 MiB, with the GENERIC mock
+   * back end and no modelled costs}
    *
    * @param variant how to migrate
    */
@@ -85,12 +85,14 @@ public record ScenarioOptions(
         Failure.NONE);
   }
 
-  /** The most queue pairs of the devices: one more than are used, where their number changes. */
+  /**
+   * Returns the most queue pairs of the devices: one more than are used if their number changes.
+   */
   int maxQueuePairs() {
     return change == Change.QUEUE_PAIRS ? Math.max(2, queuePairs) : queuePairs;
   }
 
-  /** The number of queue pairs after the change. */
+  /** Returns the number of queue pairs after the change. */
   int changedQueuePairs() {
     return queuePairs == maxQueuePairs() ? queuePairs - 1 : maxQueuePairs();
   }
@@ -98,9 +100,9 @@ public record ScenarioOptions(
   /**
    * {@return the same with other parts}
    *
-   * @param newHardware what configuring the mock back end costs (modelled); null: as before
-   * @param newPersonality of the mock back end; null: as before
-   * @param newProfile what the front end knows of its back ends; null: as before
+   * @param newHardware the prices of configuring the mock back end (modelled); null to keep them
+   * @param newPersonality the personality of the mock back end; null to keep it
+   * @param newProfile what the front end assumes of its back ends; null to keep it
    */
   public ScenarioOptions with(
       @Nullable HardwareModel newHardware,
@@ -116,9 +118,9 @@ public record ScenarioOptions(
   /**
    * {@return the same with another size}
    *
-   * @param newDevices NICs, 1 to 16
-   * @param newQueuePairs of each NIC, 1 to 8
-   * @param newMemoryBytes of the guest, 16 MiB or more, whole MiB
+   * @param newDevices how many NICs, 1 to 16
+   * @param newQueuePairs queue pairs of each NIC, 1 to 8
+   * @param newMemoryBytes the guest's memory in bytes, 16 MiB or more, whole MiB
    */
   public ScenarioOptions sized(int newDevices, int newQueuePairs, long newMemoryBytes) {
     return with(to -> {
@@ -131,8 +133,8 @@ public record ScenarioOptions(
   /**
    * {@return the same with a change and a failure}
    *
-   * @param newChange between presetup and stop; {@link Change#NONE} for none
-   * @param newFailure on the way; {@link Failure#NONE} for none
+   * @param newChange what changes between presetup and stop; {@link Change#NONE} for nothing
+   * @param newFailure what fails during the migration; {@link Failure#NONE} for nothing
    */
   public ScenarioOptions with(Change newChange, Failure newFailure) {
     return with(to -> {
@@ -157,7 +159,7 @@ public record ScenarioOptions(
     return draft.made();
   }
 
-  /** What an option changes of these: one line each. The others stay as they are. */
+  /** The parts that an option can change. A part that is not set stays as it is. */
   private final class Draft {
     private int devices = devices();
     private int queuePairs = queuePairs();

@@ -1,13 +1,13 @@
 package io.github.jvhost.testkit.scenario;
 
-/** Told what a scenario is doing; called on any thread. */
+/** Receives the progress of a scenario. Any thread may call it. */
 @FunctionalInterface
 public interface ScenarioProgress {
   /**
-   * Something begins.
+   * Called when a step begins.
    *
-   * @param variant which migration
-   * @param what in a few words
+   * @param variant the migration
+   * @param what the step, in a few words
    */
   void at(Variant variant, String what);
 }

@@ -3,9 +3,9 @@ package io.github.jvhost.testkit.scenario;
 import java.util.List;
 
 /**
- * When a migration's moments were, and what back ends were told around them. Both hosts are in one
- * process here, so there is one clock: all times are nanoseconds from the moment that the migration
- * began, and negative before it.
+ * The moments of a migration, and the messages that back ends received around them. Both hosts are
+ * in one process here and have the same clock. All times are nanoseconds since the migration began,
+ * and negative before it.
  *
  * <pre>
  *    connected    begun      paused  stopped  final  restored  started  resumed
@@ -13,9 +13,8 @@ import java.util.List;
  *     (negative)    0          |&lt;----------------- downtime --------------&gt;|
  * </pre>
  *
- * @param moments in order; those that a migration did not come to are missing
- * @param lanes one for each back end, the source's first; empty where back ends keep no record
- *     (DPDK)
+ * @param moments in order; moments that a migration did not reach are missing
+ * @param lanes one for each back end, the source's first; empty if back ends keep no record (DPDK)
  */
 public record TimeLine(List<Moment> moments, List<Lane> lanes) {
   /** Copies the lists. */
@@ -28,17 +27,17 @@ public record TimeLine(List<Moment> moments, List<Lane> lanes) {
    * A moment.
    *
    * @param name "pausing", "paused", "stopped", "final", "restored", "started" or "resumed"
-   * @param nanos when
+   * @param nanos its time
    */
   public record Moment(String name, long nanos) {}
 
   /**
-   * What one back end was told, and what it spent on it.
+   * The messages that one back end received, and the time that it spent on them.
    *
    * @param side "source" or "destination"
    * @param device the device's name
    * @param messages in the order in which they arrived
-   * @param charges in order
+   * @param charges the modelled times, in order
    */
   public record Lane(String side, String device, List<Told> messages, List<Charge> charges) {
     /** Copies the lists. */
@@ -52,11 +51,11 @@ public record TimeLine(List<Moment> moments, List<Lane> lanes) {
    * A message.
    *
    * @param nanos when all of it had arrived at the back end
-   * @param name the request's
-   * @param payload decoded; empty where there is none
-   * @param answered whether the specification wants an answer to it
-   * @param descriptors how many came along
-   * @param connection on which of the back end's connections, counted from 1
+   * @param name the request's name
+   * @param payload decoded; empty if there is none
+   * @param answered whether the specification requires an answer
+   * @param descriptors how many descriptors came with it
+   * @param connection the number of the back end's connection, counted from 1
    */
   public record Told(
       long nanos, String name, String payload, boolean answered, int descriptors, int connection) {}
@@ -66,7 +65,7 @@ public record TimeLine(List<Moment> moments, List<Lane> lanes) {
    *
    * @param nanos when it began
    * @param micros how long it took
-   * @param what was configured, and upon what
+   * @param what what was configured, and at which message
    */
   public record Charge(long nanos, long micros, String what) {}
 }

@@ -18,7 +18,7 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
-/** The pings of a scenario, both ways, and what became of them. */
+/** The pings of a scenario, both ways, and their results. */
 final class Traffic implements AutoCloseable {
   private static final Duration PERIOD = Duration.ofMillis(1);
   private static final long LOOK_NANOS = 500_000;
@@ -31,9 +31,9 @@ final class Traffic implements AutoCloseable {
   private final Ipv4Address peerIp = Ipv4Address.of(10, 0, 0, 1);
 
   /**
-   * Pings of a guest.
+   * Creates the network for a guest's pings.
    *
-   * @param nics of the guest
+   * @param nics how many NICs the guest has
    * @param withHost whether a host on the switch answers and pings back; otherwise the back end
    *     answers
    */
@@ -66,7 +66,7 @@ final class Traffic implements AutoCloseable {
     }
   }
 
-  /** The guest has reset a NIC, with all that was in its rings. */
+  /** Called when the guest has reset a NIC. Abandons the pings in its rings. */
   void abandonPingsToGuest(int nic) {
     if (!inbound.isEmpty()) {
       inbound.get(nic).abandonUnanswered();
@@ -78,7 +78,7 @@ final class Traffic implements AutoCloseable {
     inbound.forEach(PingSeries::mark);
   }
 
-  /** Whether every NIC's pings sent since the mark were answered, both ways. */
+  /** Returns true if every NIC's pings since the mark were answered, both ways. */
   boolean recovered() {
     return recorder.recovered() && inbound.stream().allMatch(PingSeries::recovered);
   }
@@ -88,7 +88,7 @@ final class Traffic implements AutoCloseable {
     return await(this::recovered, patience);
   }
 
-  /** Looks every half millisecond whether something is so. */
+  /** Tests a condition every half millisecond until it is true. */
   static boolean await(BooleanSupplier condition, Duration patience) {
     Deadline deadline = Deadline.after(patience);
     while (!condition.getAsBoolean()) {
@@ -100,7 +100,7 @@ final class Traffic implements AutoCloseable {
     return true;
   }
 
-  /** No more requests; what is under way is waited for. */
+  /** Stops sending requests, and waits for the pending ones. */
   void drain(TestGuest guest, Duration patience) {
     if (host != null) {
       host.stopPinging();
@@ -110,7 +110,10 @@ final class Traffic implements AutoCloseable {
     await(() -> inbound().stream().allMatch(s -> s.inFlight() == 0), patience);
   }
 
-  /** A request that is older counts as lost; on a busy machine threads do not run for a while. */
+  /**
+   * A request that is older counts as lost. The time allows for a busy machine, on which threads
+   * may wait long.
+   */
   private static final Duration GRACE = Duration.ofMillis(300);
 
   List<PingStats> outbound() {

@@ -6,15 +6,15 @@ import java.util.Locale;
 
 /** One way to migrate. */
 public enum Variant {
-  /** As QEMU does: its order, its waits, device after device, nothing early. */
+  /** As QEMU does: its order, its waits, one device after the other, no presetup. */
   OFF(PresetupMode.OFF),
-  /** Nothing early, but planned, pipelined and side by side. */
+  /** No presetup, but planned, pipelined and side by side. */
   OFF_PIPELINED(PresetupMode.OFF),
-  /** With the PRESETUP message. */
+  /** Presetup with the PRESETUP message. */
   EXPLICIT(PresetupMode.EXPLICIT),
-  /** With what may be told early to any back end. */
+  /** Presetup with what may be sent early to any back end. */
   IMPLICIT(PresetupMode.IMPLICIT),
-  /** With what may be told early to DPDK. */
+  /** Presetup with what may be sent early to DPDK. */
   IMPLICIT_DPDK(PresetupMode.IMPLICIT);
 
   private final PresetupMode mode;
@@ -23,7 +23,7 @@ public enum Variant {
     this.mode = mode;
   }
 
-  /** {@return how back ends are set up early} */
+  /** {@return how back ends are preset} */
   public PresetupMode mode() {
     return mode;
   }

@@ -15,7 +15,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Puts what both hosts say, and what back ends recorded, on one time line.
+ * Combines the reports of both hosts and the records of the back ends into one time line.
  *
  * @param begunNanos when the migration began, on the clock of {@link System#nanoTime()}
  */
@@ -63,7 +63,7 @@ record Watch(long begunNanos) {
   }
 
   private static boolean isAnswered(RecordedMessage m) {
-    // Mock back ends have negotiated all that an explicit answer depends on.
+    // Mock back ends negotiate all features on which an explicit answer depends.
     return m.needReply() || (m.request() != null && m.request().explicitReply(-1).isPresent());
   }
 

@@ -1,6 +1,6 @@
 /**
- * Whole migrations of the test guest: two hosts with their back ends, one switch, one link, and
- * everything that can change or go wrong on the way.
+ * Whole migrations of the test guest: two hosts with their back ends, one switch, one link, and the
+ * changes and failures that can happen during a migration.
  *
  * <pre>
  *      source host                          destination host
@@ -14,7 +14,7 @@
  *         +-----+------- LearningSwitch -------+-----+---- AnsweringHost
  * </pre>
  *
- * <p>Nothing but the link is shared between the hosts, so that they could be two processes.
+ * <p>The hosts share only the link, so they could be two processes.
  *
  * {@snippet file="io/github/jvhost/PackageExamples.java" region="scenario"}
  */

@@ -5,14 +5,15 @@ import java.time.Instant;
 import java.util.List;
 
 /**
- * What a proxy has seen.
+ * The traffic that a proxy has recorded.
  *
- * @param listen where front ends connected
- * @param connect where the back end listens
- * @param started when it began; entries count from here
- * @param dialect in which numbers were read
- * @param entries in the order in which things happened
- * @param cutOff whether the last line was incomplete, as a crash leaves it, and is not among them
+ * @param listen the path to which front ends connected
+ * @param connect the path at which the back end listens
+ * @param started when it began; the times of entries count from this moment
+ * @param dialect the dialect in which numbers were read
+ * @param entries messages and events, in order of time
+ * @param cutOff whether the last line was incomplete, for instance after a crash, and is not among
+ *     the entries
  */
 public record Capture(
     String listen,

@@ -9,8 +9,8 @@ import io.github.jvhost.virtio.NetFeature;
 import java.util.Locale;
 
 /**
- * An entry of a capture as one line: the time, the way it went, what {@link MessageLine} has, and
- * feature bits by name.
+ * An entry of a capture as one line: the time, the direction, the parts of {@link MessageLine}, and
+ * the names of feature bits.
  *
  * <pre>
  *   -&gt;  front end to back end        =&gt;  front end's answer on the back end's own channel
@@ -23,9 +23,9 @@ public final class CaptureLine {
   private CaptureLine() {}
 
   /**
-   * {@return the line of one entry, without line feed}
+   * {@return one entry as a line, without line feed}
    *
-   * @param entry a message, or a session's beginning or end
+   * @param entry a message, or the beginning or end of a session
    * @param dialect what protocol feature bits mean
    */
   public static String of(CaptureEntry entry, Dialect dialect) {
@@ -68,7 +68,7 @@ public final class CaptureLine {
         .stripTrailing();
   }
 
-  /** What the bits of a number are called. */
+  /** Returns the names of a number's bits. */
   private static String meaning(CapturedMessage message, Dialect dialect) {
     FrontEndRequest request = message.request();
     if (request == null || !(message.payload() instanceof U64(long value))) {

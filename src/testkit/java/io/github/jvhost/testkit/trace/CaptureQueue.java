@@ -10,15 +10,15 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Between a relay, which must not wait for a terminal or a disk, and whoever shows or saves what
- * goes through it. Decoding is done on the taking side.
+ * A queue between a relay, which must not wait for a terminal or a disk, and a thread that shows or
+ * saves the messages. The taking thread decodes them.
  *
  * <pre>
  *   relay's thread --RelayedMessage--&gt; | queue, at most 65536 | --CaptureEntry--&gt; taker's thread
  * </pre>
  *
- * <p>When it is full the relay waits: messages are late then, but none is missing. Thread-safe; one
- * taker.
+ * <p>If it is full, the relay waits: messages are then delayed, but none is lost. Thread-safe, with
+ * one taker.
  */
 public final class CaptureQueue implements RelayObserver, AutoCloseable {
   private static final int MOST = 1 << 16;
@@ -36,9 +36,9 @@ public final class CaptureQueue implements RelayObserver, AutoCloseable {
   private record Happened(CaptureEvent event) implements Item {}
 
   /**
-   * Times count from here on.
+   * Creates the queue. Times count from this moment.
    *
-   * @param dialect in which numbers are read
+   * @param dialect the dialect in which numbers are read
    */
   public CaptureQueue(Dialect dialect) {
     decoder = new MessageDecoder(dialect);
@@ -76,9 +76,9 @@ public final class CaptureQueue implements RelayObserver, AutoCloseable {
   }
 
   /**
-   * {@return what came since the last time, oldest first; empty when nothing came in time}
+   * {@return the entries since the last call, oldest first; empty if none came in time}
    *
-   * @param wait the longest wait for the first
+   * @param wait the longest wait for the first entry
    * @throws InterruptedException when interrupted while it waits
    */
   public List<CaptureEntry> take(Duration wait) throws InterruptedException {
@@ -92,9 +92,7 @@ public final class CaptureQueue implements RelayObserver, AutoCloseable {
     return decoded(items);
   }
 
-  /**
-   * {@return what came since the last time, oldest first, without waiting; empty when nothing did}
-   */
+  /** {@return the entries since the last call, oldest first, without waiting; may be empty} */
   public List<CaptureEntry> rest() {
     List<Item> items = new ArrayList<>();
     queue.drainTo(items);
@@ -114,8 +112,8 @@ public final class CaptureQueue implements RelayObserver, AutoCloseable {
   }
 
   /**
-   * Nobody waits for more: what comes from here on may be lost, so that no relay is held up. {@link
-   * #rest} still has what came before.
+   * Ends the queue: later entries may be lost, so that the relay does not wait. {@link #rest} still
+   * returns the earlier ones.
    */
   @Override
   public void close() {

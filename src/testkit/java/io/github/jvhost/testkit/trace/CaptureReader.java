@@ -23,8 +23,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads what {@link CaptureWriter} wrote, and trusts none of it. A last line that was cut off, as a
- * crash leaves it, is passed over, and {@link Capture#cutOff} says so. Pure functions: thread-safe.
+ * Reads a capture from {@link CaptureWriter}, and checks everything in it. It skips an incomplete
+ * last line, which a crash can leave; {@link Capture#cutOff} is then true. Pure functions:
+ * thread-safe.
  */
 public final class CaptureReader {
   private static final int LONGEST_LINE = 1 << 16;
@@ -43,9 +44,9 @@ public final class CaptureReader {
   /**
    * Reads a capture to its end.
    *
-   * @param in stays the caller's
-   * @return everything that it holds, in the order of its lines
-   * @throws VhostException (GIVE_UP) if it is none, or is of another version, or cannot be read;
+   * @param in the capture; it stays the caller's
+   * @return the whole capture, in the order of its lines
+   * @throws VhostException (GIVE_UP) if it is no capture, has another version, or cannot be read;
    *     the message names the line
    */
   public static Capture read(BufferedReader in) {
@@ -68,7 +69,7 @@ public final class CaptureReader {
     while (line != null) {
       number++;
       String next = line();
-      // Cut off in the middle: the program that wrote it was killed.
+      // The line is incomplete: the program that wrote it was killed.
       cutOff = next == null && !line.isBlank() && !line.endsWith("}");
       if (!line.isBlank() && !cutOff) {
         entries.add(entry(members(line), decoder));
@@ -91,7 +92,10 @@ public final class CaptureReader {
     }
   }
 
-  /** The next line; null behind the last. What follows one that is too long is not looked at. */
+  /**
+   * Returns the next line, or null at the end. A line that is too long is cut, and its rest is not
+   * read.
+   */
   private @Nullable String line() throws IOException {
     var line = new StringBuilder();
     for (int next = in.read(); next != '\n'; next = in.read()) {
@@ -106,7 +110,7 @@ public final class CaptureReader {
     return line.toString();
   }
 
-  /** The first line, on which everything else depends. */
+  /** Reads the first line, on which everything else depends. */
   private Map<String, String> head() throws IOException {
     number = 1;
     String first = line();
@@ -209,12 +213,12 @@ public final class CaptureReader {
         return value;
       }
     } catch (NumberFormatException e) {
-      // Said below.
+      // The exception is thrown below.
     }
     throw wrong("'%s' is %s, expected 0 to %d".formatted(name, text, most));
   }
 
-  /** One flat object; the elements of an array are joined with commas. */
+  /** Reads one flat object. Joins the elements of an array with commas. */
   private Map<String, String> members(String line) throws IOException {
     if (line.length() > LONGEST_LINE) {
       throw wrong("it has more than " + LONGEST_LINE + " characters");

@@ -10,8 +10,8 @@ import java.io.Writer;
 import java.time.Instant;
 
 /**
- * Writes a capture while it grows: one JSON object a line, so that what is there can be read at any
- * time, also after a crash.
+ * Writes a capture while it is recorded: one JSON object per line, so that the file can be read at
+ * any time, also after a crash.
  *
  * <pre>
  *   {"jvhostCapture":1,"listen":"/run/a","connect":"/run/b","started":"2026-...Z","dialect":"UPSTREAM"}
@@ -30,10 +30,10 @@ import java.time.Instant;
  *   name      for people; a reader takes it from the id
  * </pre>
  *
- * <p>One thread at a time. It owns its writer.
+ * <p>Used by one thread at a time. It owns its writer.
  */
 public final class CaptureWriter implements AutoCloseable {
-  /** Of the format. */
+  /** The version of the format. */
   static final int VERSION = 1;
 
   private final JsonFactory factory = new JsonFactory();
@@ -50,12 +50,12 @@ public final class CaptureWriter implements AutoCloseable {
   /**
    * Writes the first line.
    *
-   * @param out from here on this object's
-   * @param listen where front ends connect
-   * @param connect where the back end listens
-   * @param started when the capture began; entries count from here
-   * @param dialect in which numbers are read
-   * @return the writer of the entries to come, the caller's to close
+   * @param out receives the capture; the new object owns it
+   * @param listen the path to which front ends connect
+   * @param connect the path at which the back end listens
+   * @param started when the capture began; the times of entries count from this moment
+   * @param dialect the dialect in which numbers are read
+   * @return the writer for the entries, which the caller has to close
    * @throws VhostException (GIVE_UP) if that fails; the writer is closed then
    */
   public static CaptureWriter begin(
@@ -88,7 +88,7 @@ public final class CaptureWriter implements AutoCloseable {
   /**
    * Writes one entry.
    *
-   * @param entry the next one, in the order in which things happened
+   * @param entry the next entry, in order of time
    * @throws VhostException (GIVE_UP) if that fails
    */
   public void write(CaptureEntry entry) {
@@ -143,7 +143,7 @@ public final class CaptureWriter implements AutoCloseable {
   }
 
   /**
-   * Hands what was written to the operating system.
+   * Passes everything that was written to the operating system.
    *
    * @throws VhostException (GIVE_UP) if that fails
    */
@@ -160,9 +160,9 @@ public final class CaptureWriter implements AutoCloseable {
   }
 
   /**
-   * Closes the writer; a second time does nothing.
+   * Closes the writer. A second call does nothing.
    *
-   * @throws VhostException (GIVE_UP) if what was written last is lost
+   * @throws VhostException (GIVE_UP) if the last entries could not be written
    */
   @Override
   public void close() {

@@ -10,20 +10,21 @@ import org.jspecify.annotations.Nullable;
 /**
  * One message of a capture.
  *
- * @param nanos when it had arrived at the proxy, since the capture began
- * @param held how long the proxy had it, in nanoseconds
- * @param session which one, counted from 1
- * @param route which way it went
- * @param raw whether these are bytes that are no message; nothing is known of them but their number
- * @param id of the header, 0 where raw
- * @param flags of the header, 0 where raw
- * @param size bytes of the payload; where raw, all bytes
- * @param descriptors how many went along
- * @param content the payload as it was on the wire; empty where it is not kept, because it may be
- *     secret (crypto sessions) or is no message
- * @param request what the id means on the main socket; null: nothing, or it is no main socket
- * @param name of the request, "request 77" or "raw bytes"
- * @param payload decoded; opaque where the content does not fit the layout
+ * @param nanos when it had arrived at the proxy, in nanoseconds since the capture began
+ * @param held how long the proxy held it, in nanoseconds
+ * @param session the session's number, counted from 1
+ * @param route its direction and socket
+ * @param raw whether these bytes are no message; then only their number is known
+ * @param id the number in the header; 0 if raw
+ * @param flags the flags in the header; 0 if raw
+ * @param size the bytes of the payload; if raw, all bytes
+ * @param descriptors how many descriptors came with it
+ * @param content the payload as on the wire; empty if it is not kept, because it may be secret
+ *     (crypto sessions) or is no message
+ * @param request what the id means on the main socket; null if it is unknown or this is another
+ *     socket
+ * @param name the request's name, "request 77" or "raw bytes"
+ * @param payload decoded; opaque if the content does not fit the layout
  */
 public record CapturedMessage(
     long nanos,
@@ -40,7 +41,7 @@ public record CapturedMessage(
     String name,
     Payload payload)
     implements CaptureEntry {
-  /** {@return when it had been passed on, in nanoseconds since the capture began} */
+  /** {@return when the proxy had passed it on, in nanoseconds since the capture began} */
   public long passed() {
     return nanos + held;
   }

@@ -22,8 +22,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Finds out what a message says. What does not fit its layout stays bytes: a proxy shows what was
- * sent and not what should have been.
+ * Decodes messages. A payload that does not fit its layout stays bytes, because a proxy has to show
+ * what was really sent.
  *
  * <p>Immutable, and so thread-safe.
  */
@@ -31,13 +31,13 @@ final class MessageDecoder {
 
   private final Dialect dialect;
 
-  /** Numbers mean what they mean in this dialect. */
+  /** Creates a decoder for one dialect. */
   MessageDecoder(Dialect dialect) {
     this.dialect = dialect;
   }
 
   /**
-   * A message as it came from a relay.
+   * Decodes a message from a relay.
    *
    * @param start when the capture began, on the clock of {@link System#nanoTime()}
    */
@@ -62,7 +62,7 @@ final class MessageDecoder {
         Bytes.copyOf(Arrays.copyOfRange(bytes, Header.SIZE, bytes.length)));
   }
 
-  /** Bytes that are no message. */
+  /** Returns the entry for bytes that are no message. */
   CapturedMessage raw(
       long nanos, long held, int session, RelayRoute route, int size, int descriptors) {
     return new CapturedMessage(
@@ -82,9 +82,9 @@ final class MessageDecoder {
   }
 
   /**
-   * A message.
+   * Returns the entry for a message.
    *
-   * @param content the payload; empty where it was not kept
+   * @param content the payload; empty if it was not kept
    */
   CapturedMessage message(
       long nanos,
@@ -139,18 +139,21 @@ final class MessageDecoder {
         try {
           return layout.decode(Unpooled.wrappedBuffer(content.toArray()), content.size());
         } catch (ProtocolException e) {
-          // The size fits and the content does not: shown as bytes.
+          // The size fits and the content does not: it stays bytes.
         }
       }
     }
     return content.size() == 0 ? NoPayload.INSTANCE : new OpaquePayload(content);
   }
 
-  /** Layouts of an answer, the explicit one first; an acknowledgement can come for all. */
+  /**
+   * Returns the possible layouts of an answer, the explicit one first. Every request can have an
+   * acknowledgement.
+   */
   private static List<PayloadKind> replies(FrontEndRequest request) {
     Optional<PayloadKind> explicit =
         switch (request) {
-          // In postcopy the regions come back.
+          // In postcopy the answer has the regions.
           case SET_MEM_TABLE -> Optional.of(PayloadKind.U64);
           case ADD_MEM_REG -> Optional.of(PayloadKind.SINGLE_REGION);
           default -> request.explicitReply(0);
@@ -160,7 +163,7 @@ final class MessageDecoder {
     return explicit.map(first -> List.of(first, second)).orElse(List.of(second));
   }
 
-  /** The number in a payload that is one; 0 otherwise. */
+  /** Returns the number in a payload that is one, and 0 otherwise. */
   static long number(CapturedMessage message) {
     return message.payload() instanceof U64(long value) ? value : 0;
   }

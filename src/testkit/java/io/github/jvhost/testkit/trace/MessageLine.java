@@ -25,7 +25,7 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 
 /**
- * One message as one line. Numbers that are addresses, sizes in bytes or bit sets are in hex.
+ * A message as one line. Addresses, sizes in bytes and bit sets are in hex.
  *
  * <p>Pure functions: thread-safe.
  */
@@ -33,7 +33,7 @@ public final class MessageLine {
   private MessageLine() {}
 
   /**
-   * {@return the line of a message that a front end sent, without the time}
+   * {@return a message of a front end as a line, without the time}
    *
    * @param message as a mock back end received it
    */
@@ -50,19 +50,19 @@ public final class MessageLine {
   }
 
   /**
-   * {@return the line of a message that a front end sent, with the time in front, in microseconds}
+   * {@return a message of a front end as a line that begins with the time, in microseconds}
    *
    * @param message as a mock back end received it
-   * @param start the moment to count from, on the clock of {@link System#nanoTime()}
+   * @param start the moment from which the time counts, on the clock of {@link System#nanoTime()}
    */
   public static String of(RecordedMessage message, long start) {
     return "%12.1f us ".formatted((message.nanos() - start) / 1e3) + of(message);
   }
 
   /**
-   * {@return a payload alone; empty where there is none}
+   * {@return a payload as text; empty if there is none}
    *
-   * @param payload of any layout; of an opaque one only the size is told
+   * @param payload of any layout; for an opaque one only the size is shown
    */
   public static String of(Payload payload) {
     return switch (payload) {
@@ -89,7 +89,7 @@ public final class MessageLine {
           "off=%d len=%d flags=0x%x".formatted(c.offset(), c.content().size(), c.flags());
       case SharedObject(var uuid) -> "uuid=" + uuid;
       case DeviceStateTransfer(var direction) -> direction.name().toLowerCase(Locale.ROOT);
-      // These three never come from a front end, or mean nothing here.
+      // A front end does not send these three, or their numbers mean nothing here.
       case VringArea area -> area.toString();
       case MmapRequest map -> map.toString();
       case ShmemConfig config -> config.toString();

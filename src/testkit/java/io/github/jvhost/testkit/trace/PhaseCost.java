@@ -1,15 +1,15 @@
 package io.github.jvhost.testkit.trace;
 
 /**
- * What one phase of a session cost.
+ * The cost of one phase of a session.
  *
- * @param phase which
- * @param nanos how long the session was in it, all times together
- * @param messages that the front end sent
- * @param replies that came back
- * @param waits how often the front end sent nothing more until replies had come
- * @param waitedNanos how long the replies took, see {@link TracedRequest#replyNanos}; the rest of
- *     the time is the front end's own
+ * @param phase the phase
+ * @param nanos the total time that the session was in it, in nanoseconds
+ * @param messages how many messages the front end sent
+ * @param replies how many replies arrived
+ * @param waits how often the front end waited for replies before it sent more
+ * @param waitedNanos how long the replies took, see {@link TracedRequest#replyNanos}; the front end
+ *     used the rest of the time
  */
 public record PhaseCost(
     SessionPhase phase, long nanos, int messages, int replies, int waits, long waitedNanos) {}

@@ -12,7 +12,7 @@ import io.github.jvhost.virtio.DeviceStatus;
 import java.util.HashSet;
 import java.util.Set;
 
-/** Follows one session's requests through its phases. One thread. */
+/** Follows the requests of one session and assigns them to phases. Used by one thread. */
 final class PhaseTracker {
   private final Set<Integer> setUp = new HashSet<>();
   private final Set<Integer> kicked = new HashSet<>();
@@ -24,24 +24,24 @@ final class PhaseTracker {
   private boolean presetup;
   private boolean runs;
 
-  /** Where the session is. */
+  /** Returns the session's current phase. */
   SessionPhase phase() {
     return phase;
   }
 
-  /** Whether everything that was set up runs, though no later message has come yet. */
+  /** Returns true if every ring that was set up runs, even if no later message has come yet. */
   boolean runs() {
     return runs;
   }
 
-  /** In which phase a request of the front end's is. */
+  /** Returns the phase of a request. */
   SessionPhase accept(CapturedMessage message) {
     FrontEndRequest request = message.request();
     if (request == null) {
       return phase;
     }
     switch (request) {
-      // They ask; behind a start they are its barrier.
+      // These requests only ask. Behind a start they are its barrier.
       case GET_FEATURES,
           GET_PROTOCOL_FEATURES,
           GET_QUEUE_NUM,
@@ -100,7 +100,7 @@ final class PhaseTracker {
     };
   }
 
-  /** What was complete before this message runs from here on. */
+  /** Enters RUN if the start was complete before this message. */
   private void run() {
     if (runs) {
       runs = false;
@@ -181,7 +181,7 @@ final class PhaseTracker {
     }
   }
 
-  /** The message that makes it run still belongs to the start. */
+  /** Called when the start is complete. The message that completes it still belongs to START. */
   private void complete() {
     runs =
         phase == SessionPhase.START

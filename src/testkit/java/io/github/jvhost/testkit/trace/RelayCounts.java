@@ -8,8 +8,8 @@ import java.util.EnumMap;
 import java.util.Map;
 
 /**
- * Counts what a relay does, and passes it on. What a message costs is kept for the last million of
- * them. Thread-safe.
+ * Counts the messages of a relay and passes them on. It keeps the times of the last million
+ * messages. Thread-safe.
  */
 public final class RelayCounts implements RelayObserver {
   private static final int MOST_TIMES = 1 << 20;
@@ -23,9 +23,9 @@ public final class RelayCounts implements RelayObserver {
   private long timed;
 
   /**
-   * New counts, all 0.
+   * Creates counts that are all 0.
    *
-   * @param next is told everything as well
+   * @param next receives every event too
    */
   public RelayCounts(RelayObserver next) {
     this.next = next;
@@ -61,33 +61,33 @@ public final class RelayCounts implements RelayObserver {
     next.ended(session, nanos, why);
   }
 
-  /** {@return how many sessions there were for which the back end was reached} */
+  /** {@return how many sessions reached the back end} */
   public synchronized long sessions() {
     return sessions;
   }
 
   /**
-   * {@return how many messages went one way, bytes that were no message included}
+   * {@return how many messages one direction had, bytes that were no message included}
    *
-   * @param route which way
+   * @param route the direction and socket
    */
   public synchronized long messages(RelayRoute route) {
     return messages.getOrDefault(route, 0L);
   }
 
-  /** {@return how many descriptors went along, both ways} */
+  /** {@return how many descriptors came with messages, both ways} */
   public synchronized long descriptors() {
     return descriptors;
   }
 
-  /** {@return how often bytes went on that were no message} */
+  /** {@return how often bytes were passed on that were no message} */
   public synchronized long raw() {
     return raw;
   }
 
   /**
-   * {@return how long messages were held: from their last byte's arrival to their leaving; of the
-   * last million at most}
+   * {@return how long the relay held messages, from the arrival of the last byte until they were
+   * passed on; of the last million at most}
    */
   public synchronized SortedTimes held() {
     return SortedTimes.of(held, (int) Math.min(timed, held.length));

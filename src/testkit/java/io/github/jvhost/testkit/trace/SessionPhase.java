@@ -1,7 +1,7 @@
 package io.github.jvhost.testkit.trace;
 
 /**
- * What a session is about at a moment, seen from its messages.
+ * The phase of a session, as its messages show it.
  *
  * <pre>
  *   NEGOTIATE --&gt; CONFIGURE --&gt; START --&gt; RUN --&gt; STOP
@@ -11,14 +11,14 @@ package io.github.jvhost.testkit.trace;
  * </pre>
  */
 public enum SessionPhase {
-  /** Features and limits are asked for. */
+  /** The front end asks for features and limits. */
   NEGOTIATE,
-  /** Features, memory, rings are told; nothing runs yet. */
+  /** The front end sends features, memory and rings; nothing runs yet. */
   CONFIGURE,
   /** From the first kick descriptor, or DRIVER_OK, until every ring that was set up runs. */
   START,
   /** Every ring that was set up has its kick, is enabled, and the status is DRIVER_OK. */
   RUN,
-  /** Rings are disabled, read back, or the device is reset. */
+  /** Rings are disabled or stopped with GET_VRING_BASE, or the device is reset. */
   STOP
 }

@@ -2,7 +2,7 @@ package io.github.jvhost.testkit.trace;
 
 import java.util.Arrays;
 
-/** Times in order, for medians and the like. Immutable, and so thread-safe. */
+/** Sorted times, for medians and percentiles. Immutable, and so thread-safe. */
 public final class SortedTimes {
   private final long[] nanos;
 
@@ -11,10 +11,10 @@ public final class SortedTimes {
   }
 
   /**
-   * Sorts a copy.
+   * Sorts a copy of times.
    *
-   * @param nanos in any order
-   * @param count how many of them count, from the first
+   * @param nanos the times in nanoseconds, in any order
+   * @param count how many of them to use, from the first
    * @return the sorted times
    */
   public static SortedTimes of(long[] nanos, int count) {
@@ -23,16 +23,16 @@ public final class SortedTimes {
     return new SortedTimes(sorted);
   }
 
-  /** {@return how many there are} */
+  /** {@return how many times there are} */
   public int count() {
     return nanos.length;
   }
 
   /**
-   * The smallest that at least this share of all do not exceed.
+   * Returns the smallest time that at least this share of all times does not exceed.
    *
-   * @param percent above 0, up to 100
-   * @return nanoseconds; 0 when there are none
+   * @param percent the share in percent, above 0, up to 100
+   * @return nanoseconds; 0 if there are no times
    */
   public long percentile(double percent) {
     if (nanos.length == 0) {

@@ -11,18 +11,18 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
- * One session of a capture, its replies paired with requests, its requests assigned to phases.
+ * One session of a capture. Its replies are paired with requests, and its requests have phases.
  *
- * @param session which one, counted from 1
- * @param requests of the front end's, in order
- * @param costs of the phases that it had, in the order of {@link SessionPhase}
- * @param phases in which phase each message of the session was, in the order of the capture; raw
- *     bytes and those of the back end's own channel are among them
+ * @param session the session's number, counted from 1
+ * @param requests the front end's requests, in order
+ * @param costs the costs of its phases, in the order of {@link SessionPhase}
+ * @param phases the phase of each message of the session, in the order of the capture; raw bytes
+ *     and messages of the back end's own channel are included
  */
 public record TracedSession(
     int session, List<TracedRequest> requests, List<PhaseCost> costs, List<SessionPhase> phases) {
 
-  /** Copies. */
+  /** Copies the lists. */
   public TracedSession {
     requests = List.copyOf(requests);
     costs = List.copyOf(costs);
@@ -32,7 +32,7 @@ public record TracedSession(
   /**
    * {@return all sessions of a capture, in order}
    *
-   * @param capture what a proxy has seen
+   * @param capture the recorded traffic
    */
   public static List<TracedSession> of(Capture capture) {
     SortedMap<Integer, Reading> readings = new TreeMap<>();
@@ -43,9 +43,10 @@ public record TracedSession(
   }
 
   /**
-   * {@return the requests whose replies took longest, longest first; those without reply are none}
+   * {@return the requests whose replies took longest, longest first; requests without reply are
+   * left out}
    *
-   * @param count how many at most, 0 or more
+   * @param count the most requests to return, 0 or more
    */
   public List<TracedRequest> slowest(int count) {
     return requests.stream()
@@ -110,7 +111,7 @@ public record TracedSession(
       boolean ran = tracker.runs();
       SessionPhase now = tracker.accept(message);
       if (ran && !tracker.runs()) {
-        // It ran since the start was complete, and not only since this message.
+        // RUN begins when the start is complete, and not only at this message.
         enter(SessionPhase.RUN, last);
       }
       enter(now, message.nanos());
@@ -121,7 +122,10 @@ public record TracedSession(
       return now;
     }
 
-    /** Replies come in order; what was passed over is not answered. */
+    /**
+     * Pairs a reply with its request. Replies come in order, so the requests that are skipped have
+     * no reply.
+     */
     private SessionPhase reply(CapturedMessage message) {
       SessionPhase of = phase;
       while (!open.isEmpty()) {

@@ -19,8 +19,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the set-up in a capture would have cost with pipelining, and with presetup as well: an
- * estimate out of what was measured.
+ * An estimate of what the set-up in a capture would have cost with pipelining, and with presetup.
+ * It is computed from the measured times.
  *
  * <pre>
  *   the set-up      the requests of CONFIGURE and START up to the first RUN
@@ -31,50 +31,51 @@ import org.jspecify.annotations.Nullable;
  *   presetup        the same of those requests alone that have to wait for the stop window
  * </pre>
  *
- * <p>Which requests have to wait is {@link Fact#isSettledEarly}. With presetup a part of a ring
- * that the front end told more than once counts once: planned, it is told as it is in the end. With
- * the PRESETUP message the parts that wait are told early as well, between START and END, and both
- * count. Where the last of what has to wait is not answered, a barrier is added.
+ * <p>Which requests have to wait is {@link Fact#isSettledEarly}. With presetup, a part of a ring
+ * that the front end sent more than once counts once: a plan sends only the last value. With the
+ * PRESETUP message, the parts that have to wait are also sent early, between START and END, and
+ * both count. If the last message that has to wait has no answer, a barrier is added.
  *
- * <p>Work of early requests that is hidden in the reply of one that has to wait counts as the
- * latter's. So the estimate is too high rather than too low, except that it knows nothing of what a
- * back end does after its reply.
+ * <p>The reply to a request that has to wait may include work of earlier requests, which then
+ * counts for the later one. So the estimate is rather too high than too low. It does not include
+ * what a back end does after its reply.
  *
- * @param recorded what the session had
- * @param variants what it would have had
+ * @param recorded the costs in the capture
+ * @param variants the estimated costs
  */
 public record WhatIf(Cost recorded, List<Variant> variants) {
-  /** The messages PRESETUP. */
+  /** The two PRESETUP messages. */
   private static final int START_AND_END = 2;
 
   /**
-   * What a set-up costs.
+   * The cost of a set-up.
    *
-   * @param messages that are sent
+   * @param messages how many messages are sent
    * @param waits how often the front end waits
-   * @param nanos waiting for replies; measured in {@link WhatIf#recorded}, otherwise modelled
+   * @param nanos the time of waiting for replies, in nanoseconds; measured in {@link
+   *     WhatIf#recorded}, otherwise modelled
    */
   public record Cost(int messages, int waits, long nanos) {}
 
   /**
-   * One way in which it could have been done.
+   * Another way to do the set-up.
    *
-   * @param name of it
-   * @param early messages that go out before the window
-   * @param window what is left for it
-   * @param note what is assumed, or why it is not possible there
+   * @param name its name
+   * @param early how many messages are sent before the window
+   * @param window the cost in the window
+   * @param note what is assumed, or why this way is not possible for the session
    */
   public record Variant(String name, int early, Cost window, String note) {}
 
-  /** Copies. */
+  /** Copies the list. */
   public WhatIf {
     variants = List.copyOf(variants);
   }
 
   /**
-   * {@return the estimate for one session; no variants where it never set up anything}
+   * {@return the estimate for one session; without variants if it set up nothing}
    *
-   * @param session need not have got as far as a set-up
+   * @param session any session, also one without a set-up
    */
   public static WhatIf of(TracedSession session) {
     List<TracedRequest> setUp = setUp(session);
@@ -130,7 +131,7 @@ public record WhatIf(Cost recorded, List<Variant> variants) {
     return new WhatIf(recorded, variants);
   }
 
-  /** Replies before which the front end sent nothing more. */
+  /** Returns how often the front end waited for a reply before it sent more. */
   private static int waits(List<TracedRequest> requests) {
     int waits = 0;
     for (int i = 0; i < requests.size(); i++) {
@@ -163,7 +164,7 @@ public record WhatIf(Cost recorded, List<Variant> variants) {
       switch (request.phase()) {
         case CONFIGURE, START -> setUp.add(request);
         case NEGOTIATE -> {
-          // Done when the back end is connected, with or without any of this.
+          // These are sent at connection time in each variant.
         }
         case RUN, STOP -> {
           return setUp;
@@ -173,7 +174,7 @@ public record WhatIf(Cost recorded, List<Variant> variants) {
     return setUp;
   }
 
-  /** Without what was told of a ring and then told anew. */
+  /** Leaves out the messages about a ring that a later message replaces. */
   private static List<TracedRequest> once(List<TracedRequest> setUp) {
     List<TracedRequest> once = new ArrayList<>();
     Set<RingPart> told = new HashSet<>();
@@ -187,7 +188,7 @@ public record WhatIf(Cost recorded, List<Variant> variants) {
     return once;
   }
 
-  /** What of which ring a request tells. */
+  /** The part of a ring that a request sets. */
   private record RingPart(FrontEndRequest request, int ring) {
     static @Nullable RingPart of(CapturedMessage message) {
       FrontEndRequest request = message.request();
@@ -237,7 +238,7 @@ public record WhatIf(Cost recorded, List<Variant> variants) {
     };
   }
 
-  /** Says what the estimate lacks: work behind which nobody waited in the capture. */
+  /** Returns what the estimate lacks: work for which the front end did not wait in the capture. */
   private static String notAwaited(List<TracedRequest> requests) {
     if (requests.isEmpty() || requests.getLast().answered()) {
       return "";
@@ -247,7 +248,7 @@ public record WhatIf(Cost recorded, List<Variant> variants) {
         + ", which no reply shows";
   }
 
-  /** One wait: the reply to the last, or to a barrier behind it. */
+  /** Returns the cost with one wait, for the last reply or for a barrier behind it. */
   private static Cost modelled(List<TracedRequest> requests, long floor) {
     if (requests.isEmpty()) {
       return new Cost(0, 0, 0);

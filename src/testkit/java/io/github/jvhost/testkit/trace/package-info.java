@@ -1,6 +1,5 @@
 /**
- * Messages as lines of text, for people who look over a connection's shoulder and for comparing two
- * conversations.
+ * Messages as lines of text, for people who watch a connection and for comparing two conversations.
  *
  * <pre>
  *   RecordedMessage --MessageLine--&gt; "-&gt; SET_VRING_NUM          fl=0x01 sz=8   fds=0 vq=0 num=256"
@@ -9,8 +8,8 @@
  *                                                                   bytes
  * </pre>
  *
- * <p>A capture is what a {@link io.github.jvhost.channel.backend.Relay} between a front end and a
- * back end saw, written down while it grows, and looked at afterwards:
+ * <p>A capture is the recorded traffic of a {@link io.github.jvhost.channel.backend.Relay} between
+ * a front end and a back end. It is written while the relay runs, and analysed afterwards:
  *
  * <pre>
  *   Relay --RelayedMessage--&gt; CaptureQueue --CaptureEntry--&gt; CaptureLine     a line for people
