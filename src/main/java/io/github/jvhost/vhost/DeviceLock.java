@@ -83,6 +83,9 @@ final class DeviceLock {
               + ": this thread carries out a transition of the device that is not finished; in a"
               + " migration, do it when run() has returned its report");
     }
+    if (planner == null) {
+      return;
+    }
     Deadline deadline = Deadline.after(longest);
     while (planner != null) {
       try {

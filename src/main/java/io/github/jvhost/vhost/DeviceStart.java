@@ -140,7 +140,7 @@ public final class DeviceStart implements AutoCloseable {
     log.warn("{}: start failed, once more from nothing: {}", net.name(), why);
     net.migration().fellBack(why);
     fallbacks[device] = why;
-    second[device] = net.reconnect(why).orThrow();
+    second[device] = net.startAgain(why).orThrow();
   }
 
   /**

@@ -10,6 +10,8 @@ package io.github.jvhost.vhost;
  *       |                                   ^    ^            |
  *       +--------------- start -------------+    +---start----+
  *
+ *   CONNECTED, PRESET --start of a device that has no driver--&gt; STOPPED
+ *
  *   any of these --hang-up, refusal--&gt; LOST --reconnect--&gt; CONNECTED
  *   any         --close-------------&gt; CLOSED
  * </pre>

@@ -225,11 +225,29 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
     try (var _ = lock.hold()) {
       transitions.takeTurn();
       transitions.connection().connectAnew(why);
-      Outcome outcome = transitions.startAnew();
-      signalRings();
-      serviceControlQueue();
-      return outcome;
+      return startAnew();
     }
+  }
+
+  /**
+   * Starts a device whose start has failed, on another connection. Where a watch has made that
+   * connection already, it is kept.
+   */
+  Outcome startAgain(String why) {
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
+      if (!device.connected()) {
+        transitions.connection().connectAnew(why);
+      }
+      return startAnew();
+    }
+  }
+
+  private Outcome startAnew() {
+    Outcome outcome = transitions.startAnew();
+    signalRings();
+    serviceControlQueue();
+    return outcome;
   }
 
   /**
