@@ -6,15 +6,15 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a live device has whatever its kind: features and status, transport, and whether it is
- * broken.
+ * The part of a live device that every virtio device has: features and status, transport, and
+ * whether it is broken.
  */
 final class CommonPart {
   private final Negotiation negotiation;
   private final boolean legacyBigEndian;
   private TransportState transport;
 
-  /** Any thread reads and clears bits; the device's owner sets them. */
+  /** Any thread may read and clear bits. Only the device's owner sets them. */
   private final AtomicInteger isr = new AtomicInteger();
 
   private int queueSelect;
@@ -27,9 +27,9 @@ final class CommonPart {
     this.legacyBigEndian = legacyBigEndian;
   }
 
-  /** The same configuration and limits; nothing of the driver's. */
-  CommonPart fresh() {
-    return new CommonPart(negotiation.fresh(), transport.reset(), legacyBigEndian);
+  /** A copy with the same configuration and limits, without the driver's state. */
+  CommonPart resetCopy() {
+    return new CommonPart(negotiation.resetCopy(), transport.reset(), legacyBigEndian);
   }
 
   Negotiation negotiation() {
@@ -40,7 +40,7 @@ final class CommonPart {
     return transport;
   }
 
-  /** What the driver wrote there; whether it is something else than before. */
+  /** Stores what the driver wrote to the transport. Returns whether that is a change. */
   boolean transport(TransportState written) {
     if (!RestoreCheck.fits(written, transport)) {
       throw new IllegalArgumentException(
@@ -51,21 +51,21 @@ final class CommonPart {
     return !transport.equals(before);
   }
 
-  /** Which MSI-X vector tells of changes of the config space. */
+  /** The MSI-X vector for changes of the config space. */
   int configVector() {
     return transport instanceof TransportState.Pci pci && pci.msix().isPresent()
         ? pci.msix().get().configVector()
         : SavedQueue.NO_VECTOR;
   }
 
-  /** The driver assigns one; whether that is another one. */
+  /** The driver assigns that vector. Returns whether that is a change. */
   boolean configVector(int vector) {
     int before = configVector();
     transport = transport.withConfigVector(existing(vector));
     return configVector() != before;
   }
 
-  /** The vector if the device has it; a driver reads back that it has got no other one. */
+  /** The vector if the device has it, else NO_VECTOR, which the driver reads back. */
   int existing(int vector) {
     return vector >= 0 && vector < transport.vectors() ? vector : SavedQueue.NO_VECTOR;
   }
@@ -74,7 +74,7 @@ final class CommonPart {
     return queueSelect;
   }
 
-  /** The driver selects a ring; whether that is another one. */
+  /** The driver selects a ring. Returns whether that is a change. */
   boolean queueSelect(int ring) {
     int before = queueSelect;
     if (ring >= 0 && ring < VirtioNetState.MAX_QUEUES) {
@@ -87,12 +87,12 @@ final class CommonPart {
     return isr.get();
   }
 
-  /** Whether these are other bits. */
+  /** Stores the bits. Returns whether that is a change. */
   boolean isr(int bits) {
     return isr.getAndSet(bits & 0xFF) != (bits & 0xFF);
   }
 
-  /** Clears some bits; the bits that were set before, all of them. */
+  /** Clears some bits. Returns all bits that were set before. */
   int clearIsr(int bits) {
     int before;
     do {
@@ -110,14 +110,14 @@ final class CommonPart {
     return order(negotiation.agreed());
   }
 
-  /** The same for a driver that has agreed upon these features. */
+  /** The same for a driver that has negotiated these features. */
   ByteOrder order(long agreed) {
     return legacyBigEndian && !NetFeature.VERSION_1.in(agreed)
         ? ByteOrder.BIG_ENDIAN
         : ByteOrder.LITTLE_ENDIAN;
   }
 
-  /** The driver acknowledges features; whether it still could. */
+  /** The driver acknowledges features. Returns false if it is too late for that. */
   boolean acknowledge(long features) {
     boolean taken = negotiation.acknowledge(features);
     if (taken) {
@@ -126,7 +126,7 @@ final class CommonPart {
     return taken;
   }
 
-  /** Why the device is broken; null = it is not. */
+  /** Why the device is broken; null if it is not. */
   @Nullable String broken() {
     return broken;
   }
@@ -136,7 +136,7 @@ final class CommonPart {
     negotiation.needsReset();
   }
 
-  /** It is not broken, and goes on if it can. */
+  /** Asks the driver for a reset. The device is not broken and goes on. */
   void needsReset() {
     negotiation.needsReset();
   }
@@ -165,7 +165,8 @@ final class CommonPart {
   }
 
   void restore(CommonState saved, TransportState savedTransport) {
-    // What the driver acknowledged beyond the offer decides on a FEATURES_OK that is still to come.
+    // Before FEATURES_OK, keep also acknowledged features that are not offered: they make the
+    // device refuse FEATURES_OK.
     boolean agreed = (saved.status() & DeviceStatus.FEATURES_OK) != 0;
     long beyond = agreed ? 0 : savedTransport.proxyFeatures() & ~negotiation.offered();
     negotiation.set(saved.features() | beyond, saved.status());

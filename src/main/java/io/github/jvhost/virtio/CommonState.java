@@ -4,20 +4,20 @@ import io.github.jvhost.Bytes;
 import java.util.Objects;
 
 /**
- * What every virtio device saves, whatever its kind.
+ * The saved state that every virtio device has.
  *
  * <p>Immutable, and so thread-safe.
  *
  * @param status device status, 8 bits, see {@link DeviceStatus}
  * @param isr interrupt status of a legacy or INTx interrupt, 8 bits
  * @param queueSelect the ring that the driver selected last, 0 to 1023
- * @param features what the driver acknowledged, bits 0 to 63
- * @param featuresHigh bits 64 to 127
+ * @param features acknowledged features, bits 0 to 63
+ * @param featuresHigh acknowledged features, bits 64 to 127
  * @param config the device's config space as the driver last read it: a copy, possibly stale
- * @param endian in which order a legacy device is read
- * @param broken the driver did something from which the device cannot recover
- * @param started the driver had set DRIVER_OK
- * @param disabled the device was switched off by its host
+ * @param endian byte order of a legacy device
+ * @param broken whether the driver did something from which the device cannot recover
+ * @param started whether the driver had set DRIVER_OK
+ * @param disabled whether its host had switched the device off
  */
 public record CommonState(
     int status,
@@ -30,9 +30,9 @@ public record CommonState(
     boolean broken,
     boolean started,
     boolean disabled) {
-  /** Byte order of a device, as far as it is saved. */
+  /** The saved byte order of a device. */
   public enum Endian {
-    /** Not saved: the usual one of the device. */
+    /** No order is saved: the usual one of the device. */
     USUAL,
     /** Little-endian. */
     LITTLE,
@@ -53,7 +53,7 @@ public record CommonState(
   }
 
   /**
-   * {@return the same with another device status}
+   * {@return the same state with another device status}
    *
    * @param newStatus 8 bits, see {@link DeviceStatus}
    */
@@ -62,7 +62,7 @@ public record CommonState(
   }
 
   /**
-   * {@return the same with other acknowledged features}
+   * {@return the same state with other acknowledged features}
    *
    * @param newFeatures bits 0 to 63
    * @param newFeaturesHigh bits 64 to 127

@@ -7,14 +7,15 @@ import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 
 /**
- * The buffers of one command, as they are found descriptor by descriptor, used again for the next.
+ * The buffers of one command. They are added descriptor by descriptor. The object is used again for
+ * the next command.
  *
  * <pre>
  *   readable: class, command, data ...   ->   writable: ack
  * </pre>
  */
 final class ControlChain {
-  /** The most bytes of a command that are looked at; a longer one is answered with an error. */
+  /** The most bytes of a command. A longer command is answered with an error. */
   static final int MAX_COMMAND = 64 * 1024;
 
   private final GuestMemory memory;
@@ -27,24 +28,24 @@ final class ControlChain {
     this.memory = memory;
   }
 
-  /** Forgets the command before. */
+  /** Removes the buffers of the previous command. */
   void reset() {
     readable.reset();
     readableLength = 0;
     writableSeen = false;
   }
 
-  /** Whether there is a buffer already. */
+  /** Whether the chain has a buffer. */
   boolean begun() {
     return readableLength != 0 || writableSeen;
   }
 
-  /** One buffer more. */
+  /** Adds a buffer. */
   void take(long address, long length, boolean writable) throws ControlRing.BrokenRingException {
     if (length == 0) {
       throw new ControlRing.BrokenRingException("a descriptor has no length");
     }
-    // The address is checked here, before the command has an effect.
+    // slice() checks the address, before the command has an effect.
     MemorySegment segment = memory.slice(address, length);
     if (writable) {
       if (!writableSeen) {
@@ -62,7 +63,7 @@ final class ControlChain {
     }
   }
 
-  /** Executes the command and writes its answer, of one byte. */
+  /** Executes the command and writes its answer, which is one byte. */
   void execute(ControlRing.Commands commands) throws ControlRing.BrokenRingException {
     if (readableLength < 2) {
       throw new ControlRing.BrokenRingException(

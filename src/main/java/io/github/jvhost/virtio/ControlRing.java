@@ -5,14 +5,14 @@ import io.github.jvhost.memory.GuestMemory;
 import java.nio.ByteOrder;
 
 /**
- * Serves a control ring from guest memory, split or packed. Nothing that is read there is believed:
- * indexes, chains, lengths and addresses are checked, and what is wrong ends as {@link
- * BrokenRingException}. Each command is completed before the next one is taken.
+ * Serves a split or packed control ring in guest memory. It does not trust the guest: it checks
+ * indexes, chains, lengths and addresses, and throws {@link BrokenRingException} when one is
+ * invalid. It completes each command before it takes the next.
  *
- * <p>For the device's owner, and for one call of {@link #serve}.
+ * <p>Only the device's owner uses it, for one call of {@link #serve}.
  */
 abstract sealed class ControlRing permits SplitControlRing, PackedControlRing {
-  /** Executes a command and gives the byte that answers it. */
+  /** Executes a command and returns the byte of the answer. */
   interface Commands {
     int execute(int commandClass, int command, byte[] data);
   }
@@ -27,21 +27,21 @@ abstract sealed class ControlRing permits SplitControlRing, PackedControlRing {
   }
 
   /**
-   * The most commands of one call, so that a guest that goes on adding cannot keep its device busy
-   * for ever.
+   * The most commands of one call. So a guest that adds commands all the time cannot keep its
+   * device busy for ever.
    */
   static final int MAX_BATCH = 4096;
 
-  /** The most entries of an indirect table, of which one chain can use all. */
+  /** The most entries of an indirect table. One chain may use all of them. */
   static final int MAX_INDIRECT = VirtioNet.MAX_QUEUE_SIZE;
 
-  /** Bytes of a descriptor of either kind. */
+  /** Bytes of a descriptor, split or packed. */
   static final int DESCRIPTOR = 16;
 
-  /** The chain goes on. */
+  /** The chain has another descriptor. */
   static final int NEXT = 1;
 
-  /** The buffer is there to be written. */
+  /** The device writes the buffer. */
   static final int WRITE = 2;
 
   /** The buffer is a table of descriptors. */
@@ -63,9 +63,9 @@ abstract sealed class ControlRing permits SplitControlRing, PackedControlRing {
   }
 
   /**
-   * The ring as its driver uses it.
+   * Makes the kind of ring that the driver negotiated.
    *
-   * @param order of the numbers in a split ring; those of a packed one are little-endian
+   * @param order byte order of a split ring; a packed ring is little-endian
    */
   static ControlRing of(GuestMemory memory, QueueState queue, long features, ByteOrder order) {
     return queue.next().isPacked()
@@ -73,7 +73,7 @@ abstract sealed class ControlRing permits SplitControlRing, PackedControlRing {
         : new SplitControlRing(memory, queue, features, order);
   }
 
-  /** Completes what is available, at most {@link #MAX_BATCH} commands. */
+  /** Completes the available commands, at most {@link #MAX_BATCH}. */
   final void serve(Commands commands) throws BrokenRingException {
     try {
       begin();
@@ -90,30 +90,30 @@ abstract sealed class ControlRing permits SplitControlRing, PackedControlRing {
     }
   }
 
-  /** How many commands were completed, also when the ring broke afterwards. */
+  /** How many commands were completed, also if the ring broke afterwards. */
   final int completed() {
     return completed;
   }
 
-  /** Where the ring goes on. */
+  /** The next index of the ring. */
   abstract RingIndex next();
 
-  /** A look at what the ring holds before the first command. */
+  /** Reads the state of the ring, before the first command. */
   abstract void begin() throws BrokenRingException;
 
-  /** Whether there is a command. */
+  /** Whether a command is available. */
   abstract boolean available() throws BrokenRingException;
 
-  /** Executes the command that is there and gives its descriptors back. */
+  /** Executes the next command and returns its descriptors to the driver. */
   abstract void serveOne(Commands commands) throws BrokenRingException;
 
   /**
-   * Says in the ring that the driver is to notify when it adds more. Whether more came in before it
-   * could see that.
+   * Asks the driver, in the ring, to notify the device of new commands. Returns whether the driver
+   * may have added commands before it could see that.
    */
   abstract boolean askForNotification() throws BrokenRingException;
 
-  /** Checks a descriptor that points to a table; how many entries the table has. */
+  /** Checks a descriptor that points to a table. Returns how many entries the table has. */
   final int indirectEntries(long length, int flags) throws BrokenRingException {
     long entries = length / DESCRIPTOR;
     if (!indirect) {

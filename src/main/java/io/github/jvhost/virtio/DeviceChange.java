@@ -1,8 +1,11 @@
 package io.github.jvhost.virtio;
 
-/** What changed in a device; told to its listeners right after, on the owner's thread. */
+/**
+ * What changed in a device. The device calls its listeners right after the change, on the owner's
+ * thread.
+ */
 public enum DeviceChange {
-  /** The driver uses another number of queue pairs. */
+  /** The number of queue pairs that the driver uses. */
   QUEUE_PAIRS,
   /** The current MAC address. */
   MAC,
@@ -14,29 +17,29 @@ public enum DeviceChange {
   STATUS,
   /** The link went up or down. */
   LINK,
-  /** Receive modes, MAC table or VLAN filter. */
+  /** The receive modes, the MAC table or the VLAN filter. */
   FILTERS,
-  /** Receive offloads. */
+  /** The receive offloads. */
   OFFLOADS,
   /** A ring was set up or taken down. */
   QUEUE,
   /**
-   * The driver reset a ring (RING_RESET), which is not set up any more: a back end that serves it
-   * is to be stopped at once, before the driver sets it up again.
+   * The driver reset a ring (RING_RESET), which is no longer set up. The listener must stop that
+   * ring in the back end at once, before the driver sets it up again.
    */
   QUEUE_RESET,
   /** The driver has announced itself. */
   ANNOUNCE_ACK,
-  /** The driver is to be told that the config space changed. */
+  /** The config space changed: a listener interrupts the driver. */
   CONFIG_INTERRUPT,
   /**
-   * Commands in the control ring were completed: the driver is to be interrupted for that ring.
-   * This happens also when nobody has kicked, since a command may have waited while the guest was
+   * The device completed commands in the control ring: a listener interrupts the driver for that
+   * ring. This also happens without a kick, because a command may have waited while the guest was
    * paused.
    */
   CONTROL_USED,
   /** The driver did something from which the device cannot recover: it needs a reset. */
   BROKEN,
-  /** A saved state took the place of everything. */
+  /** A saved state has replaced the whole state. */
   RESTORED
 }

@@ -2,7 +2,9 @@ package io.github.jvhost.virtio;
 
 import java.util.StringJoiner;
 
-/** The bits of the device status register (virtio 1.2, 2.1). No state, and so thread-safe. */
+/**
+ * The bits of the device status register (virtio 1.2, 2.1). Thread-safe, because it has no state.
+ */
 public final class DeviceStatus {
   /** The guest has noticed the device. */
   public static final int ACKNOWLEDGE = 0x01;
@@ -13,16 +15,16 @@ public final class DeviceStatus {
   /** The driver is set up: the device is live. */
   public static final int DRIVER_OK = 0x04;
 
-  /** The driver has acknowledged its features, and the device agrees. */
+  /** The driver has acknowledged its features, and the device accepts them. */
   public static final int FEATURES_OK = 0x08;
 
-  /** The device met something from which it cannot recover; the driver is to reset it. */
+  /** The device has an error from which it cannot recover. The driver has to reset it. */
   public static final int NEEDS_RESET = 0x40;
 
-  /** The guest gave up on the device. */
+  /** The guest has given the device up. */
   public static final int FAILED = 0x80;
 
-  /** All that a driver has set once its device is live, and nothing else. */
+  /** Exactly the bits of a device that is live. */
   public static final int RUNNING = ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK;
 
   private DeviceStatus() {}
@@ -30,8 +32,7 @@ public final class DeviceStatus {
   /**
    * {@return the bits by name: {@code ACKNOWLEDGE|DRIVER}; {@code 0} when there are none}
    *
-   * @param status the register's value; bits without a name here are written as one hexadecimal
-   *     number
+   * @param status the register's value; bits without a name are shown as one hexadecimal number
    */
   public static String describe(int status) {
     if (status == 0) {

@@ -4,20 +4,20 @@ import io.github.jvhost.Bytes;
 import java.util.List;
 
 /**
- * What a device is to receive, saved. A vhost-user back end never learns of it.
+ * The saved receive filters of a device. They are never sent to a vhost-user back end.
  *
  * <p>Immutable, and so thread-safe.
  *
- * @param promiscuous everything
- * @param allMulticast every group
- * @param table single addresses, then groups, in the driver's order
+ * @param promiscuous whether to receive everything
+ * @param allMulticast whether to receive all groups
+ * @param table unicast addresses, then groups, in the driver's order
  * @param vlans {@value #VLAN_BYTES} bytes; VLAN v is bit v%8 of byte v/8
- * @param multicastOverflow the driver wanted more groups than the table holds
- * @param unicastOverflow the driver wanted more single addresses than the table holds
- * @param allUnicast every single address
- * @param noMulticast no group
- * @param noUnicast no single address
- * @param noBroadcast no broadcast
+ * @param multicastOverflow whether the driver wanted more groups than the table holds
+ * @param unicastOverflow whether the driver wanted more unicast addresses than the table holds
+ * @param allUnicast whether to receive all unicast addresses
+ * @param noMulticast whether to receive no group
+ * @param noUnicast whether to receive no unicast address
+ * @param noBroadcast whether to receive no broadcast
  */
 public record FilterState(
     boolean promiscuous,
@@ -42,7 +42,7 @@ public record FilterState(
   }
 
   /**
-   * {@return whether packets of a VLAN are let through}
+   * {@return whether the filter passes packets of a VLAN}
    *
    * @param vlan the VLAN's number, 0 to 4095
    */

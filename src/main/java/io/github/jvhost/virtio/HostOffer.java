@@ -1,15 +1,15 @@
 package io.github.jvhost.virtio;
 
 /**
- * What can be seen in a saved device of the features that its host offered. They themselves are not
- * saved; but some parts of the state are only there when the host offers certain bits.
+ * What a saved device shows of the features that its host offered. The offered features are not
+ * saved. But some parts of the state are saved only when the host offers certain bits.
  *
  * <p>Immutable, and so thread-safe.
  *
- * @param above31 any of the bits 32 to 63: the driver's features are saved in full
- * @param above63 any of the bits 64 to 127
- * @param version1 VERSION_1: ring addresses are saved one by one
- * @param ringPacked RING_PACKED: the indexes of packed rings are saved
+ * @param above31 whether it offers any of the bits 32 to 63: all of the driver's features are saved
+ * @param above63 whether it offers any of the bits 64 to 127
+ * @param version1 whether it offers VERSION_1: the addresses of each ring are saved
+ * @param ringPacked whether it offers RING_PACKED: the indexes of packed rings are saved
  */
 public record HostOffer(boolean above31, boolean above63, boolean version1, boolean ringPacked) {
   /** Checks that the bits imply each other. */
@@ -20,7 +20,7 @@ public record HostOffer(boolean above31, boolean above63, boolean version1, bool
   }
 
   /**
-   * {@return what shows of these features; bits above 63 are never among them}
+   * {@return what a saved device shows of these features, which have no bits above 63}
    *
    * @param features what the host offers, bits 0 to 63
    */

@@ -3,8 +3,9 @@ package io.github.jvhost.virtio;
 import java.util.Objects;
 
 /**
- * What a device with SPEED_DUPLEX tells its driver of its link (virtio 1.2, 5.1.4). It is for
- * people and tools of the guest: nothing becomes slower or faster for it, and no back end is told.
+ * The speed and duplex that a device with SPEED_DUPLEX shows to its driver (virtio 1.2, 5.1.4). It
+ * is information for people and tools in the guest. It does not change the real speed and is sent
+ * to no back end.
  *
  * <p>Immutable, and so thread-safe.
  *
@@ -12,19 +13,19 @@ import java.util.Objects;
  * @param duplex whether both sides may send at the same time
  */
 public record LinkSpeed(int megabits, Duplex duplex) {
-  /** A speed that nobody knows. */
+  /** The speed is unknown. */
   public static final int UNKNOWN_SPEED = -1;
 
-  /** Neither is known. */
+  /** Speed and duplex are unknown. */
   public static final LinkSpeed UNKNOWN = new LinkSpeed(UNKNOWN_SPEED, Duplex.UNKNOWN);
 
   /** Whether both sides may send at the same time. */
   public enum Duplex {
-    /** One at a time. */
+    /** One side at a time. */
     HALF(0),
-    /** Both. */
+    /** Both sides. */
     FULL(1),
-    /** Nobody knows. */
+    /** Unknown. */
     UNKNOWN(0xFF);
 
     private final int number;

@@ -7,7 +7,7 @@ import java.util.HexFormat;
  *
  * <p>Immutable, and so thread-safe.
  *
- * @param value the six bytes as a number, the first one on the wire being the highest:
+ * @param value the six bytes as a number; the first byte on the wire is the highest:
  *     02:00:00:00:00:01 is 0x020000000001
  */
 public record MacAddress(long value) {
@@ -30,7 +30,7 @@ public record MacAddress(long value) {
    * Reads six bytes of an array.
    *
    * @param bytes holds the address in wire order
-   * @param offset where its first byte is; five more have to follow
+   * @param offset index of its first byte; five more bytes must follow
    * @return the address
    */
   public static MacAddress of(byte[] bytes, int offset) {
@@ -59,7 +59,7 @@ public record MacAddress(long value) {
     }
   }
 
-  /** {@return the six bytes, in wire order, as an array of the caller's own} */
+  /** {@return the six bytes in wire order, in a new array} */
   public byte[] bytes() {
     byte[] bytes = new byte[SIZE];
     for (int i = 0; i < SIZE; i++) {

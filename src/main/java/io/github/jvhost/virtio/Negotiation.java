@@ -4,8 +4,8 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 
 /**
- * Features and status of a live device: who offered what, what was agreed upon, and how far the
- * driver has got.
+ * Features and status of a live device: the offered features, the negotiated features, and the
+ * progress of the driver.
  *
  * <pre>
  *   configured --limit(back end), withhold--> offered ---+
@@ -29,7 +29,7 @@ final class Negotiation {
   private long withheld;
   private long backEnd = -1;
 
-  // Written by the device's owner, read by any thread: the config space depends on them.
+  // The device's owner writes them. Any thread may read them, for the config space.
   private volatile long offered;
   private volatile long acknowledged;
   private volatile int status;
@@ -39,13 +39,13 @@ final class Negotiation {
     this.offered = configured;
   }
 
-  /** The same configuration and limits; nothing of the driver's. */
-  Negotiation fresh() {
-    Negotiation fresh = new Negotiation(configured);
-    fresh.withheld = withheld;
-    fresh.backEnd = backEnd;
-    fresh.offered = offered;
-    return fresh;
+  /** A copy with the same configuration and limits, without the driver's state. */
+  Negotiation resetCopy() {
+    Negotiation copy = new Negotiation(configured);
+    copy.withheld = withheld;
+    copy.backEnd = backEnd;
+    copy.offered = offered;
+    return copy;
   }
 
   long offered() {
@@ -69,10 +69,10 @@ final class Negotiation {
   }
 
   /**
-   * Leaves of the configured features those that a back end has too; refuses when the driver would
-   * lose one.
+   * Offers only configured features that the back end has too. Throws if the driver uses one that
+   * the back end lacks.
    *
-   * @return whether another set is offered now
+   * @return whether the offer changed
    */
   boolean limit(String device, long backEndFeatures) {
     boolean changed =
@@ -84,7 +84,10 @@ final class Negotiation {
     return changed;
   }
 
-  /** Takes features out of the offer, whatever a back end has; refuses as {@link #limit} does. */
+  /**
+   * Removes features from the offer, whether or not the back end has them. Throws as {@link #limit}
+   * does.
+   */
   boolean withhold(String device, long mask) {
     boolean changed =
         offer(
@@ -106,7 +109,7 @@ final class Negotiation {
     return changed;
   }
 
-  /** The driver acknowledges features; whether it still could. */
+  /** The driver acknowledges features. Returns false if it is too late for that. */
   boolean acknowledge(long features) {
     if ((status & (DeviceStatus.FEATURES_OK | DeviceStatus.DRIVER_OK)) != 0) {
       return false;
@@ -115,7 +118,7 @@ final class Negotiation {
     return true;
   }
 
-  /** The driver writes a status other than 0, of 8 bits; whether that changed anything. */
+  /** The driver writes a status of 8 bits that is not 0. Returns whether the status changed. */
   boolean writeStatus(int value) {
     // Only the device sets and clears NEEDS_RESET.
     int accepted = value & ~DeviceStatus.NEEDS_RESET;
@@ -137,7 +140,7 @@ final class Negotiation {
     return (acknowledged & ~offered) == 0 && !controlQueueMissing;
   }
 
-  /** The device met something that only a reset mends. A legacy driver cannot be told. */
+  /** The device has an error that needs a reset. A legacy driver has no bit for this. */
   void needsReset() {
     if (has(NetFeature.VERSION_1)) {
       status |= DeviceStatus.NEEDS_RESET;

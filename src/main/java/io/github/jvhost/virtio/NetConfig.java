@@ -6,8 +6,8 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
- * The config space of virtio-net (virtio 1.2, 5.1.4). Little-endian, or in the order of a legacy
- * guest; a device has as much of it as its features need.
+ * The config space of virtio-net (virtio 1.2, 5.1.4). It is little-endian, or in the order of a
+ * legacy guest. Its length depends on the features of the device.
  *
  * <pre>
  *    0          6         8                      10     12        16       17
@@ -21,12 +21,12 @@ final class NetConfig {
   private static final int MTU = 10;
   private static final int ALL = 17;
 
-  /** The lowest MTU that a device may tell, in bytes. */
+  /** The lowest MTU that a device may have, in bytes. */
   static final int LOWEST_MTU = 68;
 
   private NetConfig() {}
 
-  /** How many bytes a device with these features has. */
+  /** The length of the config space with these features, in bytes. */
   static int length(long offered) {
     if (NetFeature.SPEED_DUPLEX.in(offered)) {
       return ALL;
@@ -55,19 +55,19 @@ final class NetConfig {
     return Arrays.copyOf(config.array(), length(offered));
   }
 
-  /** The MTU in a config space, 0 where it has none. */
+  /** The MTU in a config space, 0 if it has none. */
   static int mtu(Bytes config, ByteOrder order) {
     if (config.size() < MTU + 2) {
       return 0;
     }
-    // Byte by byte, because a buffer would be an object, and this is part of stop windows.
+    // Byte by byte, because this runs in stop windows, and a buffer would be an allocation.
     int little = config.littleEndian16(MTU);
     return order == ByteOrder.LITTLE_ENDIAN
         ? little
         : Short.toUnsignedInt(Short.reverseBytes((short) little));
   }
 
-  /** A part of a config space; what lies outside of it reads as zero. */
+  /** A part of a config space. Bytes outside of it read as zero. */
   static byte[] read(byte[] config, int offset, int length) {
     byte[] out = new byte[length];
     for (int i = 0; i < length; i++) {
@@ -77,7 +77,10 @@ final class NetConfig {
     return out;
   }
 
-  /** The MAC address after a write of some bytes at an offset, which may reach beyond it. */
+  /**
+   * The MAC address after a write of some bytes at an offset. The write may also cover bytes
+   * outside of the address.
+   */
   static MacAddress writeMac(MacAddress old, int offset, byte[] bytes) {
     byte[] address = old.bytes();
     for (int i = 0; i < bytes.length; i++) {

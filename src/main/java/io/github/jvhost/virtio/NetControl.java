@@ -7,14 +7,14 @@ import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The commands of the control queue (virtio 1.2, 5.1.6.5). Each is answered with one byte; a
- * command that is too short, or has a value out of range, is answered with an error and changes
+ * The commands of the control queue (virtio 1.2, 5.1.6.5). Each is answered with one byte. A
+ * command that is too short or has a value out of range is answered with an error and changes
  * nothing. Numbers are little-endian, or in the order of a legacy guest.
  *
- * <p>virtio says that a driver must not send a command of a feature that it did not negotiate, and
- * not what a device answers. Drivers are tried with QEMU, and there is one for Windows that sets
- * receive modes and addresses whatever it negotiated, and gives its device up after an error. So
- * the answers are those of QEMU 10:
+ * <p>A driver must not send a command of a feature that it did not negotiate. virtio does not say
+ * how a device answers such a command. Driver authors test with QEMU. One driver for Windows sets
+ * receive modes and addresses without negotiating the features, and gives its device up after an
+ * error. So the answers are those of QEMU 10:
  *
  * <pre>
  *   class               not negotiated       more bytes than needed
@@ -27,9 +27,9 @@ import org.jspecify.annotations.Nullable;
  *   RSS, any other      an error
  * </pre>
  *
- * <p>A filter that is set without being negotiated does no harm: it is kept for the driver and for
- * a migration, and a vhost back end is told nothing of it. Queue pairs and offloads are different,
- * as a back end acts by them.
+ * <p>It does no harm to set a filter that was not negotiated: the device keeps it for the driver
+ * and for a migration, and sends nothing to a vhost back end. Queue pairs and offloads are
+ * different, because they change what a back end does.
  *
  * <pre>
  *    0       1         2
@@ -54,7 +54,7 @@ final class NetControl {
   private final NetPart net;
   private final CommonPart common;
 
-  /** What a listener threw; null: nothing. */
+  /** The first exception of a listener or a back end; null if there was none. */
   private @Nullable Throwable thrown;
 
   NetControl(VirtioNet device, NetPart net, CommonPart common) {
@@ -64,9 +64,9 @@ final class NetControl {
   }
 
   /**
-   * Executes one command and gives the byte that answers it.
+   * Executes one command and returns the byte of the answer.
    *
-   * @param backEnd tells a back end what the command has changed; whether it took it
+   * @param backEnd sends the change to the back end; returns whether the back end accepted it
    */
   int execute(int commandClass, int command, byte[] bytes, BooleanSupplier backEnd) {
     ByteBuffer data = ByteBuffer.wrap(bytes).order(common.order());
@@ -89,7 +89,7 @@ final class NetControl {
       return false;
     }
     net.filters().mode(modes[command], data.get() != 0);
-    tell(DeviceChange.FILTERS);
+    notifyListeners(DeviceChange.FILTERS);
     return true;
   }
 
@@ -114,7 +114,7 @@ final class NetControl {
       return false;
     }
     net.filters().table(unicast, multicast);
-    tell(DeviceChange.FILTERS);
+    notifyListeners(DeviceChange.FILTERS);
     return true;
   }
 
@@ -148,7 +148,7 @@ final class NetControl {
       return false;
     }
     net.filters().vlan(vlan, command == 0);
-    tell(DeviceChange.FILTERS);
+    notifyListeners(DeviceChange.FILTERS);
     return true;
   }
 
@@ -165,14 +165,14 @@ final class NetControl {
     }
     int before = net.currentQueuePairs();
     changeQueuePairs(pairs);
-    if (pairs != before && !taken(backEnd)) {
+    if (pairs != before && !backEndAccepts(backEnd)) {
       changeQueuePairs(before);
       return false;
     }
     return true;
   }
 
-  private boolean taken(BooleanSupplier backEnd) {
+  private boolean backEndAccepts(BooleanSupplier backEnd) {
     try {
       return backEnd.getAsBoolean();
     } catch (Throwable e) {
@@ -181,8 +181,11 @@ final class NetControl {
     }
   }
 
-  /** A listener that throws leaves no command half done: that comes at the end of all of them. */
-  private void tell(DeviceChange change) {
+  /**
+   * Calls the listeners. An exception of theirs is kept until all commands are executed, so that no
+   * command is half done.
+   */
+  private void notifyListeners(DeviceChange change) {
     try {
       device.changed(change);
     } catch (Throwable e) {
@@ -196,7 +199,7 @@ final class NetControl {
     }
   }
 
-  /** Throws what a listener threw while something was carried out; the first of it. */
+  /** Throws the first exception that was kept, if there is one. */
   void rethrow() {
     Throwable e = thrown;
     thrown = null;
@@ -215,36 +218,36 @@ final class NetControl {
         || !NetFeature.CTRL_GUEST_OFFLOADS.in(features)) {
       return false;
     }
-    // Whether merged segments are counted is no offload of its own: QEMU looks over that bit, too.
+    // RSC_EXT counts merged segments and is not an offload. QEMU ignores this bit, too.
     long offloads = data.getLong() & ~NetFeature.RSC_EXT.mask();
     if ((offloads & ~(features & NetFeature.GUEST_OFFLOADS)) != 0) {
       return false;
     }
     net.guestOffloads(offloads);
-    tell(DeviceChange.OFFLOADS);
+    notifyListeners(DeviceChange.OFFLOADS);
     return true;
   }
 
   void changeMac(MacAddress address) {
     if (!address.equals(net.mac())) {
       net.mac(address);
-      tell(DeviceChange.MAC);
+      notifyListeners(DeviceChange.MAC);
     }
   }
 
   private void changeQueuePairs(int pairs) {
     if (pairs != net.currentQueuePairs()) {
       net.currentQueuePairs(pairs);
-      tell(DeviceChange.QUEUE_PAIRS);
+      notifyListeners(DeviceChange.QUEUE_PAIRS);
     }
   }
 
-  /** Commands were completed. */
+  /** Tells the listeners that commands were completed. */
   void completed() {
-    tell(DeviceChange.CONTROL_USED);
+    notifyListeners(DeviceChange.CONTROL_USED);
   }
 
-  /** The ring broke behind them. */
+  /** Marks the device as broken, after these commands. */
   void broke(String why) {
     try {
       device.markBroken(why);
@@ -253,13 +256,13 @@ final class NetControl {
     }
   }
 
-  /** The driver says that it has announced itself. Whether it had been asked. */
+  /** The driver has announced itself. Returns whether it had been asked to. */
   private boolean announced() {
     if (!net.statusBit(NetState.ANNOUNCE)) {
       return false;
     }
     net.statusBit(NetState.ANNOUNCE, false);
-    tell(DeviceChange.ANNOUNCE_ACK);
+    notifyListeners(DeviceChange.ANNOUNCE_ACK);
     return true;
   }
 }

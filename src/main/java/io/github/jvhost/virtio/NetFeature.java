@@ -3,50 +3,50 @@ package io.github.jvhost.virtio;
 import java.util.StringJoiner;
 
 /**
- * The feature bits that a virtio-net device knows, of the device itself (virtio 1.2, 5.1.3) and of
- * its rings (virtio 1.2, 6), by name. Immutable, and so thread-safe.
+ * The feature bits of a virtio-net device (virtio 1.2, 5.1.3) and of its rings (virtio 1.2, 6), by
+ * name. Immutable, and so thread-safe.
  */
 public enum NetFeature {
   /** The driver may leave checksums to the device. */
   CSUM(0),
 
-  /** The driver takes packets with a partial checksum. */
+  /** The driver accepts packets with a partial checksum. */
   GUEST_CSUM(1),
 
-  /** Receive offloads can be changed at run time. */
+  /** The driver can change receive offloads at run time. */
   CTRL_GUEST_OFFLOADS(2),
 
-  /** The device tells its maximum MTU. */
+  /** The config space has the maximum MTU. */
   MTU(3),
 
-  /** The device has a MAC address in its config space. */
+  /** The config space has a MAC address. */
   MAC(5),
 
   /** Any segmentation offload; legacy only. */
   GSO(6),
 
-  /** The driver takes TSO for IPv4. */
+  /** The driver accepts TSO for IPv4. */
   GUEST_TSO4(7),
 
-  /** The driver takes TSO for IPv6. */
+  /** The driver accepts TSO for IPv6. */
   GUEST_TSO6(8),
 
-  /** The driver takes TSO with ECN. */
+  /** The driver accepts TSO with ECN. */
   GUEST_ECN(9),
 
-  /** The driver takes UFO. */
+  /** The driver accepts UFO. */
   GUEST_UFO(10),
 
-  /** The device takes TSO for IPv4. */
+  /** The device accepts TSO for IPv4. */
   HOST_TSO4(11),
 
-  /** The device takes TSO for IPv6. */
+  /** The device accepts TSO for IPv6. */
   HOST_TSO6(12),
 
-  /** The device takes TSO with ECN. */
+  /** The device accepts TSO with ECN. */
   HOST_ECN(13),
 
-  /** The device takes UFO. */
+  /** The device accepts UFO. */
   HOST_UFO(14),
 
   /** A packet may span several receive buffers. */
@@ -55,28 +55,28 @@ public enum NetFeature {
   /** The config space has a status field. */
   STATUS(16),
 
-  /** There is a control queue. */
+  /** The device has a control queue. */
   CTRL_VQ(17),
 
-  /** Receive modes and the MAC table can be set. */
+  /** The driver can set receive modes and the MAC table. */
   CTRL_RX(18),
 
-  /** There is a VLAN filter. */
+  /** The device has a VLAN filter. */
   CTRL_VLAN(19),
 
-  /** There are further receive modes. */
+  /** The device has further receive modes. */
   CTRL_RX_EXTRA(20),
 
   /** The driver can announce itself to the network when asked. */
   GUEST_ANNOUNCE(21),
 
-  /** There are several queue pairs. */
+  /** The device has several queue pairs. */
   MQ(22),
 
-  /** The MAC address can be set through the control queue. */
+  /** The driver can set the MAC address through the control queue. */
   CTRL_MAC_ADDR(23),
 
-  /** The device notifies when a ring runs empty; legacy only. */
+  /** The device notifies the driver when a ring becomes empty; legacy only. */
   NOTIFY_ON_EMPTY(24),
 
   /** Headers need no descriptor of their own; legacy only. */
@@ -85,78 +85,78 @@ public enum NetFeature {
   /** Descriptors may point to tables of descriptors. */
   INDIRECT_DESC(28),
 
-  /** Notifications are asked for by index. */
+  /** Both sides ask for notifications by index. */
   EVENT_IDX(29),
 
-  /** The driver speaks virtio 1.0 or later. */
+  /** The driver uses virtio 1.0 or later. */
   VERSION_1(32),
 
-  /** Memory is reached through the platform's rules, such as an IOMMU. */
+  /** The device accesses memory by the rules of the platform, such as an IOMMU. */
   ACCESS_PLATFORM(33),
 
   /** Rings are packed. */
   RING_PACKED(34),
 
-  /** Buffers are used in the order in which they were made available. */
+  /** The device uses buffers in the order in which the driver made them available. */
   IN_ORDER(35),
 
-  /** Memory is ordered by the platform's rules. */
+  /** Memory accesses are ordered by the rules of the platform. */
   ORDER_PLATFORM(36),
 
   /** The device supports SR-IOV. */
   SR_IOV(37),
 
-  /** Available-buffer notifications carry data. */
+  /** Notifications of available buffers have additional data. */
   NOTIFICATION_DATA(38),
 
-  /** The driver uses data of the device as its notification's identifier. */
+  /** The driver puts data of the device into its notifications. */
   NOTIF_CONFIG_DATA(39),
 
-  /** Each ring can be reset alone. */
+  /** The driver can reset a single ring. */
   RING_RESET(40),
 
-  /** Statistics can be read through the control queue. */
+  /** The driver can read statistics through the control queue. */
   DEVICE_STATS(50),
 
-  /** Notifications can be coalesced for each ring. */
+  /** The device can coalesce notifications for each ring. */
   VQ_NOTF_COAL(52),
 
-  /** Notifications can be coalesced. */
+  /** The device can coalesce notifications. */
   NOTF_COAL(53),
 
-  /** The driver takes USO for IPv4. */
+  /** The driver accepts USO for IPv4. */
   GUEST_USO4(54),
 
-  /** The driver takes USO for IPv6. */
+  /** The driver accepts USO for IPv6. */
   GUEST_USO6(55),
 
-  /** The device takes USO. */
+  /** The device accepts USO. */
   HOST_USO(56),
 
-  /** The device tells a hash with each packet. */
+  /** The device adds a hash to each packet. */
   HASH_REPORT(57),
 
-  /** The driver gives exact header lengths. */
+  /** The driver sets exact header lengths. */
   GUEST_HDRLEN(59),
 
-  /** The device spreads packets over its queues by hash. */
+  /** The device distributes packets over its queues by hash. */
   RSS(60),
 
-  /** The device tells how many segments it merged. */
+  /** The device says how many segments it merged. */
   RSC_EXT(61),
 
   /**
-   * The device stands by for another one with the same MAC address, which the VMM brings and takes
-   * away.
+   * The device is a standby for a primary device with the same MAC address. The VMM adds and
+   * removes the primary device.
    */
   STANDBY(62),
 
-  /** The config space has speed and duplex. */
+  /** The config space has the speed and duplex of the link. */
   SPEED_DUPLEX(63);
 
   /**
-   * The bits that a device can only offer when its back end does. All others are emulated by the
-   * front end, which neither asks the back end about them nor tells it.
+   * The bits that a device can offer only when its back end has them. The front end emulates all
+   * other features: it neither asks the back end for them nor sends them to it.
    */
   public static final long BACK_END =
       maskOf(
@@ -192,7 +192,7 @@ public enum NetFeature {
           GUEST_ANNOUNCE,
           MQ);
 
-  /** The receive offloads that a driver can switch at run time. */
+  /** The receive offloads that a driver can change at run time. */
   static final long GUEST_OFFLOADS =
       maskOf(GUEST_CSUM, GUEST_TSO4, GUEST_TSO6, GUEST_ECN, GUEST_UFO, GUEST_USO4, GUEST_USO6);
 
@@ -207,13 +207,13 @@ public enum NetFeature {
     return bit;
   }
 
-  /** {@return the bit alone: a mask in which nothing else is set} */
+  /** {@return the bit as a mask} */
   public long mask() {
     return 1L << bit;
   }
 
   /**
-   * {@return whether the bit is among the given ones}
+   * {@return whether this feature's bit is set}
    *
    * @param features feature bits 0 to 63
    */
@@ -222,9 +222,9 @@ public enum NetFeature {
   }
 
   /**
-   * {@return the bits of several features together}
+   * {@return a mask with the bits of some features}
    *
-   * @param features in any order; none make 0
+   * @param features in any order; none gives 0
    */
   public static long maskOf(NetFeature... features) {
     long mask = 0;
@@ -237,7 +237,7 @@ public enum NetFeature {
   /**
    * {@return feature bits by name: {@code MAC|MQ|bit 30}; {@code none} when there are none}
    *
-   * @param features feature bits 0 to 63; those without a name here are called by their number
+   * @param features feature bits 0 to 63; a bit without a name is shown by its number
    */
   public static String describe(long features) {
     if (features == 0) {

@@ -5,9 +5,7 @@ import java.nio.ByteOrder;
 import java.util.Collections;
 import java.util.Optional;
 
-/**
- * What makes a live device a network device: addresses, link, queue pairs, filters and offloads.
- */
+/** The network part of a live device: addresses, link, queue pairs, filters and offloads. */
 final class NetPart {
   private final MacAddress configuredMac;
   private final int maxQueuePairs;
@@ -16,7 +14,7 @@ final class NetPart {
   private int currentQueuePairs = 1;
   private long guestOffloads;
 
-  // Written by the device's owner, read by any thread: they are in the config space.
+  // The device's owner writes them. Any thread may read them, for the config space.
   private volatile MacAddress mac;
   private volatile int mtu;
   private volatile int status = NetState.LINK_UP;
@@ -29,11 +27,11 @@ final class NetPart {
     this.linkSpeed = linkSpeed;
   }
 
-  /** The same configuration and host's settings; nothing of the driver's. */
-  NetPart fresh() {
-    NetPart fresh = new NetPart(configuredMac, mtu, maxQueuePairs, linkSpeed);
-    fresh.statusBit(NetState.LINK_UP, statusBit(NetState.LINK_UP));
-    return fresh;
+  /** A copy with the same configuration and settings of the host, without the driver's state. */
+  NetPart resetCopy() {
+    NetPart copy = new NetPart(configuredMac, mtu, maxQueuePairs, linkSpeed);
+    copy.statusBit(NetState.LINK_UP, statusBit(NetState.LINK_UP));
+    return copy;
   }
 
   MacAddress mac() {
@@ -80,14 +78,14 @@ final class NetPart {
     status = on ? status | bit : status & ~bit;
   }
 
-  /** The driver acknowledged these: what follows from them. */
+  /** The driver acknowledged these features: sets what depends on them. */
   void features(long agreed) {
     guestOffloads =
         NetFeature.CTRL_GUEST_OFFLOADS.in(agreed) ? agreed & NetFeature.GUEST_OFFLOADS : 0;
     filters.passAllVlans(!NetFeature.CTRL_VLAN.in(agreed));
   }
 
-  /** The link and the MTU belong to the host and stay. */
+  /** Resets the driver's state. The link and the MTU belong to the host and stay. */
   void reset() {
     mac = configuredMac;
     statusBit(NetState.ANNOUNCE, false);
@@ -103,7 +101,7 @@ final class NetPart {
   NetState save(long agreed) {
     return new NetState(
         mac,
-        // The host has no transmit path of its own: nothing can wait there.
+        // The host has no transmit path of its own, so no work is left in it.
         Collections.nCopies(currentQueuePairs, 0),
         NetFeature.MRG_RXBUF.in(agreed),
         status,
@@ -127,9 +125,9 @@ final class NetPart {
   }
 
   /**
-   * The MTU that a driver goes by is the one that it has read, so that one counts where it
-   * negotiated to. A saved config space that it never read holds zero; then the device keeps its
-   * own.
+   * The MTU after a restore. A driver that negotiated MTU uses the value that it has read, so the
+   * device takes that one from the saved config space. If the driver never read the config space,
+   * the saved MTU is 0, and the device keeps its own.
    */
   private int mtuAfter(CommonState common, ByteOrder order) {
     int read = NetFeature.MTU.in(common.features()) ? NetConfig.mtu(common.config(), order) : 0;
@@ -137,10 +135,11 @@ final class NetPart {
   }
 
   /**
-   * Whether this device shows another config space with a saved state than the one in it, which is
-   * what the driver has read last; one that was never read holds zero, and shows nothing.
+   * Whether the config space of this device, after a restore, differs from the saved one. The saved
+   * one is what the driver read last. If it is all zero, the driver never read it, and the result
+   * is false.
    */
-  boolean showsOtherwise(long offered, CommonPart device, VirtioNetState saved) {
+  boolean configDiffers(long offered, CommonPart device, VirtioNetState saved) {
     CommonState common = saved.common();
     ByteOrder order = device.order(common.features());
     NetState net = saved.net();

@@ -7,25 +7,25 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * What virtio-net saves beyond {@link CommonState}.
+ * The saved state of virtio-net in addition to {@link CommonState}.
  *
  * <p>Immutable, and so thread-safe.
  *
  * @param mac current MAC address
- * @param txWaiting for each queue pair in use, whether the host's own transmit path had work left
- *     (32 bits each); zero with vhost
+ * @param txWaiting for each queue pair in use, whether work was left in the host's own transmit
+ *     path (32 bits each); zero with vhost
  * @param mergeableBuffers whether a packet may span several receive buffers
  * @param status the config space's status field, 16 bits: {@link #LINK_UP}, {@link #ANNOUNCE}
  * @param filters receive modes, MAC table and VLAN filter
- * @param vnetHeader whether packets carry a virtio-net header at the peer; always with vhost
- * @param ufo whether the peer takes UFO
- * @param maxQueuePairs 1 to 511; part of the configuration, must be the same at both ends
- * @param currentQueuePairs in use, 1 to the maximum
+ * @param vnetHeader whether packets have a virtio-net header at the peer; always true with vhost
+ * @param ufo whether the peer accepts UFO
+ * @param maxQueuePairs 1 to 511; it is configured, and must be the same at both ends
+ * @param currentQueuePairs queue pairs in use, 1 to the maximum
  * @param guestOffloads receive offloads in use; 0 unless CTRL_GUEST_OFFLOADS was negotiated
  * @param rss receive-side scaling, if enabled
  * @param backEnd state of the back end itself (DEVICE_STATE), if it was saved: up to {@link
- *     #MAX_CHUNKS} chunks of 1 byte to 1 MiB, as they stand in QEMU's section, in all at most
- *     {@link #MAX_BACK_END_STATE} bytes. Where one chunk ends and the next begins means nothing
+ *     #MAX_CHUNKS} chunks of 1 byte to 1 MiB, as in QEMU's section, at most {@link
+ *     #MAX_BACK_END_STATE} bytes in all. The boundaries between chunks have no meaning
  */
 public record NetState(
     MacAddress mac,
@@ -43,12 +43,10 @@ public record NetState(
   /** Status bit: the link is up. */
   public static final int LINK_UP = 1;
 
-  /** Status bit: the driver is asked to announce itself. */
+  /** Status bit: the device asks the driver to announce itself. */
   public static final int ANNOUNCE = 2;
 
-  /**
-   * The most queue pairs: with the control ring they fit into {@link VirtioNetState#MAX_QUEUES}.
-   */
+  /** The most queue pairs: they and the control ring fit into {@link VirtioNetState#MAX_QUEUES}. */
   public static final int MAX_PAIRS = (VirtioNetState.MAX_QUEUES - 1) / 2;
 
   /** The largest chunk of a back end's state, in bytes. */
@@ -97,7 +95,7 @@ public record NetState(
   }
 
   /**
-   * {@return the same with another status field}
+   * {@return the same state with another status field}
    *
    * @param newStatus 16 bits: {@link #LINK_UP}, {@link #ANNOUNCE}
    */
@@ -106,25 +104,25 @@ public record NetState(
   }
 
   /**
-   * {@return the same with another MAC address}
+   * {@return the same state with another MAC address}
    *
-   * @param newMac takes the place of the current address
+   * @param newMac replaces the current address
    */
   public NetState withMac(MacAddress newMac) {
     return with(newMac, status, txWaiting, guestOffloads, rss, backEnd);
   }
 
   /**
-   * {@return the same with so many queue pairs in use; nothing is left to transmit}
+   * {@return the same state with that many queue pairs in use, and no work left to transmit}
    *
-   * @param inUse 1 to the maximum
+   * @param inUse queue pairs, 1 to the maximum
    */
   public NetState withQueuePairs(int inUse) {
     return with(mac, status, Collections.nCopies(inUse, 0), guestOffloads, rss, backEnd);
   }
 
   /**
-   * {@return the same with other receive offloads in use}
+   * {@return the same state with other receive offloads in use}
    *
    * @param offloads bits as in VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET; 0 unless CTRL_GUEST_OFFLOADS was
    *     negotiated
@@ -134,18 +132,18 @@ public record NetState(
   }
 
   /**
-   * {@return the same with another receive-side scaling, or without}
+   * {@return the same state with another receive-side scaling, or with none}
    *
-   * @param newRss empty: without
+   * @param newRss the new one; empty for none
    */
   public NetState withRss(Optional<RssState> newRss) {
     return with(mac, status, txWaiting, guestOffloads, newRss, backEnd);
   }
 
   /**
-   * {@return the same with another state of its back end, or without}
+   * {@return the same state with another state of its back end, or with none}
    *
-   * @param chunks empty: without. A back end's state may also have no chunk
+   * @param chunks the new state, which may have no chunk; empty for no state
    */
   public NetState withBackEnd(Optional<List<Bytes>> chunks) {
     return with(mac, status, txWaiting, guestOffloads, rss, chunks);

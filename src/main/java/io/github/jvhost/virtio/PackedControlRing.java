@@ -4,9 +4,9 @@ import io.github.jvhost.memory.GuestMemory;
 import java.lang.invoke.VarHandle;
 
 /**
- * A packed control ring (virtio 1.2, 2.8): one ring in which the driver makes descriptors available
- * and the device writes over them what it has used. A wrap counter on each side, flipped at the end
- * of the ring, tells one round from the next.
+ * A packed control ring (virtio 1.2, 2.8). The driver makes descriptors available in one ring, and
+ * the device overwrites them with used descriptors. Each side has a wrap counter, which it flips at
+ * the end of the ring, to distinguish one round from the next.
  *
  * <pre>
  *   desc    16 bytes each:  | addr u64 | len u32 | id u16 | flags u16 |
@@ -21,8 +21,8 @@ import java.lang.invoke.VarHandle;
  *                      ^ used = avail          and stands for all of them
  * </pre>
  *
- * <p>The driver's suppression is a hint, and interrupts it did not want do no harm (2.8.10): the
- * caller, who signals once for a whole batch, leaves it at that.
+ * <p>The driver's suppression of interrupts is a hint. An interrupt that it did not want does no
+ * harm (2.8.10). So the caller, which signals once for a whole batch, ignores the suppression.
  */
 final class PackedControlRing extends ControlRing {
   private static final int AVAIL = 1 << 7;
@@ -58,7 +58,7 @@ final class PackedControlRing extends ControlRing {
 
   @Override
   boolean available() {
-    // Acquire: what the driver wrote before it made the head available is seen after this.
+    // Acquire: we then see all that the driver wrote before it made the head available.
     int flags = memory.getShortAcquire(descriptor(queue.desc(), avail) + 14);
     boolean availFlag = (flags & AVAIL) != 0;
     boolean usedFlag = (flags & USED) != 0;
@@ -88,7 +88,7 @@ final class PackedControlRing extends ControlRing {
     long at = descriptor(queue.desc(), used);
     memory.putInt(at + 8, 1);
     memory.putShort(at + 12, (short) id);
-    // Release: whoever sees the flags sees the rest of the descriptor and the answer.
+    // Release: a driver that sees the flags also sees the rest of the descriptor and the answer.
     memory.putShortRelease(at + 14, (short) (WRITE | (usedWrap ? AVAIL | USED : 0)));
     pass(taken);
   }
@@ -110,7 +110,7 @@ final class PackedControlRing extends ControlRing {
     }
   }
 
-  /** Both sides go on by that many descriptors. */
+  /** Advances both indexes by that many descriptors. */
   private void pass(int descriptors) {
     avail += descriptors;
     if (avail >= queue.size()) {
@@ -126,8 +126,9 @@ final class PackedControlRing extends ControlRing {
 
   @Override
   boolean askForNotification() {
-    // Offset and flags are one number: no driver sees half of it. It is written also without
-    // EVENT_IDX, since a host that the ring came from may have left notifications switched off.
+    // Offset and flags are written as one number, so that the driver never sees half of it. It is
+    // written also without EVENT_IDX: after a migration, the source may have left notifications
+    // off.
     int wanted =
         eventIndex
             ? avail | (availWrap ? 1 << 15 : 0) | NOTIFY_AT_OFFSET << 16

@@ -3,8 +3,9 @@ package io.github.jvhost.virtio;
 import io.github.jvhost.Bytes;
 
 /**
- * Walks the capability list of a PCI config space. It says how long a saved MSI-X table is, which
- * is said nowhere else, and whether the device is one of PCI Express. No state, and so thread-safe.
+ * Walks the capability list of a PCI config space. Only this list says how long a saved MSI-X table
+ * is. It also says whether the device is a PCI Express device. Thread-safe, because it has no
+ * state.
  *
  * <pre>
  *   0x06  status          bit 4: there is a capability list
@@ -25,10 +26,10 @@ public final class PciCapabilities {
   private PciCapabilities() {}
 
   /**
-   * {@return how many MSI-X vectors the device has, 0 to 2048; 0 when it has no MSI-X} A list that
-   * is broken ends where it is.
+   * {@return how many MSI-X vectors the device has, 0 to 2048; 0 when it has no MSI-X} An invalid
+   * entry ends the list.
    *
-   * @param configSpace all of it, 256 or 4096 bytes
+   * @param configSpace the whole config space, 256 or 4096 bytes
    */
   public static int msixVectors(Bytes configSpace) {
     int at = find(configSpace, MSIX);
@@ -36,21 +37,21 @@ public final class PciCapabilities {
   }
 
   /**
-   * {@return whether the device has the capability of PCI Express devices}
+   * {@return whether the device has the PCI Express capability}
    *
-   * @param configSpace all of it, 256 or 4096 bytes
+   * @param configSpace the whole config space, 256 or 4096 bytes
    */
   public static boolean isExpress(Bytes configSpace) {
     return find(configSpace, EXPRESS) >= 0;
   }
 
-  /** Where a capability is; -1 where it is not. */
+  /** The offset of a capability; -1 if there is none. */
   private static int find(Bytes configSpace, int id) {
     if ((configSpace.at(STATUS) & STATUS_HAS_LIST) == 0) {
       return -1;
     }
     int at = configSpace.at(FIRST) & ~3;
-    // No list is longer than the space it lives in: a loop ends too.
+    // 48 entries fill the space. The limit also ends a list with a loop.
     for (int hops = 0; hops < 48 && at >= LOWEST && at <= HIGHEST; hops++) {
       if (configSpace.at(at) == id) {
         return at;

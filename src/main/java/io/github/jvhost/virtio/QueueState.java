@@ -1,7 +1,7 @@
 package io.github.jvhost.virtio;
 
 /**
- * One ring of a device as its driver set it up.
+ * One ring of a device, as its driver set it up.
  *
  * <p>Immutable, and so thread-safe.
  *
@@ -11,13 +11,11 @@ package io.github.jvhost.virtio;
  * @param avail guest-physical address of the available ring (packed: the driver event suppression)
  * @param used guest-physical address of the used ring (packed: the device event suppression)
  * @param ready whether the driver enabled it
- * @param next where the device goes on
+ * @param next the next index of the device
  */
 public record QueueState(
     int size, long desc, long avail, long used, boolean ready, RingIndex next) {
-  /**
-   * {@return whether the driver has set the ring up} A ring that it has not is told to no back end.
-   */
+  /** {@return whether the driver has set the ring up} Otherwise the ring is sent to no back end. */
   public boolean isSetUp() {
     return desc != 0;
   }

@@ -1,8 +1,8 @@
 package io.github.jvhost.virtio;
 
 /**
- * Range checks of saved fields. In a class of their own, so that the records that use them never
- * wait for each other's initialisation.
+ * Range checks of saved fields. They are in a separate class, so that the records that use them do
+ * not initialise each other.
  */
 final class Ranges {
   private Ranges() {}

@@ -3,7 +3,7 @@ package io.github.jvhost.virtio;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 
-/** Whether a saved state fits a device. */
+/** Checks that a saved state fits a device. */
 final class RestoreCheck {
   private final VirtioNet device;
   private final VirtioNetState state;
@@ -44,7 +44,8 @@ final class RestoreCheck {
   }
 
   /**
-   * A VERSION_1 driver is little-endian wherever it runs; it does not matter before there is one.
+   * Checks the byte order. A VERSION_1 driver is always little-endian. Without a driver the order
+   * does not matter.
    */
   private void checkOrder(CommonState common) {
     boolean legacy = !NetFeature.VERSION_1.in(common.features());
@@ -63,7 +64,7 @@ final class RestoreCheck {
     }
   }
 
-  /** Whether one is of the other's kind, and has as much to hold. */
+  /** Whether both are of the same kind and size. */
   static boolean fits(TransportState saved, TransportState own) {
     return switch (saved) {
       case TransportState.Mmio mmio ->

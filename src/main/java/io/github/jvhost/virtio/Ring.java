@@ -2,7 +2,7 @@ package io.github.jvhost.virtio;
 
 /** One ring of a live device. */
 final class Ring {
-  /** Alignment of a legacy used ring in bytes, until the driver says otherwise. */
+  /** Alignment of a legacy used ring in bytes, until the driver sets another. */
   static final int USUAL_ALIGN = 4096;
 
   private final int defaultSize;
@@ -14,7 +14,9 @@ final class Ring {
   private long used;
   private boolean ready;
 
-  /** Where the device goes on, in vhost's encoding: a number, so that a stop window makes none. */
+  /**
+   * The next index, in vhost's encoding. It is a number, so that a stop window allocates nothing.
+   */
   private int base;
 
   private boolean packed;
@@ -22,7 +24,7 @@ final class Ring {
   private int inUse;
   private SavedQueue.Proxy proxy;
 
-  /** A ring after a reset. */
+  /** Makes a ring as after a reset. */
   Ring(int defaultSize, boolean packed) {
     this.packed = packed;
     this.base = RingIndex.start(packed).toVhostBase();
@@ -35,13 +37,14 @@ final class Ring {
   }
 
   /**
-   * A ring as it was saved. Legacy registers take one address only: the others follow from it. A
-   * driver may use modern ones without VERSION_1.
+   * Makes a ring from its saved state. Legacy registers have one address only, from which the
+   * others are computed. A driver may also use modern registers without VERSION_1.
    */
   Ring(SavedQueue saved, boolean packed, boolean modernDriver) {
     this.defaultSize = saved.defaultSize();
     this.size = saved.size();
-    // Where it comes from a larger ring was allowed: its driver may set the same one up again.
+    // The source may allow larger rings than this device. The driver may set up the same ring
+    // again.
     this.maximum = Math.max(saved.size(), Math.min(saved.defaultSize(), VirtioNet.MAX_QUEUE_SIZE));
     this.align = saved.align() == 0 ? USUAL_ALIGN : saved.align();
     this.desc = saved.desc();
@@ -80,7 +83,8 @@ final class Ring {
     avail = newAvail;
     used = newUsed;
     ready = newDesc != 0;
-    // A ring that was taken down starts anew; in a smaller packed one there may be no such place.
+    // A ring that was taken down restarts. So does a packed ring whose index is beyond its new
+    // size.
     if (!ready || (packed && Math.max(base & 0x7fff, base >>> 16 & 0x7fff) >= newSize)) {
       base = RingIndex.start(packed).toVhostBase();
     }
@@ -97,7 +101,7 @@ final class Ring {
     return proxy;
   }
 
-  /** What the driver has written before it enables the ring; whether it is something else. */
+  /** Stores what the driver writes before it enables the ring. Returns whether that is a change. */
   boolean registers(SavedQueue.Proxy written) {
     SavedQueue.Proxy before = proxy;
     keepRegisters(written, before.enabled());
@@ -110,7 +114,9 @@ final class Ring {
             written.size(), enabled, written.desc(), written.avail(), written.used());
   }
 
-  /** The driver resets this ring alone. The modern registers keep what was written, but enable. */
+  /**
+   * The driver resets this ring alone. The modern registers keep their values, except for enable.
+   */
   void reset(boolean packedNow) {
     size = defaultSize;
     desc = 0;
@@ -142,7 +148,7 @@ final class Ring {
     return vector;
   }
 
-  /** Whether that is another one. */
+  /** Stores the vector. Returns whether that is a change. */
   boolean vector(int newVector) {
     boolean changed = vector != newVector;
     vector = newVector;
@@ -185,7 +191,7 @@ final class Ring {
     return new QueueState(size, desc, avail, used, ready, next());
   }
 
-  /** Whether the driver set it up like that, wherever it goes on. */
+  /** Whether the driver set it up like that. The next index is not compared. */
   boolean isSetUpLike(QueueState other) {
     return size == other.size()
         && desc == other.desc()
@@ -194,9 +200,9 @@ final class Ring {
         && ready == other.ready();
   }
 
-  /** What is saved of it; parts that this offer and transport cannot carry are left out. */
+  /** The state to save. Parts that are not saved with this offer and transport are left out. */
   SavedQueue save(HostOffer offer, TransportState transport) {
-    // A ring that was never set up has no place to go on at.
+    // A ring that was never set up has no next index.
     RingIndex next = next();
     int index = desc == 0 ? 0 : next.avail();
     SavedQueue.Packed indexes =

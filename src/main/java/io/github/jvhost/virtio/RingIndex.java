@@ -1,8 +1,8 @@
 package io.github.jvhost.virtio;
 
 /**
- * Where a device goes on in a ring: the next entry that it takes, and for a packed ring also the
- * next one that it uses, each with its wrap counter.
+ * The position of a device in a ring: the next entry that it takes. For a packed ring also the next
+ * entry that it uses, and a wrap counter for each.
  *
  * <pre>
  *   split    15            0         next available index, free running modulo 65536
@@ -15,11 +15,11 @@ package io.github.jvhost.virtio;
  *           +---+-----------+---+------------+
  * </pre>
  *
- * <p>This is also how vhost writes a ring's base.
+ * <p>vhost encodes the base of a ring in the same way.
  *
  * <p>Immutable, and so thread-safe.
  *
- * @param isPacked which of the two forms
+ * @param isPacked whether the ring is packed
  * @param avail next available entry; 0 to 65535 (split) or 0 to 32767 (packed)
  * @param availWrap its wrap counter; false for a split ring
  * @param used next used entry, 0 to 32767; 0 for a split ring
@@ -64,7 +64,8 @@ public record RingIndex(
   }
 
   /**
-   * {@return where every ring starts after a reset} Packed: index 0 with both wrap counters set.
+   * {@return the index of a ring after a reset} For a packed ring: index 0 with both wrap counters
+   * set.
    *
    * @param packed whether the ring is a packed one
    */
@@ -73,11 +74,11 @@ public record RingIndex(
   }
 
   /**
-   * {@return whether a device can be at this place in a split ring: between what it has used and
-   * what the driver has made available, and at most a ring ahead} All indexes run modulo 65536
+   * {@return whether a device can have this index in a split ring: between the used index and the
+   * available index, and at most one ring size after the used index} All indexes count modulo 65536
    * (virtio 1.2, 2.7.6 and 2.7.8). Allocates nothing.
    *
-   * @param next the next available index that the device takes, of which the lower 16 bits count
+   * @param next the next available index that the device takes, only its lower 16 bits are used
    * @param used the used index in guest memory, 0 to 65535
    * @param available the available index in guest memory, 0 to 65535
    * @param size entries of the ring
@@ -89,8 +90,8 @@ public record RingIndex(
   }
 
   /**
-   * {@return the value of SET_VRING_BASE and GET_VRING_BASE, all 32 bits; those of a packed ring
-   * may make it negative}
+   * {@return the value for SET_VRING_BASE and GET_VRING_BASE, all 32 bits; for a packed ring it may
+   * be negative}
    */
   public int toVhostBase() {
     return isPacked
@@ -99,11 +100,11 @@ public record RingIndex(
   }
 
   /**
-   * {@return the index that a vhost base stands for} Of a split base only the lower 16 bits count,
-   * as the back ends treat it.
+   * {@return the index of a vhost base} For a split ring only the lower 16 bits are used, as in
+   * back ends.
    *
    * @param base the value, all 32 bits
-   * @param packed what kind of ring it belongs to
+   * @param packed whether the ring is packed
    */
   public static RingIndex fromVhostBase(int base, boolean packed) {
     return packed

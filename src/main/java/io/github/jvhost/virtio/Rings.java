@@ -9,12 +9,12 @@ import java.util.Optional;
 
 /** The rings of a live device: RX0, TX0, RX1, TX1, ..., control. */
 final class Rings {
-  /** What came of serving the control ring; why it broke, if it did. */
+  /** The result of serving the control ring, with the reason if the ring broke. */
   record Served(int completed, Optional<String> broke) {}
 
   private final int queueSize;
 
-  /** Written by the device's owner; any thread may ask how many there are. */
+  /** The device's owner writes it. Any thread may read its size. */
   private volatile List<Ring> rings = List.of();
 
   Rings(int queueSize) {
@@ -38,7 +38,7 @@ final class Rings {
     return all.get(Objects.checkIndex(ring, all.size()));
   }
 
-  /** As many as that many pairs need, none of them set up. */
+  /** Makes the rings for that many pairs. None of them is set up. */
   void make(int pairs, boolean packed) {
     List<Ring> made = new ArrayList<>(2 * pairs + 1);
     for (int i = 0; i <= 2 * pairs; i++) {
@@ -48,10 +48,10 @@ final class Rings {
   }
 
   /**
-   * Executes the commands that wait in the control ring, which goes on behind them.
+   * Executes the commands that wait in the control ring, and advances its index.
    *
-   * @param order of the numbers in a split ring
-   * @return how many were completed, and whether the ring broke after them
+   * @param order byte order of a split ring
+   * @return how many commands were completed, and whether the ring broke afterwards
    */
   Served serveControl(
       GuestMemory memory, long features, ByteOrder order, ControlRing.Commands commands) {

@@ -5,19 +5,20 @@ import java.util.List;
 import java.util.OptionalInt;
 
 /**
- * Receive-side scaling, saved. This device model does not offer it; it is here so that a saved
- * device that has it can be read and written.
+ * The saved state of receive-side scaling. This device model does not offer it. The record exists
+ * so that a saved device with it can be read and written.
  *
  * <p>Immutable, and so thread-safe.
  *
  * @param enabled whether it is on
- * @param redirect whether packets are spread over the queues
- * @param populateHash whether the hash is told with each packet
- * @param hashTypes in use, 32 bits
- * @param supportedHashTypes what the host supports, 32 bits; only newer hosts save it
+ * @param redirect whether packets are distributed over the queues
+ * @param populateHash whether the hash is added to each packet
+ * @param hashTypes hash types in use, 32 bits
+ * @param supportedHashTypes hash types that the host supports, 32 bits; only newer hosts save them
  * @param defaultQueue receive queue of packets without a hash, 16 bits
  * @param key {@value #KEY_BYTES} bytes
- * @param table receive queues by hash, 16 bits each; a power of two of them, at most 32768, or none
+ * @param table receive queues by hash, 16 bits each; their number is 0 or a power of two, at most
+ *     32768
  */
 public record RssState(
     boolean enabled,
@@ -28,7 +29,7 @@ public record RssState(
     int defaultQueue,
     Bytes key,
     List<Integer> table) {
-  /** The most entries whose number fits 16 bits. */
+  /** The most entries. Their number has to fit into 16 bits. */
   public static final int MAX_TABLE = 1 << 15;
 
   /** Bytes of the key. */
@@ -51,9 +52,9 @@ public record RssState(
   }
 
   /**
-   * {@return whether an indirection table can have so many entries: none, or a power of two up to
-   * {@link #MAX_TABLE}} Its index is the lower bits of the hash (virtio 1.2, 5.1.6.5.7.1). None are
-   * there before the driver has given a table.
+   * {@return whether an indirection table can have that many entries: none, or a power of two up to
+   * {@link #MAX_TABLE}} The index into the table is the lower bits of the hash (virtio 1.2,
+   * 5.1.6.5.7.1). There are no entries before the driver has set a table.
    *
    * @param entries how many
    */

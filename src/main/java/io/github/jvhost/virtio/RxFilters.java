@@ -8,11 +8,11 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * Receive modes, MAC table and VLAN filter of a live device. They are kept for the driver and for
- * migration; a vhost-user back end gets all traffic and is told nothing of them.
+ * Receive modes, MAC table and VLAN filter of a live device. The device keeps them for the driver
+ * and for migration. They are not sent to a vhost-user back end, which receives all traffic.
  */
 final class RxFilters {
-  /** Entries of the MAC table, of both kinds together. */
+  /** Entries of the MAC table, unicast and multicast together. */
   static final int TABLE_ENTRIES = 64;
 
   /** Receive modes in the order of their commands (virtio 1.2, 5.1.6.5.1). */
@@ -36,8 +36,8 @@ final class RxFilters {
   }
 
   /**
-   * As a device starts: it takes everything, so that also a driver without a control queue can
-   * work.
+   * Sets the filters of a new device: it receives everything, so that a driver without a control
+   * queue works, too.
    */
   void reset() {
     modes.clear();
@@ -48,7 +48,10 @@ final class RxFilters {
     passAllVlans(true);
   }
 
-  /** With a VLAN filter negotiated no VLAN passes before the driver adds it; without, all do. */
+  /**
+   * With a VLAN filter, a VLAN passes only after the driver has added it. Without one, all VLANs
+   * pass.
+   */
   void passAllVlans(boolean all) {
     Arrays.fill(vlans, (byte) (all ? 0xFF : 0));
   }
@@ -68,8 +71,8 @@ final class RxFilters {
   }
 
   /**
-   * Takes the place of the table. A list that does not fit is dropped as a whole, and that is
-   * remembered.
+   * Replaces the table. A list that does not fit is dropped as a whole, and its overflow flag is
+   * set.
    */
   void table(List<MacAddress> unicast, List<MacAddress> multicast) {
     table.clear();
@@ -107,8 +110,8 @@ final class RxFilters {
     filters.mode(Mode.NO_BROADCAST, saved.noBroadcast());
     filters.multicastOverflow = saved.multicastOverflow();
     filters.unicastOverflow = saved.unicastOverflow();
-    // A table larger than ours cannot be kept; the filter is only a hint, so the device goes on
-    // without it.
+    // A larger table does not fit here. The filter is only a hint, so the device goes on without
+    // it.
     if (saved.table().size() <= TABLE_ENTRIES) {
       filters.table.addAll(saved.table());
     }

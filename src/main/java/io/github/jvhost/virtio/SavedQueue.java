@@ -3,8 +3,7 @@ package io.github.jvhost.virtio;
 import java.util.Objects;
 
 /**
- * One ring in a saved device: more than {@link QueueState}, namely everything that a section
- * carries for it.
+ * One ring in a saved device: all that a section has for it. This is more than {@link QueueState}.
  *
  * <p>Immutable, and so thread-safe.
  *
@@ -14,12 +13,12 @@ import java.util.Objects;
  * @param desc guest-physical address of the descriptor table; 0 = never set up
  * @param next next available index, 0 to 65535; 0 when the ring was never set up
  * @param vector MSI-X vector, or {@link #NO_VECTOR}
- * @param avail guest-physical address of the available ring; 0 where the host offers no VERSION_1
- *     (then it follows from desc)
- * @param used guest-physical address of the used ring; the same
- * @param packed indexes of a packed ring; {@link Packed#START} where the host does not offer packed
+ * @param avail guest-physical address of the available ring; 0 if the host does not offer VERSION_1
+ *     (then it is computed from desc)
+ * @param used guest-physical address of the used ring; 0 as for {@code avail}
+ * @param packed indexes of a packed ring; {@link Packed#START} if the host does not offer packed
  *     rings
- * @param proxy the ring in the transport's modern registers; {@link Proxy#NONE} where it has none
+ * @param proxy the ring in the transport's modern registers; {@link Proxy#NONE} if it has none
  */
 public record SavedQueue(
     int size,
@@ -35,10 +34,10 @@ public record SavedQueue(
   /** No MSI-X vector is assigned. */
   public static final int NO_VECTOR = 0xFFFF;
 
-  /** The largest ring that virtio knows. */
+  /** The largest ring in virtio. */
   public static final int MAX_SIZE = 32768;
 
-  /** A ring that is not there: what all the places behind the last one hold. */
+  /** A ring that the device does not have. All entries after the last ring have this value. */
   public static final SavedQueue ABSENT =
       new SavedQueue(0, 0, 0, 0, 0, NO_VECTOR, 0, 0, Packed.START, Proxy.NONE);
 
@@ -60,18 +59,18 @@ public record SavedQueue(
   }
 
   /**
-   * {@return the same ring that goes on elsewhere}
+   * {@return the same ring with another next index}
    *
-   * @param newNext next available index, 0 to 65535; only 0 for a ring that was never set up
+   * @param newNext next available index, 0 to 65535; 0 for a ring that was never set up
    */
   public SavedQueue withNext(int newNext) {
     return withIndexes(newNext, packed);
   }
 
   /**
-   * {@return the same ring that goes on elsewhere}
+   * {@return the same ring with another next index}
    *
-   * @param newNext next available index, 0 to 65535; only 0 for a ring that was never set up
+   * @param newNext next available index, 0 to 65535; 0 for a ring that was never set up
    * @param newPacked the indexes of a packed ring
    */
   public SavedQueue withIndexes(int newNext, Packed newPacked) {
@@ -80,17 +79,17 @@ public record SavedQueue(
   }
 
   /**
-   * The indexes of a packed ring. QEMU keeps a split ring's next index in the same place, so that
-   * where packed rings are offered but not used, {@code avail} is that one.
+   * The indexes of a packed ring. QEMU keeps the next index of a split ring in the same field. So
+   * if packed rings are offered but not used, {@code avail} is that index.
    *
    * @param avail next available index, 16 bits
    * @param availWrap its wrap counter
    * @param used next used index, 16 bits
    * @param usedWrap its wrap counter
-   * @param inUse descriptors that were taken and not given back (32 bits)
+   * @param inUse descriptors that the device has taken and not yet returned (32 bits)
    */
   public record Packed(int avail, boolean availWrap, int used, boolean usedWrap, int inUse) {
-    /** After a reset. */
+    /** The indexes after a reset. */
     public static final Packed START = new Packed(0, true, 0, true, 0);
 
     /** Checks the ranges. */
@@ -101,7 +100,7 @@ public record SavedQueue(
   }
 
   /**
-   * A ring as the transport's modern registers hold it.
+   * A ring in the transport's modern registers.
    *
    * @param size as written, 16 bits
    * @param enabled whether the driver enabled the ring
@@ -110,7 +109,7 @@ public record SavedQueue(
    * @param used address as written
    */
   public record Proxy(int size, boolean enabled, long desc, long avail, long used) {
-    /** Nothing written. */
+    /** The driver has written nothing. */
     public static final Proxy NONE = new Proxy(0, false, 0, 0, 0);
 
     /** Checks the range. */

@@ -32,8 +32,8 @@ final class SplitControlRing extends ControlRing {
 
   @Override
   void begin() {
-    // Used and available index are the same number here, but the ring in guest memory has the last
-    // word.
+    // Each command is completed at once, so used and available index are equal. Guest memory
+    // decides.
     used = get16(queue.used() + 2);
   }
 
@@ -56,12 +56,15 @@ final class SplitControlRing extends ControlRing {
     put32(element, head);
     put32(element + 4, 1);
     used = (used + 1) & 0xFFFF;
-    // Release: whoever sees the index sees the element and the answer.
+    // Release: a driver that sees the index also sees the element and the answer.
     put16Release(queue.used() + 2, used);
     next = (next + 1) & 0xFFFF;
   }
 
-  /** With EVENT_IDX the driver notifies only at the index written here; without, always. */
+  /**
+   * With EVENT_IDX the driver notifies only at the index written here. Without it, the driver
+   * always notifies.
+   */
   @Override
   boolean askForNotification() {
     if (!eventIndex) {

@@ -7,30 +7,33 @@ import java.util.OptionalLong;
 
 /**
  * The part of a device's state that depends on how it is attached to the guest: over virtio-mmio or
- * virtio-pci, each with its legacy register layout alone or with the modern one. What this library
- * does not interpret (PCI config space, MSI-X table) is carried as it is.
+ * virtio-pci, each with its legacy register layout alone or with the modern one. The library passes
+ * on what it does not interpret (PCI config space, MSI-X table).
  *
  * <p>Immutable, and so thread-safe.
  */
 public sealed interface TransportState {
-  /** {@return whether the modern register layout is there (a transitional PCI device has both)} */
+  /**
+   * {@return whether there are modern registers (a transitional PCI device also has legacy
+   * registers)}
+   */
   boolean modern();
 
   /**
-   * {@return the driver's features as they were written through the modern registers, bits 0 to 63;
-   * they become the device's at FEATURES_OK} 0 without modern registers.
+   * {@return the features that the driver wrote to the modern registers, bits 0 to 63; they become
+   * the device's at FEATURES_OK} 0 without modern registers.
    */
   long proxyFeatures();
 
   /**
-   * {@return the same transport with other features in its modern registers; unchanged when it has
-   * none}
+   * {@return the same transport with other features in its modern registers; unchanged without
+   * modern registers}
    *
    * @param features bits 0 to 63
    */
   TransportState withProxyFeatures(long features);
 
-  /** {@return the same transport as a device reset leaves it} */
+  /** {@return the same transport after a device reset} */
   TransportState reset();
 
   /** {@return how many MSI-X vectors there are, 0 to 2048} */
@@ -39,8 +42,8 @@ public sealed interface TransportState {
   }
 
   /**
-   * {@return the same transport with another vector for changes of the config space; unchanged when
-   * it has no MSI-X}
+   * {@return the same transport with another vector for changes of the config space; unchanged
+   * without MSI-X}
    *
    * @param vector below {@link #vectors}, or {@link SavedQueue#NO_VECTOR}
    */
@@ -48,13 +51,13 @@ public sealed interface TransportState {
     return this;
   }
 
-  /** {@return what it is, for messages: {@code modern mmio}} */
+  /** {@return its kind, for messages: {@code modern mmio}} */
   String describe();
 
   /**
-   * Over virtio-mmio.
+   * A device on virtio-mmio.
    *
-   * @param modern register layout of version 2
+   * @param modern whether it has the register layout of version 2
    * @param hostFeaturesSelect which half of the device's features the driver reads, as written (32
    *     bits)
    * @param guestFeaturesSelect which half of its features the driver writes, as written (32 bits)
@@ -69,7 +72,7 @@ public sealed interface TransportState {
       int guestPageShift,
       long proxyFeatures)
       implements TransportState {
-    /** Checks that nothing modern is in a legacy transport. */
+    /** Checks that a legacy transport has no modern registers. */
     public Mmio {
       if (!modern && proxyFeatures != 0) {
         throw new IllegalArgumentException("legacy virtio-mmio has no modern registers");
@@ -77,7 +80,7 @@ public sealed interface TransportState {
     }
 
     /**
-     * {@return a fresh transport, in which the driver has written nothing}
+     * {@return a new transport, to which the driver has written nothing}
      *
      * @param modern whether it has the register layout of version 2
      */
@@ -104,16 +107,16 @@ public sealed interface TransportState {
   }
 
   /**
-   * Over virtio-pci.
+   * A device on virtio-pci.
    *
    * @param modern whether there are modern registers
    * @param configSpace the PCI config space, 256 or (PCI Express) 4096 bytes
    * @param interruptLevels levels of INTA to INTD, four 32-bit values
-   * @param msix present exactly if the config space has an MSI-X capability
+   * @param msix present if and only if the config space has an MSI-X capability
    * @param deviceFeatureSelect as written (32 bits); 0 without modern registers
    * @param guestFeatureSelect as written (32 bits); 0 without modern registers
    * @param proxyFeatures as in {@link TransportState#proxyFeatures()}
-   * @param proxyFeaturesHigh bits 64 to 127, where the source's device has such registers
+   * @param proxyFeaturesHigh bits 64 to 127, if the source's device has such registers
    */
   record Pci(
       boolean modern,
@@ -134,7 +137,7 @@ public sealed interface TransportState {
     /** Interrupt lines of a PCI device. */
     public static final int INTERRUPT_LINES = 4;
 
-    /** Checks that the parts fit together. */
+    /** Checks that the parts match. */
     public Pci {
       interruptLevels = List.copyOf(interruptLevels);
       if (configSpace.size() != CONFIG_SPACE && configSpace.size() != EXPRESS_CONFIG_SPACE) {
@@ -173,7 +176,7 @@ public sealed interface TransportState {
           : this;
     }
 
-    /** The table belongs to the PCI function and stays; which vector is used does not. */
+    /** The MSI-X table belongs to the PCI function and stays. The assigned vector does not. */
     @Override
     public Pci reset() {
       OptionalLong high = proxyFeaturesHigh.isPresent() ? OptionalLong.of(0) : OptionalLong.empty();
@@ -224,7 +227,7 @@ public sealed interface TransportState {
     /** The most vectors that a device can have. */
     public static final int MAX_VECTORS = 2048;
 
-    /** Checks that the parts fit together. */
+    /** Checks that the parts match. */
     public Msix {
       int vectors = table.size() / ENTRY;
       if (table.size() % ENTRY != 0
@@ -243,7 +246,7 @@ public sealed interface TransportState {
     }
 
     /**
-     * {@return the same with another vector for changes of the config space}
+     * {@return the same state with another vector for changes of the config space}
      *
      * @param vector below {@link #vectors}, or {@link SavedQueue#NO_VECTOR}
      */

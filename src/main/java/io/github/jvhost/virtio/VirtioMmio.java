@@ -7,8 +7,8 @@ import java.util.Arrays;
 import java.util.Objects;
 
 /**
- * The registers of virtio-mmio, version 2 (virtio 1.2, 4.2.2): what a guest sees of a device at an
- * address of its own. A VMM hands over each access as KVM_EXIT_MMIO describes it.
+ * The registers of virtio-mmio, version 2 (virtio 1.2, 4.2.2): a device at its own guest addresses.
+ * The VMM passes on each access of KVM_EXIT_MMIO.
  *
  * <pre>
  *   000 MagicValue  R    014 DeviceFeaturesSel W   038 QueueNum    W    080 QueueDescLow/High   W
@@ -19,22 +19,22 @@ import java.util.Objects;
  *                   R    060 InterruptStatus   R   064 InterruptACK W   100 config space ...    RW
  * </pre>
  *
- * <p>Nothing that a driver does is an error. An access of another size than four bytes, an
- * unaligned one, or one at an offset that has no register reads as zero and changes nothing. A ring
- * that virtio does not allow leaves a device that {@linkplain VirtioNet#broken() needs a reset}.
+ * <p>No access of a driver throws an exception for its content. If an access has not four bytes, is
+ * not aligned, or has no register at its offset, a read gives zero and a write changes nothing.
+ * After a driver sets up a ring that virtio does not allow, the device {@linkplain
+ * VirtioNet#broken() needs a reset}.
  *
- * <p>Thread-safe: each vCPU calls it on its own thread. What a driver reads or writes in its
- * interrupt handler waits for nobody: InterruptStatus, InterruptACK, Status (read),
- * ConfigGeneration and the config space (read). A notification of a data ring waits for nobody
- * either. Other accesses take their turn in {@link DeviceOwner#access} and {@link
- * DeviceOwner#read}.
+ * <p>Thread-safe: each vCPU calls it on its own thread. The accesses of an interrupt handler never
+ * wait: InterruptStatus, InterruptACK, Status (read), ConfigGeneration and the config space (read).
+ * A notification of a data ring never waits either. Other accesses may wait in {@link
+ * DeviceOwner#access} and {@link DeviceOwner#read}.
  *
- * <p>It has no state of its own: whatever the driver has written is in the model, also of a ring
- * that it has not enabled yet. So a snapshot of the model carries all of it, and a driver that is
- * migrated between two writes goes on.
+ * <p>It has no state of its own. The model has all that the driver has written, also for a ring
+ * that is not enabled yet. So a snapshot of the model is complete, and a driver can be migrated
+ * between two writes.
  */
 public final class VirtioMmio {
-  /** How many bytes of guest address space the registers take; a VMM may leave more room. */
+  /** How many bytes of guest address space the registers need. A VMM may reserve more. */
   public static final int SIZE = 0x200;
 
   private static final int MAGIC_VALUE = 0x00;
@@ -77,15 +77,15 @@ public final class VirtioMmio {
   private final Runnable interrupt;
 
   /**
-   * The registers of a device. A device has one such object for its life, made before the guest
-   * runs: there is no way to take it from its model again.
+   * Makes the registers of a device. Make one such object per device, before the guest runs. It
+   * listens to the model for ever.
    *
-   * @param device owns the model; stays the caller's to close
-   * @param interrupt interrupts the guest, by the line that the rings' calls interrupt it by too:
-   *     the config space has changed, or a command in the control ring is done. Called on the
-   *     thread on which that happens, as the device's owner, so it must not wait; what it throws
-   *     goes to whoever made the change ({@link VirtioNet#onChange})
-   * @throws IllegalArgumentException when the device is not a modern virtio-mmio one
+   * @param device owns the model; the caller closes it
+   * @param interrupt interrupts the guest with the interrupt that the rings' calls use too: the
+   *     config space has changed, or a command in the control ring is done. Called on the thread
+   *     that made the change, as the device's owner, so it must not wait. The caller that made the
+   *     change gets its exceptions ({@link VirtioNet#onChange})
+   * @throws IllegalArgumentException when the device is not a modern virtio-mmio device
    */
   public VirtioMmio(DeviceOwner device, Runnable interrupt) {
     this.device = Objects.requireNonNull(device, "device");
@@ -114,11 +114,11 @@ public final class VirtioMmio {
   }
 
   /**
-   * The guest reads.
+   * Handles a read of the guest.
    *
    * @param offset in bytes, from the start of the registers; any value
-   * @param into takes as many bytes as the guest reads, the lowest address first; all of it is
-   *     written
+   * @param into receives as many bytes as the guest reads, the lowest address first; all of it is
+   *     filled
    */
   public void read(long offset, byte[] into) {
     Arrays.fill(into, (byte) 0);
@@ -131,12 +131,12 @@ public final class VirtioMmio {
   }
 
   /**
-   * The guest writes. When this returns, the device's owner has acted on it.
+   * Handles a write of the guest. When this returns, the device's owner has acted on it.
    *
    * @param offset in bytes, from the start of the registers; any value
-   * @param from what the guest writes, the lowest address first; only read, and not kept
-   * @throws VhostException (RETRY) the device's owner was busy for too long: nothing was done, and
-   *     the VMM makes the same access again
+   * @param from what the guest writes, the lowest address first; it is only read, and not kept
+   * @throws VhostException (RETRY) when the device's owner was busy for too long: nothing was done,
+   *     and the VMM has to repeat the access
    * @throws IllegalStateException the device's owner is closed
    */
   public void write(long offset, byte[] from) {
@@ -157,18 +157,19 @@ public final class VirtioMmio {
       case MAGIC_VALUE -> MAGIC;
       case VERSION -> MODERN;
       case DEVICE_ID -> NETWORK_CARD;
-      // A call is an irqfd, of which nobody here hears: any ring may have been used.
+      // Calls go to the guest as irqfds, which this class does not see. So any ring may have been
+      // used.
       case INTERRUPT_STATUS -> USED_BUFFER | model.interruptStatus();
       case STATUS -> model.status();
       case CONFIG_GENERATION -> (int) model.changes();
-      // There is no shared memory: its length reads as -1 (virtio 1.2, 4.2.2.1).
+      // Without shared memory the length reads as -1 (virtio 1.2, 4.2.2.1).
       case SHM_LEN_LOW, SHM_LEN_HIGH, SHM_BASE_LOW, SHM_BASE_HIGH -> -1;
       case DEVICE_FEATURES -> device.read(VirtioMmio::selectedFeatures);
       case QUEUE_NUM_MAX ->
           device.read(nic -> selectedExists(nic) ? nic.maxRingSize(nic.selectedQueue()) : 0);
       case QUEUE_READY ->
           device.read(nic -> selectedExists(nic) && nic.isSetUp(nic.selectedQueue()) ? 1 : 0);
-      default -> 0; // VendorID; QueueReset, since a reset is over when its write returns
+      default -> 0; // VendorID; QueueReset, because a reset is complete when its write returns
     };
   }
 
@@ -210,8 +211,8 @@ public final class VirtioMmio {
   }
 
   /**
-   * KVM's ioeventfds take the notifications of data rings. The control ring has none, and no ring
-   * has one without KVM.
+   * With KVM, ioeventfds handle the notifications of data rings. The control ring has no ioeventfd.
+   * Without KVM no ring has one.
    */
   private void notified(int ring) {
     int control = model.controlQueue();
@@ -263,7 +264,7 @@ public final class VirtioMmio {
     long avail = now.avail();
     long used = now.used();
     switch (offset) {
-      // No ring is as large as the most that can be kept.
+      // Every valid size is below 0xffff.
       case QUEUE_NUM -> size = (int) Math.min(Integer.toUnsignedLong(value), 0xffff);
       case QUEUE_DESC_LOW -> desc = withLow(desc, value);
       case QUEUE_DESC_HIGH -> desc = withHigh(desc, value);

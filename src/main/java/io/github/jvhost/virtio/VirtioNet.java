@@ -12,23 +12,22 @@ import java.util.function.Consumer;
 
 /**
  * A virtio-net device as its driver sees it: features, status, config space, rings and the control
- * queue. It knows nothing of vhost; whoever runs a back end for it listens to {@link #onChange} and
- * reads what is to be told.
+ * queue. It does not depend on vhost. The code that runs a back end for it listens to {@link
+ * #onChange}, and reads from the device what to send.
  *
- * <p>Not thread-safe: the device has one serial owner, who makes every call, snapshots included.
- * Only what a driver reads in its interrupt handler, or needs for a kick, can be asked for by any
- * thread at any time, without waiting: {@link #interruptStatus()}, {@link #clearInterruptStatus},
- * {@link #readConfig}, {@link #status}, {@link #changes}, {@link #queueCount} and {@link
- * #controlQueue}.
+ * <p>Not thread-safe: the device has one owner, which makes all calls one after the other,
+ * snapshots included. Any thread may call the methods that a driver needs in its interrupt handler
+ * or for a kick. They never wait: {@link #interruptStatus()}, {@link #clearInterruptStatus}, {@link
+ * #readConfig}, {@link #status}, {@link #changes}, {@link #queueCount} and {@link #controlQueue}.
  *
- * <p>What a driver writes never causes an exception: nonsense leaves a device that {@linkplain
+ * <p>What a driver writes never causes an exception. After an invalid write the device {@linkplain
  * #broken() needs a reset}.
  */
 public final class VirtioNet {
   /** Entries of the control ring after a reset. */
   public static final int CONTROL_QUEUE_SIZE = 64;
 
-  /** The largest ring that any device can have; of each it is {@link #maxRingSize}. */
+  /** The largest ring that any device can have. The limit of one ring is {@link #maxRingSize}. */
   public static final int MAX_QUEUE_SIZE = 1024;
 
   private final String name;
@@ -39,11 +38,11 @@ public final class VirtioNet {
   private final Rings rings;
   private final List<Consumer<DeviceChange>> listeners = new ArrayList<>();
 
-  /** The driver's acknowledgement of an interrupt counts too, on whichever thread it comes. */
+  /** Atomic, because the driver acknowledges interrupts on any thread. */
   private final AtomicLong changes = new AtomicLong();
 
-  /** Whether somebody runs a back end for it. */
-  private boolean served;
+  /** Whether a back end runs for it. */
+  private boolean inService;
 
   VirtioNet(String name, NetPart net, int queueSize, CommonPart common) {
     this.name = name;
@@ -56,9 +55,9 @@ public final class VirtioNet {
   }
 
   /**
-   * Describes a device.
+   * Starts the description of a device.
    *
-   * @param name what it is called in messages and in a migration: the same at both ends, and unique
+   * @param name its name in messages and in a migration: the same at both ends, and unique
    * @return a builder of a device with one queue pair, {@link VirtioNetBuilder#DEFAULT_FEATURES}
    *     and modern virtio-mmio
    */
@@ -67,24 +66,24 @@ public final class VirtioNet {
   }
 
   /**
-   * {@return a fresh device with this one's configuration, the limits of its back end, and the MTU
-   * and the link as they are now; nothing of the driver's}
+   * {@return a new device with this one's configuration, back-end limits, current MTU and current
+   * link, but without the driver's state}
    */
   public VirtioNet twin() {
-    return new VirtioNet(name, net.fresh(), rings.queueSize(), common.fresh());
+    return new VirtioNet(name, net.resetCopy(), rings.queueSize(), common.resetCopy());
   }
 
-  /** {@return what the device is called in messages and in a migration} */
+  /** {@return the device's name in messages and in a migration} */
   public String name() {
     return name;
   }
 
-  /** {@return the MAC address in use: the configured one, or what the driver changed it to} */
+  /** {@return the current MAC address: the configured one, unless the driver changed it} */
   public MacAddress mac() {
     return net.mac();
   }
 
-  /** {@return the MTU that the device tells its driver, in bytes} */
+  /** {@return the MTU that the device shows to its driver, in bytes} */
   public int mtu() {
     return net.mtu();
   }
@@ -92,7 +91,7 @@ public final class VirtioNet {
   /**
    * Changes the MTU.
    *
-   * @param bytes 68 to 65535; listeners hear of it only if it was not so before
+   * @param bytes 68 to 65535; listeners are called only if this is a change
    */
   public void mtu(int bytes) {
     VirtioNetBuilder.checkMtu(bytes);
@@ -114,7 +113,7 @@ public final class VirtioNet {
   }
 
   /**
-   * {@return the queue pairs that a back end is told} With MQ negotiated these are all of them,
+   * {@return the queue pairs that are sent to a back end} With MQ negotiated these are all pairs,
    * used or not; else one.
    */
   public int backEndQueuePairs() {
@@ -122,7 +121,7 @@ public final class VirtioNet {
   }
 
   /**
-   * {@return how many rings the device has, the control ring being the last: 2 * max + 1 with MQ
+   * {@return how many rings the device has, including the control ring: 2 * max + 1 with MQ
    * negotiated, else 3}
    */
   public int queueCount() {
@@ -130,27 +129,29 @@ public final class VirtioNet {
   }
 
   /**
-   * {@return the index of the control ring: the last one, so that it moves when MQ is negotiated}
+   * {@return the index of the control ring, which is the last ring; it changes when MQ is
+   * negotiated}
    */
   public int controlQueue() {
     return rings.control();
   }
 
   /**
-   * For whoever runs a back end for the device, of whom there is one at a time.
+   * Marks the device as used by a back end. One back end at a time may use it; the code that runs
+   * the back end calls this.
    *
-   * @throws IllegalStateException somebody does already
+   * @throws IllegalStateException when a back end already uses the device
    */
   public void beginService() {
-    if (served) {
+    if (inService) {
       throw new IllegalStateException(name + ": this device model has a back end already");
     }
-    served = true;
+    inService = true;
   }
 
-  /** Nobody runs a back end for the device any more; where nobody did this does nothing. */
+  /** Ends the use by a back end. Does nothing if no back end uses the device. */
   public void endService() {
-    served = false;
+    inService = false;
   }
 
   /** {@return whether the link is up} */
@@ -159,9 +160,9 @@ public final class VirtioNet {
   }
 
   /**
-   * Pulls the link, or puts it in again.
+   * Sets the link up or down.
    *
-   * @param up whether the link is to be up; listeners hear of it only if it was not so before
+   * @param up whether the link is to be up; listeners are called only if this is a change
    */
   public void linkUp(boolean up) {
     if (up != linkUp()) {
@@ -172,43 +173,44 @@ public final class VirtioNet {
   }
 
   /**
-   * {@return what the device offers, bits 0 to 63: what was configured, less what was withheld and
-   * what the back end lacks}
+   * {@return the features that the device offers, bits 0 to 63: the configured ones, without those
+   * that were withheld or that the back end lacks}
    */
   public long deviceFeatures() {
     return negotiation.offered();
   }
 
   /**
-   * Leaves of the configured features only those that the back end has, as far as it is asked about
-   * them ({@link NetFeature#BACK_END}). Called after each connection.
+   * Limits the offer to features that the back end has. Only the bits of {@link
+   * NetFeature#BACK_END} are limited. Called after each connection.
    *
    * @param offered the back end's feature bits
    * @throws VhostException GIVE_UP, and nothing changes, when the driver has acknowledged a feature
-   *     that would go
+   *     that the offer would lose
    */
   public void limitFeatures(long offered) {
     changes.addAndGet(negotiation.limit(name, offered) ? 1 : 0);
   }
 
   /**
-   * Takes features out of what the device offers, whatever its back ends have, in addition to those
-   * that were withheld before. To be called before the driver looks.
+   * Removes features from the offer, whether or not the back end has them, in addition to those
+   * that were withheld before. Call it before the driver reads the features.
    *
-   * @param mask feature bits 0 to 63; those that are not offered anyway do no harm
-   * @throws VhostException GIVE_UP, and nothing changes, when the driver has acknowledged one
+   * @param mask feature bits 0 to 63; bits that are not offered are ignored
+   * @throws VhostException GIVE_UP, and nothing changes, when the driver has acknowledged one of
+   *     them
    */
   public void withholdFeatures(long mask) {
     changes.addAndGet(negotiation.withhold(name, mask) ? 1 : 0);
   }
 
-  /** {@return what the driver acknowledged, among what is offered, bits 0 to 63} */
+  /** {@return the features that are offered and acknowledged, bits 0 to 63} */
   public long driverFeatures() {
     return negotiation.agreed();
   }
 
   /**
-   * {@return those of the acknowledged features that the back end is told, see {@link
+   * {@return the acknowledged features that are sent to the back end, see {@link
    * NetFeature#BACK_END}}
    */
   public long backEndFeatures() {
@@ -225,53 +227,51 @@ public final class VirtioNet {
     return negotiation.status();
   }
 
-  /** {@return whether the driver has made the device live and nothing has broken it} */
+  /** {@return whether the driver has made the device live and the device is not broken} */
   public boolean live() {
     return (status() & DeviceStatus.DRIVER_OK) != 0 && !broken();
   }
 
-  /** {@return whether the device needs a reset, because the driver did what it must not} */
+  /** {@return whether the device needs a reset, because the driver broke a rule of virtio} */
   public boolean broken() {
     return common.broken() != null;
   }
 
-  /**
-   * {@return what the driver did that it must not, for messages; empty when the device is not
-   * broken}
-   */
+  /** {@return which rule the driver broke, for messages; empty when the device is not broken} */
   public Optional<String> whyBroken() {
     return Optional.ofNullable(common.broken());
   }
 
   /**
-   * {@return how the device is attached, with what the driver wrote to the transport's registers}
+   * {@return how the device is attached, with the values that the driver wrote to the transport's
+   * registers}
    */
   public TransportState transport() {
     return common.transport();
   }
 
   /**
-   * Keeps what the driver wrote to registers that mean nothing to this model (feature selects, PCI
-   * config space, MSI-X table), so that a snapshot carries it. The features in it are not looked
-   * at: {@link #setDriverFeatures} says them.
+   * Stores what the driver wrote to registers that this model does not interpret (feature selects,
+   * PCI config space, MSI-X table), so that a snapshot includes it. The features in it have no
+   * effect: {@link #setDriverFeatures} sets them.
    *
-   * @param written a transport of the same kind and size, as its registers are now
-   * @throws IllegalArgumentException when it is another kind of transport than the device has
+   * @param written a transport of the same kind and size, with the current registers
+   * @throws IllegalArgumentException when the device has another kind of transport
    */
   public void transport(TransportState written) {
     changes.addAndGet(common.transport(written) ? 1 : 0);
   }
 
   /**
-   * {@return the ring that the driver selected last, 0 to 1023; 0 after a reset} The device need
-   * not have it.
+   * {@return the ring that the driver selected last, 0 to 1023; 0 after a reset} The device may
+   * have fewer rings.
    */
   public int selectedQueue() {
     return common.queueSelect();
   }
 
   /**
-   * The driver selects a ring; one that no device can have is ignored.
+   * The driver selects a ring. An index outside of the range is ignored.
    *
    * @param ring index, 0 to 1023
    */
@@ -280,29 +280,29 @@ public final class VirtioNet {
   }
 
   /**
-   * {@return the interrupt status register, 8 bits, as {@link #interruptStatus(int)} and {@link
-   * #clearInterruptStatus} left it; 0 after a reset} Any thread may ask.
+   * {@return the interrupt status register, 8 bits, as set by {@link #interruptStatus(int)} and
+   * {@link #clearInterruptStatus}; 0 after a reset} Any thread may call it.
    */
   public int interruptStatus() {
     return common.isr();
   }
 
   /**
-   * Keeps the interrupt status register.
+   * Sets the interrupt status register.
    *
-   * @param bits 8 bits: bit 1 is a config space that changed. Bit 0, a ring that was used, is seen
-   *     by nobody where calls are irqfds, and best left out.
+   * @param bits 8 bits. Bit 1: the config space changed. Bit 0: a ring was used; leave it out where
+   *     calls are irqfds, because then nobody sees it
    */
   public void interruptStatus(int bits) {
     changes.addAndGet(common.isr(bits) ? 1 : 0);
   }
 
   /**
-   * The driver acknowledges interrupts: virtio-mmio's InterruptACK clears the bits that are written
-   * to it, virtio-pci's ISR register clears all of them as it is read. Any thread may call it.
+   * The driver acknowledges interrupts. A write to virtio-mmio's InterruptACK clears the written
+   * bits; a read of virtio-pci's ISR register clears all bits. Any thread may call it.
    *
-   * @param bits which to clear, 8 bits
-   * @return the register as it was before, all of it
+   * @param bits the bits to clear, 8 bits
+   * @return the whole register before the call
    */
   public int clearInterruptStatus(int bits) {
     int before = common.clearIsr(bits);
@@ -312,27 +312,24 @@ public final class VirtioNet {
     return before;
   }
 
-  /**
-   * {@return the MSI-X vector that tells of changes of the config space, or {@link
-   * SavedQueue#NO_VECTOR}}
-   */
+  /** {@return the MSI-X vector for changes of the config space, or {@link SavedQueue#NO_VECTOR}} */
   public int configVector() {
     return common.configVector();
   }
 
   /**
-   * The driver assigns an MSI-X vector to changes of the config space. A device that has no such
-   * vector assigns none, which the driver reads back (virtio 1.2, 4.1.5.1.2.1).
+   * The driver assigns an MSI-X vector to changes of the config space. If the device does not have
+   * the vector, it assigns none, which the driver reads back (virtio 1.2, 4.1.5.1.2.1).
    *
-   * @param vector below the number of vectors of {@link #transport()}; any other takes it away
+   * @param vector below the number of vectors of {@link #transport()}; any other value removes the
+   *     assignment
    */
   public void configVector(int vector) {
     changes.addAndGet(common.configVector(vector) ? 1 : 0);
   }
 
   /**
-   * {@return the MSI-X vector that tells of used buffers in a ring, or {@link
-   * SavedQueue#NO_VECTOR}}
+   * {@return the MSI-X vector for used buffers in a ring, or {@link SavedQueue#NO_VECTOR}}
    *
    * @param ring index, below {@link #queueCount()}
    */
@@ -341,24 +338,26 @@ public final class VirtioNet {
   }
 
   /**
-   * The driver assigns an MSI-X vector to a ring, before or after it sets it up. It is kept for a
-   * snapshot: which interrupt a ring's call becomes is the VMM's matter. A device that has no such
-   * vector assigns none, which the driver reads back (virtio 1.2, 4.1.5.1.2.1).
+   * The driver assigns an MSI-X vector to a ring, before or after it sets the ring up. The device
+   * keeps it for a snapshot; the VMM decides which interrupt a ring's call raises. If the device
+   * does not have the vector, it assigns none, which the driver reads back (virtio 1.2,
+   * 4.1.5.1.2.1).
    *
    * @param ring index, below {@link #queueCount()}
-   * @param vector below the number of vectors of {@link #transport()}; any other takes it away
+   * @param vector below the number of vectors of {@link #transport()}; any other value removes the
+   *     assignment
    */
   public void queueVector(int ring, int vector) {
     changes.addAndGet(rings.get(ring).vector(common.existing(vector)) ? 1 : 0);
   }
 
-  /** {@return whether a driver without VERSION_1 is big-endian, which a back end has to be told} */
+  /** {@return whether a driver without VERSION_1 is big-endian} A back end needs to know it. */
   public boolean legacyBigEndian() {
     return common.legacyBigEndian();
   }
 
   /**
-   * {@return a number that grows with every change to what a snapshot would hold: the same value
+   * {@return a number that grows with every change of the state in a snapshot: the same number
    * means the same snapshot}
    */
   public long changes() {
@@ -366,22 +365,22 @@ public final class VirtioNet {
   }
 
   /**
-   * Asks to be called after each change, on the owner's thread. There is no way to take this back.
+   * Adds a listener, which is called after each change on the owner's thread. It cannot be removed.
    *
-   * @param listener called before the change's method returns; what it throws goes to that method's
-   *     caller, when the other listeners have heard of the change, too
+   * @param listener called before the method that makes the change returns. The caller of that
+   *     method gets the listener's exception, after all other listeners were called
    */
   public void onChange(Consumer<DeviceChange> listener) {
     listeners.add(Objects.requireNonNull(listener, "listener"));
   }
 
   /**
-   * The driver acknowledges features. Ignored once they are agreed upon (FEATURES_OK) or the device
-   * is live. Other features than before make other rings, none of them set up; a driver that writes
-   * the same again keeps what it has set up.
+   * The driver acknowledges features. Ignored after FEATURES_OK or DRIVER_OK. If the features
+   * differ from before, all rings are replaced by new ones that are not set up. If they are the
+   * same, the rings stay as they are.
    *
-   * @param features all that the driver acknowledges, bits 0 to 63, in place of what it
-   *     acknowledged before
+   * @param features all features that the driver acknowledges, bits 0 to 63; they replace those
+   *     before
    */
   public void setDriverFeatures(long features) {
     long before = driverFeatures();
@@ -400,11 +399,11 @@ public final class VirtioNet {
 
   /**
    * The driver writes the status register. 0 resets the device. FEATURES_OK stays clear when the
-   * driver acknowledged what was not offered or what needs another feature; DRIVER_OK stays clear
-   * when a modern driver has not got there.
+   * driver acknowledged a feature that is not offered or that needs another feature. DRIVER_OK
+   * stays clear when a modern driver has not set FEATURES_OK.
    *
-   * @param value what the driver writes, see {@link DeviceStatus}: the register has 8 bits, and
-   *     what is above them does not count, nor does NEEDS_RESET among them
+   * @param value what the driver writes, see {@link DeviceStatus}; only the lower 8 bits are used,
+   *     and NEEDS_RESET is ignored
    */
   public void setStatus(int value) {
     int written = value & 0xFF;
@@ -422,9 +421,8 @@ public final class VirtioNet {
   }
 
   /**
-   * A state that QEMU saved before FEATURES_OK has the driver's features in the transport's
-   * registers only: they become the device's now. Those of a driver that wrote them here are its
-   * features already.
+   * Before FEATURES_OK, QEMU saves the driver's features only in the transport's registers. After a
+   * restore of such a state they become the device's features now.
    */
   private void takeWrittenFeatures(int newStatus) {
     if ((newStatus & DeviceStatus.FEATURES_OK) != 0 && transport().modern()) {
@@ -437,13 +435,12 @@ public final class VirtioNet {
   }
 
   /**
-   * The driver sets a ring up. A size or an address that virtio does not allow leaves a broken
-   * device.
+   * The driver sets a ring up. A size or an address that virtio does not allow breaks the device.
    *
    * @param ring index, below {@link #queueCount()}
    * @param size entries, 1 to {@link #maxRingSize}; a power of two for a split ring
-   * @param desc guest-physical address, aligned to 16; 0 takes the ring down, which starts anew
-   *     when the driver sets it up again
+   * @param desc guest-physical address, aligned to 16; 0 takes the ring down; it restarts when the
+   *     driver sets it up again
    * @param avail guest-physical address, aligned to 2 (packed: 4)
    * @param used guest-physical address, aligned to 4
    */
@@ -460,8 +457,8 @@ public final class VirtioNet {
   }
 
   /**
-   * {@return what the driver has written to a ring's registers in the transport, whether the ring
-   * is enabled or not yet; {@link SavedQueue.Proxy#NONE} without modern registers}
+   * {@return what the driver has written to a ring's registers in the transport, also before it
+   * enables the ring; {@link SavedQueue.Proxy#NONE} without modern registers}
    *
    * @param ring index, below {@link #queueCount()}
    */
@@ -470,12 +467,12 @@ public final class VirtioNet {
   }
 
   /**
-   * Keeps what the driver writes to a ring's registers, one after the other, before it enables the
-   * ring, so that a snapshot carries it. The ring stays as it is: {@link #configureQueue} sets it
+   * Stores what the driver writes to a ring's registers, one after the other, before it enables the
+   * ring. A snapshot includes it. This does not change the ring: {@link #configureQueue} sets it
    * up.
    *
    * @param ring index, below {@link #queueCount()}
-   * @param written the registers as they are now; whether the ring is enabled is not taken from it
+   * @param written the current registers; its {@code enabled} is ignored
    * @throws IllegalStateException when the transport has no modern registers
    */
   public void queueRegisters(int ring, SavedQueue.Proxy written) {
@@ -488,8 +485,8 @@ public final class VirtioNet {
   }
 
   /**
-   * The driver resets one ring of a live device (virtio 1.2, 2.6.1): it is not set up any more, and
-   * starts anew when the driver sets it up again.
+   * The driver resets one ring of a live device (virtio 1.2, 2.6.1): it is no longer set up, and
+   * restarts when the driver sets it up again.
    *
    * @param ring index, below {@link #queueCount()}
    * @return false, and nothing changes, when the driver did not negotiate RING_RESET
@@ -505,7 +502,7 @@ public final class VirtioNet {
   }
 
   /**
-   * {@return a ring as it is now}
+   * {@return the current state of a ring}
    *
    * @param ring index, below {@link #queueCount()}
    */
@@ -514,11 +511,11 @@ public final class VirtioNet {
   }
 
   /**
-   * Says where the device goes on in a ring, as the back end told when it stopped. Of a ring that
-   * is not set up, or not any more, nothing is kept.
+   * Sets the next index of a ring, which the back end returned when it stopped the ring. Ignored
+   * for a ring that is not set up.
    *
    * @param ring index, below {@link #queueCount()}
-   * @param index where it goes on, of the kind of ring that the driver negotiated
+   * @param index the next index, for the kind of ring that the driver negotiated
    * @throws IllegalArgumentException for the index of the other kind of ring
    */
   public void setNextIndex(int ring, RingIndex index) {
@@ -534,12 +531,12 @@ public final class VirtioNet {
   }
 
   /**
-   * The driver reads the config space; what lies outside of it reads as zero. Any thread may ask; a
+   * The driver reads the config space. Bytes outside of it read as zero. Any thread may call it; a
    * field is never half old and half new.
    *
    * @param offset in bytes, from the start of the config space
    * @param length how many bytes, not negative
-   * @return so many bytes, in an array of the caller's own
+   * @return that many bytes, in a new array
    */
   public byte[] readConfig(int offset, int length) {
     if (length < 0) {
@@ -549,11 +546,11 @@ public final class VirtioNet {
   }
 
   /**
-   * The driver writes the config space. Only a legacy driver's MAC address is taken, and only
-   * without CTRL_MAC_ADDR.
+   * The driver writes the config space. Only a legacy driver without CTRL_MAC_ADDR can change
+   * something: the MAC address.
    *
    * @param offset in bytes, from the start of the config space
-   * @param bytes what the driver writes; what lies outside of the MAC address is ignored
+   * @param bytes what the driver writes; bytes outside of the MAC address are ignored
    */
   public void writeConfig(int offset, byte[] bytes) {
     Objects.requireNonNull(bytes, "bytes");
@@ -564,10 +561,10 @@ public final class VirtioNet {
   }
 
   /**
-   * Executes the commands that wait in the control ring. Where there were any, listeners hear
-   * {@link DeviceChange#CONTROL_USED}: one of them interrupts the guest.
+   * Executes the commands that wait in the control ring. If there were any, listeners are called
+   * with {@link DeviceChange#CONTROL_USED}: one of them interrupts the guest.
    *
-   * @param memory the guest's, in which the ring and its buffers are
+   * @param memory the guest's memory, with the ring and its buffers
    * @return how many were completed, at most 4096 (then there may be more); 0 when the device is
    *     not live or has no control ring
    */
@@ -576,14 +573,14 @@ public final class VirtioNet {
   }
 
   /**
-   * The same for a device whose back end acts by what a command changes: a driver that was answered
-   * "done" may use its new queues at once, so the back end has to know of them before.
+   * The same, for a device whose back end depends on the commands. After the answer "done" a driver
+   * may use its new queues at once, so the back end has to know them before the answer.
    *
-   * @param memory the guest's, in which the ring and its buffers are
-   * @param backEnd asked after a command has changed the number of queue pairs in use, and before
-   *     that command is answered: tells the back end, and says whether it took it. Where it did
-   *     not, or this throws, the change is undone and the driver gets an error. What this or a
-   *     listener throws is thrown when all commands were answered
+   * @param memory the guest's memory, with the ring and its buffers
+   * @param backEnd called after a command has changed the number of queue pairs in use, and before
+   *     that command is answered. It sends the change to the back end, and returns whether the back
+   *     end accepted it. If it returns false or throws, the change is undone and the driver gets an
+   *     error. Its exception, or that of a listener, is thrown after all commands were answered
    * @return as above
    */
   public int serviceControlQueue(GuestMemory memory, BooleanSupplier backEnd) {
@@ -609,7 +606,7 @@ public final class VirtioNet {
   /**
    * Asks the driver to announce itself to the network, as after a migration.
    *
-   * @return whether it can: it negotiated that, and is live
+   * @return whether the driver can do so: it negotiated the feature, and the device is live
    */
   public boolean requestAnnounce() {
     if (!negotiation.canAnnounce() || !live()) {
@@ -620,7 +617,7 @@ public final class VirtioNet {
     return true;
   }
 
-  /** {@return everything that a migration carries for the device} */
+  /** {@return all that a migration transfers for the device} */
   public VirtioNetState snapshot() {
     HostOffer offer = HostOffer.of(deviceFeatures());
     return new VirtioNetState(
@@ -632,44 +629,45 @@ public final class VirtioNet {
   }
 
   /**
-   * Takes a saved state in place of everything that the driver did. Where a live device's config
-   * space is not what the state says that its driver has read (the link was down when it looked,
-   * and is up here), listeners hear of a config interrupt.
+   * Replaces the whole driver state by a saved state. The config space of a live device may then
+   * differ from the one that its driver has read, for instance when the link was down there and is
+   * up here. In that case listeners are called with a config interrupt.
    *
-   * @param state of a device described alike, as {@link #snapshot} gave it
-   * @throws VhostException GIVE_UP, and nothing changes, when the state does not fit this device:
-   *     it says what differs
+   * @param state from {@link #snapshot} of a device with the same description
+   * @throws VhostException GIVE_UP, and nothing changes, when the state does not fit this device;
+   *     the message says what differs
    */
   public void restore(VirtioNetState state) {
     requireFits(state);
     long features = state.common().features();
     boolean live = (state.common().status() & DeviceStatus.DRIVER_OK) != 0;
-    boolean showsOtherwise = live && net.showsOtherwise(deviceFeatures(), common, state);
+    boolean configDiffers = live && net.configDiffers(deviceFeatures(), common, state);
     rings.restore(state, NetFeature.RING_PACKED.in(features), NetFeature.VERSION_1.in(features));
     common.restore(state.common(), state.transport());
     net.restore(state.common(), common.order(), state.net());
     changed(DeviceChange.RESTORED);
-    if (showsOtherwise) {
+    if (configDiffers) {
       changed(DeviceChange.CONFIG_INTERRUPT);
     }
   }
 
   /**
-   * Makes sure that {@link #restore} would take a state; nothing changes.
+   * Checks that {@link #restore} would accept a state. Nothing changes.
    *
-   * @param state of a device described alike, as {@link #snapshot} gave it
-   * @throws VhostException GIVE_UP, when it does not fit this device: it says what differs
+   * @param state from {@link #snapshot} of a device with the same description
+   * @throws VhostException GIVE_UP, when the state does not fit this device; the message says what
+   *     differs
    */
   public void requireFits(VirtioNetState state) {
     RestoreCheck.check(this, state);
   }
 
   /**
-   * {@return whether a ring is set up like this, wherever the device goes on in it} As {@link
-   * #queue}, but allocates nothing.
+   * {@return whether a ring is set up like this; the next index is not compared} As {@link #queue},
+   * but allocates nothing.
    *
    * @param ring index, below {@link #queueCount()}
-   * @param other what its size, addresses and readiness are compared with
+   * @param other the size, the addresses and the readiness to compare with
    */
   public boolean isSetUpLike(int ring, QueueState other) {
     return rings.get(ring).isSetUpLike(other);
@@ -694,10 +692,10 @@ public final class VirtioNet {
   }
 
   /**
-   * {@return the most entries that the driver may give a ring: what it reads from the queue size
-   * register of virtio-pci after a reset, and from QueueNumMax of virtio-mmio (virtio 1.2, 4.1.4.3
-   * and 4.2.2)} For a data ring that is {@link VirtioNetBuilder#queueSize}, for the control ring
-   * {@value #CONTROL_QUEUE_SIZE}; a ring that was restored may keep a larger size.
+   * {@return the most entries that the driver may choose for a ring: the queue size register of
+   * virtio-pci after a reset, and QueueNumMax of virtio-mmio (virtio 1.2, 4.1.4.3 and 4.2.2)} For a
+   * data ring that is {@link VirtioNetBuilder#queueSize}, for the control ring {@value
+   * #CONTROL_QUEUE_SIZE}; a ring that was restored may keep a larger size.
    *
    * @param ring index, below {@link #queueCount()}
    */
@@ -706,8 +704,8 @@ public final class VirtioNet {
   }
 
   /**
-   * {@return the guest-physical address of a ring's used part, which means something where the ring
-   * is set up} As {@link #queue}, but allocates nothing.
+   * {@return the guest-physical address of a ring's device area; valid if the ring is set up} As
+   * {@link #queue}, but allocates nothing.
    *
    * @param ring index, below {@link #queueCount()}
    */
@@ -716,7 +714,7 @@ public final class VirtioNet {
   }
 
   /**
-   * {@return the guest-physical address of a ring's available part, as {@link #usedRing}}
+   * {@return the guest-physical address of a ring's driver area, as {@link #usedRing}}
    *
    * @param ring index, below {@link #queueCount()}
    */
@@ -725,7 +723,7 @@ public final class VirtioNet {
   }
 
   /**
-   * {@return the guest-physical address of a ring's descriptors, 0 where it is not set up} As
+   * {@return the guest-physical address of a ring's descriptor area, 0 if it is not set up} As
    * {@link #queue}, but allocates nothing.
    *
    * @param ring index, below {@link #queueCount()}
@@ -735,8 +733,7 @@ public final class VirtioNet {
   }
 
   /**
-   * {@return where the device goes on in a ring, in the encoding of SET_VRING_BASE} Allocates
-   * nothing.
+   * {@return the next index of a ring, in the encoding of SET_VRING_BASE} Allocates nothing.
    *
    * @param ring index, below {@link #queueCount()}
    */
@@ -745,10 +742,10 @@ public final class VirtioNet {
   }
 
   /**
-   * Says where the device goes on in a ring, as {@link #setNextIndex} does, but allocates nothing.
+   * Sets the next index of a ring, as {@link #setNextIndex} does, but allocates nothing.
    *
    * @param ring index, below {@link #queueCount()}
-   * @param base in the encoding of SET_VRING_BASE; of a split ring the lower 16 bits count
+   * @param base in the encoding of SET_VRING_BASE; for a split ring only the lower 16 bits are used
    */
   public void setRingBase(int ring, int base) {
     Ring target = rings.get(ring);
@@ -763,10 +760,10 @@ public final class VirtioNet {
   }
 
   /**
-   * Says that the device needs a reset: for whoever runs a back end for it, and finds that what the
-   * driver has set up cannot be served.
+   * Marks the device as broken: it needs a reset. For code that runs a back end and finds that what
+   * the driver has set up cannot be inService.
    *
-   * @param why what the driver did that it must not, for messages
+   * @param why which rule the driver broke, for messages
    */
   public void markBroken(String why) {
     common.markBroken(why);
@@ -775,13 +772,14 @@ public final class VirtioNet {
   }
 
   /**
-   * For a device that nobody serves any more: a driver that sees its link down needs no more, but
-   * one that did not negotiate STATUS sees no link. Its device status gets NEEDS_RESET, with a
-   * config interrupt (virtio 1.2, 2.1.1). The device is not broken: whoever serves it again goes on
-   * where it was, for a driver that does not look at its status; the bit stays until a reset.
+   * Asks the driver to reset a device that has lost its back end. A driver with STATUS sees the
+   * link down, which is enough. A driver without STATUS cannot see the link, so the device status
+   * gets NEEDS_RESET, with a config interrupt (virtio 1.2, 2.1.1). The device is not broken: if a
+   * back end serves it again, a driver that ignores the status can go on. The bit stays until a
+   * reset.
    *
-   * @return whether the driver was told: not where it sees a link, has not made the device live, or
-   *     is one from before virtio 1.0, which knows no such bit
+   * @return whether NEEDS_RESET was set: not if the driver can see the link, has not made the
+   *     device live, or is from before virtio 1.0, which does not have this bit
    */
   public boolean askForReset() {
     if (!live() || negotiation.has(NetFeature.STATUS) || !negotiation.has(NetFeature.VERSION_1)) {
@@ -795,16 +793,16 @@ public final class VirtioNet {
 
   void changed(DeviceChange change) {
     changes.incrementAndGet();
-    tell(change, 0);
+    callListeners(change, 0);
   }
 
-  /** Each listener hears of it, whatever those before it throw. */
-  private void tell(DeviceChange change, int from) {
-    if (from < listeners.size()) { // without an iterator: it happens in stop windows
+  /** Calls all listeners, even if one of them throws. */
+  private void callListeners(DeviceChange change, int from) {
+    if (from < listeners.size()) { // without an iterator, because it runs in stop windows
       try {
         listeners.get(from).accept(change);
       } finally {
-        tell(change, from + 1);
+        callListeners(change, from + 1);
       }
     }
   }

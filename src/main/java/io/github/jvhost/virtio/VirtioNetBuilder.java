@@ -4,11 +4,11 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Describes a {@link VirtioNet}. Both ends of a migration describe the device alike. Not
- * thread-safe.
+ * Builds a {@link VirtioNet}. Both ends of a migration must describe the device in the same way.
+ * Not thread-safe.
  */
 public final class VirtioNetBuilder {
-  /** What is offered unless said otherwise; MQ comes with more than one queue pair. */
+  /** The features that are offered by default. With more than one queue pair MQ is added. */
   public static final long DEFAULT_FEATURES =
       NetFeature.maskOf(
           NetFeature.VERSION_1,
@@ -22,17 +22,17 @@ public final class VirtioNetBuilder {
           NetFeature.GUEST_ANNOUNCE,
           NetFeature.MRG_RXBUF);
 
-  /** Entries of a ring unless said otherwise. */
+  /** The default number of entries of a ring. */
   public static final int DEFAULT_QUEUE_SIZE = 256;
 
   /**
-   * The features that no device model here can offer, among bits 0 to 63 that have a name. A saved
-   * device may have them; a restored one cannot.
+   * The named features that no device model here can offer. A saved device may have them; a
+   * restored device cannot.
    *
    * <p>SR_IOV needs a PCI capability that no model here has. With NOTIFICATION_DATA and
-   * NOTIF_CONFIG_DATA a driver's notification carries more than the number of its ring (virtio 1.2,
-   * 4.1.5.2), and a kick, which is an eventfd, cannot hand that on. RSC_EXT is not among them: the
-   * back end alone serves it, in the headers of packets (virtio 1.2, 5.1.6.4).
+   * NOTIF_CONFIG_DATA a driver's notification has more data than the number of its ring (virtio
+   * 1.2, 4.1.5.2). A kick is an eventfd and cannot pass that data on. RSC_EXT is not one of them:
+   * only the back end handles it, in the headers of packets (virtio 1.2, 5.1.6.4).
    */
   public static final long NOT_EMULATED =
       NetFeature.maskOf(
@@ -66,9 +66,9 @@ public final class VirtioNetBuilder {
   }
 
   /**
-   * Sets the MAC address; 02:00:00:00:00:01 if not said.
+   * Sets the MAC address; the default is 02:00:00:00:00:01.
    *
-   * @param address the configured address, which every reset brings back
+   * @param address the configured address; every reset restores it
    * @return this builder
    */
   public VirtioNetBuilder mac(MacAddress address) {
@@ -77,7 +77,7 @@ public final class VirtioNetBuilder {
   }
 
   /**
-   * Sets the MTU that the device tells its driver; 1500 if not said.
+   * Sets the MTU that the device shows to its driver; the default is 1500.
    *
    * @param bytes 68 to 65535
    * @return this builder
@@ -89,10 +89,10 @@ public final class VirtioNetBuilder {
   }
 
   /**
-   * Sets the speed and duplex that the device tells its driver, and adds SPEED_DUPLEX to what is
-   * offered. A device that offers SPEED_DUPLEX without this tells that they are unknown.
+   * Sets the speed and duplex that the device shows to its driver, and adds SPEED_DUPLEX to the
+   * offer. A device that offers SPEED_DUPLEX without this call shows that they are unknown.
    *
-   * @param speed stays as it is, also when a state is restored that was saved with another one
+   * @param speed the link's speed; restoring a saved state with another speed does not change it
    * @return this builder
    */
   public VirtioNetBuilder linkSpeed(LinkSpeed speed) {
@@ -101,9 +101,9 @@ public final class VirtioNetBuilder {
   }
 
   /**
-   * Sets the most queue pairs that the driver can use; 1 if not said.
+   * Sets the most queue pairs that the driver can use; the default is 1.
    *
-   * @param pairs 1 to 511; more than one adds MQ to what is offered, one takes it out
+   * @param pairs 1 to 511; with more than one, MQ is offered, otherwise not
    * @return this builder
    */
   public VirtioNetBuilder maxQueuePairs(int pairs) {
@@ -116,9 +116,9 @@ public final class VirtioNetBuilder {
   }
 
   /**
-   * Sets the entries of a data ring: the most that the driver can give it, {@link
-   * VirtioNet#maxRingSize}, and what it has if the driver does not choose fewer; 256 if not said. A
-   * state that was saved with larger rings can be restored all the same.
+   * Sets the size of a data ring, in entries; the default is 256. It is the largest size that the
+   * driver can choose ({@link VirtioNet#maxRingSize}), and the size if the driver chooses none. A
+   * saved state with larger rings can still be restored.
    *
    * @param entries a power of two up to 1024
    * @return this builder
@@ -133,15 +133,15 @@ public final class VirtioNetBuilder {
   }
 
   /**
-   * Sets what the device offers before the back end limits it; {@link #DEFAULT_FEATURES} if not
-   * said.
+   * Sets the features that the device offers before the back end limits them; the default is {@link
+   * #DEFAULT_FEATURES}.
    *
-   * <p>Of STANDBY the device only keeps whether it was negotiated: bringing a primary device with
-   * the same MAC address, and taking it away for a migration, is the VMM's matter.
+   * <p>For STANDBY the device only records whether it was negotiated. The VMM adds the primary
+   * device with the same MAC address, and removes it for a migration.
    *
-   * @param bits feature bits 0 to 63. MQ among them does not count, see {@link #maxQueuePairs}.
+   * @param bits feature bits 0 to 63. MQ is ignored, see {@link #maxQueuePairs}.
    * @return this builder
-   * @throws IllegalArgumentException when the device cannot do what is offered, such as RSS
+   * @throws IllegalArgumentException when the device cannot offer one of them, such as RSS
    */
   public VirtioNetBuilder deviceFeatures(long bits) {
     if ((bits & NOT_EMULATED) != 0) {
@@ -153,9 +153,9 @@ public final class VirtioNetBuilder {
   }
 
   /**
-   * Sets how the device is attached; modern virtio-mmio if not said.
+   * Sets how the device is attached; the default is modern virtio-mmio.
    *
-   * @param state the transport as the driver first finds it
+   * @param state the transport before the driver has written to it
    * @return this builder
    */
   public VirtioNetBuilder transport(TransportState state) {
@@ -164,12 +164,12 @@ public final class VirtioNetBuilder {
   }
 
   /**
-   * Says whether legacy drivers of this guest are big-endian; not so if not said. A driver that
-   * does not acknowledge VERSION_1 reads and writes rings, commands and config space in its own
-   * order, which no register tells. Only for a legacy transport: a driver of a modern one is
+   * Sets whether legacy drivers of this guest are big-endian; the default is false. A driver that
+   * does not acknowledge VERSION_1 uses its own byte order for rings, commands and config space. No
+   * register says which one. Only for a legacy transport: a driver of a modern transport is
    * little-endian.
    *
-   * <p>A back end has to be told of the order (SET_VRING_ENDIAN, where it has CROSS_ENDIAN).
+   * <p>A back end needs to know the order (SET_VRING_ENDIAN, if it has CROSS_ENDIAN).
    *
    * @param big whether they are
    * @return this builder
@@ -180,9 +180,9 @@ public final class VirtioNetBuilder {
   }
 
   /**
-   * {@return the device, reset, with its link up; a new one with each call}
+   * {@return a new device in the reset state, with its link up}
    *
-   * @throws IllegalArgumentException when a modern transport is to have big-endian legacy drivers
+   * @throws IllegalArgumentException when big-endian legacy drivers are set for a modern transport
    */
   public VirtioNet build() {
     long offered =

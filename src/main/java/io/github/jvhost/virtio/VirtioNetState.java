@@ -5,16 +5,16 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * A virtio-net device, saved: everything that a migration carries for it. Immutable and so
- * thread-safe, and consistent with itself: whatever could not be written into a section of this
- * offer and transport is refused when the record is built.
+ * The saved state of a virtio-net device: all that a migration transfers for it. Immutable, and so
+ * thread-safe. It is consistent: the constructor refuses a state that cannot be written into a
+ * section with this offer and transport.
  *
- * @param offer what shows of the host's features
+ * @param offer what a saved device shows of the host's features
  * @param transport how the device is attached
- * @param common what every virtio device has
- * @param net what virtio-net has
- * @param queues by index, RX0, TX0, RX1, TX1, ..., control; {@link SavedQueue#ABSENT} at the end is
- *     dropped; at most {@value #MAX_QUEUES}
+ * @param common the part of every virtio device
+ * @param net the part of virtio-net
+ * @param queues by index, RX0, TX0, RX1, TX1, ..., control; trailing {@link SavedQueue#ABSENT}
+ *     entries are dropped; at most {@value #MAX_QUEUES}
  */
 public record VirtioNetState(
     HostOffer offer,
@@ -25,7 +25,7 @@ public record VirtioNetState(
   /** The most rings of any virtio device. */
   public static final int MAX_QUEUES = 1024;
 
-  /** Checks that the parts fit together. */
+  /** Checks that the parts match. */
   public VirtioNetState {
     Objects.requireNonNull(offer, "offer");
     Objects.requireNonNull(transport, "transport");
@@ -53,7 +53,7 @@ public record VirtioNetState(
   /**
    * {@return the same device with another virtio-net part}
    *
-   * @param newNet has to fit the offer and the acknowledged features
+   * @param newNet must match the offer and the acknowledged features
    */
   public VirtioNetState withNet(NetState newNet) {
     return new VirtioNetState(offer, transport, common, newNet, queues);
@@ -62,7 +62,7 @@ public record VirtioNetState(
   /**
    * {@return the same device with another common part}
    *
-   * @param newCommon has to fit the offer and the virtio-net part
+   * @param newCommon must match the offer and the virtio-net part
    */
   public VirtioNetState withCommon(CommonState newCommon) {
     return new VirtioNetState(offer, transport, newCommon, net, queues);
@@ -71,8 +71,8 @@ public record VirtioNetState(
   /**
    * {@return the same device with another ring at an index}
    *
-   * @param index 0 to 1023; rings between it and the last one so far are absent
-   * @param queue takes the place of the one there; has to fit the offer and the transport
+   * @param index 0 to 1023; rings between it and the last ring are absent
+   * @param queue replaces the ring at that index; must match the offer and the transport
    */
   public VirtioNetState withQueue(int index, SavedQueue queue) {
     Objects.checkIndex(index, MAX_QUEUES);
