@@ -1,7 +1,7 @@
 package io.github.jvhost.cli;
 
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.testkit.probe.BackEndProbe;
 import io.github.jvhost.testkit.probe.ProbeResult;

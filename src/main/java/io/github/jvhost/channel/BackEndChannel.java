@@ -1,5 +1,7 @@
 package io.github.jvhost.channel;
 
+import io.github.jvhost.BackEndGoneException;
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndRequestHandler.Answer;

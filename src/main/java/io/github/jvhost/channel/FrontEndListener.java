@@ -1,5 +1,6 @@
 package io.github.jvhost.channel;
 
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.socket.ListeningSocket;
 import io.github.jvhost.channel.socket.StaleSocket;

@@ -1,7 +1,7 @@
 package io.github.jvhost.migration;
 
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.Recovery;
-import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.sys.Deadline;
 import java.io.Closeable;
 import java.io.IOException;

@@ -1,6 +1,6 @@
 package io.github.jvhost.vhost;
 
-import io.github.jvhost.channel.DeadlineException;
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.OwnedDescriptor;

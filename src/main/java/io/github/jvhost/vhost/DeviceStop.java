@@ -1,7 +1,7 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.BackEndGoneException;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.BackEndGoneException;
 import io.github.jvhost.vhost.plan.Outcome;
 import java.util.ArrayList;
 import java.util.List;

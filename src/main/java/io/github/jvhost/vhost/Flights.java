@@ -1,8 +1,8 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.io.Epoll;
 import io.github.jvhost.vhost.plan.Execution;

@@ -1,8 +1,8 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.BackEndGoneException;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.BackEndGoneException;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.Carrier;
 import java.util.function.Consumer;

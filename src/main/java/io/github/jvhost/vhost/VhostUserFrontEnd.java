@@ -49,8 +49,7 @@ import org.jspecify.annotations.Nullable;
  *       not negotiated;
  *   <li>{@link BackEndRefusedException} when the back end answers with a failure;
  *   <li>{@link io.github.jvhost.protocol.ProtocolException} when the answer makes no sense, {@link
- *       io.github.jvhost.channel.DeadlineException}, {@link
- *       io.github.jvhost.channel.BackEndGoneException}.
+ *       io.github.jvhost.DeadlineException}, {@link io.github.jvhost.BackEndGoneException}.
  * </ul>
  *
  * <p>Owns nothing; the channel stays its owner's. One thread at a time, as with the channel, and

@@ -7,6 +7,8 @@ import static io.github.jvhost.channel.ChannelPair.u64;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.BackEndGoneException;
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.backend.BackEndConnection;

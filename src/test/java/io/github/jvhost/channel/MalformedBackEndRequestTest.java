@@ -8,6 +8,7 @@ import static io.github.jvhost.channel.ChannelPair.u64;
 import static io.github.jvhost.channel.ChannelPair.words;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.BackEndGoneException;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.Iotlb;

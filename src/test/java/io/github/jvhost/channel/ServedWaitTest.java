@@ -7,6 +7,7 @@ import static io.github.jvhost.channel.ChannelPair.u64;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndRequestHandler.Answer;
 import io.github.jvhost.channel.backend.Received;

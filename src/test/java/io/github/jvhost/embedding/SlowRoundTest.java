@@ -3,7 +3,7 @@ package io.github.jvhost.embedding;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.github.jvhost.channel.DeadlineException;
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;

@@ -3,7 +3,7 @@ package io.github.jvhost.migration;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.github.jvhost.channel.DeadlineException;
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.OpenDescriptors;
 import java.io.IOException;

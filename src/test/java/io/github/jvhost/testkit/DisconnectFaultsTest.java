@@ -3,10 +3,10 @@ package io.github.jvhost.testkit;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.BackEndGoneException;
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndAddress;
-import io.github.jvhost.channel.BackEndGoneException;
-import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.channel.FrontEndListener;
 import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.protocol.FrontEndRequest;

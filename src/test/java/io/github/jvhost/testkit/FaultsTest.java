@@ -3,8 +3,8 @@ package io.github.jvhost.testkit;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.github.jvhost.channel.BackEndGoneException;
-import io.github.jvhost.channel.DeadlineException;
+import io.github.jvhost.BackEndGoneException;
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.protocol.ProtocolException;

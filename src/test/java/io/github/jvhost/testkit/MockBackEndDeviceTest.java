@@ -3,7 +3,7 @@ package io.github.jvhost.testkit;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.github.jvhost.channel.BackEndGoneException;
+import io.github.jvhost.BackEndGoneException;
 import io.github.jvhost.channel.Reply;
 import io.github.jvhost.protocol.DeviceStateTransfer;
 import io.github.jvhost.protocol.DeviceStateTransfer.Direction;

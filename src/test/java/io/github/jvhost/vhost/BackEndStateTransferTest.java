@@ -3,12 +3,12 @@ package io.github.jvhost.vhost;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.BackEndGoneException;
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndChannel;
-import io.github.jvhost.channel.BackEndGoneException;
 import io.github.jvhost.channel.BackEndRequestHandler.Answer;
-import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.channel.backend.BackEndRequester;
 import io.github.jvhost.channel.backend.Received;
 import io.github.jvhost.protocol.BackEndRequest;

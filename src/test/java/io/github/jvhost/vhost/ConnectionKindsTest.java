@@ -3,10 +3,10 @@ package io.github.jvhost.vhost;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndAddress;
-import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.channel.FrontEndListener;
 import io.github.jvhost.channel.ReplyDeadlines;
 import io.github.jvhost.channel.backend.BackEndConnection;

@@ -2,7 +2,7 @@ package io.github.jvhost.vhost;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.github.jvhost.channel.BackEndGoneException;
+import io.github.jvhost.BackEndGoneException;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;

@@ -3,9 +3,9 @@ package io.github.jvhost.vhost;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.VringState;

@@ -3,11 +3,11 @@ package io.github.jvhost.vhost;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.BackEndGoneException;
 import io.github.jvhost.Bytes;
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.BackEndGoneException;
-import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.channel.backend.Received;
 import io.github.jvhost.protocol.ConfigSpace;
 import io.github.jvhost.protocol.FrontEndRequest;

@@ -1,9 +1,9 @@
 package io.github.jvhost.testkit;
 
 import io.github.jvhost.Bytes;
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.channel.backend.BackEndRequester;
 import io.github.jvhost.channel.backend.BackEndRequester.BackEndAnswer;
 import io.github.jvhost.protocol.BackEndRequest;

@@ -1,6 +1,6 @@
 package io.github.jvhost.channel.backend;
 
-import io.github.jvhost.channel.DeadlineException;
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.channel.socket.AdoptedSocket;
 import io.github.jvhost.channel.socket.Connector;
 import io.github.jvhost.channel.socket.SocketStream;

@@ -1,6 +1,6 @@
 package io.github.jvhost.channel.backend;
 
-import io.github.jvhost.channel.DeadlineException;
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.ProtocolException;

@@ -1,8 +1,8 @@
 package io.github.jvhost.channel.socket;
 
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.io.Poller;
 import java.io.IOException;

@@ -1,8 +1,8 @@
 package io.github.jvhost.testkit.probe;
 
+import io.github.jvhost.BackEndGoneException;
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.BackEndGoneException;
-import io.github.jvhost.channel.DeadlineException;
 import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;

@@ -1,7 +1,4 @@
-package io.github.jvhost.channel;
-
-import io.github.jvhost.Recovery;
-import io.github.jvhost.VhostException;
+package io.github.jvhost;
 
 /**
  * The peer did not read or answer in time. What it has done is unknown: {@link Recovery#RECONNECT}.

@@ -1,7 +1,5 @@
-package io.github.jvhost.channel;
+package io.github.jvhost;
 
-import io.github.jvhost.Recovery;
-import io.github.jvhost.VhostException;
 import org.jspecify.annotations.Nullable;
 
 /** The back end closed its end of the connection, or died. {@link Recovery#RECONNECT}. */
@@ -12,9 +10,9 @@ public class BackEndGoneException extends VhostException {
    * An end of a connection.
    *
    * @param message one line: what was being done when it ended
-   * @param cause what the socket said, if it said anything
+   * @param cause what the system said; null: nothing
    */
-  BackEndGoneException(String message, @Nullable Throwable cause) {
+  public BackEndGoneException(String message, @Nullable Throwable cause) {
     super(message, Recovery.RECONNECT, cause);
   }
 }
