@@ -6,13 +6,13 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalLong;
 
-/** How much memory this machine could still give to programs. */
+/** How much memory programs can still use on this machine. */
 final class AvailableMemory {
   private static final String LABEL = "MemAvailable:";
 
   private AvailableMemory() {}
 
-  /** Empty where the kernel does not say. */
+  /** Returns the available bytes, or nothing if the kernel does not report them. */
   static OptionalLong bytes() {
     try {
       return of(Files.readAllLines(Path.of("/proc/meminfo")));
@@ -21,7 +21,7 @@ final class AvailableMemory {
     }
   }
 
-  /** Out of lines such as {@code MemAvailable: 23456789 kB}. */
+  /** Parses lines such as {@code MemAvailable: 23456789 kB}. */
   static OptionalLong of(List<String> lines) {
     return lines.stream()
         .filter(line -> line.matches(LABEL + " *[0-9]{1,15} kB"))

@@ -35,7 +35,7 @@ import picocli.CommandLine.Option;
     description =
         """
         Measures what this library costs, as ratios to something else that is timed in the same \
-        run. What a row needs and this machine lacks is said in it.\
+        run. If this machine lacks what a row needs, the row says so.\
         """,
     footer = {"", "  jvhost bench --quick", "  jvhost bench --save results"},
     exitCodeListHeading = "%nExit codes:%n",
@@ -59,7 +59,7 @@ final class BenchCommand implements Callable<Integer> {
   @SuppressWarnings("NullAway.Init") // picocli sets the fields
   BenchCommand() {}
 
-  /** In the order of docs/performance.md. */
+  /** Returns the benchmarks in the order of docs/performance.md. */
   private static List<Bench> benches() {
     return List.of(
         new SavedStateBench(),

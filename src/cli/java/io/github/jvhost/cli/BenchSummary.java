@@ -8,11 +8,13 @@ import java.util.Locale;
 import java.util.OptionalDouble;
 import org.jspecify.annotations.Nullable;
 
-/** A benchmark's rows. */
+/** The rows of a benchmark as output. */
 final class BenchSummary {
   private BenchSummary() {}
 
-  /** The machine and all rows, without text: people see each row when it is measured. */
+  /**
+   * Returns the machine and all rows, without text: each row's text is printed when it is measured.
+   */
   static Shown of(Machine machine, List<BenchRow> rows) {
     return new Shown()
         .json(
@@ -25,7 +27,7 @@ final class BenchSummary {
         .json("rows", rows, BenchSummary::row);
   }
 
-  /** One line: name, goal, ratio, whether the goal is met, what was measured. */
+  /** Returns one row as a line: name, goal, ratio, whether the goal is met, what was measured. */
   static Shown row(BenchRow row) {
     var shown =
         new Shown()

@@ -7,10 +7,10 @@ import picocli.CommandLine.TypeConversionException;
 /**
  * An amount of memory as people write it: "512M", "1G", "268435456".
  *
- * @param bytes how many, more than none
+ * @param bytes how many, 1 or more
  */
 record ByteSize(long bytes) {
-  /** For picocli. */
+  /** Converts an option's text for picocli. */
   static final class Converter implements ITypeConverter<ByteSize> {
     @Override
     public ByteSize convert(String text) {
@@ -28,7 +28,7 @@ record ByteSize(long bytes) {
         if (bytes > 0) {
           return new ByteSize(bytes);
         }
-        throw new NumberFormatException("not more than nothing");
+        throw new NumberFormatException("the size is 0");
       } catch (ArithmeticException | NumberFormatException e) {
         throw new TypeConversionException("'" + text + "' is no size; write 512M or 1G");
       }

@@ -13,8 +13,8 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * Words that a shell offers behind an option. An option takes them by class, so there is one for
- * each kind; what an option really accepts is for its command to say.
+ * The words that a shell completes for an option. picocli takes them as a class, so there is one
+ * class for each kind of option. The commands themselves decide which words they accept.
  */
 final class Candidates {
   private Candidates() {}
@@ -59,14 +59,14 @@ final class Candidates {
     }
   }
 
-  /** Those that have PRESETUP. */
+  /** The dialects that have PRESETUP. */
   static final class ExplicitDialects extends Kind {
     ExplicitDialects() {
       super(Words.DIALECTS.stream().filter(Dialect::hasPresetup).map(Words::label));
     }
   }
 
-  /** Besides files. */
+  /** The names that can be given instead of a file. */
   static final class HardwareModels extends Kind {
     HardwareModels() {
       super("rfc", "locked-memory", "none");

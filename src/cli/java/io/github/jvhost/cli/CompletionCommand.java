@@ -24,8 +24,9 @@ final class CompletionCommand implements Callable<Integer> {
   private static final String BEGIN = "function _complete_jvhost() {\n";
 
   /**
-   * To bash an equals sign is a word, and picocli's script knows none: behind {@code --option=}
-   * nothing would be offered. So it gets the words without it, by shadowing.
+   * Bash makes the equals sign a word of its own, and picocli's script does not expect that: it
+   * would complete nothing behind {@code --option=}. This function therefore shadows the script's
+   * words with words that have no equals sign.
    */
   private static final String WITHOUT_EQUALS =
       """

@@ -36,9 +36,9 @@ import picocli.CommandLine.Spec;
       "Migrates a running guest with its NICs, in several ways, and shows what each costs.",
       "",
       "off            as QEMU does it: its order, its waits, device after device",
-      "off-pipelined  nothing early, but pipelined and side by side",
-      "explicit       set up early with VHOST_USER_PRESETUP",
-      "implicit       set up early, at a back end that knows nothing of it",
+      "off-pipelined  no presetup, but pipelined and side by side",
+      "explicit       presetup with VHOST_USER_PRESETUP",
+      "implicit       presetup at a back end that does not know that message",
       "implicit-dpdk  the same with what is known of DPDK",
       ""
     },
@@ -196,7 +196,8 @@ final class DemoCommand implements Callable<Integer> {
   }
 
   /**
-   * Says now that the guest's memory does not fit twice, and not when the machine has none left.
+   * Fails before the migrations, and not during one, if the machine has not enough memory for the
+   * guest twice.
    */
   private void requireRoom() {
     long needed = 2 * memory.bytes();
@@ -209,7 +210,10 @@ final class DemoCommand implements Callable<Integer> {
     }
   }
 
-  /** Without explicit presetup where that was not asked for by name and this DPDK has none. */
+  /**
+   * Leaves out explicit presetup if this DPDK does not have it and the command line does not name
+   * it.
+   */
   private List<ScenarioOptions> whatItHas(List<ScenarioOptions> wanted) {
     Optional<String> missing = testpmd == null ? Testpmd.available() : Testpmd.available(testpmd);
     if (missing.isPresent()) {
@@ -276,7 +280,7 @@ final class DemoCommand implements Callable<Integer> {
           packed,
           changed,
           failure);
-    } catch (VhostException e) { // there is no such scenario
+    } catch (VhostException e) { // these options do not fit together
       throw usage(String.valueOf(e.getMessage()));
     }
   }

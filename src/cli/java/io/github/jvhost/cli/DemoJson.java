@@ -5,7 +5,7 @@ import io.github.jvhost.testkit.scenario.ScenarioOptions;
 import io.github.jvhost.testkit.scenario.TimeLine;
 import java.util.List;
 
-/** The results of a demo for programs. */
+/** The results of a demo as JSON. */
 final class DemoJson {
   private DemoJson() {}
 
@@ -23,7 +23,7 @@ final class DemoJson {
         .json("queuePairs", o.queuePairs())
         .json("memoryBytes", o.memoryBytes())
         .json("backEnd", o.dpdk() ? "dpdk-testpmd" : "mock")
-        // Both are the mock's alone.
+        // Only the mock has these two.
         .json("personality", o.dpdk() ? null : Words.label(o.personality()))
         .json("hardwareModel", o.dpdk() ? null : o.hardware().name())
         .json("change", Words.label(o.change()))
@@ -38,7 +38,8 @@ final class DemoJson {
                 .json("waits", r.waits())
                 .json("sourceMessages", r.sourceMessages())
                 .json("sourceWaits", r.sourceWaits()))
-        // Modelled, not measured: what the mock back end's hardware model charged in the window.
+        // This is modelled, not measured: the time that the mock back end's hardware model took in
+        // the window.
         .json("backEndConfigMicros", r.backEndConfigMicros())
         .json("backEndConfigIsModelled", !o.dpdk())
         .json(

@@ -7,7 +7,10 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Progress for people: one line that rewrites itself on a terminal, nothing elsewhere. */
+/**
+ * Shows the progress on a terminal, in one line that is rewritten. Prints nothing if standard error
+ * is no terminal.
+ */
 final class DemoProgress implements ScenarioProgress, AutoCloseable {
   private static final String CLEAR_LINE = "\r\u001b[K";
   private static final Path STANDARD_ERROR = Path.of("/proc/self/fd/2");
@@ -20,14 +23,14 @@ final class DemoProgress implements ScenarioProgress, AutoCloseable {
     this.terminal = terminal;
   }
 
-  /** To this process's standard error. */
+  /** Returns a progress line on this process's standard error. */
   static DemoProgress to(PrintWriter err) {
     return new DemoProgress(err, isTerminal(STANDARD_ERROR));
   }
 
   /**
-   * Whether this descriptor is a terminal. {@link java.io.Console} does not tell: it looks at
-   * standard input and output, which may well be files while progress is wanted.
+   * Returns true if this descriptor is a terminal. {@link java.io.Console} does not help: it checks
+   * standard input and output, which may be files while progress is wanted on standard error.
    */
   static boolean isTerminal(Path descriptor) {
     try {

@@ -11,7 +11,7 @@ import java.util.Locale;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** The results of a demo for people: a row for each fact, a column for each way. */
+/** The results of a demo as a table: a row for each fact, a column for each way. */
 final class DemoTable {
   private static final int LABEL = 36;
   private static final int COLUMN = 15;
@@ -58,8 +58,8 @@ final class DemoTable {
     row(out, "pings recovered", results, r -> r.recovered() ? "yes" : "NO");
     if (results.stream().anyMatch(DemoTable::isConfiguredLateInSpiteOfPresetup)) {
       out.printf(
-          "%nWhat a back end without PRESETUP configures at DRIVER_OK stays in the window, told"
-              + " early or not.%nWhat it does upon its memory table does not:"
+          "%nWhat a back end without PRESETUP configures at DRIVER_OK stays in the window, sent"
+              + " early or not.%nWhat it does at its memory table does not:"
               + " --hardware-model=locked-memory%n");
     }
     for (RunResult result : results) {

@@ -26,8 +26,8 @@ import picocli.CommandLine.Spec;
     description =
         """
         Shows what changed in the virtio-net devices between two migration streams, by field, and \
-        what telling a back end would cost in the stop window if A was told early and the guest \
-        goes on with B: messages, and replies that are waited for.\
+        what it would cost in the stop window to send it to a back end if A was sent early and the guest \
+        continues with B: messages, and replies that are awaited.\
         """,
     footer = {"", "  jvhost vmstate diff before.gz after.gz"},
     exitCodeListHeading = "%nExit codes:%n",
@@ -56,7 +56,7 @@ final class DiffCommand implements Callable<Integer> {
   @SuppressWarnings("NullAway.Init") // picocli sets the fields
   DiffCommand() {}
 
-  /** What a back end would be told; the reason instead where nothing can be planned. */
+  /** What a back end would be sent, or the reason why there is no plan. */
   private record Cost(PlanPreviewBackEnd backEnd, @Nullable PlanPreview preview, String reason) {}
 
   @Override
@@ -104,11 +104,11 @@ final class DiffCommand implements Callable<Integer> {
             .toList();
     if (idle.size() == 1 && !idle.contains("")) {
       return shown
-          .text("  no back end would be told anything: %s%n", idle.getFirst())
+          .text("  no back end would be sent anything: %s%n", idle.getFirst())
           .json("costs", costs, DiffCommand::cost);
     }
     return shown
-        .text("  messages in the stop window              A told early     nothing told early%n")
+        .text("  messages in the stop window              A sent early     nothing sent early%n")
         .both("costs", costs, DiffCommand::cost);
   }
 
@@ -146,7 +146,7 @@ final class DiffCommand implements Callable<Integer> {
     return shown
         .both("stopWindow", traffic(preview.stopWindow()))
         .both("withoutPresetup", traffic(preview.withoutPresetup()))
-        .text("%s", remark("not told early", preview.whyNoPresetup()))
+        .text("%s", remark("not sent early", preview.whyNoPresetup()))
         .text("%s%n", remark("not started", preview.whyNotStarted()));
   }
 

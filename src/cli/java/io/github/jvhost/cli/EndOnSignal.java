@@ -5,8 +5,9 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Lets a command end in good order on SIGINT and SIGTERM, with an exit code of its own: the thread
- * that made this is interrupted, and the process waits until it has cleaned up.
+ * Makes a command end normally on SIGINT and SIGTERM, with an exit code that it chooses. A signal
+ * interrupts the thread that created this object, and the process waits until that thread has
+ * cleaned up.
  *
  * <pre>
  *   signal --> the JVM's shutdown hook --interrupt--> the command's thread: cleans up, close()
@@ -15,7 +16,7 @@ import java.util.concurrent.TimeUnit;
  * </pre>
  */
 final class EndOnSignal implements AutoCloseable {
-  /** Longer than a mock back end takes at most to close. */
+  /** Longer than the longest close of a mock back end. */
   private static final Duration PATIENCE = Duration.ofSeconds(40);
 
   private final Thread command = Thread.currentThread();
@@ -27,7 +28,7 @@ final class EndOnSignal implements AutoCloseable {
     Runtime.getRuntime().addShutdownHook(hook);
   }
 
-  /** Says which code a process that is being ended shall end with; 1 where nothing was said. */
+  /** Sets the exit code of a process that a signal ends. The default is 1. */
   void exitCode(int code) {
     exitCode = code;
   }
@@ -41,17 +42,17 @@ final class EndOnSignal implements AutoCloseable {
     } catch (InterruptedException e) {
       exitCode = 1;
     }
-    // A signal's own code, 130 or 143, is what would come out otherwise.
+    // Otherwise the exit code would be the signal's own, 130 or 143.
     Runtime.getRuntime().halt(exitCode);
   }
 
-  /** From here on signals do what they usually do, unless one has come already. */
+  /** Restores the usual effect of signals, unless one has arrived already. */
   @Override
   public void close() {
     try {
       Runtime.getRuntime().removeShutdownHook(hook);
     } catch (IllegalStateException e) {
-      // One has come: the hook waits for this and then ends the process.
+      // A signal has arrived: the hook waits for this call and then ends the process.
     }
     finished.countDown();
   }

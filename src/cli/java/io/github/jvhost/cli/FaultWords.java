@@ -14,7 +14,7 @@ import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
 /**
- * What a mock back end does wrong, in words: {@code MESSAGE[#N]=WHAT[:VALUE]}.
+ * Parses a fault of a mock back end: {@code MESSAGE[#N]=WHAT[:VALUE]}.
  *
  * <pre>
  *   set-mem-table=refuse          the first SET_MEM_TABLE
@@ -25,7 +25,7 @@ import picocli.CommandLine.TypeConversionException;
  * </pre>
  */
 final class FaultWords implements ITypeConverter<Faults.Fault> {
-  /** All that can follow the equals sign; what has a colon needs a value. */
+  /** All words that can follow the equals sign. A word with a colon needs a value. */
   static final List<String> KINDS =
       List.of(
           "refuse",
@@ -68,7 +68,7 @@ final class FaultWords implements ITypeConverter<Faults.Fault> {
   /**
    * Reads one fault.
    *
-   * @throws IllegalArgumentException with a sentence for whoever wrote it
+   * @throws IllegalArgumentException with a sentence for the user when the text is no fault
    */
   static Faults.Fault parse(String text) {
     Matcher form = FORM.matcher(text);

@@ -6,11 +6,14 @@ import io.github.jvhost.virtio.NetFeature;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Feature bits by name, of what GET_FEATURES and GET_PROTOCOL_FEATURES answer. */
+/** The names of feature bits in the answers to GET_FEATURES and GET_PROTOCOL_FEATURES. */
 final class FeatureWords {
   private static final int WIDTH = 90;
 
-  /** Bits 0 to 23 and from 50 on mean something else for each kind of device (virtio 1.2, 2.2). */
+  /**
+   * The first common bit. Bits 0 to 23 and from 50 on have another meaning for each kind of device
+   * (virtio 1.2, 2.2).
+   */
   private static final int FIRST_COMMON = 24;
 
   private static final int LAST_COMMON = 49;
@@ -18,9 +21,9 @@ final class FeatureWords {
   private FeatureWords() {}
 
   /**
-   * The names.
+   * Returns the names of virtio feature bits.
    *
-   * @param net whether it is a network device; otherwise bits of the device's own stay numbers
+   * @param net true for a network device; otherwise device-specific bits stay numbers
    */
   static List<String> names(long bits, boolean net) {
     List<String> names = new ArrayList<>();
@@ -44,7 +47,7 @@ final class FeatureWords {
     return net || common ? NetFeature.describe(mask) : "bit " + bit;
   }
 
-  /** The names of protocol features. */
+  /** Returns the names of protocol features. */
   static List<String> protocolNames(long bits, Dialect dialect) {
     List<String> names = new ArrayList<>();
     for (int bit = 0; bit < Long.SIZE; bit++) {
@@ -55,7 +58,7 @@ final class FeatureWords {
     return names;
   }
 
-  /** Names in lines that are not too long. */
+  /** Joins names into lines of limited length. */
   static List<String> lines(List<String> names) {
     if (names.isEmpty()) {
       return List.of("none");

@@ -13,23 +13,23 @@ import java.nio.file.Path;
 import java.util.zip.GZIPInputStream;
 
 /**
- * A file where the command line says it is: a file, or "-" for standard input; unpacked where it is
- * gzip, which is told by its first bytes and not by its name.
+ * A file that the command line names, or standard input for "-". It is unpacked if its first bytes
+ * are those of gzip; its name does not matter.
  */
 final class InputFile {
   private static final int BUFFER = 1 << 16;
 
   private InputFile() {}
 
-  /** What is done with what is in it; reading it may fail. */
+  /** Uses the content of the file. Reading it may fail. */
   interface Use<T> {
     T of(InputStream stream) throws IOException;
   }
 
   /**
-   * Opens, uses and closes it; standard input stays open.
+   * Opens the file, uses it and closes it. Standard input stays open.
    *
-   * @throws VhostException it cannot be read; the message has its name
+   * @throws VhostException when it cannot be read; the message has its name
    */
   static <T> T use(String name, InputStream standardInput, Use<T> use) {
     try {
@@ -40,7 +40,7 @@ final class InputFile {
         return use.of(unpacked(file));
       }
     } catch (VhostException e) {
-      // What was read is wrong: which of several files it was is for people to know.
+      // The content is wrong. There may be more than one file, so the message names this one.
       String why = e.getCause() instanceof IOException io ? reason(io) : StreamWords.of(e);
       throw new VhostException(name + ": " + why, e.recovery(), e);
     } catch (IOException e) {
@@ -48,7 +48,7 @@ final class InputFile {
     }
   }
 
-  /** Why a file could not be opened, read or written, without its name. */
+  /** Returns why a file could not be opened, read or written, without its name. */
   static String reason(Throwable e) {
     return switch (e) {
       case NoSuchFileException _ -> "there is no such file";

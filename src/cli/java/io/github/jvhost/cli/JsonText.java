@@ -8,7 +8,7 @@ import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import org.jspecify.annotations.Nullable;
 
-/** Prints what a command shows as one JSON object. */
+/** Prints the output of a command as one JSON object. */
 final class JsonText {
   private JsonText() {}
 
@@ -18,7 +18,7 @@ final class JsonText {
       json.useDefaultPrettyPrinter();
       write(json, shown);
     } catch (IOException e) {
-      throw new UncheckedIOException(e); // a StringWriter has none
+      throw new UncheckedIOException(e); // a StringWriter throws none
     }
     out.println(text);
     out.flush();

@@ -11,7 +11,7 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.UnmatchedArgumentException;
 
-/** The command. Exit codes: 0 done, 1 it did not work, 2 the command line is wrong. */
+/** The command. Exit codes: 0 for success, 1 for a failure, 2 for a wrong command line. */
 @Command(
     name = "jvhost",
     mixinStandardHelpOptions = true,
@@ -43,7 +43,7 @@ public final class Jvhost implements Runnable {
 
   @Spec private CommandSpec spec;
 
-  /** For picocli. */
+  /** Called by picocli. */
   @SuppressWarnings("NullAway.Init") // picocli sets the field
   public Jvhost() {}
 
@@ -63,7 +63,7 @@ public final class Jvhost implements Runnable {
 
   /** Runs the command and returns its exit code. */
   static int execute(PrintWriter out, PrintWriter err, String... args) {
-    // Logging is for those who ask for it; errors come as one line of our own.
+    // Logging is off unless the user asks for it. The command prints an error as one line.
     if (System.getProperty("org.slf4j.simpleLogger.defaultLogLevel") == null) {
       System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "error");
     }
@@ -75,13 +75,16 @@ public final class Jvhost implements Runnable {
         .execute(asksForCapabilities(args) ? new String[] {args[0], CAPABILITIES} : args);
   }
 
-  /** vhost-user's conventions: whatever else is said is ignored, what makes no sense included. */
+  /**
+   * Returns true if --print-capabilities is given. By vhost-user's conventions all other arguments
+   * are then ignored, invalid ones too.
+   */
   private static boolean asksForCapabilities(String... args) {
     List<String> words = List.of(args);
     return words.indexOf("mock-back-end") == 0 && words.contains(CAPABILITIES);
   }
 
-  /** One line, not the page of help behind which it would disappear. */
+  /** Prints one line, because a page of help would hide it. */
   private static int misused(ParameterException e) {
     CommandLine command = e.getCommandLine();
     String name = command.getCommandSpec().qualifiedName();
@@ -104,7 +107,7 @@ public final class Jvhost implements Runnable {
     if (e instanceof VhostException) {
       say(command, String.valueOf(e.getMessage()));
     } else {
-      // Not foreseen: one line all the same, with the place, so that it can be reported.
+      // An unexpected error is also one line. It names the place, so that the user can report it.
       StackTraceElement[] trace = e.getStackTrace();
       String at = trace.length == 0 ? "" : " at " + trace[0];
       say(command, "internal error, please report it: " + e + at);
@@ -112,7 +115,10 @@ public final class Jvhost implements Runnable {
     return CommandLine.ExitCode.SOFTWARE;
   }
 
-  /** On one line, whatever is in a name that was typed or read. */
+  /**
+   * Prints a sentence on one line. Replaces control characters, which may come from names that were
+   * typed or read.
+   */
   private static void say(CommandLine command, String sentence) {
     PrintWriter err = command.getErr();
     err.println("jvhost: " + CONTROL.matcher(sentence).replaceAll("?"));

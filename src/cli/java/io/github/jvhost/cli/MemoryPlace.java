@@ -5,13 +5,13 @@ import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
 /**
- * How much RAM, and where: "4G", "1G@0x40000000", "1G@2G".
+ * The size and the address of RAM: "4G", "1G@0x40000000", "1G@2G".
  *
  * @param size how much
- * @param base its guest-physical address, 0 to 2^63-1; empty: where the machine has it
+ * @param base its guest-physical address, 0 to 2^63-1; empty for the machine's own address
  */
 record MemoryPlace(ByteSize size, OptionalLong base) {
-  /** For picocli. */
+  /** Converts an option's text for picocli. */
   static final class Converter implements ITypeConverter<MemoryPlace> {
     private final ByteSize.Converter sizes = new ByteSize.Converter();
 

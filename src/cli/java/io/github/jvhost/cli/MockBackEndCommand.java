@@ -40,13 +40,13 @@ import picocli.CommandLine.UnmatchedArgumentException;
     description = {
       "A vhost-user back end for a network device, for trying a front end on.",
       """
-      It listens at SOCKET, checks everything that it is told, and returns every frame to its \
-      sender with the Ethernet addresses exchanged. It runs until it is interrupted; then it says \
-      what it saw.\
+      It listens at SOCKET, checks every message, and returns every frame to its \
+      sender with the Ethernet addresses exchanged. It runs until it is interrupted; then it prints \
+      a summary.\
       """,
       """
       A program that manages back ends can start it by the conventions of vhost-user: with \
-      --socket-path or --fd, having asked with --print-capabilities.\
+      --socket-path or --fd, after asking with --print-capabilities.\
       """,
       ""
     },
@@ -64,10 +64,10 @@ import picocli.CommandLine.UnmatchedArgumentException;
       "2:the command line is wrong"
     })
 final class MockBackEndCommand implements Callable<Integer> {
-  /** Frames on their way back; more than one turn of all rings brings. */
+  /** The most frames that wait to be returned: more than one turn of all rings delivers. */
   private static final int MIRROR_FRAMES = 4096;
 
-  /** File descriptors 0 to 2 exist and are what they always are (vhost-user, conventions). */
+  /** File descriptors 0 to 2 are standard input, output and error (vhost-user, conventions). */
   private static final int FIRST_OF_OURS = 3;
 
   @Spec private CommandSpec spec;
@@ -90,7 +90,7 @@ final class MockBackEndCommand implements Callable<Integer> {
       description =
           """
           Use the socket that it was started with as this file descriptor, 3 or more: one that \
-          listens, or a connection, with whose end it ends.\
+          listens, or a connection. With a connection it ends when the connection ends.\
           """)
   private @Nullable Integer fd;
 
@@ -100,7 +100,7 @@ final class MockBackEndCommand implements Callable<Integer> {
           "Print what kind of back end this is, as JSON (vhost-user.json), and do nothing else.")
   private boolean printCapabilities;
 
-  /** Of all that goes with --print-capabilities nothing counts. */
+  /** Ignores everything else that is given with --print-capabilities. */
   @Unmatched private List<String> unmatched = new ArrayList<>();
 
   @Option(
@@ -212,7 +212,7 @@ final class MockBackEndCommand implements Callable<Integer> {
         output.announce((only ? "connected by " : "listening at ") + place);
         serve(backEnd.record(), traced, only);
       } finally {
-        // Asked to end once more, it still ends in good order.
+        // A second signal does not disturb the normal end.
         var _ = Thread.interrupted();
         backEnd.close();
       }
@@ -223,7 +223,7 @@ final class MockBackEndCommand implements Callable<Integer> {
     return 0;
   }
 
-  /** Whether a socket listens; what is no socket is closed. */
+  /** Returns true if a socket listens. Closes a descriptor that is no socket. */
   private static boolean listens(OwnedDescriptor given) {
     try {
       return given.listens();
@@ -233,7 +233,7 @@ final class MockBackEndCommand implements Callable<Integer> {
     }
   }
 
-  /** Where the socket is, or what it is called: just one of the three ways to say it. */
+  /** Returns the socket's path, or its name for messages, from exactly one of the three options. */
   private Path place() {
     Path path = socket == null ? socketPath : socket;
     long ways = Stream.of(socket, socketPath, fd).filter(Objects::nonNull).count();
@@ -257,16 +257,16 @@ final class MockBackEndCommand implements Callable<Integer> {
   }
 
   /**
-   * Until the end.
+   * Runs until the end.
    *
-   * @param only whether the end of the first connection is one
+   * @param only true if it ends with the first connection
    */
   private void serve(BackEndRecord record, Optional<MockTrace> traced, boolean only) {
     Deadline end = Deadline.after(bound == null ? TimeSpan.LONGEST : bound.duration());
     try {
       while (!end.expired() && !(only && record.disconnections() > 0)) {
         traced.ifPresent(MockTrace::catchUp);
-        // Nothing but the end is waited for where nothing is shown.
+        // If no messages are shown, it only waits for the end.
         record.await(
             told ->
                 traced.map(MockTrace::isBehind).orElse(false)
@@ -274,7 +274,7 @@ final class MockBackEndCommand implements Callable<Integer> {
             end);
       }
     } catch (InterruptedException e) {
-      // This is how it is ended.
+      // The interrupt ends the command.
     }
   }
 

@@ -8,7 +8,7 @@ import io.github.jvhost.testkit.net.ReflectingPort;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 
-/** What a mock back end saw. */
+/** The summary of a mock back end's record. */
 final class MockSummary {
   private MockSummary() {}
 

@@ -6,7 +6,7 @@ import io.github.jvhost.testkit.trace.MessageLine;
 import java.io.PrintWriter;
 import java.util.List;
 
-/** Prints what a mock back end is told while it is told. Used by one thread. */
+/** Prints each message of a mock back end when it arrives. Used by one thread. */
 final class MockTrace {
   private final BackEndRecord record;
   private final PrintWriter out;
@@ -14,20 +14,20 @@ final class MockTrace {
   private int messages;
   private int notes;
 
-  /** Times count from here on. */
+  /** Creates the trace. Times count from this moment. */
   MockTrace(BackEndRecord record, PrintWriter out) {
     this.record = record;
     this.out = out;
   }
 
-  /** Whether something is there that was not printed yet. */
+  /** Returns true if there are messages or notes that were not printed yet. */
   boolean isBehind() {
     return record.mark() > messages || record.notes().size() > notes;
   }
 
-  /** Prints what is new: messages, then whatever else happened since the last call. */
+  /** Prints the messages since the last call, and then the notes. */
   void catchUp() {
-    // Looked at first, so that nothing is printed of what happened behind a message not yet seen.
+    // The notes are read first, so that no note is printed before a message that came earlier.
     List<String> all = record.notes();
     List<RecordedMessage> told = record.since(messages);
     told.forEach(message -> out.println(MessageLine.of(message, start)));

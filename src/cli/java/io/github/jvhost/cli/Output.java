@@ -5,7 +5,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** Prints what a command shows: as text, or as JSON where {@code --json} says so. */
+/** Prints the output of a command as text, or as JSON with {@code --json}. */
 final class Output {
   @Spec(Spec.Target.MIXEE)
   private CommandSpec spec;
@@ -30,12 +30,12 @@ final class Output {
     }
   }
 
-  /** Where messages go that come before the result. */
+  /** Returns the writer for messages that come before the result. */
   PrintWriter messages() {
     return json ? spec.commandLine().getErr() : spec.commandLine().getOut();
   }
 
-  /** Says on standard error that the command is ready. */
+  /** Prints on standard error that the command is ready. */
   void announce(String line) {
     PrintWriter err = spec.commandLine().getErr();
     err.println(line);

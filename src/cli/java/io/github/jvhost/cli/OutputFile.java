@@ -11,10 +11,9 @@ final class OutputFile {
   private OutputFile() {}
 
   /**
-   * Says now, and not after half a minute of migrations, that there is no place for what is to be
-   * written.
+   * Fails at once, and not after half a minute of migrations, if the file cannot be written.
    *
-   * @throws VhostException it cannot be written
+   * @throws VhostException when it cannot be written
    */
   static void requireWritable(Path file) {
     Path directory = parent(file);
@@ -33,9 +32,9 @@ final class OutputFile {
   }
 
   /**
-   * Writes it anew.
+   * Writes the file, or replaces it.
    *
-   * @throws VhostException that failed; the message has its name
+   * @throws VhostException when that failed; the message has its name
    */
   static void write(String text, Path file) {
     try {
@@ -45,7 +44,7 @@ final class OutputFile {
     }
   }
 
-  /** What is said when writing this file failed. */
+  /** Returns the exception for a failed write of this file. */
   static VhostException failed(Path file, IOException e) {
     return new VhostException(
         "writing %s: %s".formatted(file, InputFile.reason(e)), Recovery.GIVE_UP, e);

@@ -30,7 +30,7 @@ import picocli.CommandLine.Spec;
     sortOptions = false,
     description = {
       """
-      Shows what a back end would be told, early and in the stop window, if the virtio-net devices \
+      Shows what a back end would be sent, early and in the stop window, if the virtio-net devices \
       of a migration stream arrived here. Nothing is connected and nothing sent.\
       """,
       ""
@@ -38,12 +38,12 @@ import picocli.CommandLine.Spec;
     footer = {
       "",
       """
-      Assumed, because no stream says it: the back end; that it takes what it is told; that \
+      Assumed, because no stream contains it: the back end; that it accepts every message; that \
       nothing is in flight (each split ring's used index is its next index); that no dirty log is \
-      on before the window is over; where guest memory lies, which is taken from the machine's \
-      name. What a device has that no vhost-user device has is left out, and named. A split ring \
-      that cannot go on where the device says, by the indexes in guest memory, is warned of; a \
-      real destination refuses it. Of standard input that cannot be seen.\
+      on before the window ends; the addresses of guest memory, which follow from the machine's \
+      name. State that no vhost-user device has is left out, and named. The command warns of a \
+      split ring that cannot continue at the device's position, by the indexes in guest memory; a \
+      real destination refuses it. It cannot check this for standard input.\
       """,
       "",
       "  jvhost plan stream.gz --back-end=dpdk"
@@ -67,9 +67,9 @@ final class PlanCommand implements Callable<Integer> {
       paramLabel = "EARLIER",
       description =
           """
-          An earlier stream of the same machine, from which back ends are set up early. \
-          Without it that is done from the early section that FILE itself has of a device, or \
-          else from the same state.\
+          An earlier stream of the same machine, from which back ends are preset. \
+          Without it the early section of the device in FILE is used, or else the \
+          same state.\
           """)
   private @Nullable String early;
 
@@ -109,13 +109,13 @@ final class PlanCommand implements Callable<Integer> {
   PlanCommand() {}
 
   /**
-   * What came of a device.
+   * The result for one device.
    *
-   * @param without what of its state is not planned, for people
-   * @param from where the early state is from, for people
-   * @param preview null where none could be made
-   * @param reason why there is none
-   * @param warnings what is wrong with its rings
+   * @param without the parts of its state that are not planned, as text
+   * @param from the origin of the early state, as text
+   * @param preview the preview, or null if none could be made
+   * @param reason why there is no preview
+   * @param warnings the problems of its rings
    */
   private record Result(
       SavedMachine.Device device,
@@ -168,7 +168,9 @@ final class PlanCommand implements Callable<Integer> {
     }
   }
 
-  /** Where guest memory lies; what the command line says of it is the command line's fault. */
+  /**
+   * Returns the layout of guest memory. An invalid layout from the command line is a usage error.
+   */
   private PlanPreviewMemory memory(SavedMachine machine) {
     try {
       return PreviewedBackEnd.memory(machine, memoryPlaces);
@@ -259,7 +261,7 @@ final class PlanCommand implements Callable<Integer> {
     shown.json("earlyFrom", result.from()).json("notStarted", preview.whyNotStarted());
     Plan presetup = preview.presetup().orElse(null);
     if (presetup == null) {
-      shown.both("noPresetup", preview.whyNoPresetup(), "  nothing is told early: %s%n");
+      shown.both("noPresetup", preview.whyNoPresetup(), "  nothing is sent early: %s%n");
     } else {
       shown
           .text("  early, from %s: %s%n", result.from(), count(presetup))
@@ -272,7 +274,7 @@ final class PlanCommand implements Callable<Integer> {
       shown.text("    the device is not started: %s%n", preview.whyNotStarted());
     }
     return shown
-        .text("  without early set-up the window would have %s%n", count(preview.withoutPresetup()))
+        .text("  without presetup the window would have %s%n", count(preview.withoutPresetup()))
         .json("withoutPresetup", plan(preview.withoutPresetup()));
   }
 

@@ -10,16 +10,16 @@ import io.github.jvhost.vmstate.RamBlock;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** What a preview of plans takes for granted, out of a stream and the command line. */
+/** Previews of plans, with assumptions from a stream and the command line. */
 final class PreviewedBackEnd {
   private static final long PAGE = 4096;
 
   private PreviewedBackEnd() {}
 
   /**
-   * Where the machine's RAM lies.
+   * Returns the layout of the machine's RAM.
    *
-   * @param wanted what the command line says of it; empty: what the stream says
+   * @param wanted the layout from the command line; empty for that of the stream's machine
    */
   static PlanPreviewMemory memory(SavedMachine machine, List<MemoryPlace> wanted) {
     if (!wanted.isEmpty() && wanted.getFirst().base().isPresent()) {
@@ -36,7 +36,7 @@ final class PreviewedBackEnd {
     return PlanPreviewMemory.ofMachine(machine.machine(), block, bytes / PAGE * PAGE);
   }
 
-  /** A preview for one device, of as much of its state as can be planned. */
+  /** Returns the preview of one device, for the part of its state that can be planned. */
   static PlanPreview preview(
       SavedMachine.Device device,
       SavedMachine.@Nullable Device early,

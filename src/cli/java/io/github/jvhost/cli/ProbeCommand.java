@@ -23,12 +23,12 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     sortOptions = false,
     description = {
-      "Connects to a vhost-user back end, asks what it is, and says so.",
+      "Connects to a vhost-user back end, asks what it offers, and prints the answers.",
       """
-      Nothing is started, and no memory, ring, feature or status is set. To be allowed to ask for \
-      queues, memory slots and status, the protocol features MQ, CONFIGURE_MEM_SLOTS and STATUS \
-      are acknowledged where they are offered (SET_PROTOCOL_FEATURES); that ends with the \
-      connection. A back end that serves one front end at a time is busy meanwhile.\
+           It starts nothing, and sets no memory, ring, feature or status. To ask for queues, memory \
+           slots and status, it has to acknowledge the protocol features MQ, CONFIGURE_MEM_SLOTS and \
+           STATUS if they are offered (SET_PROTOCOL_FEATURES); that ends with the connection. \
+      A back end that serves one front end at a time is busy meanwhile.\
       """,
       ""
     },
@@ -49,8 +49,8 @@ final class ProbeCommand implements Callable<Integer> {
       completionCandidates = Candidates.DeviceKinds.class,
       description =
           """
-          What it is a back end of: net, or other, for which feature bits of the device's own \
-          have numbers and no names (default: net).\
+          The kind of device: net, or other, whose device-specific feature bits are shown as \
+          numbers (default: net).\
           """)
   private String device = "net";
 
@@ -60,7 +60,7 @@ final class ProbeCommand implements Callable<Integer> {
       completionCandidates = Candidates.Dialects.class,
       description =
           """
-          What numbers mean at this back end, which the wire does not tell: upstream, \
+          What numbers mean at this back end, which the wire does not show: upstream, \
           rfc-2023, nvidia-qemu-8-2, or BIT:ID for PRESETUP with numbers of your own (default: \
           upstream).\
           """)

@@ -13,7 +13,7 @@ import java.util.List;
 import java.util.OptionalLong;
 import java.util.stream.Collectors;
 
-/** What a back end is. */
+/** The answers of a back end as output. */
 final class ProbeSummary {
   private ProbeSummary() {}
 
@@ -59,7 +59,7 @@ final class ProbeSummary {
         .text("migration          %s%n", logging(result))
         .json("warnings", result.warnings().stream().map(Words::label).toList());
     result.warnings().forEach(each -> shown.text("beware             %s%n", warning(each)));
-    shown.text("early set-up%n").both("presetup", result.presetup(), ProbeSummary::verdict);
+    shown.text("presetup%n").both("presetup", result.presetup(), ProbeSummary::verdict);
     SortedTimes replies = result.replies();
     var micros =
         new Shown()
@@ -126,10 +126,10 @@ final class ProbeSummary {
 
   private static String words(PresetupVerdict verdict) {
     return switch (verdict.reason()) {
-      case OFFERED -> "yes, told early: " + early(verdict.early());
+      case OFFERED -> "yes, sent early: " + early(verdict.early());
       case IF_OF_PROFILE ->
-          "yes, if it is one: the wire does not tell. Told early: " + early(verdict.early());
-      case NO_STATUS -> "no: STATUS is not offered, without which nothing holds the rings";
+          "yes, if it is one: the wire does not show it. Sent early: " + early(verdict.early());
+      case NO_STATUS -> "no: STATUS is not offered, and without it the rings would start too early";
       case NO_PRESETUP ->
           "no: protocol feature bit %d is not offered".formatted(bit(dialect(verdict)));
       case IF_OF_DIALECT -> {

@@ -38,8 +38,8 @@ import picocli.CommandLine.Spec;
       "  -> front end to back end     <= a request on the back end's own channel",
       "  <- back end to front end     => the front end's answer to it",
       """
-      Start it, then point the front end at LISTEN instead of CONNECT. One front end is served at \
-      a time, as many in turn as come. It runs until it is interrupted; then it says what it saw. \
+      Start it, then point the front end at LISTEN instead of CONNECT. It serves one front end at \
+      a time, one after the other. It runs until it is interrupted; then it prints a summary. \
       With --json, messages go to standard error.\
       """,
       ""
@@ -47,10 +47,9 @@ import picocli.CommandLine.Spec;
     footer = {
       "",
       """
-      Messages go on unchanged with their descriptors, sensible or not. After a header that \
-      announces more than 4096 bytes, what follows in that direction goes on as raw bytes. Guest \
-      memory and eventfds never pass through here: traffic between guest and back end is as fast \
-      as without.\
+      It passes messages on unchanged with their descriptors, valid or not. After a header that \
+      announces more than 4096 bytes, it passes on the rest of that direction as raw bytes. Packets \
+      do not pass through the proxy: traffic between guest and back end is as fast as without it.\
       """,
       "",
       "  jvhost proxy /run/proxy /run/vhost0 --save session.jsonl"
@@ -113,8 +112,8 @@ final class ProxyCommand implements Callable<Integer> {
   @SuppressWarnings("NullAway.Init") // picocli sets the fields
   ProxyCommand() {}
 
-  /** For --quiet without --save: nobody is told. */
-  private record Nobody() implements RelayObserver {
+  /** An observer that does nothing, for --quiet without --save. */
+  private record NoObserver() implements RelayObserver {
     @Override
     public void connected(int session, long nanos) {}
 
@@ -136,8 +135,9 @@ final class ProxyCommand implements Callable<Integer> {
     Dialect dialect = Words.dialect(spec, dialectName);
     DescriptorLedger ledger = DescriptorLedger.counting();
     var queue = new CaptureQueue(dialect);
-    var counts = new RelayCounts(quiet && save == null ? new Nobody() : queue);
-    // It listens before the file is opened: an earlier capture is not replaced by one of nothing.
+    var counts = new RelayCounts(quiet && save == null ? new NoObserver() : queue);
+    // It listens before it opens the file, so that a failure to listen does not replace an earlier
+    // capture.
     try (queue;
         var signals = new EndOnSignal();
         var relay = Relay.start(listen, connect, ledger, counts);
@@ -155,11 +155,11 @@ final class ProxyCommand implements Callable<Integer> {
     return 0;
   }
 
-  /** No message comes from here on; those that are still in the queue stay there. */
+  /** Ends the relay. Messages that are still in the queue stay there. */
   private static void end(Relay relay, CaptureQueue queue) {
-    // Asked to end once more, it still ends in good order.
+    // A second signal does not disturb the normal end.
     var _ = Thread.interrupted();
-    queue.close(); // should saving have failed, the relay waits for nobody
+    queue.close(); // if saving has failed, the relay must not wait for a taker
     relay.close();
   }
 
@@ -190,7 +190,7 @@ final class ProxyCommand implements Callable<Integer> {
         handle(queue.take(left.compareTo(LOOK) < 0 ? left : LOOK), writer, dialect);
       }
     } catch (InterruptedException e) {
-      // This is how it is ended.
+      // The interrupt ends the command.
     }
   }
 

@@ -5,7 +5,7 @@ import io.github.jvhost.testkit.trace.RelayCounts;
 import io.github.jvhost.testkit.trace.SortedTimes;
 import java.nio.file.Path;
 
-/** What a proxy saw. */
+/** The summary of a proxy's counts. */
 final class ProxySummary {
   private ProxySummary() {}
 

@@ -19,7 +19,7 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     sortOptions = false,
     description = {
-      "Makes a page for a browser of what 'jvhost demo --json' printed.",
+      "Makes a page for a browser from the output of 'jvhost demo --json'.",
       """
       It shows the downtime of each way, a time line of every message on both hosts, the plans \
       with their reasons, the pings' gaps. The page is one file that needs no network.\
@@ -87,7 +87,7 @@ final class ReportCommand implements Callable<Integer> {
     try {
       return !run.equals("-") && Files.isSameFile(Path.of(run), Path.of(file));
     } catch (IOException e) {
-      return false; // one of them is not there
+      return false; // one of the files does not exist
     }
   }
 }

@@ -11,15 +11,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 
-/**
- * Where a report goes, and what it is made of: always the JSON, so that it has no more than that.
- */
+/** Writes a report. It is always made from the JSON, so that it contains nothing else. */
 final class ReportFile {
   private static final int MAX_BYTES = 64 << 20;
 
   private ReportFile() {}
 
-  /** The page of results that were not written down. */
+  /** Writes the page of results that exist only in memory. */
   static void write(List<RunResult> results, Path file) {
     var json = new StringWriter();
     JsonText.print(new PrintWriter(json), DemoJson.of(results));
@@ -27,7 +25,7 @@ final class ReportFile {
   }
 
   /**
-   * The page of a file that {@code demo --json} wrote.
+   * Returns the page of a file from {@code demo --json}.
    *
    * @param name the file, or "-" for standard input
    */

@@ -25,12 +25,13 @@ import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Compares where the split rings of saved devices go on with the used and available indexes in
- * guest memory, which the same stream has. Memory comes before devices in a stream, so the file is
- * read a second time, and only the pages in which an index lies are kept.
+ * Compares the positions of saved devices' split rings with the used and available indexes in guest
+ * memory, which the same stream contains. Memory comes before devices in a stream, so this class
+ * reads the file a second time, and keeps only the pages with an index.
  *
- * <p>What cannot be seen is not warned of: packed rings, standard input, which is there once, and
- * pages that the stream has only as differences, compressed, or elsewhere in the file.
+ * <p>It cannot check packed rings, standard input, which can be read only once, and pages that the
+ * stream has only as differences, compressed, or elsewhere in the file. It gives no warnings for
+ * them.
  */
 final class RingsInMemory implements RamSink {
   private static final int PAGE = RamRecord.PAGE_SIZE;
@@ -40,7 +41,7 @@ final class RingsInMemory implements RamSink {
   private final String block;
   private final PlanPreviewMemory layout;
 
-  /** By offset in the block: the newest content; null: it is wanted, and not known. */
+  /** The newest content of each wanted page, by offset in the block; null if it is not known. */
   private final Map<Long, byte @Nullable []> pages = new HashMap<>();
 
   private RingsInMemory(String block, PlanPreviewMemory layout) {
@@ -49,11 +50,11 @@ final class RingsInMemory implements RamSink {
   }
 
   /**
-   * What is wrong with the rings of a machine.
+   * Returns the problems of a machine's rings.
    *
-   * @param file the stream that the machine was read from
-   * @param layout where its memory is taken to lie
-   * @return by path of a device, a line for each ring; nothing where all is well or not known
+   * @param file the stream from which the machine was read
+   * @param layout the assumed layout of its memory
+   * @return by path of a device, a line for each ring with a problem
    */
   static Map<String, List<String>> warnings(
       String file, SavedMachine machine, PlanPreviewMemory layout) {
@@ -71,7 +72,7 @@ final class RingsInMemory implements RamSink {
         stream -> {
           QemuStreamReader reader = QemuStreamReader.builder().ram(memory).open(stream);
           for (var next = reader.next(); next.isPresent(); next = reader.next()) {
-            // Only memory counts here.
+            // Only memory matters here.
           }
           return file;
         });
@@ -86,9 +87,9 @@ final class RingsInMemory implements RamSink {
   }
 
   /**
-   * The same, where memory lies as the machine's name says.
+   * The same, with the memory layout that belongs to the machine's name.
    *
-   * @return nothing, too, where the machine has no memory that could be laid out
+   * @return as above; nothing if the machine's memory has no valid layout
    */
   static Map<String, List<String>> warnings(String file, SavedMachine machine) {
     try {
@@ -115,7 +116,10 @@ final class RingsInMemory implements RamSink {
     return isModern(state) ? queue.avail() : queue.desc() + 16L * queue.size();
   }
 
-  /** Of a legacy driver's ring it follows from the others (virtio 1.2, 2.7.2). */
+  /**
+   * Returns the address of the used ring. A legacy driver's follows from the other addresses
+   * (virtio 1.2, 2.7.2).
+   */
   private static long used(VirtioNetState state, SavedQueue queue) {
     if (isModern(state)) {
       return queue.used();
@@ -144,7 +148,7 @@ final class RingsInMemory implements RamSink {
     }
   }
 
-  /** Where in the block a guest address lies; -1: nowhere. */
+  /** Returns the offset of a guest address in the block, or -1 if it is not in it. */
   private long offset(long address) {
     long before = 0;
     for (PlanPreviewMemory.Region region : layout.regions()) {
@@ -161,7 +165,7 @@ final class RingsInMemory implements RamSink {
 
   @Override
   public void begin(SectionHeader header) {
-    // Each part has pages, or a list of blocks that is known already.
+    // Each section has pages, or a list of blocks that is known already.
   }
 
   @Override

@@ -33,7 +33,7 @@ final class RoundTripCommand implements Callable<Integer> {
   @SuppressWarnings("NullAway.Init") // picocli sets the fields
   RoundTripCommand() {}
 
-  /** How a section was written back; of two that are the same nothing is to be said. */
+  /** How a section was written back. The difference is empty if the bytes are the same. */
   private record Section(String device, int length, Optional<String> difference) {}
 
   @Override
@@ -81,7 +81,7 @@ final class RoundTripCommand implements Callable<Integer> {
         .formatted(device.header().idstr(), at, read.length, around(read, at), around(written, at));
   }
 
-  /** The bytes from there on, or that it is the end. */
+  /** Returns the first bytes from there on, or a word for the end. */
   private static String around(byte[] bytes, int at) {
     if (at >= bytes.length) {
       return "its end";

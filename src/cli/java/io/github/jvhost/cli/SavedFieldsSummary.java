@@ -15,13 +15,13 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A saved device. For people: a line for each field, a line for each ring. What an unused device
- * has too is left out, and so is what stands in the transport's registers where the device has the
- * same. For programs: all fields; groups are objects, rings an array in the order of their indexes,
- * addresses and bits are strings in hexadecimal.
+ * A saved device as output. The text has a line for each field and a line for each ring. It leaves
+ * out fields with the values of an unused device, and transport registers with the same values as
+ * the device. The JSON has all fields: groups are objects, rings an array in the order of their
+ * indexes, addresses and bits strings in hexadecimal.
  */
 final class SavedFieldsSummary {
-  /** Said even where they are nothing: that they are none is worth a line. */
+  /** Fields that are shown even if they are empty. */
   private static final Set<String> ALWAYS = Set.of("status", "features", "msix vectors");
 
   private static final String REGISTERS = "registers' ";
@@ -29,7 +29,7 @@ final class SavedFieldsSummary {
 
   private SavedFieldsSummary() {}
 
-  /** Adds a state's fields to the device that has it. */
+  /** Adds the fields of a state to the output of its device. */
   static void add(Shown device, VirtioNetState state) {
     Map<String, List<SavedField>> groups = new LinkedHashMap<>();
     for (SavedField field : SavedField.of(state)) {
@@ -86,7 +86,7 @@ final class SavedFieldsSummary {
     return field.path().equals("msix vectors") && field.value().isNothing() ? "none (INTx)" : text;
   }
 
-  /** A value for programs; null where there is none. */
+  /** Returns a value as JSON, or null if there is none. */
   static @Nullable Object json(SavedField.@Nullable Value value) {
     return switch (value) {
       case null -> null;
@@ -100,7 +100,7 @@ final class SavedFieldsSummary {
     };
   }
 
-  /** "guest offloads" as "guestOffloads". */
+  /** Turns "guest offloads" into "guestOffloads". */
   private static String key(String words) {
     return WORD_START
         .matcher(words.replace("'", ""))

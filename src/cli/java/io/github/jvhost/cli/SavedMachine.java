@@ -21,16 +21,17 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * What a stream says of a machine: which one it is, how much memory, its virtio-net devices, and
- * how much there is of others.
+ * A machine in a stream: its type, its memory, its virtio-net devices, and the number and size of
+ * other sections.
  *
- * @param name of the stream, for messages
- * @param machine its type; "" where the stream has no configuration
- * @param blocks of guest memory
- * @param devices final sections, in the order in which devices were made
- * @param early sections that were sent while the guest ran
- * @param others sections of other devices
- * @param otherBytes in them
+ * @param name the stream's name, for messages
+ * @param machine its type; "" if the stream has no configuration section
+ * @param blocks the blocks of guest memory
+ * @param devices the final sections of virtio-net devices, in the order in which the devices were
+ *     made
+ * @param early their sections that were sent while the guest ran
+ * @param others how many sections of other devices there are
+ * @param otherBytes the bytes of these sections
  */
 record SavedMachine(
     String name,
@@ -44,12 +45,15 @@ record SavedMachine(
   /**
    * A virtio-net section.
    *
-   * @param header of it
-   * @param state that was read
-   * @param body as it stood in the stream
+   * @param header its header
+   * @param state the state that was read
+   * @param body its bytes in the stream
    */
   record Device(SectionHeader header, VirtioNetState state, Bytes body) {
-    /** Where the device sits in its machine; "" for an early section that goes by order. */
+    /**
+     * Returns the device's path in its machine; "" for an early section that is identified by
+     * order.
+     */
     String path() {
       return section().path();
     }
@@ -62,7 +66,7 @@ record SavedMachine(
   /**
    * Reads a stream to its end.
    *
-   * @throws VhostException (GIVE_UP) it is none, or not a whole one
+   * @throws VhostException (GIVE_UP) when it is no stream, or not a whole one
    */
   static SavedMachine read(String name, InputStream standardInput) {
     return InputFile.use(name, standardInput, stream -> read(name, new Reading(), stream));
@@ -141,12 +145,14 @@ record SavedMachine(
     }
   }
 
-  /** The block that is the guest's RAM: the largest; the others are firmware and video memory. */
+  /**
+   * Returns the guest's RAM, which is the largest block. The others are firmware and video memory.
+   */
   Optional<RamBlock> ram() {
     return blocks.stream().max(Comparator.comparingLong(RamBlock::length));
   }
 
-  /** The state of a device as it was sent early, if it was. */
+  /** Returns the early state of a device, if the stream has one. */
   Optional<Device> earlyOf(Device device) {
     List<String> paths = devices.stream().map(Device::path).toList();
     return early.stream()
@@ -157,15 +163,15 @@ record SavedMachine(
         .findFirst();
   }
 
-  /** The device at a path, if it is there. */
+  /** Returns the device at a path, if there is one. */
   Optional<Device> device(String path) {
     return devices.stream().filter(device -> device.path().equals(path)).findFirst();
   }
 
   /**
-   * The device at a path.
+   * Returns the device at a path.
    *
-   * @throws VhostException (GIVE_UP) there is none; the message says which there are
+   * @throws VhostException (GIVE_UP) when there is none; the message lists the devices
    */
   Device requireDevice(String path) {
     return device(path)
@@ -181,7 +187,10 @@ record SavedMachine(
                 Recovery.GIVE_UP));
   }
 
-  /** On one line: "pc-q35-7.2, 128 MiB of RAM (pc.ram), 28 other sections of 34567 bytes". */
+  /**
+   * Returns a description on one line: "pc-q35-7.2, 128 MiB of RAM (pc.ram), 28 other sections of
+   * 34567 bytes".
+   */
   String describe() {
     return "%s: %s, %s, %d other section%s of %d bytes"
         .formatted(

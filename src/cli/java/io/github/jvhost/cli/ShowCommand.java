@@ -20,9 +20,9 @@ import picocli.CommandLine.Parameters;
     description =
         """
         Shows the virtio-net devices of a migration stream: features by name, rings, MAC address, \
-        queue pairs, RSS, filters. What an unused device has too is left out, except in JSON. \
-        Warns of split rings that cannot go on where the device says, by the indexes in guest \
-        memory; not of what comes from standard input.\
+        queue pairs, RSS, filters. Fields with the values of an unused device are left out, except in JSON. \
+        Warns of split rings that cannot continue at the device's position, by the indexes in guest \
+        memory. It cannot check this for standard input.\
         """,
     footer = {"", "  jvhost vmstate show stream.gz --device=0000:00:03.0"},
     exitCodeListHeading = "%nExit codes:%n",

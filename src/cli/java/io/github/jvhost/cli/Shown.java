@@ -9,16 +9,17 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a command shows, described once and printed as text or as JSON.
+ * The output of a command, described once and printed as text or as JSON.
  *
- * <p>It is a sequence of parts. As text, the texts of the parts stand one behind the other, so a
- * line ends where a format has {@code %n}. As JSON, it is an object whose members are the parts
- * that have a name. A method's name says who sees the part: {@link #text} people, {@link #json}
- * programs, {@link #both} both. A value is a string, a number, a boolean, null, another description
- * (an object), or a list of values.
+ * <p>It is a sequence of parts. The text output joins the texts of the parts, so a line ends where
+ * a format has {@code %n}. The JSON output is an object whose members are the parts with a name.
+ * {@link #text} adds a part to the text, {@link #json} to the JSON, {@link #both} to both. A value
+ * is a string, a number, a boolean, null, another description (an object), or a list of values.
  */
 final class Shown {
-  /** One part. Text has no name; a member has no text of its own, but what is in it may have. */
+  /**
+   * One part. A text has no name. A member has no text of its own, but its value may contain texts.
+   */
   record Part(@Nullable String name, @Nullable Object value, boolean inText) {}
 
   private final List<Part> parts = new ArrayList<>();
@@ -50,7 +51,9 @@ final class Shown {
     return json(name, value).text(format, value);
   }
 
-  /** Adds a member and its text; without a value it is null, and the other text is shown. */
+  /**
+   * Adds a member and its text. Without a value the member is null, and {@code none} is the text.
+   */
   Shown both(String name, OptionalLong value, String format, String none) {
     return value.isPresent() ? both(name, value.getAsLong(), format) : both(name, null, none);
   }
@@ -67,12 +70,12 @@ final class Shown {
     return this;
   }
 
-  /** Each is described only when it is printed: a capture can have a million messages. */
+  /** Describes each item only when it is printed, because a capture can have a million messages. */
   private static <T> Iterable<Shown> objects(List<T> items, Function<T, Shown> each) {
     return () -> items.stream().map(each).iterator();
   }
 
-  /** Prints it for people. */
+  /** Prints the texts. */
   void printText(PrintWriter out) {
     for (Part part : parts) {
       if (part.inText()) {

@@ -7,8 +7,9 @@ import java.io.OutputStream;
 import java.util.Optional;
 
 /**
- * Standard output that remembers why it could not be written, which a {@link java.io.PrintWriter}
- * swallows. A reader that has seen enough, {@code | head -1}, is no failure. Used by one thread.
+ * Standard output that keeps the reason of a failed write, which a {@link java.io.PrintWriter}
+ * drops. It is no failure if the reader closes the pipe early ({@code | head -1}). Used by one
+ * thread.
  */
 final class StandardOutput extends OutputStream {
   private static final String SEEN_ENOUGH = "Broken pipe";
@@ -24,7 +25,7 @@ final class StandardOutput extends OutputStream {
     this.out = out;
   }
 
-  /** Why something could not be written; empty when all was, or nobody reads any more. */
+  /** Returns why a write failed; empty if none did, or if the reader has closed the pipe. */
   Optional<String> failure() {
     return failure;
   }

@@ -4,8 +4,8 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.vmstate.UnknownSectionException;
 
 /**
- * Errors of reading a stream, for somebody who has a stream and no program: what to do about the
- * stream, not what a program could tell the reader.
+ * Error messages for the user of a command that reads a stream. They say what to do about the
+ * stream, and not how to call the library's reader.
  */
 final class StreamWords {
   private StreamWords() {}

@@ -13,9 +13,11 @@ import java.nio.file.Path;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
-/** Whether a {@code dpdk-testpmd} has PRESETUP: stock ones have not, NVIDIA's fork has. */
+/**
+ * Finds out whether a {@code dpdk-testpmd} has PRESETUP: a stock one does not, NVIDIA's fork does.
+ */
 final class TestpmdPresetup {
-  /** In which the demo speaks PRESETUP. */
+  /** The demo's dialect for PRESETUP. */
   static final Dialect DIALECT = Dialect.RFC_2023;
 
   private static final Duration START = Duration.ofSeconds(30);
@@ -24,9 +26,9 @@ final class TestpmdPresetup {
   private TestpmdPresetup() {}
 
   /**
-   * Starts one, asks it, and ends it.
+   * Starts a testpmd, probes it, and ends it.
    *
-   * @param program the file; null: dpdk-testpmd, looked for along PATH
+   * @param program the file; null for dpdk-testpmd from PATH
    * @throws VhostException when it cannot be started, or does not answer
    */
   static boolean isIn(@Nullable Path program) {
@@ -44,7 +46,7 @@ final class TestpmdPresetup {
     }
   }
 
-  /** {@return whether the back end that listens at a socket could be set up explicitly} */
+  /** {@return whether the back end that listens at a socket supports explicit presetup} */
   static boolean isAt(Path socket) {
     return BackEndProbe.probe(socket, DIALECT, 0, ANSWER).presetup().stream()
         .anyMatch(v -> v.way() instanceof PresetupVerdict.Explicit && v.possible());
@@ -59,7 +61,7 @@ final class TestpmdPresetup {
     }
   }
 
-  /** testpmd has removed its socket by now. */
+  /** Removes the directory. testpmd has removed its socket already. */
   private static void remove(Path directory) {
     try {
       Files.deleteIfExists(directory);

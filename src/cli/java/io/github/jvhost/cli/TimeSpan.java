@@ -10,19 +10,19 @@ import picocli.CommandLine.TypeConversionException;
 /**
  * A time as people write it: "200ms", "10s", "5m", "1h".
  *
- * @param duration how long: more than nothing, at most a year
+ * @param duration more than 0, at most a year
  */
 record TimeSpan(Duration duration) {
-  /** As good as no end. */
+  /** The longest time span, which in practice means no end. */
   static final Duration LONGEST = Duration.ofDays(365);
 
-  // Nine digits of hours: nothing overflows before the range is checked.
+  // At most nine digits, so that hours do not overflow before the range is checked.
   private static final Pattern FORM = Pattern.compile("([0-9]{1,9})(ms|s|m|h)");
 
   /**
-   * Reads one.
+   * Parses a time span.
    *
-   * @throws IllegalArgumentException with a sentence for whoever wrote it
+   * @throws IllegalArgumentException with a sentence for the user when the text is no time span
    */
   static TimeSpan parse(String text) {
     Matcher form = FORM.matcher(text.toLowerCase(Locale.ROOT));
@@ -43,7 +43,7 @@ record TimeSpan(Duration duration) {
     };
   }
 
-  /** For picocli. */
+  /** Converts an option's text for picocli. */
   static final class Converter implements ITypeConverter<TimeSpan> {
     @Override
     public TimeSpan convert(String text) {

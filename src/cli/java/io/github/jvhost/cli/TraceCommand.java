@@ -39,7 +39,7 @@ import picocli.CommandLine.Spec;
       """,
       "",
       "negotiate  features and limits are asked for",
-      "configure  features, memory, rings are told",
+      "configure  features, memory, rings are sent",
       "start      from the first kick descriptor or DRIVER_OK until every",
       "           ring that was set up runs",
       "run        the guest uses it",
@@ -54,9 +54,9 @@ import picocli.CommandLine.Spec;
     footer = {
       "",
       """
-      A reply's time counts from the moment when its request was passed on, or when the reply \
-      before it had come, whichever was later. Work of a message that is not answered is in the \
-      next reply that is.\
+      A reply's time counts from the moment when its request was passed on, or when the previous \
+      reply had come, whichever was later. The next reply includes the work of messages that \
+      have no answer.\
       """,
       "",
       "  jvhost trace session.jsonl --what-if",
@@ -128,9 +128,9 @@ final class TraceCommand implements Callable<Integer> {
       names = "--what-if",
       description =
           """
-          Say what setting the device up would have cost with pipelining, and with presetup \
-          before the stop window: an estimate, out of the reply times of the messages that \
-          would remain. Implies --summary.\
+          Show what setting the device up would have cost with pipelining, and with presetup \
+          before the stop window: an estimate from the reply times of the messages that would \
+          remain. Implies --summary.\
           """)
   private boolean whatIf;
 
@@ -199,7 +199,7 @@ final class TraceCommand implements Callable<Integer> {
         to == null ? Long.MAX_VALUE : to.duration().toNanos());
   }
 
-  /** A name as in a capture, or a number. */
+  /** Returns the request's name in a capture, or its number. */
   private String request(String word) {
     if (NUMBER.matcher(word).matches()) {
       return word;

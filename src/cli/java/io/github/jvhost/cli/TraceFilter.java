@@ -14,13 +14,13 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which messages `trace` shows.
+ * The filter for the messages that `trace` shows.
  *
- * @param names of requests, or their numbers; empty: all
- * @param direction one of {@link #DIRECTIONS}; null: all
- * @param phase null: all
- * @param least nanoseconds since the capture began
- * @param most likewise
+ * @param names the names or numbers of requests; empty for all
+ * @param direction one of {@link #DIRECTIONS}; null for all
+ * @param phase the phase; null for all
+ * @param least the first moment, in nanoseconds since the capture began
+ * @param most the last moment, in nanoseconds since the capture began
  */
 record TraceFilter(
     List<String> names,
@@ -28,14 +28,17 @@ record TraceFilter(
     @Nullable SessionPhase phase,
     long least,
     long most) {
-  /** The channel's two ways are one here: there are few messages on it. */
+  /**
+   * The words for directions. The channel has one word for both directions, because it has few
+   * messages.
+   */
   static final List<String> DIRECTIONS = List.of("to-back-end", "to-front-end", "channel");
 
   TraceFilter {
     names = List.copyOf(names);
   }
 
-  /** What is wanted of these sessions, in the capture's order. */
+  /** Returns the entries of these sessions that pass the filter, in the capture's order. */
   List<CaptureEntry> shown(Capture capture, List<TracedSession> sessions) {
     Map<Integer, Iterator<SessionPhase>> phases = new HashMap<>();
     sessions.forEach(each -> phases.put(each.session(), each.phases().iterator()));

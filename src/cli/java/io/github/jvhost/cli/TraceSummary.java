@@ -14,7 +14,7 @@ import io.github.jvhost.testkit.trace.WhatIf;
 import java.util.List;
 import java.util.Locale;
 
-/** A capture: its messages, and what each session cost. */
+/** A capture as output: its messages, and the cost of each session. */
 final class TraceSummary {
   /** How many of the slowest replies are shown. */
   private static final int SLOWEST = 5;
@@ -131,7 +131,7 @@ final class TraceSummary {
         .text("%20s", time(cost.nanos()));
   }
 
-  /** With a unit that leaves few digits. */
+  /** Formats a time with a unit that needs few digits. */
   private static String time(long nanos) {
     if (nanos < 1_000_000) {
       return String.format(Locale.ROOT, "%.1f us", nanos / 1e3);

@@ -10,9 +10,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * What the build runs to make the ahead-of-time cache: the JVM watches which classes are loaded and
- * how methods behave while this walks a whole migration and reads a stream. What the commands print
- * is dropped, but for progress and what went wrong.
+ * The build runs this class to make the ahead-of-time cache: the JVM records which classes are
+ * loaded and how methods behave during a whole migration and the reading of a stream. Drops the
+ * output of the commands, except progress and errors.
  */
 final class Training {
   private static final int QUEUE_PAIRS = 2;
@@ -23,13 +23,13 @@ final class Training {
   /**
    * Runs the commands.
    *
-   * @throws IOException the stream that they read could not be written
+   * @throws IOException when the stream for them could not be written
    */
   public static void main(String[] args) throws IOException {
     System.exit(run());
   }
 
-  /** Runs them, until one fails; returns its exit code, 0 when none does. */
+  /** Runs the commands until one fails. Returns its exit code, or 0 if none fails. */
   static int run() throws IOException {
     Path stream = Files.createTempFile("jvhost", ".stream");
     try {

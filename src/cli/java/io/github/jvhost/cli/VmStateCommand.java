@@ -11,7 +11,7 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description =
         """
-        What a migration stream of QEMU's says of its virtio-net devices. Files may be packed with \
+        Reads the virtio-net devices in a migration stream of QEMU. Files may be packed with \
         gzip; - is standard input.\
         """,
     subcommands = {ShowCommand.class, DiffCommand.class, RoundTripCommand.class},

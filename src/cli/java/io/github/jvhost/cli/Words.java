@@ -12,9 +12,9 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 
-/** Words on the command line that mean the same in every command. */
+/** Words on the command line that have the same meaning in every command. */
 final class Words {
-  /** Those that have a name. */
+  /** The dialects that have a name. */
   static final List<Dialect> DIALECTS =
       List.of(Dialect.UPSTREAM, Dialect.RFC_2023, Dialect.NVIDIA_QEMU_8_2);
 
@@ -22,20 +22,20 @@ final class Words {
 
   private Words() {}
 
-  /** An enum's constant as people write it: "libvhost-user". */
+  /** Returns an enum's constant as a word: "libvhost-user". */
   static String label(Enum<?> value) {
     return value.name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
-  /** A dialect as people write it: "rfc-2023", "19:45". */
+  /** Returns a dialect as a word: "rfc-2023", "19:45". */
   static String label(Dialect dialect) {
     return dialect.name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
   /**
-   * Refuses the empty word, which would stand for the directory that we are in.
+   * Rejects the empty word, which would mean the current directory.
    *
-   * @throws ParameterException it is empty
+   * @throws ParameterException when it is empty
    */
   static void requireNamed(CommandSpec spec, String what, Path path) {
     if (path.toString().isEmpty()) {
@@ -44,7 +44,7 @@ final class Words {
   }
 
   /**
-   * What a word stands for.
+   * Returns the candidate with this label.
    *
    * @throws ParameterException when it is none of the candidates' labels
    */
@@ -62,7 +62,7 @@ final class Words {
   }
 
   /**
-   * The dialect behind --dialect: one that is known, or BIT:ID.
+   * Returns the dialect for --dialect: a known one, or BIT:ID.
    *
    * @throws ParameterException when it is neither
    */
@@ -88,7 +88,7 @@ final class Words {
   }
 
   /**
-   * Standard input can be read once.
+   * Checks that standard input is read only once.
    *
    * @throws ParameterException when both files are "-"
    */
@@ -98,7 +98,7 @@ final class Words {
     }
   }
 
-  /** The price list behind --hardware-model. */
+  /** Returns the price list for --hardware-model. */
   static HardwareModel hardware(String word) {
     return switch (word) {
       case "rfc" -> HardwareModel.rfc();

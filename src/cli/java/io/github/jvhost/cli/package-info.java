@@ -1,6 +1,6 @@
 /**
- * The command {@code jvhost}: words on a terminal in, words or JSON out. What it does lives in the
- * other packages.
+ * The command {@code jvhost}: it parses the command line and prints text or JSON. The other
+ * packages do the work.
  *
  * <pre>
  *   Jvhost            the command line, errors as one line, exit codes
@@ -10,13 +10,13 @@
  *       ReportFile    for a browser: the JSON through report.ReportPage
  *     ReportCommand   a file with such JSON -> the page
  *     MockBackEndCommand    options of "mock-back-end" -> MockBackEnd, until a signal ends it
- *       FaultWords          what it shall do wrong
+ *       FaultWords          the faults that it makes
  *       MockTrace           every message as it comes
- *       MockSummary         what it saw
+ *       MockSummary         a summary
  *     ProbeCommand          -> BackEndProbe, once
  *       ProbeSummary
  *     ProxyCommand          -> Relay, until a signal ends it; CaptureQueue -> lines, CaptureWriter
- *       ProxySummary        what it saw
+ *       ProxySummary        a summary
  *     TraceCommand          CaptureReader -> TracedSession, WhatIf
  *       TraceSummary
  *     PlanCommand           QEMU's stream -> SavedMachine -> PlanPreview
@@ -25,10 +25,10 @@
  *     BenchCommand          the benchmarks
  *       BenchSummary
  *     CompletionCommand     a script for shells, with Candidates for options
- *     Output          the option --json; prints what a command shows, which is described once:
+ *     Output          the option --json; prints a command's output, which is described once:
  *       Shown         names, values and texts; prints the texts
  *       JsonText      prints the names and values
- *     InputFile, OutputFile, StandardOutput   what is read and written, and why it could not be
+ *     InputFile, OutputFile, StandardOutput   files, standard output, and their errors
  * </pre>
  */
 @NullMarked

@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * Messages on a time line, a lane for each back end. All x are shares of the width and all y are
- * pixels, so that a narrow page has narrow lanes and letters of the usual size.
+ * Draws messages on a time line, with a lane for each back end. All x are shares of the width and
+ * all y are pixels, so that a narrow page has narrow lanes and text of the usual size.
  *
  * <pre>
  *   |=part=|===part===|=====part=====|     what the time is spent on
@@ -20,7 +20,10 @@ import java.util.Locale;
  * </pre>
  */
 final class Chart {
-  /** Piles in a lane: messages within one of these shares of the time stand on each other. */
+  /**
+   * The number of piles in a lane. Messages within the same share of the time are drawn on top of
+   * each other.
+   */
   private static final int PILES = 100;
 
   private static final int PILE_HEIGHT = 84;
@@ -44,11 +47,11 @@ final class Chart {
   private long markAt;
 
   /**
-   * A chart of a span.
+   * Creates a chart of a time span.
    *
    * @param from its begin, nanoseconds
    * @param to its end; later
-   * @param zero what the axis counts from
+   * @param zero the moment from which the axis counts
    */
   Chart(Html html, List<Run.Lane> lanes, long from, long to, long zero) {
     this.html = html;
@@ -58,19 +61,21 @@ final class Chart {
     this.zero = zero;
   }
 
-  /** Shows on top what the time is spent on. */
+  /** Sets the parts of the time that are shown at the top. */
   void parts(List<DownTime.Part> newParts) {
     parts = newParts;
   }
 
-  /** Marks one moment with a word. */
+  /** Marks a moment with a word. */
   void mark(long at, String word) {
     markAt = at;
     mark = word;
   }
 
   private record Placed(Run.Lane lane, List<Block> blocks, int tallest) {
-    /** Blocks get flat before a lane gets high. */
+    /**
+     * Returns a smaller height of blocks for a tall pile, so that a lane does not become too high.
+     */
     double blockHeight() {
       return Math.clamp((double) PILE_HEIGHT / Math.max(1, tallest), 1.5, BLOCK);
     }
@@ -83,10 +88,10 @@ final class Chart {
   private record Block(Run.Message message, int pile, int level) {}
 
   /**
-   * Writes it.
+   * Writes the chart.
    *
    * @param title what it shows
-   * @param unit what the numbers under it are
+   * @param unit the unit of the axis
    */
   void write(String title, String unit) {
     List<Placed> placed = lanes.stream().map(this::place).toList();
@@ -250,7 +255,10 @@ final class Chart {
     text("100%", bottom + 30, "end", "quiet", unit);
   }
 
-  /** 1, 2 or 5 times a power of ten: the least that gives no more than five of them. */
+  /**
+   * Returns the distance of ticks: the smallest 1, 2 or 5 times a power of ten that gives at most
+   * five.
+   */
   private static BigDecimal step(double span) {
     int power = (int) Math.floor(Math.log10(span)) - 1;
     while (true) {

@@ -5,15 +5,15 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * From the moment at which the guest is to pause to its going on, in the parts that moments cut it
- * into.
+ * The time from the request to pause the guest until it runs again, divided into parts by the
+ * moments in between.
  *
  * @param pausingNanos when the VM was asked to pause its guest
- * @param resumedNanos when it went on
+ * @param resumedNanos when the guest ran again
  * @param parts one after the other, without gaps
  */
 record DownTime(long pausingNanos, long resumedNanos, List<Part> parts) {
-  /** What ends with a moment, by that moment's name. */
+  /** The moments that end the parts, by name. */
   private static final List<String> ENDS =
       List.of("paused", "stopped", "final", "restored", "started", "resumed");
 
@@ -40,7 +40,7 @@ record DownTime(long pausingNanos, long resumedNanos, List<Part> parts) {
     }
   }
 
-  /** A run's; null where the guest did not arrive. */
+  /** Returns the downtime of a run, or null if the guest did not arrive. */
   static @Nullable DownTime of(Run run) {
     Long pausing = run.timeLine().at("pausing");
     Long resumed = run.timeLine().at("resumed");
@@ -59,7 +59,7 @@ record DownTime(long pausingNanos, long resumedNanos, List<Part> parts) {
     return new DownTime(pausing, resumed, parts);
   }
 
-  /** The words and colours of all parts, for a legend. */
+  /** Returns the words and colours of all parts, for a legend. */
   static List<Part> legend() {
     List<Part> parts = new ArrayList<>();
     for (int i = 0; i < ENDS.size(); i++) {

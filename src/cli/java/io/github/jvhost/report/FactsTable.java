@@ -5,11 +5,14 @@ import java.util.Locale;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/** What can be said of a run in a number or a word, a column for each run. */
+/** A table of facts that are a number or a word, with a column for each run. */
 final class FactsTable {
   private FactsTable() {}
 
-  /** What is in a cell, and where in the run's JSON that is; "" for what is calculated. */
+  /**
+   * A row: how to write a cell, and the place of its value in the run's JSON; "" if the value is
+   * calculated.
+   */
   private record Row(String label, String json, Cell cell) {
     static Row count(String label, String json, Function<Run, @Nullable Long> count) {
       return new Row(label, json, (html, run, path) -> Figures.count(html, count.apply(run), path));
@@ -58,7 +61,7 @@ final class FactsTable {
             "stopWindow.sourceWaits",
             r -> r.window().sourceWaits()),
         Row.millis(
-            "early set-up, while the guest ran",
+            "presetup, while the guest ran",
             "phases.destination.presetup",
             r -> r.phases().get("destination.presetup")),
         Row.count("pages of guest memory", "ram.totalPages", r -> r.ram().totalPages()),
@@ -96,7 +99,7 @@ final class FactsTable {
     html.close().close().close().close();
   }
 
-  /** Of the destination's stop window, as the demo's table has it. */
+  /** Returns the ratio of the destination's stop windows, as in the demo's table. */
   private static String ratio(List<Run> runs, Run run) {
     for (Run off : runs) {
       boolean comparable =

@@ -5,34 +5,34 @@ import java.util.Deque;
 import java.util.Locale;
 
 /**
- * Writes HTML and the SVG in it, element by element. Text and attribute values are escaped here and
- * nowhere else; names of elements and attributes are ours. Not thread-safe.
+ * Writes HTML and the SVG in it, element by element. Only this class escapes text and attribute
+ * values. The names of elements and attributes are constants of this package. Not thread-safe.
  */
 final class Html {
   private final StringBuilder out = new StringBuilder();
   private final Deque<String> open = new ArrayDeque<>();
 
-  /** Begins an element; attributes as name, value, name, value. */
+  /** Opens an element, with attributes as name, value, name, value. */
   Html open(String element, Object... attributes) {
     tag(element, attributes);
     open.push(element);
     return this;
   }
 
-  /** Ends the newest element that is open. */
+  /** Closes the newest open element. */
   Html close() {
     out.append("</").append(open.pop()).append(">\n");
     return this;
   }
 
-  /** An element with nothing in it; closed in itself, as SVG wants it and HTML allows. */
+  /** Writes an empty element that closes itself, which SVG needs and HTML allows. */
   Html lone(String element, Object... attributes) {
     tag(element, attributes);
     out.insert(out.length() - 1, '/').append('\n');
     return this;
   }
 
-  /** An element with text in it. */
+  /** Writes an element with text in it. */
   Html element(String element, Object text, Object... attributes) {
     tag(element, attributes);
     text(text);
@@ -40,13 +40,13 @@ final class Html {
     return this;
   }
 
-  /** Text. */
+  /** Writes text. */
   Html text(Object text) {
     escape(String.valueOf(text));
     return this;
   }
 
-  /** What is HTML, or a style, already: ours, never from a file. */
+  /** Writes HTML or a style without escaping. It must never come from a file. */
   Html raw(String ours) {
     out.append(ours);
     return this;
@@ -80,8 +80,8 @@ final class Html {
   }
 
   /**
-   * HTML has no place for control characters and lone surrogates. Marks that turn the direction of
-   * what is written around them would make one text look like another.
+   * Returns true if a character may appear in the page. HTML does not allow control characters and
+   * lone surrogates. Marks that change the direction of text could make one text look like another.
    */
   private static boolean isFit(int c) {
     boolean control = Character.isISOControl(c) && c != '\n' && c != '\t';

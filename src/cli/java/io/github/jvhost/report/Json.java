@@ -13,8 +13,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A value in a JSON text that knows where it stands, so that what is missing or odd is said with
- * its place: "runs[1].stopWindow.messages is missing". Immutable.
+ * A value in a JSON text, with its place for error messages: "runs[1].stopWindow.messages is
+ * missing". Immutable.
  */
 final class Json {
   private final String place;
@@ -26,9 +26,9 @@ final class Json {
   }
 
   /**
-   * Reads one value and nothing behind it.
+   * Reads one value. Nothing may follow it.
    *
-   * @throws IOException it cannot be read, or is no JSON
+   * @throws IOException when it cannot be read or is no JSON
    */
   static Json read(Reader text) throws IOException {
     try {
@@ -38,7 +38,7 @@ final class Json {
     }
   }
 
-  /** A member of an object; it must be there, and may be null. */
+  /** Returns a member of an object. It must exist, and may be null. */
   Json at(String name) {
     String there = place.isEmpty() ? name : place + "." + name;
     if (!(value instanceof Map<?, ?> members)) {
@@ -50,7 +50,7 @@ final class Json {
     return new Json(there, members.get(name));
   }
 
-  /** Whether an object has this member. */
+  /** Returns true if an object has this member. */
   boolean has(String name) {
     return value instanceof Map<?, ?> members && members.containsKey(name);
   }
@@ -59,7 +59,7 @@ final class Json {
     return value == null;
   }
 
-  /** An object's members, in order. */
+  /** Returns an object's members, in order. */
   Map<String, Json> members() {
     if (!(value instanceof Map<?, ?> members)) {
       throw wrong("an object");
@@ -69,7 +69,7 @@ final class Json {
     return all;
   }
 
-  /** An array's elements. */
+  /** Returns an array's elements. */
   List<Json> elements() {
     if (!(value instanceof List<?> elements)) {
       throw wrong("an array");
@@ -99,7 +99,7 @@ final class Json {
     throw wrong("true or false");
   }
 
-  /** A whole number. */
+  /** Returns a whole number. */
   long number() {
     if (value instanceof Long number) {
       return number;
@@ -107,7 +107,7 @@ final class Json {
     throw wrong("a whole number");
   }
 
-  /** A number of things. */
+  /** Returns a whole number of 0 or more. */
   long count() {
     long number = number();
     if (number < 0) {
@@ -120,7 +120,7 @@ final class Json {
     return isNull() ? null : count();
   }
 
-  /** A share, 0 to 1. */
+  /** Returns a number from 0 to 1. */
   double share() {
     double share =
         value instanceof Double d ? d : value instanceof Long l ? (double) (long) l : Double.NaN;

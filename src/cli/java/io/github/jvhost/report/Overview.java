@@ -4,7 +4,7 @@ import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
-/** All runs next to each other: bars on one scale. */
+/** All runs side by side, as bars on one scale. */
 final class Overview {
   private static final int BAR = 16;
 
@@ -48,7 +48,7 @@ final class Overview {
     html.close().close();
   }
 
-  /** A colour and, until the element is closed, what it stands for. */
+  /** Writes a colour and opens an element for its meaning, which the caller closes. */
   static void swatch(Html html, String style) {
     html.open("li").open("svg", "class", "swatch", "aria-hidden", "true");
     html.lone("rect", "class", style, "width", "100%", "height", "100%").close();

@@ -9,22 +9,24 @@ import java.io.Reader;
 import java.util.List;
 import java.util.Locale;
 
-/** The page. Stateless. */
+/** Makes the page of a report. Stateless. */
 public final class ReportPage {
-  /** Nothing from anywhere else, and no script: what a file smuggled in would not run. */
+  /**
+   * The page loads nothing and runs no script, so that a script from a file would not run either.
+   */
   private static final String POLICY =
       "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
   private ReportPage() {}
 
   /**
-   * Makes the page of what {@code jvhost demo --json} printed.
+   * Makes the page from the output of {@code jvhost demo --json}.
    *
-   * @param name what the text is called, for messages
-   * @param json the text; stays the caller's
-   * @return an HTML document that stands alone
-   * @throws VhostException (GIVE_UP) it is something else; the message is one line, begins with the
-   *     name, and says what is wrong where
+   * @param name the text's name, for messages
+   * @param json the text; it stays the caller's
+   * @return an HTML document that needs no other file
+   * @throws VhostException (GIVE_UP) when the text is something else; the message is one line,
+   *     begins with the name, and says what is wrong at which place
    */
   public static String of(String name, Reader json) {
     try {
@@ -122,14 +124,14 @@ public final class ReportPage {
     html.close();
   }
 
-  /** What is known by this name; "" for what is not. */
+  /** Returns the description of a way of presetup; "" if its name is unknown. */
   private static String way(String presetup) {
     return switch (presetup) {
-      case "off" -> "nothing early; QEMU's order, QEMU's waits, device after device";
-      case "off-pipelined" -> "nothing early, but pipelined and side by side";
-      case "explicit" -> "set up early with VHOST_USER_PRESETUP";
-      case "implicit" -> "set up early, at a back end that knows nothing of it";
-      case "implicit-dpdk" -> "set up early, with what is known of DPDK";
+      case "off" -> "no presetup; QEMU's order, QEMU's waits, device after device";
+      case "off-pipelined" -> "no presetup, but pipelined and side by side";
+      case "explicit" -> "presetup with VHOST_USER_PRESETUP";
+      case "implicit" -> "presetup at a back end that does not know that message";
+      case "implicit-dpdk" -> "the same, with what is known of DPDK";
       default -> "";
     };
   }

@@ -7,11 +7,11 @@ import java.util.Comparator;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** What a run has too much of to be seen at once: folded up, and open without a script. */
+/** The long tables of a run. They are folded, and open without a script. */
 final class ReportTables {
   private ReportTables() {}
 
-  /** The steps of the stop window, with their reasons. */
+  /** Writes the steps of the stop window, with their reasons. */
   static void plan(Html html, Run run) {
     if (run.plan().isEmpty()) {
       return;
@@ -22,7 +22,7 @@ final class ReportTables {
             "The plan of the stop window: "
                 + Figures.counted(run.plan().size(), "step")
                 + ", and why each");
-    begin(html, "plan of " + run.presetup(), "device", "what", "back end held", "is told", "why");
+    begin(html, "plan of " + run.presetup(), "device", "what", "back end held", "is sent", "why");
     for (Run.Step step : run.plan()) {
       html.open("tr", "class", "step");
       html.element("td", step.device());
@@ -40,7 +40,7 @@ final class ReportTables {
 
   private record Line(Run.Lane lane, Run.Message message) {}
 
-  /** Every message, in the order of time. */
+  /** Writes every message, in order of time. */
   static void messages(Html html, Run run) {
     List<Line> lines = new ArrayList<>();
     for (Run.Lane lane : run.timeLine().lanes()) {

@@ -5,20 +5,20 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One migration, as the JSON has it. Times in {@code ...Micros} are microseconds, in {@code
- * ...Nanos} nanoseconds from the moment that the migration began.
+ * One migration in the JSON. Times in {@code ...Micros} are microseconds, in {@code ...Nanos}
+ * nanoseconds from the moment that the migration began.
  *
- * @param presetup which way: "explicit"
+ * @param presetup the way of presetup: "explicit"
  * @param setting what was migrated
- * @param ranOn where the guest ran in the end
+ * @param ranOn where the guest runs after the migration
  * @param window the stop window
  * @param ram guest memory
  * @param ping the guest's pings and those to it
  * @param phases microseconds by phase
- * @param plan the stop-window steps
- * @param timeLine what was told when
- * @param fallback why it was not done as asked; null: it was
- * @param problems that the guest saw
+ * @param plan the steps in the stop window
+ * @param timeLine when each message was received
+ * @param fallback why it was not done in the wanted way; null if it was
+ * @param problems the problems that the guest saw
  */
 record Run(
     String presetup,
@@ -44,7 +44,7 @@ record Run(
       String change,
       String fail) {}
 
-  /** The stop window in figures; what back ends spent configuring in it may be modelled. */
+  /** The figures of the stop window. The time for configuring back ends in it may be modelled. */
   record Window(
       long sourceMicros,
       long destinationMicros,
@@ -58,7 +58,7 @@ record Run(
   /** Guest memory. */
   record Ram(long totalPages, long finalRoundPages, double residentShare, boolean intact) {}
 
-  /** Pings; null where nobody pings the guest. */
+  /** Pings. Those to the guest are null if no host pings it. */
   record Ping(
       long sent,
       long answered,
@@ -76,25 +76,25 @@ record Run(
 
   /** Moments by name, in order, and a lane for each back end. */
   record TimeLine(Map<String, Long> moments, List<Lane> lanes) {
-    /** When a moment was; null: it never came. */
+    /** Returns the time of a moment, or null if the run did not reach it. */
     @Nullable Long at(String moment) {
       return moments.get(moment);
     }
   }
 
-  /** What one back end was told. */
+  /** The messages that one back end received. */
   record Lane(String side, String device, List<Message> messages, List<Work> work) {
     String name() {
       return side + " " + device;
     }
 
-    /** How many messages came in a span, both ends included. */
+    /** Returns how many messages came in a span, both ends included. */
     long messagesWithin(long fromNanos, long toNanos) {
       return messages.stream().filter(m -> m.within(fromNanos, toNanos)).count();
     }
   }
 
-  /** A message as the back end got it. */
+  /** A message as the back end received it. */
   record Message(
       long nanos,
       String name,
@@ -107,6 +107,6 @@ record Run(
     }
   }
 
-  /** Time that a back end spent configuring (modelled). */
+  /** Time that a back end spent on configuration (modelled). */
   record Work(long nanos, long micros, String what) {}
 }

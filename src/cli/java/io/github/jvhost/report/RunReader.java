@@ -8,11 +8,14 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * JSON into runs. Members that it does not know are left alone, so that a newer demo's file can be
- * read; members that it needs must be there.
+ * Reads runs from JSON. It ignores unknown members, so that it can read the file of a newer demo.
+ * Members that it needs must exist.
  */
 final class RunReader {
-  /** An hour on a page is a mistake in a file, and adding times beyond it would overflow. */
+  /**
+   * The longest time: an hour. A longer one is an error in the file, and sums of such times could
+   * overflow.
+   */
   private static final long MAX_NANOS = 3_600_000_000_000L;
 
   private RunReader() {}

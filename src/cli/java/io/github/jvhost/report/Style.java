@@ -1,6 +1,6 @@
 package io.github.jvhost.report;
 
-/** How the page looks: in light and in dark, on a telephone and on a wide screen. */
+/** The style sheet of the page, for light and dark schemes, small and wide screens. */
 final class Style {
   private Style() {}
 

@@ -2,7 +2,7 @@ package io.github.jvhost.report;
 
 import java.util.List;
 
-/** A run's messages as two pictures: before the stop window, and in it. */
+/** Draws a run's messages as two pictures: before the stop window, and in it. */
 final class TimeLinePart {
   private TimeLinePart() {}
 
@@ -20,7 +20,7 @@ final class TimeLinePart {
     if (lanes.isEmpty()) {
       html.element(
           "p",
-          "This back end keeps no record of what it was told: there are only moments here.",
+          "This back end keeps no record of its messages: there are only moments here.",
           "class",
           "quiet");
     } else {
@@ -28,7 +28,7 @@ final class TimeLinePart {
     }
   }
 
-  /** When the first message came, or the migration began where that was earlier. */
+  /** Returns when the first message came or the migration began, whichever was earlier. */
   private static long first(Run run) {
     return run.timeLine().lanes().stream()
         .flatMap(lane -> lane.messages().stream())

@@ -1,6 +1,6 @@
 /**
- * What {@code jvhost demo --json} printed, as one page for a browser that needs nothing else: no
- * network, no script, no font of its own.
+ * Makes one page for a browser from the output of {@code jvhost demo --json}. The page needs no
+ * network, no script and no other font.
  *
  * <pre>
  *   JSON text --Json--&gt; tree --RunReader--&gt; Run, Run, ... --ReportPage--&gt; HTML text
@@ -11,9 +11,9 @@
  *                                                              Html         escapes all of it
  * </pre>
  *
- * <p>The page calculates nothing that a reader could not: differences of moments, shares, counts.
- * Names, reasons and payloads come from files and may be anything; they get into the page through
- * {@link io.github.jvhost.report.Html} only, which escapes them.
+ * <p>The page contains only values that a reader could calculate too: differences of moments,
+ * shares, counts. Names, reasons and payloads come from files and may be anything. Only {@link
+ * io.github.jvhost.report.Html} writes them into the page, and it escapes them.
  */
 @NullMarked
 package io.github.jvhost.report;

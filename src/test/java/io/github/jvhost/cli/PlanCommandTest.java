@@ -151,7 +151,7 @@ class PlanCommandTest {
         List.of(planned("plan", file, "--early", earlier), run("vmstate", "diff", earlier, file))) {
       assertThat(run.code()).isZero();
       assertThat(run.out())
-          .contains("told early: the earlier state has 4 queue pairs, the later one has 1")
+          .contains("sent early: the earlier state has 4 queue pairs, the later one has 1")
           .doesNotContain("restoring", "this device");
     }
   }

@@ -283,7 +283,7 @@ class VmStateCommandTest {
         new SmallStream().device(SmallStream.untouched()).at(directory.resolve("not ready"));
 
     assertThat(run("vmstate", "diff", file, file).ok().out())
-        .contains("no back end would be told anything: ")
+        .contains("no back end would be sent anything: ")
         .doesNotContain("awaited");
   }
 
@@ -296,7 +296,7 @@ class VmStateCommandTest {
         .contains("early, from the same state: 19 messages, 18 replies awaited")
         .contains("in the stop window: 8 messages, 7 replies awaited")
         .contains("ring 1 base unknown -> 98")
-        .contains("without early set-up the window would have 17 messages, 15 replies awaited");
+        .contains("without presetup the window would have 17 messages, 15 replies awaited");
     assertThat(run("plan", file, "--back-end=dpdk").ok().out())
         .contains("in the stop window: 4 messages, 1 reply awaited");
     assertThat(run("plan", file, "--memory=6G").ok().out())

@@ -98,7 +98,7 @@ public record WhatIf(Cost recorded, List<Variant> variants) {
             "pipelined",
             0,
             modelled(setUp, floor),
-            "everything late, sent at once" + notAwaited(setUp)));
+            "everything in the window, sent at once" + notAwaited(setUp)));
     List<TracedRequest> once = once(setUp);
     variants.add(
         variant(
