@@ -10,7 +10,7 @@ public class BackEndGoneException extends VhostException {
    * An end of a connection.
    *
    * @param message one line: what was being done when it ended
-   * @param cause what the system said; null: nothing
+   * @param cause the error of the system; null if there was none
    */
   public BackEndGoneException(String message, @Nullable Throwable cause) {
     super(message, Recovery.RECONNECT, cause);

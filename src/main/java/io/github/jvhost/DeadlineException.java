@@ -9,7 +9,7 @@ public class DeadlineException extends VhostException {
   /**
    * A deadline that has passed.
    *
-   * @param message one line: what was being waited for, and how long
+   * @param message one line: what was awaited, and how long
    */
   public DeadlineException(String message) {
     super(message, Recovery.RECONNECT);

@@ -4,13 +4,14 @@ import io.github.jvhost.sys.OwnedDescriptor;
 import java.nio.file.Path;
 
 /**
- * How a device gets to its back end.
+ * How a device reaches its back end.
  *
- * <p>Immutable, and so thread-safe, but for what {@link Listening} and {@link Connected} refer to.
+ * <p>Immutable, and so thread-safe, except for what {@link Listening} and {@link Connected} refer
+ * to.
  */
 public sealed interface BackEndAddress {
   /**
-   * The back end listens; we connect, as often as need be.
+   * The back end listens. The front end connects, as often as needed.
    *
    * @param path of its socket, at most 107 bytes
    */
@@ -22,9 +23,9 @@ public sealed interface BackEndAddress {
   }
 
   /**
-   * We listen; the back end connects, as often as need be.
+   * The front end listens. The back end connects, as often as needed.
    *
-   * @param listener stays its owner's, who closes it when no back end is wanted any more
+   * @param listener its owner keeps it, and closes it when no back end is wanted any more
    */
   record Listening(FrontEndListener listener) implements BackEndAddress {
     @Override
@@ -34,10 +35,10 @@ public sealed interface BackEndAddress {
   }
 
   /**
-   * A connection that somebody else made. It can be used once: when it is lost there is no way
-   * back.
+   * A connection that somebody else made. It can be used once. When it is lost it cannot be made
+   * again.
    *
-   * @param socket of the AF_UNIX family, connected; taken over when it is used
+   * @param socket of the AF_UNIX family, connected; the channel owns it from its use on
    */
   record Connected(OwnedDescriptor socket) implements BackEndAddress {
     @Override

@@ -40,16 +40,17 @@ import org.slf4j.LoggerFactory;
  *            +-- malformed ----------+--&gt; the channel closes, failure() says why
  * </pre>
  *
- * <p>It never waits and never fails its caller: a back end that sends half a request is served once
- * the rest is there, one that does not read its answers loses the channel. That ends only the
- * channel, not the main connection.
+ * <p>It never waits and never throws. Half a request is kept until the rest has come. The channel
+ * is closed if the back end does not read its answers. The main connection stays open then.
  *
  * <p>One platform thread at a time.
  */
 public final class BackEndChannel implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(BackEndChannel.class);
 
-  /** Reads of one turn; a back end that asks without end is not listened to without end. */
+  /**
+   * Reads of one call, so that a back end that sends requests without end cannot hold the thread.
+   */
   private static final int READS_PER_TURN = 128;
 
   private final SocketStream stream;
@@ -69,7 +70,7 @@ public final class BackEndChannel implements AutoCloseable {
   private long features;
   private long served;
 
-  /** The thread that serves requests at this moment; null: none does. */
+  /** The thread that is serving requests; null if none is. */
   private volatile @Nullable Thread serving;
 
   private boolean closed;
@@ -92,7 +93,7 @@ public final class BackEndChannel implements AutoCloseable {
    * A new channel.
    *
    * @param channel our end
-   * @param theirs the back end's; to be sent with SET_BACKEND_REQ_FD, then closed by the caller
+   * @param theirs the back end's end; the caller sends it with SET_BACKEND_REQ_FD, then closes it
    */
   public record Opened(BackEndChannel channel, OwnedDescriptor theirs) {}
 
@@ -100,16 +101,16 @@ public final class BackEndChannel implements AutoCloseable {
    * Makes both ends.
    *
    * @param name of the device, for messages
-   * @param dialect what the numbers mean
-   * @param ledger where descriptors are written down
-   * @param handler what becomes of requests
-   * @return both ends, each for the caller to close
-   * @throws VhostException (RETRY) if no more descriptors are to be had
+   * @param dialect the meaning of the numbers
+   * @param ledger where descriptors are recorded
+   * @param handler acts on requests
+   * @return both ends; the caller closes each
+   * @throws VhostException (RETRY) if no more descriptors can be opened
    */
   public static Opened open(
       String name, Dialect dialect, DescriptorLedger ledger, BackEndRequestHandler handler) {
     String ours = name + " back-end channel";
-    // Not by the socket library, whose pairs leave two more sockets open.
+    // The pairs of the socket library leave two more sockets open, so the pair is made without it.
     SocketPair pair = SocketPair.open(ledger, ours);
     try {
       SocketStream stream = new SocketStream(AdoptedSocket.of(pair.one(), ours), ours, ledger);
@@ -122,7 +123,8 @@ public final class BackEndChannel implements AutoCloseable {
   }
 
   /**
-   * Tells which protocol features were acknowledged. Requests of others are answered with failure.
+   * Sets the protocol features that were acknowledged. A request of another feature is answered
+   * with failure.
    *
    * @param protocolFeatures as bits, in the dialect's meaning; none before the first call
    */
@@ -131,7 +133,7 @@ public final class BackEndChannel implements AutoCloseable {
   }
 
   /**
-   * Tells which features were acknowledged; IOTLB messages need one of them.
+   * Sets the features that were acknowledged; IOTLB messages need one of them.
    *
    * @param features as bits, of GET_FEATURES; none before the first call
    */
@@ -147,19 +149,19 @@ public final class BackEndChannel implements AutoCloseable {
     return closed ? -1 : stream.number();
   }
 
-  /** The same, and -1 while a request is being handled: it does not wait for the next one. */
+  /** The same, and -1 while a request is being handled, because the next one is not served then. */
   int numberToServe() {
     return serving == null ? number() : -1;
   }
 
-  /** Whether a thread serves requests at this moment, so that a handler called on it may ask. */
+  /** Whether this thread is serving requests, so that the question comes from a handler. */
   boolean isServedBy(Thread thread) {
     return thread.equals(serving);
   }
 
   /**
-   * Handles and answers each request that is there, without waiting; what is incomplete is kept.
-   * Whatever the back end does, nothing is thrown.
+   * Handles and answers each request that is there, without waiting. An incomplete request is kept.
+   * Nothing is thrown, whatever the back end does.
    */
   public void serveAvailable() {
     if (serving != null || closed) {
@@ -176,14 +178,14 @@ public final class BackEndChannel implements AutoCloseable {
     } catch (VhostException e) {
       fail(e);
     } catch (IllegalStateException e) {
-      // An object's descriptor that the handler has closed.
+      // The handler answered with a descriptor that it has closed.
       fail(new VhostException("answering: " + e.getMessage(), Recovery.RECONNECT, e));
     } finally {
       serving = null;
     }
   }
 
-  /** Reads once, and serves the request if it is complete; whether anything was there. */
+  /** Reads once, and serves the request if it is complete. Returns whether anything was there. */
   private boolean readPart() {
     int have = bytes.position();
     Header known = header;
@@ -229,7 +231,7 @@ public final class BackEndChannel implements AutoCloseable {
     }
   }
 
-  /** The request, if there is such a one and it was negotiated. */
+  /** The request, if it is known and was negotiated. */
   private Optional<BackEndRequest> open(Header received) {
     return BackEndRequest.of(received.request())
         .filter(request -> Gate.isOpen(dialect, protocolFeatures, features, request));
@@ -249,7 +251,7 @@ public final class BackEndChannel implements AutoCloseable {
       Answer result = handle(received, descriptors);
       served++;
       if (closed) {
-        return; // by the handler
+        return; // the handler has closed it
       }
       header = null;
       bytes.clear();
@@ -298,7 +300,7 @@ public final class BackEndChannel implements AutoCloseable {
             "a descriptor belongs to an object that was looked up and found, and to nothing else");
       }
       return result;
-    } catch (Throwable e) { // an Error, too: the back end waits for an answer
+    } catch (Throwable e) { // also an Error, because the back end waits for an answer
       log.warn("{}: handling {} {}", name, request, payload, e);
       return Answer.REFUSED;
     }
@@ -329,7 +331,7 @@ public final class BackEndChannel implements AutoCloseable {
     close();
   }
 
-  /** {@return why the channel closed; null while it is open, and when we closed it} */
+  /** {@return why the channel closed; null while it is open, and if this side closed it} */
   public @Nullable VhostException failure() {
     return failure;
   }
@@ -339,12 +341,12 @@ public final class BackEndChannel implements AutoCloseable {
     return !closed;
   }
 
-  /** {@return how many requests were answered, or did not want to be, from the beginning} */
+  /** {@return how many requests were handled since the beginning, answered or not} */
   long served() {
     return served;
   }
 
-  /** Closes the socket and descriptors of an unfinished request; a second time does nothing. */
+  /** Closes the socket and the descriptors of an unfinished request. A second call does nothing. */
   @Override
   public void close() {
     if (closed) {

@@ -7,31 +7,32 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What becomes of a back end's requests.
+ * Acts on a back end's requests.
  *
- * <p>It is called on the thread that happens to wait for the back end, perhaps within the stop
- * window: it must not block, and must not use the device or its channel. The one exception is
- * {@link VhostUserChannel#sendUncollected}, by which a missing translation is answered.
+ * <p>It is called on the thread that is waiting for the back end, perhaps within the stop window.
+ * It must not block, and must not use the device or its channel. The one exception is {@link
+ * VhostUserChannel#sendUncollected}, which answers a missing translation.
  */
 public interface BackEndRequestHandler {
   /**
-   * Acts on one request: negotiated, well-formed, with as many descriptors as belong to it.
+   * Acts on one request. It was negotiated, is well-formed, and has the right number of
+   * descriptors.
    *
    * @param request what is asked
    * @param payload in the request's layout
-   * @param descriptors that came along; whoever wants to keep one removes it from the list and owns
-   *     it, what is left is closed afterwards
-   * @return what the back end is told, if it asked to be told. An exception is logged and counts as
-   *     {@link Answer#REFUSED}
+   * @param descriptors that came with it. A handler that keeps one removes it from the list and
+   *     owns it; the others are closed afterwards
+   * @return the answer that is sent if the back end asked for one. An exception is logged and
+   *     counts as {@link Answer#REFUSED}
    */
   Answer handle(BackEndRequest request, Payload payload, List<OwnedDescriptor> descriptors);
 
   /**
-   * What the back end is told.
+   * An answer to the back end.
    *
    * @param result 0 is success
-   * @param descriptor of the object that SHARED_OBJECT_LOOKUP found, null for all else; stays the
-   *     handler's
+   * @param descriptor of the object that SHARED_OBJECT_LOOKUP found, null for all other requests;
+   *     the handler keeps it
    */
   record Answer(long result, @Nullable OwnedDescriptor descriptor) {
     /** Success. */

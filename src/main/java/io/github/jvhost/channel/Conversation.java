@@ -21,8 +21,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The bytes of one connection in both directions, and all waiting for them. It knows which reply
- * belongs to which request; what may be sent is decided in front of it.
+ * Sends and receives the bytes of one connection, and does all waiting for them. It knows which
+ * reply belongs to which request. {@link VhostUserChannel} decides what may be sent.
  *
  * <pre>
  *   add --&gt; Messages --flush--&gt; SocketStream --&gt; ReplyReader --awaitReply--&gt;
@@ -44,7 +44,7 @@ final class Conversation implements AutoCloseable {
   private long waits;
   private boolean writing;
 
-  /** What begins the write that is under way, for messages. */
+  /** The first request of the write that is under way, for messages. */
   private @Nullable FrontEndRequest first;
 
   private boolean sentSinceWait;
@@ -113,13 +113,12 @@ final class Conversation implements AutoCloseable {
   void requireNotWriting() {
     if (writing) {
       throw new IllegalStateException(
-          name
-              + ": the channel is in use: whoever handles a back end's request may not wait on it");
+          name + ": the channel is in use: a handler of a back end's request may not wait on it");
     }
   }
 
   /**
-   * Encodes a request; before that writes what is in front of it, if it has to begin a write.
+   * Encodes a request. If the request has to begin a write, what was added before is written first.
    *
    * @param collected whether somebody will ask for the answer
    */
@@ -138,7 +137,7 @@ final class Conversation implements AutoCloseable {
     messagesSent++;
   }
 
-  /** Writes what is there, as something that the caller's own waits do not count. */
+  /** Writes what was added, without an effect on {@link #waits}. */
   void flushUncounted(Deadline deadline) {
     boolean counted = sentSinceWait;
     flush(deadline);
@@ -158,7 +157,7 @@ final class Conversation implements AutoCloseable {
     }
   }
 
-  /** Writes messages that were encoded by themselves, behind what was added. */
+  /** Writes what was added, then these messages, which were encoded apart. */
   void send(Messages messages, Deadline deadline) {
     flush(deadline);
     messagesSent += messages.count();
@@ -198,10 +197,10 @@ final class Conversation implements AutoCloseable {
   }
 
   /**
-   * What was about to be written has left: the time of answers runs.
+   * A write has completed: the time of its answers begins.
    *
-   * @param wanted whether a recording wants to know the time, too
-   * @return now, or 0 if nobody wants to know
+   * @param wanted whether a recording needs the time too
+   * @return now, or 0 if nothing needs the time
    */
   private long isWritten(boolean wanted) {
     long now = wanted || replies.hasBeingWritten() ? System.nanoTime() : 0;
@@ -212,7 +211,7 @@ final class Conversation implements AutoCloseable {
   /** Writes whole messages; waits only where there is no room for them. */
   private void write(MemorySegment bytes, Messages.Write one, Deadline deadline) {
     if (one.asks()) {
-      // Only now may an answer come; one that is already here was for nobody.
+      // An answer that is here before its request is sent belongs to no request.
       receive(true, false);
       replies.queuedAreSent();
     }
@@ -229,7 +228,10 @@ final class Conversation implements AutoCloseable {
     }
   }
 
-  /** While the back end does not read, what it says is read: two full buffers block nobody. */
+  /**
+   * Reads replies while the back end does not read, so that two full buffers cannot block each
+   * other.
+   */
   private void awaitRoom(Deadline deadline) {
     int ready = await(Poller.IN | Poller.OUT, deadline.remainingNanos());
     if (ready == 0) {
@@ -246,7 +248,7 @@ final class Conversation implements AutoCloseable {
     try {
       return stream.write(bytes, from, length, descriptors);
     } catch (SystemCallException e) {
-      // What it said before it went is worth more than that it is gone.
+      // What it sent before it closed may say why, so that is read first.
       while (receive(true) > 0) {
         health.requireUsable();
       }
@@ -264,7 +266,7 @@ final class Conversation implements AutoCloseable {
     return name + ": waiting for the reply to " + replies.awaited();
   }
 
-  /** See {@link VhostUserChannel#awaitReply}; everything is written. */
+  /** See {@link VhostUserChannel#awaitReply}; the caller has written everything. */
   Reply awaitReply(Deadline deadline) {
     if (sentSinceWait) {
       sentSinceWait = false;
@@ -293,11 +295,11 @@ final class Conversation implements AutoCloseable {
     try {
       receive(false);
     } catch (VhostException e) {
-      // The same read may have brought the answer and, behind it, what poisoned the channel.
+      // The same read may have brought the answer and, after it, what poisoned the channel.
       if (!replies.hasReady()) {
         throw e;
       }
-      health.untold();
+      health.rethrowOnNextCall();
     }
   }
 
@@ -322,16 +324,15 @@ final class Conversation implements AutoCloseable {
         throw overdue();
       }
     } catch (VhostException e) {
-      // Whoever asks for the reply gets it.
       poison(e);
-      health.untold();
+      health.rethrowOnNextCall();
     }
     return hasReply();
   }
 
   /**
-   * Waits for this socket and serves the back end's requests meanwhile; 0 when the time is over, or
-   * a request's handler has poisoned the channel.
+   * Waits for this socket, and serves the back end's requests meanwhile. Returns 0 when the time is
+   * over or when a request's handler has poisoned the channel.
    */
   private int await(int events, long nanos) {
     try {
@@ -344,7 +345,7 @@ final class Conversation implements AutoCloseable {
           return ready;
         }
         other.serveAvailable();
-        health.requireOpen(); // a handler that closes the channel says so itself
+        health.requireOpen(); // a handler may have closed the channel
         left = nanos - (System.nanoTime() - start);
         if (ready != 0 || left <= 0 || health.poisoned()) {
           return health.poisoned() ? 0 : ready;
@@ -362,9 +363,9 @@ final class Conversation implements AutoCloseable {
   /**
    * Reads once what is there; never waits.
    *
-   * @param sending for messages: what was being done, to send or to wait
+   * @param sending for messages: true while sending, false while waiting
    * @param expectsAny whether something is likely to be there
-   * @return bytes, 0: nothing was there
+   * @return the number of bytes; 0 if nothing was there
    */
   private int receive(boolean sending, boolean expectsAny) {
     try {
@@ -374,7 +375,7 @@ final class Conversation implements AutoCloseable {
       }
       return count;
     } catch (SystemCallException e) {
-      // A peer that closes without having read everything resets the connection.
+      // A peer that closes with unread data resets the connection.
       throw poison(gone(sending, e));
     } catch (ProtocolException e) {
       throw poison(new ProtocolException(doing(sending) + ": " + e.getMessage()));

@@ -4,7 +4,7 @@ import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.MessageClass;
 import io.github.jvhost.protocol.PayloadKind;
 
-/** A reply that will come, from the moment in which its request is encoded to its match. */
+/** A reply that is expected, from the encoding of its request until it is matched. */
 final class ExpectedReply {
   final FrontEndRequest request;
   final int id;
@@ -13,16 +13,18 @@ final class ExpectedReply {
   /** Bytes of the request's own payload. */
   final int asked;
 
-  /** Whether somebody will ask for the reply. */
+  /** Whether a caller will ask for the reply. */
   final boolean collected;
 
-  /** The slowest of the request and the unanswered ones that were encoded before it. */
+  /**
+   * The slowest class of the request and of the unanswered requests that were encoded before it.
+   */
   final MessageClass slowest;
 
-  /** What bounds it, once it is on its way. */
+  /** The class whose limit counts, once the request is being sent. */
   MessageClass bound;
 
-  /** Whether it has left, and when. */
+  /** Whether the request has been written, and when. */
   boolean written;
 
   long writtenAt;

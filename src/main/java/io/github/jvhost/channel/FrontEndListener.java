@@ -12,8 +12,8 @@ import org.newsclub.net.unix.AFUNIXSocketChannel;
  * A socket on which the front end listens for its back end, for back ends that connect (DPDK's
  * client mode, dpdkvhostuserclient of Open vSwitch).
  *
- * <p>A socket file that a dead listener left behind is replaced, one that somebody still answers on
- * is not. One platform thread at a time, except for {@link #path}.
+ * <p>A socket file is replaced if nobody listens on it any more. One platform thread at a time,
+ * except for {@link #path}.
  */
 public final class FrontEndListener implements AutoCloseable {
   private final ListeningSocket socket;
@@ -25,7 +25,7 @@ public final class FrontEndListener implements AutoCloseable {
   /**
    * Creates the socket file and listens.
    *
-   * @param path where, at most 107 bytes; nothing may be there but a socket that nobody listens on
+   * @param path of the socket, at most 107 bytes; only a socket that nobody listens on may be there
    * @return the listener, which the caller closes
    * @throws VhostException (GIVE_UP) if that is not possible
    */
@@ -39,14 +39,14 @@ public final class FrontEndListener implements AutoCloseable {
     return socket.path();
   }
 
-  /** {@return the listening socket's number, for a poll; stays this object's} */
+  /** {@return the listening socket's number, for a poll; this object keeps it} */
   public int number() {
     return socket.number();
   }
 
   /**
-   * The next back end that connects; the caller closes the socket. From outside, {@link
-   * VhostUserChannel#connect} with {@link BackEndAddress.Listening} does this.
+   * Returns the next back end that connects; the caller closes the socket. Other packages use
+   * {@link VhostUserChannel#connect} with {@link BackEndAddress.Listening}.
    *
    * @throws DeadlineException if none came in time
    * @throws VhostException (GIVE_UP) if the socket fails or was closed
@@ -64,7 +64,7 @@ public final class FrontEndListener implements AutoCloseable {
     return accepted;
   }
 
-  /** Stops listening and removes the file; connections live on. A second time does nothing. */
+  /** Stops listening and removes the file. Connections stay open. A second call does nothing. */
   @Override
   public void close() {
     socket.close();

@@ -9,14 +9,14 @@ import io.github.jvhost.protocol.ProtocolFeature;
 import java.util.OptionalInt;
 
 /**
- * What may be sent on a connection, decided here and not by the back end: one that does not know a
- * request, or did not negotiate it, may answer it unasked or hang up.
+ * Decides what may be sent on a connection. A back end that does not know a request, or did not
+ * negotiate it, may answer it without being asked or hang up.
  */
 final class Gate {
   private Gate() {}
 
   /**
-   * The number of a request that may be sent.
+   * Returns the number of a request that may be sent.
    *
    * @param protocolFeatures those that were acknowledged
    * @param features of GET_FEATURES, those that were acknowledged
@@ -46,9 +46,10 @@ final class Gate {
           name, request, "XEN_MMAP is negotiated, and its memory regions are not supported");
     }
     if (ProtocolFeature.CONFIGURE_MEM_SLOTS.isIn(protocolFeatures) && isPostcopy(request)) {
-      // vhost-user, "Migration": it MUST NOT be sent, and what a back end makes of it is open.
+      // vhost-user, "Migration": it MUST NOT be sent, and what a back end does with it is
+      // undefined.
       throw refused(
-          name, request, "postcopy is not to be had with CONFIGURE_MEM_SLOTS, which is negotiated");
+          name, request, "postcopy is not possible with CONFIGURE_MEM_SLOTS, which is negotiated");
     }
     if (needReply && !ProtocolFeature.REPLY_ACK.isIn(protocolFeatures)) {
       throw refused(
@@ -59,7 +60,10 @@ final class Gate {
     return id.getAsInt();
   }
 
-  /** Whether what a back end asks may be handed on: its features negotiated, in this dialect. */
+  /**
+   * Whether a request of the back end may be handled: the dialect has it, and its features are
+   * negotiated.
+   */
   static boolean isOpen(
       Dialect dialect, long protocolFeatures, long features, BackEndRequest request) {
     long gate = request.gateMask();

@@ -5,17 +5,18 @@ import io.github.jvhost.VhostException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What ended a connection, told as it was to the first who asks and as a cause to all others.
+ * What ended a connection. The first caller gets the failure itself, every later caller gets an
+ * exception with it as the cause.
  *
  * <pre>
- *   sound --(anything that a byte stream does not survive)--&gt; poisoned --&gt; closed
+ *   sound --(a failure after which the stream cannot be used)-&gt; poisoned --&gt; closed
  *     +-----------------------------------------------------------------------^
  * </pre>
  */
 final class Health {
   private final String name;
   private @Nullable VhostException failure;
-  private boolean told;
+  private boolean thrown;
   private boolean closed;
 
   Health(String name) {
@@ -27,25 +28,25 @@ final class Health {
   }
 
   /**
-   * Remembers the first failure; what is thrown now is always one that needs a new connection.
+   * Keeps the first failure.
    *
-   * @return to be thrown
+   * @return what to throw: always an exception with {@link Recovery#RECONNECT}
    */
   VhostException poison(VhostException e) {
-    VhostException thrown =
+    VhostException reconnect =
         e.recovery() == Recovery.RECONNECT
             ? e
             : new VhostException(name + ": " + e.getMessage(), Recovery.RECONNECT, e);
     if (failure == null) {
-      failure = thrown;
-      told = true;
+      failure = reconnect;
+      thrown = true;
     }
-    return thrown;
+    return reconnect;
   }
 
-  /** The failure was caught and nobody has heard of it: the next who asks shall. */
-  void untold() {
-    told = false;
+  /** Rethrows the failure on the next call, because it was caught and not thrown to a caller. */
+  void rethrowOnNextCall() {
+    thrown = false;
   }
 
   void close() {
@@ -60,13 +61,13 @@ final class Health {
 
   void requireUsable() {
     requireOpen();
-    if (failure != null && !told) {
-      told = true;
+    if (failure != null && !thrown) {
+      thrown = true;
       throw failure;
     }
     if (failure != null) {
       throw new VhostException(
-          name + ": the connection is of no use any more: " + failure.getMessage(),
+          name + ": the connection cannot be used any more: " + failure.getMessage(),
           Recovery.RECONNECT,
           failure);
     }

@@ -9,21 +9,22 @@ import jdk.jfr.StackTrace;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One message of a connection, as a flight recording has it. A sent message's time is when the
- * write that carried it, and maybe others, had returned; a received one's is when it was complete.
+ * One message of a connection in a flight recording. The time of a sent message is when the write
+ * that carried it returned; the write may have carried others too. The time of a received message
+ * is when it was complete.
  */
 @Name("io.github.jvhost.Message")
 @Label("vhost-user message")
 @Category("jvhost")
 @Description(
-    "A message between front end and back end: when its write had returned, or it was read")
+    "A message between front end and back end: when its write returned, or when it was read")
 @StackTrace(false)
 final class MessageEvent extends Event {
   @Label("Device")
   @Nullable String device;
 
   @Label("Request")
-  @Description("The message's name; an answer has that of what it answers")
+  @Description("The message's name; an answer has the name of its request")
   @Nullable String request;
 
   @Label("Direction")
@@ -31,7 +32,8 @@ final class MessageEvent extends Event {
   @Nullable String direction;
 
   @Label("Reply")
-  @Description("Answers on the main connection are received, those on the back end's own are sent")
+  @Description(
+      "Answers on the main connection are received, answers on the back end's own are sent")
   boolean reply;
 
   @Label("Bytes")
@@ -49,7 +51,7 @@ final class MessageEvent extends Event {
   @Description("The same time on the clock of all reports, System.nanoTime()")
   long nanos;
 
-  /** It happened just now. Events have to have a duration; what it says is nothing. */
+  /** Sets the time. An event must have a duration; this one means nothing. */
   void happened(boolean sent, long now) {
     begin();
     end();

@@ -9,7 +9,7 @@ import jdk.jfr.FlightRecorder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a flight recording hears of one connection. While none runs, all that is done is to look
+ * Records the messages of one connection in a flight recording. While none runs, it only checks
  * whether there is one.
  *
  * <pre>
@@ -26,7 +26,7 @@ final class MessageEvents {
     this.device = device;
   }
 
-  /** From now on this connection is not recorded. */
+  /** Stops the recording of this connection for good. */
   void silence() {
     silenced = true;
   }
@@ -36,9 +36,9 @@ final class MessageEvents {
   }
 
   /**
-   * Whether messages are recorded now. The recorder is asked first whether it is there at all: the
-   * first class of events that a JVM initializes has it read its catalogue, which takes longer than
-   * many a migration's window.
+   * Whether messages are recorded now. This first checks that the recorder was initialized. When a
+   * JVM initializes its first event class, the recorder reads its catalogue, which takes longer
+   * than many a stop window.
    */
   boolean on() {
     if (silenced || !FlightRecorder.isInitialized()) {
@@ -66,7 +66,7 @@ final class MessageEvents {
     return event;
   }
 
-  /** The messages of a write have left; only while {@link #on}. */
+  /** Records the messages of a write; only while {@link #on}. */
   void sent(Messages messages, Messages.Write write, long now) {
     MemorySegment bytes = messages.memory();
     Dialect dialect = messages.channel().dialect();
@@ -84,7 +84,7 @@ final class MessageEvents {
     }
   }
 
-  /** A message was received, or an answer sent; only while {@link #on}. */
+  /** Records a message that was received or an answer that was sent; only while {@link #on}. */
   void passed(MessageEvent event, boolean sent, boolean reply, long now) {
     event.reply = reply;
     event.happened(sent, now);

@@ -17,9 +17,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Messages for one connection, encoded one behind the other, with the writes that carry them and
- * the answers that they will have. They may be sent long after they were encoded; a ring's number
- * can still be patched then.
+ * Messages for one connection, encoded one after the other, with the writes that carry them and the
+ * answers that are expected. They may be sent long after they were encoded. A ring's number can
+ * still be patched before that.
  *
  * <pre>
  *   bytes    | BASE | KICK           | CALL           | BASE | KICK           | ... | GET_STATUS |
@@ -28,11 +28,11 @@ import org.jspecify.annotations.Nullable;
  *                \ patched: {@link #number}
  * </pre>
  *
- * <p>A message with descriptors begins a write, because they travel with a write's first byte. So
- * does one that would make a write longer than the socket takes in one go.
+ * <p>A message with descriptors begins a write, because descriptors are sent with a write's first
+ * byte. So does a message that would make a write longer than the socket takes at once.
  *
- * <p>Made by {@link VhostUserChannel#messages}, for that connection, in the state in which it is
- * then. The channel's thread alone may use it.
+ * <p>{@link VhostUserChannel#messages} makes it, for that connection and its state at that time.
+ * Only the channel's thread may use it.
  */
 public final class Messages {
   private static final int FIRST_CAPACITY = 512;
@@ -45,19 +45,21 @@ public final class Messages {
   private ByteBuf out = Unpooled.wrappedBuffer(bytes.duplicate()).clear();
   private int count;
 
-  // The write that is still open: a message may be added to it. No first message: there is none.
+  // The open write, to which a message may be added. There is none if its first message is null.
   private @Nullable FrontEndRequest first;
   private int from;
   private int answersFrom;
   private List<OwnedDescriptor> travelling = List.of();
 
-  /** The slowest class of the messages since the last one that is answered; null: there is none. */
+  /**
+   * The slowest class of the messages since the last one that is answered; null if there is none.
+   */
   private @Nullable MessageClass unanswered;
 
-  /** What the last SET_FEATURES among them acknowledges; null: there is none. */
+  /** The features that the last SET_FEATURES acknowledges; null if there is none. */
   private @Nullable Long features;
 
-  /** How many messages were in the writes that were begun since {@link #restart}. */
+  /** How many messages the writes had that were begun since {@link #restart}. */
   private int begun;
 
   /**
@@ -66,10 +68,10 @@ public final class Messages {
    * @param first the message that begins it, for errors
    * @param from where it begins, in bytes
    * @param length in bytes
-   * @param descriptors travel with its first byte; borrowed
-   * @param answersFrom which answers it asks for: the first
-   * @param answersTo and behind the last
-   * @param messagesTo how many messages there are up to its end
+   * @param descriptors are sent with its first byte; their owner keeps them
+   * @param answersFrom index of the first answer that it asks for
+   * @param answersTo index after the last answer that it asks for
+   * @param messagesTo number of messages up to its end
    */
   record Write(
       FrontEndRequest first,
@@ -85,7 +87,7 @@ public final class Messages {
   }
 
   /**
-   * Empty.
+   * Makes an empty sequence.
    *
    * @param maxWrite bytes of one write; a single message may exceed it
    */
@@ -96,11 +98,11 @@ public final class Messages {
 
   /**
    * Adds a message. Its answer, if it has one, is {@linkplain VhostUserChannel#awaitReply asked
-   * for} behind those of the messages before.
+   * for} after the answers to earlier messages.
    *
    * @param request that may be sent on the connection as it is now
    * @param payload of the layout that the request has
-   * @param descriptors stay the caller's, and open until the messages were sent
+   * @param descriptors the caller keeps them, and keeps them open until the messages were sent
    * @param needReply asks for an acknowledgement; only with REPLY_ACK. A request with an explicit
    *     answer is answered once, whether asked or not
    * @return where the payload begins, for {@link #number}
@@ -117,9 +119,9 @@ public final class Messages {
   }
 
   /**
-   * The same for one that may be sent.
+   * Adds a message that was checked before.
    *
-   * @param collected whether somebody will ask for its answer
+   * @param collected whether a caller will ask for its answer
    */
   int add(
       FrontEndRequest request,
@@ -154,7 +156,7 @@ public final class Messages {
     return at;
   }
 
-  /** Whether a message can ride behind those that the open write has. */
+  /** Whether the open write can carry one more message. */
   boolean continues(Payload payload, List<OwnedDescriptor> descriptors) {
     int length = out.writerIndex() - from + Header.SIZE + payload.size();
     return first == null || (descriptors.isEmpty() && length <= maxWrite);
@@ -185,7 +187,7 @@ public final class Messages {
   /**
    * Patches the second half of a ring's number ({@code struct vhost_vring_state}).
    *
-   * @param payload what {@link #add} answered
+   * @param payload what {@link #add} returned
    * @param number size or base
    */
   public void number(int payload, int number) {
@@ -203,8 +205,8 @@ public final class Messages {
   }
 
   /**
-   * {@return how many messages, from the first, have left or may have: those in the writes that
-   * were begun when they were sent last}
+   * {@return how many messages, from the first, were sent or may have been: those in the writes
+   * that were begun at the last sending}
    */
   public int begun() {
     return begun;
@@ -222,7 +224,7 @@ public final class Messages {
     return MemorySegment.ofBuffer(bytes);
   }
 
-  /** The writes; what is added from here on begins another one. */
+  /** Returns the writes. A message that is added later begins another one. */
   List<Write> writes() {
     endWrite();
     return writes;
@@ -232,7 +234,9 @@ public final class Messages {
     return answers.get(index);
   }
 
-  /** The slowest of the messages behind the last one that is answered; null: there is none. */
+  /**
+   * The slowest class of the messages after the last one that is answered; null if there is none.
+   */
   @Nullable MessageClass unanswered() {
     return unanswered;
   }
@@ -241,7 +245,7 @@ public final class Messages {
     return features;
   }
 
-  /** Before they are sent, once more or for the first time. */
+  /** Called before the messages are sent, each time. */
   void restart() {
     begun = 0;
   }
@@ -250,7 +254,7 @@ public final class Messages {
     begun = write.messagesTo();
   }
 
-  /** Forgets all of them. */
+  /** Removes all messages. */
   void clear() {
     writes.clear();
     answers.clear();

@@ -13,14 +13,17 @@ final class ReplyClock {
     this.deadlines = deadlines;
   }
 
-  /** Requests are under way that are not answered: whoever is answered next carries their work. */
+  /** Notes requests that are not answered: the next answer also waits for their work. */
   void unanswered(@Nullable MessageClass slowestOfThem) {
     if (slowestOfThem != null) {
       slowest = slowest == null ? slowestOfThem : slower(slowest, slowestOfThem);
     }
   }
 
-  /** The class that bounds an answer: its own, or that of what went unanswered before. */
+  /**
+   * The class whose limit counts for an answer: its own, or a slower one of the unanswered requests
+   * before it.
+   */
   MessageClass bound(MessageClass own) {
     MessageClass longest = slowest == null ? own : slower(slowest, own);
     slowest = null;

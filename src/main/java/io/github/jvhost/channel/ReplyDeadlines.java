@@ -4,16 +4,16 @@ import io.github.jvhost.protocol.MessageClass;
 import java.time.Duration;
 
 /**
- * How long a back end may take to answer, by what the answer stands for. Time counts from the
- * moment when the message was written or the reply before came, whichever was later, so that a
- * pipeline of many messages has the time of each. A message that is not answered adds its work to
- * the next one that is: the longest of their classes counts.
+ * How long a back end may take to answer, by the work that the answer stands for. Time counts from
+ * when the message was written or the previous reply came, whichever was later, so that each
+ * message of a pipeline has its own time. A message that is not answered adds its work to the next
+ * one that is: the longest of their limits counts.
  *
- * <p>These are limits of the message. The deadline of a wait bounds it besides; the earlier ends
- * it.
+ * <p>These are limits of single messages. A wait has a deadline of its own too; whichever comes
+ * first ends it.
  *
  * @param question something is read
- * @param setting something is written down
+ * @param setting something is stored
  * @param memory memory is mapped, pinned, registered with hardware
  * @param stop rings are drained
  * @param start rings or hardware start
@@ -29,8 +29,8 @@ public record ReplyDeadlines(
   private static final Duration LONGEST = Duration.ofDays(365);
 
   /**
-   * 10 s for what only reads or writes down, 30 s to stop, 60 s for memory and to start, since
-   * hundreds of gigabytes are pinned then, and 300 s for a transfer.
+   * 10 s for what only reads or stores, 30 s to stop, 60 s for memory and to start, because
+   * hundreds of gigabytes may be pinned then, and 300 s for a transfer.
    */
   public static final ReplyDeadlines DEFAULTS =
       new ReplyDeadlines(
@@ -41,7 +41,7 @@ public record ReplyDeadlines(
           Duration.ofSeconds(60),
           Duration.ofSeconds(300));
 
-  /** Checks that each is more than nothing, and at most a year. */
+  /** Checks that each is more than zero and at most 365 days. */
   public ReplyDeadlines {
     requireSensible(question);
     requireSensible(setting);
@@ -69,7 +69,7 @@ public record ReplyDeadlines(
   /**
    * {@return the limit of a class}
    *
-   * @param messageClass what the answer stands for
+   * @param messageClass the work that the answer stands for
    */
   public Duration of(MessageClass messageClass) {
     return switch (messageClass) {
@@ -92,7 +92,7 @@ public record ReplyDeadlines(
   }
 
   /**
-   * {@return these limits, with another one for what is written down}
+   * {@return these limits, with another one for what is stored}
    *
    * @param time more than zero, at most 365 days
    */

@@ -20,7 +20,7 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Bytes in, replies out, in the order in which they were asked for.
+ * Reads bytes and makes replies of them, in the order of their requests.
  *
  * <pre>
  *   queued --(its write is about to begin)--&gt; outstanding --(a reply fits)--&gt; ready
@@ -29,9 +29,9 @@ import org.jspecify.annotations.Nullable;
  *                         | part of one reply   | free: one read goes here |
  * </pre>
  *
- * <p>A read that may carry descriptors stops at the end of the header or of the payload, because
- * the socket does not say which byte they came with. Reads that cannot (no outstanding request has
- * an answer with descriptors: nearly always) take all that is there.
+ * <p>If an outstanding request may be answered with descriptors, a read stops at the end of the
+ * header or of the payload, because the socket does not say with which byte descriptors came.
+ * Otherwise, which is nearly always, a read takes all that is there.
  */
 final class ReplyReader {
   private static final int CAPACITY = 2 * (Header.SIZE + Header.MAX_PAYLOAD);
@@ -55,8 +55,8 @@ final class ReplyReader {
   /**
    * A reader of an empty stream.
    *
-   * @param uncollected takes the replies that nobody will ask for
-   * @param events where a recording hears of replies
+   * @param uncollected takes the replies that no caller asks for
+   * @param events records replies
    */
   ReplyReader(Consumer<Reply> uncollected, MessageEvents events) {
     this.uncollected = uncollected;
@@ -72,12 +72,12 @@ final class ReplyReader {
     return clock.slower(one, other);
   }
 
-  /** Requests are about to be written that will not be answered: their work is the next one's. */
+  /** Notes requests that will not be answered: the next answer also waits for their work. */
   void unanswered(@Nullable MessageClass slowest) {
     clock.unanswered(slowest);
   }
 
-  /** A request is about to be written that will be answered. */
+  /** Queues the reply to a request that is about to be written. */
   void queue(ExpectedReply expected) {
     expected.bound = clock.bound(expected.slowest);
     expected.written = false;
@@ -85,10 +85,7 @@ final class ReplyReader {
     awaitedReplies += expected.collected ? 1 : 0;
   }
 
-  /**
-   * The requests queued so far are about to be written: from now on an answer is one that somebody
-   * asked for.
-   */
+  /** The requests queued so far are about to be written. From now on their answers may come. */
   void queuedAreSent() {
     for (ExpectedReply expected = queued.poll(); expected != null; expected = queued.poll()) {
       outstanding.add(expected);
@@ -99,13 +96,13 @@ final class ReplyReader {
     }
   }
 
-  /** Whether anything that is being written will be answered. */
+  /** Whether a request that is being written will be answered. */
   boolean hasBeingWritten() {
     return !beingWritten.isEmpty();
   }
 
   /**
-   * What was about to be written has left completely: its time runs.
+   * The requests that were being written have left completely: the time of their answers begins.
    *
    * @param now {@link System#nanoTime}
    */
@@ -118,12 +115,12 @@ final class ReplyReader {
     beingWritten.clear();
   }
 
-  /** Nanoseconds until the oldest reply is overdue; not positive once it is. */
+  /** Nanoseconds until the oldest reply is overdue; 0 or less once it is. */
   long nanosToDeadline() {
     return nanosToDeadline(System.nanoTime());
   }
 
-  /** The same from this moment on. */
+  /** The same, counted from a given time. */
   long nanosToDeadline(long now) {
     ExpectedReply next = outstanding.peek();
     return next == null || !next.written
@@ -138,7 +135,7 @@ final class ReplyReader {
     return millis + " ms, the limit of " + next.bound;
   }
 
-  /** Replies that were asked for and not handed out. */
+  /** How many replies are still to be handed out. */
   int pending() {
     return awaitedReplies + ready.size();
   }
@@ -157,7 +154,7 @@ final class ReplyReader {
     return next == null ? "nothing" : next.request.name();
   }
 
-  /** Whether a reply will come that somebody asks for. */
+  /** Whether a reply is expected for which a caller will ask. */
   boolean awaitsAny() {
     return awaitedReplies > 0;
   }
@@ -172,7 +169,7 @@ final class ReplyReader {
    *
    * @param expectsAny whether something is likely to be there
    * @return bytes, 0 if nothing was there, -1 at the end of the stream
-   * @throws ProtocolException if anything does not fit; what fitted before stays ready
+   * @throws ProtocolException if a reply does not fit; replies that were matched before stay ready
    */
   int readOnce(SocketStream stream, boolean expectsAny) {
     boolean startsMessage = tail == 0;
@@ -192,7 +189,7 @@ final class ReplyReader {
     return count;
   }
 
-  /** Where the header ends while it is not complete, else where its payload does. */
+  /** The end of the header while it is not complete, then the end of its payload. */
   private int endOfPart() {
     return tail < Header.SIZE ? Header.SIZE : Header.SIZE + headerAt(0).size();
   }
@@ -302,7 +299,7 @@ final class ReplyReader {
     arrived.clear();
   }
 
-  /** Closes every descriptor that nobody has received. */
+  /** Closes every descriptor that was not handed out. */
   void closeAll() {
     closeUnfinished();
     for (Reply reply = ready.poll(); reply != null; reply = ready.poll()) {

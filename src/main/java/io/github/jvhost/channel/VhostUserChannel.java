@@ -24,17 +24,17 @@ import java.util.Optional;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
 
 /**
- * The front end's side of one connection. Requests are encoded into a buffer and leave it at {@link
- * #flush}, at {@link #awaitReply}, when a write is full, or when a message with descriptors has to
- * begin the next one.
+ * The front end's side of one connection. Requests are encoded into a buffer. They are written by
+ * {@link #flush}, by {@link #awaitReply}, when a write is full, or when a message with descriptors
+ * has to begin the next one.
  *
- * <p>After anything that a byte stream does not survive (a reply that does not fit, the end of the
- * stream, a deadline) the channel is <em>poisoned</em>: replies that were matched before are still
- * handed out, everything else throws a {@link VhostException} that names the first failure. A late
- * reply can so never be taken for the answer to a later request.
+ * <p>After a reply that does not fit, the end of the stream or a missed deadline the channel is
+ * <em>poisoned</em>: replies that were matched before are still handed out, and every other call
+ * throws a {@link VhostException} that names the first failure. So a late reply is never taken for
+ * the answer to a later request.
  *
- * <p>One platform thread at a time owns the channel. Descriptors that are sent stay the caller's;
- * it keeps them open until {@link #flush} or {@link #awaitReply} has returned.
+ * <p>One platform thread at a time owns the channel. The caller keeps the descriptors that it
+ * sends, and keeps them open until {@link #flush} or {@link #awaitReply} has returned.
  */
 public final class VhostUserChannel implements AutoCloseable {
   private final Conversation conversation;
@@ -42,7 +42,7 @@ public final class VhostUserChannel implements AutoCloseable {
   private final String name;
   private final Dialect dialect;
 
-  /** What a back end's request had us say while a write was under way. */
+  /** Messages that a request's handler sent while a write was under way. */
   private final ArrayDeque<Later> later = new ArrayDeque<>();
 
   private long protocolFeatures;
@@ -63,9 +63,9 @@ public final class VhostUserChannel implements AutoCloseable {
    *
    * @param socket its path, at most 107 bytes
    * @param name of the device, for messages
-   * @param dialect what the numbers mean
-   * @param ledger where received descriptors are written down
-   * @param deadline for the back end to make room for one connection more
+   * @param dialect the meaning of the numbers
+   * @param ledger where received descriptors are recorded
+   * @param deadline for the back end to make room for one more connection
    * @return the channel, which the caller closes
    * @throws VhostException (RETRY) if there is no such socket or nobody listens, (GIVE_UP) if it
    *     can never work
@@ -77,12 +77,13 @@ public final class VhostUserChannel implements AutoCloseable {
   }
 
   /**
-   * Connects to a back end, however that is done.
+   * Connects to a back end in the way that the address says.
    *
-   * @param where it is; {@link BackEndAddress.Connected} is used up, whatever comes of it
+   * @param where it is; the socket of a {@link BackEndAddress.Connected} is taken over, also if
+   *     this fails
    * @param name of the device, for messages
-   * @param dialect what the numbers mean
-   * @param ledger where received descriptors are written down
+   * @param dialect the meaning of the numbers
+   * @param ledger where received descriptors are recorded
    * @param deadline for the connection to be there
    * @return the channel, which the caller closes
    * @throws VhostException (RETRY) if there is no such socket or nobody listens, (GIVE_UP) if it
@@ -112,15 +113,12 @@ public final class VhostUserChannel implements AutoCloseable {
     return new VhostUserChannel(new SocketStream(socket, name, ledger), name, dialect);
   }
 
-  /**
-   * From now on no flight recording hears of this connection: for what is not meant, such as a
-   * rehearsal.
-   */
+  /** From now on flight recordings leave this connection out. A rehearsal uses this. */
   public void unrecorded() {
     conversation.events().silence();
   }
 
-  /** {@return whether a flight recording that runs would hear of this connection} */
+  /** {@return whether flight recordings show this connection} */
   public boolean isRecorded() {
     return !conversation.events().isSilenced();
   }
@@ -134,46 +132,46 @@ public final class VhostUserChannel implements AutoCloseable {
     return name;
   }
 
-  /** {@return what the numbers mean on this connection} */
+  /** {@return the meaning of the numbers on this connection} */
   public Dialect dialect() {
     return dialect;
   }
 
-  /** {@return whether the connection is of no use any more} */
+  /** {@return whether the connection cannot be used any more} */
   public boolean poisoned() {
     return health.poisoned();
   }
 
   /**
-   * {@return the socket's number, for a {@link Poller}; -1 once the socket is closed} It stays this
-   * object's.
+   * {@return the socket's number, for a {@link Poller}; -1 once the socket is closed} This object
+   * keeps it.
    */
   public int number() {
     return conversation.number();
   }
 
   /**
-   * Tells which protocol features were acknowledged; before this, none is taken to be.
+   * Sets the protocol features that were acknowledged. Before the first call there are none.
    *
    * @param protocolFeatures as bits, in the dialect's meaning
    */
   public void negotiated(long protocolFeatures) {
     this.protocolFeatures = protocolFeatures;
-    tellBackEndChannel();
+    updateBackEndChannel();
   }
 
   /**
-   * Tells which features were acknowledged, for the messages that need one of them. Each
-   * SET_FEATURES that is sent tells it too.
+   * Sets the features that were acknowledged, for the messages that need one of them. Each
+   * SET_FEATURES that is sent sets them too.
    *
    * @param features as bits, of GET_FEATURES
    */
   void negotiatedFeatures(long features) {
     this.features = features;
-    tellBackEndChannel();
+    updateBackEndChannel();
   }
 
-  private void tellBackEndChannel() {
+  private void updateBackEndChannel() {
     BackEndChannel backEnd = conversation.backEnd();
     if (backEnd != null) {
       backEnd.negotiated(protocolFeatures);
@@ -182,8 +180,8 @@ public final class VhostUserChannel implements AutoCloseable {
   }
 
   /**
-   * Tells that POSTCOPY_LISTEN was acknowledged, or POSTCOPY_END answered: in between, memory
-   * messages are answered differently.
+   * Sets whether postcopy is between the acknowledgement of POSTCOPY_LISTEN and the answer to
+   * POSTCOPY_END. In between, memory messages are answered differently.
    *
    * @param listening true from POSTCOPY_LISTEN on, false again from POSTCOPY_END on
    */
@@ -194,27 +192,27 @@ public final class VhostUserChannel implements AutoCloseable {
   /**
    * Sets how long replies may take; {@link ReplyDeadlines#DEFAULTS} before.
    *
-   * @param deadlines count at once, also for replies that are awaited already
+   * @param deadlines apply at once, also to replies that are awaited already
    */
   public void replyDeadlines(ReplyDeadlines deadlines) {
     conversation.deadlines(deadlines);
   }
 
   /**
-   * Serves the back end's own requests, from here on in every wait of this channel: a back end may
-   * wait for an answer there before it answers here. What was negotiated is passed on to it.
+   * From now on serves the back end's own requests in every wait of this channel. A back end may
+   * wait for an answer there before it answers here. The channel gets the features that were
+   * negotiated.
    *
-   * @param channel closed with this one; one that was served before is closed now
+   * @param channel is closed with this one; a channel that was served before is closed now
    */
   public void serve(BackEndChannel channel) {
     health.requireOpen();
     conversation.serve(channel);
-    tellBackEndChannel();
+    updateBackEndChannel();
   }
 
   /**
-   * {@return the number of the socket of {@link #serve}, for a {@link Poller}; -1 when there is
-   * none}
+   * {@return the number of the socket of {@link #serve}, for a {@link Poller}; -1 if there is none}
    */
   public int backEndNumber() {
     BackEndChannel backEnd = conversation.backEnd();
@@ -222,15 +220,15 @@ public final class VhostUserChannel implements AutoCloseable {
   }
 
   /**
-   * {@return whether the calling thread serves a request of the back end's at this moment: a {@link
-   * BackEndRequestHandler} asks} Any thread may ask.
+   * {@return whether the calling thread is serving a request of the back end, so that the call
+   * comes from a {@link BackEndRequestHandler}} Any thread may ask.
    */
   public boolean isServingHere() {
     BackEndChannel backEnd = conversation.backEnd();
     return backEnd != null && backEnd.isServedBy(Thread.currentThread());
   }
 
-  /** Serves the back end's requests that are there, after a poll has reported some. */
+  /** Serves the back end's requests that have come, after a poll has reported some. */
   public void serveBackEnd() {
     BackEndChannel backEnd = conversation.backEnd();
     if (backEnd != null) {
@@ -244,12 +242,12 @@ public final class VhostUserChannel implements AutoCloseable {
   }
 
   /**
-   * Encodes a request, and writes what is in front of it if it has descriptors or does not fit any
-   * more.
+   * Encodes a request. If it has descriptors or does not fit into the buffer, what was encoded
+   * before is written first.
    *
    * @param request must be in the dialect, its protocol features negotiated
    * @param payload of the layout that the request has
-   * @param descriptors stay the caller's, and open until the next flush
+   * @param descriptors the caller keeps them, and keeps them open until the next flush
    * @param needReply asks for an acknowledgement; only with REPLY_ACK. A request with an explicit
    *     answer is answered once, whether asked or not
    * @param deadline for writing
@@ -282,9 +280,9 @@ public final class VhostUserChannel implements AutoCloseable {
   }
 
   /**
-   * Sends a request whose answer nobody will ask for: it is taken in order when it comes, and a
-   * refusal is logged. It leaves at once, or right behind what is being written at this moment. A
-   * {@link BackEndRequestHandler} may call this, to answer a missing translation.
+   * Sends a request whose answer no caller will ask for. The channel takes the answer when it
+   * comes, and logs a refusal. The request is written at once, or right after the write that is
+   * under way. A {@link BackEndRequestHandler} may call this to answer a missing translation.
    *
    * @param request as for {@link #send}, without descriptors
    * @param payload of the layout that the request has
@@ -305,13 +303,13 @@ public final class VhostUserChannel implements AutoCloseable {
   }
 
   /**
-   * Writes everything that is encoded. While the back end does not read, its replies are: two full
-   * buffers cannot block each other.
+   * Writes everything that is encoded. While the back end does not read, this reads its replies, so
+   * that two full buffers cannot block each other.
    *
    * @param deadline for writing
    * @throws DeadlineException if the back end does not read; the channel is poisoned
    * @throws BackEndGoneException if it is gone; the channel is poisoned
-   * @throws ProtocolException if what it said meanwhile does not fit; the channel is poisoned
+   * @throws ProtocolException if what it sent meanwhile does not fit; the channel is poisoned
    */
   public void flush(Deadline deadline) {
     conversation.flush(deadline);
@@ -330,12 +328,12 @@ public final class VhostUserChannel implements AutoCloseable {
   }
 
   /**
-   * Sends messages that were encoded before, all of them, behind what is in the buffer. Where the
-   * back end reads them, this waits for nothing. Their answers are {@linkplain #awaitReply asked
-   * for} like any others.
+   * Sends all these messages, which were encoded before, after what is in the buffer. If the back
+   * end reads them, this does not wait. Their answers are {@linkplain #awaitReply asked for} like
+   * any others.
    *
-   * @param messages made by {@link #messages} of this channel; when they are sent once more, their
-   *     answers have been taken
+   * @param messages made by {@link #messages} of this channel; before they are sent again, their
+   *     answers must have been read
    * @param deadline for writing
    * @throws VhostException as {@link #flush} does; the channel is poisoned. {@link Messages#begun}
    *     says how many messages may have left
@@ -355,32 +353,32 @@ public final class VhostUserChannel implements AutoCloseable {
     flushLater(deadline);
   }
 
-  /** The number of a request that may be sent as things are, with this payload. */
+  /** Returns the number of a request that may be sent now with this payload. */
   int checked(FrontEndRequest request, Payload payload, int descriptors, boolean needReply) {
     request.requireWellFormed(payload, descriptors);
     return Gate.requireOpen(name, dialect, protocolFeatures, features, request, needReply);
   }
 
-  /** In which layout a request is answered as things are; empty: not at all. */
+  /** The layout of the answer to a request, given what is negotiated now; empty: no answer. */
   Optional<PayloadKind> answerTo(FrontEndRequest request, Payload payload, boolean needReply) {
     return request.answerTo(payload, protocolFeatures, postcopy, needReply);
   }
 
-  /** Which of the two may take longer. */
+  /** The class that may take longer. */
   MessageClass slower(MessageClass one, FrontEndRequest other) {
     return conversation.slower(one, other.messageClass());
   }
 
-  /** {@return how many answers were asked for and not handed out by {@link #awaitReply}} */
+  /** {@return how many answers {@link #awaitReply} has still to return} */
   public int outstandingReplies() {
     return conversation.outstandingReplies();
   }
 
   /**
-   * {@return the answer to the oldest request that has one coming; the caller closes its
+   * {@return the answer to the oldest request that is not answered yet; the caller closes its
    * descriptors} Writes first what is still in the buffer.
    *
-   * @param deadline for writing and for the answer; the limit of the message counts besides
+   * @param deadline for writing and for the answer; the limit of the message counts too
    * @throws IllegalStateException if nothing was asked, or when closed
    * @throws DeadlineException if it did not come in time; the channel is poisoned
    * @throws BackEndGoneException if the back end went away; the channel is poisoned
@@ -396,34 +394,33 @@ public final class VhostUserChannel implements AutoCloseable {
 
   /**
    * {@return how many nanoseconds are left until the oldest awaited reply is overdue, 0 once it is,
-   * {@link Long#MAX_VALUE} when none is awaited} {@link #receiveAvailable} after that poisons the
-   * channel with a {@link DeadlineException} that names the message and the time.
+   * {@link Long#MAX_VALUE} when none is awaited} Once it is overdue, {@link #receiveAvailable}
+   * poisons the channel with a {@link DeadlineException} that names the message and the time.
    */
   public long nanosToDeadline() {
     return conversation.nanosToDeadline();
   }
 
   /**
-   * {@return how many nanoseconds are left until the oldest awaited reply is overdue, from a moment
-   * on; otherwise as {@link #nanosToDeadline()}}
+   * {@return how many nanoseconds are left until the oldest awaited reply is overdue, counted from
+   * a given time; otherwise as {@link #nanosToDeadline()}}
    *
-   * @param now that moment, as {@link System#nanoTime} told it
+   * @param now that time, of {@link System#nanoTime}
    */
   public long nanosToDeadline(long now) {
     return conversation.nanosToDeadline(now);
   }
 
   /**
-   * {@return whether {@link #awaitReply} would return, or throw, at once, with what has been read
-   * already}
+   * {@return whether {@link #awaitReply} would return or throw at once with what was read before}
    */
   public boolean hasReply() {
     return conversation.hasReply();
   }
 
   /**
-   * Reads once what is there, without waiting; for the moment when a {@link Poller} has reported
-   * {@link #number()}. Writes nothing: call {@link #flush} before polling.
+   * Reads once what is there, without waiting. Call it when a {@link Poller} has reported {@link
+   * #number()}. It writes nothing: call {@link #flush} before polling.
    *
    * @return whether {@link #awaitReply} would return, or throw, at once
    * @throws IllegalStateException when closed
@@ -432,22 +429,22 @@ public final class VhostUserChannel implements AutoCloseable {
     return conversation.receiveAvailable();
   }
 
-  /** {@return how many messages were encoded for sending, from the beginning} */
+  /** {@return how many messages were encoded for sending since the beginning} */
   public long messagesSent() {
     return conversation.messagesSent();
   }
 
   /**
-   * {@return how many times the caller stopped sending and asked for a reply: round trips, however
-   * many replies each brought}
+   * {@return how often the caller stopped sending and asked for a reply: the number of round trips,
+   * however many replies each of them brought}
    */
   public long waits() {
     return conversation.waits();
   }
 
   /**
-   * Closes the socket, the channel of {@link #serve}, and the descriptors of replies that nobody
-   * asked for. A second time does nothing.
+   * Closes the socket, the channel of {@link #serve}, and the descriptors of replies that were not
+   * handed out. A second call does nothing.
    */
   @Override
   public void close() {

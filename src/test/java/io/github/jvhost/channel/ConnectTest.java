@@ -257,7 +257,7 @@ class ConnectTest {
       assertThat(ledger.openCount()).as("only the file's own").isEqualTo(1);
       assertThatThrownBy(() -> sender.writeRaw(new byte[0], nine, soon()))
           .isInstanceOf(IllegalArgumentException.class)
-          .hasMessage("descriptors need a byte to travel with");
+          .hasMessage("descriptors need a byte to be sent with");
     }
   }
 

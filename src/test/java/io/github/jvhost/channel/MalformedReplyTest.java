@@ -66,7 +66,7 @@ class MalformedReplyTest {
     for (Runnable call : calls) {
       assertThatThrownBy(call::run)
           .isInstanceOf(VhostException.class)
-          .hasMessageContaining("of no use any more")
+          .hasMessageContaining("cannot be used any more")
           .hasMessageContaining(message)
           .extracting(e -> ((VhostException) e).recovery())
           .isEqualTo(Recovery.RECONNECT);

@@ -56,7 +56,7 @@ class ReplyDeadlinesTest {
         .isEqualTo(Recovery.RECONNECT);
     assertThat(pair.channel.poisoned()).isTrue();
     assertThatThrownBy(() -> pair.channel.flush(soon()))
-        .hasMessageContaining("of no use any more")
+        .hasMessageContaining("cannot be used any more")
         .hasMessageContaining(message);
   }
 

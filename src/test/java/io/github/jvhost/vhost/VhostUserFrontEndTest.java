@@ -174,7 +174,7 @@ class VhostUserFrontEndTest {
         .hasMessage(
             "dev0: "
                 + call.request()
-                + " cannot be sent: postcopy is not to be had with CONFIGURE_MEM_SLOTS, which is"
+                + " cannot be sent: postcopy is not possible with CONFIGURE_MEM_SLOTS, which is"
                 + " negotiated");
     assertThat(backEnd.channel().messagesSent()).isZero();
   }

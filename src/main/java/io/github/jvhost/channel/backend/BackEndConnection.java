@@ -21,8 +21,8 @@ import java.util.List;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
 
 /**
- * The back end's side of a connection: requests in, replies out. For mock back ends and scripted
- * peers; it does not know what a request means and checks only its header.
+ * The back end's side of a connection: requests in, replies out. It is for mock back ends and
+ * scripted peers. It does not know what a request means and checks only its header.
  *
  * <pre>
  *   read 1: at most 12 bytes, with the descriptors      read 2: at most "size" bytes, without
@@ -42,7 +42,7 @@ public final class BackEndConnection implements AutoCloseable {
   private final ByteBuffer out = ByteBuffer.allocateDirect(SocketStream.MAX_WRITE);
   private final MemorySegment outMemory = MemorySegment.ofBuffer(out);
 
-  /** Bytes of the next message that are there. */
+  /** How many bytes of the next message have come. */
   private int have;
 
   private final List<OwnedDescriptor> arrived = new ArrayList<>();
@@ -60,9 +60,9 @@ public final class BackEndConnection implements AutoCloseable {
   /**
    * Takes over a connected socket that came as a descriptor.
    *
-   * @param socket used up, whatever comes of it
+   * @param socket taken over, also if this fails
    * @param name for messages
-   * @param ledger where received descriptors are written down
+   * @param ledger where received descriptors are recorded
    * @return the connection, which the caller closes
    * @throws io.github.jvhost.VhostException (GIVE_UP) if it is no connected AF_UNIX stream socket
    */
@@ -76,8 +76,8 @@ public final class BackEndConnection implements AutoCloseable {
    *
    * @param path of the front end's socket, at most 107 bytes
    * @param name for messages
-   * @param ledger where received descriptors are written down
-   * @param deadline for the front end to make room for one connection more
+   * @param ledger where received descriptors are recorded
+   * @param deadline for the front end to make room for one more connection
    * @return the connection, which the caller closes
    * @throws io.github.jvhost.VhostException (RETRY) if there is no such socket or nobody listens,
    *     (GIVE_UP) if it can never work
@@ -89,22 +89,21 @@ public final class BackEndConnection implements AutoCloseable {
   }
 
   /**
-   * {@return the socket's number, for a {@link Poller}; -1 once it is closed} It stays this
-   * object's.
+   * {@return the socket's number, for a {@link Poller}; -1 once it is closed} This object keeps it.
    */
   public int number() {
     return stream.number();
   }
 
   /**
-   * {@return the next request; its descriptors are the caller's to close}
+   * {@return the next request; the caller closes its descriptors}
    *
    * @param deadline for the whole message to be there
    * @throws FrontEndGoneException when the front end has closed, between messages or inside one
-   * @throws DeadlineException when no whole message came in time; what came is kept, and the call
-   *     can be made again
-   * @throws ProtocolException if a header makes no sense, or descriptors came with anything but its
-   *     first byte
+   * @throws DeadlineException when no whole message came in time; the bytes that came are kept, and
+   *     the call can be made again
+   * @throws ProtocolException if a header is invalid, or descriptors came after the first byte of a
+   *     message
    */
   public Received receive(Deadline deadline) {
     fill(Header.SIZE, "header", deadline);
@@ -127,7 +126,7 @@ public final class BackEndConnection implements AutoCloseable {
     }
   }
 
-  /** Reads until that much of the message is there. */
+  /** Reads until this many bytes of the message are there. */
   private void fill(int end, String what, Deadline deadline) {
     while (have < end) {
       boolean first = have == 0;
@@ -167,12 +166,12 @@ public final class BackEndConnection implements AutoCloseable {
   }
 
   /**
-   * Answers, in one write.
+   * Sends an answer in one write.
    *
-   * @param request the id that is answered; any, for scripted faults
-   * @param flags as on the wire; {@link Header#REPLY_FLAGS} is right
+   * @param request the id that is answered; any id is sent, for scripted faults
+   * @param flags as on the wire; a correct answer has {@link Header#REPLY_FLAGS}
    * @param payload as on the wire
-   * @param descriptors stay the caller's; they travel with the first byte
+   * @param descriptors the caller keeps them; they are sent with the first byte
    * @param deadline for the front end to make room
    * @throws DeadlineException if the front end does not read
    * @throws FrontEndGoneException if it is gone
@@ -191,17 +190,18 @@ public final class BackEndConnection implements AutoCloseable {
   }
 
   /**
-   * Writes any bytes, sensible or not.
+   * Writes any bytes, valid or not.
    *
-   * @param bytes as they go on the wire
-   * @param descriptors stay the caller's; they travel with the first byte, so there must be one
+   * @param bytes as they are sent
+   * @param descriptors the caller keeps them; they are sent with the first byte, so there must be
+   *     one
    * @param deadline for the front end to make room
    * @throws DeadlineException if the front end does not read
    * @throws FrontEndGoneException if it is gone
    */
   public void writeRaw(byte[] bytes, List<OwnedDescriptor> descriptors, Deadline deadline) {
     if (bytes.length == 0 && !descriptors.isEmpty()) {
-      throw new IllegalArgumentException("descriptors need a byte to travel with");
+      throw new IllegalArgumentException("descriptors need a byte to be sent with");
     }
     List<OwnedDescriptor> travelling = descriptors;
     int at = 0;
@@ -225,7 +225,7 @@ public final class BackEndConnection implements AutoCloseable {
     }
   }
 
-  /** Closes the socket and descriptors that nobody has received yet. */
+  /** Closes the socket and the descriptors that were not handed out. */
   @Override
   public void close() {
     closeArrived();

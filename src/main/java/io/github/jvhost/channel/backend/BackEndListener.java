@@ -24,8 +24,8 @@ public final class BackEndListener implements AutoCloseable {
   /**
    * Creates the socket file and listens.
    *
-   * @param path where; must not exist, and has at most 107 bytes
-   * @param ledger where descriptors that connections receive are written down
+   * @param path of the socket, at most 107 bytes; nothing may be there
+   * @param ledger where descriptors that connections receive are recorded
    * @return the listener, which the caller closes
    * @throws VhostException (GIVE_UP) if that is not possible
    */
@@ -34,12 +34,12 @@ public final class BackEndListener implements AutoCloseable {
   }
 
   /**
-   * Takes over a socket that listens already, as a program that manages back ends hands it to one.
-   * Its file, if it has one, stays when this is closed.
+   * Takes over a socket that listens already. A program that manages back ends may give a back end
+   * such a socket. The socket's file, if it has one, stays when this is closed.
    *
-   * @param socket used up, whatever comes of it
-   * @param path what it is called in messages
-   * @param ledger where descriptors that connections receive are written down
+   * @param socket taken over, also if this fails
+   * @param path its name in messages
+   * @param ledger where descriptors that connections receive are recorded
    * @return the listener, which the caller closes
    * @throws VhostException (GIVE_UP) if it is no AF_UNIX socket
    */
@@ -52,7 +52,7 @@ public final class BackEndListener implements AutoCloseable {
     return socket.path();
   }
 
-  /** {@return the listening socket's number, for a {@link Poller}; stays this object's} */
+  /** {@return the listening socket's number, for a {@link Poller}; this object keeps it} */
   public int number() {
     return socket.number();
   }
@@ -71,8 +71,8 @@ public final class BackEndListener implements AutoCloseable {
   }
 
   /**
-   * Stops listening and removes the file that it has made; connections live on. A second time does
-   * nothing.
+   * Stops listening and removes the file that it has made. Connections stay open. A second call
+   * does nothing.
    */
   @Override
   public void close() {

@@ -29,7 +29,7 @@ public final class BackEndRequester implements AutoCloseable {
    *
    * @param request the id that is answered
    * @param result 0 is success
-   * @param descriptors that came along; the receiver closes them
+   * @param descriptors that came with it; the receiver closes them
    */
   public record BackEndAnswer(int request, long result, List<OwnedDescriptor> descriptors) {}
 
@@ -38,7 +38,7 @@ public final class BackEndRequester implements AutoCloseable {
    *
    * @param socket closed with this object
    * @param name for messages
-   * @param ledger where descriptors that answers bring are written down
+   * @param ledger where descriptors of answers are recorded
    * @return the requester, which the caller closes
    * @throws io.github.jvhost.VhostException (GIVE_UP) if it is no connected socket; it is closed
    */
@@ -47,17 +47,17 @@ public final class BackEndRequester implements AutoCloseable {
     return new BackEndRequester(BackEndConnection.adopt(socket, name, ledger), name);
   }
 
-  /** {@return the socket's number, for a poll; -1 once it is closed} It stays this object's. */
+  /** {@return the socket's number, for a poll; -1 once it is closed} This object keeps it. */
   public int number() {
     return connection.number();
   }
 
   /**
-   * Asks, in one write.
+   * Sends a request in one write.
    *
    * @param request its number is sent; whether it was negotiated is not checked
    * @param payload as on the wire
-   * @param descriptors stay the caller's
+   * @param descriptors the caller keeps them
    * @param needReply whether an answer is asked for
    * @param deadline for the front end to make room
    * @throws DeadlineException if the front end does not read
@@ -75,9 +75,9 @@ public final class BackEndRequester implements AutoCloseable {
   /**
    * The same for any number, for scripted faults.
    *
-   * @param id any number, sensible or not
+   * @param id any number, valid or not
    * @param payload as on the wire
-   * @param descriptors stay the caller's
+   * @param descriptors the caller keeps them
    * @param needReply whether an answer is asked for
    * @param deadline for the front end to make room
    * @throws DeadlineException if the front end does not read
@@ -94,10 +94,11 @@ public final class BackEndRequester implements AutoCloseable {
   }
 
   /**
-   * Writes any bytes, sensible or not; see {@link BackEndConnection#writeRaw}.
+   * Writes any bytes, valid or not; see {@link BackEndConnection#writeRaw}.
    *
-   * @param bytes as they go on the wire
-   * @param descriptors stay the caller's; they travel with the first byte, so there must be one
+   * @param bytes as they are sent
+   * @param descriptors the caller keeps them; they are sent with the first byte, so there must be
+   *     one
    * @param deadline for the front end to make room
    */
   public void writeRaw(byte[] bytes, List<OwnedDescriptor> descriptors, Deadline deadline) {
@@ -105,7 +106,7 @@ public final class BackEndRequester implements AutoCloseable {
   }
 
   /**
-   * {@return the next answer; its descriptors are the caller's to close}
+   * {@return the next answer; the caller closes its descriptors}
    *
    * @param deadline for the whole answer to be there
    * @throws DeadlineException if none came in time; the call can be made again
@@ -131,7 +132,7 @@ public final class BackEndRequester implements AutoCloseable {
     return new BackEndAnswer(header.request(), result, received.descriptors());
   }
 
-  /** Closes the socket; a second time does nothing. */
+  /** Closes the socket. A second call does nothing. */
   @Override
   public void close() {
     connection.close();

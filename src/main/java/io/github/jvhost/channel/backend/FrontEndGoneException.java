@@ -12,7 +12,7 @@ public class FrontEndGoneException extends VhostException {
    * An end of a connection.
    *
    * @param message one line: what was being done when it ended
-   * @param cause what the socket said, if it said anything
+   * @param cause the error of the socket; null if there was none
    */
   FrontEndGoneException(String message, @Nullable Throwable cause) {
     super(message, Recovery.RECONNECT, cause);

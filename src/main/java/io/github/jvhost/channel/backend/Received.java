@@ -8,8 +8,8 @@ import java.util.List;
  * One request as a back end received it.
  *
  * @param header as it was on the wire
- * @param payload exactly the header's size; not copied, whoever has the record may read it
+ * @param payload as long as the header says; not copied
  * @param descriptors that came with the header, in order; the receiver closes them
  */
-@SuppressWarnings("ArrayRecordComponent") // compared nowhere; a copy per message would buy nothing
+@SuppressWarnings("ArrayRecordComponent") // never compared; a copy per message would have no use
 public record Received(Header header, byte[] payload, List<OwnedDescriptor> descriptors) {}

@@ -16,10 +16,10 @@ import org.jspecify.annotations.Nullable;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
 
 /**
- * Sits between a front end and a back end: listens where the one connects, connects where the other
- * listens, and passes every message on, unchanged, with its descriptors, while somebody watches.
- * The one descriptor that is exchanged is SET_BACKEND_REQ_FD's, so that the back end's own channel
- * is seen as well.
+ * Stands between a front end and a back end. It listens for the front end, connects to the back
+ * end, and passes every message on, unchanged, with its descriptors. An observer sees each message.
+ * Only the descriptor of SET_BACKEND_REQ_FD is replaced, so that the observer sees the back end's
+ * own channel too.
  *
  * <pre>
  *   front end ---> [listen]  Relay  [connect] ---> back end
@@ -27,17 +27,17 @@ import org.newsclub.net.unix.AFUNIXSocketChannel;
  *                              +--> RelayObserver
  * </pre>
  *
- * <p>One front end at a time; others wait in the listener's queue. A front end that comes while
- * nobody serves the back end's socket is hung up on. When either side closes its connection, or
- * shuts one half of it down, the session ends and the next front end may come.
+ * <p>There is one front end at a time; others wait in the listener's queue. If nobody listens on
+ * the back end's socket, the relay closes the front end's connection. When either side closes its
+ * connection, or shuts one half of it down, the session ends and the next front end may come.
  *
- * <p>It judges nothing: messages that make no sense go on as they came. After a header whose
- * payload would be larger than {@link io.github.jvhost.protocol.Header#MAX_PAYLOAD}, all that
- * follows in that direction goes on as bytes without borders. No message stays: a peer that sends
- * half of one holds up its own direction and nothing else.
+ * <p>It passes invalid messages on as they came. After a header that announces a payload larger
+ * than {@link io.github.jvhost.protocol.Header#MAX_PAYLOAD}, all that follows in that direction is
+ * passed on as bytes, without message borders. A peer that sends half a message delays only its own
+ * direction.
  *
- * <p>All of it is done by one platform thread of its own, from {@link #start} to {@link #close}.
- * The methods are for any thread.
+ * <p>One platform thread of its own does all this, from {@link #start} to {@link #close}. Any
+ * thread may call the methods.
  */
 public final class Relay implements AutoCloseable {
   private static final Duration CONNECTING = Duration.ofSeconds(2);
@@ -71,13 +71,13 @@ public final class Relay implements AutoCloseable {
   }
 
   /**
-   * Listens, and relays from here on.
+   * Starts to listen and to relay.
    *
-   * @param listen where front ends connect, at most 107 bytes; nothing may be there but a socket
-   *     that nobody listens on
-   * @param backEnd where it listens; needed when the first front end comes, and not before
-   * @param ledger where descriptors are written down while they are here
-   * @param observer is told what goes on
+   * @param listen where front ends connect, at most 107 bytes; only a socket that nobody listens on
+   *     may be there
+   * @param backEnd where the back end listens; it need not exist before the first front end comes
+   * @param ledger where descriptors are recorded while the relay has them
+   * @param observer is called with what happens
    * @return the relay, which the caller closes
    * @throws VhostException (GIVE_UP) if it cannot listen there
    */
@@ -126,7 +126,7 @@ public final class Relay implements AutoCloseable {
     }
   }
 
-  /** Answers why the session is over. */
+  /** Serves one session and returns why it is over. */
   private String serve(int session, AFUNIXSocketChannel accepted) {
     RelayEnd front;
     RelayEnd back;
@@ -149,7 +149,7 @@ public final class Relay implements AutoCloseable {
     }
   }
 
-  /** Waits for the thread, also when interrupted: what it uses is closed next. */
+  /** Waits for the thread, also when interrupted, because what it uses is closed next. */
   private boolean ended(Deadline deadline) {
     boolean interrupted = false;
     try {
@@ -168,19 +168,19 @@ public final class Relay implements AutoCloseable {
   }
 
   /**
-   * Ends the session, if there is one, and stops listening; removes the socket. Once that is done
-   * it does nothing; while another thread is at it, it waits.
+   * Ends the session, if there is one, stops listening, and removes the socket. A second call does
+   * nothing. While another thread closes the relay, this waits for it.
    *
-   * @throws VhostException (GIVE_UP) if it had ended by itself: its listening socket failed, or the
-   *     observer threw something; or if the observer does not return, and then it may be tried
-   *     again
+   * @throws VhostException (GIVE_UP) if the relay had ended before, because its listening socket
+   *     failed or the observer threw an exception; or if the observer does not return. In that case
+   *     the call can be made again
    */
   @Override
   public void close() {
     close(Deadline.after(ENDING));
   }
 
-  /** The same with another time for the observer to return. */
+  /** The same with another deadline for the observer to return. */
   void close(Deadline deadline) {
     synchronized (closeLock) {
       if (closed) {

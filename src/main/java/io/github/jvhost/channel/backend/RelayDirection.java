@@ -13,8 +13,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * One way of a relay: reads one message, whole, then sends it on, whole, with all descriptors at
- * its first byte.
+ * One direction of a relay. It reads one whole message, then sends the whole message, with all
+ * descriptors at its first byte.
  *
  * <pre>
  *   read: 12 bytes      read: "size" bytes       send: all of it, until it is taken
@@ -23,36 +23,35 @@ import java.util.List;
  *   +--------+          +---------------+        +--------+---------------+
  * </pre>
  *
- * <p>It never reads beyond the message that it is at, so that descriptors, which the kernel hands
- * over with the bytes that they were sent with, cannot get to a neighbour. While the other side
- * takes nothing it reads nothing either: whoever sends meets the same back pressure as without a
- * relay.
+ * <p>It never reads beyond the end of a message. The kernel delivers descriptors with the bytes
+ * that they were sent with, so they cannot get to another message. While the other side reads
+ * nothing, this reads nothing either, so the sender sees the same back pressure as without a relay.
  *
- * <p>A header that announces more than {@link Header#MAX_PAYLOAD} bytes is none: from there on
- * nobody knows where messages begin, and bytes go on as they come. One thread at a time.
+ * <p>A header that announces more than {@link Header#MAX_PAYLOAD} bytes is invalid. After it the
+ * borders of messages are not known, and bytes are passed on as they come. One thread at a time.
  */
 final class RelayDirection {
-  /** What {@link #move} found. */
+  /** The result of {@link #move}. */
   enum State {
     /** It waits for something to read. */
     READING,
     /** It waits for room on the other side. */
     WRITING,
-    /** One of the two is gone. */
+    /** One of the two sides is gone. */
     OVER
   }
 
-  /** Learns of messages; may exchange descriptors before they leave. */
+  /** Is called for each message; may replace descriptors before they are sent. */
   interface Checkpoint {
     /**
-     * A message is about to leave.
+     * A message is about to be sent.
      *
-     * @param request the id in its header, -1 of raw bytes
+     * @param request the id in its header; -1 for raw bytes
      * @param flags of the header
      */
     void before(int request, int flags, List<OwnedDescriptor> descriptors);
 
-    /** It has left. */
+    /** The message was sent. */
     void after(long arrived, long passed, boolean raw, byte[] bytes, int descriptors);
   }
 
@@ -62,13 +61,13 @@ final class RelayDirection {
   private static final int EPIPE = 32;
   private static final int ECONNRESET = 104;
 
-  /** Messages in one go; then the others have their turn. */
+  /** Most messages of one call, so that the other directions are not kept waiting. */
   private static final int TURN = 64;
 
   private final RelayEnd from;
   private final RelayEnd to;
   private final Checkpoint checkpoint;
-  // The collector's: closing a shared arena stops all threads for a moment.
+  // The garbage collector frees it: closing a shared arena stops all threads for a moment.
   private final MemorySegment bytes =
       Arena.ofAuto().allocate(Header.SIZE + Header.MAX_PAYLOAD, Long.BYTES);
   private final List<OwnedDescriptor> descriptors = new ArrayList<>();
@@ -119,7 +118,7 @@ final class RelayDirection {
     return over ? State.OVER : State.READING;
   }
 
-  /** Reads on; false when nothing is there, or it is over. */
+  /** Reads once; returns false when nothing is there, or when the direction is over. */
   private boolean read() {
     int count;
     try {
@@ -139,7 +138,7 @@ final class RelayDirection {
       if (have == 0) {
         return over(why);
       }
-      // Half a message is all there will be: the other side sees what it would have seen.
+      // The rest of this message will not come. The other side gets the bytes that came.
       raw = true;
       depart();
       return true;
@@ -151,7 +150,7 @@ final class RelayDirection {
     return true;
   }
 
-  /** Whether the message ends here; otherwise its payload is still to come, or it is none. */
+  /** Whether the message is complete. Reads the size of the payload from a complete header. */
   private boolean complete() {
     if (need > Header.SIZE) {
       return true;
@@ -176,7 +175,7 @@ final class RelayDirection {
         descriptors);
   }
 
-  /** Writes on; false when there is no room, or it is over. */
+  /** Writes the message; returns false when there is no room, or when the direction is over. */
   private boolean write() {
     while (sent < have) {
       int count;
@@ -220,7 +219,7 @@ final class RelayDirection {
     }
   }
 
-  /** Closes descriptors that have not left; the sockets are others'. */
+  /** Closes descriptors that were not sent. The sockets have other owners. */
   void abandon() {
     closeDescriptors();
     over = true;

@@ -10,7 +10,7 @@ import org.newsclub.net.unix.AFUNIXSocketChannel;
 
 /**
  * One socket that a relay reads and writes. Unlike a {@link SocketStream} it takes as many
- * descriptors as the kernel hands over: whether they make sense is for the peers to say.
+ * descriptors as the kernel delivers, because only the peers can check them.
  *
  * <p>It owns the socket. One thread at a time; nothing here waits.
  */
@@ -31,18 +31,18 @@ final class RelayEnd implements AutoCloseable {
     this.ledger = ledger;
   }
 
-  /** Takes a connected socket over, also when it throws. */
+  /** Takes over a connected socket, also if it throws. */
   static RelayEnd of(AFUNIXSocketChannel socket, String name, DescriptorLedger ledger) {
     var stream = new SocketStream(socket, name, ledger);
     return new RelayEnd(name, stream::close, stream.number(), ledger);
   }
 
-  /** Takes over what may be a socket; if it is none, the first read says so. */
+  /** Takes over a descriptor. If it is no socket, the first read throws. */
   static RelayEnd of(OwnedDescriptor socket, String name, DescriptorLedger ledger) {
     return new RelayEnd(name, socket::close, socket.number(), ledger);
   }
 
-  /** For messages. */
+  /** Its name in messages. */
   String name() {
     return name;
   }
@@ -62,7 +62,7 @@ final class RelayEnd implements AutoCloseable {
     return io.send(number, bytes, from, length, descriptors);
   }
 
-  /** A second time does nothing. */
+  /** Closes the socket. A second call does nothing. */
   @Override
   public void close() {
     if (number != CLOSED) {

@@ -1,12 +1,13 @@
 package io.github.jvhost.channel.backend;
 
 /**
- * Is told what a {@link Relay} does, by its thread, which does nothing else meanwhile: put it away
- * and return. What it throws ends the relay. Times are of {@link System#nanoTime()}.
+ * Is called with what a {@link Relay} does. The relay's thread calls it and does nothing else
+ * meanwhile, so it should return soon. An exception ends the relay. Times are of {@link
+ * System#nanoTime()}.
  */
 public interface RelayObserver {
   /**
-   * A front end is there, and a connection to the back end was made for it.
+   * A front end has connected, and a connection to the back end was made for it.
    *
    * @param session counts front ends, from 1
    * @param nanos when that was
@@ -16,17 +17,17 @@ public interface RelayObserver {
   /**
    * A message was passed on.
    *
-   * @param message with a copy of its bytes, to be kept as long as wanted
+   * @param message with its own copy of the bytes
    */
   void passed(RelayedMessage message);
 
   /**
    * A session is over, and all that was open for it is closed.
    *
-   * @param session as counted for {@link #connected}; it may end without having been connected
+   * @param session as for {@link #connected}; a session may end before it was connected
    * @param nanos when that was
-   * @param why a sentence without a full stop; also when the back end could not be reached, or when
-   *     its own channel went by unwatched for want of descriptors
+   * @param why a sentence without a full stop. It also says that the back end could not be reached,
+   *     or that its own channel was not watched because no more descriptors could be opened
    */
   void ended(int session, long nanos, String why);
 }

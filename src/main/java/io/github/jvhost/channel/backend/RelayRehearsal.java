@@ -13,9 +13,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Passes messages on between sockets of its own, so that the code is compiled when the first one
- * that matters comes: cold, a message is held for milliseconds. The first front end of a relay is
- * often the only one.
+ * Passes messages on between sockets of its own, so that the code is compiled before the first
+ * front end connects. Code that is not compiled delays a message by milliseconds. The first front
+ * end of a relay is often the only one.
  */
 final class RelayRehearsal {
   private static final int MESSAGES = 3_000;

@@ -12,12 +12,12 @@ package io.github.jvhost.channel.backend;
  * </pre>
  */
 public enum RelayRoute {
-  /** A request of the front end's. */
+  /** A request of the front end. */
   TO_BACK_END,
-  /** A reply of the back end's. */
+  /** A reply of the back end. */
   TO_FRONT_END,
-  /** A request of the back end's, on its own channel. */
+  /** A request of the back end, on its own channel. */
   ASKED,
-  /** The front end's answer to such a one. */
+  /** The front end's answer on that channel. */
   ANSWERED
 }

@@ -21,20 +21,21 @@ import java.util.function.Supplier;
  * <pre>
  *   front end           relay            back end
  *      |== main socket ==|== main socket ==|
- *      |== its channel ==|== socket pair ==|       from SET_BACKEND_REQ_FD on: the back end gets
- *                                                  an end of a pair of ours for the front end's own
+ *      |== its channel ==|== socket pair ==|       from SET_BACKEND_REQ_FD on: the back end gets one
+ *                                                  end of the relay's pair, not the front end's
  * </pre>
  *
- * <p>It is over when either side closes its main socket, or one half of it: what had come before is
- * still passed on. A channel that closes ends the channel alone. One thread.
+ * <p>The session is over when either side closes its main socket or one half of it. What had come
+ * before is still passed on. When only the back end's channel closes, the session goes on. One
+ * thread at a time.
  */
 final class RelaySession implements AutoCloseable {
-  /** How long a side may take for the last words of the other, which is gone. */
-  private static final long LAST_WORDS_NANOS = TimeUnit.SECONDS.toNanos(1);
+  /** How long one side may take to read the last messages of the other side, which has gone. */
+  private static final long LAST_MESSAGES_NANOS = TimeUnit.SECONDS.toNanos(1);
 
   private static final long A_DAY_NANOS = TimeUnit.DAYS.toNanos(1);
 
-  /** Two sockets, two channel sockets, each also looked at for room, and the wake-up. */
+  /** Two main sockets and two channel sockets, each for input and for room, and the wake-up. */
   private static final int WATCHED = 9;
 
   private static final int SET_BACKEND_REQ_FD =
@@ -52,14 +53,14 @@ final class RelaySession implements AutoCloseable {
   private List<RelayEnd> channelEnds = List.of();
   private String unwatched = "";
 
-  /** A direction and how it stands in the poller. */
+  /** A direction and its indexes in the poller. */
   private final class Way implements RelayDirection.Checkpoint {
     private final RelayRoute route;
     private final RelayDirection direction;
     private RelayDirection.State state = RelayDirection.State.READING;
     private int index;
     private int hangUpIndex = -1;
-    // 0: its source is there. The others on their way count from the moment when it had gone.
+    // When its source went away; 0 while the source is there.
     private long sourceGone;
 
     Way(RelayRoute route, RelayEnd from, RelayEnd to) {
@@ -90,7 +91,7 @@ final class RelaySession implements AutoCloseable {
         index = poller.add(direction.from().number(), Poller.IN);
         return;
       }
-      // It writes: whoever finds that it is over does not watch it again.
+      // It waits to write. A source that has hung up is reported once and then not watched again.
       index = poller.add(direction.to().number(), Poller.OUT);
       if (sourceGone == 0) {
         hangUpIndex = poller.add(direction.from().number(), 0);
@@ -110,7 +111,7 @@ final class RelaySession implements AutoCloseable {
     }
 
     long nanosLeft() {
-      return sourceGone == 0 ? A_DAY_NANOS : LAST_WORDS_NANOS - (System.nanoTime() - sourceGone);
+      return sourceGone == 0 ? A_DAY_NANOS : LAST_MESSAGES_NANOS - (System.nanoTime() - sourceGone);
     }
 
     String why() {
@@ -120,7 +121,7 @@ final class RelaySession implements AutoCloseable {
     }
   }
 
-  /** Owns both ends from here on. */
+  /** Takes over both ends. */
   RelaySession(
       int session,
       RelayEnd front,
@@ -136,7 +137,7 @@ final class RelaySession implements AutoCloseable {
         () -> SocketPair.open(ledger, "back-end channel of session " + session));
   }
 
-  /** The same with pairs for channels from elsewhere. */
+  /** The same with another source of socket pairs for channels. */
   RelaySession(
       int session,
       RelayEnd front,
@@ -157,8 +158,8 @@ final class RelaySession implements AutoCloseable {
   /**
    * Passes messages on until one side is gone.
    *
-   * @param wakeUp has something to read when {@code closing} has changed
-   * @return why it is over, and what was not watched of it
+   * @param wakeUp is readable when {@code closing} has changed
+   * @return why it is over, and whether something of it was not watched
    */
   String run(int wakeUp, BooleanSupplier closing) {
     while (!closing.getAsBoolean()) {
@@ -170,7 +171,7 @@ final class RelaySession implements AutoCloseable {
     return "the relay was closed" + unwatched;
   }
 
-  /** Waits once, and moves what can be moved; answers why the session is over, or nothing. */
+  /** Waits once and passes on what can be; returns why the session is over, or "" if it is not. */
   String turn(int wakeUp) {
     poller.clear();
     poller.add(wakeUp, Poller.IN);
@@ -179,7 +180,7 @@ final class RelaySession implements AutoCloseable {
     asks.forEach(Way::watch);
     poller.await(nanosLeft());
     main.forEach(Way::move);
-    if (asks.equals(channel)) { // not exchanged by one of the others just now
+    if (asks.equals(channel)) { // not replaced by one of the others just now
       asks.forEach(Way::move);
       if (asks.stream().anyMatch(Way::isOver)) {
         closeChannel();
@@ -187,7 +188,7 @@ final class RelaySession implements AutoCloseable {
     }
     for (Way way : main) {
       if (way.isOver()) {
-        // What else was said before is passed on: a reply in front of a hang-up, for instance.
+        // What was sent before is passed on: for example, a reply before a hang-up.
         main.stream().filter(other -> !other.isOver()).forEach(other -> other.direction.move());
         return way.why();
       }
@@ -206,13 +207,13 @@ final class RelaySession implements AutoCloseable {
     return left;
   }
 
-  /** The first descriptor becomes the far end of a pair of ours. */
+  /** Replaces the first descriptor by one end of a new socket pair. */
   private void interpose(List<OwnedDescriptor> descriptors) {
     SocketPair pair;
     try {
       pair = pairs.get();
     } catch (SystemCallException e) {
-      // No more descriptors: the session matters more than what is shown of it.
+      // No more descriptors can be opened. The session goes on with this channel not watched.
       unwatched = "; the back end's own channel was not watched: " + e.getMessage();
       return;
     }

@@ -9,11 +9,11 @@ import io.github.jvhost.Bytes;
  * @param passed when its last byte was handed to the kernel for the other side, on the same clock
  * @param session which one, counted from 1
  * @param route which way it went
- * @param raw whether these are only bytes: the end of a stream that came in the middle of a
- *     message, or what followed a header that announced more than {@link
+ * @param raw whether these are bytes and no message: part of a message before the stream ended, or
+ *     bytes from a header on that announced more than {@link
  *     io.github.jvhost.protocol.Header#MAX_PAYLOAD} bytes
- * @param bytes as they were on the wire: the header and the payload, or whatever came
- * @param descriptors how many went along
+ * @param bytes as they were on the wire: the header and the payload, or the raw bytes
+ * @param descriptors how many went with it
  */
 public record RelayedMessage(
     long arrived,

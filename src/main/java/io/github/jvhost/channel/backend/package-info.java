@@ -12,8 +12,8 @@
  *                           +--&gt; RelayObserver: each message as it passes
  * </pre>
  *
- * <p>A relay passes on what comes, one message whole behind the other, and understands no more of
- * it than its header and which descriptor opens the back end's own channel.
+ * <p>A relay passes on one whole message after the other. It reads only the header, and knows which
+ * descriptor opens the back end's own channel.
  */
 @NullMarked
 package io.github.jvhost.channel.backend;

@@ -11,16 +11,17 @@ import org.newsclub.net.unix.AFUNIXServerSocketChannel;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
 import org.newsclub.net.unix.FileDescriptorCast;
 
-/** A socket that came as a descriptor, made into what the socket library works with. */
+/** Turns a descriptor that is a socket into an object of the socket library. */
 public final class AdoptedSocket {
   private AdoptedSocket() {}
 
   /**
-   * Takes a connected socket over.
+   * Takes over a connected socket.
    *
-   * @param socket closed afterwards in any case: its number belongs to the result, or to nobody
+   * @param socket closed afterwards in any case: the result owns its number, or the number is
+   *     closed
    * @param name for messages
-   * @return what the socket library works with, which the caller closes
+   * @return the library's object, which the caller closes
    * @throws VhostException (GIVE_UP) if it is no connected AF_UNIX stream socket
    */
   public static AFUNIXSocketChannel of(OwnedDescriptor socket, String name) {
@@ -29,22 +30,24 @@ public final class AdoptedSocket {
   }
 
   /**
-   * Takes a listening socket over.
+   * Takes over a listening socket.
    *
-   * @param socket closed afterwards in any case: its number belongs to the result, or to nobody
+   * @param socket closed afterwards in any case: the result owns its number, or the number is
+   *     closed
    * @throws VhostException (GIVE_UP) if it is no AF_UNIX socket
    */
   static Taken<AFUNIXServerSocketChannel> listening(OwnedDescriptor socket, String name) {
     Taken<AFUNIXServerSocketChannel> server =
         take(socket, name, AFUNIXServerSocketChannel.class, _ -> true);
-    server.channel().setDeleteOnClose(false); // the file is whoever's made it
+    server.channel().setDeleteOnClose(false); // whoever made the file removes it
     return server;
   }
 
   /**
-   * A socket as the library knows it, and what the library may leave open when it closes it.
+   * A socket as an object of the library, and the descriptor that the library may leave open when
+   * it closes the object.
    *
-   * @param channel what the library works with
+   * @param channel the library's object
    * @param descriptor for {@link #close}
    * @param number the descriptor's
    */
@@ -56,7 +59,7 @@ public final class AdoptedSocket {
     if (!socket.isOpen()) {
       throw new VhostException(doing + "it was used before", Recovery.GIVE_UP);
     }
-    // The library closes the number by itself when it meets an error, so it has to own it.
+    // The library closes the number by itself after an error, so it has to own it.
     int number = socket.release();
     FileDescriptor descriptor = null;
     boolean taken = false;
@@ -78,7 +81,7 @@ public final class AdoptedSocket {
     }
   }
 
-  /** Closes a descriptor that the library left open, or was never given. */
+  /** Closes a descriptor that the library left open or never had. */
   static void close(FileDescriptor descriptor) {
     if (!descriptor.valid()) {
       return;
@@ -86,7 +89,7 @@ public final class AdoptedSocket {
     try {
       new FileInputStream(descriptor).close();
     } catch (IOException _) {
-      // Linux has released the number all the same, and nobody waits for this file's contents.
+      // Linux has released the number anyway, and nothing was buffered.
     }
   }
 }

@@ -17,8 +17,8 @@ import org.newsclub.net.unix.ConnectionRefusedSocketException;
 
 /**
  * Connects with a deadline. A blocking connect waits for ever while the listener's queue is full,
- * and no poll tells when there is room again (Linux unix_stream_connect), so it is tried without
- * blocking, again and again.
+ * and no poll reports that there is room again (Linux unix_stream_connect). So it connects without
+ * blocking, again and again until the deadline.
  */
 public final class Connector {
   /** sun_path of sockaddr_un has 108 bytes, the last one zero. */
@@ -32,12 +32,12 @@ public final class Connector {
   private Connector() {}
 
   /**
-   * Refuses a path that no socket address has room for; the kernel's own words would be "no such
+   * Refuses a path that does not fit into a socket address. The kernel's error would be "no such
    * file".
    *
    * @param path of the socket
-   * @param doing what it is for, as messages begin
-   * @throws VhostException (GIVE_UP) it is too long
+   * @param doing the beginning of the message: what is being done
+   * @throws VhostException (GIVE_UP) if it is too long
    */
   public static void requireThatItFits(Path path, String doing) {
     if (path.toString().getBytes(StandardCharsets.UTF_8).length > MAX_PATH_BYTES) {
@@ -47,7 +47,7 @@ public final class Connector {
   }
 
   /**
-   * Connects, as soon as the listener has room.
+   * Connects as soon as the listener has room.
    *
    * @param path of the socket, at most 107 bytes
    * @param name for messages
@@ -77,7 +77,7 @@ public final class Connector {
     }
   }
 
-  /** What is there instead of a listener: the kernel says "refused" of a directory, too. */
+  /** Finds out why connecting failed: the kernel answers "refused" for a directory, too. */
   private static VhostException failed(Path path, String doing, IOException e) {
     if (Files.notExists(path)) {
       return new VhostException(
@@ -104,7 +104,7 @@ public final class Connector {
     return new VhostException(doing + e.getMessage(), Recovery.RETRY, e);
   }
 
-  /** Null: the listener's queue is full. */
+  /** Connects once; null if the listener's queue is full. */
   private static @Nullable AFUNIXSocketChannel attempt(Path path, String doing) {
     AFUNIXSocketChannel socket = null;
     boolean connected = false;

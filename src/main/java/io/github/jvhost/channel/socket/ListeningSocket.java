@@ -14,7 +14,7 @@ import org.newsclub.net.unix.AFUNIXServerSocketChannel;
 import org.newsclub.net.unix.AFUNIXSocketAddress;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
 
-/** A listening socket, whoever listens. One platform thread at a time. */
+/** A listening socket of a front end or a back end. One platform thread at a time. */
 public final class ListeningSocket implements AutoCloseable {
   private static final int BACKLOG = 16;
 
@@ -34,7 +34,7 @@ public final class ListeningSocket implements AutoCloseable {
   /**
    * Creates the socket file and listens.
    *
-   * @param path where; must not exist, and has at most 107 bytes
+   * @param path of the socket, at most 107 bytes; nothing may be there
    * @return the socket, which the caller closes
    * @throws VhostException (GIVE_UP) if that is not possible
    */
@@ -56,10 +56,10 @@ public final class ListeningSocket implements AutoCloseable {
   }
 
   /**
-   * Takes over a socket that listens already. Whoever made it removes its file.
+   * Takes over a socket that listens already. Its maker removes its file.
    *
-   * @param socket used up, whatever comes of it
-   * @param path what it is called in messages
+   * @param socket taken over, also if this fails
+   * @param path its name in messages
    * @return the socket, which the caller closes
    * @throws VhostException (GIVE_UP) if it is no AF_UNIX socket
    */
@@ -67,12 +67,12 @@ public final class ListeningSocket implements AutoCloseable {
     return new ListeningSocket(AdoptedSocket.listening(socket, path.toString()), path, false);
   }
 
-  /** {@return where it listens, or what it is called} */
+  /** {@return where it listens, or its name in messages} */
   public Path path() {
     return path;
   }
 
-  /** {@return its number, for a {@link Poller}; stays this object's} */
+  /** {@return its number, for a {@link Poller}; this object keeps it} */
   public int number() {
     return server.number();
   }
@@ -80,7 +80,7 @@ public final class ListeningSocket implements AutoCloseable {
   /**
    * {@return the next connection, which the caller closes; null when none came in time}
    *
-   * @param deadline for somebody to connect
+   * @param deadline for a peer to connect
    * @throws VhostException (GIVE_UP) if the socket fails or is closed
    */
   public @Nullable AFUNIXSocketChannel accept(Deadline deadline) {
@@ -99,7 +99,7 @@ public final class ListeningSocket implements AutoCloseable {
     }
   }
 
-  /** Stops listening and removes the file that it has made. A second time does nothing. */
+  /** Stops listening and removes the file that it has made. A second call does nothing. */
   @Override
   public void close() {
     if (closed) {
@@ -107,7 +107,8 @@ public final class ListeningSocket implements AutoCloseable {
     }
     closed = true;
     SocketStream.closeQuietly(server.channel());
-    AdoptedSocket.close(server.descriptor()); // the library leaves one that was handed over open
+    AdoptedSocket.close(
+        server.descriptor()); // the library leaves a descriptor open that it did not open
     poller.close();
     if (!made) {
       return;

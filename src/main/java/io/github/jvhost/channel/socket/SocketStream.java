@@ -18,26 +18,26 @@ import org.newsclub.net.unix.AFUNIXSocketChannel;
 import org.newsclub.net.unix.FileDescriptorCast;
 
 /**
- * A connected socket. The socket library makes and closes it; messages go through {@link SocketIo}
- * on the same descriptor, because the library's own way of sending loses descriptors (at EAGAIN,
- * and on virtual threads), leaks some (more than fit), and makes a dozen objects for each.
+ * A connected socket. The socket library makes and closes it. {@link SocketIo} sends and receives
+ * messages on the same descriptor, because the library loses descriptors (at EAGAIN and on virtual
+ * threads), leaks those that do not fit, and makes a dozen objects for each.
  *
  * <pre>
- *   what is left to be known about the library          what is done here
+ *   what the library does                               what is done here
  *   after its close the number is free for others       number() is -1 then
  *   a socket made from a number is not closed by its    closed by hand, unless an error did it
  *   close
  * </pre>
  *
- * <p>Nothing here waits but {@link #await}. One thread at a time.
+ * <p>Only {@link #await} waits. One thread at a time.
  */
 public final class SocketStream implements AutoCloseable {
   /** Descriptors that one message may carry; more end the connection. */
   static final int MAX_DESCRIPTORS = 8;
 
   /**
-   * Bytes of one write. After POLLOUT (at least three quarters of the send buffer free, Linux
-   * net/unix) so much goes in without blocking, given the default buffer of 208 KiB.
+   * Most bytes of one write. After POLLOUT (at least three quarters of the send buffer are free,
+   * Linux net/unix) this much can be written without blocking, with the default buffer of 208 KiB.
    */
   public static final int MAX_WRITE = 32 * 1024;
 
@@ -54,11 +54,11 @@ public final class SocketStream implements AutoCloseable {
   private final int maxWrite;
 
   /**
-   * Takes the socket over, also when it throws.
+   * Takes over the socket, also if it throws.
    *
    * @param socket connected
    * @param name for messages
-   * @param ledger where received descriptors are written down
+   * @param ledger where received descriptors are recorded
    * @throws VhostException (RECONNECT) if the socket cannot be used
    */
   public SocketStream(AFUNIXSocketChannel socket, String name, DescriptorLedger ledger) {
@@ -70,7 +70,7 @@ public final class SocketStream implements AutoCloseable {
       own = socket.getFileDescriptor();
       descriptor = own;
       number = numberOf(own);
-      // A socket that was handed to us may have a small buffer; then so are the writes.
+      // A socket that was taken over may have a small buffer. Then writes are small too.
       int share = socket.getOption(StandardSocketOptions.SO_SNDBUF) / SEND_BUFFER_SHARE;
       maxWrite = Math.min(MAX_WRITE, share);
     } catch (IOException e) {
@@ -91,7 +91,9 @@ public final class SocketStream implements AutoCloseable {
     return number;
   }
 
-  /** {@return bytes that one write may have without blocking; a single message may exceed it} */
+  /**
+   * {@return how many bytes one write may have without blocking; a single message may exceed it}
+   */
   public int maxWrite() {
     return maxWrite;
   }
@@ -100,7 +102,7 @@ public final class SocketStream implements AutoCloseable {
    * Waits for {@link Poller#IN} or {@link Poller#OUT}.
    *
    * @param events one of them, or both
-   * @param nanos for how long at most
+   * @param nanos the longest wait
    * @return what is ready, 0 when the time is over
    */
   public int await(int events, long nanos) {
@@ -108,11 +110,11 @@ public final class SocketStream implements AutoCloseable {
   }
 
   /**
-   * The same, and ends too when another socket has something to read: {@link #otherReady}.
+   * The same, but also ends when another socket has something to read: {@link #otherReady}.
    *
    * @param events {@link Poller#IN}, {@link Poller#OUT}, or both
-   * @param nanos for how long at most
-   * @param other its number; -1: none
+   * @param nanos the longest wait
+   * @param other the number of the other socket; -1: none
    * @return what is ready of this socket, 0 when nothing is or the time is over
    */
   public int await(int events, long nanos, int other) {
@@ -128,7 +130,8 @@ public final class SocketStream implements AutoCloseable {
   }
 
   /**
-   * {@return whether the last wait found that the other socket has something to read, or is over}
+   * {@return whether the last wait found that the other socket has something to read, or was closed
+   * by its peer}
    */
   public boolean otherReady() {
     return otherReady;
@@ -140,7 +143,7 @@ public final class SocketStream implements AutoCloseable {
    * @param into native memory
    * @param from where in it, in bytes
    * @param length 1 or more, in bytes
-   * @param arrived takes the descriptors that came with it; the caller's to close, also on failure
+   * @param arrived gets the descriptors that came with it; the caller closes them, also on failure
    * @return bytes, 0 if nothing is there, or -1 at the end of the stream
    * @throws ProtocolException if more than eight descriptors came; none is kept then
    * @throws SystemCallException the peer has reset the connection
@@ -153,12 +156,13 @@ public final class SocketStream implements AutoCloseable {
   }
 
   /**
-   * The same, for when nothing is expected: after an error the next read ends.
+   * The same, for a caller that expects nothing. A socket error is not thrown; the next read
+   * returns the end of the stream.
    *
    * @param into native memory
    * @param from where in it, in bytes
    * @param length 1 or more, in bytes
-   * @param arrived takes the descriptors that came with it; the caller's to close, also on failure
+   * @param arrived gets the descriptors that came with it; the caller closes them, also on failure
    * @return bytes, 0 if nothing is there, or -1 at the end of the stream
    * @throws ProtocolException if more than eight descriptors came; none is kept then
    */
@@ -181,13 +185,14 @@ public final class SocketStream implements AutoCloseable {
   }
 
   /**
-   * Writes once what there is room for; never waits. Descriptors travel with the first byte.
+   * Writes once as much as there is room for; never waits. Descriptors are sent with the first
+   * byte.
    *
    * @param bytes native memory
    * @param from where in it, in bytes
    * @param length 1 or more, in bytes
-   * @param descriptors borrowed; the numbers are taken now
-   * @return bytes written; 0 when there was no room, and nothing has left
+   * @param descriptors their owner keeps them
+   * @return bytes written; 0 if there was no room and nothing was sent
    * @throws SystemCallException the peer is gone
    * @throws IllegalStateException if a descriptor is closed
    */
@@ -195,7 +200,7 @@ public final class SocketStream implements AutoCloseable {
     return Math.max(0, io.send(number, bytes, from, length, descriptors));
   }
 
-  /** Closes socket and poller; a second time does nothing. */
+  /** Closes socket and poller. A second call does nothing. */
   @Override
   public void close() {
     number = -1;
@@ -208,7 +213,7 @@ public final class SocketStream implements AutoCloseable {
     try {
       resource.close();
     } catch (IOException _) {
-      // A stream socket has nothing left to lose at its close.
+      // Closing a stream socket cannot lose data.
     }
   }
 }

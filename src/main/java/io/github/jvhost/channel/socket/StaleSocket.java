@@ -11,8 +11,8 @@ import org.newsclub.net.unix.AFUNIXSocketChannel;
 import org.newsclub.net.unix.ConnectionRefusedSocketException;
 
 /**
- * The socket file that a process leaves behind when it dies: nobody answers, and bind fails.
- * Thread-safe.
+ * The socket file that a process leaves behind when it dies. Nobody listens on it, and bind fails
+ * because it is there. Thread-safe.
  */
 public final class StaleSocket {
   /** S_IFMT and S_IFSOCK of inode(7). */
@@ -34,7 +34,8 @@ public final class StaleSocket {
       if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
         return;
       }
-      // A pipe or a device refuses connections as well, so only the file's kind tells them apart.
+      // A pipe or a device refuses connections as well, so only the file's kind shows the
+      // difference.
       Object mode = Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS);
       if (((Integer) mode & FILE_KIND) != SOCKET) {
         throw new VhostException(doing + "there is a file, and it is no socket", Recovery.GIVE_UP);
@@ -50,7 +51,7 @@ public final class StaleSocket {
 
   private static boolean isAnswered(Path path) throws IOException {
     try (AFUNIXSocketChannel probe = AFUNIXSocketChannel.open()) {
-      // Without blocking: a listener whose queue is full is alive, and would keep us waiting.
+      // Without blocking, because a listener whose queue is full would let this wait.
       probe.configureBlocking(false);
       probe.connect(AFUNIXSocketAddress.of(path));
       return true;

@@ -1,6 +1,6 @@
 /**
- * The sockets below both sides of a connection: connecting, listening, taking over, reading and
- * writing. Not exported: it names the types of the socket library.
+ * The sockets that both sides of a connection use: to connect, listen, take over, read and write.
+ * The package is not exported, because it names types of the socket library.
  *
  * <pre>
  *   path -------&gt; Connector --------+
