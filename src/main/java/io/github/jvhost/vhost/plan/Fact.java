@@ -32,6 +32,7 @@ import org.jspecify.annotations.Nullable;
  *   keptOverStop   which back ends hold it after GET_VRING_BASE              none
  *   afterReset     whether it is held after a reset of the device            may be gone
  *   effect         what else it changes at the back end                      nothing
+ *   madeAhead      whether a plan with it may be made before the stop window no
  * </pre>
  *
  * <p>A carrier has a table of its own, which says how the step of a row is sent there. So another
@@ -118,6 +119,7 @@ public final class Fact<T> {
           .answer(Answer.NONE) // DPDK acknowledges it before it does the work
           .text(status -> "0x" + Integer.toHexString(status))
           .afterReset(AfterReset.KEPT)
+          .madeAhead()
           .effect((now, _, _) -> now.statusChanged())
           .fact();
 
@@ -152,6 +154,7 @@ public final class Fact<T> {
           .wanted((plan, ring) -> plan.wanted(ring).size())
           .whileRunning(WhileRunning.STOP_FIRST)
           .keptOverStop(StopKeeps.SIZE_AND_ENABLE)
+          .madeAhead()
           .effect((now, ring, _) -> now.sizeChanged(ring))
           .fact();
 
@@ -169,11 +172,16 @@ public final class Fact<T> {
       Fact.<Notifier>row("call")
           .wanted((plan, ring) -> plan.wanted(ring).call())
           .earlyValue(new Notifier.WithoutDescriptor())
+          .madeAhead()
           .fact();
 
   /** SET_VRING_ERR: back end to front end. An err eventfd that is no longer wanted is withdrawn. */
   public static final Fact<Notifier> ERR =
-      Fact.<Notifier>row("err").wanted(PlanDraft::wantedErr).keptOverStop(StopKeeps.ENABLE).fact();
+      Fact.<Notifier>row("err")
+          .wanted(PlanDraft::wantedErr)
+          .keptOverStop(StopKeeps.ENABLE)
+          .madeAhead()
+          .fact();
 
   /** SET_VRING_ENABLE: whether the queue is in use. */
   public static final Fact<Boolean> ENABLED =
@@ -192,6 +200,7 @@ public final class Fact<T> {
           .why(PlanDraft::whyBase)
           .whileRunning(WhileRunning.NEVER)
           .early(Early.EXPLICIT)
+          .madeAhead()
           .fact();
 
   /** SET_VRING_ADDR: where the ring lies. Some back ends read the used index at this moment. */
@@ -202,6 +211,7 @@ public final class Fact<T> {
           .step((plan, ring, _) -> plan.addressStep(ring))
           .whileRunning(WhileRunning.STOP_FIRST)
           .early(Early.HOLDING)
+          .madeAhead()
           .effect((now, ring, _) -> now.addressSent(ring))
           .fact();
 
@@ -213,6 +223,7 @@ public final class Fact<T> {
           .why((plan, ring, held) -> held.is(plan.wanted(ring).logUsed()) ? null : Why.LOGGING)
           .step((plan, ring, _) -> plan.addressStep(ring))
           .early(Early.HOLDING)
+          .madeAhead()
           .fact();
 
   /** SET_VRING_KICK: guest to back end. On some back ends it starts the ring. */
@@ -222,6 +233,7 @@ public final class Fact<T> {
           .whileRunning(WhileRunning.STOP_FIRST)
           .early(Early.HOLDING)
           .earlyValue(new Notifier.WithoutDescriptor())
+          .madeAhead()
           .effect((now, ring, _) -> now.kickSent(ring))
           .fact();
 
@@ -329,6 +341,14 @@ public final class Fact<T> {
     return row.answer;
   }
 
+  /**
+   * Whether a plan that has a step of it may be made ahead of the stop window: it makes no other
+   * device of the back end's, so that nothing behind it depends on its answer.
+   */
+  boolean isMadeAhead() {
+    return row.madeAhead;
+  }
+
   /** For explanations: the text of the value that is held, or else what is known. */
   Object text(Known<T> known) {
     T value = known.orNull();
@@ -380,6 +400,7 @@ public final class Fact<T> {
     private @Nullable StopKeeps keptOverStop;
     private AfterReset afterReset = AfterReset.MAY_BE_GONE;
     private EffectColumn<T> effect = (_, _, _) -> {};
+    private boolean madeAhead;
 
     private Row(String name) {
       this.name = name;
@@ -442,6 +463,11 @@ public final class Fact<T> {
 
     Row<T> effect(EffectColumn<T> column) {
       effect = column;
+      return this;
+    }
+
+    Row<T> madeAhead() {
+      madeAhead = true;
       return this;
     }
 

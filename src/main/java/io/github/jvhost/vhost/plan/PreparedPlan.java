@@ -3,7 +3,6 @@ package io.github.jvhost.vhost.plan;
 import io.github.jvhost.vhost.plan.PlannedStep.Answer;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,10 +26,6 @@ import org.jspecify.annotations.Nullable;
  * <p>Pure functions: thread-safe.
  */
 public final class PreparedPlan {
-  /** Facts that do not change the device as a whole. */
-  private static final Set<Fact<?>> PLAIN =
-      Set.of(Fact.BASE, Fact.SIZE, Fact.KICK, Fact.CALL, Fact.ERR, Fact.STATUS);
-
   private PreparedPlan() {}
 
   /**
@@ -87,7 +82,7 @@ public final class PreparedPlan {
   private static boolean isPlain(PlannedStep planned) {
     return switch (planned.step()) {
       case Step.StopRing _ -> true;
-      case Step.Set<?> s -> PLAIN.contains(s.fact()) && planned.answer() != Answer.AWAITED;
+      case Step.Set<?> s -> s.fact().isMadeAhead() && planned.answer() != Answer.AWAITED;
       case Step.SetRingAddress _ -> planned.answer() != Answer.AWAITED;
       // These change the device as a whole: each needs its own answer, to see which was refused.
       default -> false;
