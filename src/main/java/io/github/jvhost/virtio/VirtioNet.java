@@ -760,8 +760,8 @@ public final class VirtioNet {
   }
 
   /**
-   * Marks the device as broken: it needs a reset. For code that runs a back end and finds that what
-   * the driver has set up cannot be inService.
+   * Marks the device as broken: it needs a reset. For code that runs a back end, when the driver
+   * has set up something that the back end cannot serve.
    *
    * @param why which rule the driver broke, for messages
    */
