@@ -23,7 +23,7 @@ import java.util.List;
 import java.util.function.Function;
 
 /**
- * The rows of {@link CommonState}, and the body of a virtio-net section, in which they stand.
+ * The rows of {@link CommonState}, and the body of a virtio-net section, which contains them.
  *
  * <pre>
  *   | transport ... | status u8 | isr u8 | queue_sel u16 | features 0-31 u32 | config_len u32 | config ... |
@@ -39,7 +39,7 @@ import java.util.function.Function;
  * </pre>
  */
 final class CommonRows {
-  /** As QEMU numbers them. */
+  /** In the order of QEMU's numbers. */
   private static final List<Endian> ENDIANS = List.of(Endian.USUAL, Endian.LITTLE, Endian.BIG);
 
   static final Row<VirtioNetState, Integer> STATUS =
@@ -50,11 +50,11 @@ final class CommonRows {
   static final Row<VirtioNetState, Integer> QUEUE_SELECT =
       row("queue_sel", U16, CommonState::queueSelect).shown("selected ring", COUNT);
 
-  /** Bits 0 to 31, which people find among all of them. */
+  /** Bits 0 to 31. They are shown as a part of {@link #ALL_FEATURES}. */
   static final Row<VirtioNetState, Integer> FEATURES_LOW =
       row("guest_features", U32, c -> (int) c.features());
 
-  /** All of them up to bit 63; people look for them where the lower half stands. */
+  /** Bits 0 to 63. They are shown in the place of the lower half. */
   private static final View<VirtioNetState> ALL_FEATURES =
       new View<>(
           View.Group.COMMON,
@@ -83,7 +83,7 @@ final class CommonRows {
   static final Row<VirtioNetState, Boolean> DISABLED =
       row("disabled", BOOL, CommonState::disabled).shown("disabled", FLAG);
 
-  // ---- parts that are there where the host offers something
+  // ---- parts that are saved only when the host offers certain features
 
   static final Row<VirtioNetState, Boolean> ABOVE_31 = offer(HostOffer::above31);
   static final Row<VirtioNetState, Boolean> ABOVE_63 = offer(HostOffer::above63);
@@ -95,7 +95,7 @@ final class CommonRows {
           Wire.none(false),
           s -> s.queues().stream().anyMatch(q -> q.size() != q.defaultSize()));
 
-  /** The whole. */
+  /** The whole body. */
   static final Description<VirtioNetState> BODY =
       Description.<VirtioNetState>named("virtio", 1)
           .inline(TransportRows.FRONT)
@@ -165,7 +165,7 @@ final class CommonRows {
   /**
    * The state that was read.
    *
-   * @throws IllegalArgumentException when its parts do not fit together
+   * @throws IllegalArgumentException when its parts do not match
    */
   static VirtioNetState build(Draft<VirtioNetState> d) {
     return new VirtioNetState(

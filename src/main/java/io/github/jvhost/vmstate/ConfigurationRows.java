@@ -11,7 +11,7 @@ import java.util.OptionalInt;
 import java.util.UUID;
 
 /**
- * The rows of {@link Configuration}: what a stream says about its machine.
+ * The rows of {@link Configuration}: the machine of a stream.
  *
  * <pre>
  *   | 07 | n u32 | machine type n |
@@ -21,7 +21,7 @@ import java.util.UUID;
 final class ConfigurationRows {
   private static final int UUID_BYTES = 16;
 
-  /** Far more than there are; a count from the stream must not be taken at its word. */
+  /** Far more than exist. A count from the stream is not trusted. */
   private static final int MAX_CAPABILITIES = 256;
 
   private static final Wire<List<String>> NAMES =
@@ -93,7 +93,7 @@ final class ConfigurationRows {
     CONFIGURATION.write(out, Draft.of(configuration), CONFIGURATION.version());
   }
 
-  /** What {@link #write} writes, field by field. */
+  /** The layout of what {@link #write} writes, field by field. */
   static Layout.Structure layout(Configuration configuration) {
     return CONFIGURATION.layout(Draft.of(configuration), CONFIGURATION.version());
   }
@@ -115,7 +115,7 @@ final class ConfigurationRows {
             .flip());
   }
 
-  /** The type is one that readers of descriptions know: a length in one byte, then the name. */
+  /** Readers of descriptions know the type "capability": a length in one byte, then the name. */
   private static Layout layoutOfNames(List<String> names) {
     List<Layout.Named> fields = new ArrayList<>();
     fields.add(new Layout.Named("caps_count", new Layout.Leaf("uint32", Integer.BYTES)));

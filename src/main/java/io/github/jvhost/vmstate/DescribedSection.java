@@ -10,19 +10,19 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A section in one piece that was written, as the description at the end of the stream is to have
- * it.
+ * A section in one piece that was written, for its entry in the description at the end of the
+ * stream.
  *
  * @param header of the section
- * @param body that was written
- * @param size of it in bytes
+ * @param body the written body
+ * @param size size of the body in bytes
  */
 record DescribedSection(SectionHeader header, SectionBody body, int size) {
 
   /**
    * The description of a stream, with every field that is known.
    *
-   * @param configuration how the configuration is laid out, where the stream has one
+   * @param configuration layout of the configuration, if the stream has one
    */
   static String json(
       Layout.@Nullable Structure configuration, int pageSize, List<DescribedSection> sections) {
@@ -44,10 +44,10 @@ record DescribedSection(SectionHeader header, SectionBody body, int size) {
   }
 
   /**
-   * A description that was read, put right where sections were written otherwise. Its text stays
-   * wherever nothing changed.
+   * Corrects a description that was read, for sections that were written differently. The rest of
+   * its text stays.
    *
-   * @throws VmStateException when it cannot be read
+   * @throws VmStateException when the description cannot be read
    */
   static String corrected(String json, List<DescribedSection> written) {
     StreamDescription read;
@@ -89,7 +89,7 @@ record DescribedSection(SectionHeader header, SectionBody body, int size) {
     try (JsonGenerator json = new JsonFactory().createGenerator(text)) {
       writing.to(json);
     } catch (IOException e) {
-      throw new UncheckedIOException(e); // a StringWriter has none
+      throw new UncheckedIOException(e); // a StringWriter throws none
     }
     return text.toString();
   }
@@ -101,7 +101,7 @@ record DescribedSection(SectionHeader header, SectionBody body, int size) {
     switch (body) {
       case SectionBody.VirtioNet(var state) ->
           LayoutJson.members(json, VirtioNetVmState.layout(kind(), state));
-      // Of a device that is not ours nothing but the length is known.
+      // Only the length of another device is known.
       case SectionBody.Opaque _, SectionBody.Ram _ -> {
         json.writeNumberField("version", header.version());
         LayoutJson.fields(json, List.of(new Layout.Named("data", new Layout.Leaf("buffer", size))));

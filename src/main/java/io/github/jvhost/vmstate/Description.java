@@ -9,19 +9,19 @@ import java.util.function.ToIntFunction;
 import java.util.stream.Stream;
 
 /**
- * How a piece of state is laid out: fields in order, then subsections. One table for both
- * directions, for the description at the end of a stream ({@link #layout}), and for people.
+ * The layout of a piece of state: fields in order, then subsections. One table serves reading,
+ * writing, the description at the end of a stream ({@link #layout}), and the output for people.
  *
  * <pre>
  *   field field field ...                               no tags, no length
  *   | 05 | n u8 | name n | version u32 | fields ... |   a subsection; only those that are needed, in the table's order
  * </pre>
  *
- * @param <S> what is saved
- * @param name of the piece; names of its subsections begin with it
- * @param version that is written, and the newest that can be read
+ * @param <S> the saved state
+ * @param name name of the piece; the names of its subsections begin with it
+ * @param version the version that is written, and the newest that can be read
  * @param minimumVersion the oldest that can be read
- * @param earlySetup whether it is sent while the guest still runs
+ * @param earlySetup whether it is sent while the guest is still running
  */
 record Description<S>(
     String name,
@@ -33,14 +33,14 @@ record Description<S>(
   private static final int SUBSECTION = 0x05;
 
   /**
-   * A part that is only sent when it is needed; absent means the default.
+   * A part that is sent only when it is needed. If it is absent, its fields have their defaults.
    *
-   * @param body what it consists of
-   * @param condition when it is needed, in words
+   * @param body its fields
+   * @param condition when it is needed, in words for people
    * @param needed whether it is sent
-   * @param versionOf the version that is written: newer hosts may have fields that this one does
+   * @param versionOf the version that is written: newer hosts may have fields that older ones do
    *     not know
-   * @param seen what follows from its being there, when it was read
+   * @param seen sets what follows when the part was read
    */
   record Subsection<S>(
       Description<S> body,
@@ -54,7 +54,7 @@ record Description<S>(
   }
 
   /**
-   * The fields alone, for a piece that is not a description in QEMU and so has no place for
+   * Writes the fields alone, for a piece that is not a description in QEMU and so has no
    * subsections.
    */
   void writeFields(VmWriter out, Draft<S> draft, int writtenVersion) {
@@ -69,7 +69,7 @@ record Description<S>(
     }
   }
 
-  /** What {@link #write} would write. */
+  /** The layout of what {@link #write} would write. */
   Layout.Structure layout(Draft<S> draft, int writtenVersion) {
     return new Layout.Structure(
         name,
@@ -96,7 +96,7 @@ record Description<S>(
     return all;
   }
 
-  /** What people are shown of it, in the order of the stream. */
+  /** The fields that are shown to people, in the order of the stream. */
   List<View<S>> shown() {
     return Stream.concat(
             fields.stream().flatMap(field -> field.codec().shown().stream()),
@@ -130,8 +130,8 @@ record Description<S>(
   }
 
   /**
-   * Takes as many subsections as are this description's. A byte 05 may also be the data that
-   * follows, or the subsection of a description further out: the name tells, as it does in QEMU.
+   * Reads all subsections of this description. A byte 05 may also be other data, or a subsection of
+   * an outer description. The name decides, as in QEMU.
    */
   private void readSubsections(VmReader in, Draft<S> draft) {
     while (in.peek(0) == SUBSECTION) {

@@ -8,7 +8,7 @@ import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.function.ToIntFunction;
 
-/** Puts a {@link Description} together, in the order in which it is written. */
+/** Builds a {@link Description}, in the order in which it is written. */
 final class DescriptionBuilder<S> {
   private final String name;
   private final int version;
@@ -31,16 +31,16 @@ final class DescriptionBuilder<S> {
     return this;
   }
 
-  /** It is sent while the guest still runs. */
+  /** Says that it is sent while the guest is still running. */
   DescriptionBuilder<S> earlySetup() {
     earlySetup = true;
     return this;
   }
 
   /**
-   * The fields that are added in here are there only under a condition.
+   * Adds fields that exist only under a condition.
    *
-   * @param words that say it to people: "with several queue pairs"
+   * @param words the condition for people: "with several queue pairs"
    */
   DescriptionBuilder<S> onlyIf(
       String words, Predicate<Draft<S>> holds, Consumer<DescriptionBuilder<S>> group) {
@@ -54,7 +54,7 @@ final class DescriptionBuilder<S> {
     return this;
   }
 
-  /** The fields that are added in here are there since a version. */
+  /** Adds fields that exist since a version. */
   DescriptionBuilder<S> since(int first, Consumer<DescriptionBuilder<S>> group) {
     int outer = since;
     since = first;
@@ -68,7 +68,7 @@ final class DescriptionBuilder<S> {
     return this;
   }
 
-  /** Rows, one behind the other. */
+  /** Adds rows, in this order. */
   @SafeVarargs
   final DescriptionBuilder<S> rows(Row<S, ?>... rows) {
     for (Row<S, ?> row : rows) {
@@ -77,17 +77,17 @@ final class DescriptionBuilder<S> {
     return this;
   }
 
-  /** A byte that nobody uses. */
+  /** Adds an unused byte. */
   DescriptionBuilder<S> unusedByte() {
     return field("unused", Row.of("unused", Wire.U8, _ -> 0));
   }
 
-  /** Fields that are described apart. */
+  /** Adds the fields of another description. */
   DescriptionBuilder<S> inline(Description<S> inner) {
     return field(inner.name(), new Inner<>(inner, false));
   }
 
-  /** A structure inside of this one, with its own subsections. */
+  /** Adds a structure with its own subsections. */
   DescriptionBuilder<S> struct(String field, Description<S> inner) {
     return field(field, new Inner<>(inner, true));
   }
@@ -95,7 +95,8 @@ final class DescriptionBuilder<S> {
   /**
    * Another description of the same state.
    *
-   * @param structure whether QEMU describes it apart; else its fields are fields of this one
+   * @param structure whether it is a structure in QEMU; otherwise its fields are fields of the
+   *     outer description
    */
   private record Inner<S>(Description<S> description, boolean structure) implements Field.Codec<S> {
     @Override
@@ -138,7 +139,7 @@ final class DescriptionBuilder<S> {
     }
   }
 
-  /** Takes no bytes: says what must hold of what was read so far. */
+  /** Adds a condition for what was read so far. It takes no bytes. */
   DescriptionBuilder<S> expect(String expected, Predicate<Draft<S>> holds) {
     return field(
         fields.getLast().name(),
@@ -151,13 +152,13 @@ final class DescriptionBuilder<S> {
             }));
   }
 
-  /** Takes no bytes: a value that follows from what was read so far. */
+  /** Adds a value that is computed from what was read so far. It takes no bytes. */
   <T> DescriptionBuilder<S> follows(Row<S, T> row, Function<Draft<S>, T> value) {
     return field(
         row.name(), new Step<>(row.shown(), (in, draft) -> draft.set(row, value.apply(draft))));
   }
 
-  /** Takes no bytes: something that people are shown here. */
+  /** Adds something that is shown to people in this place. It takes no bytes. */
   DescriptionBuilder<S> view(View<S> shown) {
     return field(shown.name(), new Step<>(List.of(shown), (in, draft) -> {}));
   }
@@ -166,7 +167,7 @@ final class DescriptionBuilder<S> {
     void step(VmReader in, Draft<S> draft);
   }
 
-  /** Takes no bytes. */
+  /** A field that takes no bytes. */
   private record Step<S>(List<View<S>> shown, Reading<S> reading) implements Field.Codec<S> {
     @Override
     public String words() {
@@ -188,9 +189,9 @@ final class DescriptionBuilder<S> {
   }
 
   /**
-   * A part that is only sent when it is needed.
+   * Adds a part that is sent only when it is needed.
    *
-   * @param words that say to people when that is
+   * @param words the condition for people
    */
   DescriptionBuilder<S> subsection(String words, Description<S> body, Predicate<Draft<S>> needed) {
     subsections.add(
@@ -199,9 +200,9 @@ final class DescriptionBuilder<S> {
   }
 
   /**
-   * A part of which it means something that it is there.
+   * Adds a part whose presence has a meaning.
    *
-   * @param there is true where it is sent, and becomes true where it was read
+   * @param there true when the part is sent; set to true when the part was read
    */
   DescriptionBuilder<S> subsection(String words, Description<S> body, Row<S, Boolean> there) {
     return subsection(words, body, there, draft -> body.version());

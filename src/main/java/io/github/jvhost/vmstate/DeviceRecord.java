@@ -9,8 +9,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.Objects;
 
 /**
- * Our envelope around the saved state of one device. Unlike QEMU's sections it says how long it is,
- * so that it can be skipped, and of which generation, so that it can be sent again.
+ * This library's envelope for the saved state of one device. Unlike QEMU's sections it has a
+ * length, so that it can be skipped, and a generation, so that it can be sent again.
  *
  * <pre>
  *    0        4         5      6       7            11       15      15+n
@@ -22,8 +22,8 @@ import java.util.Objects;
  *
  * @param device name of the device, the same at both ends; 1 to {@value #MAX_NAME} bytes as UTF-8
  * @param kind early or final
- * @param generation counts the changes that the source noticed, from 0; a later one takes the place
- *     of an earlier one
+ * @param generation counts the changes that the source noticed, from 0; a later generation replaces
+ *     an earlier one
  * @param body at most {@value #MAX_BODY} bytes
  */
 public record DeviceRecord(String device, Kind kind, int generation, Bytes body) {
@@ -37,11 +37,13 @@ public record DeviceRecord(String device, Kind kind, int generation, Bytes body)
   private static final int VERSION = 1;
   private static final int HEADER = 15;
 
-  /** Whether the guest may still run. */
+  /** Whether the record is sent before or after the guest stops. */
   public enum Kind {
-    /** Sent while the guest runs; may be sent again, and the final one follows in any case. */
+    /**
+     * Sent while the guest is running. It may be sent again, and the final record always follows.
+     */
     EARLY(1),
-    /** Sent after the guest has stopped: what counts. */
+    /** Sent after the guest has stopped. This is the state that the destination restores. */
     FINAL(2);
 
     private final int code;
@@ -66,16 +68,16 @@ public record DeviceRecord(String device, Kind kind, int generation, Bytes body)
     }
   }
 
-  /** {@return how many bytes {@link #write} puts} */
+  /** {@return how many bytes {@link #write} writes} */
   public int size() {
     return size(device, body.size());
   }
 
   /**
-   * {@return how many bytes the record of a body takes}
+   * {@return how many bytes a record has}
    *
-   * @param device as for a record
-   * @param body how many bytes it has
+   * @param device as in the record
+   * @param body size of its body, in bytes
    */
   public static int size(String device, int body) {
     return HEADER + utf8(device).length + body;
@@ -89,23 +91,23 @@ public record DeviceRecord(String device, Kind kind, int generation, Bytes body)
   }
 
   /**
-   * Puts the record at the buffer's position, whatever the buffer's byte order.
+   * Writes the record at the buffer's position, whatever the buffer's byte order.
    *
-   * @param out has room for {@link #size()} bytes; its position moves behind the record
+   * @param out has room for {@link #size()} bytes; its position moves to the end of the record
    */
   public void write(ByteBuffer out) {
     write(out, device, kind, generation, body.asBuffer());
   }
 
   /**
-   * Puts the record of a body that is somebody else's, without a copy of it in between.
+   * Writes a record with a body of the caller, without an intermediate copy.
    *
-   * @param out its position moves behind the record, whatever its byte order
-   * @param device as for a record
-   * @param kind as for a record
-   * @param generation as for a record
+   * @param out its position moves to the end of the record; its byte order has no effect
+   * @param device as in the record
+   * @param kind as in the record
+   * @param generation as in the record
    * @param body from its position to its limit, neither of which moves
-   * @throws java.nio.BufferOverflowException there is no room for it
+   * @throws java.nio.BufferOverflowException when there is no room for it
    */
   public static void write(
       ByteBuffer out, String device, Kind kind, int generation, ByteBuffer body) {
@@ -124,11 +126,11 @@ public record DeviceRecord(String device, Kind kind, int generation, Bytes body)
   }
 
   /**
-   * Takes a record from a buffer.
+   * Reads a record from a buffer.
    *
-   * @param in holds the record at its position, which moves behind it
-   * @return the record, with a body of its own
-   * @throws VmStateException when there is none, or not all of it; the position stays
+   * @param in holds the record at its position, which moves to the end of the record
+   * @return the record, with a copy of the body
+   * @throws VmStateException when there is no record, or not all of it; then the position stays
    */
   public static DeviceRecord read(ByteBuffer in) {
     VmReader reader = new VmReader("device record", in);
@@ -161,8 +163,8 @@ public record DeviceRecord(String device, Kind kind, int generation, Bytes body)
   }
 
   private static byte[] utf8(String text) {
-    // Not String.getBytes, which replaces what cannot be encoded and so would merge different
-    // names.
+    // Not String.getBytes: it replaces what cannot be encoded, so different names would become
+    // equal.
     try {
       ByteBuffer bytes = StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(text));
       byte[] out = new byte[bytes.remaining()];

@@ -5,11 +5,10 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The values that rows have: those of a state that is written, or those that were read so far of
- * one that is not whole yet. Conditions and counts ask a draft, and so are the same in both
- * directions.
+ * The values of rows: from a state that is written, or from the part of a state that was read so
+ * far. Conditions and counts use a draft, so they are the same for reading and writing.
  *
- * @param <S> what is saved
+ * @param <S> the saved state
  */
 final class Draft<S> {
   private final @Nullable S state;
@@ -20,12 +19,12 @@ final class Draft<S> {
     this.read = read;
   }
 
-  /** Of a state that is read: nothing is known yet. */
+  /** A draft for a state that is read. It has no values yet. */
   static <S> Draft<S> empty() {
     return new Draft<>(null, new IdentityHashMap<>());
   }
 
-  /** Of a state that is written. */
+  /** A draft for a state that is written. */
   static <S> Draft<S> of(S state) {
     return new Draft<>(state, Map.of());
   }
@@ -39,7 +38,7 @@ final class Draft<S> {
     return value == null ? row.absent() : (T) value;
   }
 
-  /** For a state that is read only. */
+  /** Sets a value. Only for a state that is read. */
   <T> void set(Row<S, T> row, T value) {
     read.put(row, value);
   }

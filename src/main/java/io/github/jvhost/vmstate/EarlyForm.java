@@ -3,7 +3,7 @@ package io.github.jvhost.vmstate;
 import java.util.List;
 
 /**
- * How an early section says of which device it is. Readers take both.
+ * How an early section names its device. Readers accept both forms.
  *
  * <pre>
  *   BY_ORDER   virtio-net-early                         instance 0, 1, 2 ...: the order in which devices were made
@@ -12,18 +12,18 @@ import java.util.List;
  */
 public enum EarlyForm {
   /**
-   * As the RFC "virtio-net: Introduce LM early load" has it. Where a NIC was hot-plugged, both ends
-   * may have made their devices in different orders, and the wrong ones are paired.
+   * As in the RFC "virtio-net: Introduce LM early load". After a NIC was hot-plugged, the two ends
+   * may have created their devices in different orders. Then sections go to the wrong devices.
    */
   BY_ORDER,
-  /** With the device's path in front, as in the final section. */
+  /** With the path of the device before the name, as in the final section. */
   BY_PATH;
 
   /**
    * {@return the header of a device's early section}
    *
-   * @param id number of the section
-   * @param devices paths of all devices in the order in which they were made
+   * @param id the number of the section
+   * @param devices the paths of all devices, in the order in which they were created
    * @param device the index among them
    */
   public SectionHeader header(int id, List<String> devices, int device) {
@@ -34,11 +34,11 @@ public enum EarlyForm {
   }
 
   /**
-   * Which device an early section is of.
+   * Finds the device of an early section.
    *
    * @param header of an early section
-   * @param devices paths of all devices in the order in which they were made
-   * @return the index among them, or -1 where there is no such device
+   * @param devices the paths of all devices, in the order in which they were created
+   * @return the index among them, or -1 if there is no such device
    */
   public static int deviceOf(SectionHeader header, List<String> devices) {
     return NetSectionName.parse(header.idstr())

@@ -7,34 +7,34 @@ import java.util.function.Predicate;
 /**
  * One entry of a description.
  *
- * @param <S> what is saved
- * @param name as QEMU calls it
+ * @param <S> the saved state
+ * @param name the name in QEMU
  * @param since the first version of the description that has it
- * @param condition in words, for people; "" where it is always there
- * @param when whether it is there, as far as that is known from the fields in front of it
- * @param codec how it is written and read: a {@link Row}, or what rows are in
+ * @param condition the condition in words for people; "" if it always exists
+ * @param when whether it exists, which depends on the fields before it
+ * @param codec how it is written and read: a {@link Row} or a group of rows
  */
 record Field<S>(
     String name, int since, String condition, Predicate<Draft<S>> when, Codec<S> codec) {
 
   /** How a field is written and read. */
   interface Codec<S> {
-    /** What it consists of, for people; "" where it takes no bytes. */
+    /** Its content in words for people; "" if it takes no bytes. */
     String words();
 
-    /** How it is laid out where it is written. */
+    /** Its layout when it is written. */
     Layout layout(Draft<S> draft);
 
     void write(VmWriter out, Draft<S> draft);
 
     void read(VmReader in, Draft<S> draft);
 
-    /** The description of what it consists of, where there is one. */
+    /** The description of its content, if there is one. */
     default Optional<Description<?>> inner() {
       return Optional.empty();
     }
 
-    /** What people are shown of it, and of what it consists of. */
+    /** What is shown to people of it and of its content. */
     default List<View<S>> shown() {
       return List.of();
     }

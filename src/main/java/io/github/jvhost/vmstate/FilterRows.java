@@ -14,7 +14,7 @@ import io.github.jvhost.virtio.VirtioNetState;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The rows of {@link FilterState}. They stand among those of {@link NetRows}. */
+/** The rows of {@link FilterState}. They are a part of {@link NetRows}. */
 final class FilterRows {
   static final Row<VirtioNetState, Boolean> PROMISCUOUS =
       flag("promisc", FilterState::promiscuous, "promiscuous");

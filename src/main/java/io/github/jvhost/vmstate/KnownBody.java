@@ -9,9 +9,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A state and its body, by which other states of the same device are read and written. A guest that
- * only sends and receives moves ring indexes and changes nothing else. Such a state is not decoded
- * or encoded field by field: the indexes are copied, and the rest is compared.
+ * A state with its encoded body. It is used to read and write other states of the same device
+ * faster. A guest that only sends and receives changes ring indexes and nothing else. Such a state
+ * is not decoded or encoded field by field: the indexes are copied, and the rest is compared.
  *
  * <pre>
  *   known   | ... | 80 | ... | 82   | ... |
@@ -31,7 +31,7 @@ public final class KnownBody {
   private final VirtioNetState state;
   private final List<Place> places;
 
-  /** The body of the state, save for the indexes: they are of whatever was looked at last. */
+  /** The body of the state. Its indexes are those of the state that was read or written last. */
   private final ByteBuffer body;
 
   private KnownBody(VirtioNetState state, ByteBuffer body) {
@@ -43,16 +43,16 @@ public final class KnownBody {
   /**
    * {@return a known body, for reading}
    *
-   * @param state any
+   * @param state any state
    */
   public static KnownBody of(VirtioNetState state) {
     return new KnownBody(state, ByteBuffer.wrap(VirtioNetVmState.encode(state)));
   }
 
   /**
-   * {@return a known body, for writing where it is to be}
+   * {@return a known body, for writing in place}
    *
-   * @param state any
+   * @param state any state
    * @param place holds the state's body from its position to its limit, as {@link
    *     VirtioNetVmState#encode} makes it; {@link #write} changes it there
    */
@@ -64,8 +64,8 @@ public final class KnownBody {
    * {@return the state of a body, as {@link VirtioNetVmState#decode} does}
    *
    * @param in holds the body from its position to its limit
-   * @param shape what the body does not say of itself
-   * @throws VmStateException when it is anything else
+   * @param shape the parts of the layout that the body does not contain
+   * @throws VmStateException when the bytes are not such a body
    */
   public VirtioNetState read(ByteBuffer in, SectionShape shape) {
     if (in.remaining() == body.capacity()) {
@@ -80,10 +80,10 @@ public final class KnownBody {
   }
 
   /**
-   * Makes the body that of another state, if they differ in nothing but ring indexes.
+   * Changes the body to that of another state, if the two differ only in ring indexes.
    *
-   * @param other of the same device
-   * @return whether it is; if not, the body has not changed, and the state has to be encoded
+   * @param other a state of the same device
+   * @return whether the body was changed; if not, the caller has to encode the state
    */
   public boolean write(VirtioNetState other) {
     VirtioNetState moved = moved((ring, known) -> places.get(ring).take(other.queue(ring), known));
@@ -94,12 +94,12 @@ public final class KnownBody {
     return true;
   }
 
-  /** Says where a ring goes on. */
+  /** Gives the new index of a ring. */
   private interface Move {
     SavedQueue of(int ring, SavedQueue known);
   }
 
-  /** The known state, whose rings go on elsewhere. */
+  /** The known state with other ring indexes. */
   private VirtioNetState moved(Move move) {
     List<SavedQueue> queues = new ArrayList<>(state.queues());
     for (int i = 0; i < places.size(); i++) {
@@ -118,8 +118,8 @@ public final class KnownBody {
   /**
    * Where the indexes of a ring are in a body.
    *
-   * @param next offset of last_avail_idx; NOWHERE: the ring was never set up, and has none
-   * @param packed offset of the packed indexes; NOWHERE: they are not saved
+   * @param next offset of last_avail_idx; NOWHERE if the ring was never set up and has no index
+   * @param packed offset of the packed indexes; NOWHERE if they are not saved
    */
   private record Place(int next, int packed) {
     SavedQueue take(SavedQueue from, SavedQueue known) {
@@ -158,7 +158,7 @@ public final class KnownBody {
     }
   }
 
-  /** One a ring that the device has. */
+  /** One place for each ring of the device. */
   private static List<Place> places(VirtioNetState state) {
     int rings = state.queueCount();
     if (rings == 0) {
@@ -191,12 +191,12 @@ public final class KnownBody {
     return null;
   }
 
-  /** Elements in a body. */
+  /** The elements of an array in a body. */
   private record Array(int start, Layout element) {
     static Array in(Layout.Structure structure, int start, String name) {
       List<Layout.Named> fields = structure.fields();
       for (Layout.Named field : fields) {
-        // An array without elements has the same name, and takes no bytes.
+        // A field of the same name may have no elements: it takes no bytes and is not an array.
         if (field.name().equals(name) && field.layout() instanceof Layout.Array array) {
           return new Array(start + offsetOf(fields, name), array.element());
         }

@@ -4,14 +4,17 @@ import java.util.List;
 import java.util.stream.LongStream;
 
 /**
- * What a piece of state takes in a stream, field by field: the same for reader and writer, and what
- * the description at the end of the stream says.
+ * The layout of a piece of state in a stream, field by field. Reader and writer use the same
+ * layout, and the description at the end of the stream shows it.
  */
 sealed interface Layout {
-  /** Type byte, length of the name, version: what stands in front of a subsection's fields. */
+  /**
+   * Type byte, length of the name, version: the bytes before the fields of a subsection, without
+   * the name.
+   */
   int SUBSECTION_HEADER = 6;
 
-  /** All of it, in bytes. */
+  /** The size of all parts, in bytes. */
   long size();
 
   /** A part with its name. */
@@ -20,12 +23,12 @@ sealed interface Layout {
   /**
    * A value without parts.
    *
-   * @param type as QEMU calls it: "uint32", "buffer"
+   * @param type the type in QEMU: "uint32", "buffer"
    * @param size in bytes
    */
   record Leaf(String type, long size) implements Layout {}
 
-  /** Equal elements, one behind the other. */
+  /** Consecutive elements with the same layout. */
   record Array(Layout element, int count) implements Layout {
     @Override
     public long size() {
@@ -33,7 +36,7 @@ sealed interface Layout {
     }
   }
 
-  /** Fields that belong to the structure around them; without any it takes no bytes. */
+  /** Fields that belong to the enclosing structure. An empty group takes no bytes. */
   record Group(List<Named> fields) implements Layout {
     static final Group NOTHING = new Group(List.of());
 
@@ -44,12 +47,12 @@ sealed interface Layout {
   }
 
   /**
-   * A structure that QEMU describes apart, or a subsection.
+   * A structure with its own description in QEMU, or a subsection.
    *
    * @param name of its description
-   * @param version that is written
-   * @param fields those that are there, groups dissolved
-   * @param subsections those that are there
+   * @param version the version that is written
+   * @param fields the fields that exist; fields of groups are in this list
+   * @param subsections the subsections that exist
    */
   record Structure(String name, int version, List<Named> fields, List<Structure> subsections)
       implements Layout {

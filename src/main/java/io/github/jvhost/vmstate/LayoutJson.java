@@ -5,7 +5,7 @@ import java.io.IOException;
 import java.util.List;
 
 /**
- * A {@link Layout} as it stands in the description at the end of a stream.
+ * Writes a {@link Layout} as a part of the description at the end of a stream.
  *
  * <pre>
  *   "vmsd_name": "virtio", "version": 1,
@@ -17,7 +17,7 @@ import java.util.List;
 final class LayoutJson {
   private LayoutJson() {}
 
-  /** What an object that describes the structure has in it; the object is the caller's. */
+  /** Writes the members of an object that describes the structure. The caller writes the object. */
   static void members(JsonGenerator json, Layout.Structure structure) throws IOException {
     json.writeStringField("vmsd_name", structure.name());
     json.writeNumberField("version", structure.version());
@@ -33,12 +33,12 @@ final class LayoutJson {
     }
   }
 
-  /** The member "fields" of an object. */
+  /** Writes the member "fields" of an object. */
   static void fields(JsonGenerator json, List<Layout.Named> fields) throws IOException {
     json.writeArrayFieldStart("fields");
     for (Layout.Named field : fields) {
       if (field.layout().size() == 0 && field.layout() instanceof Layout.Array) {
-        continue; // QEMU has no arrays without elements in its descriptions
+        continue; // QEMU's descriptions leave out empty arrays
       }
       json.writeStartObject();
       json.writeStringField("name", field.name());

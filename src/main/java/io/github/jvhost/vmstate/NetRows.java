@@ -32,7 +32,7 @@ import java.util.Optional;
  * </pre>
  */
 final class NetRows {
-  /** What QEMU calls the type of a back end's state in the description of a stream. */
+  /** The type of a back end's state in QEMU's description of a stream. */
   private static final String STATE_TYPE = "virtio-net vhost-user backend state";
 
   private static final Wire<List<Bytes>> CHUNKS =
@@ -86,7 +86,7 @@ final class NetRows {
   static final Row<VirtioNetState, Optional<List<Bytes>>> BACK_END =
       row("backend", CHUNKS.optional(), NetState::backEnd).shown("back end state", NetRows::opaque);
 
-  /** The whole. */
+  /** The whole structure. */
   static final Description<VirtioNetState> DEVICE =
       Description.<VirtioNetState>named("virtio-net-device", 11)
           .rows(MAC, FIRST_TX_WAITING)
@@ -135,7 +135,7 @@ final class NetRows {
 
   private NetRows() {}
 
-  /** What was read. */
+  /** The state that was read. */
   static NetState build(Draft<VirtioNetState> d) {
     List<Integer> txWaiting = new ArrayList<>();
     txWaiting.add(d.get(FIRST_TX_WAITING));
@@ -171,7 +171,7 @@ final class NetRows {
     return Row.of(View.Group.NET, name, wire, s -> get.from(s.net()));
   }
 
-  /** None waits, mostly. */
+  /** The queue pairs with work left; usually none. */
   private static SavedField.Value waiting(List<Integer> pairs) {
     boolean any = pairs.stream().anyMatch(w -> w != 0);
     return new SavedField.Names(
@@ -207,7 +207,7 @@ final class NetRows {
     out.u32(0);
   }
 
-  /** A stream may have been made by anybody, so all of it is bounded as it comes. */
+  /** Reads the chunks. A stream is not trusted, so all sizes are checked while reading. */
   private static List<Bytes> readChunks(VmReader in) {
     List<Bytes> chunks = new ArrayList<>();
     int left = NetState.MAX_BACK_END_STATE;

@@ -7,7 +7,7 @@ import java.util.regex.Pattern;
  * The idstr of a virtio-net section.
  *
  * @param kind early or final
- * @param path of the device in its machine; "" for an early section that goes by order
+ * @param path path of the device in its machine; "" for an early section in the form BY_ORDER
  */
 public record NetSectionName(DeviceRecord.Kind kind, String path) {
   // "0000:00:03.0", behind bridges "0000:00:02.0:00.0"
@@ -16,9 +16,9 @@ public record NetSectionName(DeviceRecord.Kind kind, String path) {
   private static final Pattern MMIO = Pattern.compile("virtio-mmio@[0-9a-f]{16}");
 
   /**
-   * {@return the name in its parts; empty when it is not that of a virtio-net device}
+   * {@return the parts of a name; empty when it is not that of a virtio-net device}
    *
-   * @param idstr as it stands in the stream
+   * @param idstr the name in the stream
    */
   public static Optional<NetSectionName> parse(String idstr) {
     for (DeviceRecord.Kind kind : DeviceRecord.Kind.values()) {
@@ -34,7 +34,7 @@ public record NetSectionName(DeviceRecord.Kind kind, String path) {
     return Optional.empty();
   }
 
-  /** {@return the name as it stands in the stream} */
+  /** {@return the name in the stream} */
   public String idstr() {
     String suffix = VirtioNetVmState.sectionName(kind);
     return path.isEmpty() ? suffix : path + "/" + suffix;

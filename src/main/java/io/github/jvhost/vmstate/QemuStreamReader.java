@@ -26,20 +26,20 @@ import org.jspecify.annotations.Nullable;
  *   }
  * </pre>
  *
- * <p>Sections have no length. Guest memory and virtio-net devices are understood; all others are
- * carried as they are, and where they end is known from the description at the end of the stream,
- * for which the rest of the stream is then held in memory (up to 256 MiB), or else from a {@link
- * SectionHandler}.
+ * <p>Sections have no length. The reader decodes guest memory and virtio-net devices. It passes on
+ * all other sections as bytes. It finds the end of such a section in the description at the end of
+ * the stream; for this it holds the rest of the stream in memory (up to 256 MiB). Without a
+ * description, a {@link SectionHandler} finds the end.
  *
- * <p>What is read was written by somebody else: whatever is wrong with it ends as a {@link
- * VmStateException}, after which the reader is of no use any more. The stream is not closed. One
- * thread at a time.
+ * <p>A stream is not trusted: if anything in it is invalid, the reader throws a {@link
+ * VmStateException} and cannot be used any more. It does not close the stream. One thread at a
+ * time.
  */
 public final class QemuStreamReader {
   /** "QEVM". */
   static final int MAGIC = 0x5145564D;
 
-  /** Of the stream's format; the one before is of 2008. */
+  /** The version of the stream's format. The previous one is from 2008. */
   static final int VERSION = 3;
 
   static final int END_OF_STREAM = 0x00;
@@ -50,12 +50,12 @@ public final class QemuStreamReader {
   private static final String STREAM = "stream";
   private static final String RAM = "ram";
 
-  /** QEMU's own bound for a package. */
+  /** QEMU's limit for a package, in bytes. */
   private static final int MAX_PACKAGE = 1 << 24;
 
   private enum State {
     START,
-    /** The configuration may still come. */
+    /** The configuration may follow. */
     BEGUN,
     RECORDS,
     ENDED,
@@ -77,16 +77,17 @@ public final class QemuStreamReader {
     this.ram = new RamReader(with.ram);
   }
 
-  /** {@return a builder that is told how a stream is to be read} */
+  /** {@return a builder for a reader} */
   public static Builder builder() {
     return new Builder();
   }
 
   /**
-   * {@return the next record; empty behind the last} Behind {@link StreamRecord.EndOfStream} a
-   * description may come: who reads from a link that stays open, and expects none, does not ask.
+   * {@return the next record; empty after the last} A description may follow {@link
+   * StreamRecord.EndOfStream}. A caller that reads from an open link and expects no description
+   * must not call this after the end of the stream: it would wait.
    *
-   * @throws VmStateException when something else is there
+   * @throws VmStateException when the bytes are not a valid record
    */
   public Optional<StreamRecord> next() {
     in.section(STREAM);
@@ -107,15 +108,15 @@ public final class QemuStreamReader {
   }
 
   /**
-   * {@return the body of the section that {@link #next} returned last, as it stood in the stream}
-   * Of guest memory, of a package and of any other record it is empty.
+   * {@return the bytes of the body of the section that {@link #next} returned last} It is empty for
+   * guest memory, for a package and for any other record.
    */
   public Bytes lastBody() {
     return footerOf == null ? Bytes.EMPTY : Bytes.copyOf(in.sinceMark());
   }
 
   /**
-   * Looks whether the stream is over behind its last record.
+   * Checks that the stream ends after its last record.
    *
    * @throws VmStateException when bytes follow
    */
@@ -223,7 +224,7 @@ public final class QemuStreamReader {
     from.section(header.idstr());
     SectionFooter.check(from, header.id());
     if (from == in) {
-      // Taken later: until then the body lies between the mark and here.
+      // The footer is read later: until then the body is between the mark and this position.
       footerOf = header;
     } else {
       SectionFooter.read(from, header.id());
@@ -304,7 +305,7 @@ public final class QemuStreamReader {
     return description;
   }
 
-  /** The parser's messages go on with a second line that tells where in its source. */
+  /** The first line of the parser's message. The second line is the position in its source. */
   private static String oneLine(IOException e) {
     return String.valueOf(e.getMessage()).lines().findFirst().orElse("");
   }
@@ -330,7 +331,7 @@ public final class QemuStreamReader {
     }
   }
 
-  /** What the reader knows in advance, and where memory goes. */
+  /** What is known of the stream in advance, and the sink for guest memory. */
   public static final class Builder {
     private final Map<String, SectionHandler> handlers = new HashMap<>();
     private RamSink ram = RamSink.SKIP;
@@ -339,9 +340,9 @@ public final class QemuStreamReader {
     private Builder() {}
 
     /**
-     * Says where guest memory goes; it is skipped where nothing is said.
+     * Sets the sink for guest memory. Without a sink the reader skips it.
      *
-     * @param sink called while {@link QemuStreamReader#next} reads
+     * @param sink called by {@link QemuStreamReader#next} while it reads
      * @return this
      */
     public Builder ram(RamSink sink) {
@@ -350,10 +351,10 @@ public final class QemuStreamReader {
     }
 
     /**
-     * Says what is known of virtio-net devices. A section of which nothing is known is read with
-     * every shape that exists, until one fits.
+     * Sets what is known of virtio-net devices. If the shape of a section is not known, the reader
+     * tries all shapes until one fits.
      *
-     * @param known the shape of the device of a section, early or final; empty where nothing is
+     * @param known returns the shape of the device of a section, early or final; empty if it is not
      *     known
      * @return this
      */
@@ -363,13 +364,13 @@ public final class QemuStreamReader {
     }
 
     /**
-     * Says how sections of a name are passed. It is needed where their length is not in the
-     * stream's description, but is called in any case once it is registered. Guest memory and
-     * virtio-net devices are never passed so.
+     * Sets a handler that finds the end of sections with a name. It is needed if the stream's
+     * description does not have their length. Once set, it is always called. It is never called for
+     * guest memory and virtio-net devices.
      *
-     * @param idstr as it stands in the section's header
-     * @param handler called for each section of that name, and for each of its parts; takes the
-     *     place of one that was given for the name before
+     * @param idstr the name in the section's header
+     * @param handler called for each section of that name, and for each of its parts; it replaces
+     *     an earlier handler for the name
      * @return this
      */
     public Builder handler(String idstr, SectionHandler handler) {
@@ -378,16 +379,17 @@ public final class QemuStreamReader {
     }
 
     /**
-     * {@return a reader of a stream from where it is, in large pieces}
+     * {@return a reader of a stream from its current position} It reads large pieces.
      *
-     * @param stream stays the caller's to close; more may have been taken from it than was read
+     * @param stream the caller closes it; the reader may take more bytes from it than the records
+     *     need
      */
     public QemuStreamReader open(InputStream stream) {
       return new QemuStreamReader(new VmReader(STREAM, stream), this);
     }
 
     /**
-     * {@return a reader of a stream that is in memory}
+     * {@return a reader of a stream in memory}
      *
      * @param stream read from its position to its limit; neither moves
      */

@@ -11,11 +11,12 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes a migration stream as QEMU does, record by record. What {@link QemuStreamReader} returned
- * is written as it was read; guest memory goes from the reader to {@link #ram} while it is read.
+ * Writes a migration stream as QEMU does, record by record. It writes a record of {@link
+ * QemuStreamReader} as it was read. Guest memory goes from the reader to {@link #ram} while it is
+ * read.
  *
- * <p>The order of records is the caller's. The stream is neither flushed nor closed. One thread at
- * a time; when writing failed, nothing more can be written.
+ * <p>The caller decides the order of records. The writer neither flushes nor closes the stream. One
+ * thread at a time. After a failed write the writer cannot be used any more.
  */
 public final class QemuStreamWriter {
   private final OutputStream stream;
@@ -26,9 +27,9 @@ public final class QemuStreamWriter {
   private @Nullable SectionHeader partOfMemory;
 
   /**
-   * Writes the stream's header; records follow.
+   * Writes the stream's header. Records follow.
    *
-   * @param stream takes what is written; stays the caller's to flush and to close
+   * @param stream receives the bytes; the caller flushes and closes it
    */
   public QemuStreamWriter(OutputStream stream) {
     this.stream = stream;
@@ -38,15 +39,15 @@ public final class QemuStreamWriter {
   }
 
   /**
-   * Writes a record. Of guest memory nothing is left to write: it went through {@link #ram}.
+   * Writes a record. Does nothing for guest memory, which {@link #ram} has already written.
    *
-   * <p>In the description of a stream that was read, sections that were written otherwise than they
-   * were read are put right, left out and added; the rest of its text stays as it is.
+   * <p>In the description of a stream that was read, this method changes, removes and adds the
+   * entries of sections that were written differently. The rest of its text stays.
    *
-   * @param record one that a reader returned, or one that the caller has made
-   * @throws IllegalStateException memory that did not go through {@link #ram}
-   * @throws VmStateException a description that cannot be read
-   * @throws VhostException the stream does not take it
+   * @param record a record from a reader or from the caller
+   * @throws IllegalStateException for memory that did not go through {@link #ram}
+   * @throws VmStateException for a description that cannot be read
+   * @throws VhostException when writing to the stream fails
    */
   public void write(StreamRecord record) {
     put(out, record);
@@ -54,16 +55,16 @@ public final class QemuStreamWriter {
   }
 
   /**
-   * {@return the sink that writes guest memory, to be given to a {@linkplain
-   * QemuStreamReader.Builder#ram reader}}
+   * {@return the sink that writes guest memory} Pass it to a {@linkplain
+   * QemuStreamReader.Builder#ram reader}.
    */
   public RamSink ram() {
     return ram;
   }
 
   /**
-   * Writes a description of all sections in one piece that were written, with every field of the
-   * devices that are known.
+   * Writes a description of all sections in one piece that were written, with all fields of known
+   * devices.
    *
    * @param pageSize bytes of a guest page
    */

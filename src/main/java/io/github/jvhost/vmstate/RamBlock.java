@@ -4,13 +4,13 @@ import java.util.Optional;
 import java.util.OptionalLong;
 
 /**
- * One block of guest memory, as the first record of memory lists it.
+ * One block of guest memory, as in the list of the first memory record.
  *
  * @param name of the block, 1 to 255 bytes: "pc.ram", "0000:00:03.0/virtio-net-pci.rom"
  * @param length bytes in use
- * @param pageSize size of its pages in bytes, where postcopy has to know
- * @param guestAddress where it lies in the guest, with x-ignore-shared
- * @param mapped where its pages are in the file, with mapped-ram
+ * @param pageSize size of its pages in bytes, if postcopy needs it
+ * @param guestAddress its guest address, with x-ignore-shared
+ * @param mapped the positions of its pages in the file, with mapped-ram
  */
 public record RamBlock(
     String name,
@@ -26,11 +26,11 @@ public record RamBlock(
   }
 
   /**
-   * The places of a block's pages in a file (mapped-ram), in bytes from the start of the stream.
+   * The positions of a block's pages in a file (mapped-ram), in bytes from the start of the stream.
    *
-   * @param pageSize of the pages that the bitmap counts, in bytes
-   * @param bitmap one bit for each page that is there
-   * @param pages the pages
+   * @param pageSize size of the pages of the bitmap, in bytes
+   * @param bitmap position of the bitmap, with one bit for each page that is present
+   * @param pages position of the pages
    */
   public record Mapped(long pageSize, long bitmap, long pages) {}
 }

@@ -8,14 +8,14 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
-/** Reads the parts of a stream's guest memory. What the parts have in common is kept here. */
+/** Reads the parts of a stream's guest memory, and keeps the state that they share. */
 final class RamReader {
-  /** The one version there is. */
+  /** The only version. */
   static final int VERSION = 4;
 
   private static final int PAGE = RamRecord.PAGE_SIZE;
 
-  /** QEMU's bound for a page that zlib makes longer, rounded up. */
+  /** QEMU's limit for a page that zlib makes longer, rounded up. */
   private static final int MOST_COMPRESSED = 2 * PAGE;
 
   private static final int MAPPED_HEADER_VERSION = 1;
@@ -31,15 +31,15 @@ final class RamReader {
     this.sink = sink;
   }
 
-  /** Takes what the configuration says about the form of memory. */
+  /** Stores which form of memory the configuration chooses. */
   void configure(StreamRecord.Configuration configuration) {
     ignoresShared = configuration.has(StreamRecord.Configuration.IGNORE_SHARED);
     mapsRam = configuration.has(StreamRecord.Configuration.MAPPED_RAM);
   }
 
   /**
-   * Takes from POSTCOPY_ADVISE which page sizes there are: a block with pages of another size than
-   * the guest's then has it in the list.
+   * Stores the page sizes of POSTCOPY_ADVISE. In the list, a block whose page size is not the
+   * guest's then has its page size.
    *
    * @param sizes all page sizes, or-ed
    * @param usual the guest's page size
@@ -48,7 +48,7 @@ final class RamReader {
     hugePageSizes = sizes & ~usual;
   }
 
-  /** Reads one part, up to its end of payload. */
+  /** Reads one part, up to its EOS record. */
   void read(VmReader in, SectionHeader header) {
     boolean skipping = !sink.wantsPages();
     sink.begin(header);
@@ -56,7 +56,7 @@ final class RamReader {
       long word = in.u64();
       int flags = (int) (word & (PAGE - 1));
       long offset = word & -PAGE;
-      // A CONTINUE names the block of the page before; on the others it says nothing.
+      // CONTINUE means the block of the page before. On other records it has no meaning.
       switch (flags & ~RamFlag.CONTINUE) {
         case RamFlag.MEM_SIZE -> sink.accept(new RamRecord.Blocks(blocks(in, offset)));
         case RamFlag.ZERO -> {
@@ -127,7 +127,7 @@ final class RamReader {
       throw in.failure("the name of a block");
     }
     long length = in.u64();
-    // An empty block would be listed for ever.
+    // With empty blocks the list would never end.
     if (length <= 0 || length > left) {
       throw in.failure("a length of 1 to " + left + " bytes, what is left of the total");
     }
@@ -138,9 +138,9 @@ final class RamReader {
   }
 
   /**
-   * A block's page size is there only where it is not the guest's, which the destination knows of
-   * its own blocks. Here it is recognised: it is one of those that were announced, and neither a
-   * name nor the record behind the list can look like that.
+   * Whether a page size follows. A block has a page size only if it is not the guest's. A
+   * destination knows this from its own blocks. This reader recognises it: the value is one of the
+   * announced sizes, and neither a name nor the record after the list can have such a value.
    */
   private boolean isHugePageSize(VmReader in) {
     if (hugePageSizes == 0) {
@@ -150,7 +150,7 @@ final class RamReader {
     return Long.bitCount(next) == 1 && (next & hugePageSizes) != 0;
   }
 
-  /** Pages of mapped-ram lie behind the block's entry, at fixed places; they are skipped. */
+  /** Skips the pages of mapped-ram, which follow the entry of the block at fixed positions. */
   private RamBlock.Mapped mapped(VmReader in, long length) {
     in.enter("mapped-ram");
     if (in.u32() != MAPPED_HEADER_VERSION) {

@@ -13,13 +13,13 @@ import java.util.List;
  * </pre>
  */
 public sealed interface RamRecord {
-  /** Bytes of a page in the stream. */
+  /** The size of a page in the stream, in bytes. */
   int PAGE_SIZE = 4096;
 
   /**
-   * All blocks, MEM_SIZE.
+   * The list of all blocks, MEM_SIZE.
    *
-   * @param blocks in the order in which the stream has them; the list is copied
+   * @param blocks in the order of the stream; the list is copied
    */
   record Blocks(List<RamBlock> blocks) implements RamRecord {
     /** Copies the list. */
@@ -29,12 +29,11 @@ public sealed interface RamRecord {
   }
 
   /**
-   * Where a page lies.
+   * The place of a page.
    *
    * @param block name of the block
    * @param offset in the block, a multiple of {@value RamRecord#PAGE_SIZE}
-   * @param named whether the block's name is sent; it has to be where the page before is in another
-   *     one
+   * @param named whether the block's name is sent; necessary if the page before is in another block
    */
   record Place(String block, long offset, boolean named) {
     /** Checks the range. */
@@ -48,7 +47,7 @@ public sealed interface RamRecord {
   /**
    * A page of one byte value, ZERO.
    *
-   * @param place where the page lies
+   * @param place place of the page
    * @param value of each byte, 8 bits, 0 in practice
    */
   record Fill(Place place, int value) implements RamRecord {}
@@ -56,18 +55,18 @@ public sealed interface RamRecord {
   /**
    * A page as it is, PAGE.
    *
-   * @param place where the page lies
-   * @param bytes {@value RamRecord#PAGE_SIZE} of them; read-only, and only valid until the sink
+   * @param place place of the page
+   * @param bytes {@value RamRecord#PAGE_SIZE} bytes; read-only, and valid only until the sink
    *     returns
    */
   record Page(Place place, ByteBuffer bytes) implements RamRecord {}
 
   /**
-   * What changed in a page since it was sent, XBZRLE.
+   * The changes of a page since it was sent, XBZRLE.
    *
-   * @param place where the page lies
+   * @param place place of the page
    * @param encoding 8 bits, 1 in practice
-   * @param delta at most {@value RamRecord#PAGE_SIZE} bytes; read-only, and only valid until the
+   * @param delta at most {@value RamRecord#PAGE_SIZE} bytes; read-only, and valid only until the
    *     sink returns
    */
   record Delta(Place place, int encoding, ByteBuffer delta) implements RamRecord {}
@@ -75,13 +74,13 @@ public sealed interface RamRecord {
   /**
    * A compressed page, COMPRESS_PAGE: zlib. QEMU wrote it until 9.0.
    *
-   * @param place where the page lies
-   * @param compressed at most twice {@value RamRecord#PAGE_SIZE} bytes; read-only, and only valid
+   * @param place place of the page
+   * @param compressed at most twice {@value RamRecord#PAGE_SIZE} bytes; read-only, and valid only
    *     until the sink returns
    */
   record Compressed(Place place, ByteBuffer compressed) implements RamRecord {}
 
-  /** Pages that came over other connections have to be there before what follows, MULTIFD_FLUSH. */
+  /** All pages on other connections must arrive before the following records, MULTIFD_FLUSH. */
   record Flush() implements RamRecord {}
 
   /** The end of this part, EOS. */

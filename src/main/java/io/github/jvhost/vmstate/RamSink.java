@@ -1,8 +1,8 @@
 package io.github.jvhost.vmstate;
 
-/** Takes guest memory as a migration stream is read. Called by the reader's thread. */
+/** Receives guest memory while a migration stream is read. Called on the reader's thread. */
 public interface RamSink {
-  /** Memory is not wanted: its records are checked and skipped without copying. */
+  /** Ignores memory: the reader checks its records and skips them without copying. */
   RamSink SKIP =
       new RamSink() {
         @Override
@@ -18,7 +18,7 @@ public interface RamSink {
       };
 
   /**
-   * A part begins; its records follow, up to {@link RamRecord.End}.
+   * A part begins. Its records follow, up to {@link RamRecord.End}.
    *
    * @param header of the part
    */
@@ -27,12 +27,13 @@ public interface RamSink {
   /**
    * The next record.
    *
-   * @param record buffers in it are only valid until this returns
+   * @param record its buffers are valid only until this method returns
    */
   void accept(RamRecord record);
 
   /**
-   * {@return whether pages are wanted; else only lists of blocks and ends of parts need to come}
+   * {@return whether the sink needs pages; otherwise only lists of blocks and ends of parts are
+   * required}
    */
   default boolean wantsPages() {
     return true;

@@ -14,7 +14,7 @@ record Ring(VirtioNetState device, int index, SavedQueue queue) {
     return new Ring(device, index, device.queue(index));
   }
 
-  /** What it is used for, for people. */
+  /** Its use, for people. */
   String use() {
     int count = device.queueCount();
     if (index >= count) {

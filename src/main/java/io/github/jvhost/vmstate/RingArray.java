@@ -4,10 +4,10 @@ import io.github.jvhost.virtio.VirtioNetState;
 import java.util.Optional;
 
 /**
- * An array of the rings that a device has, one behind the other.
+ * An array of the rings of a device.
  *
- * @param count says how many there are
- * @param element what one consists of
+ * @param count the number of rings
+ * @param element the fields of one ring
  */
 record RingArray(Row<VirtioNetState, Integer> count, Description<Ring> element)
     implements Field.Codec<VirtioNetState> {

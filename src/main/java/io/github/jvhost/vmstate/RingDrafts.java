@@ -8,14 +8,17 @@ import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/** The rings of a device that is written or read: those that differ from unused ones. */
+/**
+ * The drafts of the rings of a device that is written or read. Only rings that differ from unused
+ * rings have a draft.
+ */
 final class RingDrafts {
-  /** The rings of nothing. */
+  /** No rings. */
   static final RingDrafts NONE = new RingDrafts(List.of(), null);
 
   private final List<@Nullable Draft<Ring>> drafts;
 
-  /** The device that is read; null where it is written, and so has all of its rings. */
+  /** The device that is read; null for a device that is written, whose drafts are complete. */
   private final @Nullable Draft<VirtioNetState> device;
 
   private RingDrafts(List<@Nullable Draft<Ring>> drafts, @Nullable Draft<VirtioNetState> device) {
@@ -23,12 +26,12 @@ final class RingDrafts {
     this.device = device;
   }
 
-  /** Of a device that is read. */
+  /** Drafts for a device that is read. */
   static RingDrafts toRead(Draft<VirtioNetState> device) {
     return new RingDrafts(new ArrayList<>(), device);
   }
 
-  /** Of a device that is written. */
+  /** Drafts for a device that is written. */
   static RingDrafts of(VirtioNetState state) {
     List<@Nullable Draft<Ring>> drafts = new ArrayList<>(state.queues().size());
     for (int i = 0; i < state.queues().size(); i++) {
@@ -37,17 +40,17 @@ final class RingDrafts {
     return new RingDrafts(drafts, null);
   }
 
-  /** How many rings there are up to the last one that may differ from an unused one. */
+  /** The number of rings up to the last one that may differ from an unused ring. */
   int size() {
     return drafts.size();
   }
 
-  /** The ring at an index; null where it is an unused one. */
+  /** The draft of a ring; null for an unused ring. */
   @Nullable Draft<Ring> orNull(int index) {
     return index < drafts.size() ? drafts.get(index) : null;
   }
 
-  /** The ring at an index; made when it is not there yet. */
+  /** The draft of a ring. It is created if it does not exist. */
   Draft<Ring> at(int index) {
     Draft<Ring> there = orNull(index);
     if (there != null || device == null) {
@@ -66,7 +69,7 @@ final class RingDrafts {
   /**
    * The rings that were read.
    *
-   * @param sizesSaved whether default sizes were
+   * @param sizesSaved whether default sizes were saved
    */
   List<SavedQueue> build(boolean sizesSaved) {
     List<SavedQueue> queues = new ArrayList<>();

@@ -44,7 +44,7 @@ final class RingRows {
   static final Row<Ring, Integer> SIZE =
       row("num", U32, r -> r.queue().size()).shown("size", COUNT);
 
-  /** People look for it beside the size. */
+  /** It is shown next to the size. */
   private static final View<Ring> DEFAULT =
       new View<>(
           View.Group.RING,
@@ -80,7 +80,7 @@ final class RingRows {
       packed("used_wrap_counter", BOOL, Packed::usedWrap, "packed used wrap", FLAG).absent(true);
   static final Row<Ring, Integer> IN_USE = packed("inuse", U32, Packed::inUse, "in use", COUNT);
 
-  // ---- what the driver wrote into modern registers: not yet, or not any more, what the ring has
+  // ---- values in the modern registers, which may differ from the values of the ring
 
   static final Row<Ring, Integer> PROXY_SIZE =
       row("num", U16, r -> r.queue().proxy().size()).shown("registers' size", COUNT);
@@ -93,7 +93,7 @@ final class RingRows {
   static final Row<Ring, Long> PROXY_USED =
       row("used", HALVES, r -> r.queue().proxy().used()).shown("registers' used", HEX64);
 
-  // ---- where they stand ----
+  // ---- the arrays ----
 
   static final Description<Ring> QUEUE =
       Description.<Ring>named("virtqueue", 1)
@@ -145,7 +145,7 @@ final class RingRows {
           .rows(PROXY_SIZE, PROXY_ENABLED, PROXY_DESC, PROXY_AVAIL, PROXY_USED)
           .build();
 
-  /** What people are shown of a ring. */
+  /** The fields of a ring that are shown to people. */
   static final List<View<Ring>> SHOWN =
       Stream.of(QUEUE, ADDRESSES, SIZES, PACKED, PCI_REGISTERS)
           .flatMap(array -> array.shown().stream())
@@ -156,7 +156,8 @@ final class RingRows {
   /**
    * The ring that was read.
    *
-   * @param sizesSaved whether default sizes were; they are only where one of them differs
+   * @param sizesSaved whether default sizes were saved; they are saved only if one of them differs
+   *     from its size
    */
   static SavedQueue build(Draft<Ring> r, boolean sizesSaved) {
     return new SavedQueue(
@@ -186,7 +187,7 @@ final class RingRows {
     return Row.of(View.Group.RING, name, wire, get);
   }
 
-  /** Saved where the host offers packed rings, shown where the driver uses them. */
+  /** A row that is saved if the host offers packed rings, and shown if the driver uses them. */
   private static <T> Row<Ring, T> packed(
       String name,
       Wire<T> wire,

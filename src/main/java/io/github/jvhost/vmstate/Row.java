@@ -8,23 +8,23 @@ import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A field that is saved: its name and its kind in the stream, its accessor in the state, and how
- * people are shown it. The {@link Description} that lists the row says where the field stands.
+ * A saved field: its name and its encoding in the stream, its accessor in the state, and how it is
+ * shown to people. The {@link Description} that contains the row gives its place in the stream.
  *
  * <pre>
  *   FilterState --get--> value --wire--> bytes          written
  *   FilterState &lt;--its constructor-- Draft &lt;--wire-- bytes      read: {@link Draft} holds the value under this row
  * </pre>
  *
- * @param <S> what is saved
- * @param <T> the field's value
- * @param name as QEMU calls it
- * @param wire how a value stands in the stream
- * @param count how many bytes or elements it has, for a kind of wire that needs a count
+ * @param <S> the saved state
+ * @param <T> the type of the value
+ * @param name the name in QEMU
+ * @param wire the encoding of a value in the stream
+ * @param count the number of bytes or elements, for an encoding that needs a count
  * @param get the value in a state; null where the state has no such part
- * @param absent the value where neither stream nor state has one
- * @param shown how people are shown it; may be empty
- * @param group what people find it under
+ * @param absent the value if neither stream nor state has one
+ * @param shown how the value is shown to people; may be empty
+ * @param group the heading under which it is shown
  */
 record Row<S, T>(
     String name,
@@ -36,19 +36,19 @@ record Row<S, T>(
     View.Group group)
     implements Field.Codec<S> {
 
-  /** Takes a value from a state. */
+  /** Reads a value from a state. */
   interface Get<S, T> {
     @Nullable T from(S state);
   }
 
   /**
-   * How many of something there are, as far as the fields in front say it.
+   * A number of bytes or elements, computed from the fields before it.
    *
-   * @param words for people; "" for one that needs none
+   * @param words the count for people; "" if none is needed
    */
   record Count<S>(String words, ToLongFunction<Draft<S>> of) {}
 
-  /** A row of a state that is shown to nobody. */
+  /** A row that is not shown. */
   static <S, T> Row<S, T> of(String name, Wire<T> wire, Get<S, T> get) {
     return of(View.Group.NONE, name, wire, get);
   }
@@ -60,7 +60,7 @@ record Row<S, T>(
   /**
    * The same row with a count.
    *
-   * @param words that say it to people: "6 x in_use"
+   * @param words the count for people: "6 x in_use"
    */
   Row<S, T> times(String words, ToLongFunction<Draft<S>> of) {
     return new Row<>(name, wire, new Count<>(words, of), get, absent, shown, group);
@@ -70,7 +70,7 @@ record Row<S, T>(
     return times(Integer.toString(number), _ -> number);
   }
 
-  /** The same row with another value where neither stream nor state has one. */
+  /** The same row with another value for the case that neither stream nor state has one. */
   Row<S, T> absent(T value) {
     return new Row<>(name, wire, count, get, value, shown, group);
   }
@@ -78,14 +78,14 @@ record Row<S, T>(
   /**
    * The same row, shown to people.
    *
-   * @param words what they call it
-   * @param as what they see of a value; null where it is not worth a field
+   * @param words the name of the field for people
+   * @param as how a value is shown; null if a value is not shown
    */
   Row<S, T> shown(String words, Function<? super T, SavedField.@Nullable Value> as) {
     return shownIf(_ -> true, words, as);
   }
 
-  /** The same for states in which it means something. */
+  /** The same, only for states in which the field has a meaning. */
   Row<S, T> shownIf(
       Predicate<S> when, String words, Function<? super T, SavedField.@Nullable Value> as) {
     List<View<S>> all = new ArrayList<>(shown);

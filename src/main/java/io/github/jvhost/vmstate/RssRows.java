@@ -27,7 +27,7 @@ import java.util.OptionalInt;
  * </pre>
  */
 final class RssRows {
-  /** Whether the subsection is there. */
+  /** Whether the subsection exists. */
   static final Row<VirtioNetState, Boolean> RSS =
       Row.of("rss", Wire.none(false), s -> s.net().rss().isPresent());
 
@@ -79,12 +79,12 @@ final class RssRows {
 
   private RssRows() {}
 
-  /** The version of the subsection that has what was saved. */
+  /** The version of the subsection that has all saved fields. */
   static int version(Draft<VirtioNetState> d) {
     return d.get(SUPPORTED).isPresent() ? 2 : 1;
   }
 
-  /** What was read, where the subsection was there. */
+  /** The state that was read, if the stream had the subsection. */
   static Optional<RssState> build(Draft<VirtioNetState> d) {
     return d.get(RSS)
         ? Optional.of(

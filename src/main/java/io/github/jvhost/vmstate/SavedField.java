@@ -6,18 +6,17 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * One field of a saved device with its value, for people and for scripts.
+ * One field of a saved device and its value, for people and for scripts.
  *
- * @param group what it belongs to: "" for the device itself, "filters", "rss", "ring 3"
- * @param name within the group, in lower-case words: "next", "guest offloads"
- * @param value of it
+ * @param group the group of the field: "" for the device itself, "filters", "rss", "ring 3"
+ * @param name the name within the group, in lower-case words: "next", "guest offloads"
+ * @param value the value
  */
 public record SavedField(String group, String name, Value value) {
   /**
-   * {@return all fields of a state, those of a group one behind the other} Two lists of equal
-   * states are equal.
+   * {@return all fields of a state, ordered by group} The lists of two equal states are equal.
    *
-   * @param state of a device, early or final
+   * @param state the state of a device, early or final
    */
   public static List<SavedField> of(VirtioNetState state) {
     List<SavedField> fields = new ArrayList<>();
@@ -44,9 +43,9 @@ public record SavedField(String group, String name, Value value) {
     }
   }
 
-  /** What a field can be. */
+  /** The kinds of values. */
   public sealed interface Value {
-    /** {@return whether it is what an unused field has: nothing, zero, false} */
+    /** {@return whether it is the value of an unused field: nothing, zero, false} */
     boolean isNothing();
 
     /** {@return the value on one line, for people; it may be empty} */
@@ -54,9 +53,9 @@ public record SavedField(String group, String name, Value value) {
   }
 
   /**
-   * A number that is counted with.
+   * A number that is a quantity.
    *
-   * @param number told in decimal
+   * @param number shown in decimal
    */
   public record Count(long number) implements Value {
     @Override
@@ -73,7 +72,7 @@ public record SavedField(String group, String name, Value value) {
   /**
    * An address, or bits.
    *
-   * @param bits told in hexadecimal, all 64 of them
+   * @param bits shown in hexadecimal, all 64 bits
    */
   public record Hex(long bits) implements Value {
     @Override
@@ -90,7 +89,7 @@ public record SavedField(String group, String name, Value value) {
   /**
    * Yes or no.
    *
-   * @param set told as "yes", otherwise "no"
+   * @param set whether it is shown as "yes", otherwise as "no"
    */
   public record Flag(boolean set) implements Value {
     @Override
@@ -107,7 +106,7 @@ public record SavedField(String group, String name, Value value) {
   /**
    * A word or two.
    *
-   * @param text on one line; "" where there is nothing to say
+   * @param text on one line; "" for no text
    */
   public record Text(String text) implements Value {
     @Override
@@ -117,9 +116,9 @@ public record SavedField(String group, String name, Value value) {
   }
 
   /**
-   * Several of something: features by name, addresses, entries of a table.
+   * A list: names of features, addresses, entries of a table.
    *
-   * @param names in the order in which the device has them; the list is copied
+   * @param names in the order of the device; the list is copied
    */
   public record Names(List<String> names) implements Value {
     /** Copies the list. */
@@ -139,9 +138,9 @@ public record SavedField(String group, String name, Value value) {
   }
 
   /**
-   * Bytes that are not taken apart here.
+   * Bytes that this library does not interpret.
    *
-   * @param bytes as they are in the state
+   * @param bytes the bytes in the state
    */
   public record Raw(Bytes bytes) implements Value {
     @Override
@@ -156,9 +155,9 @@ public record SavedField(String group, String name, Value value) {
   }
 
   /**
-   * Bytes that mean something to nobody but a back end: how many there are is told, and not which.
+   * Bytes that only a back end interprets. Only their number is shown.
    *
-   * @param bytes as they are in the state, chunks joined
+   * @param bytes the bytes in the state, chunks joined
    */
   public record Opaque(Bytes bytes) implements Value {
     @Override

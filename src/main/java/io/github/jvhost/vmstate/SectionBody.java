@@ -3,22 +3,22 @@ package io.github.jvhost.vmstate;
 import io.github.jvhost.Bytes;
 import io.github.jvhost.virtio.VirtioNetState;
 
-/** What stands in a section of a migration stream. Immutable. */
+/** The content of a section of a migration stream. Immutable. */
 public sealed interface SectionBody {
-  /** Guest memory: it went to the reader's {@link RamSink}, record by record. */
+  /** Guest memory. The reader has given it to its {@link RamSink}, record by record. */
   record Ram() implements SectionBody {}
 
   /**
    * A virtio-net device, in its final or in its early section.
    *
-   * @param state what was saved
+   * @param state the saved state
    */
   record VirtioNet(VirtioNetState state) implements SectionBody {}
 
   /**
-   * Something else, which is carried as it is.
+   * Another section, which is passed on as bytes.
    *
-   * @param bytes all of it
+   * @param bytes the whole body
    */
   record Opaque(Bytes bytes) implements SectionBody {}
 }

@@ -3,16 +3,16 @@ package io.github.jvhost.vmstate;
 import io.github.jvhost.virtio.VirtioNetState;
 
 /**
- * What is known of a virtio-net section beside its bytes: rows that take none. A reader is given
- * them, a writer finds them in the state.
+ * Facts about a virtio-net section that are not in its bytes, as rows that take no bytes. A reader
+ * gets them from its caller. A writer takes them from the state.
  */
 final class SectionDraft {
   static final Row<VirtioNetState, SectionShape> SHAPE =
       Row.of("shape", Wire.none(SectionShape.mmio(1)), SectionShape::of);
 
   /**
-   * The section has more than one queue pair, but nobody knows how many: it says so itself, and the
-   * shape's number does not count.
+   * Whether the number of queue pairs is unknown, but more than one. Then the number in the section
+   * is used, and the number in the shape is ignored.
    */
   static final Row<VirtioNetState, Boolean> PAIRS_UNKNOWN =
       Row.of("pairs unknown", Wire.none(false), _ -> false);
@@ -22,7 +22,7 @@ final class SectionDraft {
 
   private SectionDraft() {}
 
-  /** Of a section that is to be read. */
+  /** A draft for a section that is read. */
   static Draft<VirtioNetState> empty(SectionShape shape, boolean pairsUnknown) {
     Draft<VirtioNetState> draft = Draft.empty();
     draft.set(SHAPE, shape);

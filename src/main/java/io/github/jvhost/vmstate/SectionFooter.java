@@ -1,7 +1,7 @@
 package io.github.jvhost.vmstate;
 
 /**
- * What stands behind each section: | 7E | id u32 |. It tells whether the section was understood.
+ * The bytes after each section: | 7E | id u32 |. They show whether the section was read correctly.
  */
 final class SectionFooter {
   private static final int TYPE = 0x7E;
@@ -9,7 +9,7 @@ final class SectionFooter {
 
   private SectionFooter() {}
 
-  /** Looks whether the footer follows, without taking it. */
+  /** Checks that the footer follows. Does not move the position. */
   static void check(VmReader in, int id) {
     in.enter("footer");
     in.need(SIZE);

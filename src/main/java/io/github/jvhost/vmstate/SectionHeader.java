@@ -4,8 +4,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.Objects;
 
 /**
- * What stands in front of a section's body. Of a section that comes in parts only the first says
- * what it is, the others have its number.
+ * The bytes before a section's body. If a section comes in parts, only the first part has the name;
+ * the other parts have the number of the section.
  *
  * <pre>
  *   | 01 or 04 | id u32 | n u8 | idstr n | instance u32 | version u32 |  body  | 7E | id u32 |
@@ -13,11 +13,11 @@ import java.util.Objects;
  * </pre>
  *
  * @param part which part of the section it is
- * @param id number of the section, chosen by the source and of no meaning but to bind its parts (32
+ * @param id number of the section, chosen by the source to identify the parts of a section (32
  *     bits)
  * @param idstr what is saved, at most 255 bytes: "ram", "0000:00:03.0/virtio-net"
- * @param instance tells apart what has the same idstr (32 bits)
- * @param version of the body (32 bits)
+ * @param instance distinguishes sections with the same idstr (32 bits)
+ * @param version version of the body (32 bits)
  */
 public record SectionHeader(Part part, int id, String idstr, int instance, int version) {
   /** Longest idstr, in bytes. */
@@ -49,7 +49,7 @@ public record SectionHeader(Part part, int id, String idstr, int instance, int v
       return code;
     }
 
-    /** Whether it says what it is. */
+    /** Whether it has a name. */
     boolean isNamed() {
       return this == START || this == FULL;
     }
@@ -68,8 +68,8 @@ public record SectionHeader(Part part, int id, String idstr, int instance, int v
    *
    * @param id number of the section, chosen by the source (32 bits)
    * @param idstr what is saved, at most {@value #MAX_IDSTR} bytes in ISO 8859-1
-   * @param instance tells apart what has the same idstr (32 bits)
-   * @param version of the body (32 bits)
+   * @param instance distinguishes sections with the same idstr (32 bits)
+   * @param version version of the body (32 bits)
    */
   public static SectionHeader full(int id, String idstr, int instance, int version) {
     return new SectionHeader(Part.FULL, id, idstr, instance, version);

@@ -1,9 +1,9 @@
 package io.github.jvhost.vmstate;
 
 /**
- * The body of a section, for a {@link SectionHandler}. All numbers are big-endian. Whatever is
- * missing ends as a {@link VmStateException} that says where. One thread; not to be used any more
- * when the handler has returned.
+ * The body of a section, for a {@link SectionHandler}. All numbers are big-endian. If bytes are
+ * missing, a method throws a {@link VmStateException} that says where. One thread. It must not be
+ * used after the handler has returned.
  */
 public final class SectionInput {
   private final VmReader in;
@@ -33,9 +33,9 @@ public final class SectionInput {
   }
 
   /**
-   * {@return a byte further on, 0 to 255, without taking it; -1 behind the end of the stream}
+   * {@return a later byte, 0 to 255, without moving the position; -1 after the end of the stream}
    *
-   * @param ahead how many bytes lie in front of it, from 0
+   * @param ahead the number of bytes before it, from 0
    */
   public int peek(int ahead) {
     expect(ahead >= 0, "a place ahead, not " + ahead);
@@ -43,9 +43,9 @@ public final class SectionInput {
   }
 
   /**
-   * Leaves out the next bytes.
+   * Skips the next bytes.
    *
-   * @param count how many, from 0 on
+   * @param count how many, not negative
    */
   public void skip(long count) {
     expect(count >= 0, "a length, not " + count);
@@ -53,10 +53,10 @@ public final class SectionInput {
   }
 
   /**
-   * Refuses the section where something does not hold.
+   * Refuses the section if a condition is false.
    *
-   * @param holds what should be true
-   * @param expected how it should be, for people
+   * @param holds the condition
+   * @param expected what was expected, for people
    */
   public void expect(boolean holds, String expected) {
     if (!holds) {

@@ -6,25 +6,25 @@ import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
 
 /**
- * What a section does not say of itself: it has neither tags nor lengths, so its reader must be
- * configured like its writer.
+ * The parts of a section's layout that are not in its bytes. A section has neither tags nor
+ * lengths, so its reader must be configured like its writer.
  *
  * @param attachment how the device is attached
  * @param configSpace bytes of the PCI config space, 256 or 4096; 0 for mmio
  * @param maxQueuePairs 1 to 511
- * @param offeredFeatures what the device that reads it offers, bits 0 to 63: a section whose driver
- *     acknowledged more is refused; {@link #ANY_FEATURES} where that does not matter
+ * @param offeredFeatures features that the reading device offers, bits 0 to 63. A section whose
+ *     driver acknowledged others is refused. {@link #ANY_FEATURES} accepts all
  */
 public record SectionShape(
     Attachment attachment, int configSpace, int maxQueuePairs, long offeredFeatures) {
-  /** All features: no section is refused for what its driver acknowledged. */
+  /** All features: no section is refused for the features of its driver. */
   public static final long ANY_FEATURES = -1;
 
   /** How a device is attached to its guest. */
   public enum Attachment {
-    /** Over virtio-mmio. */
+    /** On virtio-mmio. */
     MMIO,
-    /** Over virtio-pci. */
+    /** On virtio-pci. */
     PCI
   }
 
@@ -83,9 +83,9 @@ public record SectionShape(
   }
 
   /**
-   * {@return the shape of what this device saves and can restore}
+   * {@return the shape of the sections that this device saves and restores}
    *
-   * @param device only looked at
+   * @param device it is only read
    */
   public static SectionShape of(VirtioNet device) {
     return of(device.transport(), device.maxQueuePairs()).offering(device.deviceFeatures());
@@ -94,7 +94,7 @@ public record SectionShape(
   /**
    * {@return the shape in which a state is written, with {@link #ANY_FEATURES}}
    *
-   * @param state of a device, early or final
+   * @param state the state of a device, early or final
    */
   public static SectionShape of(VirtioNetState state) {
     return of(state.transport(), state.net().maxQueuePairs());

@@ -9,8 +9,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads a virtio-net section of whose device nothing is known but the name. Only few shapes exist,
- * and only one of them ends where the section's footer stands.
+ * Reads a virtio-net section of which only the name is known. Only few shapes exist, and only one
+ * of them ends at the section's footer.
  */
 final class ShapeGuess {
   private ShapeGuess() {}
@@ -21,8 +21,8 @@ final class ShapeGuess {
     }
 
     /**
-     * Whether the device may have this shape, by what could be read of it: an error that comes of a
-     * wrong guess tells people nothing.
+     * Whether the device may have this shape, given what was read of it. An error from a wrong
+     * guess does not help people.
      */
     boolean isPlausible(Draft<VirtioNetState> read, VmStateException failure) {
       boolean express = shape.configSpace() == Pci.EXPRESS_CONFIG_SPACE;
@@ -33,10 +33,10 @@ final class ShapeGuess {
   }
 
   /**
-   * Reads the body from the reader's mark; afterwards the reader stands behind it.
+   * Reads the body from the reader's mark. Afterwards the reader is at the end of the body.
    *
-   * @param footer of the section, which must follow
-   * @throws VmStateException of the shape that fits furthest, where none fits
+   * @param footer number in the footer, which must follow
+   * @throws VmStateException when no shape fits; it is that of the shape that was read furthest
    */
   static VirtioNetState read(VmReader in, NetSectionName name, int footer) {
     VmStateException closest = null;

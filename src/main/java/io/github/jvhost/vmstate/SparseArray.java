@@ -4,9 +4,9 @@ import io.github.jvhost.virtio.VirtioNetState;
 import java.util.Optional;
 
 /**
- * An array with a place for each of the {@value #PLACES} rings that virtio knows, of which a device
- * uses a handful. QEMU walks all of them; here the array is one block that is written at once and
- * compared at once, and only the places that differ from an unused ring are looked at.
+ * An array with an element for each of the {@value #PLACES} rings of virtio. A device uses only a
+ * few of them. QEMU walks all elements. This class writes and compares the array as one block, and
+ * handles only the elements that differ from an unused ring.
  *
  * <pre>
  *   | ring 0 | ring 1 | ring 2 | unused | unused | ... | unused |

@@ -14,15 +14,15 @@ import org.jspecify.annotations.Nullable;
 /**
  * A field in which two saved states of a device differ.
  *
- * @param field its name with its group: "ring 3 next"
- * @param before in the earlier state; null where that has no such field
- * @param after in the later one; null where that has none
+ * @param field its group and name: "ring 3 next"
+ * @param before the value in the earlier state; null if it has no such field
+ * @param after the value in the later state; null if it has no such field
  */
 public record StateDifference(
     String field, SavedField.@Nullable Value before, SavedField.@Nullable Value after) {
 
   /**
-   * {@return all fields that differ, in the order in which {@link SavedField#of} lists them}
+   * {@return all fields that differ, in the order of {@link SavedField#of}}
    *
    * @param before the earlier state
    * @param after the later state of the same device

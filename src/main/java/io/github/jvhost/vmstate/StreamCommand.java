@@ -4,25 +4,25 @@ import java.util.Optional;
 
 /** The known commands in a migration stream. */
 enum StreamCommand {
-  /** The source wants to be answered. */
+  /** The source asks for answers on a return path. */
   OPEN_RETURN_PATH(1, 0, 0),
   /** Asks for an answer with the same number: u32. */
   PING(2, 4, 4),
   /** Postcopy may follow: nothing, or the sizes of pages as u64 flags, twice. */
   POSTCOPY_ADVISE(3, 0, 16),
-  /** Pages that are missing can be asked for from now on. */
+  /** The destination may ask for missing pages from now on. */
   POSTCOPY_LISTEN(4, 0, 0),
-  /** The destination's guest is to run. */
+  /** The destination must start its guest. */
   POSTCOPY_RUN(5, 0, 0),
-  /** Pages that were sent, but are stale. */
+  /** Pages that were sent and are out of date. */
   POSTCOPY_RAM_DISCARD(6, 0, 0xFFFF),
-  /** Records follow that are to be read as a whole; their length is the data. */
+  /** A package of records follows, which are read as a whole. The data is their length. */
   PACKAGED(7, 4, 4),
-  /** The destination is to shadow the source. */
+  /** The destination must run as a shadow of the source (COLO). */
   ENABLE_COLO(8, 0, 0),
-  /** Postcopy goes on after its link was lost. */
+  /** Postcopy continues after its link was lost. */
   POSTCOPY_RESUME(9, 0, 0),
-  /** The source wants to know what of a block of memory came: its name. */
+  /** The source asks which pages of a block arrived. The data is the name of the block. */
   RECV_BITMAP(10, 1, 256),
   /** The source has stopped its guest. */
   SWITCHOVER_START(11, 0, 0);
@@ -42,12 +42,12 @@ enum StreamCommand {
     return code;
   }
 
-  /** Whether so many bytes of data can be right. */
+  /** Whether this number of bytes of data is valid. */
   boolean takes(int data) {
     return data >= leastData && data <= mostData;
   }
 
-  /** What this command's data should be, for errors. */
+  /** The valid number of bytes of data, for messages. */
   String expectedData() {
     return leastData == mostData
         ? leastData + " bytes of data"
@@ -55,9 +55,9 @@ enum StreamCommand {
   }
 
   /**
-   * {@return the command with this number; empty when it is not known}
+   * {@return the command with this number; empty if it is unknown}
    *
-   * @param code as it stands in the stream
+   * @param code the number in the stream
    */
   static Optional<StreamCommand> of(int code) {
     for (StreamCommand command : values()) {

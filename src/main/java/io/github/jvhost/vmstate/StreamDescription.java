@@ -12,7 +12,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The description at the end of a stream: how long every section in one piece is.
+ * The description at the end of a stream. It has the length of every section in one piece.
  *
  * <pre>
  *   | 06 | length u32 | {"page_size": 4096, "devices": [{"name": idstr, "instance_id": 0, "version": 11,
@@ -20,12 +20,13 @@ import org.jspecify.annotations.Nullable;
  *                         "subsections": [{"vmsd_name": "y", "version": 1, "fields": [...]}, ...]}, ...]}
  * </pre>
  *
- * <p>A field's size is that of one element and includes what is inside of it; a subsection has six
- * bytes and its name in front of its fields.
+ * <p>The size of a field is that of one element, including all nested fields. A subsection has six
+ * bytes and its name before its fields.
  *
- * @param json the whole
+ * @param json the whole text
  * @param entries one for each section
- * @param from where the first entry begins in the text, or would; -1: there is no place for one
+ * @param from the position in the text where the first entry begins or would begin; -1 if there is
+ *     no place for one
  */
 record StreamDescription(String json, List<Entry> entries, int from) {
   private static final int RECORD = 0x06;
@@ -37,9 +38,9 @@ record StreamDescription(String json, List<Entry> entries, int from) {
   /**
    * One section.
    *
-   * @param name its idstr
-   * @param instance of it
-   * @param size of its body, in bytes
+   * @param name idstr of the section
+   * @param instance instance of the section
+   * @param size size of its body, in bytes
    * @param from where the entry begins in the text
    * @param to where it ends
    */
@@ -49,14 +50,14 @@ record StreamDescription(String json, List<Entry> entries, int from) {
     }
   }
 
-  /** The entry of a section, if it has one. */
+  /** The entry of a section, if there is one. */
   Optional<Entry> entry(SectionHeader header) {
     return entries.stream().filter(entry -> entry.isOf(header)).findFirst();
   }
 
   /**
-   * The description at the end of the bytes, if there is one. Nothing but its length says where it
-   * begins; but in JSON there is no byte 06, so the last one that fits is it.
+   * The description at the end of the bytes, if there is one. Only its length says where it begins.
+   * JSON has no byte 06, so the description begins at the last byte 06 with a matching length.
    */
   static Optional<String> find(ByteBuffer rest) {
     for (int at = rest.limit() - RECORD_HEADER; at >= rest.position(); at--) {
@@ -73,7 +74,7 @@ record StreamDescription(String json, List<Entry> entries, int from) {
   /**
    * Reads a description.
    *
-   * @throws IOException when it is no JSON, or not of this form; the message says what is wrong
+   * @throws IOException when it is not JSON or has another form; the message says what is wrong
    */
   static StreamDescription parse(String json) throws IOException {
     List<Entry> entries = new ArrayList<>();
@@ -109,7 +110,7 @@ record StreamDescription(String json, List<Entry> entries, int from) {
     return new Entry(name, structure.instance, structure.size, from, to);
   }
 
-  /** What is of interest in a device, a structure or a subsection. */
+  /** The parts of a device, a structure or a subsection that are used. */
   private static final class Structure {
     @Nullable String name;
     String description = "";
@@ -165,7 +166,7 @@ record StreamDescription(String json, List<Entry> entries, int from) {
     return Math.multiplyExact(size, count);
   }
 
-  /** The name of a member, whose value is the current token afterwards. */
+  /** The name of a member. Afterwards its value is the current token. */
   private static String key(JsonParser parser) throws IOException {
     expect(parser, parser.currentToken(), JsonToken.FIELD_NAME);
     String key = parser.currentName();

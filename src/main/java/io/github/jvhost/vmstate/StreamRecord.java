@@ -7,7 +7,7 @@ import java.util.OptionalInt;
 import java.util.UUID;
 
 /**
- * One record of QEMU's migration stream, in the order in which they usually come.
+ * One record of QEMU's migration stream. This is the usual order of records:
  *
  * <pre>
  *   "QEVM" 00000003
@@ -21,13 +21,13 @@ import java.util.UUID;
  */
 public sealed interface StreamRecord {
   /**
-   * What both ends must agree upon. Record type 07.
+   * The configuration, which must be equal at both ends. Record type 07.
    *
-   * @param machine type of the machine, "pc-q35-7.2"
-   * @param targetPageBits size of a guest page as a power of two, where that is not the smallest of
+   * @param machine machine type, "pc-q35-7.2"
+   * @param targetPageBits size of a guest page as a power of two, if that is not the smallest of
    *     its kind (32 bits)
-   * @param capabilities that change how the stream looks, if there are any, at most 255 bytes each
-   * @param uuid of the machine, where it is to be checked
+   * @param capabilities capabilities that change the form of the stream, at most 255 bytes each
+   * @param uuid UUID of the machine, if the destination has to check it
    */
   record Configuration(
       String machine,
@@ -35,10 +35,10 @@ public sealed interface StreamRecord {
       Optional<List<String>> capabilities,
       Optional<UUID> uuid)
       implements StreamRecord {
-    /** Blocks of memory that both ends share are not sent, and have their address in the list. */
+    /** Blocks of memory that both ends share are not sent, and the list has their addresses. */
     public static final String IGNORE_SHARED = "x-ignore-shared";
 
-    /** Memory has fixed places in the file. */
+    /** Pages have fixed positions in the file. */
     public static final String MAPPED_RAM = "mapped-ram";
 
     /** Copies the list. */
@@ -57,7 +57,7 @@ public sealed interface StreamRecord {
   }
 
   /**
-   * Something that the destination is told to do. Record type 08.
+   * A command for the destination. Record type 08.
    *
    * @param command number, 16 bits; QEMU's {@code qemu_vm_cmd}
    * @param data at most 65535 bytes
@@ -76,8 +76,8 @@ public sealed interface StreamRecord {
   }
 
   /**
-   * Records that are to be read as a whole before any of them counts: how postcopy hands over.
-   * Record type 08, command 7.
+   * A package of records. The destination reads all of it before it acts on any of them. Postcopy
+   * hands over in this way. Record type 08, command 7.
    *
    * @param records commands and sections, without memory
    */
@@ -91,18 +91,18 @@ public sealed interface StreamRecord {
   /**
    * A section, or a part of one. Record types 01 to 04.
    *
-   * @param header what it is
-   * @param body what is in it
+   * @param header its header
+   * @param body its content
    */
   record Section(SectionHeader header, SectionBody body) implements StreamRecord {}
 
-  /** Nothing but the description follows. Record type 00. */
+  /** Only the description may follow. Record type 00. */
   record EndOfStream() implements StreamRecord {}
 
   /**
-   * What every section in one piece consists of. Record type 06.
+   * The description of the fields of every section in one piece. Record type 06.
    *
-   * @param json as QEMU writes it
+   * @param json the text, in QEMU's form
    */
   record Description(String json) implements StreamRecord {}
 }

@@ -6,21 +6,21 @@ import java.util.Optional;
 import java.util.function.Function;
 
 /**
- * Copies a migration stream and changes records on the way: another MAC address, a device less, a
- * ring that goes on elsewhere.
+ * Copies a migration stream and changes some of its records: for example a MAC address, the index
+ * of a ring, or the removal of a device.
  */
 public final class StreamRewriter {
   private StreamRewriter() {}
 
   /**
-   * Copies a stream up to its end. Memory goes along as it is read and is not kept.
+   * Copies a stream up to its end. Memory is written while it is read and is not kept.
    *
-   * @param in the stream; not closed
-   * @param out where it goes; not closed, not flushed
-   * @param with how it is read; its sink for memory becomes the writer's
-   * @param change what becomes of a record; nothing: it is left out. Records of memory and the end
-   *     must stay as they are
-   * @throws VmStateException when something else than a stream is read
+   * @param in the stream to read; not closed
+   * @param out the stream to write; not closed, not flushed
+   * @param with how the stream is read; its sink for memory is replaced by that of the writer
+   * @param change returns the record to write, or empty to leave the record out. Records of memory
+   *     and the end must not be changed
+   * @throws VmStateException when the input is not a valid stream
    */
   public static void rewrite(
       InputStream in,

@@ -5,14 +5,14 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 
-/** Which sections a stream has had, and which of those in parts are still open. */
+/** The sections of a stream so far, and those in parts that have not ended. */
 final class StreamSections {
   private record Identity(String idstr, int instance) {}
 
   private final Set<Identity> seen = new HashSet<>();
   private final Map<Integer, SectionHeader> open = new HashMap<>();
 
-  /** Reads a header, behind its type byte. */
+  /** Reads a header, after its type byte. */
   SectionHeader read(VmReader in, SectionHeader.Part part) {
     in.enter("header");
     int id = in.u32();

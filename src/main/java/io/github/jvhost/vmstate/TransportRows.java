@@ -43,7 +43,7 @@ final class TransportRows {
   private static final int PCI_DEVICE_ID = 2;
   private static final int FIRST_MODERN_ID = 0x1040;
 
-  // ---- either ----
+  // ---- both transports ----
 
   private static final View<VirtioNetState> TRANSPORT =
       new View<>(
@@ -67,7 +67,7 @@ final class TransportRows {
           .shown("config space", RAW);
   static final Row<VirtioNetState, List<Integer>> INTERRUPT_LEVELS = interruptLevels();
 
-  /** Not in the stream: the config space says it. */
+  /** Not in the stream: it is computed from the config space. */
   static final Row<VirtioNetState, Integer> VECTORS =
       pci("vectors", Wire.none(0), Pci::vectors).shown("msix vectors", COUNT);
 
@@ -103,7 +103,7 @@ final class TransportRows {
   static final Row<VirtioNetState, Integer> MMIO_PAGE_SHIFT =
       mmio("guest_page_shift", Mmio::guestPageShift).shown("guest page shift", COUNT);
 
-  // ---- where they stand ----
+  // ---- the structures ----
 
   private static final Description<VirtioNetState> PCI_DEVICE =
       Description.<VirtioNetState>named("PCIDevice", 2)
@@ -116,7 +116,7 @@ final class TransportRows {
           .rows(INTERRUPT_LEVELS)
           .build();
 
-  /** What stands in front, for either transport. */
+  /** The fields before the common part, for both transports. */
   static final Description<VirtioNetState> FRONT =
       Description.<VirtioNetState>named("transport", 1)
           .view(TRANSPORT)
@@ -170,7 +170,7 @@ final class TransportRows {
           .subsection("modern", MMIO_MODERN, MODERN)
           .build();
 
-  /** Of what is modern. With PCI it is always there, if only as an empty shell. */
+  /** The modern state. With PCI it is always present, but may be empty. */
   static final Description<VirtioNetState> EXTRA_STATE =
       Description.<VirtioNetState>named("virtio/extra_state", 1)
           .onlyIf("pci", TransportRows::pci, g -> g.struct("extra_state", VIRTIO_PCI))
@@ -179,7 +179,7 @@ final class TransportRows {
 
   private TransportRows() {}
 
-  /** Whether there is anything to say in {@link #EXTRA_STATE}. */
+  /** Whether {@link #EXTRA_STATE} is written. */
   static boolean hasExtraState(Draft<VirtioNetState> draft) {
     return pci(draft) || draft.get(MODERN);
   }
@@ -215,7 +215,7 @@ final class TransportRows {
     return vector == SavedQueue.NO_VECTOR || vector < vectors;
   }
 
-  /** No vector is nothing, as it is where there is no MSI-X: a difference of the two is none. */
+  /** Shows NO_VECTOR as no value, as without MSI-X, so that the two do not differ. */
   static SavedField.Value vector(int vector) {
     return new SavedField.Text(vector == SavedQueue.NO_VECTOR ? "" : Integer.toString(vector));
   }

@@ -1,28 +1,31 @@
 package io.github.jvhost.vmstate;
 
 /**
- * A section that is neither guest memory nor virtio-net, of which nothing says where it ends. For a
- * caller of {@link QemuStreamReader}, a {@link SectionHandler} for it is a way on.
+ * The end of a section that is neither guest memory nor virtio-net is not known. A caller of {@link
+ * QemuStreamReader} can set a {@link SectionHandler} for the section.
  */
 public final class UnknownSectionException extends VmStateException {
   private static final long serialVersionUID = 1L;
 
   /** Why its end is not known. */
   public enum Reason {
-    /** It comes in parts, and the description at the end of a stream has no lengths of those. */
+    /**
+     * The section comes in parts, and the description at the end of a stream has no lengths of
+     * parts.
+     */
     IN_PARTS,
-    /** The stream has no description at its end, or one that nobody can read. */
+    /** The stream has no description at its end, or an invalid one. */
     NO_DESCRIPTION,
-    /** The description is of another stream: this section is not in it. */
+    /** The description does not have this section. */
     NOT_DESCRIBED,
-    /** The description is further on than what a reader holds at once. */
+    /** The description begins after more bytes than a reader holds in memory. */
     TOO_FAR
   }
 
   /** Why its end is not known. */
   private final Reason reason;
 
-  /** The same as an error without a reason, with one. */
+  /** Adds a reason to a failure. */
   UnknownSectionException(VmStateException failure, Reason reason) {
     super(failure.section(), failure.path(), failure.offset(), failure.expected());
     this.reason = reason;

@@ -7,12 +7,12 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What people are shown of a state.
+ * One value of a state that is shown to people.
  *
  * @param <S> the state
- * @param group what it belongs to
- * @param name within the group, in lower-case words
- * @param value of it; null where the state has no such field
+ * @param group the group of the field
+ * @param name the name within the group, in lower-case words
+ * @param value finds the value; null if the state has no such field
  */
 record View<S>(Group group, String name, Value<S> value) {
   static final Function<Integer, SavedField.Value> COUNT =
@@ -23,7 +23,7 @@ record View<S>(Group group, String name, Value<S> value) {
   static final Function<Boolean, SavedField.Value> FLAG = SavedField.Flag::new;
   static final Function<Bytes, SavedField.Value> RAW = SavedField.Raw::new;
 
-  /** Each element by its own text. */
+  /** Shows each element by its own text. */
   static final Function<List<?>, SavedField.Value> LIST =
       list -> new SavedField.Names(list.stream().map(String::valueOf).toList());
 
@@ -32,7 +32,7 @@ record View<S>(Group group, String name, Value<S> value) {
     SavedField.@Nullable Value in(S state);
   }
 
-  /** What fields belong to, in the order in which people see them. */
+  /** The groups of fields, in the order in which they are shown. */
   enum Group {
     TRANSPORT(""),
     COMMON(""),
@@ -54,7 +54,7 @@ record View<S>(Group group, String name, Value<S> value) {
     }
   }
 
-  /** Bits by name, as a describing method joins them. */
+  /** The names of bits, from the text of a {@code describe} method. */
   static SavedField.Value names(String joined) {
     boolean none = joined.equals("none") || joined.equals("0");
     return new SavedField.Names(none ? List.of() : Arrays.asList(joined.split("\\|")));

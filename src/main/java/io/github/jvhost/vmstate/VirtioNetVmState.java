@@ -5,9 +5,9 @@ import io.github.jvhost.virtio.VirtioNetState;
 import java.nio.ByteBuffer;
 
 /**
- * Writes and reads the body of a virtio-net section as QEMU does, without the headers that QEMU's
- * stream puts around it. The early section has the same body under another name, and is sent while
- * the guest still runs.
+ * Writes and reads the body of a virtio-net section as QEMU does, without the header and footer of
+ * QEMU's stream. The early section has the same body under another name, and is sent while the
+ * guest is still running.
  *
  * <p>Pure functions: thread-safe.
  */
@@ -29,8 +29,7 @@ public final class VirtioNetVmState {
   private VirtioNetVmState() {}
 
   /**
-   * {@return the name of the section of a kind, as QEMU calls it (behind the device's path, if it
-   * has one)}
+   * {@return QEMU's name of a section of this kind (after the device's path, if it has one)}
    *
    * @param kind early or final
    */
@@ -39,8 +38,7 @@ public final class VirtioNetVmState {
   }
 
   /**
-   * {@return the body of a state, the same for both kinds of sections} Whatever can be built as a
-   * state can be written.
+   * {@return the body of a state, the same for both kinds of sections} Every state can be written.
    *
    * @param state of any shape
    */
@@ -51,41 +49,41 @@ public final class VirtioNetVmState {
   }
 
   /**
-   * {@return a state from its body, which ends where the buffer ends}
+   * {@return the state of a body, which must fill the buffer}
    *
-   * @param in holds the body from its position to its limit; the position moves there
-   * @param shape what the body does not say of itself
-   * @throws VmStateException when it is anything else; the position stays
+   * @param in holds the body from its position to its limit; the position moves to the limit
+   * @param shape the parts of the layout that the body does not contain
+   * @throws VmStateException when the bytes are not such a body; then the position stays
    */
   public static VirtioNetState decode(ByteBuffer in, SectionShape shape) {
     return decodeAll(FINAL, in, shape);
   }
 
   /**
-   * {@return a state from the body of a modern or legacy device over virtio-mmio, which ends where
-   * the buffer ends}
+   * {@return the state of the body of a modern or legacy device on virtio-mmio, which must fill the
+   * buffer}
    *
-   * @param in holds the body from its position to its limit; the position moves there
+   * @param in holds the body from its position to its limit; the position moves to the limit
    * @param maxQueuePairs 1 to 511
-   * @throws VmStateException when it is anything else; the position stays
+   * @throws VmStateException when the bytes are not such a body; then the position stays
    */
   public static VirtioNetState decode(ByteBuffer in, int maxQueuePairs) {
     return decode(in, SectionShape.mmio(maxQueuePairs));
   }
 
   /**
-   * {@return a state from its body at the start of a stream}
+   * {@return the state of a body at the start of a buffer}
    *
-   * @param in holds the body at its position, which moves behind it
-   * @param shape what the body does not say of itself
-   * @throws VmStateException when it is anything else; the position stays
+   * @param in holds the body at its position, which moves to the end of the body
+   * @param shape the parts of the layout that the body does not contain
+   * @throws VmStateException when the bytes are not such a body; then the position stays
    */
   static VirtioNetState decodePrefix(ByteBuffer in, SectionShape shape) {
     return decodePrefix(FINAL, in, shape);
   }
 
   /**
-   * {@return a state in our envelope}
+   * {@return a state in this library's envelope}
    *
    * @param device its name, the same at both ends; 1 to {@value DeviceRecord#MAX_NAME} bytes as
    *     UTF-8
@@ -99,17 +97,17 @@ public final class VirtioNetVmState {
   }
 
   /**
-   * {@return the state in an envelope}
+   * {@return the state of a record}
    *
    * @param deviceRecord early or final
-   * @param shape what the body does not say of itself
-   * @throws VmStateException when the body is anything else
+   * @param shape the parts of the layout that the body does not contain
+   * @throws VmStateException when the record has no such body
    */
   public static VirtioNetState fromRecord(DeviceRecord deviceRecord, SectionShape shape) {
     return decodeAll(description(deviceRecord.kind()), deviceRecord.body().asBuffer(), shape);
   }
 
-  /** How a section of a kind is laid out. */
+  /** The layout of a section of this kind. */
   static Description<VirtioNetState> description(DeviceRecord.Kind kind) {
     return kind == kindOf(EARLY) ? EARLY : FINAL;
   }
@@ -141,12 +139,15 @@ public final class VirtioNetVmState {
     return state;
   }
 
-  /** What {@link #encode} writes, field by field; an early section has the same under its name. */
+  /**
+   * The layout of what {@link #encode} writes, field by field. An early section has the same layout
+   * under its own name.
+   */
   static Layout.Structure layout(DeviceRecord.Kind kind, VirtioNetState state) {
     return description(kind).layout(Draft.of(state), VERSION);
   }
 
-  /** A state from its body in a stream. */
+  /** Reads the state of a body in a stream. */
   static VirtioNetState read(VmReader in, DeviceRecord.Kind kind, Draft<VirtioNetState> into) {
     return read(in, description(kind), into);
   }

@@ -13,9 +13,8 @@ import java.util.StringJoiner;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads big-endian values and knows where it is, so that it can say so when something is wrong.
- * What it reads is either all there, or comes from a stream through a window that grows only as far
- * as bytes have really arrived.
+ * Reads big-endian values. It tracks its position for error messages. It reads from a buffer, or
+ * from a stream through a window. The window grows only as far as bytes have arrived.
  *
  * <pre>
  *   0 ........... base                                      offset in the stream
@@ -25,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  */
 final class VmReader {
-  /** The most that is held of a stream at once, in bytes: more than any sane device saves. */
+  /** The most bytes of a stream that are held at once: more than any real device saves. */
   static final int MAX_HELD = 256 << 20;
 
   private static final int WINDOW = 256 << 10;
@@ -40,12 +39,12 @@ final class VmReader {
   private int mark = NO_MARK;
   private boolean ended;
 
-  /** Reads from the buffer's position; the position of the given buffer does not move. */
+  /** Reads from the buffer's position. The position of the given buffer does not move. */
   VmReader(String section, ByteBuffer buffer) {
     this(section, buffer, 0);
   }
 
-  /** The same for bytes that lie at an offset of something larger. */
+  /** The same for bytes at an offset of a larger input. */
   VmReader(String section, ByteBuffer buffer, long offset) {
     this.section = section;
     this.source = null;
@@ -53,14 +52,14 @@ final class VmReader {
     this.base = offset - in.position();
   }
 
-  /** Reads a stream from where it is. It is not closed. */
+  /** Reads a stream from its current position. Does not close it. */
   VmReader(String section, InputStream source) {
     this.section = section;
     this.source = source;
     this.in = ByteBuffer.allocate(WINDOW).limit(0);
   }
 
-  /** Goes into a field; what fails from now on fails there. */
+  /** Enters a field. Later failures name this field. */
   void enter(String name) {
     path.push(name);
   }
@@ -69,7 +68,7 @@ final class VmReader {
     path.pop();
   }
 
-  /** Names what is read from now on; its fields begin anew. */
+  /** Names the section that is read from now on, without entered fields. */
   void section(String name) {
     section = name;
     path.clear();
@@ -79,7 +78,7 @@ final class VmReader {
     return failure(expected, offset(), null);
   }
 
-  /** The same where the number that was read last is wrong: that is the place. */
+  /** The same for a wrong number that was just read: the failure has its position. */
   VmStateException wrong(String expected) {
     return failure(expected, lastNumber, null);
   }
@@ -92,28 +91,28 @@ final class VmReader {
     return new VmStateException(section, names.toString(), at, expected, cause);
   }
 
-  /** Where it is, in bytes from the start of what is read. */
+  /** The position, in bytes from the start of the input. */
   long offset() {
     return base + in.position();
   }
 
-  /** From now on everything is kept, so that {@link #rewind} can go back to here. */
+  /** Keeps all bytes from here on, so that {@link #rewind} can go back to this position. */
   void mark() {
     mark = in.position();
   }
 
-  /** Goes back to the mark; fields begin anew. The mark stays. */
+  /** Goes back to the mark and leaves all fields. The mark stays. */
   void rewind() {
     in.position(mark);
     path.clear();
   }
 
-  /** Nothing needs to be kept any more. */
+  /** Removes the mark: no bytes need to be kept. */
   void unmark() {
     mark = NO_MARK;
   }
 
-  /** What was read since the mark, without a copy; valid until something else is read. */
+  /** The bytes read since the mark, without a copy; valid until the next read. */
   ByteBuffer sinceMark() {
     return in.slice(mark, in.position() - mark).asReadOnlyBuffer();
   }
@@ -144,7 +143,7 @@ final class VmReader {
   }
 
   /**
-   * That many bytes; the count may come from the stream: it is checked before anything is
+   * Reads that many bytes. The count may come from the stream, so it is checked before anything is
    * allocated.
    */
   byte[] bytes(long count) {
@@ -160,7 +159,7 @@ final class VmReader {
     return new String(bytes(length), StandardCharsets.ISO_8859_1);
   }
 
-  /** The next bytes without a copy, read-only; valid until something else is read. */
+  /** Reads bytes without a copy, read-only; valid until the next read. */
   ByteBuffer view(long count) {
     need(count);
     ByteBuffer view = in.slice(in.position(), (int) count).asReadOnlyBuffer();
@@ -175,27 +174,27 @@ final class VmReader {
     }
   }
 
-  /** Whether nothing follows. */
+  /** Whether this is the end of the input. */
   boolean atEnd() {
     return in.remaining() == 0 && !arrived(1);
   }
 
-  /** A byte ahead, or -1 behind the end. */
+  /** A later byte, or -1 after the end. */
   int peek(int ahead) {
     return ahead < in.remaining() || arrived(ahead + 1L)
         ? in.get(in.position() + ahead) & 0xFF
         : -1;
   }
 
-  /** The next eight bytes as a number, without taking them. */
+  /** The next eight bytes as a number, without moving the position. */
   long peekU64() {
     need(8);
     return in.getLong(in.position());
   }
 
   /**
-   * Where, from here on, the next bytes begin to differ from an image; the image's length when they
-   * do not. They have to be {@linkplain #need there}.
+   * Compares the next bytes with an image. Returns the index of the first difference, or the
+   * image's length if there is none. The bytes must be {@linkplain #need present}.
    */
   int sameAs(byte[] image, int from) {
     ByteBuffer expected = ByteBuffer.wrap(image, from, image.length - from);
@@ -214,7 +213,10 @@ final class VmReader {
     }
   }
 
-  /** Everything up to the end of the stream, without taking it, unless that is too much to hold. */
+  /**
+   * All bytes up to the end of the stream, without moving the position; empty if there are too many
+   * to hold.
+   */
   Optional<ByteBuffer> rest() {
     boolean more = true;
     while (more && in.remaining() < MAX_HELD) {
@@ -223,7 +225,9 @@ final class VmReader {
     return more ? Optional.empty() : Optional.of(in.slice().asReadOnlyBuffer());
   }
 
-  /** Skips what the window does not hold yet; the last byte is read, to know that it exists. */
+  /**
+   * Skips bytes that are not in the window yet. It reads the last one, to be sure that it exists.
+   */
   private void skipUnread(long count) {
     base += in.limit();
     in.clear().limit(0);
@@ -239,7 +243,7 @@ final class VmReader {
     in.get();
   }
 
-  /** Reads until that many bytes remain, as long as there are any. */
+  /** Fills the window until that many bytes remain. Returns false if the stream ends before. */
   private boolean arrived(long count) {
     if (source == null || ended) {
       return false;
@@ -266,7 +270,9 @@ final class VmReader {
     return true;
   }
 
-  /** Drops what nobody needs any more; grows only where all of it is needed. */
+  /**
+   * Drops bytes that are no longer needed. Makes the window larger only if all bytes are needed.
+   */
   private void makeRoom() {
     int keep = mark == NO_MARK ? in.position() : mark;
     int position = in.position() - keep;

@@ -5,8 +5,8 @@ import io.github.jvhost.VhostException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A saved device cannot be read: it says what was expected where. Trying again does not help:
- * GIVE_UP.
+ * A saved device cannot be read. The message says what was expected, and where. Trying again does
+ * not help: GIVE_UP.
  */
 public class VmStateException extends VhostException {
   private static final long serialVersionUID = 1L;
@@ -17,18 +17,18 @@ public class VmStateException extends VhostException {
   /** Names of the fields that lead to the place, with slashes between them; may be empty. */
   private final String path;
 
-  /** Where, in bytes from the start of what was read. */
+  /** The position, in bytes from the start of the input. */
   private final long offset;
 
   /** What should have been there. */
   private final String expected;
 
   /**
-   * What was expected, and where.
+   * Makes the exception.
    *
    * @param section name of the outermost description
    * @param path names of the fields that lead to the place, with slashes between them; may be empty
-   * @param offset in bytes, from the start of what is read
+   * @param offset the position, in bytes from the start of the input
    * @param expected what should have been there
    */
   VmStateException(String section, String path, long offset, String expected) {
@@ -36,13 +36,13 @@ public class VmStateException extends VhostException {
   }
 
   /**
-   * The same, because something else failed.
+   * Makes the exception, with a cause.
    *
    * @param section as above
    * @param path as above
    * @param offset as above
    * @param expected as above
-   * @param cause what was thrown where the bytes come from
+   * @param cause the exception of the source of the bytes
    */
   VmStateException(
       String section, String path, long offset, String expected, @Nullable Throwable cause) {
@@ -75,7 +75,7 @@ public class VmStateException extends VhostException {
     return path;
   }
 
-  /** {@return where that was, in bytes from the start of what was read} */
+  /** {@return the position, in bytes from the start of the input} */
   public long offset() {
     return offset;
   }

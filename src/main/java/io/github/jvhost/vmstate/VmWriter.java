@@ -6,11 +6,12 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
-/**
- * Writes big-endian values into an array that grows. What lies behind the position is always zero.
- */
+/** Writes big-endian values into an array that grows. All bytes after the written ones are zero. */
 final class VmWriter {
-  /** Holds a modern PCI device with packed rings, so that the array grows only for unusual ones. */
+  /**
+   * Enough for a modern PCI device with packed rings, so that the array grows only for unusual
+   * devices.
+   */
   private static final int USUAL = 64 * 1024;
 
   private ByteBuffer out = ByteBuffer.allocate(USUAL);
@@ -45,9 +46,7 @@ final class VmWriter {
     bytes(name.getBytes(StandardCharsets.ISO_8859_1));
   }
 
-  /**
-   * Writes an image and goes back to its start, so that single elements of it can be written over.
-   */
+  /** Writes an image and goes back to its start, so that single elements can be overwritten. */
   void background(byte[] image) {
     room(image.length).put(out.position(), image);
   }
@@ -56,12 +55,12 @@ final class VmWriter {
     return out.position();
   }
 
-  /** Goes to a place that was written or {@linkplain #background prepared} before. */
+  /** Goes to a position that was written or {@linkplain #background prepared} before. */
   void position(int position) {
     out.position(position);
   }
 
-  /** Hands over everything and begins anew. */
+  /** Writes all bytes to the sink and starts again with none. */
   void drainTo(OutputStream sink) throws IOException {
     sink.write(out.array(), 0, out.position());
     Arrays.fill(out.array(), 0, out.position(), (byte) 0);

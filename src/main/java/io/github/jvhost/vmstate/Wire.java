@@ -9,14 +9,14 @@ import java.util.function.BiConsumer;
 import java.util.function.Function;
 
 /**
- * How a value stands in a stream. Numbers are big-endian.
+ * The encoding of a value in a stream. Numbers are big-endian.
  *
- * @param <T> the value
- * @param words for people: "u16"; behind a count: "bytes", "x u16"
- * @param absent the value where the stream has none
- * @param layout of a value
- * @param write puts a value
- * @param read takes a value
+ * @param <T> the type of the value
+ * @param words the encoding for people: "u16"; after a count: "bytes", "x u16"
+ * @param absent the value if the stream has none
+ * @param layout the layout of a value
+ * @param write writes a value
+ * @param read reads a value
  */
 record Wire<T>(
     String words,
@@ -25,13 +25,13 @@ record Wire<T>(
     BiConsumer<VmWriter, T> write,
     Read<T> read) {
 
-  /** Takes a value. */
+  /** Reads a value. */
   interface Read<T> {
     /**
-     * The value.
+     * Reads the value.
      *
-     * @param count how many bytes or elements there are; the stream may have said so, and is not
-     *     trusted. 1 for a value without a count
+     * @param count the number of bytes or elements, 1 for a value without a count. It may come from
+     *     the stream and is not trusted
      */
     T from(VmReader in, long count);
   }
@@ -39,12 +39,15 @@ record Wire<T>(
   static final Wire<Integer> U8 = number(1, 0, VmWriter::u8, (in, _) -> in.u8());
   static final Wire<Integer> U16 = number(2, 0, VmWriter::u16, (in, _) -> in.u16());
 
-  /** All 32 bits; who uses the value decides whether they are a sign. */
+  /** All 32 bits. The user of the value decides whether it is signed. */
   static final Wire<Integer> U32 = number(4, 0, VmWriter::u32, (in, _) -> in.u32());
 
   static final Wire<Long> U64 = number(8, 0L, VmWriter::u64, (in, _) -> in.u64());
 
-  /** One byte; what is not zero is true, as in QEMU, where a driver's own byte may be stored. */
+  /**
+   * One byte. Every value that is not zero is true, as in QEMU, which may store a driver's byte
+   * here.
+   */
   static final Wire<Boolean> BOOL =
       leaf("bool", "bool", 1, false, (out, v) -> out.u8(v ? 1 : 0), (in, _) -> in.u8() != 0);
 
@@ -67,7 +70,7 @@ record Wire<T>(
             return (long) in.u32() << Integer.SIZE | low;
           });
 
-  /** A counted number of bytes as they are. */
+  /** A counted number of bytes. */
   static final Wire<Bytes> BYTES =
       new Wire<>(
           "bytes",
@@ -76,7 +79,7 @@ record Wire<T>(
           (out, v) -> out.bytes(v.toArray()),
           (in, count) -> Bytes.copyOf(in.view(count)));
 
-  /** Addresses of 6 bytes each; the count is that of the bytes. */
+  /** Addresses of 6 bytes each. The count is in bytes. */
   static final Wire<List<MacAddress>> MACS =
       new Wire<>(
           "bytes",
@@ -97,7 +100,7 @@ record Wire<T>(
 
   static final Wire<List<Integer>> U32S = numbers(U32, Integer.BYTES);
 
-  /** What is known without the stream: it takes no bytes. */
+  /** A value that is known without the stream. It takes no bytes. */
   static <T> Wire<T> none(T absent) {
     return new Wire<>("", absent, _ -> Layout.Group.NOTHING, (out, v) -> {}, (in, _) -> absent);
   }
@@ -130,11 +133,11 @@ record Wire<T>(
   }
 
   /**
-   * The same on the wire, as a value of another kind.
+   * The same encoding, for a value of another type.
    *
-   * @param to the other kind
-   * @param from the other kind; never asked for {@code absentThere}
-   * @param absentThere the value where the stream has none
+   * @param to converts to the other type
+   * @param from converts from the other type; never called with {@code absentThere}
+   * @param absentThere the value if the stream has none
    */
   <V> Wire<V> as(Function<T, V> to, Function<V, T> from, V absentThere) {
     return new Wire<>(
@@ -145,7 +148,7 @@ record Wire<T>(
         (in, count) -> to.apply(read.from(in, count)));
   }
 
-  /** The same for a value that the stream has or has not. */
+  /** The same for an optional value. */
   Wire<Optional<T>> optional() {
     return as(Optional::of, Optional::orElseThrow, Optional.empty());
   }

@@ -1,6 +1,6 @@
 /**
- * The encoding of a saved device, and of the stream that carries it: QEMU's VMState, byte for byte,
- * from one table that is used for writing and for reading.
+ * The encoding of a saved device and of its migration stream: QEMU's VMState, byte for byte. One
+ * table is used for writing and for reading.
  *
  * <pre>
  *   VirtioNetState  --Draft.of---------->  Draft  --Description.write-->  bytes
@@ -14,13 +14,13 @@
  *     transport (pci or mmio) | virtio | queues | virtio-net-device + its subsections | subsections of virtio
  * </pre>
  *
- * <p>What is read was written by somebody else. Whatever is wrong with it ends as {@link
- * io.github.jvhost.vmstate.VmStateException}, which says where; what is kept of it is bounded by
- * what was sent. A decoded state is a model of its own: neither guest memory nor a live device is
- * touched.
+ * <p>The input is not trusted. If it is invalid, methods throw a {@link
+ * io.github.jvhost.vmstate.VmStateException}, which says where. The memory that is used for it is
+ * limited by the bytes that were received. A decoded state is a separate object: decoding changes
+ * neither guest memory nor a live device.
  *
- * <p>Around the bodies goes one of two envelopes. {@link io.github.jvhost.vmstate.DeviceRecord} is
- * our own, with a length, a generation and a kind. QEMU's has none of these:
+ * <p>A body is in one of two envelopes. {@link io.github.jvhost.vmstate.DeviceRecord} is this
+ * library's own, with a length, a generation and a kind. QEMU's envelope has none of these:
  *
  * <pre>
  *   QEVM | configuration | START ram | early sections | PART ram ... | END ram | FULL section ... | 00 | description in JSON
@@ -29,9 +29,9 @@
  *                     --RamRecord-----------------------------------------&gt;
  * </pre>
  *
- * <p>A section's length is known of virtio-net devices because they are understood, of others from
- * the description or from a handler of the embedder's. {@link
- * io.github.jvhost.vmstate.StreamRewriter} copies a stream and changes what is asked for.
+ * <p>The reader decodes the sections of virtio-net devices, so it knows their length. The length of
+ * other sections comes from the description or from a handler of the embedder. {@link
+ * io.github.jvhost.vmstate.StreamRewriter} copies a stream with changes.
  *
  * {@snippet file="io/github/jvhost/PackageExamples.java" region="vmstate"}
  */
