@@ -5,6 +5,7 @@ import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.testkit.probe.EarlyPart;
 import io.github.jvhost.testkit.probe.PresetupVerdict;
 import io.github.jvhost.testkit.probe.ProbeResult;
+import io.github.jvhost.testkit.trace.FeatureNames;
 import io.github.jvhost.testkit.trace.SortedTimes;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.virtio.DeviceStatus;
@@ -23,8 +24,7 @@ final class ProbeSummary {
             .both("socket", socket.toString(), "%s%n")
             .json("dialect", Words.label(result.dialect()))
             .text("virtio features    ")
-            .both(
-                "features", features(result.features(), FeatureWords.names(result.features(), net)))
+            .both("features", features(result.features(), FeatureNames.of(result.features(), net)))
             .text("protocol features  ");
     OptionalLong protocol = result.protocolFeatures();
     if (protocol.isPresent()) {

@@ -5,7 +5,6 @@ import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.virtio.DeviceStatus;
-import io.github.jvhost.virtio.NetFeature;
 import java.util.Locale;
 
 /**
@@ -75,10 +74,10 @@ public final class CaptureLine {
       return "";
     }
     return switch (request) {
-      case GET_FEATURES -> " " + NetFeature.describe(value);
+      case GET_FEATURES -> " " + FeatureNames.describe(value);
       case GET_PROTOCOL_FEATURES -> " " + dialect.describe(value);
       case GET_STATUS -> " " + DeviceStatus.describe((int) value);
-      case SET_FEATURES -> isReply(message) ? "" : " " + NetFeature.describe(value);
+      case SET_FEATURES -> isReply(message) ? "" : " " + FeatureNames.describe(value);
       case SET_PROTOCOL_FEATURES -> isReply(message) ? "" : " " + dialect.describe(value);
       case SET_STATUS -> isReply(message) ? "" : " " + DeviceStatus.describe((int) value);
       default -> "";
