@@ -40,25 +40,26 @@ class EmbeddingExampleTest {
 
   private static void embed(Path socket, DescriptorLedger ledger) {
     // README: begin
+    // ledger: DescriptorLedger.counting(); socket: the Path at which the back end listens
     VirtioNet nic = VirtioNet.builder("net0").mac(MacAddress.parse("52:54:00:12:34:56")).build();
     List<RingNotifiers> rings = RingNotifiers.create(ledger, "net0", 2 * nic.maxQueuePairs());
     VhostDeviceOptions backEnd = VhostDeviceOptions.of("net0", socket, ledger);
     try (GuestMemory memory = GuestMemory.builder(ledger).region("ram", 0, 64L << 20).build();
         VhostNet net = VhostNet.connect(nic, memory, rings, backEnd)) {
       int ready = DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER | DeviceStatus.FEATURES_OK;
-      net.access( // what the guest's driver writes to the device's registers
-          () -> {
-            nic.setStatus(DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER);
-            nic.setDriverFeatures(nic.deviceFeatures());
-            nic.setStatus(ready);
-            nic.configureQueue(0, 256, 0x10000, 0x11000, 0x12000); // RX: desc, avail, used
-            nic.configureQueue(1, 256, 0x20000, 0x21000, 0x22000); // TX
-            nic.setStatus(ready | DeviceStatus.DRIVER_OK); // the back end serves the rings now
-          });
+      net.access(() -> { // what the guest's driver writes to the device's registers
+        nic.setStatus(DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER);
+        nic.setDriverFeatures(nic.deviceFeatures());
+        nic.setStatus(ready);
+        nic.configureQueue(0, 256, 0x10000, 0x11000, 0x12000); // RX: desc, avail, used
+        nic.configureQueue(1, 256, 0x20000, 0x21000, 0x22000); // TX
+        nic.setStatus(ready | DeviceStatus.DRIVER_OK); // the back end serves the rings now
+      });
       net.announce(); // ... and a MigrationSource takes it elsewhere
       net.stop(); // where the rings stopped is in the model: nic.queue(0).next()
+    } finally {
+      rings.forEach(RingNotifiers::close);
     }
-    rings.forEach(RingNotifiers::close);
     // README: end
   }
 
