@@ -22,12 +22,21 @@ final class Licences {
       Set.of("Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "MIT");
 
   public static void main(String[] args) throws Exception {
+    Path bill = Path.of(args[0]);
+    if (!Files.exists(bill)) {
+      System.err.println(
+          "no bill of materials: "
+              + bill
+              + " is not there. Is Maven offline (-o)? Then it skips CycloneDX's plugin, which"
+              + " makes this file. Run it without -o.");
+      System.exit(1);
+    }
     var report = new TreeMap<String, List<String>>();
     var wrong = new ArrayList<String>();
     Element root =
         DocumentBuilderFactory.newDefaultInstance()
             .newDocumentBuilder()
-            .parse(Path.of(args[0]).toFile())
+            .parse(bill.toFile())
             .getDocumentElement();
     for (Element components : children(root, "components")) {
       for (Element component : children(components, "component")) {
