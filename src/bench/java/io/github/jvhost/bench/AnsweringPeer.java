@@ -10,17 +10,17 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 
 /**
- * The back ends of a benchmark: peer.c in a process of its own, one socket a device, all served by
- * one thread there. It answers at once, or, with a delay, tells of DRIVER_OK only when that has
- * passed, which is a modelled cost of hardware. One thread at a time.
+ * The back ends of a benchmark: peer.c in its own process, with one socket per device, all served
+ * by one thread there. It answers at once. With a delay, it answers for DRIVER_OK only when the
+ * delay has passed; that is a modelled cost of hardware. Used by one thread at a time.
  */
 final class AnsweringPeer implements AutoCloseable {
   private final Path directory;
   private final PeerLines lines;
 
   /**
-   * What came on one connection, from its beginning to its end: two front ends that said the same
-   * have the same.
+   * Everything that was received on one connection. It is equal for two front ends that sent the
+   * same.
    *
    * @param device its number
    * @param bytes of all messages
@@ -77,7 +77,7 @@ final class AnsweringPeer implements AutoCloseable {
     }
   }
 
-  /** Where its sockets are, each named by its device's number. */
+  /** Returns the directory of its sockets. Each is named by its device's number. */
   Path directory() {
     return directory;
   }
@@ -88,9 +88,9 @@ final class AnsweringPeer implements AutoCloseable {
   }
 
   /**
-   * Waits until so many connections are over and everything that came with them is closed.
+   * Waits until this many connections have ended and all their descriptors are closed.
    *
-   * @return what was said on them, by device
+   * @return what was received on them, by device
    */
   List<Conversation> awaitClosed(int connections) {
     return IntStream.range(0, connections)

@@ -21,9 +21,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The destination of migrations that never end: devices of one and the same guest arrive again and
- * again, each time at fresh connections. There is guest memory, and in it the rings are where the
- * driver put them, but no guest runs.
+ * The destination of repeated migrations: the devices of the same guest arrive again and again,
+ * each time with new connections. Guest memory has the rings where the driver put them, but no
+ * guest runs.
  *
  * <p>All devices share the ring notifiers, which costs the stop window nothing: with each message
  * goes a descriptor of its own, whoever holds another of the same file. One thread at a time.
@@ -54,7 +54,7 @@ final class Arrivals implements AutoCloseable {
   private final VirtioNetState last;
 
   /**
-   * A guest whose devices have so many queue pairs, all in use.
+   * Creates a guest whose devices have this many queue pairs, all in use.
    *
    * @param pairs queue pairs, 1 to 256
    * @param backEnd a socket, to find out what a back end offers to a guest
@@ -77,7 +77,7 @@ final class Arrivals implements AutoCloseable {
     last = moved;
   }
 
-  /** What a driver leaves in the device that it has set up. */
+  /** Returns the state of a device that a driver has set up. */
   private VirtioNetState booted(Path backEnd) {
     try (VhostNet net = connect(backEnd, 0)) {
       VirtioNet model = net.model();
@@ -95,7 +95,7 @@ final class Arrivals implements AutoCloseable {
     }
   }
 
-  /** How its back ends are reached. */
+  /** Returns the options for a connection to a back end. */
   VhostDeviceOptions options(Path socket, int device, BackEndProfile profile) {
     return VhostDeviceOptions.of("net" + device, socket, DIALECT, profile, ledger);
   }
@@ -107,7 +107,7 @@ final class Arrivals implements AutoCloseable {
   }
 
   /**
-   * Connects a fresh device to each of these back ends.
+   * Connects a new device to each of these back ends.
    *
    * @return the caller closes them: {@link #leave}
    */
@@ -135,9 +135,9 @@ final class Arrivals implements AutoCloseable {
   }
 
   /**
-   * Sets the back ends up early, with PRESETUP, and prepares the starts, as a migration does.
+   * Presets the back ends with PRESETUP and prepares the starts, as a migration does.
    *
-   * @throws VhostException one of them was not
+   * @throws VhostException when one of them failed
    */
   void presetup(List<VhostNet> nets) {
     for (PresetupResult result :
@@ -154,9 +154,9 @@ final class Arrivals implements AutoCloseable {
   }
 
   /**
-   * The guest has stopped at the source, and the final states are here. Takes half a millisecond at
-   * least, without a pause, so that every window begins alike: with this thread busy and the back
-   * end asleep. peer.c does the same.
+   * Called when the guest has stopped at the source and the final states are here. It is busy for
+   * at least half a millisecond, so that every window begins in the same way: with this thread busy
+   * and the back end asleep. peer.c does the same.
    */
   void complete(List<VhostNet> nets) {
     long from = System.nanoTime();
@@ -172,7 +172,7 @@ final class Arrivals implements AutoCloseable {
   }
 
   /**
-   * What a back end is to know of one device.
+   * What a back end has to hold of one device.
    *
    * @param early as it was saved early
    * @param last as it was when the guest had stopped

@@ -6,7 +6,7 @@ import java.util.List;
 @FunctionalInterface
 public interface Bench {
   /**
-   * Measures. What this machine lacks for a row is said in it, and so is what went wrong.
+   * Measures. A row says what this machine lacks for it, or what failed.
    *
    * @param effort how long to go on
    * @return the same rows each time, measured or not

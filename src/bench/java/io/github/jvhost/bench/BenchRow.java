@@ -11,13 +11,13 @@ import java.util.OptionalDouble;
  */
 public record BenchRow(String name, Goal goal, Measured measured) {
 
-  /** What is to be said of a row at its end. */
+  /** Whether a row meets its goal. */
   public enum Verdict {
     /** The goal is met. */
     HOLDS,
-    /** It is not, or measuring went wrong. */
+    /** It is not met, or measuring failed. */
     MISSED,
-    /** There is nothing to hold, or nothing was measured. */
+    /** There is no goal, or nothing was measured. */
     OPEN
   }
 

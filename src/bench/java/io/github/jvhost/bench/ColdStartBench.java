@@ -25,9 +25,9 @@ import java.util.Map;
 import org.HdrHistogram.Histogram;
 
 /**
- * The first stop window that a JVM has ever seen, against those that follow in the same JVM. The
- * destination is a process of its own, started anew for each sample; the source of its migrations
- * and the back ends are in this one, so that nothing but the destination is cold.
+ * The first stop window of a JVM, against later ones in the same JVM. The destination is its own
+ * process, started again for each sample. The source and the back ends are in this process, so that
+ * only the destination is cold.
  *
  * <pre>
  *   this JVM                           a fresh JVM

@@ -21,8 +21,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Stands between a front end and its back ends, passes everything on, and writes down what the
- * front end says.
+ * Passes all messages on between a front end and its back ends, and records what the front end
+ * sends.
  *
  * <pre>
  *   front end ---- DIR/0 ---- | recorder | ---- socket 0 of the C back end
@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  *                             message by message, with its descriptors counted
  * </pre>
  *
- * <p>A thread a device, for one connection each.
+ * <p>It has one thread per device, for one connection each.
  */
 final class ConversationRecorder implements AutoCloseable {
   private static final Duration PATIENCE = Duration.ofSeconds(10);
@@ -59,7 +59,7 @@ final class ConversationRecorder implements AutoCloseable {
     return lines.stream().map(line -> line.listener.path()).toList();
   }
 
-  /** What comes from here on belongs to the stop window. Every answer before it has come. */
+  /** Marks the beginning of the stop window. All earlier answers have arrived. */
   void windowBegins() {
     inWindow = true;
   }

@@ -11,13 +11,12 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Gives front ends one core and back ends another, as they would have, where this machine has two.
- * Left to itself the scheduler puts a back end that is woken by a message onto the core of whoever
- * sent it, or does not, and a window takes two or four times as long then: what is compared would
- * depend on luck.
+ * Gives front ends one core and back ends another, if this machine has two. Without this, the
+ * scheduler sometimes runs a back end on the core of the front end that woke it. A window then
+ * takes two or four times as long, and the comparison would depend on chance.
  *
- * <p>It moves the thread that makes it, until it is closed; threads and processes that this one
- * starts in between are moved with it.
+ * <p>It moves the thread that creates it until it is closed, together with the threads and
+ * processes that this thread starts meanwhile.
  */
 final class Cores implements AutoCloseable {
   private static final Path STATUS = Path.of("/proc/self/status");
@@ -56,7 +55,7 @@ final class Cores implements AutoCloseable {
     return moved;
   }
 
-  /** For people: how it is. */
+  /** Describes the placement as text. */
   String describe() {
     return all.isEmpty() ? "front and back end wherever the scheduler puts them" : "a core each";
   }

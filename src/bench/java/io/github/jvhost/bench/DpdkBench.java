@@ -28,8 +28,8 @@ import org.HdrHistogram.Histogram;
 
 /**
  * The stop window at a stock {@code dpdk-testpmd}, which locks its memory: to map a guest's RAM is
- * to fault all of it in. Implicit presetup against QEMU's order of messages with nothing told
- * early, in turn, for a guest of 1 GiB and one of 4 GiB whose every page was written before.
+ * to fault all of it in. Implicit presetup against QEMU's order of messages without presetup, in
+ * turn, for a guest of 1 GiB and one of 4 GiB whose every page was written before.
  *
  * <pre>
  *   off:       | memory table, which takes its time, rings | answer     all of it in the window
@@ -86,7 +86,10 @@ public final class DpdkBench implements Bench {
     return rows.ask(() -> measure(Math.max(1, effort.rounds() / ROUNDS_EACH)));
   }
 
-  /** All of both guests is written. A machine that has no room for them would kill somebody. */
+  /**
+   * Checks that both guests fit into memory, because all their pages are written. Otherwise the
+   * kernel would kill a process.
+   */
   private static Optional<String> tooLittleMemory() {
     try (var lines = Files.lines(MEMORY)) {
       return lines
@@ -110,7 +113,7 @@ public final class DpdkBench implements Bench {
       Testpmd testpmd = opened.add(builder.start(Deadline.after(PATIENCE)));
       StillMachine small = opened.add(machine(SMALL_GIB));
       StillMachine large = opened.add(machine(LARGE_GIB));
-      // The first round is for what is cold, in this process and in the other.
+      // The first round warms up both processes.
       List<Histogram> both =
           Rounds.run(
               new Effort(1, rounds),
@@ -140,7 +143,7 @@ public final class DpdkBench implements Bench {
     return machine;
   }
 
-  /** Nanoseconds of a window in QEMU's order, with nothing told early. */
+  /** Returns the nanoseconds of a window in QEMU's order, without presetup. */
   private static long off(StillMachine machine, Testpmd testpmd) {
     List<VhostNet> nets = connect(machine, testpmd);
     try {
@@ -152,7 +155,7 @@ public final class DpdkBench implements Bench {
     }
   }
 
-  /** Nanoseconds of a window after implicit presetup and a rehearsal. */
+  /** Returns the nanoseconds of a window after implicit presetup and a rehearsal. */
   private static long preset(StillMachine machine, Testpmd testpmd) {
     List<VhostNet> nets = connect(machine, testpmd);
     try {

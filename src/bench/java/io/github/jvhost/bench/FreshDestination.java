@@ -21,8 +21,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * What {@link ColdStartBench} runs in a JVM of its own: the destination of one migration after the
- * other, the first of which is the first that this JVM has ever seen. Prints a line for each.
+ * {@link ColdStartBench} runs this in its own JVM: the destination of one migration after the
+ * other, from the JVM's first one on. Prints a line for each.
  */
 final class FreshDestination {
   static final Dialect DIALECT = Dialect.RFC_2023;
@@ -81,7 +81,7 @@ final class FreshDestination {
           .presetups()
           .forEach((device, presetup) -> {
             if (!presetup.done()) {
-              throw new IllegalStateException(device + " was not set up early: " + presetup.note());
+              throw new IllegalStateException(device + " was not preset: " + presetup.note());
             }
           });
       return report.startedNanos() - report.finalNanos();

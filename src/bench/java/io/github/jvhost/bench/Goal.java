@@ -2,7 +2,7 @@ package io.github.jvhost.bench;
 
 import java.util.Locale;
 
-/** What a row is held against. Immutable. */
+/** The goal of a row. Immutable. */
 public sealed interface Goal {
   /** For people: "&lt;= 1.3 times, p50 and p99". */
   String describe();
@@ -57,7 +57,7 @@ public sealed interface Goal {
     }
   }
 
-  /** None: the row is there because somebody wants to know. */
+  /** No goal: the row is for information. */
   record Known() implements Goal {
     @Override
     public String describe() {

@@ -13,8 +13,9 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * What devices hold that run while nothing happens to them. Looked at in a JVM of its own: one that
- * has connected devices before gives its memory to the next ones, and none seems to be needed.
+ * The threads and memory of devices that run while nothing happens. They are measured in a separate
+ * JVM: a JVM that has connected devices before reuses their memory, so that new devices would seem
+ * to need none.
  *
  * <p>All of the heap there is touched at the start, so that what becomes resident later is outside
  * of it.
@@ -29,7 +30,7 @@ record IdleDevices(int threads, long heapBytes, long nativeBytes) {
   private static final int FEW = 64;
 
   /**
-   * Looks.
+   * Measures.
    *
    * @param devices how many
    * @param backEnd has sockets for them

@@ -13,7 +13,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** A socket that one other process is to connect to. One thread. */
+/** A socket to which one other process connects. Used by one thread. */
 final class OneCaller implements AutoCloseable {
   private final Path path;
   private final ServerSocketChannel listener;
@@ -31,10 +31,10 @@ final class OneCaller implements AutoCloseable {
   }
 
   /**
-   * Waits for it.
+   * Waits for the connection.
    *
    * @return the caller's to close
-   * @throws VhostException nobody came in time
+   * @throws VhostException when no process connected in time
    */
   SocketChannel accept(Deadline deadline) {
     try (Selector selector = Selector.open()) {

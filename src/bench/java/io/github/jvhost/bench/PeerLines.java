@@ -5,7 +5,7 @@ import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.testkit.process.ChildProcess;
 import java.time.Duration;
 
-/** What a running peer says, line by line. One thread at a time. */
+/** The output of a running peer, line by line. Used by one thread at a time. */
 final class PeerLines implements AutoCloseable {
   private static final Duration PATIENCE = Duration.ofSeconds(30);
 
@@ -13,9 +13,9 @@ final class PeerLines implements AutoCloseable {
   private long position;
 
   /**
-   * Listens to a process.
+   * Reads the output of a process.
    *
-   * @param process from here on this object's
+   * @param process this object owns it from now on
    */
   PeerLines(ChildProcess process) {
     this.process = process;

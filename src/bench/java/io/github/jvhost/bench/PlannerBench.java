@@ -18,8 +18,8 @@ import java.util.List;
 import org.HdrHistogram.Histogram;
 
 /**
- * What it takes to find out what is different after an early set-up, against telling just that to a
- * back end that answers at once.
+ * The time to compute the difference after presetup, against the time to send it to a back end that
+ * answers at once.
  *
  * <p>A message of vhost-user names one of 256 rings, so 512 rings are told to two devices with half
  * of them each, side by side.
@@ -65,7 +65,7 @@ public final class PlannerBench implements Bench {
   }
 
   /**
-   * One kind of early set-up: the profile decides it.
+   * One kind of presetup, which the profile decides.
    *
    * @param told before and in the window, of all rings
    */

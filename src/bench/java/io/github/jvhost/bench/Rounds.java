@@ -5,8 +5,8 @@ import java.util.List;
 import org.HdrHistogram.Histogram;
 
 /**
- * Lets several contestants do the same in turn, so that what else the machine does meets all of
- * them. Who goes first changes with every round.
+ * Runs several contestants in turn, so that other load of the machine affects all of them. The
+ * first one changes with every round.
  *
  * <pre>
  *   round 0: A B C     round 1: B C A     round 2: C A B  ...

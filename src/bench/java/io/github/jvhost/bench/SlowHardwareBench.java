@@ -8,7 +8,7 @@ import org.HdrHistogram.Histogram;
 
 /**
  * Devices whose hardware needs its time after DRIVER_OK, which is modelled: many of them against
- * one. Whoever waits for one device before the next is told pays the time for each.
+ * one. A front end that waits for one device before it starts the next takes the time of each.
  */
 public final class SlowHardwareBench implements Bench {
   private static final int DEVICES = 64;

@@ -6,8 +6,8 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * The front end that ours is measured against: peer.c in a process of its own, which sends the very
- * bytes that were recorded, in the same writes, with as many descriptors. One thread at a time.
+ * The front end against which ours is measured: peer.c in its own process. It sends exactly the
+ * recorded bytes, in the same writes, with as many descriptors. Used by one thread at a time.
  */
 final class TellingPeer implements AutoCloseable {
   private final PeerLines lines;

@@ -6,7 +6,7 @@ import org.HdrHistogram.Histogram;
 
 /**
  * The destination's stop window, after presetup, at a back end that answers at once: against a C
- * program that sends the very same, and against QEMU's order with nothing told early.
+ * program that sends the same bytes, and against QEMU's order without presetup.
  */
 public final class WindowBench implements Bench {
   private static final int DEVICES = 2;

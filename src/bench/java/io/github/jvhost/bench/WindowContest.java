@@ -13,10 +13,11 @@ import org.HdrHistogram.Histogram;
 
 /**
  * One stop window, gone through in three ways at the same back end: by the library after presetup,
- * by a C program that sends the same bytes, and by the library in QEMU's order with nothing told
- * early. One thread at a time.
+ * by a C program that sends the same bytes, and by the library in QEMU's order without presetup.
+ * Used by one thread at a time.
  *
- * <p>What the back end heard of library and C program is compared after every round.
+ * <p>After every round it compares what the back end received from the library and from the C
+ * program.
  */
 final class WindowContest implements AutoCloseable {
   private final Opened opened = new Opened();
@@ -27,7 +28,7 @@ final class WindowContest implements AutoCloseable {
   private final Recording recording;
   private final TellingPeer c;
 
-  /** What the back end hears of everybody who sends the recorded window. */
+  /** What the back end has to receive from each front end that sends the recorded window. */
   private final List<Conversation> said;
 
   WindowContest(PeerProgram program, int devices, int pairs) {
@@ -110,7 +111,7 @@ final class WindowContest implements AutoCloseable {
     return nanos;
   }
 
-  /** Ours, with nothing told early, as QEMU does it. Nanoseconds of the window. */
+  /** The library without presetup, in QEMU's order. Returns the nanoseconds of the window. */
   long off() {
     return WindowRound.go(arrivals, backEnd, devices, QemuOrder.QEMU).nanos();
   }

@@ -6,8 +6,8 @@ import io.github.jvhost.vhost.VhostNet;
 import java.util.List;
 
 /**
- * The library's stop window, once: devices connect anew, are set up early where the order says so,
- * get their final states, and start.
+ * The library's stop window, once: devices connect again, are preset if the order says so, receive
+ * their final states, and start.
  *
  * @param nanos of the window, up to the last barrier's answer
  * @param messages in it
@@ -18,8 +18,8 @@ record WindowRound(long nanos, int messages, List<Conversation> heard) {
    * Goes through it.
    *
    * @param devices how many, the first ones of the back end
-   * @param order {@link StartOrder#PLANNED} after an explicit presetup; QEMU's order with nothing
-   *     told early
+   * @param order {@link StartOrder#PLANNED} after an explicit presetup; QEMU's order without
+   *     presetup
    */
   static WindowRound go(Arrivals arrivals, AnsweringPeer backEnd, int devices, StartOrder order) {
     List<VhostNet> nets = arrivals.connect(backEnd.sockets(devices));

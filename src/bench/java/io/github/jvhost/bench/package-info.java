@@ -11,11 +11,11 @@
  * which is built where there is a compiler.
  *
  * <pre>
- *   once:        library --- ConversationRecorder --- AnsweringPeer     what is said is recorded
+ *   once:        library --- ConversationRecorder --- AnsweringPeer     what is sent is recorded
  *   each round:  library ---------------------------- AnsweringPeer     connect, presetup, window
  *                TellingPeer ------------------------ AnsweringPeer     the same bytes, from C
- *                library, nothing told early -------- AnsweringPeer     QEMU's order
- *                                     what it heard of the first two is compared
+ *                library, no presetup --------------- AnsweringPeer     QEMU's order
+ *                                     what it received from the first two is compared
  * </pre>
  *
  * <p>{@code ./jvhost bench} runs them; docs/performance.md says how to read the result.
