@@ -70,17 +70,7 @@ public record DeviceRecord(String device, Kind kind, int generation, Bytes body)
 
   /** {@return how many bytes {@link #write} writes} */
   public int size() {
-    return size(device, body.size());
-  }
-
-  /**
-   * {@return how many bytes a record has}
-   *
-   * @param device as in the record
-   * @param body size of its body, in bytes
-   */
-  public static int size(String device, int body) {
-    return HEADER + utf8(device).length + body;
+    return HEADER + utf8(device).length + body.size();
   }
 
   /** {@return the record as bytes} */
@@ -96,21 +86,6 @@ public record DeviceRecord(String device, Kind kind, int generation, Bytes body)
    * @param out has room for {@link #size()} bytes; its position moves to the end of the record
    */
   public void write(ByteBuffer out) {
-    write(out, device, kind, generation, body.asBuffer());
-  }
-
-  /**
-   * Writes a record with a body of the caller, without an intermediate copy.
-   *
-   * @param out its position moves to the end of the record; its byte order has no effect
-   * @param device as in the record
-   * @param kind as in the record
-   * @param generation as in the record
-   * @param body from its position to its limit, neither of which moves
-   * @throws java.nio.BufferOverflowException when there is no room for it
-   */
-  public static void write(
-      ByteBuffer out, String device, Kind kind, int generation, ByteBuffer body) {
     byte[] name = utf8(device);
     ByteOrder order = out.order();
     out.order(ByteOrder.BIG_ENDIAN)
@@ -119,9 +94,9 @@ public record DeviceRecord(String device, Kind kind, int generation, Bytes body)
         .put((byte) kind.code)
         .put((byte) name.length)
         .putInt(generation)
-        .putInt(body.remaining())
+        .putInt(body.size())
         .put(name)
-        .put(body.duplicate())
+        .put(body.asBuffer())
         .order(order);
   }
 
