@@ -1,11 +1,13 @@
 package io.github.jvhost.migration;
 
+import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.DeviceRecord;
 import io.github.jvhost.vmstate.KnownBody;
 import io.github.jvhost.vmstate.VirtioNetVmState;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -22,6 +24,11 @@ import java.util.List;
  * <p>For one thread.
  */
 final class FinalRecords {
+  /** The first compiler is at a method after 200 calls; most are called several times a round. */
+  private static final int ROUNDS = 100;
+
+  private static final Duration REHEARSAL = Duration.ofMillis(50);
+
   private final List<VhostNet> devices;
   private final int generation;
   private final List<KnownBody> bodies = new ArrayList<>();
@@ -54,6 +61,17 @@ final class FinalRecords {
       }
     }
     bytes.flip();
+  }
+
+  /**
+   * Brings them up to date again and again while the guest runs. The first time that a JVM does so
+   * takes milliseconds, and a stopped guest would wait for that.
+   */
+  void rehearse() {
+    Deadline deadline = Deadline.after(REHEARSAL);
+    for (int i = 0; i < ROUNDS && !deadline.expired(); i++) {
+      ofStopped();
+    }
   }
 
   /** The bytes, of devices that have stopped. */

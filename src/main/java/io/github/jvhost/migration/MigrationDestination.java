@@ -431,13 +431,17 @@ public final class MigrationDestination {
   private void start() {
     requireAllFinals();
     finishPresetup();
-    states.values().forEach(ArrivedState::load);
+    for (ArrivedState state : states.values()) { // a lambda would be linked with the guest stopped
+      state.load();
+    }
     finals.restore();
     restoredAt = clock.endPart("restore");
     if (window != null) {
       window.start();
     }
-    states.values().forEach(ArrivedState::requireHeld);
+    for (ArrivedState state : states.values()) {
+      state.requireHeld();
+    }
     startedAt = clock.endPart("start");
   }
 

@@ -282,6 +282,7 @@ public final class MigrationSource {
     if (options.early()) {
       sendEarly();
     }
+    new FinalRecords(devices, generation).rehearse();
     enter(Phase.ITERATE);
     boolean late = iterate();
     enter(Phase.STOP);

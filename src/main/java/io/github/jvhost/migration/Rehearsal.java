@@ -9,7 +9,9 @@ import io.github.jvhost.vhost.StartOrder;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.VirtioNetState;
+import io.github.jvhost.vmstate.DeviceRecord;
 import io.github.jvhost.vmstate.KnownBody;
+import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -60,18 +62,44 @@ final class Rehearsal {
 
   private Rehearsal() {}
 
-  /** A device on its stage, and the early record that is read over and over. */
-  private record Actor(RehearsalDevice device, ReceivedRecord early, KnownBody body) {
+  /** A device on its stage, its early state, and the early record as a final one. */
+  private record Actor(
+      RehearsalDevice device, VirtioNetState state, KnownBody body, DeviceRecord last) {
     VhostNet net() {
       return device.net();
     }
+  }
 
-    void prepareStart() {
-      device.prepareStart(early.decoded());
+  /** What a source says when its guest has stopped, again and again. */
+  private static final class Replay implements MigrationLink {
+    private final ByteBuffer messages;
+
+    Replay(ByteBuffer messages) {
+      this.messages = messages;
     }
 
-    void restore(boolean changed) {
-      net().restore(changed ? early.decoded() : early.decodedBy(body));
+    @Override
+    public void receive(ByteBuffer into, Deadline deadline) {
+      if (!messages.hasRemaining()) {
+        messages.rewind();
+      }
+      into.put(messages.slice(messages.position(), into.remaining()));
+      messages.position(messages.position() + into.limit());
+    }
+
+    @Override
+    public boolean awaitReadable(Deadline deadline) {
+      return true;
+    }
+
+    @Override
+    public void send(ByteBuffer bytes, Deadline deadline) {
+      throw new IllegalStateException("nobody listens");
+    }
+
+    @Override
+    public void close() {
+      // There is nothing to close.
     }
   }
 
@@ -102,12 +130,13 @@ final class Rehearsal {
         }
       }
       List<VhostNet> nets = actors.stream().map(Actor::net).toList();
+      MessageStream stream = finalMessages(actors);
       while (windows < WINDOWS && !nets.isEmpty() && !over.getAsBoolean()) {
         actors.forEach(actor -> actor.device().rewind());
         if (windows == CHANGED) {
-          actors.forEach(Actor::prepareStart);
+          actors.forEach(actor -> actor.device().prepareStart(actor.state()));
         }
-        window(actors, nets, windows < CHANGED);
+        window(actors, nets, stream, windows < CHANGED);
         windows++;
       }
     } catch (VhostException e) {
@@ -129,12 +158,17 @@ final class Rehearsal {
     RehearsalDevice device = early.net().migration().rehearsal(deadline);
     try {
       requireTime(over);
-      var read = new ReceivedRecord(device.net(), early.content());
-      VirtioNetState state = read.decoded();
+      VirtioNetState state = new ReceivedRecord(device.net(), early.content()).decoded();
       requireTime(over);
       device.preset(mode, state);
       requireTime(over);
-      return new Actor(device, read, KnownBody.of(state));
+      DeviceRecord record = early.content();
+      return new Actor(
+          device,
+          state,
+          KnownBody.of(state),
+          new DeviceRecord(
+              record.device(), DeviceRecord.Kind.FINAL, record.generation(), record.body()));
     } catch (RuntimeException e) {
       device.close();
       throw e;
@@ -147,9 +181,27 @@ final class Rehearsal {
     }
   }
 
-  private static void window(List<Actor> actors, List<VhostNet> nets, boolean changed) {
+  private static MessageStream finalMessages(List<Actor> actors) {
+    List<ByteBuffer> messages = new ArrayList<>();
+    actors.forEach(actor -> messages.add(new MigrationMessage.Final(actor.last()).encode()));
+    messages.add(new MigrationMessage.Commit().encode());
+    ByteBuffer all = ByteBuffer.allocate(messages.stream().mapToInt(ByteBuffer::remaining).sum());
+    messages.forEach(all::put);
+    return new MessageStream(
+        new Replay(all.flip()), MessageTable.End.SOURCE, MigrationOptions.defaults());
+  }
+
+  private static void window(
+      List<Actor> actors, List<VhostNet> nets, MessageStream stream, boolean changed) {
     try (var window = new DeviceStart(nets, StartOrder.PLANNED)) {
-      actors.forEach(actor -> actor.restore(changed));
+      var finals = new ArrivedFinals();
+      for (Actor actor : actors) {
+        if (stream.receive(Phase.STOP) instanceof MigrationMessage.Final(DeviceRecord last)) {
+          finals.take(new ReceivedRecord(actor.net(), last), changed ? null : actor.body());
+        }
+      }
+      stream.receive(Phase.STOP); // COMMIT
+      finals.restore();
       window.start();
     }
   }
