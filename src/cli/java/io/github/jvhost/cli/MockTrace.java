@@ -13,6 +13,7 @@ final class MockTrace {
   private final long start = System.nanoTime();
   private int messages;
   private int notes;
+  private int ends;
 
   /** Creates the trace. Times count from this moment. */
   MockTrace(BackEndRecord record, PrintWriter out) {
@@ -20,20 +21,25 @@ final class MockTrace {
     this.out = out;
   }
 
-  /** Returns true if there are messages or notes that were not printed yet. */
+  /** Returns true if there are messages, notes or ends of connections to print. */
   boolean isBehind() {
-    return record.mark() > messages || record.notes().size() > notes;
+    return record.mark() > messages || record.notes().size() > notes
+        || record.disconnections() > ends;
   }
 
-  /** Prints the messages since the last call, and then the notes. */
+  /** Prints the messages since the last call, then the notes and ends. */
   void catchUp() {
-    // The notes are read first, so that no note is printed before a message that came earlier.
+    // Read before the messages, so that nothing is printed before a message that came earlier.
+    int over = record.disconnections();
     List<String> all = record.notes();
     List<RecordedMessage> told = record.since(messages);
     told.forEach(message -> out.println(MessageLine.of(message, start)));
     messages += told.size();
     all.subList(notes, all.size()).forEach(note -> out.println("### " + note));
     notes = all.size();
+    for (; ends < over; ends++) {
+      out.println("### connection " + (ends + 1) + " is over");
+    }
     out.flush();
   }
 }

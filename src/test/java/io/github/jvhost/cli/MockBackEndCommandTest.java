@@ -384,7 +384,8 @@ class MockBackEndCommandTest {
 
   @Test
   void theJsonHasEveryFieldByItsName() throws Exception {
-    try (var running = new Running(socket, "--json", "--personality=dpdk", "--trace")) {
+    String fault = "--fault=get-features=hang-up-after";
+    try (var running = new Running(socket, "--json", "--personality=dpdk", "--trace", fault)) {
       try (SocketChannel frontEnd = running.connect(socket)) {
         tell(frontEnd, RESET_OWNER);
         ask(frontEnd, GET_FEATURES);
@@ -405,7 +406,8 @@ class MockBackEndCommandTest {
       assertThat(values.get("brokenRules.rule")).containsExactly("deprecated");
       assertThat(values.get("brokenRules.what")).containsExactly("RESET_OWNER");
       assertThat(values.get("notes")).hasSize(1);
-      assertThat(running.err.toString()).contains("-> RESET_OWNER ").contains("### ");
+      assertThat(running.err.toString())
+          .contains("-> RESET_OWNER ", "### scripted: ", "### connection 1 is over");
     }
   }
 

@@ -42,6 +42,19 @@ class BadExamples {
   }
 
   @Test
+  void isHungUpOn(MockBackEnd backEnd, DescriptorLedger ledger) {
+    try (TestFrontEnd guest = new TestFrontEnd(backEnd, ledger)) {
+      guest.channel.send(
+          FrontEndRequest.SET_VRING_NUM,
+          new VringState(0, 300),
+          List.of(),
+          false,
+          TestFrontEnd.soon());
+      guest.channel.flush(TestFrontEnd.soon());
+    }
+  }
+
+  @Test
   void leaksADescriptor(MockBackEnd backEnd, DescriptorLedger ledger) {
     EventFd.create(ledger, "forgotten");
   }

@@ -67,18 +67,14 @@ final class BackEndAnswers {
       boolean asked,
       List<OwnedDescriptor> descriptors,
       @Nullable Wrong wrong) {
-    boolean explicitFailure = outcome.answer() != NoPayload.INSTANCE;
     Payload answer =
         switch (outcome.verdict()) {
           case ANSWERED -> outcome.answer();
           case DONE -> asked ? new U64(0) : null;
-          case FAILED -> explicitFailure ? outcome.answer() : asked ? new U64(1) : null;
+          case FAILED -> hasOwnFailure(outcome) ? outcome.answer() : asked ? new U64(1) : null;
           case HUNG_UP -> null;
         };
-    boolean costsConnection =
-        outcome.verdict() == Outcome.Verdict.HUNG_UP
-            || (outcome.verdict() == Outcome.Verdict.FAILED && answer == null);
-    if (costsConnection) {
+    if (costsConnection(outcome, asked)) {
       return "hung up at message " + id + ": " + outcome.reason();
     }
     if (wrong instanceof Wrong.Delay(Duration by)) {
@@ -106,6 +102,19 @@ final class BackEndAnswers {
       send(id, Header.REPLY_FLAGS, encode(new U64(0)), List.of());
     }
     return wrong instanceof Wrong.HangUpAfter ? "scripted: hung up after message " + id : null;
+  }
+
+  /** Returns whether the back end hangs up instead of answering. */
+  static boolean costsConnection(Outcome outcome, boolean asked) {
+    return switch (outcome.verdict()) {
+      case HUNG_UP -> true;
+      case FAILED -> !asked && !hasOwnFailure(outcome);
+      case DONE, ANSWERED -> false;
+    };
+  }
+
+  private static boolean hasOwnFailure(Outcome outcome) {
+    return outcome.answer() != NoPayload.INSTANCE;
   }
 
   private @Nullable String put(

@@ -129,7 +129,10 @@ public final class BackEndRecord {
     return locked(() -> List.copyOf(violations));
   }
 
-  /** {@return notes for people, such as why a connection ended or why a ring was given up} */
+  /**
+   * {@return notes for people, such as why a connection ended or why a ring was given up} There is
+   * no note where the front end closed the connection between two messages.
+   */
   public List<String> notes() {
     return locked(() -> List.copyOf(notes));
   }
@@ -257,7 +260,9 @@ public final class BackEndRecord {
   void disconnected(String why) {
     change(() -> {
       disconnections++;
-      notes.add(why);
+      if (!why.equals(BackEndSession.GOODBYE)) {
+        notes.add(why);
+      }
     });
   }
 

@@ -3,6 +3,7 @@ package io.github.jvhost.testkit;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.backend.BackEndConnection;
 import io.github.jvhost.channel.backend.BackEndRequester;
+import io.github.jvhost.channel.backend.FrontEndGoneException;
 import io.github.jvhost.channel.backend.Received;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
@@ -41,6 +42,9 @@ import org.jspecify.annotations.Nullable;
  * modelled hardware. Used by one thread.
  */
 final class BackEndSession implements AutoCloseable {
+  /** Why a connection has ended that the front end closed between two messages. */
+  static final String GOODBYE = "";
+
   private static final int PART_OF_HEADER = 5;
 
   private final BackEndConnection connection;
@@ -123,9 +127,9 @@ final class BackEndSession implements AutoCloseable {
   /**
    * Receives and handles one message.
    *
-   * @return why the connection has ended, or null while it goes on
-   * @throws VhostException when the front end has closed the connection, or its bytes are not a
-   *     message
+   * @return why the connection has ended ({@link #GOODBYE} too), or null while it goes on
+   * @throws VhostException when the front end has closed the connection inside a message, or its
+   *     bytes are not a message
    */
   @Nullable String takeMessage(FaultScript script) {
     Wrong unread = script.beforeReading();
@@ -133,7 +137,19 @@ final class BackEndSession implements AutoCloseable {
       script.skip();
       return hangUpReading(unread);
     }
-    Received received = connection.receive(BackEndAnswers.deadline());
+    Received received;
+    try {
+      received = connection.receive(BackEndAnswers.deadline());
+    } catch (FrontEndGoneException e) {
+      if (connection.isBetweenMessages()) {
+        return GOODBYE;
+      }
+      malformed(String.valueOf(e.getMessage()));
+      throw e;
+    } catch (ProtocolException e) {
+      malformed(String.valueOf(e.getMessage()));
+      throw e;
+    }
     List<OwnedDescriptor> descriptors = new ArrayList<>(received.descriptors());
     List<OwnedDescriptor> outgoing = new ArrayList<>();
     try {
@@ -181,8 +197,9 @@ final class BackEndSession implements AutoCloseable {
       deaf = true;
       return null;
     }
+    boolean scripted = wrong instanceof Wrong.Refuse || wrong instanceof Wrong.RefuseSilently;
     Outcome outcome;
-    if (wrong instanceof Wrong.Refuse || wrong instanceof Wrong.RefuseSilently) {
+    if (scripted) {
       Outcome refused = Outcome.failed("scripted: refused");
       outcome = request == null ? refused : refused.inAnswerTo(request);
     } else if (request == null) {
@@ -203,7 +220,11 @@ final class BackEndSession implements AutoCloseable {
     if (wrong instanceof Wrong.RefuseSilently && !asked && outcome.answer() == NoPayload.INSTANCE) {
       outcome = Outcome.done();
     }
-    noteBreaches();
+    boolean breached = noteBreaches();
+    if (!breached && !scripted && BackEndAnswers.costsConnection(outcome, asked)) {
+      String name = request == null ? "message " + header.request() : request.toString();
+      malformed("the back end hung up at " + name + ": " + outcome.reason());
+    }
     configure(outcome, true);
     if (wrong instanceof Wrong.AskFirst first) {
       askFirst(first);
@@ -333,10 +354,17 @@ final class BackEndSession implements AutoCloseable {
     return SplitRing.of(state.model(ring), memory(), (_, _) -> {}, (_, _) -> {}).usedIndex();
   }
 
-  private void noteBreaches() {
+  /** Returns whether there were breaches since the last call. */
+  private boolean noteBreaches() {
     List<RuleBreach> all = state.violations();
-    record.violations(all.subList(breachesSeen, all.size()));
+    List<RuleBreach> more = all.subList(breachesSeen, all.size());
+    record.violations(more);
     breachesSeen = all.size();
+    return !more.isEmpty();
+  }
+
+  private void malformed(String what) {
+    record.violations(List.of(new RuleBreach(RuleBreach.Rule.MALFORMED, what)));
   }
 
   private static MacAddress station(long mac) {

@@ -59,7 +59,13 @@ public record RuleBreach(Rule rule, String what) {
     /** Postcopy messages in a wrong order, or with memory slots. */
     POSTCOPY_ORDER,
     /** SET_VRING_ENDIAN while the ring was started. */
-    BYTE_ORDER_WHILE_STARTED
+    BYTE_ORDER_WHILE_STARTED,
+    /**
+     * A message that the back end cannot take, bytes that are no message, or half a message before
+     * the end of the connection. It is recorded when the back end hangs up because of it and the
+     * message breaks no other rule. A refusal that the front end asked for is no breach.
+     */
+    MALFORMED
   }
 
   @Override

@@ -160,6 +160,14 @@ public final class BackEndConnection implements AutoCloseable {
     }
   }
 
+  /**
+   * {@return whether no byte of a next message has been read} Where {@link #receive} throws {@link
+   * FrontEndGoneException}, this tells an ordinary end of the connection from half a message.
+   */
+  public boolean isBetweenMessages() {
+    return have == 0;
+  }
+
   private void closeArrived() {
     arrived.forEach(OwnedDescriptor::close);
     arrived.clear();
