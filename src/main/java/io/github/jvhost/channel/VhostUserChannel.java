@@ -64,7 +64,7 @@ public final class VhostUserChannel implements AutoCloseable {
    * @param socket its path, at most 107 bytes
    * @param name of the device, for messages
    * @param dialect the meaning of the numbers
-   * @param ledger where received descriptors are recorded
+   * @param ledger where the socket and received descriptors are recorded
    * @param deadline for the back end to make room for one more connection
    * @return the channel, which the caller closes
    * @throws VhostException (RETRY) if there is no such socket or nobody listens, (GIVE_UP) if it
@@ -83,7 +83,7 @@ public final class VhostUserChannel implements AutoCloseable {
    *     this fails
    * @param name of the device, for messages
    * @param dialect the meaning of the numbers
-   * @param ledger where received descriptors are recorded
+   * @param ledger where the socket and received descriptors are recorded
    * @param deadline for the connection to be there
    * @return the channel, which the caller closes
    * @throws VhostException (RETRY) if there is no such socket or nobody listens, (GIVE_UP) if it

@@ -31,6 +31,9 @@ public final class DescriptorLedger {
           Pipe.class,
           SocketPair.class);
 
+  /** The library, and the JDK, which may run the library's lambdas. */
+  private static final List<String> NOT_THE_PROGRAM = List.of("io.github.jvhost.", "java.", "jdk.");
+
   private final boolean traces;
   private final ConcurrentHashMap<Long, Entry> open = new ConcurrentHashMap<>();
   private final AtomicLong nextEntry = new AtomicLong();
@@ -63,7 +66,9 @@ public final class DescriptorLedger {
 
   /**
    * {@return one line per open descriptor, oldest first: {@code "eventfd ring 3 kick (fd 17),
-   * opened at X.y(X.java:12)"}} Only a tracing ledger has the part after the comma.
+   * opened at X.y(X.java:12)"}} Only a tracing ledger has the part after the comma. Where X is a
+   * class of this library, the line of the program that called it follows: {@code ", called from
+   * Z.a(Z.java:7)"}.
    */
   public List<String> describeOpen() {
     List<Map.Entry<Long, Entry>> entries = new ArrayList<>(open.entrySet());
@@ -75,26 +80,47 @@ public final class DescriptorLedger {
     return new FileIdentity(nextSerial.getAndIncrement(), what);
   }
 
-  /** Records a descriptor. Returns the entry to pass to {@link #closed}. */
-  long opened(int number, String what) {
+  /**
+   * Records a descriptor that is no {@link OwnedDescriptor}, because a library opens and closes it.
+   *
+   * @param number an open descriptor; this ledger never closes it
+   * @param what its purpose, for messages: "socket net0"
+   * @return the entry, for {@link #closed}
+   */
+  public long opened(int number, String what) {
     long entry = nextEntry.getAndIncrement();
     open.put(entry, new Entry(number, what, traces ? caller() : null));
     return entry;
   }
 
-  void closed(long entry) {
+  /**
+   * Removes a descriptor that was closed. A second call does nothing.
+   *
+   * @param entry what {@link #opened} returned
+   */
+  public void closed(long entry) {
     open.remove(entry);
   }
 
-  /** The nearest frame outside of the classes that only pass the request on. */
+  /**
+   * The nearest frame outside of the classes that only pass the request on. Where that frame is the
+   * library's, also the nearest frame of the program that uses the library.
+   */
   private static String caller() {
-    return StackWalker.getInstance(StackWalker.Option.RETAIN_CLASS_REFERENCE)
-        .walk(frames ->
-            frames
-                .dropWhile(f -> BOOKKEEPERS.contains(f.getDeclaringClass()))
-                .findFirst()
-                .map(DescriptorLedger::place)
-                .orElse("an unknown place"));
+    List<StackFrame> frames =
+        StackWalker.getInstance(StackWalker.Option.RETAIN_CLASS_REFERENCE)
+            .walk(all -> all.dropWhile(f -> BOOKKEEPERS.contains(f.getDeclaringClass())).toList());
+    StackFrame nearest = frames.getFirst();
+    return frames.stream()
+        .filter(DescriptorLedger::isOfTheProgram)
+        .findFirst()
+        .filter(_ -> !isOfTheProgram(nearest))
+        .map(f -> place(nearest) + ", called from " + place(f))
+        .orElseGet(() -> place(nearest));
+  }
+
+  private static boolean isOfTheProgram(StackFrame frame) {
+    return NOT_THE_PROGRAM.stream().noneMatch(frame.getClassName()::startsWith);
   }
 
   private static String place(StackFrame frame) {

@@ -76,6 +76,11 @@ final class ChannelPair implements AutoCloseable {
     return bytes.array();
   }
 
+  /** What is open besides the connections themselves. */
+  static List<String> besidesSockets(DescriptorLedger ledger) {
+    return ledger.describeOpen().stream().filter(line -> !line.startsWith("socket ")).toList();
+  }
+
   /** Runs a peer's part on a platform thread of its own. */
   static <T> FutureTask<T> inThread(Callable<T> part) {
     FutureTask<T> task = new FutureTask<>(part);

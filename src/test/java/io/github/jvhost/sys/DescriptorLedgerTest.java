@@ -32,6 +32,24 @@ class DescriptorLedgerTest {
   }
 
   @Test
+  void behindALineOfTheLibraryIsTheLineThatCalledIt() {
+    DescriptorLedger ledger = DescriptorLedger.tracing();
+
+    // This class is in the library's package, so the program here is the one that calls it back.
+    assertThat(ledger)
+        .satisfies(library -> {
+          try (EventFd _ = EventFd.create(library, "ring 0 call")) {
+            assertThat(library.describeOpen())
+                .singleElement()
+                .asString()
+                .containsPattern(
+                    "opened at DescriptorLedgerTest[^,]+, called from \\S+\\(\\S+:\\d+\\)$")
+                .doesNotContain("called from DescriptorLedgerTest");
+          }
+        });
+  }
+
+  @Test
   void aCountingLedgerNamesWhatButNotWhere() {
     DescriptorLedger ledger = DescriptorLedger.counting();
     try (EventFd call = EventFd.create(ledger, "ring 0 call")) {

@@ -1,5 +1,6 @@
 package io.github.jvhost.testkit;
 
+import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VringState;
@@ -57,6 +58,12 @@ class BadExamples {
   @Test
   void leaksADescriptor(MockBackEnd backEnd, DescriptorLedger ledger) {
     EventFd.create(ledger, "forgotten");
+  }
+
+  @Test
+  void leavesItsConnectionOpen(MockBackEnd backEnd, DescriptorLedger ledger) {
+    VhostUserChannel.connect(
+        backEnd.socket(), "net0", backEnd.offer().dialect(), ledger, TestFrontEnd.soon());
   }
 
   @Test

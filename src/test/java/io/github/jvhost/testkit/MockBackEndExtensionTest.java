@@ -78,6 +78,15 @@ class MockBackEndExtensionTest {
   }
 
   @Test
+  void aConnectionThatStaysOpenFailsATest() {
+    assertThat(failure("leavesItsConnectionOpen"))
+        .isInstanceOf(AssertionError.class)
+        .message()
+        .startsWith("left open: socket net0 (fd ")
+        .containsOnlyOnce("left open");
+  }
+
+  @Test
   void aFailureOfAnyKindHasTheConversationBelowIt() {
     Throwable failure = failure("failsByItself");
 

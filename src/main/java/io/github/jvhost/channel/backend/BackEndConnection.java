@@ -62,7 +62,7 @@ public final class BackEndConnection implements AutoCloseable {
    *
    * @param socket taken over, also if this fails
    * @param name for messages
-   * @param ledger where received descriptors are recorded
+   * @param ledger where the socket and received descriptors are recorded
    * @return the connection, which the caller closes
    * @throws io.github.jvhost.VhostException (GIVE_UP) if it is no connected AF_UNIX stream socket
    */
@@ -76,7 +76,7 @@ public final class BackEndConnection implements AutoCloseable {
    *
    * @param path of the front end's socket, at most 107 bytes
    * @param name for messages
-   * @param ledger where received descriptors are recorded
+   * @param ledger where the socket and received descriptors are recorded
    * @param deadline for the front end to make room for one more connection
    * @return the connection, which the caller closes
    * @throws io.github.jvhost.VhostException (RETRY) if there is no such socket or nobody listens,

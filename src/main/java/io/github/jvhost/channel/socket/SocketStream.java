@@ -49,6 +49,7 @@ public final class SocketStream implements AutoCloseable {
   private final DescriptorLedger ledger;
   private final Poller poller = new Poller(2);
   private final FileDescriptor descriptor;
+  private final long entry;
   private int number;
   private boolean otherReady;
   private final int maxWrite;
@@ -58,7 +59,7 @@ public final class SocketStream implements AutoCloseable {
    *
    * @param socket connected
    * @param name for messages
-   * @param ledger where received descriptors are recorded
+   * @param ledger where the socket and received descriptors are recorded
    * @throws VhostException (RECONNECT) if the socket cannot be used
    */
   public SocketStream(AFUNIXSocketChannel socket, String name, DescriptorLedger ledger) {
@@ -73,6 +74,7 @@ public final class SocketStream implements AutoCloseable {
       // A socket that was taken over may have a small buffer. Then writes are small too.
       int share = socket.getOption(StandardSocketOptions.SO_SNDBUF) / SEND_BUFFER_SHARE;
       maxWrite = Math.min(MAX_WRITE, share);
+      entry = ledger.opened(number, "socket " + name);
     } catch (IOException e) {
       closeQuietly(socket);
       AdoptedSocket.close(own);
@@ -206,6 +208,7 @@ public final class SocketStream implements AutoCloseable {
     number = -1;
     closeQuietly(socket);
     AdoptedSocket.close(descriptor);
+    ledger.closed(entry);
     poller.close();
   }
 
