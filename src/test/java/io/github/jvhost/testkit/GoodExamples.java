@@ -16,10 +16,12 @@ import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Tests that succeed; {@link MockBackEndExtensionTest} runs them, several at a time. */
 class GoodExamples {
-  static final int TESTS = 8 + 3;
+  static final int TESTS = 8 + 3 + 2;
   static final Collection<Path> SOCKETS = new ConcurrentLinkedQueue<>();
 
   @RegisterExtension
@@ -52,16 +54,18 @@ class GoodExamples {
 
   @Test
   void severalHaveSocketsOfTheirOwn(
-      MockBackEnd source,
-      Path sourceSocket,
-      @TempDir Path notASocket,
-      MockBackEnd target,
-      Path targetSocket) {
-    SOCKETS.add(targetSocket);
+      MockBackEnd source, @TempDir Path notASocket, MockBackEnd target) {
+    SOCKETS.add(target.socket());
     assertThat(source).isSameAs(first);
-    assertThat(sourceSocket).isEqualTo(source.socket());
-    assertThat(targetSocket).isEqualTo(target.socket()).isNotEqualTo(sourceSocket);
+    assertThat(target.socket()).isNotEqualTo(source.socket());
     assertThat(notASocket).isDirectory();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"one", "two"})
+  void aPathIsAnArgumentLikeAnyOther(Path argument, MockBackEnd backEnd) {
+    assertThat(argument).isRelative();
+    assertThat(backEnd).isSameAs(first);
   }
 
   @Test

@@ -5,8 +5,6 @@ import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.RuleBreach;
-import java.lang.reflect.Parameter;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
@@ -28,7 +26,6 @@ import org.junit.jupiter.api.extension.ParameterResolver;
  *   <tr><th>type</th><th>value</th></tr>
  *   <tr><td>{@link MockBackEnd}</td><td>a back end that listens at a new socket; the n-th such parameter gets the n-th back end of the test, the same one in all methods</td>
  *   </tr>
- *   <tr><td>{@link Path}, without annotations</td><td>the socket of the n-th back end</td></tr>
  *   <tr><td>{@link DescriptorLedger}</td><td>the test's ledger, which traces; every descriptor in it has to be closed when the test ends</td></tr>
  *   <tr><td>{@link MockBackEnds}</td><td>starts more back ends, with other settings</td></tr>
  * </table>
@@ -94,19 +91,14 @@ public final class MockBackEndExtension implements ParameterResolver, AfterEachC
 
   @Override
   public boolean supportsParameter(ParameterContext parameter, ExtensionContext context) {
-    return context.getTestMethod().isPresent() && supports(parameter.getParameter());
+    return context.getTestMethod().isPresent() && supports(parameter.getParameter().getType());
   }
 
-  /**
-   * A path with an annotation belongs to another extension, for example JUnit's temporary
-   * directory.
-   */
-  private static boolean supports(Parameter parameter) {
-    Class<?> type = parameter.getType();
+  /** Only types of jvhost: any other type may be an argument of a parameterized test. */
+  private static boolean supports(Class<?> type) {
     return type == MockBackEnd.class
         || type == MockBackEnds.class
-        || type == DescriptorLedger.class
-        || (type == Path.class && parameter.getAnnotations().length == 0);
+        || type == DescriptorLedger.class;
   }
 
   @Override
@@ -120,16 +112,15 @@ public final class MockBackEndExtension implements ParameterResolver, AfterEachC
     if (type == DescriptorLedger.class) {
       return backEnds.ledger();
     }
-    MockBackEnd backEnd = backEnds.numbered(place(parameter));
-    return type == Path.class ? backEnd.socket() : backEnd;
+    return backEnds.numbered(place(parameter));
   }
 
-  /** Returns how many parameters of the same kind come before this one. */
+  /** Returns how many parameters for a back end come before this one. */
   private static int place(ParameterContext parameter) {
     return (int)
         Arrays.stream(parameter.getDeclaringExecutable().getParameters())
             .limit(parameter.getIndex())
-            .filter(p -> p.getType() == parameter.getParameter().getType() && supports(p))
+            .filter(p -> p.getType() == MockBackEnd.class)
             .count();
   }
 
