@@ -23,7 +23,8 @@ final class MockTrace {
 
   /** Returns true if there are messages, notes or ends of connections to print. */
   boolean isBehind() {
-    return record.mark() > messages || record.notes().size() > notes
+    return record.mark() > messages
+        || record.notes().size() > notes
         || record.disconnections() > ends;
   }
 

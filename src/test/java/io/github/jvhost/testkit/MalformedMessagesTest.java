@@ -102,6 +102,23 @@ class MalformedMessagesTest {
     }
   }
 
+  @Test
+  void whoeverOnlyLooksWhetherSomebodyListensIsNoFrontEnd() throws Exception {
+    try (MockBackEnd backEnd = start()) {
+      connect(backEnd).close();
+      try (SocketChannel frontEnd = connect(backEnd)) {
+        send(frontEnd, "3 1 0");
+      }
+
+      awaitTheEnd(backEnd, 1);
+      assertThat(backEnd.record().connections()).isEqualTo(1);
+      assertThat(backEnd.record().messages())
+          .extracting(RecordedMessage::connection)
+          .containsExactly(1);
+      assertThat(backEnd.record().notes()).isEmpty();
+    }
+  }
+
   private MockBackEnd start() {
     return MockBackEnd.builder(dir.resolve("nic"), ledger)
         .offer(BackEndOffer.of(Personality.GENERIC))

@@ -162,7 +162,9 @@ final class BackEndLoop implements Runnable {
         // A front end's error ends its connection, and never the back end.
         over = e instanceof VhostException ? String.valueOf(e.getMessage()) : String.valueOf(e);
       }
-      if (over != null) {
+      if (BackEndSession.GOODBYE.equals(over) && !current.heard()) {
+        forgetSession();
+      } else if (over != null) {
         endSession(over);
       }
     }
@@ -207,13 +209,30 @@ final class BackEndLoop implements Runnable {
   }
 
   private void endSession(String why) {
-    BackEndSession current = session;
-    if (current != null) {
-      session = null;
-      turn = null;
-      current.close();
+    if (closeSession()) {
       record.disconnected(why);
     }
+  }
+
+  /** Ends a connection on which nothing came, as if it had not been there. */
+  private void forgetSession() {
+    if (closeSession()) {
+      connections--;
+      script.forgetConnection();
+      record.forgetConnection();
+    }
+  }
+
+  /** Returns whether there was one. */
+  private boolean closeSession() {
+    BackEndSession current = session;
+    if (current == null) {
+      return false;
+    }
+    session = null;
+    turn = null;
+    current.close();
+    return true;
   }
 
   private final class Waiting implements BackEndAnswers.Pause {

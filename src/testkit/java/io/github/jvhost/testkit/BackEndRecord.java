@@ -171,7 +171,11 @@ public final class BackEndRecord {
     return locked(() -> transmitted);
   }
 
-  /** {@return how many connections there were, accepted ones and ones that it made itself} */
+  /**
+   * {@return how many connections there were, accepted ones and ones that it made itself} A
+   * connection that the other side closes before it sends a byte counts only while it is there: it
+   * is no front end, but a program that looks whether somebody listens.
+   */
   public int connections() {
     return locked(() -> connections);
   }
@@ -255,6 +259,11 @@ public final class BackEndRecord {
 
   void connected() {
     change(() -> connections++);
+  }
+
+  /** The last connection was no front end's. */
+  void forgetConnection() {
+    change(() -> connections--);
   }
 
   void disconnected(String why) {

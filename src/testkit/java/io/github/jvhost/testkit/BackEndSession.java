@@ -60,6 +60,7 @@ final class BackEndSession implements AutoCloseable {
   private final SessionTransfers transfers;
   private final RingSignals signals;
   private volatile @Nullable BackEndAsker asker;
+  private boolean heard;
   private int breachesSeen;
   private boolean deaf;
 
@@ -102,6 +103,11 @@ final class BackEndSession implements AutoCloseable {
   /** Returns the socket to watch, or -1 when the session no longer reads. */
   int readable(FaultScript script) {
     return deaf || script.beforeReading() instanceof Wrong.NeverRead ? -1 : connection.number();
+  }
+
+  /** Returns whether the front end has sent a whole message. */
+  boolean heard() {
+    return heard;
   }
 
   /** Returns the socket, which shows when the front end has closed the connection. */
@@ -150,6 +156,7 @@ final class BackEndSession implements AutoCloseable {
       malformed(String.valueOf(e.getMessage()));
       throw e;
     }
+    heard = true;
     List<OwnedDescriptor> descriptors = new ArrayList<>(received.descriptors());
     List<OwnedDescriptor> outgoing = new ArrayList<>();
     try {

@@ -25,6 +25,11 @@ final class FaultScript {
         .anyMatch(f -> f.when() instanceof When.Connection which && which.nth() == connections);
   }
 
+  /** Does not count the last connection. Faults that were armed since have not counted it. */
+  void forgetConnection() {
+    connections = Math.max(0, connections - 1);
+  }
+
   /** Returns the fault that happens before the next message is read, or null. */
   @Nullable Wrong beforeReading() {
     for (Faults.Fault fault : faults.script()) {
