@@ -63,7 +63,8 @@ public record RuleBreach(Rule rule, String what) {
     /**
      * A message that the back end cannot take, bytes that are no message, or half a message before
      * the end of the connection. It is recorded when the back end hangs up because of it and the
-     * message breaks no other rule. A refusal that the front end asked for is no breach.
+     * message breaks no other rule. If the front end asked for an acknowledgement, it gets one of
+     * failure and no breach is recorded.
      */
     MALFORMED
   }
