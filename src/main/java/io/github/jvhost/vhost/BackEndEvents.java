@@ -8,19 +8,19 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What an embedder hears from a back end, on the channel that SET_BACKEND_REQ_FD gives it
- * (vhost-user, "Back-end message types"). Every method has a default that refuses or does nothing.
+ * Handles the requests that a back end sends on its own channel (SET_BACKEND_REQ_FD; vhost-user,
+ * "Back-end message types"). The default of every method refuses or does nothing.
  *
- * <p>Called on whichever thread waits for the back end at that moment, perhaps in the stop window;
- * never two at once for one device. That thread holds the device's lock in some of these moments
- * and not in others, so an implementation returns at once and waits for no other thread that uses
- * the device. A back end may stand still until it has its answer.
+ * <p>The thread that is waiting for the back end calls these methods, perhaps in the stop window,
+ * and never two at once for one device. That thread sometimes holds the device's lock, so an
+ * implementation returns at once and waits for no other thread that uses the device. A back end may
+ * do nothing until it has its answer.
  *
- * <p>An implementation may look at the device ({@link VhostNet#read}, {@link VhostNet#snapshot})
- * and {@linkplain VhostNet#kick kick} it. What would tell the back end something throws {@link
- * IllegalStateException} while a request is answered: it belongs on a thread of the embedder's own.
+ * <p>An implementation may read the device ({@link VhostNet#read}, {@link VhostNet#snapshot}) and
+ * {@linkplain VhostNet#kick kick} it. A call that would send the back end something throws {@link
+ * IllegalStateException} while a request is answered. Make such a call on a thread of your own.
  *
- * <p>A descriptor that a method is given is its own from then on, to close, whatever it answers.
+ * <p>A method owns the descriptor that it is given and has to close it, whatever it answers.
  */
 public interface BackEndEvents {
   /** An implementation that refuses everything. */
@@ -35,10 +35,10 @@ public interface BackEndEvents {
    * HOST_NOTIFIER.
    *
    * @param ring vring index
-   * @param page what to map; null: the mapping has to go before this returns
-   * @param offset where in it, in bytes
-   * @param size bytes
-   * @return whether that was done; refusing an offer means that kicks go through the eventfd
+   * @param page what to map; null: the mapping has to be removed before this returns
+   * @param offset in the page's file, in bytes
+   * @param size in bytes
+   * @return whether that was done; if an offer is refused, kicks go through the eventfd
    */
   default boolean hostNotifier(int ring, @Nullable OwnedDescriptor page, long offset, long size) {
     if (page != null) {
@@ -48,14 +48,14 @@ public interface BackEndEvents {
   }
 
   /**
-   * A translation is missing (IOTLB_MSG). What is answered here is told the back end on the main
+   * A translation is missing (IOTLB_MSG). The answer is sent to the back end on the main
    * connection. Only with a virtual IOMMU.
    *
    * <p>Where GPA_ADDRESSES was negotiated, the translation has a guest-physical address in the
    * place of the user address; the back end's own messages do not (vhost-user, "An IOTLB message").
    *
-   * @param miss the address that the back end wants to reach, and how
-   * @return the translation; empty: there is none, and nothing is told
+   * @param miss the address that the back end wants to access, and how
+   * @return the translation; empty: there is none, and nothing is sent
    */
   default Optional<Iotlb> iotlbMiss(Iotlb miss) {
     return Optional.empty();
@@ -64,7 +64,7 @@ public interface BackEndEvents {
   /**
    * The back end could not access memory as translated (IOTLB_MSG, access fail).
    *
-   * @param access what it wanted to reach, and how
+   * @param access what it wanted to access, and how
    */
   default void iotlbAccessFailed(Iotlb access) {}
 
@@ -99,7 +99,7 @@ public interface BackEndEvents {
    * The back end asks for an object of another device (SHARED_OBJECT_LOOKUP).
    *
    * @param object which one
-   * @return its descriptor, which stays its owner's; empty: there is no such object
+   * @return its descriptor, which its owner keeps; empty: there is no such object
    */
   default Optional<OwnedDescriptor> sharedObject(SharedObject object) {
     return Optional.empty();
@@ -107,8 +107,8 @@ public interface BackEndEvents {
 
   /**
    * Maps a file into a shared memory region (SHMEM_MAP). Nothing is mapped there yet: jvhost
-   * refuses a range that overlaps another mapping, and an empty one, without asking. Whether the
-   * range lies within the region is for the embedder to check, who made the region.
+   * refuses by itself an empty range and a range that overlaps another mapping. The embedder, who
+   * made the region, has to check that the range lies within it.
    *
    * @param request which part of the file, where in which region, and whether for writing
    * @param file what to map
@@ -120,9 +120,9 @@ public interface BackEndEvents {
   }
 
   /**
-   * Undoes just such a mapping (SHMEM_UNMAP): the back end asks for it, or the driver has reset the
-   * device, or the connection is over. The protocol has mappings end with a reset, and another back
-   * end could never undo those of the one before.
+   * Removes such a mapping (SHMEM_UNMAP): the back end asks for it, or the driver has reset the
+   * device, or the connection is over. The protocol ends mappings with a reset, and another back
+   * end could not remove the mappings of the one before.
    *
    * @param request where in which region, as it was mapped; its place in the file means nothing
    * @return whether that was done; otherwise the back end is refused. After a reset, or without a

@@ -11,10 +11,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Whether a device has a back end, as its guest and its {@link BackEndWatch} see it: the guest sees
- * a link that is down while it has none, the watch learns of a loss and what to poll.
+ * Whether a device has a back end, for its guest and its {@link BackEndWatch}. The guest sees its
+ * link down while there is none. The watch gets the loss and what to poll.
  *
- * <p>The link is guarded by the lock of its {@link VhostNet}; what the watch asks never waits for
+ * <p>The lock of the {@link VhostNet} guards the link. The methods for the watch never wait for
  * that lock, which a plan may hold for long.
  */
 final class BackEndPresence {
@@ -26,21 +26,21 @@ final class BackEndPresence {
   /** Whether the guest sees its link down only because the back end is gone. */
   private boolean linkLost;
 
-  /** Whether the watcher itself makes an attempt right now, whose failure is no other loss. */
+  /** Whether the watcher is making an attempt, whose failure is not another loss. */
   private boolean attempted;
 
-  /** Told when something happened; null: nobody watches. */
+  /** Wakes the watcher; null: the device is not watched. */
   private volatile @Nullable Runnable watcher;
 
   private volatile WatchPoints points = WatchPoints.NONE;
 
-  /** Whether a plan is under way, which serves the back end and notices its loss by itself. */
+  /** Whether a plan is under way. A plan serves the back end and notices its loss by itself. */
   private volatile boolean planUnderWay;
 
-  /** Whether the watcher has found something that it left to the plan. */
-  private volatile boolean tellWhenPlanEnds;
+  /** Whether the watcher has left an event to the running plan. */
+  private volatile boolean wakeWhenPlanEnds;
 
-  /** Why the connection was lost, until the watcher has taken note. */
+  /** Why the connection was lost, until the watcher has read it. */
   private final AtomicReference<@Nullable VhostException> loss = new AtomicReference<>();
 
   BackEndPresence(VirtioNet model, NotifierTable notifiers) {
@@ -54,23 +54,23 @@ final class BackEndPresence {
   void connected(@Nullable Carrier connection) {
     loss.set(null);
     points = connection == null ? WatchPoints.NONE : WatchPoints.of(connection, notifiers);
-    tell();
+    wakeWatcher();
   }
 
-  /** A ring has other eventfds: the watcher polls them from now on, and not those before. */
+  /** A ring has other eventfds: the watcher polls these from now on. */
   void notifiersChanged(@Nullable Carrier connection) {
     if (connection != null) {
       points = WatchPoints.of(connection, notifiers);
-      tell();
+      wakeWatcher();
     }
   }
 
-  /** There is none any more. */
+  /** There is no connection any more. */
   void disconnected() {
     points = WatchPoints.NONE;
   }
 
-  /** It was lost: the guest is to see that, and the watcher is told. */
+  /** The connection was lost: takes the guest's link down and wakes the watcher. */
   void lost(VhostException why) {
     loseLink();
     if (!isWatched()) {
@@ -78,28 +78,28 @@ final class BackEndPresence {
     }
     if (!attempted) {
       loss.set(why);
-      tell();
+      wakeWatcher();
     }
   }
 
   /**
-   * The watcher makes an attempt from now on, or has made it.
+   * The watcher begins or ends an attempt.
    *
-   * @param now whether what fails is the attempt, which the watcher hears of by itself
+   * @param now whether it begins; the watcher itself sees the failure of its attempt
    */
   void attempt(boolean now) {
     attempted = now;
   }
 
   /**
-   * Nobody is about to bring it back, so a driver that sees no link is asked for a reset. While
-   * somebody is, that would only cost such a driver its connections.
+   * The connection will not be made again by itself, so a driver that sees no link is asked for a
+   * reset. While a watch makes attempts, a reset would only cost such a driver its connections.
    */
   void staysLost() {
     if (linkLost) {
       try {
         model.askForReset();
-      } catch (Throwable e) { // an Error of a listener's does not hide the loss either
+      } catch (Throwable e) { // an Error of a listener must not hide the loss either
         log.warn("{}: a listener of its changes failed", model.name(), e);
       }
     }
@@ -113,7 +113,7 @@ final class BackEndPresence {
     }
   }
 
-  /** A link that was lost comes back; one that the embedder pulled stays so. */
+  /** Brings a lost link up again. A link that the embedder took down stays down. */
   void restoreLink() {
     if (linkLost) {
       linkLost = false;
@@ -121,11 +121,11 @@ final class BackEndPresence {
     }
   }
 
-  /** An embedder's listener that throws does not keep the watcher from hearing of a loss. */
+  /** Sets the link. The watcher is woken even if an embedder's listener throws. */
   private void link(boolean up) {
     try {
       model.linkUp(up);
-    } catch (Throwable e) { // an Error of theirs does not hide the loss either
+    } catch (Throwable e) { // an Error of a listener must not hide the loss either
       log.warn("{}: a listener of its changes failed", model.name(), e);
     }
   }
@@ -133,7 +133,7 @@ final class BackEndPresence {
   /**
    * A saved state has replaced the model's, its link included.
    *
-   * @param served whether there is a back end; without one the guest is to see its link down here
+   * @param served whether there is a back end; without one the guest sees its link down
    */
   void stateWasRestored(boolean served) {
     linkLost = false;
@@ -142,7 +142,7 @@ final class BackEndPresence {
     }
   }
 
-  /** The embedder pulls the link or puts it in; without a back end it can only seem to be down. */
+  /** The embedder sets the link. Without a back end it stays down until there is one. */
   void embedderSets(boolean up, boolean connected) {
     boolean later = up && !connected;
     linkLost = later;
@@ -155,7 +155,9 @@ final class BackEndPresence {
     return linkLost;
   }
 
-  /** The state as it is to travel: that the back end is gone here is no matter elsewhere. */
+  /**
+   * The state for a migration: a link that is down only for want of a back end here is up in it.
+   */
   VirtioNetState asIfPresent(VirtioNetState state) {
     NetState net = state.net();
     return linkLost ? state.withNet(net.withStatus(net.status() | NetState.LINK_UP)) : state;
@@ -166,64 +168,65 @@ final class BackEndPresence {
     planUnderWay = true;
   }
 
-  /** It has ended; the watcher is told if it left something to it. */
+  /** The plan has ended. The watcher is woken if it left an event to the plan. */
   void planEnds() {
     planUnderWay = false;
-    if (tellWhenPlanEnds) {
-      tellWhenPlanEnds = false;
-      tell();
+    if (wakeWhenPlanEnds) {
+      wakeWhenPlanEnds = false;
+      wakeWatcher();
     }
   }
 
   // ---- for the watcher, without the lock ----
 
   /**
-   * Who is told, from whichever thread, that the connection was lost or that a plan has ended.
+   * Sets what to run, on any thread, when the connection was lost or a plan has ended.
    *
-   * @param told returns at once; null: nobody
+   * @param wake returns at once; null: the device is not watched
    */
-  void watcher(@Nullable Runnable told) {
-    watcher = told;
+  void watcher(@Nullable Runnable wake) {
+    watcher = wake;
   }
 
   boolean isWatched() {
     return watcher != null;
   }
 
-  private void tell() {
-    Runnable told = watcher;
-    if (told != null) {
-      told.run();
+  private void wakeWatcher() {
+    Runnable wake = watcher;
+    if (wake != null) {
+      wake.run();
     }
   }
 
-  /** What to poll; nothing while a plan has what was found. */
+  /** What to poll; nothing while an event is left to a plan. */
   WatchPoints watchPoints() {
-    return tellWhenPlanEnds ? WatchPoints.NONE : points;
+    return wakeWhenPlanEnds ? WatchPoints.NONE : points;
   }
 
   /**
-   * Whether what was found is a plan's to take up; then the watcher is told once that has ended.
+   * Returns true if a running plan will handle the event. The watcher is woken when that plan ends.
    *
    * <pre>
    *   the watcher's thread            the plan's thread (planEnds)
-   *   1 tellWhenPlanEnds = true       a planUnderWay = false
-   *   2 look at planUnderWay          b look at tellWhenPlanEnds: tell
+   *   1 wakeWhenPlanEnds = true       a planUnderWay = false
+   *   2 read planUnderWay             b read wakeWhenPlanEnds: wake
    * </pre>
    *
-   * <p>If 2 comes before a, so does 1, and b tells. If a comes before 2, there is no plan any more
-   * and the watcher attends to it itself; b may tell once in vain, which does no harm.
+   * <p>If 2 comes before a, so does 1, and b wakes the watcher. If a comes before 2, there is no
+   * plan any more and the watcher handles the event itself. Then b may wake it once without need,
+   * which does no harm.
    */
   boolean leaveToPlan() {
-    tellWhenPlanEnds = true;
+    wakeWhenPlanEnds = true;
     if (planUnderWay) {
       return true;
     }
-    tellWhenPlanEnds = false;
+    wakeWhenPlanEnds = false;
     return false;
   }
 
-  /** Why the connection was lost since this was asked last; null: it was not. */
+  /** Why the connection was lost since the last call; null if it was not. */
   @Nullable VhostException takeLoss() {
     return loss.getAndSet(null);
   }

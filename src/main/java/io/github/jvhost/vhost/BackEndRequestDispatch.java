@@ -17,9 +17,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Makes of what a back end asks an embedder's event, and of the event's result an answer; remembers
- * which doorbell pages are mapped, so that they can be withdrawn before their ring stops, and what
- * is mapped into shared memory regions, so that it ends with a reset.
+ * Turns a back end's request into a call of the embedder's {@link BackEndEvents}, and the result
+ * into an answer. It keeps the doorbell pages that are mapped, so that they are withdrawn before
+ * their ring stops, and the mappings into shared memory regions, so that they end with a reset.
  */
 final class BackEndRequestDispatch implements BackEndRequestHandler {
   private static final Logger log = LoggerFactory.getLogger(BackEndRequestDispatch.class);
@@ -35,7 +35,7 @@ final class BackEndRequestDispatch implements BackEndRequestHandler {
    *
    * @param events the embedder's
    * @param call signals the call of a ring whose notifications come as messages
-   * @param translate tells the back end a translation, on the main connection
+   * @param translate sends the back end a translation on the main connection
    */
   BackEndRequestDispatch(BackEndEvents events, IntConsumer call, Consumer<Iotlb> translate) {
     this.events = events;
@@ -77,7 +77,7 @@ final class BackEndRequestDispatch implements BackEndRequestHandler {
       case Iotlb.MISS -> events.iotlbMiss(message).ifPresent(translate);
       case Iotlb.ACCESS_FAIL -> events.iotlbAccessFailed(message);
       default -> {
-        return Answer.REFUSED; // updates and invalidations are ours to say
+        return Answer.REFUSED; // only the front end sends updates and invalidations
       }
     }
     return Answer.DONE;
@@ -107,7 +107,7 @@ final class BackEndRequestDispatch implements BackEndRequestHandler {
     return answer(done);
   }
 
-  /** Undoes what is mapped into shared memory: the device was reset, or the connection is over. */
+  /** Removes all mappings into shared memory: the device was reset, or the connection is over. */
   void endMappings() {
     maps.end(events::shmemUnmap);
   }
@@ -117,8 +117,8 @@ final class BackEndRequestDispatch implements BackEndRequestHandler {
     if (!doorbells.isEmpty() && doorbells.remove(Integer.valueOf(ring))) {
       try {
         events.hostNotifier(ring, null, 0, 0);
-      } catch (Throwable e) { // an Error, too
-        // The ring stops all the same, and so does a connection end whose pages these are.
+      } catch (Throwable e) { // also an Error
+        // The ring stops, or the connection ends, in any case.
         log.warn("ring {}: withdrawing its doorbell page failed: {}", ring, e.toString());
       }
     }

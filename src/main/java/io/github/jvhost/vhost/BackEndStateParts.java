@@ -11,13 +11,13 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A back end's own state as a saved device has it, in chunks, and as a back end writes and reads
- * it, in one piece.
+ * Converts a back end's own state between chunks, as a saved device has it, and one piece, as a
+ * back end writes and reads it.
  */
 final class BackEndStateParts {
   private BackEndStateParts() {}
 
-  /** Chunks as large as they may be. */
+  /** Cuts a state into chunks of the largest size. */
   static List<Bytes> of(byte[] state) {
     List<Bytes> chunks = new ArrayList<>();
     for (int at = 0; at < state.length; at += NetState.MAX_CHUNK) {
@@ -27,7 +27,7 @@ final class BackEndStateParts {
     return chunks;
   }
 
-  /** What the chunks have in them. There may be many small ones, which are joined first. */
+  /** Reads the chunks as one piece. They are joined first, because there may be many small ones. */
   static ReadableByteChannel channel(List<Bytes> chunks) {
     var all = new ByteArrayOutputStream(chunks.stream().mapToInt(Bytes::size).sum());
     for (Bytes chunk : chunks) {

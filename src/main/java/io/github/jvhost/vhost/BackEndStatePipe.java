@@ -15,9 +15,9 @@ import java.nio.channels.WritableByteChannel;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Our end of the pipe through which a back end's state moves. Whoever waits for it does not turn
- * its back on the connection: a hang-up there ends the wait, and what the back end asks meanwhile
- * is answered, since it may not go on before.
+ * The front end's end of the pipe through which a back end's state moves. A wait for the pipe also
+ * watches the connection: a hang-up ends the wait, and the back end's requests are answered
+ * meanwhile, because it may not go on before.
  *
  * <pre>
  *   one poll:  | pipe | main socket | back end's own channel |
@@ -34,7 +34,7 @@ final class BackEndStatePipe implements AutoCloseable {
     this.deadline = deadline;
   }
 
-  /** A call of the pipe that does not wait, because the wait was here. */
+  /** The deadline of a call of the pipe that must not wait, because {@link #await} has waited. */
   private static Deadline atOnce() {
     return Deadline.in(0, TimeUnit.NANOSECONDS);
   }
@@ -64,7 +64,7 @@ final class BackEndStatePipe implements AutoCloseable {
     }
   }
 
-  /** What the back end writes, until it closes its end. The reader stays the caller's. */
+  /** Reads what the back end writes, until it closes its end. The caller keeps the reader. */
   ReadableByteChannel reading(PipeReader reader) {
     return new ReadableByteChannel() {
       @Override
@@ -87,7 +87,7 @@ final class BackEndStatePipe implements AutoCloseable {
     };
   }
 
-  /** What the back end reads. The writer stays the caller's. */
+  /** Writes what the back end reads. The caller keeps the writer. */
   WritableByteChannel writing(PipeWriter writer) {
     return new WritableByteChannel() {
       @Override

@@ -38,14 +38,13 @@ import org.jspecify.annotations.Nullable;
  *      |&lt;------------------------------- 0 --------|
  * </pre>
  *
- * <p>Both directions need all rings stopped first, which the caller has to see to, and after a load
- * the device is started from the beginning, as any other.
+ * <p>For both directions the caller has to stop all rings first. After a load the device is started
+ * from the beginning, like any other.
  *
- * <p>Bytes pass through a buffer of 64 KiB. How many there may be is limited, how long it may take
- * too. When anything fails, a back end that was being loaded holds part of a state: connect to it
- * anew.
+ * <p>Bytes pass through a buffer of 64 KiB. Their number and the time are limited. If a load fails,
+ * the back end holds part of a state, so connect to it again.
  *
- * <p>Immutable; what uses it is bound to the channel's thread.
+ * <p>Immutable; only the channel's thread may use it.
  */
 final class BackEndStateTransfer {
   private static final int BUFFER = 64 * 1024;
@@ -54,9 +53,9 @@ final class BackEndStateTransfer {
   private final long limit;
 
   /**
-   * Transfers of at most so many bytes.
+   * Transfers of at most this many bytes.
    *
-   * @param ledger in which the pipes are written down
+   * @param ledger where the pipes are recorded
    * @param limit in bytes, 0 or more
    */
   BackEndStateTransfer(DescriptorLedger ledger, long limit) {
@@ -71,11 +70,11 @@ final class BackEndStateTransfer {
    * Reads the state out of a back end.
    *
    * @param frontEnd whose rings are all stopped
-   * @param into gets the bytes as they come, stays open; should not block for long, since nobody
-   *     listens to the back end meanwhile
+   * @param into gets the bytes as they come; stays open. It should not block for long, because the
+   *     back end is not served meanwhile
    * @param deadline for all of it
    * @return how many bytes there were
-   * @throws BackEndRefusedException if the back end cannot, or says at the end that it could not
+   * @throws BackEndRefusedException if the back end refuses, or answers at the end that it failed
    * @throws DeadlineException if it has not closed its end in time
    * @throws VhostException (GIVE_UP) if there are more bytes than the limit, or {@code into} fails;
    *     (RECONNECT) if the connection ends meanwhile
@@ -98,8 +97,8 @@ final class BackEndStateTransfer {
    * @param from gives the bytes, up to its end; stays open; should not block for long
    * @param deadline for all of it
    * @return how many bytes there were
-   * @throws BackEndRefusedException if the back end cannot, stops reading, or does not like what it
-   *     has read
+   * @throws BackEndRefusedException if the back end refuses, stops reading, or refuses what it has
+   *     read
    * @throws DeadlineException if it does not read in time
    * @throws VhostException (GIVE_UP) if there are more bytes than the limit, or {@code from} fails;
    *     (RECONNECT) if the connection ends meanwhile
@@ -168,7 +167,9 @@ final class BackEndStateTransfer {
     }
   }
 
-  /** For the embedder's side, which may take its time; the pipe's watches the deadline itself. */
+  /**
+   * Checks the deadline for the embedder's side, which may be slow; the pipe's side does it itself.
+   */
   private static void requireTime(String name, long total, Deadline deadline) {
     if (deadline.expired()) {
       throw new DeadlineException(

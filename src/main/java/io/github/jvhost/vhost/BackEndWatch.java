@@ -13,9 +13,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Watches over devices that are left to themselves: serves what their back ends ask, notices that
- * one has gone, and brings its device back as its {@link ReconnectPolicy} says. One thread for any
- * number of devices, and one more for each whose back end is gone at the moment.
+ * Watches devices while no plan runs on them: it answers what their back ends ask, notices that a
+ * back end has gone, and connects the device again as its {@link ReconnectPolicy} says. It has one
+ * thread for all devices, and one more for each device whose back end is gone.
  *
  * <pre>
  *   watched --(hang-up, a refusal)--&gt; lost: link down --(policy: pause, attempt)--&gt; watched
@@ -23,16 +23,16 @@ import org.slf4j.LoggerFactory;
  *                                           +-- unwatch, close --+-- given up: link stays down
  * </pre>
  *
- * <p>A back end that came back and can too little, or refuses, is tried again as the policy says,
- * like one that is not there: the next one that listens may be another.
+ * <p>A back end that came back but lacks what the device needs, or refuses, is tried again as the
+ * policy says, like one that is not there, because the next one that listens may be another.
  *
- * <p>Thread-safe. While a plan is under way on a device, that plan does all of this by itself.
+ * <p>Thread-safe. While a plan is under way on a device, that plan does all this for the device.
  */
 public final class BackEndWatch implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(BackEndWatch.class);
   private static final Duration LONGEST_CLOSE = Duration.ofSeconds(30);
 
-  /** Everything that happens wakes the watch; this is for what nobody thought of. */
+  /** Longest wait. Every event wakes the watch, so this is only a precaution. */
   private static final long IDLE_NANOS = 1_000_000_000L;
 
   private final Listener listener;
@@ -42,19 +42,19 @@ public final class BackEndWatch implements AutoCloseable {
   private boolean closed;
 
   /**
-   * Who hears what becomes of devices. Called on the watch's threads; returns soon. What it throws
-   * is logged, and the watch goes on.
+   * Is called when a device loses its back end and when it has one again. The watch's threads call
+   * it, so it returns soon. An exception is logged, and the watch goes on.
    */
   public interface Listener {
     /** An implementation that does nothing. */
     Listener NONE = new Listener() {};
 
     /**
-     * The back end is gone, or it refused what the device needs and its connection was closed for
-     * that; the guest sees its link down.
+     * The back end is gone, or its connection was closed because it refused what the device needs.
+     * The guest sees its link down.
      *
      * @param net the device
-     * @param why how the loss showed
+     * @param why how the loss was noticed
      */
     default void lost(VhostNet net, VhostException why) {}
 
@@ -62,15 +62,16 @@ public final class BackEndWatch implements AutoCloseable {
      * There is a back end again.
      *
      * @param net the device
-     * @param attempts it took
-     * @param running whether the device was started there; one without a driver is only connected
+     * @param attempts how many it took
+     * @param running whether the device was started; a device without a driver is only connected
      */
     default void recovered(VhostNet net, int attempts, boolean running) {}
 
     /**
-     * No more attempts are made: the policy ends, or none can help. The link stays down until the
-     * embedder calls {@link VhostNet#reconnect}; where the device has a connection and only its
-     * packed rings' positions are unknown, until the driver resets the device.
+     * No more attempts are made, because the policy ends or because none can help. The link stays
+     * down until the embedder calls {@link VhostNet#reconnect}. If the device has a connection and
+     * only the positions of its packed rings are unknown, the link stays down until the driver
+     * resets the device.
      *
      * @param net the device
      * @param why the last failure
@@ -85,11 +86,11 @@ public final class BackEndWatch implements AutoCloseable {
   }
 
   /**
-   * Starts a watch over no device yet.
+   * Starts a watch that has no devices yet.
    *
-   * @param ledger where its descriptor is written down
-   * @param listener hears what becomes of devices
-   * @return the watch, the caller's to close
+   * @param ledger where its descriptor is recorded
+   * @param listener is called for all its devices
+   * @return the watch, which the caller closes
    */
   public static BackEndWatch start(DescriptorLedger ledger, Listener listener) {
     var watch = new BackEndWatch(ledger, listener);
@@ -98,11 +99,11 @@ public final class BackEndWatch implements AutoCloseable {
   }
 
   /**
-   * Watches over a device from now on.
+   * Watches a device from now on.
    *
-   * @param net stays the embedder's, who unwatches it before closing it
-   * @param policy how its back end is tried again
-   * @throws IllegalStateException it is watched already, or it or the watch is closed
+   * @param net the embedder keeps it, and unwatches it before closing it
+   * @param policy when its back end is tried again
+   * @throws IllegalStateException if it is watched already, or it or the watch is closed
    */
   public void watch(VhostNet net, ReconnectPolicy policy) {
     Objects.requireNonNull(net, "net");
@@ -124,9 +125,9 @@ public final class BackEndWatch implements AutoCloseable {
   }
 
   /**
-   * Ends the watch over a device; an attempt to bring it back that is under way is cancelled.
+   * Ends the watch of a device. An attempt to connect it again is cancelled.
    *
-   * @param net stays as it is; one that is not watched is left alone
+   * @param net stays as it is; a device that is not watched is ignored
    */
   public void unwatch(VhostNet net) {
     WatchedDevice found = null;
@@ -188,13 +189,14 @@ public final class BackEndWatch implements AutoCloseable {
     for (WatchedDevice watched : all) {
       try {
         watched.serve(poller);
-      } catch (Throwable e) { // one device's trouble, or its embedder's, is not the others'
+      } catch (
+          Throwable e) { // a failure of one device, or of its listener, must not stop the others
         log.warn("{}: while watching", watched.net().name(), e);
       }
     }
   }
 
-  /** Ends all of it. The devices stay as they are. A second time does nothing. */
+  /** Ends the watch of all devices, which stay as they are. A second call does nothing. */
   @Override
   public void close() {
     List<WatchedDevice> all;
@@ -212,7 +214,7 @@ public final class BackEndWatch implements AutoCloseable {
       watched.cancel();
     }
     if (Thread.currentThread() == thread) {
-      return; // a listener of ours: the thread ends once it returns
+      return; // called by a listener: the thread ends once it returns
     }
     try {
       thread.join(LONGEST_CLOSE);

@@ -20,9 +20,9 @@ import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One vhost-user connection to a back end, from the first question on: the channel, what was
- * negotiated on it, and the back end's own channel. Made without touching the device that it is
- * for, so that a device can be used while another attempt to reach its back end is under way.
+ * One vhost-user connection to a back end: the channel, what was negotiated on it, and the back
+ * end's own channel. It is made without touching its device, so that the device can be used while
+ * another attempt to reach its back end is under way.
  *
  * <p>One thread at a time.
  */
@@ -49,10 +49,10 @@ final class DeviceConnection implements Carrier {
   }
 
   /**
-   * Connects and asks the back end what it can do. Nothing is told yet that belongs to a guest.
+   * Connects and asks the back end what it can do. Nothing of a guest is sent yet.
    *
    * @param call signals the call of a ring whose notifications come as messages
-   * @throws VhostException it is not there (RETRY), or what answers is no back end
+   * @throws VhostException if it is not there (RETRY), or if what answers is no back end
    */
   static DeviceConnection open(VhostDeviceOptions options, IntConsumer call) {
     Deadline deadline = Deadline.after(options.connectWithin());
@@ -60,7 +60,7 @@ final class DeviceConnection implements Carrier {
         VhostUserChannel.connect(
             options.address(), options.name(), options.dialect(), options.ledger(), deadline);
     try {
-      if (options.observer() == Rehearsed.SILENTLY) {
+      if (options.observer() == RecordsNothing.OBSERVER) {
         channel.unrecorded();
       }
       channel.replyDeadlines(options.replies());
@@ -72,8 +72,9 @@ final class DeviceConnection implements Carrier {
   }
 
   /**
-   * The order that works with every back end (GET_FEATURES, GET/SET_PROTOCOL_FEATURES,
-   * GET_QUEUE_NUM, GET_MAX_MEM_SLOTS, SET_BACKEND_REQ_FD, SET_OWNER, GET_FEATURES).
+   * Negotiates in the order that works with every back end (GET_FEATURES,
+   * GET/SET_PROTOCOL_FEATURES, GET_QUEUE_NUM, GET_MAX_MEM_SLOTS, SET_BACKEND_REQ_FD, SET_OWNER,
+   * GET_FEATURES).
    */
   private static DeviceConnection handshake(
       VhostUserChannel channel, VhostDeviceOptions options, IntConsumer call) {
@@ -116,7 +117,7 @@ final class DeviceConnection implements Carrier {
             & ((options.protocolFeatures() & ~dialect.maskedProtocolFeatures())
                 | dialect.presetupMask());
     if (!ProtocolFeature.STATUS.isIn(chosen)) {
-      chosen &= ~dialect.presetupMask(); // without a status nothing holds the rings
+      chosen &= ~dialect.presetupMask(); // without a status the back end cannot hold its rings back
     }
     return FeatureRules.keep(chosen, dialect);
   }
@@ -139,7 +140,7 @@ final class DeviceConnection implements Carrier {
       IntConsumer call) {
     var dispatch =
         new BackEndRequestDispatch(
-            options.events(), call, update -> tellTranslation(channel, update, options));
+            options.events(), call, update -> sendTranslation(channel, update, options));
     BackEndChannel.Opened opened =
         BackEndChannel.open(options.name(), options.dialect(), options.ledger(), dispatch);
     opened.channel().negotiated(negotiated);
@@ -152,7 +153,7 @@ final class DeviceConnection implements Carrier {
     return dispatch;
   }
 
-  private static void tellTranslation(
+  private static void sendTranslation(
       VhostUserChannel channel, Iotlb update, VhostDeviceOptions options) {
     channel.sendUncollected(
         FrontEndRequest.IOTLB_MSG, update, Deadline.after(options.transitionWithin()));
@@ -221,7 +222,7 @@ final class DeviceConnection implements Carrier {
     return channel.isServingHere();
   }
 
-  /** What it has mapped into shared memory regions ends with the reset (vhost-user, SHMEM_MAP). */
+  /** Mappings into shared memory regions end with the reset (vhost-user, SHMEM_MAP). */
   @Override
   public void deviceWasReset() {
     if (dispatch != null) {
@@ -229,7 +230,7 @@ final class DeviceConnection implements Carrier {
     }
   }
 
-  /** Doorbell pages and mappings are withdrawn. */
+  /** Withdraws doorbell pages and mappings, then closes the connection. */
   @Override
   public void close() {
     try {

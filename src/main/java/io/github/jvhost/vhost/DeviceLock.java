@@ -10,13 +10,13 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The one lock of a device, and whose turn it is with the device's connection. No helper of a
- * device has a lock of its own; what must not wait reads volatile state instead, and says so.
+ * The one lock of a device, and which thread may use its connection. No helper of a device has a
+ * lock of its own. A method that must not wait reads volatile state instead, and says so.
  *
  * <pre>
- *   hold         the lock: for whoever looks at the device or changes it
- *   await        besides, no plan of another thread is under way: for whoever sends something
- *   planBegins   a plan that goes side by side with other devices' keeps the connection from here
+ *   hold         takes the lock: to read the device or to change it
+ *   await        also waits until no plan of another thread is under way: to send something
+ *   planBegins   a plan that runs side by side with other devices' keeps the connection from here
  *   planEnds     to here, without the lock
  * </pre>
  */
@@ -27,17 +27,17 @@ final class DeviceLock {
   private final String device;
   private final Duration longest;
 
-  /** Who began a plan, side by side with others, that is not finished; null: there is none. */
+  /** The thread whose plan, side by side with others, is not finished; null if there is none. */
   private @Nullable Thread planner;
 
-  /** Lets go of the lock. */
+  /** Releases the lock. */
   interface Held extends AutoCloseable {
     @Override
     void close();
   }
 
   /**
-   * Of a device.
+   * Makes the lock of a device.
    *
    * @param device its name
    * @param longest how long a plan may take
@@ -63,18 +63,19 @@ final class DeviceLock {
     planner = Thread.currentThread();
   }
 
-  /** It is finished. With the lock held. */
+  /** The plan is finished. With the lock held. */
   void planEnds() {
     planner = null;
     planEnded.signalAll();
   }
 
   /**
-   * Waits until no plan is under way that another thread began; at most as long as one may take.
-   * With the lock held, which the waiting lets go: so this comes before anything is looked at.
+   * Waits until no plan is under way that another thread began; at most as long as a plan may take.
+   * Called with the lock held. Waiting releases the lock, so call this before reading the device.
    *
-   * @throws VhostException (RETRY) it took too long, or this thread was interrupted
-   * @throws IllegalStateException this thread has begun the plan itself, so it would wait in vain
+   * @throws VhostException (RETRY) if it took too long, or this thread was interrupted
+   * @throws IllegalStateException if this thread has begun the plan itself, so that the wait would
+   *     not end
    */
   void await() {
     if (Thread.currentThread().equals(planner)) {
@@ -102,10 +103,10 @@ final class DeviceLock {
   }
 
   /**
-   * Waits for a device that is closed until no plan is under way, whatever interrupts; at most as
-   * long as one may take. With the lock held.
+   * Waits until no plan of a closed device is under way, also if interrupted; at most as long as a
+   * plan may take. With the lock held.
    *
-   * @return whether there is none; false: it is this thread's own, or it takes too long
+   * @return true if there is none; false if this thread began it, or if it takes too long
    */
   boolean awaitLast() {
     Deadline deadline = Deadline.after(longest);
@@ -120,7 +121,7 @@ final class DeviceLock {
       }
     }
     if (interrupted) {
-      Thread.currentThread().interrupt(); // whoever interrupted is heard behind the close
+      Thread.currentThread().interrupt(); // the interrupt is kept for after the close
     }
     return planner == null;
   }

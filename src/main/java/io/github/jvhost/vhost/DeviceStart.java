@@ -12,20 +12,19 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Starts the devices of a VM side by side, in the stop window of a migration or before. What can be
- * made ahead of time is: the plan of a device whose start was {@linkplain
- * VhostNetMigration#prepareStart prepared} and that changed in nothing but ring indexes is only
- * compared, patched and sent.
+ * Starts the devices of a VM side by side, in the stop window of a migration or before. If the
+ * start of a device was {@linkplain VhostNetMigration#prepareStart prepared} and only ring indexes
+ * have changed since, its plan is only compared, patched and sent.
  *
  * <pre>
  *   new                    guest runs on the source
- *   start                  guest stopped: every device is sent its plan, one wait, rings are woken
+ *   start                  guest stopped: every device is sent its plan, one wait, then kicks and calls
  *   (the guest resumes)
  *   results                what was sent, for reports; the devices can be used again
  * </pre>
  *
- * <p>For one thread. Until {@link #results} or {@link #close} whoever else wants one of the devices
- * waits.
+ * <p>For one thread. Other threads that use one of the devices wait until {@link #results} or
+ * {@link #close}.
  */
 public final class DeviceStart implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(DeviceStart.class);
@@ -42,7 +41,7 @@ public final class DeviceStart implements AutoCloseable {
   private final @Nullable Outcome[] second;
 
   /**
-   * For some devices.
+   * Makes a start of these devices.
    *
    * @param nets one or more, each once
    * @param order the planner's, or one to compare it with
@@ -56,12 +55,12 @@ public final class DeviceStart implements AutoCloseable {
   }
 
   /**
-   * Starts the devices, whose models and guest memory are complete, and wakes their rings. A device
-   * that fails is started once more from nothing, on a new connection.
+   * Starts the devices, whose models and guest memory are complete, and signals their rings. A
+   * device that fails is started once more from nothing, on a new connection.
    *
-   * @throws VhostException a configuration cannot be told to any back end, or the second start of a
-   *     device failed, too, or one was closed meanwhile; the others run then
-   * @throws IllegalStateException it was called before
+   * @throws VhostException if a configuration cannot be sent to any back end, or the second start
+   *     of a device failed too, or a device was closed meanwhile; the other devices run then
+   * @throws IllegalStateException if it was called before
    */
   public void start() {
     try {
@@ -75,7 +74,7 @@ public final class DeviceStart implements AutoCloseable {
       if (failureOf(i) == null) {
         try {
           wake(i);
-        } catch (IllegalStateException e) { // the others are woken all the same
+        } catch (IllegalStateException e) { // the other devices are signalled anyway
           thrown = joined(thrown, asFailure(e));
         }
       }
@@ -85,7 +84,7 @@ public final class DeviceStart implements AutoCloseable {
       if (failure != null) {
         try {
           startAgain(i, failure);
-        } catch (VhostException | IllegalStateException e) { // nor does that keep the others
+        } catch (VhostException | IllegalStateException e) { // the other devices are started anyway
           thrown = joined(thrown, asFailure(e));
         }
       }
@@ -108,9 +107,7 @@ public final class DeviceStart implements AutoCloseable {
     return first;
   }
 
-  /**
-   * One that its owner has closed meanwhile cannot be started again, which is no wrong call here.
-   */
+  /** The owner may have closed a device meanwhile. That is a failure here, not a wrong call. */
   private static VhostException asFailure(RuntimeException e) {
     return e instanceof VhostException failure
         ? failure
@@ -120,7 +117,7 @@ public final class DeviceStart implements AutoCloseable {
   private void wake(int device) {
     VhostNet net = transition.net(device);
     if (net.capabilities().notifiesInBand()) {
-      finish(device); // its kicks are messages, for which the plan has to be over
+      finish(device); // its kicks are messages, which need the plan to be over
     }
     net.signalRings();
   }
@@ -144,8 +141,8 @@ public final class DeviceStart implements AutoCloseable {
   }
 
   /**
-   * {@return what became of it, one result a device, in order; a device that {@link #start} could
-   * not start is left out} From here on the devices can be used again.
+   * {@return one result a device, in order; a device that {@link #start} could not start is left
+   * out} After this the devices can be used again.
    */
   public List<StartResult> results() {
     List<StartResult> all = new ArrayList<>(plans.length);
@@ -161,7 +158,7 @@ public final class DeviceStart implements AutoCloseable {
     return all;
   }
 
-  /** Frees what it waits with, and takes {@link #results} up if nobody has asked for them. */
+  /** Frees its resources. If {@link #results} was not called, this finishes the devices. */
   @Override
   public void close() {
     try {

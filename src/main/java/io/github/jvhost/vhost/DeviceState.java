@@ -1,8 +1,8 @@
 package io.github.jvhost.vhost;
 
 /**
- * What a device and its back end are to each other. Changed with the device's lock held; any thread
- * may read it, without waiting.
+ * The state of a device with its back end. It is changed with the device's lock held. Any thread
+ * may read it without waiting.
  *
  * <pre>
  *                presetup           start            stop
@@ -17,16 +17,16 @@ package io.github.jvhost.vhost;
  * </pre>
  */
 enum DeviceState {
-  /** There is a connection; the back end was sent nothing that it keeps, or not all of it. */
+  /** There is a connection. The back end holds no complete configuration. */
   CONNECTED,
   /** The back end holds an early configuration. */
   PRESET,
   /** The back end serves the rings. */
   RUNNING,
-  /** The back end has said where it stopped, or was to. */
+  /** The back end was asked to stop the rings, and may have answered. */
   STOPPED,
   /** There is no connection. */
   LOST,
-  /** The embedder has closed the device. Nothing leads out of this. */
+  /** The embedder has closed the device. This state is final. */
   CLOSED
 }

@@ -7,26 +7,26 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Stops the devices of a VM side by side, at the source of a migration: {@link DeviceStart}'s other
- * end. The stop of each device is planned and encoded when this is made; it is sent as it is if the
- * device has not changed since.
+ * Stops the devices of a VM side by side, on the source of a migration. {@link DeviceStart} starts
+ * them on the destination. The stop of each device is planned and encoded when this is made. It is
+ * sent unchanged if the device has not changed since.
  *
  * <pre>
  *   new          guest runs
- *   stop         guest stopped: every GET_VRING_BASE out, one wait, where rings stopped into the models
+ *   stop         guest stopped: sends every GET_VRING_BASE, one wait, bases go into the models
  *   (final state and hand-over)
  *   outcomes     what was answered, for reports; the devices can be used again
  * </pre>
  *
- * <p>For one thread. Until {@link #outcomes} or {@link #close} whoever else wants one of the
- * devices waits.
+ * <p>For one thread. Other threads that use one of the devices wait until {@link #outcomes} or
+ * {@link #close}.
  */
 public final class DeviceStop implements AutoCloseable {
   private final StartOrder order;
   private final Transition transition;
 
   /**
-   * For devices that run.
+   * Prepares the stop of devices that run.
    *
    * @param nets one or more, each once
    * @param order the planner's, or one to compare it with
@@ -40,12 +40,12 @@ public final class DeviceStop implements AutoCloseable {
   }
 
   /**
-   * Stops the devices; where their rings stopped is in their models then, also of those that did
-   * not answer, as far as guest memory says it. What failed is in the {@link #outcomes}, and not
-   * thrown.
+   * Stops the devices. Afterwards their models say where their rings stopped. For a back end that
+   * did not answer, this is read from guest memory as far as possible. A failure is in the {@link
+   * #outcomes} and is not thrown.
    *
-   * @throws VhostException a device is kept by somebody else; the others' plans are given up
-   * @throws IllegalStateException it was called before
+   * @throws VhostException if another thread keeps a device; the plans of all devices are given up
+   * @throws IllegalStateException if it was called before
    */
   public void stop() {
     try {
@@ -60,19 +60,20 @@ public final class DeviceStop implements AutoCloseable {
   }
 
   /**
-   * Makes sure that no back end can write to guest memory any more. One that has answered has
-   * stopped, and one that has hung up is taken to be gone. One that neither answers in time nor
-   * hangs up, or answers nonsense, may go on for as long as it likes, although its connection was
-   * closed: at this stop, or before it, when a driver reset its device or a link was pulled.
+   * Makes sure that no back end can write to guest memory any more. A back end that has answered
+   * has stopped, and one that has hung up counts as gone. A back end that neither answers in time
+   * nor hangs up, or whose answer is invalid, may go on writing, although its connection was
+   * closed. That may have happened at this stop, or before it, when a driver reset its device or a
+   * link was taken down.
    *
-   * @throws VhostException (RECONNECT) there is such a back end; guest memory must not be handed
+   * @throws VhostException (RECONNECT) if there is such a back end; guest memory must not be handed
    *     over then
    */
   public void requireStopped() {
     for (int i = 0; i < transition.size(); i++) {
       Outcome outcome = transition.outcome(i);
       VhostException failure = outcome == null ? null : outcome.failure();
-      // Where nothing was told there was no connection: how that one ended counts, see below.
+      // If nothing was sent there was no connection: the next call checks how that one ended.
       if (outcome != null
           && failure != null
           && outcome.stepsTold() > 0
@@ -84,11 +85,11 @@ public final class DeviceStop implements AutoCloseable {
   }
 
   /**
-   * Makes sure that the models say where every ring goes on. Where a back end did not, that is read
-   * from what it left behind in guest memory or its in-flight region.
+   * Makes sure that the models say where every ring goes on. If a back end did not answer, that is
+   * read from guest memory or from its in-flight region.
    *
-   * @throws VhostException (GIVE_UP) of a packed ring that is known to nobody: to go on at a guess
-   *     would let a back end write into memory that the guest uses for something else
+   * @throws VhostException (GIVE_UP) if it is not known for a packed ring: with a guess, a back end
+   *     could write into memory that the guest uses for something else
    */
   public void requirePositions() {
     for (int i = 0; i < transition.size(); i++) {
@@ -97,8 +98,8 @@ public final class DeviceStop implements AutoCloseable {
   }
 
   /**
-   * {@return what was answered, one outcome a device, in order; devices whose stop was not begun
-   * are left out} The devices can be used again.
+   * {@return one outcome a device, in order; devices whose stop was not begun are left out} After
+   * this the devices can be used again.
    */
   public List<Outcome> outcomes() {
     List<Outcome> all = new ArrayList<>(transition.size());
@@ -112,9 +113,7 @@ public final class DeviceStop implements AutoCloseable {
     return all;
   }
 
-  /**
-   * Frees what it waits with, and lets the devices go if nobody has asked for {@link #outcomes}.
-   */
+  /** Frees its resources. If {@link #outcomes} was not called, this finishes the devices. */
   @Override
   public void close() {
     transition.close();

@@ -7,7 +7,7 @@ import io.github.jvhost.vhost.plan.Plan;
 import java.util.List;
 
 /**
- * A plan that could not even begin, because there is no connection.
+ * The execution of a plan that could not begin, because there is no connection.
  *
  * @param plan that was to be carried out
  * @param failure why not

@@ -8,7 +8,7 @@ import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
 import org.jspecify.annotations.Nullable;
 
-/** A device goes on another way than was asked for, as a flight recording has it. */
+/** In a flight recording: a device goes on in another way than was asked for. */
 @Name("io.github.jvhost.Fallback")
 @Label("Fallback")
 @Category("jvhost")

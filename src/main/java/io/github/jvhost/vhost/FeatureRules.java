@@ -4,8 +4,8 @@ import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.ProtocolFeature;
 
 /**
- * What a set of protocol features must look like before it is acknowledged; a back end closes the
- * connection on some of what breaks this, and misunderstands the rest.
+ * The rules for a set of protocol features that is acknowledged. If a rule is broken, a back end
+ * closes the connection or misunderstands messages.
  *
  * <pre>
  *   INBAND_NOTIFICATIONS        with BACKEND_REQ and REPLY_ACK only
@@ -17,8 +17,8 @@ import io.github.jvhost.protocol.ProtocolFeature;
  *
  * <p>GET_VRING_BASE_INFLIGHT alone once let GET_VRING_BASE suspend requests in place of draining
  * them. The protocol describes it with GET_VRING_BASE_SKIP_DRAIN only now, and GET_VRING_BASE
- * drains (vhost-user, "Front-end message types", 11 and 45). Whoever wrote a back end after the
- * older text would suspend, and a migration of this front end counts on a drained ring.
+ * drains (vhost-user, "Front-end message types", 11 and 45). A back end that was written after the
+ * older text would suspend, but a migration of this front end needs a drained ring.
  */
 final class FeatureRules {
   private record Needs(ProtocolFeature feature, long others) {}
@@ -39,10 +39,10 @@ final class FeatureRules {
 
   private FeatureRules() {}
 
-  /** What is left of these bits when all that breaks the rules is dropped. */
+  /** Returns these bits without those that break a rule. */
   static long keep(long chosen, Dialect dialect) {
     long upstream = chosen & ~dialect.presetupMask() & ~ProtocolFeature.XEN_MMAP.mask();
-    // What is dropped may be what something else needs: until nothing more goes.
+    // Another bit may need a bit that was dropped, so this repeats until nothing changes.
     for (long before = 0; before != upstream; ) {
       before = upstream;
       for (Needs needs : NEEDS) {
@@ -54,17 +54,17 @@ final class FeatureRules {
     return upstream | (chosen & dialect.presetupMask());
   }
 
-  /** What is wrong with these bits; empty: nothing. */
+  /** Which rule these bits break; empty if none. */
   static String broken(long features, Dialect dialect) {
     long masked = features & dialect.maskedProtocolFeatures() & ~dialect.presetupMask();
     if (masked != 0) {
       return "%s is masked in the dialect %s"
           .formatted(ProtocolFeature.describe(masked), dialect.name());
     }
-    // PRESETUP may sit on a bit that means something else upstream.
+    // PRESETUP may use a bit that means something else upstream.
     long upstream = features & ~dialect.presetupMask();
     if (ProtocolFeature.XEN_MMAP.isIn(upstream)) {
-      return "XEN_MMAP changes the layout of memory regions, and is not spoken";
+      return "XEN_MMAP changes the layout of memory regions, and is not supported";
     }
     for (Needs needs : NEEDS) {
       long missing = needs.others & ~upstream;

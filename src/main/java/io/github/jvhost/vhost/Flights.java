@@ -12,37 +12,37 @@ import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Carries out the plans of many devices from one thread: tells all of them, then takes answers as
- * they come. A device that fails does not keep the others from finishing. One that takes in nothing
- * at all can, until the deadline: sending waits for room in its socket.
+ * Carries out the plans of many devices from one thread: sends all of them, then reads answers as
+ * they come. A device that fails does not stop the others. A device that stops reading its socket
+ * can delay the others until the deadline, because sending waits for room.
  *
  * <pre>
- *   device 0   tell tell tell barrier ............ answer
- *   device 1                          tell tell barrier ...... answer
+ *   device 0   send send send barrier ............ answer
+ *   device 1                          send send barrier ...... answer
  *                                                  (hardware works on both at once)
  * </pre>
  *
- * <p>What it costs grows with what is told and answered, not with devices that are only waited for.
- * For one thread at a time.
+ * <p>The cost grows with messages and answers, not with devices that are only waited for. For one
+ * thread at a time.
  */
 final class Flights implements AutoCloseable {
-  /** How often a run that can be cancelled looks whether it was. */
+  /** How often a run that can be cancelled checks whether it was. */
   private static final long CANCEL_SLICE_NANOS = 10_000_000;
 
   private final @Nullable Execution[] executions;
   private final boolean[] done;
 
-  /** Whether a device's connection is being watched, so that it need not be asked for. */
+  /** Whether epoll watches a device's connection already. */
   private final boolean[] watched;
 
   private final Epoll epoll = new Epoll();
   private int left;
 
-  /** When the first answer may be overdue that is waited for. */
+  /** The earliest time at which an awaited answer is overdue. */
   private long overdueAt;
 
   /**
-   * For so many devices.
+   * Makes room for this many devices.
    *
    * @param devices 1 or more
    */
@@ -53,8 +53,8 @@ final class Flights implements AutoCloseable {
   }
 
   /**
-   * Returns once every execution is finished, or the deadline has passed and what was left has been
-   * abandoned.
+   * Carries out executions. Returns when all are finished, or when the deadline has passed and the
+   * others were abandoned.
    *
    * @param executions begun, one a connection
    * @param deadline for all of them
@@ -79,7 +79,7 @@ final class Flights implements AutoCloseable {
   }
 
   /**
-   * Watches a device's connection from now on, because the run will not have time for that.
+   * Watches a device's connection before the run, because the run should not spend time on that.
    *
    * @param index below the number of devices
    * @param number of the connection that its execution will be on: {@link Execution#number}
@@ -90,7 +90,7 @@ final class Flights implements AutoCloseable {
   }
 
   /**
-   * The device's execution is on another connection than was watched ahead.
+   * The device's execution is on another connection than the one that was watched before.
    *
    * @param index below the number of devices
    */
@@ -102,10 +102,10 @@ final class Flights implements AutoCloseable {
    * Carries out what was taken, as {@link #run(List, Deadline)} does.
    *
    * @param deadline for all of them
-   * @param cancelled looked at every 10 ms: whether to abandon what is left; null: never
+   * @param cancelled called every 10 ms: whether to abandon what is left; null: never
    */
   void run(Deadline deadline, @Nullable BooleanSupplier cancelled) {
-    tellAll();
+    sendAll();
     while (left > 0) {
       long now = System.nanoTime();
       long nanos = Math.min(deadline.remainingNanos(now), overdueAt - now);
@@ -133,7 +133,7 @@ final class Flights implements AutoCloseable {
     }
   }
 
-  private void tellAll() {
+  private void sendAll() {
     left = 0;
     for (int i = 0; i < executions.length; i++) {
       Execution execution = executions[i];
@@ -180,7 +180,7 @@ final class Flights implements AutoCloseable {
     if ((key & 1) == 1) {
       execution.serveBackEnd();
       if (execution.number() < 0) {
-        closed(index, execution); // by what the back end's request led to
+        closed(index, execution); // the handler of a request has closed it
       } else {
         watchBackEnd(index, execution);
       }
@@ -240,7 +240,7 @@ final class Flights implements AutoCloseable {
       if (late != null && !done[i]) {
         late.abandon(
             new DeadlineException(
-                "%d steps were told and not all were answered %s"
+                "%d steps were sent and not all were answered %s"
                     .formatted(late.plan().steps().size(), when)));
         done[i] = true;
       }
@@ -248,7 +248,7 @@ final class Flights implements AutoCloseable {
     left = 0;
   }
 
-  /** Forgets what was taken, and frees what it waits with. A second time does nothing. */
+  /** Frees its resources. A second call does nothing. */
   @Override
   public void close() {
     Arrays.fill(executions, null);

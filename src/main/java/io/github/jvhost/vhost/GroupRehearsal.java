@@ -16,9 +16,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Starts and stops devices that stand for real ones, again and again, so that the JVM has loaded
- * and compiled that code when the real ones are due. A device that has no driver yet gets one that
- * is played: it takes every feature but packed rings, and puts all rings at one place.
+ * Starts and stops copies of devices again and again, so that the JVM has loaded and compiled that
+ * code before the real devices are started. A copy of a device that has no driver yet gets a
+ * simulated driver: it takes every feature but packed rings, and puts all rings at one address.
  *
  * <pre>
  *   a round:  rewind --&gt; restore --&gt; start --&gt; stop
@@ -29,19 +29,19 @@ import org.slf4j.LoggerFactory;
 final class GroupRehearsal {
   private static final Logger log = LoggerFactory.getLogger(GroupRehearsal.class);
 
-  /** The first compiler is at a method after 200 calls (Tier3InvocationThreshold). */
+  /** The first compiler compiles a method after 200 calls (Tier3InvocationThreshold). */
   private static final int ROUNDS = 1000;
 
-  /** More devices than this would only take the same way more often. */
+  /** More devices would only run the same code more often. */
   private static final int MOST_DEVICES = 4;
 
   private static final int RING_SIZE = 64;
 
   private GroupRehearsal() {}
 
-  /** A device on its stage, and the state that it starts in. */
-  private record Actor(RehearsalDevice device, VirtioNetState state) {
-    void comesOn() {
+  /** A copy of a device, and the state in which it starts. */
+  private record Copy(RehearsalDevice device, VirtioNetState state) {
+    void restore() {
       device.rewind();
       device.net().restore(state);
     }
@@ -50,22 +50,22 @@ final class GroupRehearsal {
   /** Rehearses devices of one VM; returns how many rounds there was time for. */
   static int run(List<VhostNet> nets, Duration within) {
     Deadline deadline = Deadline.after(within);
-    List<Actor> actors = new ArrayList<>();
+    List<Copy> copies = new ArrayList<>();
     int rounds = 0;
     try {
       for (VhostNet net : nets) {
         boolean half = deadline.remainingNanos() < within.dividedBy(2).toNanos();
-        if (deadline.expired() || actors.size() == MOST_DEVICES || (half && !actors.isEmpty())) {
+        if (deadline.expired() || copies.size() == MOST_DEVICES || (half && !copies.isEmpty())) {
           break;
         }
-        Actor actor = actor(net, deadline);
-        if (actor != null) {
-          actors.add(actor);
+        Copy copy = copy(net, deadline);
+        if (copy != null) {
+          copies.add(copy);
         }
       }
-      List<VhostNet> twins = actors.stream().map(a -> a.device().net()).toList();
+      List<VhostNet> twins = copies.stream().map(a -> a.device().net()).toList();
       while (rounds < ROUNDS && !twins.isEmpty() && !deadline.expired()) {
-        actors.forEach(Actor::comesOn);
+        copies.forEach(Copy::restore);
         VhostNetGroup.start(twins, StartOrder.PLANNED);
         VhostNetGroup.stop(twins, StartOrder.PLANNED);
         rounds++;
@@ -73,28 +73,30 @@ final class GroupRehearsal {
     } catch (VhostException e) {
       log.debug("the rehearsal ended early: {}", e.getMessage());
     } finally {
-      actors.forEach(a -> a.device().close());
+      copies.forEach(a -> a.device().close());
     }
     log.debug("rehearsed {} rounds", rounds);
     return rounds;
   }
 
-  private static @Nullable Actor actor(VhostNet net, Deadline deadline) {
+  private static @Nullable Copy copy(VhostNet net, Deadline deadline) {
     RehearsalDevice device = net.migration().rehearsal(deadline);
     VirtioNetState state = null;
     try {
       state =
-          net.read(VirtioNet::live) ? net.snapshot() : played(device.net().model(), net.memory());
+          net.read(VirtioNet::live)
+              ? net.snapshot()
+              : simulated(device.net().model(), net.memory());
     } finally {
       if (state == null) {
         device.close();
       }
     }
-    return state == null ? null : new Actor(device, state);
+    return state == null ? null : new Copy(device, state);
   }
 
-  /** A device whose driver has made it live; null: there is no room for a ring. */
-  private static @Nullable VirtioNetState played(VirtioNet like, GuestMemory memory) {
+  /** The state of a device whose simulated driver has made it live; null: no room for a ring. */
+  private static @Nullable VirtioNetState simulated(VirtioNet like, GuestMemory memory) {
     MemoryRegion region = memory.table().regions().getFirst();
     if (region.size() < 2 * MemoryRegion.PAGE) {
       return null;

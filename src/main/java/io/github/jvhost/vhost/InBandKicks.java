@@ -7,9 +7,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Kicks that are messages (INBAND_NOTIFICATIONS). A message has to wait until no transition uses
- * the connection, and a vCPU that kicks must not wait: a thread sends what vCPUs leave here, and
- * ends when nothing is left. Kicks of one ring that wait together become one message.
+ * Kicks that are sent as messages (INBAND_NOTIFICATIONS). A message has to wait until no transition
+ * uses the connection, but a vCPU that kicks must not wait. So a thread sends the kicks that vCPUs
+ * leave here, and ends when none is left. Several waiting kicks of one ring become one message.
  *
  * <p>Thread-safe.
  */
@@ -22,11 +22,11 @@ final class InBandKicks {
   /** 1 where a ring was kicked and no message was sent since. */
   private final AtomicIntegerArray kicked;
 
-  /** Whether a thread is there that will look at every kick from now on. */
+  /** Whether a thread is running that will see every kick from now on. */
   private final AtomicBoolean sending = new AtomicBoolean();
 
   /**
-   * For a device.
+   * Makes the kicks of a device.
    *
    * @param rings how many a back end serves
    * @param send sends the message for a ring; called on a thread of this object, and may wait
@@ -37,7 +37,7 @@ final class InBandKicks {
     this.kicked = new AtomicIntegerArray(rings);
   }
 
-  /** Has a ring kicked; never waits. */
+  /** Leaves a kick of a ring to the thread; never waits. */
   void kick(int ring) {
     kicked.set(ring, 1);
     if (sending.compareAndSet(false, true)) {
@@ -53,15 +53,15 @@ final class InBandKicks {
         }
       }
       sending.set(false);
-      // A kick that came meanwhile has started no thread.
+      // A kick that came meanwhile did not start a thread.
     } while (anyKicked() && sending.compareAndSet(false, true));
   }
 
   private void sendOne(int ring) {
     try {
       send.accept(ring);
-    } catch (Throwable e) { // an Error, too: it would end the thread that later kicks wait for
-      // As with an eventfd that nobody reads any more: the guest notices nothing.
+    } catch (Throwable e) { // also an Error: it would end the thread that sends later kicks
+      // Like a kick on an eventfd that is not read any more: the guest does not notice it.
       log.debug("{}: kick of ring {}: {}", device, ring, e.getMessage());
     }
   }

@@ -10,9 +10,9 @@ import java.nio.ByteOrder;
 import java.util.Optional;
 
 /**
- * Where a back end that is gone had got to in packed rings, read from the region in which it noted
- * what it had in flight (vhost-user, "Inflight I/O tracking", packed virtqueues). A packed ring in
- * guest memory does not say that.
+ * Finds where a back end that has gone was in packed rings. It reads the region in which the back
+ * end recorded its requests in flight (vhost-user, "Inflight I/O tracking", packed virtqueues). A
+ * packed ring in guest memory does not show that.
  *
  * <pre>
  *   part of ring r, at offset + r * (size of the region / queues)
@@ -23,7 +23,7 @@ import java.util.Optional;
  *   used index: where the next used descriptor goes;  available: that, and all that is in flight
  * </pre>
  *
- * <p>The region is the back end's file, which may be shorter than it said: it is read, never
+ * <p>The region is the back end's file, which may be shorter than it said. So it is read and never
  * mapped.
  */
 final class InflightPositions {
@@ -39,13 +39,13 @@ final class InflightPositions {
   private InflightPositions() {}
 
   /**
-   * Where to go on.
+   * Returns where to go on.
    *
    * @param region as the back end left it
    * @param ring its index
    * @param queue the ring, set up and packed
-   * @return empty when the region does not say it: never used, cut off, inconsistent, or the back
-   *     end died while it noted a batch as done
+   * @return empty if the region does not show it: it was never used, is cut off or inconsistent, or
+   *     the back end died while it recorded a batch as done
    */
   static Optional<RingIndex> of(
       InflightRegion region, int ring, QueueState queue, GuestMemory memory) {
@@ -75,7 +75,7 @@ final class InflightPositions {
     }
     if (used != old || usedWrap != oldWrap) {
       if (PackedFlags.isUsed(memory, queue.desc(), old, oldWrap)) {
-        return Optional.empty(); // which entries of the batch are done was not noted to the end
+        return Optional.empty(); // the record of the batch is not complete
       }
       used = old; // the guest never saw the batch
       usedWrap = oldWrap;

@@ -4,13 +4,13 @@ import io.github.jvhost.vhost.plan.InflightRegion;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The region that a back end has made for its requests in flight, kept for the one that comes after
- * it. Guarded by the lock of its {@link VhostNet}.
+ * The region that a back end has made for its requests in flight, kept for the next back end.
+ * Guarded by the lock of its {@link VhostNet}.
  */
 final class KeptInflight {
   private @Nullable InflightRegion region;
 
-  /** Whether rings may have run since the region was made: then it has something to say. */
+  /** Whether rings may have run since the region was made, so that it may have records. */
   private boolean used;
 
   /** The region; null: there is none. */
@@ -18,7 +18,7 @@ final class KeptInflight {
     return region;
   }
 
-  /** Keeps another region, ours from here on; null: none was made, and this one stays. */
+  /** Keeps another region and owns it; null: none was made, and this one stays. */
   void keep(@Nullable InflightRegion made) {
     if (made != null) {
       close();
@@ -26,14 +26,14 @@ final class KeptInflight {
     }
   }
 
-  /** Rings run, or may. */
+  /** Rings run or may run. */
   void served() {
     used = true;
   }
 
   /**
-   * The rings are others from now on: a region that has seen those before goes. One that an early
-   * set-up has made stays.
+   * The rings are others from now on: a region that was used is closed. A region that presetup has
+   * made and that was not used stays.
    */
   void otherRings() {
     if (used) {
@@ -41,7 +41,7 @@ final class KeptInflight {
     }
   }
 
-  /** It has nothing to say any more. */
+  /** Closes the region, if there is one. */
   void close() {
     if (region != null) {
       region.file().close();

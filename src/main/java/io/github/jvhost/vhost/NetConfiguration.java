@@ -22,8 +22,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes of a device model, guest memory and the ring notifiers what a back end is to know of a
- * running device.
+ * Makes the desired configuration of a running device from its model, guest memory and the ring
+ * notifiers.
  *
  * @param name of the device, for errors
  * @param memory the guest's
@@ -36,17 +36,17 @@ record NetConfiguration(String name, GuestMemory memory, NotifierTable notifiers
   /** Offset of the index in a split available ring (virtio 1.2, 2.7.6). */
   private static final int AVAILABLE_INDEX = 2;
 
-  /** What a back end is told of a notifier whose signals go as messages. */
+  /** What a back end is sent where kicks and calls go as messages. */
   private static final Notifier IN_BAND = new Notifier.WithoutDescriptor();
 
   /**
-   * What the configuration depends on beside the model.
+   * What the configuration depends on besides the model.
    *
    * @param capabilities of the back end
    * @param log where dirty pages go; null: nowhere
-   * @param inflight the region that back ends note in what is in flight; null: none yet
+   * @param inflight the region in which back ends record requests in flight; null: none yet
    * @param generation of an early configuration, else 0
-   * @param memoryComplete whether guest memory may be looked at
+   * @param memoryComplete whether guest memory is complete and may be read
    */
   record Setting(
       BackEndCapabilities capabilities,
@@ -56,9 +56,9 @@ record NetConfiguration(String name, GuestMemory memory, NotifierTable notifiers
       boolean memoryComplete) {}
 
   /**
-   * What the back end is to know while the guest runs.
+   * Returns what the back end is to hold while the guest runs.
    *
-   * @throws VhostException a ring lies outside of guest memory
+   * @throws VhostException if a ring lies outside of guest memory
    */
   DeviceConfig of(VirtioNet model, Setting setting) {
     boolean packed = model.packed();
@@ -85,22 +85,22 @@ record NetConfiguration(String name, GuestMemory memory, NotifierTable notifiers
     return model.legacyBigEndian() && !NetFeature.VERSION_1.in(model.driverFeatures());
   }
 
-  /** Where guest memory says that the back end got to, 0 to 65535. Split rings only. */
+  /** The used index in guest memory, 0 to 65535. Split rings only. */
   int usedIndex(VirtioNet model, int ring) {
     return usedIndex(memory, model.usedRing(ring), bigEndianRings(model));
   }
 
-  /** Whether there is guest memory where {@link #usedIndex} looks. Makes no object. */
+  /** Whether there is guest memory where {@link #usedIndex} reads. Makes no object. */
   boolean hasUsedIndex(VirtioNet model, int ring) {
     return memory.table().contains(model.usedRing(ring) + USED_INDEX, Short.BYTES);
   }
 
-  /** Whether there is guest memory where {@link #availableIndex} looks. Makes no object. */
+  /** Whether there is guest memory where {@link #availableIndex} reads. Makes no object. */
   boolean hasAvailableIndex(VirtioNet model, int ring) {
     return memory.table().contains(model.availableRing(ring) + AVAILABLE_INDEX, Short.BYTES);
   }
 
-  /** What the driver has made available, by guest memory, 0 to 65535. Split rings only. */
+  /** The available index in guest memory, 0 to 65535. Split rings only. */
   int availableIndex(VirtioNet model, int ring) {
     short index = memory.getShortAcquire(model.availableRing(ring) + AVAILABLE_INDEX);
     return (bigEndianRings(model) ? Short.reverseBytes(index) : index) & 0xffff;
@@ -138,10 +138,10 @@ record NetConfiguration(String name, GuestMemory memory, NotifierTable notifiers
   }
 
   /**
-   * A ring that no back end can serve, because there is no guest memory where its driver put it;
-   * null: there is none.
+   * The failure of a ring that no back end can serve, because its driver put it where there is no
+   * guest memory; null if all rings can be served.
    *
-   * @throws IllegalStateException there is none at all any more, which is not the driver's fault
+   * @throws IllegalStateException if guest memory is closed, which is not the driver's fault
    */
   @Nullable VhostException ringOutside(VirtioNet model) {
     if (!memory.isOpen()) {
@@ -160,7 +160,7 @@ record NetConfiguration(String name, GuestMemory memory, NotifierTable notifiers
     return null;
   }
 
-  /** A guest may write anything into its ring addresses: each part has to lie in one region. */
+  /** Checks that each part of a ring lies in one region, because a guest may set any address. */
   private void checkExtent(int index, QueueState queue, boolean packed) {
     try {
       long entries = queue.size();

@@ -10,18 +10,18 @@ import java.util.Objects;
 import java.util.function.Supplier;
 
 /**
- * How a virtio-net device comes to its back end: what the embedder gives is looked at before
- * anybody is connected to, and what the back end cannot do is taken from the model.
+ * Connects a virtio-net device to its back end. It checks the embedder's arguments before it
+ * connects, and withdraws from the model's offer what the back end cannot do.
  */
 final class NetConnecting {
   private NetConnecting() {}
 
   /**
-   * Refuses what cannot become a device, with nothing connected to.
+   * Refuses wrong arguments before anything is connected.
    *
-   * @throws IllegalArgumentException there are not enough notifiers, or the model offers what
+   * @throws IllegalArgumentException if there are not enough notifiers, or the model offers what
    *     cannot be served
-   * @throws IllegalStateException the memory is of no use
+   * @throws IllegalStateException if the memory is closed or has no region
    */
   static void check(
       VirtioNet model,
@@ -39,7 +39,7 @@ final class NetConnecting {
               .formatted(options.name(), notifiers.size(), model.maxQueuePairs()));
     }
     if (NetFeature.ACCESS_PLATFORM.in(model.deviceFeatures())) {
-      // Its ring addresses would be I/O virtual ones, and nobody here translates them.
+      // Its ring addresses would be I/O virtual addresses, which are not translated here.
       throw new IllegalArgumentException(
           options.name()
               + ": the device offers ACCESS_PLATFORM (a virtual IOMMU), which is not served yet:"
@@ -65,9 +65,9 @@ final class NetConnecting {
   }
 
   /**
-   * Connects, and leaves of what the model offers only what the back end can do.
+   * Connects, and limits the model's offer to what the back end can do.
    *
-   * @throws VhostException it cannot serve the device; it is not connected then
+   * @throws VhostException if it cannot serve the device; it is not connected then
    */
   static VhostDevice connect(
       VirtioNet model, VhostDeviceOptions options, Supplier<Carrier> carriers) {

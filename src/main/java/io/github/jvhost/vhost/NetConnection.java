@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * The connection of a virtio-net device to its back end: whether the back end serves the rings, how
  * a connection is lost, and how another one takes its place.
  *
- * <p>Guarded by the lock of its {@link VhostNet}.
+ * <p>The lock of its {@link VhostNet} guards it.
  */
 final class NetConnection {
   private final VhostDevice device;
@@ -20,19 +20,19 @@ final class NetConnection {
   private final RingIndexes indexes;
   private final Consumer<BackEndCapabilities> use;
 
-  /** Written under the device's lock, read without it by what must not wait. */
+  /** Written with the device's lock held, read without it by methods that must not wait. */
   private volatile DeviceState state = DeviceState.CONNECTED;
 
-  /** Whether the observer knows that the connection is lost, or need not be told. */
-  private boolean lossTold;
+  /** Whether the loss was reported to the observer, or need not be. */
+  private boolean lossReported;
 
-  /** Why the connection is over while the back end may go on serving; null: it does not. */
+  /** Why the connection ended, if its back end may still serve the rings; null if none may. */
   private @Nullable VhostException leftServing;
 
   /**
-   * Of a device that has just connected.
+   * Makes the connection of a device that has just connected.
    *
-   * @param use told what another back end can do; throws where that is too little
+   * @param use is called with what another back end can do; throws if that is too little
    */
   NetConnection(
       VhostDevice device,
@@ -46,28 +46,29 @@ final class NetConnection {
     presence.connected(device.connection());
   }
 
-  /** Waits for nothing. */
+  /** The state of the device. Does not wait. */
   DeviceState state() {
     return state;
   }
 
-  /** A closed device stays so. */
+  /** Sets the state; a closed device stays closed. */
   void is(DeviceState now) {
     if (state != DeviceState.CLOSED) {
       state = now;
     }
   }
 
-  /** The device is closed: what becomes of the connection is no loss. */
+  /** The device is closed: the end of its connection is not reported as a loss. */
   void closes() {
     state = DeviceState.CLOSED;
-    lossTold = true;
+    lossReported = true;
   }
 
   /**
-   * Makes sure that no back end was left that may still write. Makes no object where none was.
+   * Makes sure that no earlier back end may still write to guest memory. Makes no object if none
+   * may.
    *
-   * @throws VhostException (RECONNECT) one was, and no other was connected to since
+   * @throws VhostException (RECONNECT) if one may, and no other was connected since
    */
   void requireNoneLeftServing() {
     VhostException why = leftServing;
@@ -76,7 +77,7 @@ final class NetConnection {
     }
   }
 
-  /** For a back end that guest memory cannot be taken from. */
+  /** The failure for a back end that may still write to guest memory. */
   static VhostException mayStillWrite(String name, VhostException why) {
     return new VhostException(
         "%s: the back end has not said that its rings stopped, nor hung up, so it may still write to guest memory: %s"
@@ -85,14 +86,14 @@ final class NetConnection {
         why);
   }
 
-  private void tellLoss(VhostException why) {
-    if (!lossTold) {
-      lossTold = true;
+  private void reportLoss(VhostException why) {
+    if (!lossReported) {
+      lossReported = true;
       device.observation().lost(why);
     }
   }
 
-  /** Something failed that may have cost the connection: if it has, the device is lost. */
+  /** A request failed: if the connection ended with it, the device is lost. */
   void noteLoss(VhostException why) {
     if (device.connection() != null && !device.connected()) {
       lose(why);
@@ -100,27 +101,27 @@ final class NetConnection {
   }
 
   /**
-   * What the driver has changed could not be told: the guest sees its link down, and whoever
-   * watches is told. The driver's access does not fail for it.
+   * A change by the driver could not be sent: the guest sees its link down, and a watch is woken.
+   * The driver's access does not fail.
    */
   void cannotFollow(VhostException why) {
     if (device.connection() != null) {
-      lose(why); // where the telling failed it is lost already
+      lose(why); // if sending it failed, the connection is lost already
     }
   }
 
   /** The connection is over: the guest sees its link down until there is another one. */
   void lose(VhostException why) {
     drop(why);
-    tellLoss(why);
+    reportLoss(why);
     if (state != DeviceState.CLOSED) {
       presence.lost(why);
     }
   }
 
   /**
-   * Closes what is left of the connection, before what the back end was doing is forgotten. One
-   * that has neither stopped its rings nor hung up may go on with them.
+   * Closes what is left of the connection. A back end that has neither stopped its rings nor hung
+   * up may still serve them; this keeps that fact before the shadow is cleared.
    */
   void drop(VhostException why) {
     if (device.shadow().anyRingMayRun()) {
@@ -132,24 +133,24 @@ final class NetConnection {
     device.disconnect();
   }
 
-  /** Now, or before and it is said again. */
+  /** Whether the back end hung up, in this failure or in the one that caused it. */
   private static boolean hungUp(VhostException why) {
     return why instanceof BackEndGoneException || why.getCause() instanceof BackEndGoneException;
   }
 
   /**
-   * Another connection, in place of what is left of the old one; the back end is told nothing yet.
+   * Makes another connection in place of the old one. Nothing of the device is sent yet.
    *
-   * @param why the old one is of no use any more
-   * @throws VhostException it cannot be made, and the device is lost; or its back end can too
-   *     little
+   * @param why the old connection cannot be used any more
+   * @throws VhostException if it cannot be made, and the device is lost; or if its back end lacks
+   *     what the device needs
    */
   void connectAnew(String why) {
     drop(new VhostException(why, Recovery.RECONNECT));
     try {
       device.reconnect(why, use);
     } catch (VhostException e) {
-      if (!lossTold) {
+      if (!lossReported) {
         lose(e);
       }
       throw e;
@@ -158,10 +159,10 @@ final class NetConnection {
   }
 
   /**
-   * The same with a connection that is made already.
+   * Takes a connection that was made before.
    *
-   * @param opened ours from here on
-   * @throws VhostException its back end can too little
+   * @param opened the device owns it from here on
+   * @throws VhostException if its back end lacks what the device needs
    */
   void goOnWith(Carrier opened) {
     drop(new VhostException("another connection was made", Recovery.RECONNECT));
@@ -170,7 +171,7 @@ final class NetConnection {
   }
 
   private void isConnected() {
-    lossTold = false;
+    lossReported = false;
     leftServing = null;
     is(DeviceState.CONNECTED);
     presence.connected(device.connection());

@@ -9,26 +9,25 @@ import io.github.jvhost.virtio.VirtioNet;
 import java.util.StringJoiner;
 
 /**
- * What a network device has in use of its back end, so that another back end in its place has to
- * have it too. What the back end before had beyond that is no matter: a driver that never
- * negotiated a feature does not miss it.
+ * What a network device uses of its back end, so that another back end has to have it too. What the
+ * earlier back end had beyond that does not matter: a driver that never negotiated a feature does
+ * not miss it.
  *
  * @param model what the driver has negotiated, and how many queue pairs the device has
  * @param regions of guest memory
  * @param logging whether dirty pages are logged
- * @param inflight whether a region says what was in flight, which only a back end with
- *     INFLIGHT_SHMFD can take up. That is so for split rings, too: a back end that made a region
- *     may complete requests in another order than they were made available in. Then the used index
- *     only says how many are done, and the region which. A back end that goes on at the used index
- *     without it does some of them twice, and never completes others
+ * @param inflight whether a region records requests in flight, which only a back end with
+ *     INFLIGHT_SHMFD can use. It is needed for split rings too: a back end that made a region may
+ *     complete requests in another order than they were made available. Then the used index only
+ *     says how many are done, and the region says which. A back end that goes on at the used index
+ *     without it does some requests twice and never completes others
  */
 record NetNeeds(VirtioNet model, int regions, boolean logging, boolean inflight) {
   /**
-   * Goes on with another back end: what it lacks is taken from what the device offers to a driver
-   * that has not negotiated it, what it has comes back.
+   * Limits what the device offers to its driver to what another back end can do.
    *
-   * @throws VhostException (RECONNECT) something is missing that is in use, and nothing has
-   *     changed; the next back end may have it
+   * @throws VhostException (RECONNECT) if the back end lacks something that is in use; nothing has
+   *     changed then, and the next back end may have it
    */
   void use(BackEndCapabilities offered) {
     String missing = missingIn(offered);
@@ -39,7 +38,7 @@ record NetNeeds(VirtioNet model, int regions, boolean logging, boolean inflight)
           Recovery.RECONNECT);
     }
     boolean allPairs = offered.maxQueuePairs() >= model.maxQueuePairs();
-    // A driver could take all pairs with MQ, and there is no way to tell it of fewer.
+    // With MQ a driver could use all pairs, and it cannot be shown fewer.
     long without = allPairs ? 0 : NetFeature.MQ.mask();
     model.limitFeatures(offered.features() & ~without);
   }
@@ -63,11 +62,11 @@ record NetNeeds(VirtioNet model, int regions, boolean logging, boolean inflight)
       missing.add("it cannot log the pages that it writes");
     }
     if (inflight && !offered.has(ProtocolFeature.INFLIGHT_SHMFD)) {
-      missing.add("it cannot take up what was in flight (INFLIGHT_SHMFD)");
+      missing.add("it cannot go on with requests in flight (INFLIGHT_SHMFD)");
     }
     boolean legacy = model.live() && !NetFeature.VERSION_1.in(model.driverFeatures());
     if (legacy && model.legacyBigEndian() && !offered.has(ProtocolFeature.CROSS_ENDIAN)) {
-      missing.add("it cannot be told the byte order of a legacy driver (CROSS_ENDIAN)");
+      missing.add("it does not support the byte order of a legacy driver (CROSS_ENDIAN)");
     }
     return missing.toString();
   }

@@ -11,24 +11,24 @@ import io.github.jvhost.virtio.VirtioNet;
 import java.util.List;
 
 /**
- * What planning for a virtio-net device needs beside the planner: for whoever plans without a
- * connection to a back end. {@link VhostNet} does all of this by itself.
+ * What planning for a virtio-net device needs besides the planner, for tools that plan without a
+ * connection to a back end. {@link VhostNet} does all this by itself.
  *
- * <p>Thread-safe; the model is its one owner's.
+ * <p>Thread-safe; only the model's owner may pass it.
  */
 public final class NetPlanning {
   private NetPlanning() {}
 
   /**
-   * Has a device offer its driver no more than the back end can do, as {@link VhostNet#connect}
+   * Limits what a device offers its driver to what the back end can do, as {@link VhostNet#connect}
    * does.
    *
-   * @param model of the device, before its driver looks
+   * @param model of the device, before its driver reads the offer
    * @param name of the device, for messages
    * @param can what the back end can do
-   * @param backEnd what the back end is called in messages: "the back end"
-   * @throws VhostException (GIVE_UP) the device has more queue pairs than the back end serves, or
-   *     its driver has acknowledged what the back end lacks
+   * @param backEnd the back end's name in messages: "the back end"
+   * @throws VhostException (GIVE_UP) if the device has more queue pairs than the back end serves,
+   *     or its driver has acknowledged what the back end lacks
    */
   public static void limit(VirtioNet model, String name, BackEndCapabilities can, String backEnd) {
     if (model.maxQueuePairs() > can.maxQueuePairs()) {
@@ -38,7 +38,7 @@ public final class NetPlanning {
           Recovery.GIVE_UP);
     }
     if (can.profile().stopsWholeDevice()) {
-      // One ring's reset would stop all of them, and what they were about would be lost.
+      // The reset of one ring would stop all rings, and their requests would be lost.
       model.withholdFeatures(NetFeature.RING_RESET.mask());
     }
     model.limitFeatures(can.features());
@@ -46,7 +46,7 @@ public final class NetPlanning {
 
   /**
    * {@return what a back end is to hold while the guest runs, with no dirty log and no in-flight
-   * region} Guest memory is not looked at: the used index of each ring is left out.
+   * region} Guest memory is not read: the used index of each ring is left out.
    *
    * @param name of the device, for messages
    * @param model of the device, in the state in which it is to run
@@ -54,7 +54,7 @@ public final class NetPlanning {
    * @param notifiers by vring index, two for each queue pair
    * @param can what the back end can do
    * @param generation of an early configuration, else 0
-   * @throws VhostException (GIVE_UP) a ring lies outside of guest memory
+   * @throws VhostException (GIVE_UP) if a ring lies outside of guest memory
    */
   public static DeviceConfig running(
       String name,
@@ -68,7 +68,7 @@ public final class NetPlanning {
   }
 
   /**
-   * {@return why no back end is preset for a device in this state; empty where one is}
+   * {@return why the back end of a device in this state is not preset; empty if it is}
    *
    * @param device its model
    */

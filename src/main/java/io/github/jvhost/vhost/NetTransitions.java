@@ -22,25 +22,25 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a virtio-net device gets from one state to another: what its back end is to know, planned
- * from the model, guest memory and the notifiers; and what came of it, folded back into the model.
+ * Takes a virtio-net device from one state to another. It plans what the back end is to hold, from
+ * the model, guest memory and the notifiers, and puts the outcome back into the model.
  *
- * <p>Whether the device runs is several questions:
+ * <p>There are several questions about whether the device runs:
  *
  * <pre>
- *   wanted             start was asked for, and stop for good has not been since
+ *   wanted             start was asked for, and no stop for good since
  *   shouldRun          driver and link let it run now
- *   mayRunAgain        the same, a link not counted that is down because the back end had gone
- *   waitsForBackEnd    wanted, and it may run again: another back end is worth an attempt
- *   running            a back end was told to serve the rings, and has taken it ({@link DeviceState})
+ *   mayRunAgain        the same, but a link that is down only for want of a back end counts as up
+ *   waitsForBackEnd    wanted, and it may run again: an attempt to reach a back end makes sense
+ *   running            a back end was sent its rings to serve, and took them ({@link DeviceState})
  *
- *   planStart          wanted from here on; to running where it should run, else stopped
- *   startAnew          the same where it may run again; the link comes back with it
- *   planStop           to stopped, and wanted stays: a reset, a change, a link that was pulled
+ *   planStart          wanted from now on; to running if it should run, else to stopped
+ *   startAnew          the same if it may run again; the link comes up with it
+ *   planStop           to stopped, and wanted stays: a reset, a change, a link that was taken down
  *   planStopForGood    to stopped, and not wanted any more: a migration, the embedder
  * </pre>
  *
- * <p>Guarded by the lock of its {@link VhostNet}, which says who may when.
+ * <p>The lock of its {@link VhostNet} guards it.
  */
 final class NetTransitions {
   private final DeviceLock lock;
@@ -54,23 +54,23 @@ final class NetTransitions {
   private final NetConnection connection;
   private @Nullable DirtyLog dirtyLog;
 
-  /** Whether nothing is left of a closed device. */
+  /** Whether a closed device has released its resources. */
   private boolean released;
 
-  // The next start and the next stop, made ahead of time; null: they were not.
+  // The prepared start and stop, or null if none was prepared.
   private @Nullable PreparedStart preparedStart;
   private @Nullable PreparedTransition preparedStop;
 
-  /** Whether the device is to run as soon as its driver, its link and its back end let it. */
+  /** Whether the device is to run as soon as its driver, link and back end allow it. */
   private boolean wanted;
 
-  /** Whether the model has changed, in what a back end is to hold, since it was last planned. */
+  /** Whether something that a back end is to hold has changed in the model since the last plan. */
   private boolean modelChanged = true;
 
-  /** Guest memory at that time. */
+  /** The memory table of the last plan. */
   private MemoryTable plannedMemory = MemoryTable.EMPTY;
 
-  /** Whether the guest runs on another host now, or may. */
+  /** Whether the guest runs, or may run, on another host now. */
   private boolean handedOver;
 
   NetTransitions(
@@ -92,10 +92,10 @@ final class NetTransitions {
   // ---- whose turn it is ----
 
   /**
-   * Waits until it is the caller's turn to send the back end something, with the lock held.
+   * Waits until the caller may send the back end something. With the lock held.
    *
-   * @throws IllegalStateException the device is closed, its guest was migrated away, or one of
-   *     {@link BackEndEvents} asks, for which the back end waits
+   * @throws IllegalStateException if the device is closed, if its guest was migrated away, or if a
+   *     method of {@link BackEndEvents} calls, while the back end waits for its answer
    */
   void takeTurn() {
     requireOpen();
@@ -103,11 +103,11 @@ final class NetTransitions {
     if (opened != null && opened.isServingHere()) {
       throw new IllegalStateException(
           device.name()
-              + ": BackEndEvents answers the back end on this thread, so nothing can be told to it"
+              + ": BackEndEvents answers the back end on this thread, so nothing can be sent to it"
               + " before that returns; leave it to a thread of your own");
     }
     lock.await();
-    requireOpen(); // waiting lets go of the lock
+    requireOpen(); // the wait released the lock
     if (handedOver) {
       throw new IllegalStateException(
           device.name()
@@ -116,12 +116,12 @@ final class NetTransitions {
     }
   }
 
-  /** The guest was migrated away: it is nobody's turn here any more. */
+  /** The guest was migrated away: nothing may be sent here any more. */
   void handedOver() {
     handedOver = true;
   }
 
-  /** The device has taken up another state, and so belongs to a guest of this host. */
+  /** A state was restored into the device, so it belongs to a guest of this host. */
   void hereAgain() {
     handedOver = false;
   }
@@ -142,7 +142,7 @@ final class NetTransitions {
     return model.live() && model.linkUp();
   }
 
-  /** The same, once a link that is down only because the back end had gone comes back. */
+  /** The same, but a link that is down only because the back end has gone counts as up. */
   private boolean mayRunAgain() {
     return model.live() && (model.linkUp() || presence.linkLost());
   }
@@ -159,9 +159,9 @@ final class NetTransitions {
   // ---- what the back end is to know ----
 
   /**
-   * What it is to know while the guest runs, from the model as it is.
+   * Returns what the back end is to hold while the guest runs, from the model as it is.
    *
-   * @throws VhostException a ring lies outside of guest memory
+   * @throws VhostException if a ring lies outside of guest memory
    */
   DeviceConfig runningConfig(boolean memoryComplete) {
     return configuration.of(model, setting(0, memoryComplete));
@@ -172,15 +172,15 @@ final class NetTransitions {
         device.capabilities(), dirtyLog, inflight.region(), generation, memoryComplete);
   }
 
-  /** The model has changed in what a back end is to hold. */
+  /** Something that a back end is to hold has changed in the model. */
   void modelChanged() {
     modelChanged = true;
   }
 
   /**
-   * Whether model or guest memory have changed since a start or a change was planned last. Where
-   * they have not, no configuration need be built: most accesses of a driver (a queue select, a
-   * read) change nothing that a back end sees.
+   * Whether the model or guest memory has changed since the last plan of a start or a change. If
+   * not, no configuration need be built: most accesses of a driver (a queue select, a read) change
+   * nothing that a back end sees.
    */
   @SuppressWarnings("ReferenceEquality") // immutable, and compared without walking through them
   boolean mayDiffer() {
@@ -188,9 +188,9 @@ final class NetTransitions {
   }
 
   /**
-   * How it gets there. A device that should not run (no driver, broken, link down) is stopped
-   * instead; so is one whose driver put a ring where no memory is, or whose saved state says that a
-   * ring goes on where guest memory shows that it cannot: these need a reset then.
+   * Plans the start. A device that should not run (no driver, broken, link down) is stopped
+   * instead. A device also is stopped, and needs a reset, if its driver put a ring where no memory
+   * is, or if guest memory rules out the saved position of a ring.
    */
   Plan planStart(StartOrder order) {
     return planStart(order, false);
@@ -216,9 +216,9 @@ final class NetTransitions {
   }
 
   /**
-   * For a state that came from elsewhere, which no driver of this device has written.
+   * Checks a state that came from elsewhere, which no driver of this device has written.
    *
-   * @throws VhostException a ring of a device that is to run lies outside of guest memory
+   * @throws VhostException if a ring of a device that is to run lies outside of guest memory
    */
   void requireRingsInMemory() {
     VhostException outside = shouldRun() ? configuration.ringOutside(model) : null;
@@ -228,11 +228,10 @@ final class NetTransitions {
   }
 
   /**
-   * For a state that came from elsewhere, whose source may still go on: a back end that starts at a
-   * wrong place writes into memory that the guest uses for something else.
+   * Checks the positions in a state that came from elsewhere, whose source may still go on. A back
+   * end that starts at a wrong position writes into memory that the guest uses for something else.
    *
-   * @throws VhostException (GIVE_UP) guest memory shows that the device cannot be where its saved
-   *     state says
+   * @throws VhostException (GIVE_UP) if guest memory rules out the position in the saved state
    */
   void requirePossiblePositions() {
     int ring = indexes.ruledOut();
@@ -247,7 +246,7 @@ final class NetTransitions {
   private void breakWhatCannotGoOn() {
     int overrun = indexes.overrun();
     if (overrun >= 0) {
-      model.markBroken(indexes.whyOverrun(overrun)); // the driver's own doing, as in QEMU
+      model.markBroken(indexes.whyOverrun(overrun)); // the driver's fault; QEMU does the same
     }
     int ring = indexes.ruledOut();
     if (ring >= 0) {
@@ -255,7 +254,7 @@ final class NetTransitions {
     }
   }
 
-  /** Makes the next start ahead of time, if that can be done; whether it was. */
+  /** Prepares the next start, if possible. Returns whether it did. */
   boolean prepareStart(VirtioNetState early, Deadline deadline) {
     preparedStart = null;
     Carrier opened = device.connection();
@@ -272,7 +271,7 @@ final class NetTransitions {
     return preparedStart != null;
   }
 
-  /** Makes the next stop ahead of time, if that can be done. */
+  /** Prepares the next stop, if possible. */
   void prepareStop(Deadline deadline) {
     preparedStop = null;
     Carrier opened = device.connection();
@@ -282,7 +281,7 @@ final class NetTransitions {
     }
   }
 
-  /** The stop that was made ahead of time, begun; null: there is none that is still right. */
+  /** Begins the prepared stop; null if there is none, or if it does not fit any more. */
   @Nullable Execution beginPreparedStop() {
     PreparedTransition prepared = preparedStop;
     preparedStop = null;
@@ -294,7 +293,7 @@ final class NetTransitions {
     return prepared.use();
   }
 
-  /** The start that was made ahead of time, begun; null: there is none that is still right. */
+  /** Begins the prepared start; null if there is none, or if it does not fit any more. */
   @Nullable Execution beginPrepared() {
     PreparedStart prepared = preparedStart;
     Carrier opened = device.connection();
@@ -302,7 +301,7 @@ final class NetTransitions {
       return null;
     }
     if (indexes.ruledOut() >= 0 || indexes.overrun() >= 0) {
-      return null; // the long way says why
+      return null; // planStart says why
     }
     wanted = true;
     if (!running()) {
@@ -317,11 +316,11 @@ final class NetTransitions {
   }
 
   /**
-   * How a change at run time gets to the back end. Where a ring would have to go on in the same
-   * plan in which it stops, and this back end leaves requests in flight there, the device is
-   * stopped first: only then does guest memory say where to go on.
+   * Plans a change at run time. If a plan would stop a ring and start it again, and this back end
+   * leaves requests in flight when it stops, the device is stopped first: only then guest memory
+   * shows where to go on.
    *
-   * @throws VhostException the stop failed
+   * @throws VhostException if the stop failed
    */
   Plan planRefresh() {
     Plan plan = planStart(StartOrder.PLANNED);
@@ -333,7 +332,7 @@ final class NetTransitions {
     return planStart(StartOrder.PLANNED);
   }
 
-  /** How a device stops that is to stay so, whatever its back end does. */
+  /** Plans the stop of a device that is to stay stopped. */
   Plan planStopForGood(StartOrder order) {
     wanted = false;
     return order.stop(device.shadow(), stopped(), device.capabilities());
@@ -343,16 +342,16 @@ final class NetTransitions {
     return stopped(DeviceConfig.Lifecycle.STOPPED);
   }
 
-  /** Says nothing of the rings: a device can be stopped whatever its driver has written there. */
+  /** Has no rings, so that a device can be stopped whatever its driver has written there. */
   private DeviceConfig stopped(DeviceConfig.Lifecycle lifecycle) {
     return new DeviceConfig(lifecycle, 0, null, memory.table(), null, List.of(), 0);
   }
 
   /**
-   * The model is made right, if a stop that failed has left it behind. In a device that needs a
-   * reset nobody goes on.
+   * Corrects the ring positions in the model after a stop that failed. A device that needs a reset
+   * has no positions.
    *
-   * @throws VhostException that is not possible
+   * @throws VhostException if that is not possible
    */
   void requireRingPositions() {
     if (!model.broken()) {
@@ -360,29 +359,29 @@ final class NetTransitions {
     }
   }
 
-  /** How its back end is set up early, or why it is not. */
+  /** Plans presetup, or says why it is not possible. */
   PresetupPlanner.EarlyPlan planPresetup(PresetupMode mode, VirtioNetState early, int generation) {
     return PresetupPlanner.plan(
         device, model, configuration, mode, early, setting(generation, false));
   }
 
   /**
-   * For rehearsals: the device has not been started, its back end holds this, and a start that was
-   * made ahead of time is there again, too.
+   * For rehearsals: sets the device back to its state after presetup. Its back end is taken to hold
+   * this, and a prepared start can be used again.
    */
   void rewind(Shadow held) {
     indexes.rehearse();
     connection.is(DeviceState.PRESET);
-    indexes.fresh();
+    indexes.driverHasReset();
     device.rewind(held);
     if (preparedStart != null) {
       preparedStart.rewind();
     }
   }
 
-  // ---- telling it ----
+  // ---- to carry out plans ----
 
-  /** Carries out a plan, alone. */
+  /** Carries out a plan of this device alone. */
   Outcome carryOut(Plan plan) {
     Deadline deadline = Deadline.after(device.options().transitionWithin());
     Execution execution = begin(plan, deadline);
@@ -398,7 +397,7 @@ final class NetTransitions {
     return finish(execution);
   }
 
-  /** Begins one; {@link #finish} has to follow. */
+  /** Begins a plan; {@link #finish} has to follow. */
   Execution begin(Plan plan, Deadline deadline) {
     BackEndProfile profile = device.capabilities().profile();
     Execution execution =
@@ -407,7 +406,7 @@ final class NetTransitions {
     return execution;
   }
 
-  /** Takes up what became of it. */
+  /** Puts the outcome of a plan into the shadow and the model, and ends the plan. */
   Outcome finish(Execution execution) {
     try {
       return fold(execution);
@@ -416,7 +415,7 @@ final class NetTransitions {
     }
   }
 
-  /** The plan is over for everybody: the watch is told, and a device that was closed is let go. */
+  /** The plan is over: the watch is woken, and a closed device releases its resources. */
   void planEnds() {
     presence.planEnds();
     if (closed()) {
@@ -424,14 +423,14 @@ final class NetTransitions {
     }
   }
 
-  /** Takes up what became of a plan; {@link #planEnds} has to follow. */
+  /** Puts the outcome of a plan into the shadow and the model; {@link #planEnds} has to follow. */
   Outcome fold(Execution execution) {
     boolean mayRun = device.shadow().anyRingMayRun();
     boolean wasConnected = device.connection() != null;
     Outcome outcome = device.finish(execution);
     if (outcome.stepsTold() == 0 && !outcome.complete() && device.connected()) {
       if (running()) {
-        wanted = true; // a stop that was never told: the device runs, and is to go on
+        wanted = true; // the stop was never sent: the device runs and is to go on
       }
       return outcome;
     }
@@ -452,9 +451,9 @@ final class NetTransitions {
           connection.is(outcome.complete() ? DeviceState.PRESET : DeviceState.CONNECTED);
     }
     VhostException failure = outcome.failure();
-    // What a back end holds that refused something at run time is not known, nor whether it has
-    // stopped: it may still write into guest memory until its connection is closed. One that
-    // refused an early set-up serves nothing yet, and whoever set it up decides what comes next.
+    // After a refusal at run time it is not known what the back end holds and whether it has
+    // stopped. It may write into guest memory until its connection is closed. A back end that
+    // refused presetup serves nothing yet, and the caller decides what comes next.
     boolean mayServe = !execution.plan().lifecycle().isEarly();
     if (failure != null && wasConnected && (mayServe || !device.connected())) {
       connection.lose(failure);
@@ -470,7 +469,9 @@ final class NetTransitions {
 
   // ---- what happens to driver and connection ----
 
-  /** The driver has reset the device: its rings begin anew, so the back end stops in between. */
+  /**
+   * The driver has reset the device: the back end stops, because the rings begin from the start.
+   */
   void driverHasReset() {
     if (running()) {
       carryOut(device.plan(stopped(DeviceConfig.Lifecycle.RESET)));
@@ -479,10 +480,10 @@ final class NetTransitions {
     if (opened != null) {
       opened.deviceWasReset();
     }
-    indexes.fresh();
+    indexes.driverHasReset();
     inflight.close();
     if (device.connected()) {
-      presence.restoreLink(); // where the rings were does not matter any more
+      presence.restoreLink(); // the old positions of the rings do not matter any more
     }
   }
 
@@ -493,7 +494,7 @@ final class NetTransitions {
     presence.stateWasRestored(device.connection() != null);
   }
 
-  /** A ring has other eventfds: a start that was made ahead of time would tell those before. */
+  /** A ring has other eventfds: a prepared start would send the old ones. */
   void notifiersChanged() {
     preparedStart = null;
   }
@@ -502,19 +503,19 @@ final class NetTransitions {
     return connection;
   }
 
-  /** Makes use of what another back end can do; see {@link NetNeeds#use}. */
+  /** Uses what another back end can do; see {@link NetNeeds#use}. */
   private void use(BackEndCapabilities offered) {
     int regions = memory.table().regions().size();
     new NetNeeds(model, regions, dirtyLog != null, inflight.region() != null).use(offered);
   }
 
   /**
-   * Starts the device at a back end of which nothing was asked yet. Its link, if it was lost, comes
-   * back when it runs: a guest whose back end refuses it again and again does not see a link that
-   * comes and goes.
+   * Starts the device at a back end that was just connected. A lost link comes up only when the
+   * device runs, so that the guest does not see a link that goes up and down while a back end
+   * refuses again and again.
    *
-   * @throws VhostException where the rings were is not known; the link is down until the driver has
-   *     reset the device
+   * @throws VhostException if it is not known where the rings were; the link is down until the
+   *     driver has reset the device
    */
   Outcome startAnew() {
     Plan plan;
@@ -536,9 +537,9 @@ final class NetTransitions {
   }
 
   /**
-   * For whatever would tell the back end something.
+   * Checks that the device is open, before anything is sent.
    *
-   * @throws IllegalStateException the device is closed
+   * @throws IllegalStateException if the device is closed
    */
   void requireOpen() {
     if (closed()) {
@@ -546,18 +547,18 @@ final class NetTransitions {
     }
   }
 
-  /** The end: from here on nothing begins. What is under way has the connection until it ends. */
+  /** Closes the device: no plan begins any more. A plan that is under way keeps the connection. */
   void close() {
     connection.closes();
     wanted = false;
   }
 
-  /** Closes what a closed device still has. A second time does nothing. */
+  /** Releases the resources of a closed device. A second call does nothing. */
   void release() {
     connection.drop(new VhostException("the device is closed", Recovery.GIVE_UP));
     inflight.close();
     if (!released) {
-      released = true; // another device may have the model by the second time
+      released = true; // at a second call another device may have the model
       model.endService();
     }
   }

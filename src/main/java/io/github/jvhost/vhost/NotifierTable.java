@@ -4,16 +4,16 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /**
- * Which eventfds each ring of a device has now. Whoever signals one looks it up each time, because
- * the embedder may give a ring others while it runs.
+ * The eventfds that each ring of a device has now. Look an eventfd up for each signal, because the
+ * embedder may replace it while the ring runs.
  *
- * <p>Thread-safe; they are replaced with the lock of the {@link VhostNet} held.
+ * <p>Thread-safe; eventfds are replaced with the lock of the {@link VhostNet} held.
  */
 final class NotifierTable {
   private final AtomicReferenceArray<RingNotifiers> rings;
 
   /**
-   * For a new device.
+   * Makes the table of a new device.
    *
    * @param notifiers by vring index; copied
    */
@@ -21,17 +21,17 @@ final class NotifierTable {
     rings = new AtomicReferenceArray<>(notifiers.toArray(RingNotifiers[]::new));
   }
 
-  /** How many rings have some. */
+  /** How many rings there are. */
   int size() {
     return rings.length();
   }
 
-  /** Those of a ring. */
+  /** The eventfds of a ring. */
   RingNotifiers get(int ring) {
     return rings.get(ring);
   }
 
-  /** Others for a ring; returns those before. */
+  /** Replaces the eventfds of a ring; returns the old ones. */
   RingNotifiers replace(int ring, RingNotifiers others) {
     return rings.getAndSet(ring, others);
   }

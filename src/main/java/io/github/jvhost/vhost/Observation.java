@@ -10,11 +10,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Who hears what becomes of one device: the embedder's {@link Observer}, and a flight recording.
+ * Reports the transitions of one device to the embedder's {@link Observer} and to a flight
+ * recording.
  *
- * <p>Events are only made where the recorder is there. Their classes are not touched before: the
- * first that a JVM initializes has the recorder read its catalogue, which takes longer than many a
- * migration's window.
+ * <p>Events are only made if the recorder was initialized. Their classes are not touched before:
+ * when a JVM initializes its first event class, the recorder reads its catalogue, which takes
+ * longer than many a stop window.
  */
 final class Observation {
   private static final Logger log = LoggerFactory.getLogger(Observation.class);
@@ -26,7 +27,7 @@ final class Observation {
   Observation(VhostDeviceOptions options) {
     this.device = options.name();
     this.observer = options.observer();
-    this.recorded = observer != Rehearsed.SILENTLY;
+    this.recorded = observer != RecordsNothing.OBSERVER;
   }
 
   private static @Nullable String messageOf(@Nullable VhostException failure) {
@@ -36,12 +37,12 @@ final class Observation {
   /** A plan has ended. */
   void finished(Execution execution, Outcome outcome) {
     execution.record(outcome);
-    if (!Observer.NONE.equals(observer)) { // the plan as it was told is made when it is asked for
-      tell(o -> o.planFinished(device, execution.plan(), outcome));
+    if (!Observer.NONE.equals(observer)) { // execution.plan() makes an object
+      notifyObserver(o -> o.planFinished(device, execution.plan(), outcome));
     }
   }
 
-  /** The device goes on another way than was asked for. */
+  /** The device goes on in another way than was asked for. */
   void fallback(String why) {
     if (recorded && FlightRecorder.isInitialized()) {
       var event = new FallbackEvent();
@@ -49,15 +50,15 @@ final class Observation {
       event.why = why;
       event.commit();
     }
-    tell(o -> o.fallback(device, why));
+    notifyObserver(o -> o.fallback(device, why));
   }
 
   /** The connection is lost. */
   void lost(VhostException why) {
-    tell(o -> o.lost(device, why));
+    notifyObserver(o -> o.lost(device, why));
   }
 
-  /** An attempt to connect anew begins; null: nobody records. */
+  /** An attempt to connect again begins; null if no recording runs. */
   @Nullable ReconnectEvent attempt() {
     if (!recorded || !FlightRecorder.isInitialized()) {
       return null;
@@ -68,10 +69,10 @@ final class Observation {
   }
 
   /**
-   * It has ended.
+   * The attempt has ended.
    *
    * @param number from 1
-   * @param why the connection before is of no use any more
+   * @param why the earlier connection cannot be used any more
    * @param failure null: the device is connected
    */
   void attempted(
@@ -84,15 +85,15 @@ final class Observation {
       event.commit();
     }
     if (failure == null) {
-      tell(o -> o.reconnected(device, number));
+      notifyObserver(o -> o.reconnected(device, number));
     }
   }
 
-  /** Whatever an observer does, the device goes on. */
-  private void tell(Consumer<Observer> event) {
+  /** Calls the observer. If it throws, the device goes on. */
+  private void notifyObserver(Consumer<Observer> event) {
     try {
       event.accept(observer);
-    } catch (Throwable e) { // an Error of theirs, too
+    } catch (Throwable e) { // also an Error
       log.warn("{}: the observer failed", device, e);
     }
   }

@@ -5,32 +5,32 @@ import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
 
 /**
- * What an embedder hears of its devices' transitions, for its metrics. Given with {@link
- * VhostDeviceOptions#withObserver}. (The phases of a migration are told to its {@code
- * MigrationListener}, what a back end says by itself to {@link BackEndEvents}.)
+ * Is called with the transitions of devices, for an embedder's metrics. Set it with {@link
+ * VhostDeviceOptions#withObserver}. (A {@code MigrationListener} is called with the phases of a
+ * migration, and {@link BackEndEvents} with the requests of a back end.)
  *
- * <p>Called on the thread that owns the device at that time, perhaps with the device's lock held:
- * an implementation returns soon and does not call the device. Of a stop window on the destination
- * that goes well it hears when the guest has been told to run; of the stop on the source, when the
- * rings of all devices have stopped. What it throws is logged and goes no further. One observer may
- * be given to many devices, and is called by as many threads as own them.
+ * <p>The thread that owns the device at that time calls it, perhaps with the device's lock held, so
+ * an implementation returns soon and does not call the device. For a successful stop window on the
+ * destination it is called after the guest was resumed. For the stop on the source it is called
+ * when the rings of all devices have stopped. An exception is logged and ignored. One observer may
+ * be set for many devices; then the threads that own them call it at the same time.
  */
 public interface Observer {
   /** An implementation that does nothing. */
   Observer NONE = new Observer() {};
 
   /**
-   * A plan was carried out, or not whole.
+   * A plan has ended, completed or not.
    *
    * @param device its name
-   * @param plan as it was told
-   * @param outcome what became of it; {@link Outcome#failure} says what went wrong
+   * @param plan as it was sent
+   * @param outcome its result; {@link Outcome#failure} says what went wrong
    */
   default void planFinished(String device, Plan plan, Outcome outcome) {}
 
   /**
-   * The device goes on another way than was asked for: without presetup, or started once more from
-   * nothing.
+   * The device goes on in another way than was asked for: without presetup, or started once more
+   * from nothing.
    *
    * @param device its name
    * @param why in words
@@ -38,16 +38,16 @@ public interface Observer {
   default void fallback(String device, String why) {}
 
   /**
-   * The connection to the back end is lost. With a {@link BackEndWatch} somebody tries to get
+   * The connection to the back end is lost. A {@link BackEndWatch}, if there is one, tries to make
    * another one.
    *
    * @param device its name
-   * @param why how the loss showed
+   * @param why how the loss was noticed
    */
   default void lost(String device, VhostException why) {}
 
   /**
-   * There is a connection again, in place of one that was lost or of no use any more.
+   * There is a connection again, in place of one that was lost or could not be used any more.
    *
    * @param device its name
    * @param attempts that it took, 1 or more

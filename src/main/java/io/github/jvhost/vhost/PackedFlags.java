@@ -3,8 +3,8 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.memory.GuestMemory;
 
 /**
- * What the flags of a packed descriptor say (virtio 1.2, 2.8.1): each side's bit is compared with
- * its wrap counter.
+ * Reads the flags of a packed descriptor (virtio 1.2, 2.8.1): each side's bit is compared with its
+ * wrap counter.
  *
  * <pre>
  *   descriptor, 16 bytes: | addr 8 | len 4 | id 2 | flags 2 |     flags: AVAIL bit 7, USED bit 15
@@ -18,7 +18,7 @@ final class PackedFlags {
 
   private PackedFlags() {}
 
-  /** Whether the first descriptor was never written, and so none ever was. */
+  /** Whether the first descriptor was never written, so that no descriptor was. */
   static boolean isBlank(GuestMemory memory, long descriptors) {
     return memory.getLong(descriptors) == 0 && memory.getLong(descriptors + Long.BYTES) == 0;
   }

@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The start of a device, planned and encoded from a state that was saved while its guest still ran.
- * At the moment of the start it is compared with what the device has become: if only ring indexes
- * have moved, they are patched in, else the planner is asked again.
+ * When the device is started, this state is compared with the device. If only ring indexes have
+ * changed, they are patched into the bytes. Otherwise the planner plans again.
  */
 final class PreparedStart {
   private PreparedTransition transition;
@@ -28,17 +28,17 @@ final class PreparedStart {
   private final MemoryTable memory;
   private final @Nullable InflightRegion inflight;
 
-  // What of the device the plan was made of.
+  // The values of the device from which the plan was made.
   private final long features;
   private final boolean packed;
   private final boolean bigEndian;
-  private final boolean tellsMtu;
+  private final boolean sendsMtu;
   private final int mtu;
   private final int pairs;
   private final int pairsInUse;
   private final List<QueueState> rings;
 
-  /** By step: whether a back end that resumes at the used index in guest memory may do so there. */
+  /** By step: whether the base has to be the used index in guest memory. */
   private final boolean[] mustBeUsedIndex;
 
   private PreparedStart(
@@ -53,7 +53,7 @@ final class PreparedStart {
     this.features = like.backEndFeatures();
     this.packed = like.packed();
     this.bigEndian = like.legacyBigEndian();
-    this.tellsMtu = NetFeature.MTU.in(like.driverFeatures());
+    this.sendsMtu = NetFeature.MTU.in(like.driverFeatures());
     this.mtu = like.mtu();
     this.pairs = like.backEndQueuePairs();
     this.pairsInUse = like.currentQueuePairs();
@@ -69,7 +69,7 @@ final class PreparedStart {
    * Prepares a start.
    *
    * @param like a model with the early state
-   * @param transition to what that model makes, guest memory not looked at
+   * @param transition planned from that model without reading guest memory
    * @param memory the table that the plan was made with
    * @param inflight the device's region at this time
    */
@@ -82,14 +82,15 @@ final class PreparedStart {
   }
 
   /**
-   * Patches in where the rings go on, if nothing else is different now.
+   * Patches the ring bases, if nothing else has changed.
    *
    * @param model of the device, complete
    * @param guest memory, complete
    * @param held what the back end is known to hold now
    * @param region the device's in-flight region now
    * @param connection of the device now
-   * @return what to carry out; null: something else is different, or this was carried out before
+   * @return what to carry out; null if something else has changed, or if this was carried out
+   *     before
    */
   @SuppressWarnings("ReferenceEquality") // immutable, and compared without walking through them
   @Nullable Execution completed(
@@ -106,7 +107,7 @@ final class PreparedStart {
     return same && patch(model, guest) ? transition.use() : null;
   }
 
-  /** The same start once more. */
+  /** Prepares the same start again. */
   void rewind() {
     transition = transition.again();
   }
@@ -116,8 +117,8 @@ final class PreparedStart {
         model.backEndFeatures() == features
             && model.packed() == packed
             && model.legacyBigEndian() == bigEndian
-            && NetFeature.MTU.in(model.driverFeatures()) == tellsMtu
-            && (!tellsMtu || model.mtu() == mtu)
+            && NetFeature.MTU.in(model.driverFeatures()) == sendsMtu
+            && (!sendsMtu || model.mtu() == mtu)
             && model.backEndQueuePairs() == pairs
             && model.currentQueuePairs() == pairsInUse;
     for (int i = 0; same && i < rings.size(); i++) {
@@ -132,7 +133,7 @@ final class PreparedStart {
       if (ring != Step.NO_RING) {
         int base = model.ringBase(ring);
         if (mustBeUsedIndex[i] && !isUsedIndex(base, rings.get(ring), guest)) {
-          return false; // its address has to be told again, behind the base
+          return false; // its address has to be sent again, after the base
         }
         transition.base(i, base);
       }
@@ -140,7 +141,7 @@ final class PreparedStart {
     return true;
   }
 
-  /** The ring whose base a step sets; {@link Step#NO_RING}: it sets none. */
+  /** The ring whose base a step sets; {@link Step#NO_RING} if it sets none. */
   private int ringOfBase(int step) {
     return steps.get(step).step() instanceof Step.Set<?> s && s.fact() == Fact.BASE
         ? s.ring()
@@ -152,9 +153,10 @@ final class PreparedStart {
   }
 
   /**
-   * Back ends that take the used index from guest memory when they translate a ring's address have
-   * it right by themselves, unless the ring goes on elsewhere; then the plan has one step more.
-   * Where the address is told behind the base anyway, there is nothing to look at.
+   * Some back ends take the used index from guest memory as the base when they translate a ring's
+   * address. If the ring goes on elsewhere, the address has to be sent after the base, so the plan
+   * has one more step. If the plan sends the address after the base anyway, there is nothing to
+   * check.
    */
   private boolean[] resumesAtUsedIndex() {
     boolean[] mustBe = new boolean[steps.size()];

@@ -9,9 +9,9 @@ import io.github.jvhost.vhost.plan.Shadow;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A plan that was made and encoded while its guest still runs, to be carried out once. It is right
- * for as long as the back end holds what it held then, on the same connection. That is enough for a
- * stop, which says nothing of the rings but that they stop; a {@link PreparedStart} compares more.
+ * A plan that was made and encoded while its guest still runs, to be carried out once. It fits as
+ * long as the back end holds the same on the same connection. That is enough for a stop, which only
+ * stops rings. A {@link PreparedStart} compares more.
  */
 final class PreparedTransition {
   private final Plan plan;
@@ -35,7 +35,7 @@ final class PreparedTransition {
    * @param planned from {@code shadow}
    * @param carrier of the device
    * @param deadline of the plan; restarted when it is carried out
-   * @return null: this plan cannot be carried out without waiting on the way
+   * @return null if this plan has to wait before its end
    */
   static @Nullable PreparedTransition of(
       Plan planned, Carrier carrier, Shadow shadow, Deadline deadline) {
@@ -43,12 +43,12 @@ final class PreparedTransition {
     return plan == null ? null : new PreparedTransition(plan, carrier, shadow, deadline);
   }
 
-  /** The same once more, encoded anew. */
+  /** The same plan, encoded again. */
   PreparedTransition again() {
     return new PreparedTransition(plan, carrier, shadow, deadline);
   }
 
-  /** As it was prepared. */
+  /** The plan as it was prepared. */
   Plan plan() {
     return plan;
   }
@@ -64,12 +64,12 @@ final class PreparedTransition {
     return !used && connection == carrier && carrier.usable() && held == shadow;
   }
 
-  /** Has a step say where its ring goes on. */
+  /** Replaces the base in a step. */
   void base(int step, int base) {
     execution.base(step, base);
   }
 
-  /** What to carry out now; its time begins. */
+  /** Returns what to carry out now, and restarts its deadline. */
   Execution use() {
     used = true;
     deadline.restart();

@@ -10,15 +10,15 @@ import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import org.jspecify.annotations.Nullable;
 
-/** Finds out whether, and how, a back end can be set up from a state that was saved early. */
+/** Plans presetup from an early state, or says why it is not possible. */
 final class PresetupPlanner {
   private PresetupPlanner() {}
 
   /**
-   * What presetup would tell, and to what end.
+   * The plan of presetup, or the reason why there is none.
    *
    * @param plan to carry out; null: presetup is not possible
-   * @param why not
+   * @param why it is not possible; empty if it is
    */
   record EarlyPlan(@Nullable Plan plan, String why) {
     static EarlyPlan none(String why) {
@@ -27,11 +27,11 @@ final class PresetupPlanner {
   }
 
   /**
-   * Plans the early set-up. The state is loaded into a model of its own; neither the device's model
-   * nor guest memory is touched.
+   * Plans presetup. The state is loaded into a model of its own; neither the device's model nor
+   * guest memory is touched.
    *
-   * @param device of which the back end is planned for
-   * @param model the device's, only to make a twin of
+   * @param device whose back end is to be preset
+   * @param model the device's; only a twin of it is used
    * @param setting with the generation of the state, and memory not complete
    */
   static EarlyPlan plan(

@@ -4,13 +4,13 @@ import io.github.jvhost.vhost.plan.Plan;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What became of an early set-up. It never fails a migration: what was not told early is told in
- * the stop window.
+ * The result of presetup. It never fails a migration: what was not sent early is sent in the stop
+ * window.
  *
- * @param generation of the early state that it was about
- * @param done whether the back end is set up early now
- * @param note why not, or what is worth knowing; null: nothing
- * @param plan what was told; null: nothing
+ * @param generation of the early state
+ * @param done whether the back end is preset now
+ * @param note why it is not, or a remark; null if there is none
+ * @param plan what was sent; null if nothing was
  * @param micros how long it took
  */
 public record PresetupResult(

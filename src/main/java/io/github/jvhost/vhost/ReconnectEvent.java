@@ -8,11 +8,11 @@ import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
 import org.jspecify.annotations.Nullable;
 
-/** An attempt to get a connection in place of another, as a flight recording has it. */
+/** In a flight recording: an attempt to make a connection in place of another. */
 @Name("io.github.jvhost.Reconnect")
 @Label("Reconnect")
 @Category("jvhost")
-@Description("An attempt to connect a device anew, with the first questions to its back end")
+@Description("An attempt to connect a device again, with the first requests to its back end")
 @StackTrace(false)
 final class ReconnectEvent extends Event {
   @Label("Device")
@@ -23,7 +23,7 @@ final class ReconnectEvent extends Event {
   int attempt;
 
   @Label("Why")
-  @Description("Why the connection before is of no use any more")
+  @Description("Why the earlier connection cannot be used any more")
   @Nullable String why;
 
   @Label("Failure")

@@ -4,18 +4,18 @@ import java.time.Duration;
 import java.util.Optional;
 
 /**
- * When a back end that has gone is tried again. {@link BackEndWatch} follows it; a device that is
- * not watched is connected anew by whoever calls {@link VhostNet#reconnect}.
+ * When a back end that has gone is tried again. {@link BackEndWatch} uses it. A device that is not
+ * watched is connected again only by {@link VhostNet#reconnect}.
  *
  * <p>Immutable, and so thread-safe.
  */
 public sealed interface ReconnectPolicy {
 
   /**
-   * How long to wait before the next attempt.
+   * Returns how long to wait before the next attempt.
    *
-   * @param attempt counts from 1, anew after each loss
-   * @return empty: it is given up
+   * @param attempt its number, from 1 after each loss
+   * @return the pause; empty: no more attempts are made
    */
   Optional<Duration> delayBefore(int attempt);
 

@@ -16,9 +16,9 @@ import java.util.Collections;
 import java.util.List;
 
 /**
- * A device on which the stop window is rehearsed: like the one that it stands for, but its back end
- * is a {@link RehearsalPeer} and its notifiers wake nobody. What is walked is the very code that
- * the real window walks, through the very same calls.
+ * A device on which the stop window is rehearsed. It is like the real device, but its back end is a
+ * {@link RehearsalPeer} and its notifiers wake no thread. It runs the code that the real window
+ * runs, through the same calls.
  *
  * <pre>
  *   rehearsal --&gt; preset --&gt; [ restore --&gt; DeviceStart.start --&gt; rewind ] again and again
@@ -40,13 +40,13 @@ public final class RehearsalDevice implements AutoCloseable {
       GuestMemory memory,
       Deadline within) {
     this.within = within;
-    if (within.expired()) { // a peer that answers at once would never make it fail
+    if (within.expired()) { // a peer that answers at once never waits, so no deadline would be seen
       throw new VhostException(
           original.name() + ": there is no time left to rehearse", Recovery.RETRY);
     }
     DescriptorLedger ledger = original.ledger();
     String name = original.name() + " rehearsal";
-    // One pair for all rings: nobody listens, and a device may have hundreds.
+    // One pair for all rings: no thread reads it, and a device may have hundreds of rings.
     notifiers = RingNotifiers.create(ledger, name, 1).getFirst();
     try {
       peer = new RehearsalPeer(name, ledger, capabilities);
@@ -58,7 +58,7 @@ public final class RehearsalDevice implements AutoCloseable {
         original
             .at(new BackEndAddress.Connected(peer.frontEnd()))
             .withEvents(BackEndEvents.NONE)
-            .withObserver(Rehearsed.SILENTLY)
+            .withObserver(RecordsNothing.OBSERVER)
             .withBounds(left(within), left(within), left(within))
             .withProtocolFeatures(capabilities.protocolFeatures());
     List<RingNotifiers> all = Collections.nCopies(2 * model.maxQueuePairs(), notifiers);
@@ -71,7 +71,7 @@ public final class RehearsalDevice implements AutoCloseable {
     }
   }
 
-  /** A bound is never zero; one that has passed fails at its first wait. */
+  /** The time that is left, at least 1 ns because a bound must be positive. */
   private static Duration left(Deadline within) {
     return Duration.ofNanos(Math.max(1, within.remainingNanos()));
   }
@@ -82,11 +82,11 @@ public final class RehearsalDevice implements AutoCloseable {
   }
 
   /**
-   * Sets it up early. Its start is planned when it is due until {@link #prepareStart}.
+   * Presets it. Until {@link #prepareStart} is called, its start is planned when it is due.
    *
-   * @param mode how the real device was set up
-   * @param state the early one
-   * @throws VhostException it does not work, and cannot be rehearsed
+   * @param mode in which the real device was preset
+   * @param state the early state
+   * @throws VhostException if that fails, so that nothing can be rehearsed
    */
   public void preset(PresetupMode mode, VirtioNetState state) {
     var wanted = List.of(new VhostNetGroup.EarlyState(net, state, 1));
@@ -95,16 +95,16 @@ public final class RehearsalDevice implements AutoCloseable {
   }
 
   /**
-   * Makes the start ahead of time, for every window from here on. Belongs behind {@link #preset} or
-   * {@link #rewind}.
+   * Prepares the start, for every window from now on. Call it after {@link #preset} or {@link
+   * #rewind}.
    *
-   * @param state the early one
+   * @param state the early state
    */
   public void prepareStart(VirtioNetState state) {
     net.migration().prepareStart(state);
   }
 
-  /** Goes back to where {@link #preset} left it, with a start that was prepared as good as new. */
+  /** Goes back to the state after {@link #preset}; a prepared start can be used again. */
   public void rewind() {
     net.migration().rewind(early);
   }

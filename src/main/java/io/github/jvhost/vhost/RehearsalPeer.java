@@ -19,9 +19,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A back end in name only, in this process, on which the stop window is rehearsed: it offers what
- * another one was found to offer, takes every message, closes what came with it, and answers what
- * has to be answered. It maps nothing and looks at no ring. Its thread ends with it.
+ * A simulated back end in this process, on which the stop window is rehearsed. It offers what the
+ * real one offers, takes every message, closes its descriptors, and answers where an answer is
+ * needed. It maps nothing and reads no ring. Its thread ends with it.
  */
 final class RehearsalPeer implements AutoCloseable {
   private static final Duration PATIENCE = Duration.ofSeconds(10);
@@ -30,7 +30,7 @@ final class RehearsalPeer implements AutoCloseable {
   private final BackEndConnection backEnd;
   private final BackEndCapabilities capabilities;
 
-  /** The back end's own channel, kept open: its end would be noticed. */
+  /** The back end's own channel, kept open because the front end would notice its end. */
   private final List<OwnedDescriptor> kept = new ArrayList<>();
 
   private final Thread thread;
@@ -47,7 +47,7 @@ final class RehearsalPeer implements AutoCloseable {
     thread = Thread.ofPlatform().name("jvhost-rehearsal").daemon().start(this::answerAll);
   }
 
-  /** The end that is to be connected to; it is closed with this, if nobody has taken it over. */
+  /** The front end's end; it is closed with this, if no connection has taken it over. */
   OwnedDescriptor frontEnd() {
     return pair.one();
   }
@@ -66,7 +66,7 @@ final class RehearsalPeer implements AutoCloseable {
         answer(received);
       }
     } catch (VhostException e) {
-      // The front end's side was closed, which is how a rehearsal ends.
+      // The front end's side was closed: the rehearsal is over.
     }
   }
 

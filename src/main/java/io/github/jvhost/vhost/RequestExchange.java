@@ -20,15 +20,15 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One request and what comes back, one after the other. Three ways to ask:
+ * Sends one request after the other and waits for what comes back. There are three ways:
  *
  * <pre>
- *   tell      nothing is waited for; a refusal shows as a hang-up, later
- *   confirm   an acknowledgement is waited for where REPLY_ACK is negotiated; else as tell
- *   ask       the message has an answer of its own
+ *   send      does not wait; a refusal shows later, as a hang-up
+ *   confirm   waits for an acknowledgement if REPLY_ACK is negotiated; else as send
+ *   ask       waits for the answer that the message has of its own
  * </pre>
  *
- * <p>Every request has its own deadline. Descriptors that are sent stay the caller's.
+ * <p>Every request has its own deadline. The caller keeps the descriptors that are sent.
  */
 final class RequestExchange {
   private final VhostUserChannel channel;
@@ -47,11 +47,11 @@ final class RequestExchange {
     return feature.isIn(channel.protocolFeatures());
   }
 
-  void tell(FrontEndRequest request, Payload payload) {
-    tell(request, payload, List.of());
+  void send(FrontEndRequest request, Payload payload) {
+    send(request, payload, List.of());
   }
 
-  void tell(FrontEndRequest request, Payload payload, List<OwnedDescriptor> descriptors) {
+  void send(FrontEndRequest request, Payload payload, List<OwnedDescriptor> descriptors) {
     Deadline deadline = Deadline.after(within);
     channel.send(request, payload, descriptors, false, deadline);
     channel.flush(deadline);
@@ -65,18 +65,18 @@ final class RequestExchange {
     if (has(ProtocolFeature.REPLY_ACK)) {
       insist(request, payload, descriptors);
     } else {
-      tell(request, payload, descriptors);
+      send(request, payload, descriptors);
     }
   }
 
-  /** As {@link #confirm}, but refused (by the channel) where there is no REPLY_ACK. */
+  /** As {@link #confirm}, but the channel refuses it if REPLY_ACK is not negotiated. */
   void insist(FrontEndRequest request, Payload payload, List<OwnedDescriptor> descriptors) {
     Deadline deadline = Deadline.after(within);
     channel.send(request, payload, descriptors, true, deadline);
     requireZero(request, payload, value(close(await(request, deadline))));
   }
 
-  /** Tells of a notifier of a ring, or that there is none. */
+  /** Sends an eventfd of a ring, or that there is none. */
   void setEvent(FrontEndRequest request, int ring, @Nullable OwnedDescriptor event) {
     confirm(
         request,
@@ -84,7 +84,7 @@ final class RequestExchange {
         event == null ? List.of() : List.of(event));
   }
 
-  /** Stops a ring; answers its base. */
+  /** Stops a ring; returns its base. */
   int stop(FrontEndRequest request, int ring) {
     VringState answer = (VringState) ask(request, new VringState(ring, 0));
     if (answer.index() != ring) {
@@ -115,7 +115,7 @@ final class RequestExchange {
     return await(request, deadline);
   }
 
-  /** The descriptor of an answer that means nothing without one. */
+  /** The descriptor of an answer that has to have one. */
   OwnedDescriptor descriptor(Reply reply, String what) {
     if (reply.descriptors().isEmpty()) {
       throw senseless(reply.request(), what + " was asked for, and no descriptor came");

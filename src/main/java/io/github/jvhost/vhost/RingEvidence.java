@@ -6,10 +6,10 @@ import io.github.jvhost.virtio.RingIndex;
 import io.github.jvhost.virtio.VirtioNet;
 
 /**
- * What guest memory says of where a device can be in a ring. A back end says where a ring stopped,
- * and a saved state says where it goes on; neither is believed where the ring itself rules it out,
- * because a back end that starts at a wrong place serves old descriptors again, and writes into
- * memory that the guest uses for something else.
+ * Checks a position in a ring against guest memory. A back end says where a ring stopped, and a
+ * saved state says where it goes on. Neither counts if the ring itself rules it out, because a back
+ * end that starts at a wrong position serves old descriptors again and writes into memory that the
+ * guest uses for something else.
  *
  * <pre>
  *   split    used <= next <= available, all modulo 65536; at most a ring of them (virtio 1.2, 2.7)
@@ -17,8 +17,8 @@ import io.github.jvhost.virtio.VirtioNet;
  *            was written as used in the lap that its wrap counter says (virtio 1.2, 2.8.1)
  * </pre>
  *
- * <p>Of a packed ring this shows half of all wrong places: its flags look the same after every
- * second lap. A ring outside of guest memory says nothing.
+ * <p>For a packed ring this rules out half of all wrong positions, because its flags look the same
+ * after every second lap. For a ring outside of guest memory it rules out nothing.
  *
  * <p>Only {@link #describe} makes an object. Guarded by the lock of its {@link VhostNet}.
  */
@@ -36,7 +36,7 @@ final class RingEvidence {
   }
 
   /**
-   * Whether the device cannot be there.
+   * Whether the device cannot be at this position.
    *
    * @param ring that is set up
    * @param base in the encoding of SET_VRING_BASE
@@ -56,15 +56,15 @@ final class RingEvidence {
         model.ringSize(ring));
   }
 
-  /** Chains that the driver has made available and the device has not given back. */
+  /** The number of chains that the driver has made available and the device has not returned. */
   private int made(int ring) {
     return (configuration.availableIndex(model, ring) - configuration.usedIndex(model, ring))
         & 0xffff;
   }
 
   /**
-   * Whether the driver of a split ring has made more available than there are entries: then nobody
-   * knows where the device is, and QEMU, too, has such a device reset.
+   * Whether the driver of a split ring has made more chains available than there are entries. Then
+   * the position of the device is not known. QEMU, too, requires a reset of such a device.
    */
   boolean driverIsWrong(int ring) {
     return !model.packed() && isReadable(ring) && made(ring) > model.ringSize(ring);
@@ -96,7 +96,7 @@ final class RingEvidence {
             || PackedFlags.isUsed(memory, descriptors, used, usedWrap);
   }
 
-  /** What the ring says, for messages. */
+  /** Describes the ring for messages. */
   String describe(int ring) {
     return model.packed()
         ? "a packed ring of %d entries, by its flags in guest memory"
@@ -108,7 +108,7 @@ final class RingEvidence {
                 model.ringSize(ring));
   }
 
-  /** A base for messages. */
+  /** Describes a base for messages. */
   String place(int base) {
     return RingIndex.fromVhostBase(base, model.packed()).toString();
   }

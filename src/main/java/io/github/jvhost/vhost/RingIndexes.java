@@ -21,36 +21,37 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Keeps the model's ring indexes right: from what a back end answers as it stops a ring, or, where
- * it is gone without a word, from what it left behind. Guarded by the lock of its {@link VhostNet}.
+ * Keeps the model's ring indexes right. They come from the answer with which a back end stops a
+ * ring, or, if it has gone without an answer, from what it left in memory. The lock of its {@link
+ * VhostNet} guards it.
  *
  * <pre>
- *   stopped properly     the answer to GET_VRING_BASE, where the ring itself does not rule it out
- *   gone, split ring     the used index in guest memory: what lies between is served again
- *   gone, packed ring    the in-flight region; without one nobody knows: its flags look the same
- *                        after every second lap
+ *   stopped properly     the answer to GET_VRING_BASE, if the ring itself does not rule it out
+ *   gone, split ring     the used index in guest memory: requests after it are served again
+ *   gone, packed ring    the in-flight region; without one it is not known: the flags of a packed
+ *                        ring look the same after every second lap
  * </pre>
  *
- * <p>Where a back end keeps an in-flight region of split rings, the used index is where it goes on,
- * and the region says which requests from there on are done already; so the next back end has to
- * take that up ({@link NetNeeds}).
+ * <p>If a back end keeps an in-flight region of split rings, a ring goes on at its used index, and
+ * the region says which requests after it are done already. So the next back end has to use the
+ * region too ({@link NetNeeds}).
  *
- * <p>How much the indexes in the model are worth is in two flags:
+ * <p>Two flags say whether the indexes in the model are right:
  *
  * <pre>
  *   event                              stale   unproven   the indexes in the model
- *   fresh: the driver begins anew      no      no         right: the start of each ring
- *   restored: a saved state            no      yes        as somebody else says; guest memory may
- *                                                         rule them out once it is complete
- *   served: a back end may serve       yes     no         behind, by what it has done since
- *   all rings have said where          no      as it was  right
- *   one ring has not, or recover       yes     as it was  behind; a split ring's is read again
+ *   reset: the driver begins again     no      no         right: the start of each ring
+ *   restored: a saved state            no      yes        from elsewhere; guest memory may rule
+ *                                                         them out once it is complete
+ *   served: a back end may serve       yes     no         too low, by what it has done since
+ *   all rings were answered            no      as it was  right
+ *   one ring was not, or recover       yes     as it was  too low; a split ring's is read again
  *     did not find it
  *   recover found all                  no      as it was  right
  * </pre>
  *
- * <p>{@code recover} reads only where they are stale, guest memory is held against them only where
- * they are unproven.
+ * <p>{@code recover} reads indexes only if they are stale. Guest memory is compared with them only
+ * if they are unproven.
  */
 final class RingIndexes {
   private static final Logger log = LoggerFactory.getLogger(RingIndexes.class);
@@ -61,16 +62,16 @@ final class RingIndexes {
   private final RingEvidence evidence;
   private final KeptInflight inflight;
 
-  /** Within one taking of answers: the rings of which it is known by now where they stopped. */
-  private final BitSet told = new BitSet();
+  /** While the answers of one stop are read: the rings whose position is known by now. */
+  private final BitSet positionKnown = new BitSet();
 
-  /** Whether rings may have gone on since the model's indexes were right. */
+  /** Whether rings may have moved on since the model's indexes were right. */
   private boolean stale;
 
-  /** Whether the indexes are those of a saved state, at which no back end was started yet. */
+  /** Whether the indexes are of a saved state with which no back end was started yet. */
   private boolean unproven;
 
-  /** Whether this device only stands for one whose guest memory has not arrived yet. */
+  /** Whether this device is a rehearsal's copy of one whose guest memory has not arrived yet. */
   private boolean rehearses;
 
   /** Answers that did not count since {@link #takeRefused}. */
@@ -85,13 +86,13 @@ final class RingIndexes {
     this.inflight = inflight;
   }
 
-  /** A back end serves the rings, or may. */
+  /** A back end serves the rings or may serve them. */
   void served() {
     stale = true;
     unproven = false;
   }
 
-  /** From here on the device stands for another one, and guest memory says nothing of it. */
+  /** From now on the device is a copy for a rehearsal, and is not compared with guest memory. */
   void rehearse() {
     rehearses = true;
   }
@@ -100,22 +101,22 @@ final class RingIndexes {
     return unproven && !rehearses && model.live();
   }
 
-  /** The driver begins anew: the model is right. */
-  void fresh() {
+  /** The driver has reset the device: the model is right. */
+  void driverHasReset() {
     stale = false;
     unproven = false;
   }
 
-  /** A saved state was loaded, which says where the rings are; guest memory may come later. */
+  /** A saved state was loaded, with the positions of the rings; guest memory may come later. */
   void restored() {
     stale = false;
     unproven = true;
   }
 
   /**
-   * Looks whether guest memory, complete by now, rules a saved state out. Makes no object.
+   * Checks whether guest memory, which is complete now, rules a saved state out. Makes no object.
    *
-   * @return the first ring of which it does; -1: there is none
+   * @return the first ring whose position is ruled out; -1 if there is none
    */
   int ruledOut() {
     for (int ring = 0; mayBeRuledOut() && ring < 2 * model.backEndQueuePairs(); ring++) {
@@ -128,7 +129,7 @@ final class RingIndexes {
     return -1;
   }
 
-  /** The same for a driver that has made more available than a ring has entries. */
+  /** The first ring in which a driver has made more available than there are entries; -1: none. */
   int overrun() {
     for (int ring = 0; mayBeRuledOut() && ring < 2 * model.backEndQueuePairs(); ring++) {
       if (model.isSetUp(ring) && evidence.driverIsWrong(ring)) {
@@ -150,7 +151,7 @@ final class RingIndexes {
         .formatted(ring, evidence.describe(ring));
   }
 
-  /** Answers that did not count since this was asked last. */
+  /** The answers that did not count since the last call. */
   List<RefusedBase> takeRefused() {
     List<RefusedBase> all = List.copyOf(refused);
     refused.clear();
@@ -158,8 +159,8 @@ final class RingIndexes {
   }
 
   /**
-   * Where the rings stopped goes into the model; for those of which the back end did not say it,
-   * what it left behind. A driver that reset the device begins anew, wherever its rings stopped.
+   * Puts the bases at which rings stopped into the model. Where the back end did not answer a base,
+   * the position is recovered as far as possible.
    */
   void takeBases(Plan plan, Outcome outcome, BackEndProfile profile) {
     beginTaking();
@@ -175,9 +176,9 @@ final class RingIndexes {
   }
 
   private void beginTaking() {
-    told.clear();
+    positionKnown.clear();
     if (!model.packed()) {
-      recover(); // where a back end leaves requests in flight, the used index stands
+      recover(); // the used index counts if a back end leaves requests in flight
     }
   }
 
@@ -189,23 +190,23 @@ final class RingIndexes {
     int base = withUsedHalf(answered, profile);
     if (counts(ring, base)) {
       model.setRingBase(ring, base);
-      told.set(ring);
+      positionKnown.set(ring);
     } else {
       Integer instead = refuse(ring, answered);
       if (instead == null) {
         stale = true;
       } else {
         model.setRingBase(ring, instead);
-        told.set(ring);
+        positionKnown.set(ring);
       }
     }
   }
 
   /**
-   * Where a ring goes on that has just stopped and is taken up again by the same plan.
+   * Returns where a ring goes on that has just stopped and that the same plan starts again.
    *
-   * @param answered to GET_VRING_BASE
-   * @return null: nobody knows
+   * @param answered the base in the answer to GET_VRING_BASE
+   * @return the base; null if it is not known
    */
   @Nullable Integer goesOnAt(int ring, int answered, BackEndProfile profile) {
     if (!isSetUp(ring)) {
@@ -215,19 +216,19 @@ final class RingIndexes {
     return counts(ring, base) ? Integer.valueOf(base) : refuse(ring, answered);
   }
 
-  /** Whether neither guest memory nor the in-flight region contradicts it. */
+  /** Whether neither guest memory nor the in-flight region rules a base out. */
   private boolean counts(int ring, int base) {
     if (evidence.rulesOut(ring, base)) {
       return false;
     }
     RingIndex noted = model.packed() ? noted(ring) : null;
-    // A region in which nothing was noted yet looks like the start of a ring.
+    // A region in which nothing was recorded yet looks like the start of a ring.
     return noted == null
         || noted.equals(RingIndex.start(true))
         || noted.toVhostBase() >>> 16 == base >>> 16;
   }
 
-  /** Where the in-flight region says that a packed ring is; null: nowhere that can be. */
+  /** The position of a packed ring in its in-flight region; null if none, or if it is ruled out. */
   private @Nullable RingIndex noted(int ring) {
     InflightRegion region = inflight.region();
     if (region == null) {
@@ -237,14 +238,14 @@ final class RingIndexes {
     return noted == null || evidence.rulesOut(ring, noted.toVhostBase()) ? null : noted;
   }
 
-  /** An answer does not count: what does instead; null: nobody knows. */
+  /** An answer does not count. Returns what counts instead; null if it is not known. */
   private @Nullable Integer refuse(int ring, int answered) {
     Integer instead;
     if (model.packed()) {
       RingIndex index = packedIndex(ring, model.queue(ring), inflight.region());
       instead = index == null ? null : index.toVhostBase();
     } else {
-      instead = configuration.usedIndex(model, ring); // it was readable, or nothing was ruled out
+      instead = configuration.usedIndex(model, ring); // it has ruled the answer out
     }
     var one =
         new RefusedBase(
@@ -268,7 +269,7 @@ final class RingIndexes {
   private void endTaking() {
     boolean all = true;
     for (int ring = 0; ring < 2 * model.backEndQueuePairs(); ring++) {
-      all &= told.get(ring) || !isSetUp(ring);
+      all &= positionKnown.get(ring) || !isSetUp(ring);
     }
     stale &= !all;
   }
@@ -278,7 +279,7 @@ final class RingIndexes {
   }
 
   /**
-   * Makes indexes that may be behind right again, where that can be done.
+   * Corrects indexes that may be stale, where possible.
    *
    * @return whether all of them are right now
    */
@@ -289,7 +290,7 @@ final class RingIndexes {
         continue;
       }
       if (!model.packed()) {
-        if (configuration.hasUsedIndex(model, i)) { // or its driver has moved it out of memory
+        if (configuration.hasUsedIndex(model, i)) { // else its driver moved the ring out of memory
           model.setRingBase(i, configuration.usedIndex(model, i));
         }
         continue;
@@ -305,7 +306,7 @@ final class RingIndexes {
     return known;
   }
 
-  /** Null: nobody knows. */
+  /** The position of a packed ring after its back end has gone; null if it is not known. */
   private @Nullable RingIndex packedIndex(
       int ring, QueueState queue, @Nullable InflightRegion region) {
     if (!memory.table().contains(queue.desc(), 16L * queue.size())) {
@@ -318,15 +319,16 @@ final class RingIndexes {
   }
 
   /**
-   * The same, where the rings cannot be served otherwise.
+   * The same, for rings that are to be served.
    *
-   * @throws VhostException the driver has to reset the device: serving a ring from a stale index
-   *     would write into memory that the guest uses for something else
+   * @throws VhostException if an index is still not known: the driver has to reset the device,
+   *     because a back end that serves a ring from a stale index writes into memory that the guest
+   *     uses for something else
    */
   void requireRecovered() {
     if (!recover()) {
       throw new VhostException(
-          "%s: the back end has gone, or said what cannot be, and where it was in the packed rings is not known (%s); the driver has to reset the device"
+          "%s: the back end has gone, or its answer was wrong, and where it was in the packed rings is not known (%s); the driver has to reset the device"
               .formatted(
                   model.name(),
                   inflight.region() == null

@@ -9,13 +9,13 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The eventfds of a vring. They are the embedder's, who closes them with {@link #close}: a device
- * that is given them closes none, and needs them as long as it is there. An embedder on KVM gives
- * duplicates of its ioeventfd and irqfd, {@link #duplicateOf}.
+ * The eventfds of a vring. The embedder owns them and closes them with {@link #close}. A device
+ * uses them until it is closed, and closes none. An embedder on KVM gives duplicates of its
+ * ioeventfd and irqfd, {@link #duplicateOf}.
  *
  * @param kick guest to back end
  * @param call back end to guest
- * @param err back end to front end, when it gives the ring up; null: it is not told of one
+ * @param err back end to front end, when it gives the ring up; null: none is sent
  */
 public record RingNotifiers(EventFd kick, EventFd call, @Nullable EventFd err) {
 
@@ -26,7 +26,7 @@ public record RingNotifiers(EventFd kick, EventFd call, @Nullable EventFd err) {
   }
 
   /**
-   * A pair without a notifier for errors.
+   * A kick and a call without an err eventfd.
    *
    * @param kick guest to back end
    * @param call back end to guest
@@ -45,12 +45,12 @@ public record RingNotifiers(EventFd kick, EventFd call, @Nullable EventFd err) {
   }
 
   /**
-   * Makes a fresh pair for each of a device's rings.
+   * Makes a new kick and call for each of a device's rings.
    *
    * @param ledger that counts the descriptors
    * @param device its name, for the descriptors' names
    * @param rings how many, two for each queue pair: the control queue needs none
-   * @return one pair a ring, by vring index; the caller's to close
+   * @return one pair a ring, by vring index; the caller closes them
    */
   public static List<RingNotifiers> create(DescriptorLedger ledger, String device, int rings) {
     if (rings <= 0) {
@@ -67,17 +67,17 @@ public record RingNotifiers(EventFd kick, EventFd call, @Nullable EventFd err) {
   }
 
   /**
-   * Takes those that a VMM has made already: KVM's ioeventfd and irqfd of a ring. They stay the
-   * VMM's; what this has, and closes, are duplicates. Should they block, they are made
-   * non-blocking, which the VMM sees too: see {@link EventFd#adopt}.
+   * Duplicates eventfds that a VMM has made: KVM's ioeventfd and irqfd of a ring. The VMM keeps its
+   * own; this object has and closes duplicates. Blocking eventfds are made non-blocking, which the
+   * VMM sees too: see {@link EventFd#adopt}.
    *
-   * @param ledger where the duplicates are written down
+   * @param ledger where the duplicates are recorded
    * @param what the ring, for messages: "net0 ring 3"
    * @param kick an open eventfd, guest to back end (ioeventfd)
    * @param call an open eventfd, back end to guest (irqfd)
-   * @return the duplicates, the caller's to close
-   * @throws io.github.jvhost.sys.SystemCallException when one is not open, or no more descriptors
-   *     are to be had
+   * @return the duplicates, which the caller closes
+   * @throws io.github.jvhost.sys.SystemCallException if one is not open, or no more descriptors can
+   *     be opened
    */
   public static RingNotifiers duplicateOf(
       DescriptorLedger ledger, String what, int kick, int call) {

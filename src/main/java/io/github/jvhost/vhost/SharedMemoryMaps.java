@@ -8,15 +8,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Which parts of shared memory regions a back end has mapped (vhost-user, SHMEM_MAP and
- * SHMEM_UNMAP): a range that is mapped already cannot be mapped again, only a whole mapping can be
- * undone, and mappings end with a reset of the device. They end with the connection, too: another
- * back end knows nothing of them, and could never undo them.
+ * The parts of shared memory regions that a back end has mapped (vhost-user, SHMEM_MAP and
+ * SHMEM_UNMAP). A range that is mapped already cannot be mapped again, only a whole mapping can be
+ * removed, and mappings end with a reset of the device. They also end with the connection, because
+ * another back end does not know them and could never remove them.
  *
  * <p>For the thread that serves the connection.
  */
 final class SharedMemoryMaps {
-  /** So that no back end can make this grow without end. */
+  /** Most mappings, so that no back end can use memory without end. */
   static final int LIMIT = 4096;
 
   private static final Logger log = LoggerFactory.getLogger(SharedMemoryMaps.class);
@@ -35,10 +35,10 @@ final class SharedMemoryMaps {
   }
 
   /**
-   * Undoes a mapping, if the range is just that.
+   * Removes a mapping, if the range is exactly that mapping.
    *
-   * @param unmap does it; false: it stays
-   * @return whether it is undone
+   * @param unmap removes it; false: it stays
+   * @return whether it was removed
    */
   boolean unmap(MmapRequest request, Predicate<MmapRequest> unmap) {
     for (int i = 0; i < maps.size(); i++) {
@@ -53,7 +53,7 @@ final class SharedMemoryMaps {
     return false;
   }
 
-  /** Undoes all of them. One that cannot be undone does not keep the others from it. */
+  /** Removes all mappings. A mapping that cannot be removed does not stop the others. */
   void end(Predicate<MmapRequest> unmap) {
     List<MmapRequest> ending = List.copyOf(maps);
     maps.clear();
@@ -62,7 +62,7 @@ final class SharedMemoryMaps {
         if (!unmap.test(map)) {
           log.warn("undoing a mapping into shared memory, {}: refused", map);
         }
-      } catch (Throwable e) { // an Error, too
+      } catch (Throwable e) { // also an Error
         log.warn("undoing a mapping into shared memory, {}: failed", map, e);
       }
     }

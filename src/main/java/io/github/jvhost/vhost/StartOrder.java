@@ -9,7 +9,7 @@ import io.github.jvhost.vhost.plan.Shadow;
 /**
  * How devices are started in the stop window, and stopped before it: which steps a back end is
  * sent, in which order, and whether one device waits for another. The library has one order, the
- * planner's; others are for comparing it with them.
+ * planner's. Other orders are for comparison.
  *
  * <p>Implementations are stateless, and so thread-safe.
  */
@@ -47,8 +47,8 @@ public interface StartOrder {
 
   /**
    * {@return whether all devices are sent their plans before the first answer is waited for, and
-   * plans that were made ahead of time are used} Otherwise one device follows the other, and each
-   * plan is made when it is due.
+   * prepared plans are used} Otherwise one device follows the other, and each plan is made when it
+   * is due.
    */
   default boolean sideBySide() {
     return true;

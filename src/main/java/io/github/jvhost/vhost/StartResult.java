@@ -5,12 +5,12 @@ import io.github.jvhost.vhost.plan.Plan;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What became of starting one device.
+ * The result of starting one device.
  *
  * @param plan that was carried out first
  * @param outcome of it
- * @param fallback why the device had to be started a second time, from nothing; null: it had not
- * @param second outcome of that second start; null: there was none
+ * @param fallback why the device had to be started a second time, from nothing; null if it had not
+ * @param second outcome of that second start; null if there was none
  */
 public record StartResult(
     Plan plan, Outcome outcome, @Nullable String fallback, @Nullable Outcome second) {

@@ -13,15 +13,15 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Takes the devices of a VM through one transition: a start, a stop, a presetup. Each device is
- * begun and taken up under its own lock, and is held in between: whoever else wants it waits.
+ * Takes the devices of a VM through one transition: a start, a stop or presetup. Each device is
+ * begun and finished under its own lock, and is held in between: other threads that use it wait.
  *
  * <pre>
- *   new           epoll is told of the connections
- *   carryOut      each device begun, all or none; then everything sent, answers as they come
- *   fold          what became of it goes into shadow and model; the device is still held
- *   letGo         whoever waits for the device has its turn
- *   close         the same for whatever is left; what was not carried out is given up
+ *   new           epoll watches the connections
+ *   carryOut      begins each device, all or none; then sends everything and reads answers
+ *   fold          the outcome goes into shadow and model; the device is still held
+ *   letGo         threads that wait for the device go on
+ *   close         the same for the devices that are left; what was not carried out is given up
  * </pre>
  *
  * <p>For one thread.
@@ -32,7 +32,7 @@ final class Transition implements AutoCloseable {
   private final Deadline deadline;
   private final Flights flights;
 
-  /** The connections that epoll knows already. */
+  /** The connections that epoll watches already. */
   private final @Nullable Carrier[] watched;
 
   /** By device: what was begun, until the device is let go. */
@@ -49,17 +49,17 @@ final class Transition implements AutoCloseable {
     /**
      * Plans and begins.
      *
-     * @param device its place in the list
-     * @return null: the device has no part in the transition
+     * @param device its index in the list
+     * @return null if the device takes no part in the transition
      */
     @Nullable Execution of(VhostNetMigration net, int device);
   }
 
   /**
-   * For some devices.
+   * Makes a transition of these devices.
    *
    * @param nets one or more, each once
-   * @param sideBySide whether all are told before the first is waited for
+   * @param sideBySide whether all are sent their plans before the first answer is waited for
    * @param deadline for all of them; restarted by {@link #carryOut}
    */
   Transition(List<VhostNet> nets, boolean sideBySide, Deadline deadline) {
@@ -85,10 +85,11 @@ final class Transition implements AutoCloseable {
   }
 
   /**
-   * The bound of what devices do together: the longest of their own. Each has its own, too.
+   * The deadline of a transition of many devices: the longest of their own. Each device keeps its
+   * own too.
    *
    * @param devices one or more
-   * @param bound of a device
+   * @param bound the deadline of a device
    */
   static <D> Deadline longestDeadline(List<D> devices, Function<D, Deadline> bound) {
     Deadline longest = bound.apply(devices.getFirst());
@@ -99,7 +100,7 @@ final class Transition implements AutoCloseable {
     return longest;
   }
 
-  /** The bound of transitions of these devices. */
+  /** The deadline of transitions of these devices. */
   static Deadline longestDeadline(List<VhostNet> nets) {
     return longestDeadline(nets, VhostNet::transitionDeadline);
   }
@@ -109,8 +110,8 @@ final class Transition implements AutoCloseable {
    * abandoned because the time is up.
    *
    * @param beginning of each device
-   * @param cancelled looked at every 10 ms: whether to abandon what is left; null: never
-   * @throws IllegalStateException it was called before
+   * @param cancelled called every 10 ms: whether to abandon what is left; null: never
+   * @throws IllegalStateException if it was called before
    */
   void carryOut(Beginning beginning, @Nullable BooleanSupplier cancelled) {
     if (begun) {
@@ -146,17 +147,17 @@ final class Transition implements AutoCloseable {
     return nets.get(device);
   }
 
-  /** What was begun of a device that is still held; null: nothing. */
+  /** The execution of a device that is still held; null if there is none. */
   @Nullable Execution execution(int device) {
     return executions[device];
   }
 
-  /** What became of a device; null: nothing was begun, or it was not asked for yet. */
+  /** The outcome of a device; null if nothing was begun, or before {@link #fold}. */
   @Nullable Outcome outcome(int device) {
     return outcomes[device];
   }
 
-  /** Takes up what became of a device, once. It is held on until {@link #letGo}. */
+  /** Puts the outcome of a device into its shadow and model, once. It is held until letGo. */
   void fold(int device) {
     Execution execution = executions[device];
     if (execution != null && outcomes[device] == null) {
@@ -167,7 +168,7 @@ final class Transition implements AutoCloseable {
     }
   }
 
-  /** Others have their turn with the device again. */
+  /** Releases the device, so that other threads can use it. */
   void letGo(int device) {
     if (executions[device] != null) {
       executions[device] = null;
@@ -175,7 +176,7 @@ final class Transition implements AutoCloseable {
     }
   }
 
-  /** Takes up what became of a device, and lets it go. */
+  /** Puts the outcome of a device into its shadow and model, and releases it. */
   void finish(int device) {
     try {
       fold(device);
@@ -185,7 +186,7 @@ final class Transition implements AutoCloseable {
   }
 
   /**
-   * One device that cannot even begin keeps the others from being told half of theirs.
+   * Gives up all devices, because one could not begin. No device is sent half of its plan.
    *
    * @param why the first failure of all of them
    */
@@ -198,7 +199,7 @@ final class Transition implements AutoCloseable {
     finishAll();
   }
 
-  /** Finishes each device that is still held; one that fails does not keep the others. */
+  /** Finishes each device that is still held. A failure of one does not stop the others. */
   private void finishAll() {
     RuntimeException failure = null;
     for (int i = 0; i < executions.length; i++) {
@@ -213,7 +214,7 @@ final class Transition implements AutoCloseable {
     }
   }
 
-  /** Frees what it waits with, and finishes what is left. A second time does nothing. */
+  /** Finishes the devices that are left, and frees its resources. A second call does nothing. */
   @Override
   public void close() {
     try {

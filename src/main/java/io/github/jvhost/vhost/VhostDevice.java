@@ -27,7 +27,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * One device at one back end, whatever kind of device it is: the connection, what was negotiated on
- * it, and the shadow of what the back end holds. Not thread-safe, but any thread may ask for {@link
+ * it, and the shadow of what the back end holds. Not thread-safe, but any thread may call {@link
  * #capabilities} and {@link #shadow}.
  */
 public final class VhostDevice implements AutoCloseable {
@@ -38,12 +38,12 @@ public final class VhostDevice implements AutoCloseable {
   private final Observation observation;
   private @Nullable Carrier connection;
 
-  // For whoever must not wait for the thread that uses the device.
+  // Volatile for callers that must not wait for the thread that uses the device.
   private volatile BackEndCapabilities capabilities;
   private volatile Shadow shadow = Shadow.nothingTold();
 
-  /** What the newest back end was told that was told anything, until another one is used. */
-  private Shadow toldLast = Shadow.nothingTold();
+  /** The shadow of the newest back end that was sent features, until another one is used. */
+  private Shadow sentLast = Shadow.nothingTold();
 
   private VhostDevice(VhostDeviceOptions options, Supplier<Carrier> carriers) {
     this.options = options;
@@ -56,24 +56,25 @@ public final class VhostDevice implements AutoCloseable {
   }
 
   /**
-   * Connects and asks the back end what it can do. Nothing is told yet that belongs to a guest.
+   * Connects and asks the back end what it can do. Nothing of a guest is sent yet.
    *
-   * @param options where the back end is, and what is made use of there
-   * @return the device, of which the back end knows nothing yet; the caller's to close
-   * @throws VhostException there is no such socket (RETRY), or what answers is no back end
+   * @param options where the back end is, and what is used of it
+   * @return the device, of which the back end holds nothing yet; the caller closes it
+   * @throws VhostException if there is no such socket (RETRY), or what answers is no back end
    */
   public static VhostDevice connect(VhostDeviceOptions options) {
     return connect(options, _ -> {});
   }
 
   /**
-   * Connects, as {@link #connect(VhostDeviceOptions)} does, to a back end that may notify by
+   * Connects, as {@link #connect(VhostDeviceOptions)} does, to a back end that may send calls as
    * messages.
    *
-   * @param options where the back end is, and what is made use of there
-   * @param call told the index of a ring whose call comes as a message (INBAND_NOTIFICATIONS)
-   * @return the device, of which the back end knows nothing yet; the caller's to close
-   * @throws VhostException there is no such socket (RETRY), or what answers is no back end
+   * @param options where the back end is, and what is used of it
+   * @param call is called with the index of a ring whose call comes as a message
+   *     (INBAND_NOTIFICATIONS)
+   * @return the device, of which the back end holds nothing yet; the caller closes it
+   * @throws VhostException if there is no such socket (RETRY), or what answers is no back end
    */
   public static VhostDevice connect(VhostDeviceOptions options, IntConsumer call) {
     return over(options, () -> DeviceConnection.open(options, call));
@@ -82,29 +83,29 @@ public final class VhostDevice implements AutoCloseable {
   /**
    * Connects over any carrier.
    *
-   * @param options where the back end is does not matter
-   * @param carriers makes a connection each time it is asked, or throws why not
+   * @param options its address is not used
+   * @param carriers makes a connection at each call, or throws
    */
   static VhostDevice over(VhostDeviceOptions options, Supplier<Carrier> carriers) {
     return new VhostDevice(options, carriers);
   }
 
   /**
-   * Closes what is left of the connection and makes a new one. The back end is told nothing yet.
+   * Closes the connection, if there is one, and makes a new one. Nothing of a guest is sent yet.
    *
-   * @throws VhostException it is not there (RETRY), or it lacks a feature that the one before was
-   *     told, or takes fewer memory regions than that one holds (RECONNECT)
+   * @throws VhostException if the back end is not there (RETRY); if it lacks a feature that the one
+   *     before was sent, or takes fewer memory regions than that one held (RECONNECT)
    */
   public void reconnect() {
     disconnect();
-    reconnect("it was asked for", this::requireWhatWasTold);
+    reconnect("it was asked for", this::requireWhatWasSent);
   }
 
   /**
    * The same.
    *
-   * @param why the connection before is of no use any more
-   * @param use told what the new back end can do; throws where that is too little
+   * @param why the earlier connection cannot be used any more
+   * @param use is called with what the new back end can do; throws if that is too little
    */
   void reconnect(String why, Consumer<BackEndCapabilities> use) {
     ReconnectEvent attempt = observation.attempt();
@@ -118,20 +119,20 @@ public final class VhostDevice implements AutoCloseable {
     observation.attempted(attempt, 1, why, null);
   }
 
-  /** Who hears what becomes of the device. */
+  /** Reports what happens to the device. */
   Observation observation() {
     return observation;
   }
 
-  /** Another connection, of which this device knows nothing until {@link #take}. */
+  /** Makes another connection, which this device does not use before {@link #take}. */
   Carrier open() {
     return carriers.get();
   }
 
   /**
-   * Goes on with a new connection, in place of one that is of no use any more.
+   * Goes on with a new connection in place of the old one.
    *
-   * @param use told what its back end can do; throws where that is too little
+   * @param use is called with what its back end can do; throws if that is too little
    * @throws VhostException what {@code use} throws; the new connection is closed then
    */
   void take(Carrier opened, Consumer<BackEndCapabilities> use) {
@@ -146,21 +147,21 @@ public final class VhostDevice implements AutoCloseable {
       }
     }
     disconnect();
-    toldLast = Shadow.nothingTold();
+    sentLast = Shadow.nothingTold();
     capabilities = now;
     connection = opened;
     log.debug("{}: connected anew, {}", options.name(), now);
   }
 
-  /** What one back end was told, the next has to understand; what it had beyond is no matter. */
-  private void requireWhatWasTold(BackEndCapabilities now) {
-    Long features = toldLast.get(Fact.FEATURES).orNull();
+  /** The new back end has to support what the last one was sent, and no more. */
+  private void requireWhatWasSent(BackEndCapabilities now) {
+    Long features = sentLast.get(Fact.FEATURES).orNull();
     long missing = features == null ? 0 : features & ~now.features();
-    MemoryTable memory = toldLast.get(Fact.MEMORY).orNull();
+    MemoryTable memory = sentLast.get(Fact.MEMORY).orNull();
     int regions = memory == null ? 0 : memory.regions().size();
     if (missing != 0 || now.maxMemoryRegions() < regions) {
       throw new VhostException(
-          "%s: the back end that came back lacks what the one before was told: %s"
+          "%s: the back end that came back lacks what the one before was sent: %s"
               .formatted(
                   options.name(),
                   missing != 0
@@ -191,22 +192,22 @@ public final class VhostDevice implements AutoCloseable {
     return shadow;
   }
 
-  /** For rehearsals: whatever was told since, the back end is taken to hold this again. */
+  /** For rehearsals: the back end is taken to hold this again, whatever was sent since. */
   void rewind(Shadow held) {
     shadow = held;
   }
 
-  /** {@return whether there is a connection on which something can still be said} */
+  /** {@return whether there is a connection on which something can still be sent} */
   public boolean connected() {
     return connection != null && connection.usable();
   }
 
   /**
-   * {@return every vhost-user request as a method, for what is no part of a plan: configuration
-   * space, state transfer, shared objects, tools} What it tells does not show in the shadow, so it
-   * is not for what plans tell. Good for the connection as it is now.
+   * {@return every vhost-user request as a method, for what is not part of a plan: configuration
+   * space, state transfer, shared objects, tools} The shadow does not record what it sends, so do
+   * not send with it what plans send. Use it only on the present connection.
    *
-   * @throws VhostException (RECONNECT) there is no connection; (GIVE_UP) it does not carry
+   * @throws VhostException (RECONNECT) if there is no connection; (GIVE_UP) if it does not carry
    *     vhost-user messages
    */
   public VhostUserFrontEnd frontEnd() {
@@ -224,7 +225,7 @@ public final class VhostDevice implements AutoCloseable {
   }
 
   /**
-   * {@return how the back end gets from what it holds to this}
+   * {@return the plan that leads the back end from what it holds to what it is to hold}
    *
    * @param desired what it is to hold
    */
@@ -235,8 +236,8 @@ public final class VhostDevice implements AutoCloseable {
   /**
    * Begins a plan that was made for this device; {@link #finish} has to follow.
    *
-   * @param rings says where a ring goes on that the plan stops and takes up again
-   * @return the plan on its way; one that has failed already where there is no connection
+   * @param rings says where a ring goes on that the plan stops and starts again
+   * @return the execution; one that has failed already if there is no connection
    */
   Execution begin(Plan plan, Deadline deadline, StoppedRings rings) {
     if (connection == null) {
@@ -252,9 +253,9 @@ public final class VhostDevice implements AutoCloseable {
   }
 
   /**
-   * Folds what became of a plan into the shadow. A connection on which an answer is still to come
-   * is closed: it would be taken for the answer to a later request. So is one of which nobody can
-   * say any more which memory slots are in use.
+   * Puts the outcome of a plan into the shadow. A connection on which an answer is still expected
+   * is closed, because it would be taken for the answer to a later request. A connection is closed
+   * too if it is not known any more which memory slots are in use.
    *
    * @param execution of this device, finished
    */
@@ -275,24 +276,24 @@ public final class VhostDevice implements AutoCloseable {
   }
 
   /**
-   * Carries out a plan, alone. A failure is not thrown.
+   * Carries out a plan of this device alone. A failure is not thrown.
    *
-   * @param plan as {@link #plan} made it, with nothing told since
+   * @param plan as {@link #plan} made it, with nothing sent since
    * @param deadline for all of it
-   * @return what became of it, a failure included
+   * @return its outcome, which may have a failure
    */
   public Outcome execute(Plan plan, Deadline deadline) {
     return executeAll(List.of(this), List.of(plan), deadline).getFirst();
   }
 
   /**
-   * Carries out the plans of many devices side by side: all of them are told, then answers are
-   * taken as they come. A failure is not thrown, and does not keep the others from finishing.
+   * Carries out the plans of many devices side by side: sends all of them, then reads answers as
+   * they come. A failure is not thrown, and does not stop the others.
    *
    * @param devices each once
-   * @param plans one for each, in the same order, as {@link #plan} made it, with nothing told since
+   * @param plans one for each, in the same order, as {@link #plan} made it, with nothing sent since
    * @param deadline for all of them
-   * @return what became of each, in the same order
+   * @return their outcomes, in the same order
    */
   public static List<Outcome> executeAll(
       List<VhostDevice> devices, List<Plan> plans, Deadline deadline) {
@@ -313,7 +314,7 @@ public final class VhostDevice implements AutoCloseable {
   }
 
   /**
-   * Has the back end announce a MAC address (SEND_RARP), without waiting.
+   * Asks the back end to announce a MAC address (SEND_RARP). Does not wait.
    *
    * @param mac six bytes, in wire order
    * @return whether it can; otherwise nothing was sent
@@ -326,7 +327,7 @@ public final class VhostDevice implements AutoCloseable {
     return true;
   }
 
-  /** Kicks a ring by a message (INBAND_NOTIFICATIONS); nothing where there is no connection. */
+  /** Kicks a ring by a message (INBAND_NOTIFICATIONS), if there is a connection. */
   void kickInBand(int ring) {
     if (connection != null) {
       frontEnd().vringKick(ring);
@@ -340,7 +341,7 @@ public final class VhostDevice implements AutoCloseable {
       connection = null;
     }
     if (shadow.get(Fact.FEATURES).isTold()) {
-      toldLast = shadow;
+      sentLast = shadow;
     }
     shadow = Shadow.nothingTold();
   }

@@ -12,25 +12,25 @@ import java.util.Objects;
 import java.util.function.Consumer;
 
 /**
- * How a vhost device reaches its back end, and what it makes use of there. Immutable.
+ * How a vhost device reaches its back end, and what it uses of it. Immutable.
  *
  * @param name of the device, in every message and error
- * @param address where the back end is, or where it comes to
- * @param dialect in which it is spoken to; {@link Dialect#UPSTREAM} has no PRESETUP
+ * @param address where the back end is, or where it connects to
+ * @param dialect the message numbers that it uses; {@link Dialect#UPSTREAM} has no PRESETUP
  * @param profile what is known of it
  * @param ledger that counts descriptors
- * @param protocolFeatures bits that are negotiated where the back end has them; PRESETUP's comes
- *     from the dialect
- * @param events who hears what the back end asks or says by itself
- * @param observer who hears what becomes of the device, for metrics
- * @param replies how long each kind of message may take to be answered; where one of the bounds
- *     below ends before that, it ends the wait
- * @param connectWithin how long connecting and the first questions may take, and each request of
+ * @param protocolFeatures bits that are negotiated if the back end offers them; the dialect adds
+ *     the bit of PRESETUP
+ * @param events handles the requests of the back end
+ * @param observer is called with the transitions of the device, for metrics
+ * @param replies how long each kind of message may take to be answered; the bounds below may end a
+ *     wait earlier
+ * @param connectWithin how long connecting and the first requests may take, and each request of
  *     {@link VhostNet#ask}; a loaded DPDK was seen to take half a second for the first answer
- * @param presetupWithin how long an early set-up may take; the guest runs meanwhile
- * @param transitionWithin how long any other change may take, a stop window included; memory is
- *     told and rings are started in one of them, so it is the sum of these two of {@code replies}
- *     where all of them are to count
+ * @param presetupWithin how long presetup may take; the guest runs meanwhile
+ * @param transitionWithin how long any other change may take, a stop window included. One change
+ *     may send memory and start rings, so make it at least the sum of these two of {@code replies}
+ *     if both are to count
  */
 public record VhostDeviceOptions(
     String name,
@@ -71,9 +71,9 @@ public record VhostDeviceOptions(
   }
 
   /**
-   * What is negotiated unless an embedder says otherwise: all that works without its help. Others
-   * (CONFIG, HOST_NOTIFIER, DEVICE_STATE, PAGEFAULT, INBAND_NOTIFICATIONS, GPA_ADDRESSES,
-   * SHARED_OBJECT, SHMEM, CROSS_ENDIAN) are for those who make use of them.
+   * What is negotiated by default: all protocol features that work without the embedder's help.
+   * Others (CONFIG, HOST_NOTIFIER, DEVICE_STATE, PAGEFAULT, INBAND_NOTIFICATIONS, GPA_ADDRESSES,
+   * SHARED_OBJECT, SHMEM, CROSS_ENDIAN) are for embedders that use them.
    */
   public static final long DEFAULT_PROTOCOL_FEATURES =
       ProtocolFeature.maskOf(
@@ -90,12 +90,12 @@ public record VhostDeviceOptions(
           ProtocolFeature.STATUS);
 
   /**
-   * {@return options with {@link #DEFAULT_PROTOCOL_FEATURES}, for an embedder that listens to
-   * nothing, with the usual bounds: 5 s to connect, 60 s for presetup, 120 s for a transition}
+   * {@return options with {@link #DEFAULT_PROTOCOL_FEATURES}, without events and observer, with the
+   * usual bounds: 5 s to connect, 60 s for presetup, 120 s for a transition}
    *
    * @param name of the device, in every message and error
-   * @param address where the back end is, or where it comes to
-   * @param dialect in which it is spoken to; {@link Dialect#UPSTREAM} has no PRESETUP
+   * @param address where the back end is, or where it connects to
+   * @param dialect the message numbers that it uses; {@link Dialect#UPSTREAM} has no PRESETUP
    * @param profile what is known of it
    * @param ledger that counts descriptors
    */
@@ -137,7 +137,7 @@ public record VhostDeviceOptions(
    *
    * @param name of the device, in every message and error
    * @param socket its path, at most 107 bytes
-   * @param dialect in which it is spoken to; {@link Dialect#UPSTREAM} has no PRESETUP
+   * @param dialect the message numbers that it uses; {@link Dialect#UPSTREAM} has no PRESETUP
    * @param profile what is known of it
    * @param ledger that counts descriptors
    */
@@ -152,7 +152,7 @@ public record VhostDeviceOptions(
   }
 
   /**
-   * {@return the same, spoken to in another dialect}
+   * {@return the same with another dialect}
    *
    * @param other one with PRESETUP, for a back end that has it
    */
@@ -172,26 +172,26 @@ public record VhostDeviceOptions(
   /**
    * {@return the same with other protocol features}
    *
-   * @param bits all that are negotiated where the back end has them; PRESETUP's comes from the
-   *     dialect
+   * @param bits all that are negotiated if the back end offers them; the dialect adds the bit of
+   *     PRESETUP
    */
   public VhostDeviceOptions withProtocolFeatures(long bits) {
     return with(to -> to.protocolFeatures = bits);
   }
 
   /**
-   * {@return the same and one protocol feature more}
+   * {@return the same with one more protocol feature}
    *
-   * @param feature negotiated where the back end has it
+   * @param feature negotiated if the back end offers it
    */
   public VhostDeviceOptions with(ProtocolFeature feature) {
     return withProtocolFeatures(protocolFeatures | feature.mask());
   }
 
   /**
-   * {@return the same and one protocol feature less}
+   * {@return the same with one protocol feature fewer}
    *
-   * @param feature not negotiated, even where the back end has it
+   * @param feature not negotiated, even if the back end offers it
    */
   public VhostDeviceOptions without(ProtocolFeature feature) {
     return withProtocolFeatures(protocolFeatures & ~feature.mask());
@@ -200,25 +200,25 @@ public record VhostDeviceOptions(
   /**
    * {@return the same device at another back end}
    *
-   * @param elsewhere where that one is, or where it comes to
+   * @param elsewhere where that back end is, or where it connects to
    */
   public VhostDeviceOptions at(BackEndAddress elsewhere) {
     return with(to -> to.address = elsewhere);
   }
 
   /**
-   * {@return the same with somebody who hears what the back end says}
+   * {@return the same with another handler of the back end's requests}
    *
-   * @param listener in place of the one before; {@link BackEndEvents#NONE}: nobody
+   * @param listener in place of the one before; {@link BackEndEvents#NONE} refuses everything
    */
   public VhostDeviceOptions withEvents(BackEndEvents listener) {
     return with(to -> to.events = listener);
   }
 
   /**
-   * {@return the same with somebody who hears what becomes of the device}
+   * {@return the same with another observer}
    *
-   * @param listener in place of the one before; {@link Observer#NONE}: nobody
+   * @param listener in place of the one before; {@link Observer#NONE} does nothing
    */
   public VhostDeviceOptions withObserver(Observer listener) {
     return with(to -> to.observer = listener);
@@ -236,8 +236,8 @@ public record VhostDeviceOptions(
   /**
    * {@return the same with other bounds for whole transitions}
    *
-   * @param connect how long connecting and the first questions may take
-   * @param presetup how long an early set-up may take
+   * @param connect how long connecting and the first requests may take
+   * @param presetup how long presetup may take
    * @param transition how long any other change may take, a stop window included
    */
   public VhostDeviceOptions withBounds(Duration connect, Duration presetup, Duration transition) {
@@ -254,7 +254,7 @@ public record VhostDeviceOptions(
     return draft.made();
   }
 
-  /** What an option changes of these: one line each. The others stay as they are. */
+  /** A copy in which one option is changed. */
   private final class Draft {
     private BackEndAddress address = address();
     private Dialect dialect = dialect();

@@ -23,23 +23,24 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A virtio-net device whose queues a vhost back end serves: it makes of the device model, guest
- * memory and the ring notifiers what the back end is to know, and takes back what comes of it.
+ * A virtio-net device whose queues a vhost back end serves. It makes the back end's configuration
+ * from the device model, guest memory and the ring notifiers, and puts the outcome back into the
+ * model.
  *
- * <p>An embedder makes every change in {@link #access}, which starts, stops and tells what is to be
- * told; beside it there are {@link #kick}, {@link #serviceControlQueue} and {@link #linkUp}. The
- * others are for moments that no access brings about: {@link #refresh} when guest memory has
- * changed, {@link #stop} and {@link #start} when the VMM itself pauses a device and lets it go on,
- * {@link #reconnect} where no {@link BackEndWatch} does it.
+ * <p>An embedder makes every change in {@link #access}, which starts and stops the device and sends
+ * changes. Besides it there are {@link #kick}, {@link #serviceControlQueue} and {@link #linkUp}.
+ * The other methods are for events without an access: {@link #refresh} when guest memory has
+ * changed, {@link #stop} and {@link #start} when the VMM itself pauses and resumes a device, {@link
+ * #reconnect} if no {@link BackEndWatch} does it.
  *
- * <p>Whatever tells the back end something, or looks at what it was told, holds the device's lock:
- * the thread that serves the control queue, the one that migrates and the one that reconnects take
- * turns. {@link #kick}, {@link #running}, {@link #capabilities} and {@link #shadow} take no lock
- * and never wait. {@link VhostNetGroup} moves many devices side by side. What only a migration does
- * with a device is apart: {@link #migration}.
+ * <p>Every method that sends the back end something, or reads what it was sent, holds the device's
+ * lock. So the threads that serve the control queue, migrate and reconnect take turns. {@link
+ * #kick}, {@link #running}, {@link #capabilities} and {@link #shadow} take no lock and never wait.
+ * {@link VhostNetGroup} starts and stops many devices side by side. {@link #migration} has what
+ * only a migration does with a device.
  *
- * <p>After {@link #close}, and when a migration has taken the guest to another host, whatever would
- * tell the back end something throws {@link IllegalStateException}.
+ * <p>After {@link #close}, and after a migration has taken the guest to another host, a method that
+ * would send the back end something throws {@link IllegalStateException}.
  */
 public final class VhostNet implements DeviceOwner, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(VhostNet.class);
@@ -68,21 +69,21 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /**
-   * Connects a device to its back end. What the back end cannot do is taken from what the model
-   * offers to the guest, so this has to come before the guest looks.
+   * Connects a device to its back end. The model's offer to the guest is limited to what the back
+   * end can do, so call this before the guest reads the offer.
    *
    * @param model of the device
-   * @param memory the guest's; stays the embedder's
-   * @param notifiers of each ring, two for each queue pair, the control queue left out; they stay
-   *     the embedder's
+   * @param memory the guest's; the embedder keeps it
+   * @param notifiers of each ring, two for each queue pair, without the control queue; the embedder
+   *     keeps them
    * @param options where the back end is
-   * @return the device, connected and not started; the caller's to close
-   * @throws VhostException there is no such socket (RETRY), or the back end cannot serve the device
-   *     (GIVE_UP)
-   * @throws IllegalArgumentException there are not two notifiers for each queue pair, or the model
-   *     offers ACCESS_PLATFORM (a virtual IOMMU), which is not served yet
-   * @throws IllegalStateException the memory is closed or has no region, or the model has a back
-   *     end already; nothing was connected to
+   * @return the device, connected and not started; the caller closes it
+   * @throws VhostException if there is no such socket (RETRY), or the back end cannot serve the
+   *     device (GIVE_UP)
+   * @throws IllegalArgumentException if there are not two notifiers for each queue pair, or the
+   *     model offers ACCESS_PLATFORM (a virtual IOMMU), which is not served yet
+   * @throws IllegalStateException if the memory is closed or has no region, or the model has a back
+   *     end already; nothing was connected
    */
   public static VhostNet connect(
       VirtioNet model,
@@ -97,7 +98,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   /**
    * Connects over any carrier.
    *
-   * @param carriers makes a connection each time it is asked, or throws why not
+   * @param carriers makes a connection at each call, or throws
    */
   static VhostNet over(
       VirtioNet model,
@@ -119,14 +120,14 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /**
-   * A driver may reset its device, or a ring, and set it up again within one access. Both ends of
-   * that look the same, so the back end hears of it in between.
+   * A driver may reset its device, or a ring, and set it up again within one access. The model may
+   * look the same before and after that, so the back end is sent the reset in between.
    */
   private void changed(DeviceChange change) {
     try (var _ = lock.hold()) {
       switch (change) {
         case MAC, FILTERS, OFFLOADS, ANNOUNCE_ACK, CONFIG_INTERRUPT, CONTROL_USED -> {
-          // No back end holds anything of it.
+          // No back end holds this.
         }
         case QUEUE_PAIRS, MTU, STATUS, LINK, QUEUE, BROKEN, RESTORED -> transitions.modelChanged();
         case RESET -> {
@@ -148,39 +149,36 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
     return device.name();
   }
 
-  /** {@return the device model} Only to be used by whoever owns the device at that time. */
+  /** {@return the device model} Only the thread that owns the device at that time may use it. */
   @Override
   public VirtioNet model() {
     return model;
   }
 
-  /** {@return what the back end can do} Waits for nothing. */
+  /** {@return what the back end can do} Does not wait. */
   public BackEndCapabilities capabilities() {
     return device.capabilities();
   }
 
   /**
-   * {@return what the back end is known to hold: what the newest transition that has ended left
-   * there} Waits for nothing.
+   * {@return what the back end is known to hold after the last transition that has ended} Does not
+   * wait.
    */
   public Shadow shadow() {
     return device.shadow();
   }
 
-  /**
-   * {@return whether the back end serves the rings, as far as this side knows} Waits for nothing.
-   */
+  /** {@return whether the back end serves the rings, as far as this side knows} Does not wait. */
   public boolean running() {
     return transitions.running();
   }
 
   /**
-   * {@return what the back end is to know while the guest runs, from the model as it is; for tools
+   * {@return what the back end is to hold while the guest runs, from the model as it is; for tools
    * that plan}
    *
-   * @param memoryComplete whether guest memory may be looked at, for the used indexes of split
-   *     rings
-   * @throws VhostException a ring lies outside of guest memory
+   * @param memoryComplete whether guest memory may be read, for the used indexes of split rings
+   * @throws VhostException if a ring lies outside of guest memory
    */
   public DeviceConfig desiredConfig(boolean memoryComplete) {
     try (var _ = lock.hold()) {
@@ -189,8 +187,8 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /**
-   * {@return what a migration does with the device; an embedder who leaves that to
-   * io.github.jvhost.migration needs none of it}
+   * {@return what a migration does with the device; an embedder that uses
+   * io.github.jvhost.migration does not need it}
    */
   public VhostNetMigration migration() {
     return migration;
@@ -209,18 +207,17 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   // ---- a back end that goes, and comes again ----
 
   /**
-   * Makes a new connection to the back end, in place of what is left of the old one, and starts the
-   * device there as its model says: everything is told, in one go. A device that should not run is
-   * only connected.
+   * Makes a new connection to the back end in place of the old one, and starts the device there as
+   * its model says: one plan sends everything. A device that should not run is only connected.
    *
-   * @return what became of telling the back end; a failure of that is in there, not thrown
-   * @throws VhostException it cannot be reached
+   * @return the outcome of that plan; its failure is not thrown
+   * @throws VhostException if the back end cannot be reached
    */
   public Outcome reconnect() {
     return reconnect("it was asked for");
   }
 
-  /** The same; says why the connection before is of no use any more. */
+  /** The same, with the reason why the earlier connection cannot be used any more. */
   Outcome reconnect(String why) {
     try (var _ = lock.hold()) {
       transitions.takeTurn();
@@ -230,8 +227,8 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /**
-   * Starts a device whose start has failed, on another connection. Where a watch has made that
-   * connection already, it is kept.
+   * Starts a device again whose start has failed, on another connection. If a watch has made that
+   * connection already, it is used.
    */
   Outcome startAgain(String why) {
     try (var _ = lock.hold()) {
@@ -251,8 +248,8 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /**
-   * Pulls the guest's link, or puts it in again, and tells the back end. While the back end is gone
-   * the guest sees it down in any case.
+   * Takes the guest's link down or up, and stops or starts the back end accordingly. While the back
+   * end is gone the guest sees its link down in any case.
    *
    * @param up whether the link is to be up
    */
@@ -264,7 +261,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
     }
   }
 
-  /** {@return whether there is a connection on which something can still be said} */
+  /** {@return whether there is a connection on which something can still be sent} */
   public boolean connected() {
     try (var _ = lock.hold()) {
       return device.connected();
@@ -276,8 +273,8 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   /**
    * Starts the device as the model says, signals its rings, and serves its control queue.
    *
-   * @return the outcome, in which every step was taken
-   * @throws VhostException the back end did not take it
+   * @return the outcome; the back end took every step
+   * @throws VhostException if the back end did not take it
    */
   public Outcome start() {
     try (var _ = lock.hold()) {
@@ -290,9 +287,9 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /**
-   * Stops the device; where its rings stopped is in the model then.
+   * Stops the device. Afterwards the model says where its rings stopped.
    *
-   * @return what became of it; a failure is in there, not thrown
+   * @return the outcome; its failure is not thrown
    */
   public Outcome stop() {
     try (var _ = lock.hold()) {
@@ -302,11 +299,11 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /**
-   * Tells a running back end what changed in the model, or in guest memory. A device that should
+   * Sends a running back end what has changed in the model or in guest memory. A device that should
    * not run any more (reset, link down) is stopped.
    *
-   * @return what was told; its plan may be empty
-   * @throws VhostException the back end did not take it
+   * @return the plan that was sent; it may be empty
+   * @throws VhostException if the back end did not take it
    */
   public Plan refresh() {
     try (var _ = lock.hold()) {
@@ -331,17 +328,17 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /**
-   * Takes a saved state in place of everything that the driver did. The back end is told nothing,
-   * unless the state has a part that is the back end's own ({@link
-   * io.github.jvhost.virtio.NetState#backEnd}, as QEMU's streams have it): that is written into it,
-   * and this is waited for. It holds it until the connection ends; {@link
-   * VhostNetMigration#holdsLoadedState} says behind the start whether it still does.
+   * Replaces everything that the driver did by a saved state. The back end is sent nothing, unless
+   * the state has a part of the back end's own ({@link io.github.jvhost.virtio.NetState#backEnd},
+   * as QEMU's streams have it). This method writes that part into the back end and waits for it.
+   * The back end holds it until the connection ends; {@link VhostNetMigration#holdsLoadedState}
+   * says after the start whether it still does.
    *
-   * @param state of a device described alike
-   * @throws VhostException it does not fit this device, or (GIVE_UP) it has such a part and the
-   *     back end takes none: nothing has changed. Or the back end refused that part, or was lost:
-   *     the device is what it was, and its connection is closed
-   * @throws IllegalStateException it has such a part, and the device runs
+   * @param state of a device with the same description
+   * @throws VhostException if the state does not fit this device, or (GIVE_UP) if it has such a
+   *     part and the back end takes none: nothing has changed. If the back end refused that part or
+   *     was lost, the device is unchanged and its connection is closed
+   * @throws IllegalStateException if the state has such a part and the device runs
    */
   public void restore(VirtioNetState state) {
     try (var _ = lock.hold()) {
@@ -350,20 +347,20 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /**
-   * Runs register accesses of the driver, or changes of the VMM's to the model, as the device's one
-   * owner, then sends the back end what they change: a device is started as its driver sets
-   * DRIVER_OK, and stopped as it resets it. Where they change nothing that a back end holds (a
-   * queue is selected), nothing is planned.
+   * Runs register accesses of the driver, or changes of the VMM to the model, as the only owner of
+   * the device. Then sends the back end what they changed: the device is started when its driver
+   * sets DRIVER_OK, and stopped when the driver resets it. If they change nothing that a back end
+   * holds (a queue is selected), nothing is planned.
    *
-   * <p>A back end that refuses, hangs up or does not answer in time is no failure of the driver's,
-   * and nothing is thrown for it: its connection is closed, because it may still write into guest
-   * memory, and the guest sees its link down, with a config interrupt, before this returns. {@link
-   * #reconnect}, or a {@link BackEndWatch}, brings both back.
+   * <p>A back end that refuses, hangs up or does not answer in time is not the driver's fault, so
+   * nothing is thrown. Its connection is closed, because it may still write into guest memory, and
+   * the guest sees its link down, with a config interrupt, before this returns. {@link #reconnect}
+   * or a {@link BackEndWatch} restores connection and link.
    *
    * @param accesses run on the calling thread, with the device's lock held
-   * @throws VhostException (RETRY) another transition went on for too long, or this thread was
-   *     interrupted as it waited: nothing was run, and the same call may be made again
-   * @throws IllegalStateException the device is closed
+   * @throws VhostException (RETRY) if another transition took too long, or this thread was
+   *     interrupted while it waited: nothing was run, and the call can be made again
+   * @throws IllegalStateException if the device is closed
    */
   @Override
   public void access(Runnable accesses) {
@@ -377,12 +374,12 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /**
-   * Looks at the model as the device's one owner: what the driver reads from a register. The back
-   * end is told nothing, so whatever is asked has to leave the model as it is.
+   * Reads the model as the only owner of the device, for example when the driver reads a register.
+   * The back end is sent nothing, so the question must not change the model.
    *
    * @param <T> of the answer
    * @param question run on the calling thread, with the device's lock held
-   * @return what the question answered
+   * @return the answer of the question
    */
   @Override
   public <T> T read(Function<VirtioNet, T> question) {
@@ -391,7 +388,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
     }
   }
 
-  /** A back end that refuses, or has gone, is no reason to fail what the guest does. */
+  /** Does not fail the guest's access if the back end refuses or has gone. */
   private void refreshOrWait() {
     try {
       refresh();
@@ -402,14 +399,14 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /**
-   * The guest has kicked the control queue: its commands are carried out, and the back end is told
-   * what they change before the driver gets its answer, which is an error where the back end
-   * refused or was lost; as with {@link #access}, that is not thrown. {@link #start}, {@link
-   * #reconnect} and the end of a migration do this by themselves, since a command may have waited
-   * while the guest was paused.
+   * Serves the control queue after the guest has kicked it. It carries out the commands, and sends
+   * the back end what they change before the driver gets its answer. The answer is an error if the
+   * back end refused or was lost; as with {@link #access}, nothing is thrown then. {@link #start},
+   * {@link #reconnect} and the end of a migration do this by themselves, because a command may have
+   * waited while the guest was paused.
    *
-   * @return commands completed; where there were any, {@link DeviceChange#CONTROL_USED} has said
-   *     that the guest is to be interrupted
+   * @return how many commands were completed; if there were any, {@link DeviceChange#CONTROL_USED}
+   *     has said that the guest is to be interrupted
    */
   @Override
   public int serviceControlQueue() {
@@ -417,9 +414,9 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
       transitions.takeTurn();
       boolean ran = transitions.running();
       int completed = 0;
-      boolean thrown = true; // by an embedder's listener, when all of it was carried out
+      boolean thrown = true; // an embedder's listener may throw after all commands
       try {
-        completed = model.serviceControlQueue(memory, this::tellCommand);
+        completed = model.serviceControlQueue(memory, this::sendCommand);
         thrown = false;
       } finally {
         if ((completed > 0 || thrown) && ran && device.connected() && transitions.mayDiffer()) {
@@ -431,19 +428,20 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /**
-   * Tells the back end what a command has changed, before the driver hears that it is done. Where
-   * there is no back end right now, or it was gone before that, the one that comes is told.
+   * Sends the back end what a command has changed, before the driver gets its answer. If there is
+   * no back end, or it had gone before, the next one is sent the change.
    *
-   * <p>A back end that hangs up or falls silent over a command has not taken it, just like one that
-   * refuses: without REPLY_ACK it has no other way to refuse, and with it a command at which it
-   * crashes or hangs would do so again at every reconnect, if the driver were told that it is done.
-   * So the driver gets an error and the device goes back to what its back end is known to serve:
-   * that is what the next one is told. A driver keeps its number of queues upon an error, and may
-   * ask again; a back end that fails in that moment for a reason of its own costs it no more.
+   * <p>A back end that hangs up or does not answer after a command counts as one that refuses.
+   * Without REPLY_ACK it cannot refuse in another way. With REPLY_ACK, a command at which it
+   * crashes or hangs would do the same at every reconnect if the driver were answered that it is
+   * done. So the driver gets an error, and the device goes back to what its back end is known to
+   * serve, which is what the next one is sent. After an error a driver keeps its number of queues
+   * and may try again. So if the back end fails at that moment for another reason, the driver loses
+   * no more than this command.
    *
-   * @return false where the back end refused it, or was lost over it
+   * @return false if the back end refused the command, or was lost during it
    */
-  private boolean tellCommand() {
+  private boolean sendCommand() {
     watch.noteHangUp();
     if (!transitions.running()) {
       return true;
@@ -463,20 +461,19 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
 
   /**
    * Gives a ring other eventfds, because the VMM has bound another interrupt or doorbell to it, and
-   * tells a back end that serves the ring. A call and an err change while the ring runs; for
-   * another kick the ring is stopped and started, because back ends take a kick for the ring's
-   * start. Both sides of the ring are woken then, so no notification is lost on the way.
+   * sends them to a back end that serves the ring. Call and err change while the ring runs. For
+   * another kick the ring is stopped and started, because a kick starts a ring on some back ends.
+   * Then both sides of the ring are signalled, so that no notification is lost.
    *
-   * <p>Let the guest use the new ones before this is called: what it writes to the kick from before
-   * is not seen any more.
+   * <p>Let the guest use the new ones before this is called. What it writes to the old kick is not
+   * seen any more.
    *
    * @param ring vring index; not the control queue's
-   * @param others what the ring has from here on; they stay the embedder's
-   * @return what it had, which is the embedder's to close, as far as {@code others} does not have
-   *     it too: the back end has let go of it, and no thread that comes to {@link #kick} later uses
-   *     it
-   * @throws VhostException (RETRY) another transition of the device was still under way; the ring
-   *     has what it had. A back end that refuses the others is lost, as in {@link #access}
+   * @param others the new eventfds; the embedder keeps them
+   * @return the old eventfds. The embedder closes those that {@code others} does not have too: the
+   *     back end does not use them any more, and no later call of {@link #kick} uses them
+   * @throws VhostException (RETRY) if another transition of the device was still under way; the
+   *     ring keeps its eventfds. A back end that refuses the others is lost, as in {@link #access}
    */
   public RingNotifiers changeNotifiers(int ring, RingNotifiers others) {
     try (var _ = lock.hold()) {
@@ -505,8 +502,8 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /**
-   * Wakes both sides of every ring once: a kick or a call from before a stop may have been lost
-   * with it. Where kicks are messages (INBAND_NOTIFICATIONS), this takes its turn with the device.
+   * Signals kick and call of every ring once, because a kick or a call from before a stop may have
+   * been lost. If kicks are messages (INBAND_NOTIFICATIONS), this takes the device's lock.
    */
   public void signalRings() {
     transitions.requireOpen();
@@ -522,12 +519,12 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /**
-   * The guest has kicked a ring, and no ioeventfd has told the back end: it is told now, by eventfd
-   * or, with INBAND_NOTIFICATIONS, by a message.
+   * Passes on a guest's kick that reached no ioeventfd: by eventfd or, with INBAND_NOTIFICATIONS,
+   * by a message.
    *
    * <p>A vCPU may call it at any time, because it never waits: not for the device's lock, and not
-   * for a transition that waits for the back end. A message is sent by a thread of the device's
-   * own, as soon as it has its turn.
+   * for a transition that waits for the back end. A thread of the device sends the message as soon
+   * as no transition is under way.
    *
    * @param ring vring index; not the control queue's, which {@link #serviceControlQueue} serves
    */
@@ -542,7 +539,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
     }
   }
 
-  /** The eventfd that was looked up may be replaced and closed before it is signalled. */
+  /** Signals the kick. The eventfd may be replaced and closed after it was looked up. */
   private void signalKick(int ring) {
     EventFd kick = notifiers.get(ring).kick();
     boolean signalled = false;
@@ -553,7 +550,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
       } catch (IllegalStateException e) {
         EventFd now = notifiers.get(ring).kick();
         if (now.equals(kick)) {
-          throw e; // the embedder has closed the one that is in use
+          throw e; // the embedder has closed an eventfd that is in use
         }
         kick = now;
       }
@@ -569,7 +566,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
       try {
         device.kickInBand(ring);
       } catch (VhostException e) {
-        // As with an eventfd that nobody reads any more: the guest notices nothing.
+        // Like a kick on an eventfd that is not read any more: the guest does not notice it.
         transitions.connection().noteLoss(e);
         log.debug("{}: kick of ring {}: {}", name(), ring, e.getMessage());
       }
@@ -577,13 +574,13 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /**
-   * Lets the embedder ask its back end what is no part of a plan (configuration space, shared
-   * objects, state transfer), as the device's one owner.
+   * Lets the embedder ask its back end what is not part of a plan (configuration space, shared
+   * objects, state transfer), as the only owner of the device.
    *
    * @param <T> of the answer
    * @param question run on the calling thread, with the device's lock held
-   * @return what the question answered
-   * @throws VhostException (RECONNECT) there is no connection, or whatever the asking throws
+   * @return the answer of the question
+   * @throws VhostException (RECONNECT) if there is no connection; and what the question throws
    */
   public <T> T ask(Function<VhostUserFrontEnd, T> question) {
     try (var _ = lock.hold()) {
@@ -598,10 +595,10 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /**
-   * Tells the network where the guest is now: the back end is asked to send a RARP with the
-   * device's current address, and the guest is asked to announce itself where it can.
+   * Announces to the network where the guest is now: asks the back end to send a RARP with the
+   * device's current address, and asks the guest to announce itself if it can.
    *
-   * @return whether anybody was told
+   * @return whether the back end or the guest was asked
    */
   public boolean announce() {
     try (var _ = lock.hold()) {
@@ -618,14 +615,14 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /**
-   * Closes the connection, for good: what would tell the back end something throws from here on.
-   * What the device was can still be read. Model, memory and notifiers are not touched. A second
-   * time does nothing.
+   * Closes the device for good: a method that would send the back end something throws from now on.
+   * The state of the device can still be read. Model, memory and notifiers are not touched. A
+   * second call does nothing.
    *
-   * <p>A transition that goes side by side with other devices' keeps the connection until its end,
-   * which is waited for, as long as one may take. Where the calling thread itself carries it out,
-   * or it takes longer, the connection is closed when it ends: memory and notifiers are needed
-   * until then.
+   * <p>A transition that runs side by side with other devices' keeps the connection until its end.
+   * This waits for that end, as long as a transition may take. If the calling thread itself carries
+   * it out, or if it takes longer, the connection is closed when it ends: memory and notifiers are
+   * needed until then.
    */
   @Override
   public void close() {

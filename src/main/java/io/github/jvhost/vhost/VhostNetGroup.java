@@ -18,13 +18,13 @@ import org.slf4j.LoggerFactory;
 /**
  * The transitions of a migration, for all devices of a VM side by side.
  *
- * <p>The first start and the first stop of a JVM load and interpret their code while a guest stands
- * still: 7.5 to 11 ms were seen for what takes 0.7 ms later. A migration's destination rehearses by
- * itself where early records are sent. Whoever calls {@link #start} or {@link #stop} of his own, or
- * migrates without early records, calls {@link #rehearse} before.
+ * <p>The first start and the first stop of a JVM load and interpret their code while a guest is
+ * stopped: 7.5 to 11 ms were seen for what takes 0.7 ms later. A migration's destination rehearses
+ * by itself if early records are sent. A program that calls {@link #start} or {@link #stop}
+ * directly, or migrates without early records, should call {@link #rehearse} before.
  *
- * <p>Thread-safe: each device is begun and finished under its own lock, and whoever else wants it
- * waits in between.
+ * <p>Thread-safe: each device is begun and finished under its own lock, and other threads that use
+ * it wait in between.
  */
 public final class VhostNetGroup {
   private static final Logger log = LoggerFactory.getLogger(VhostNetGroup.class);
@@ -32,27 +32,27 @@ public final class VhostNetGroup {
   private VhostNetGroup() {}
 
   /**
-   * A device and the early state that it is to be set up with.
+   * A device and the early state from which it is to be preset.
    *
    * @param net the device, not running
    * @param state saved while the guest ran
-   * @param generation counts up with every early state of the same device
+   * @param generation increases with every early state of the same device
    */
   public record EarlyState(VhostNet net, VirtioNetState state, int generation) {
-    /** The bound of this device's own early set-up. */
+    /** The deadline of this device's own presetup. */
     Deadline deadline() {
       return net.migration().presetupDeadline();
     }
   }
 
   /**
-   * Sets up back ends early. Never throws for what a back end does: a device for which it did not
-   * work has a connection of which nothing was told, or none, and says why.
+   * Presets back ends. Never throws because of a back end: a device for which presetup failed has a
+   * new connection on which nothing was sent, or none, and its result says why.
    *
-   * @param mode how
+   * @param mode of presetup
    * @param devices and their early states
-   * @param cancelled looked at now and then: whether to give up, because the result is not waited
-   *     for any more
+   * @param cancelled called every 10 ms: whether to give up, because the result is not needed any
+   *     more
    * @return one result a device, in order
    */
   public static List<PresetupResult> presetup(
@@ -78,7 +78,7 @@ public final class VhostNetGroup {
             results.set(i, finishPresetup(transition, i, results.get(i)));
           }
         }
-      } catch (Throwable e) { // an Error of the caller's, too
+      } catch (Throwable e) { // also an Error of the caller
         giveUp(transition, e);
         throw e;
       }
@@ -107,11 +107,11 @@ public final class VhostNetGroup {
   }
 
   /**
-   * What was begun is finished, so that whoever wants a device next gets its turn: a device could
-   * not even begin, there was nothing to wait with, or the caller's own code threw.
+   * Finishes what was begun, so that other threads can use the devices. Called when a device could
+   * not begin, when the wait could not be set up, or when the caller's own code threw.
    */
   private static void giveUp(Transition transition, Throwable why) {
-    String note = "the early set-up of the devices was given up: " + why;
+    String note = "presetup of the devices was given up: " + why;
     for (int i = 0; i < transition.size(); i++) {
       Execution execution = transition.execution(i);
       if (execution != null) {
@@ -120,9 +120,9 @@ public final class VhostNetGroup {
           transition.finish(i);
           Outcome outcome = transition.outcome(i);
           if (outcome != null && outcome.stepsTold() > 0) {
-            transition.net(i).migration().reconnectOnly(note); // half told is worse than not told
+            transition.net(i).migration().reconnectOnly(note); // half of a configuration was sent
           }
-        } catch (RuntimeException e) { // the others are finished all the same
+        } catch (RuntimeException e) { // the others are finished anyway
           why.addSuppressed(e);
         }
       }
@@ -130,16 +130,16 @@ public final class VhostNetGroup {
   }
 
   /**
-   * Warms up what {@link #start} and {@link #stop} do: both are walked again and again, on devices
-   * that stand for these, at a peer in this process. These devices, their back ends and guest
-   * memory are not changed, and may be used meanwhile. To be called while the guest runs, or before
-   * it does; the calling thread is busy for that long.
+   * Warms up the code of {@link #start} and {@link #stop}: runs both again and again, on copies of
+   * these devices, with a simulated back end in this process. These devices, their back ends and
+   * guest memory are not changed, and may be used meanwhile. Call it while the guest runs or
+   * before; the calling thread is busy for that long.
    *
-   * @param nets connected devices, with or without a driver; the first four count
+   * @param nets connected devices, with or without a driver; the first four are used
    * @param within how long all of it may take; a second is enough for a JVM that has just started
-   * @return how often start and stop were walked; 0: there was no time for it, or the devices
-   *     cannot be rehearsed
-   * @throws IllegalArgumentException the time is negative, or longer than a year
+   * @return how often start and stop were run; 0: there was no time, or the devices cannot be
+   *     rehearsed
+   * @throws IllegalArgumentException if the time is negative, or longer than a year
    */
   public static int rehearse(List<VhostNet> nets, Duration within) {
     return GroupRehearsal.run(nets, within);
@@ -154,27 +154,28 @@ public final class VhostNetGroup {
     if (failure == null) {
       return new PresetupResult(begun.generation(), true, null, begun.plan(), outcome.micros());
     }
-    // Half told is worse than not told: a new connection, and everything in the stop window.
+    // The back end may hold half of a configuration: connect again, and send all of it in the stop
+    // window.
     String note = String.valueOf(failure.getMessage());
     net.migration().fellBack(note);
     log.info("{}: presetup failed, going on without: {}", net.name(), note);
     try {
       net.migration().reconnectOnly(note);
-    } catch (VhostException
-        | IllegalStateException e) { // closed meanwhile: that is its owner's doing
+    } catch (VhostException | IllegalStateException e) { // its owner has closed it meanwhile
       note = note + "; and again: " + e.getMessage();
     }
     return new PresetupResult(begun.generation(), false, note, begun.plan(), outcome.micros());
   }
 
   /**
-   * Starts devices whose models and guest memory are complete, wakes their rings, and serves their
-   * control queues. A device that fails is started once more from nothing, on a new connection.
+   * Starts devices whose models and guest memory are complete, signals their rings, and serves
+   * their control queues. A device that fails is started once more from nothing, on a new
+   * connection.
    *
    * @param nets each once; an empty list does nothing
    * @param order the planner's, or the baseline
    * @return one result a device, in order
-   * @throws VhostException a configuration cannot be told to any back end
+   * @throws VhostException if a configuration cannot be sent to any back end
    */
   public static List<StartResult> start(List<VhostNet> nets, StartOrder order) {
     if (nets.isEmpty()) {
@@ -189,12 +190,12 @@ public final class VhostNetGroup {
   }
 
   /**
-   * Stops devices; where their rings stopped is in their models then. Planned, all GET_VRING_BASE
-   * are on their way before the first answer is read; in QEMU's order each is waited for.
+   * Stops devices. Afterwards their models say where their rings stopped. The planner's order sends
+   * all GET_VRING_BASE before the first answer is read; QEMU's order waits for each.
    *
    * @param nets each once; an empty list does nothing
    * @param order the planner's, or the baseline
-   * @return one outcome a device, in order; a failure is in there, not thrown
+   * @return one outcome a device, in order; its failure is not thrown
    */
   public static List<Outcome> stop(List<VhostNet> nets, StartOrder order) {
     if (nets.isEmpty()) {

@@ -24,19 +24,19 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What a migration does with a {@link VhostNet}, at either end: its dirty log, its state, its start
- * made ahead of time, and how it goes on after a migration that failed. Whoever leaves migration to
- * io.github.jvhost.migration needs none of it.
+ * What a migration does with a {@link VhostNet}, at either end: its dirty log, its state, its
+ * prepared start, and how it goes on after a migration that failed. An embedder that uses
+ * io.github.jvhost.migration does not need it.
  *
- * <p>Inside of this package it is also where transitions of many devices come together: each is
- * begun, carried out {@linkplain Flights side by side} and finished.
+ * <p>Inside this package it also begins and finishes a device's part in a transition of many
+ * devices, which are carried out {@linkplain Flights side by side}.
  *
- * <p>Thread-safe: all of it holds the device's lock, and is one of those who take lock.
+ * <p>Thread-safe: every method holds the device's lock.
  */
 public final class VhostNetMigration {
   /**
-   * The most bytes of a back end's own state that travel: 64 MiB. The destination keeps them in the
-   * heap until the device is restored.
+   * The most bytes of a back end's own state that a migration carries: 64 MiB. The destination
+   * keeps them in the heap until the device is restored.
    */
   public static final int BACK_END_STATE_LIMIT = NetState.MAX_BACK_END_STATE;
 
@@ -48,7 +48,7 @@ public final class VhostNetMigration {
   private final NetTransitions transitions;
   private final DeviceLock lock;
 
-  /** Over which a back end's state was loaded last; null: none was. */
+  /** The connection over which a back end's state was loaded last; null if none was. */
   private @Nullable Carrier stateLoadedOn;
 
   VhostNetMigration(
@@ -67,12 +67,12 @@ public final class VhostNetMigration {
   // ---- presetup ----
 
   /**
-   * A device like this one, at a back end that is none, on which the stop window can be rehearsed.
-   * This device, its back end and guest memory are not touched.
+   * Makes a copy of this device with a simulated back end, on which the stop window can be
+   * rehearsed. This device, its back end and guest memory are not touched.
    *
-   * @param within bounds whatever is waited for on that device, its set-up included
-   * @return the caller's to close
-   * @throws VhostException it cannot be made, or not in that time
+   * @param within bounds every wait of that device, its connecting included
+   * @return the copy, which the caller closes
+   * @throws VhostException if it cannot be made, or not in that time
    */
   public RehearsalDevice rehearsal(Deadline within) {
     try (var _ = lock.hold()) {
@@ -82,10 +82,10 @@ public final class VhostNetMigration {
   }
 
   /**
-   * Plans and encodes the start ahead of time, from a state that was saved while the guest still
-   * runs; after an early set-up, on the connection as it is. The start itself then only compares
-   * and patches, if nothing but ring indexes differs from that state. Where this cannot be done
-   * nothing is prepared, and the start is planned when it is due.
+   * Plans and encodes the start from a state that was saved while the guest still runs. Call it
+   * after presetup, on the same connection. The start itself then only compares and patches, if
+   * only ring indexes differ from that state. If this is not possible, nothing is prepared, and the
+   * start is planned when it is due.
    *
    * @param early of this device
    * @return whether it was prepared
@@ -105,8 +105,8 @@ public final class VhostNetMigration {
   }
 
   /**
-   * A migration has decided, for a reason of its own, that the device goes on another way than was
-   * asked for. The device's {@link Observer} hears of it, and a flight recording.
+   * Reports that the device goes on in another way than was asked for, because a migration has
+   * decided so. The report goes to the device's {@link Observer} and to a flight recording.
    *
    * @param why in words
    */
@@ -119,9 +119,9 @@ public final class VhostNetMigration {
   /**
    * Switches the back end's dirty log on, to another bitmap, or off.
    *
-   * @param target stays the caller's and has to stay open until the log was switched off or the
+   * @param target the caller keeps it, and keeps it open until the log was switched off or the
    *     device stopped; null: off
-   * @throws VhostException the back end cannot log (GIVE_UP), or did not take it
+   * @throws VhostException if the back end cannot log (GIVE_UP), or did not take it
    */
   public void logTo(@Nullable DirtyLog target) {
     try (var _ = lock.hold()) {
@@ -140,9 +140,9 @@ public final class VhostNetMigration {
   }
 
   /**
-   * The guest runs on another host now, or may. What would tell this back end something is refused
-   * from here on, so that the device is not started here beside it: a refresh, a start, an access.
-   * It can be closed. A state that is restored makes it a device of this host again.
+   * The guest runs, or may run, on another host now. From now on a refresh, a start and an access
+   * are refused, because they would send this back end something, and so that the device is not
+   * started on two hosts. It can be closed. Restoring a state makes it a device of this host again.
    */
   public void handedOver() {
     try (var _ = lock.hold()) {
@@ -150,7 +150,7 @@ public final class VhostNetMigration {
     }
   }
 
-  /** The bitmap is about to be closed, and this device, stopped or given up, writes no more. */
+  /** The bitmap is about to be closed; this device is stopped or given up and logs no more. */
   public void forgetLog() {
     try (var _ = lock.hold()) {
       transitions.logTo(null);
@@ -158,11 +158,10 @@ public final class VhostNetMigration {
   }
 
   /**
-   * Whatever a migration has left of the device, it goes on here, without a dirty log: what is
-   * still told differently is told, a device that was stopped is started, and one whose back end
-   * went away is connected anew.
+   * Lets the device go on here after a migration, without a dirty log: sends what differs, starts a
+   * device that was stopped, and connects again if the back end has gone.
    *
-   * @throws VhostException it could not be brought back; the rest of the VM may go on without it
+   * @throws VhostException if it could not be brought back; the rest of the VM may go on without it
    */
   public void runOn() {
     try (var _ = lock.hold()) {
@@ -192,14 +191,14 @@ public final class VhostNetMigration {
   }
 
   /**
-   * Serves the control queue of a guest that runs here from now on: what its driver had put there
-   * before it was paused may have waited since, and nobody kicks for it again. The network is there
-   * whatever becomes of that, so a failure is only logged.
+   * Serves the control queue of a guest that runs here from now on. A command from before the pause
+   * may still wait there, and the driver does not kick for it again. The network works without it,
+   * so a failure is only logged.
    */
   public void serveWhatWaits() {
     try {
       net.serviceControlQueue();
-    } catch (Throwable e) { // an Error of an embedder's listener does not stop a guest that runs
+    } catch (Throwable e) { // an Error of a listener must not stop a guest that runs
       log.warn("{}: serving what waited in its control queue", device.name(), e);
     }
   }
@@ -212,9 +211,9 @@ public final class VhostNetMigration {
       NetState saved = state.net();
       if (saved.backEnd().isPresent()) {
         transitions.requireOpen();
-        lock.await(); // a device whose guest was migrated away may be restored, too
+        lock.await(); // without takeTurn: a device that was handed over may be restored
         VirtioNetState without = state.withNet(saved.withBackEnd(Optional.empty()));
-        net.model().requireFits(without); // what does not fit reaches no back end
+        net.model().requireFits(without); // before anything is sent to the back end
         requireTakesState();
         load(BackEndStateParts.channel(saved.backEnd().get()));
         net.model().restore(without);
@@ -229,8 +228,8 @@ public final class VhostNetMigration {
   // ---- the back end's own state ----
 
   /**
-   * {@return whether the back end has a state of its own that travels with the device: DEVICE_STATE
-   * was asked for in {@link VhostDeviceOptions} and is offered}
+   * {@return whether the back end has a state of its own that is migrated with the device:
+   * DEVICE_STATE is requested in {@link VhostDeviceOptions} and offered}
    */
   public boolean hasBackEndState() {
     try (var _ = lock.hold()) {
@@ -258,12 +257,12 @@ public final class VhostNetMigration {
   }
 
   /**
-   * {@return what QEMU's section of a stopped device has in it: what {@link VhostNet#snapshot}
-   * returns, and the back end's own state with it, where {@link #hasBackEndState}} For whoever
+   * {@return the content of QEMU's section of a stopped device: what {@link VhostNet#snapshot}
+   * returns, and the back end's own state if {@link #hasBackEndState}} It is for a program that
    * writes such a section; {@link VhostNet#restore} takes it.
    *
    * @throws VhostException as for {@link #saveBackEndState}
-   * @throws IllegalStateException the back end has such a state, and the device runs
+   * @throws IllegalStateException if the back end has such a state and the device runs
    */
   public VirtioNetState snapshotWithBackEndState() {
     try (var _ = lock.hold()) {
@@ -286,10 +285,10 @@ public final class VhostNetMigration {
   }
 
   /**
-   * Reads the back end's own state out of it, behind the stop and before anything else is told.
+   * Reads the back end's own state, after the stop and before anything else is sent.
    *
-   * @param into gets at most {@link #BACK_END_STATE_LIMIT} bytes; stays the caller's
-   * @throws VhostException the back end cannot, has too much, says that it failed
+   * @param into gets at most {@link #BACK_END_STATE_LIMIT} bytes; the caller keeps it
+   * @throws VhostException if the back end cannot do that, has too much, answers that it failed
    *     (CHECK_DEVICE_STATE), is gone, or took longer than a transition may
    */
   public void saveBackEndState(WritableByteChannel into) {
@@ -301,10 +300,10 @@ public final class VhostNetMigration {
   /**
    * Writes a back end's state into this device's, which has not been started.
    *
-   * @param from gives the bytes up to its end; stays the caller's
+   * @param from gives the bytes up to its end; the caller keeps it
    * @throws VhostException as for a save; the connection is closed then, because the back end may
    *     hold half of a state
-   * @throws IllegalStateException the device runs
+   * @throws IllegalStateException if the device runs
    */
   public void loadBackEndState(ReadableByteChannel from) {
     try (var _ = lock.hold()) {
@@ -325,8 +324,8 @@ public final class VhostNetMigration {
   }
 
   /**
-   * {@return whether the connection is still the one over which a state was loaded} A back end that
-   * was connected to anew has forgotten it.
+   * {@return whether the connection is still the one over which a state was loaded} On a new
+   * connection the back end has forgotten it.
    */
   public boolean holdsLoadedState() {
     try (var _ = lock.hold()) {
@@ -342,14 +341,14 @@ public final class VhostNetMigration {
   // ---- transitions, each begun and finished so that many devices can go side by side ----
 
   /**
-   * Plans and begins in one step, so that nothing comes between what was planned upon and what is
-   * told. The plan goes on without the lock, side by side with other devices'; until {@link
-   * #finish} the connection is that plan's alone, and whoever else wants it waits.
+   * Plans and begins a start while it holds the lock, so that nothing changes between the two. The
+   * plan goes on without the lock, side by side with other devices'. Until {@link #finish} only
+   * that plan uses the connection, and other threads wait.
    *
-   * @throws VhostException a ring lies outside of guest memory, or guest memory shows that it
-   *     cannot go on where the saved state says. A driver cannot bring this about: its device would
-   *     have been broken at once. The state is somebody else's, or this VM has not got the memory
-   *     of the one that it comes from; its source had better go on
+   * @throws VhostException if a ring lies outside of guest memory, or guest memory rules out its
+   *     position in the saved state. A driver cannot cause this, because its device would have been
+   *     marked broken at once. The state belongs to another device, or guest memory is not that of
+   *     the source; the source should go on
    */
   Execution beginStart(StartOrder order) {
     try (var _ = lock.hold()) {
@@ -365,7 +364,7 @@ public final class VhostNetMigration {
     }
   }
 
-  /** Makes the next stop ahead of time, while the guest still runs, if that can be done. */
+  /** Prepares the next stop while the guest still runs, if possible. */
   void prepareStop() {
     try (var _ = lock.hold()) {
       transitions.takeTurn();
@@ -375,10 +374,10 @@ public final class VhostNetMigration {
 
   /**
    * Makes sure that the model says where the device goes on in each ring, after a stop that may
-   * have failed; for whoever stopped it.
+   * have failed.
    *
-   * @throws VhostException (GIVE_UP) of packed rings that is not known; nobody may serve them then
-   *     until the driver has reset the device
+   * @throws VhostException (GIVE_UP) if this is not known for packed rings; then they must not be
+   *     served until the driver has reset the device
    */
   void requireRingPositions() {
     try (var _ = lock.hold()) {
@@ -409,7 +408,7 @@ public final class VhostNetMigration {
     }
   }
 
-  /** The same for an early set-up: what was begun, or why not. */
+  /** The same for presetup. Returns the execution, or why it was not begun. */
   EarlyBeginning beginPresetup(
       PresetupMode mode, VirtioNetState early, int generation, Deadline deadline) {
     try (var _ = lock.hold()) {
@@ -422,10 +421,10 @@ public final class VhostNetMigration {
   }
 
   /**
-   * An early set-up that was begun, or not.
+   * The beginning of presetup.
    *
-   * @param execution null: it was not
-   * @param why not
+   * @param execution of its plan; null: it was not begun
+   * @param why it was not begun; empty if it was
    */
   record EarlyBeginning(@Nullable Execution execution, String why) {}
 
@@ -435,7 +434,7 @@ public final class VhostNetMigration {
     return execution;
   }
 
-  /** Takes up what became of one that was begun here; others have their turn again. */
+  /** Puts the outcome of a plan into shadow and model, and releases the device. */
   Outcome finish(Execution execution) {
     try (var _ = lock.hold()) {
       try {
@@ -446,14 +445,14 @@ public final class VhostNetMigration {
     }
   }
 
-  /** Takes up what became of one, and holds the device on until {@link #letGo}. */
+  /** Puts the outcome of a plan into shadow and model; the device is held until {@link #letGo}. */
   Outcome fold(Execution execution) {
     try (var _ = lock.hold()) {
       return transitions.fold(execution);
     }
   }
 
-  /** Others have their turn again. */
+  /** Releases the device, so that other threads can use it. */
   void letGo() {
     try (var _ = lock.hold()) {
       lock.planEnds();
@@ -461,7 +460,7 @@ public final class VhostNetMigration {
     }
   }
 
-  /** The connection as it is now; null: there is none. */
+  /** The present connection; null if there is none. */
   @Nullable Carrier connection() {
     try (var _ = lock.hold()) {
       return device.connection();
@@ -473,7 +472,7 @@ public final class VhostNetMigration {
     return Deadline.after(device.options().presetupWithin());
   }
 
-  /** A new connection of which nothing is asked yet, in place of one that is of no use any more. */
+  /** Makes a new connection in place of the old one; the device is not started there. */
   void reconnectOnly(String why) {
     try (var _ = lock.hold()) {
       transitions.takeTurn();

@@ -9,8 +9,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What a {@link BackEndWatch} does with a {@link VhostNet}: looks after a device that is left to
- * itself, and brings it back when its back end has gone. Holds the device's lock where it says or
+ * What a {@link BackEndWatch} does with a {@link VhostNet}: serves its back end while no plan runs,
+ * and connects again when the back end has gone. It holds the device's lock when it sends or
  * changes something.
  */
 final class VhostNetWatch {
@@ -35,7 +35,7 @@ final class VhostNetWatch {
     this.notifiers = notifiers;
   }
 
-  /** What a watch needs to know; without the lock. */
+  /** What a watch reads without the lock. */
   BackEndPresence presence() {
     return transitions.presence();
   }
@@ -47,20 +47,20 @@ final class VhostNetWatch {
     }
   }
 
-  /** Who hears of attempts to bring the device back. */
+  /** Reports attempts to connect again. */
   Observation observation() {
     return device.observation();
   }
 
   /**
-   * Somebody watches from now on, or nobody. A device that has no connection even now is lost.
+   * Begins or ends the watch. A device that has no connection at its beginning is lost.
    *
-   * @param told what to run when something happens; returns at once; null: nobody watches
+   * @param wake what to run when something happens; returns at once; null ends the watch
    */
-  void watchedBy(@Nullable Runnable told) {
+  void watchedBy(@Nullable Runnable wake) {
     try (var _ = lock.hold()) {
-      presence().watcher(told);
-      if (told != null && !device.connected()) {
+      presence().watcher(wake);
+      if (wake != null && !device.connected()) {
         transitions
             .connection()
             .lose(
@@ -71,8 +71,8 @@ final class VhostNetWatch {
   }
 
   /**
-   * Serves what the back end asks, and looks whether it is still there. While a plan is under way,
-   * which does both by itself, the watcher is told once that has ended.
+   * Serves what the back end asks, and checks whether it is still there. A plan that is under way
+   * does both by itself; then the watcher is woken when the plan ends.
    */
   void attend() {
     if (!presence().leaveToPlan()) {
@@ -87,7 +87,7 @@ final class VhostNetWatch {
         return;
       }
       for (int i = 0; i < notifiers.size(); i++) {
-        hearErrors(i, notifiers.get(i));
+        readErrors(i, notifiers.get(i));
       }
       noteHangUp(connection);
     }
@@ -100,7 +100,7 @@ final class VhostNetWatch {
     }
   }
 
-  /** A back end that has hung up by now is gone, whatever it is told next. With the lock held. */
+  /** Notes a hang-up that has come already, before more is sent. With the lock held. */
   void noteHangUp() {
     Carrier connection = device.connection();
     if (connection != null) {
@@ -108,19 +108,19 @@ final class VhostNetWatch {
     }
   }
 
-  /** What the back end has said on the err eventfd of a ring. */
-  private void hearErrors(int ring, RingNotifiers notifiers) {
+  /** Reads the err eventfd of a ring and reports an error that the back end has signalled. */
+  private void readErrors(int ring, RingNotifiers notifiers) {
     EventFd err = notifiers.err();
     if (err != null && err.drain() > 0) {
       device.options().events().ringFailed(ring);
     }
   }
 
-  /** A ring has other eventfds now; what was said on those before is heard. With the lock held. */
+  /** A ring has other eventfds now; the old err is read once more. With the lock held. */
   void notifiersChanged(int ring, RingNotifiers before) {
     presence().notifiersChanged(device.connection());
     if (presence().isWatched()) {
-      hearErrors(ring, before);
+      readErrors(ring, before);
     }
   }
 
@@ -133,7 +133,7 @@ final class VhostNetWatch {
     }
   }
 
-  /** Another connection to the back end, for {@link #recover}. Takes its time, without the lock. */
+  /** Makes another connection for {@link #recover}. This may take long, so it holds no lock. */
   Carrier openConnection() {
     return device.open();
   }
@@ -143,19 +143,20 @@ final class VhostNetWatch {
    * since, is started there.
    *
    * @return whether it runs now
-   * @throws VhostException the back end can too little, or did not take it (RECONNECT); where the
-   *     rings were is not known, or the device was closed meanwhile (GIVE_UP). The link stays down
+   * @throws VhostException if the back end lacks what the device needs, or did not take it
+   *     (RECONNECT); if it is not known where the rings were, or the device was closed meanwhile
+   *     (GIVE_UP). The link stays down
    */
   boolean recover(Carrier opened) {
     try (var _ = lock.hold()) {
       boolean ours = false;
       try {
         lock.await();
-        if (transitions.closed()) { // on a thread of ours: nobody made a wrong call
+        if (transitions.closed()) { // not a wrong call: this thread is the watch's
           throw new VhostException(device.name() + ": closed", Recovery.GIVE_UP);
         }
         if (device.connected()) {
-          return transitions.running(); // somebody else was faster
+          return transitions.running(); // another thread has connected it
         }
         ours = true;
       } finally {
@@ -179,12 +180,12 @@ final class VhostNetWatch {
     }
   }
 
-  /** The device runs, whatever becomes of this. */
+  /** Signals rings and announces the guest. A failure is logged, because the device runs anyway. */
   private void announce() {
     try {
       net.signalRings();
       net.announce();
-    } catch (Throwable e) { // an Error of a listener's, too
+    } catch (Throwable e) { // also an Error of a listener
       log.warn("{}: it runs again, which could not be announced", device.name(), e);
     }
   }

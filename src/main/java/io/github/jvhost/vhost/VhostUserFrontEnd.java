@@ -32,33 +32,33 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Every request of the protocol that makes sense for a network device, or for any, as a method:
- * sends it, waits where something comes back, checks that. For handshakes, tools, and tests of back
- * ends; what a device does goes through a {@link Plan}, which waits once for many messages.
+ * Every request of the protocol that makes sense for a network device, or for any device, as a
+ * method. It sends the request, waits if there is an answer, and checks the answer. It is for
+ * handshakes, tools, and tests of back ends. A device uses a {@link Plan} instead, which waits once
+ * for many messages.
  *
- * <p>Where REPLY_ACK is negotiated, an acknowledgement is waited for with whatever can fail and is
- * relied upon: memory, ring layout, notifiers, enabling, features, status, MTU, configuration. It
- * is not for SET_OWNER, the protocol features, an announcement, a kick, the log's eventfd and
- * PRESETUP.
+ * <p>If REPLY_ACK is negotiated, requests that can fail and matter later wait for an
+ * acknowledgement: memory, ring layout, notifiers, enabling, features, status, MTU, configuration.
+ * SET_OWNER, the protocol features, an announcement, a kick, the log's eventfd and PRESETUP do not.
  *
- * <p>All methods alike: descriptors that are given stay the caller's, those that are answered
- * become the caller's. They throw
+ * <p>For all methods: the caller keeps the descriptors that it passes, and owns those that are
+ * returned. The methods throw
  *
  * <ul>
  *   <li>{@link io.github.jvhost.VhostException} (GIVE_UP), with nothing sent, when a feature was
  *       not negotiated;
  *   <li>{@link BackEndRefusedException} when the back end answers with a failure;
- *   <li>{@link io.github.jvhost.protocol.ProtocolException} when the answer makes no sense, {@link
+ *   <li>{@link io.github.jvhost.protocol.ProtocolException} when the answer is invalid, {@link
  *       io.github.jvhost.DeadlineException}, {@link io.github.jvhost.BackEndGoneException}.
  * </ul>
  *
- * <p>Owns nothing; the channel stays its owner's. One thread at a time, as with the channel, and
- * not while a plan is under way on it.
+ * <p>It owns nothing; the owner of the channel keeps it. One thread at a time, as with the channel,
+ * and not while a plan is under way on it.
  */
 public final class VhostUserFrontEnd {
   private final RequestExchange exchange;
 
-  /** What was offered and acknowledged here; all bits before that is known. */
+  /** The features that were offered, then those acknowledged; all bits before they are known. */
   private long offered = -1;
 
   private long acknowledged = -1;
@@ -66,14 +66,14 @@ public final class VhostUserFrontEnd {
   /**
    * A front end on a connection.
    *
-   * @param channel stays its owner's
+   * @param channel its owner keeps it
    * @param within how long each request may take, sending and answer together
    */
   public VhostUserFrontEnd(VhostUserChannel channel, Duration within) {
     this.exchange = new RequestExchange(channel, within);
   }
 
-  /** {@return the connection that it speaks on} */
+  /** {@return the connection that it uses} */
   public VhostUserChannel channel() {
     return exchange.channel();
   }
@@ -87,7 +87,7 @@ public final class VhostUserFrontEnd {
   /**
    * Says which features are used. Without PROTOCOL_FEATURES, all rings are enabled at once.
    *
-   * @param features among those that {@link #getFeatures} answered
+   * @param features among those that {@link #getFeatures} returned
    */
   public void setFeatures(long features) {
     exchange.confirm(SET_FEATURES, new U64(features));
@@ -96,12 +96,12 @@ public final class VhostUserFrontEnd {
 
   /** A session starts. */
   public void setOwner() {
-    exchange.tell(SET_OWNER, NoPayload.INSTANCE);
+    exchange.send(SET_OWNER, NoPayload.INSTANCE);
   }
 
   /** Deprecated in the protocol: what it does to rings differs between back ends. */
   public void resetOwner() {
-    exchange.tell(RESET_OWNER, NoPayload.INSTANCE);
+    exchange.send(RESET_OWNER, NoPayload.INSTANCE);
   }
 
   /** {@return the protocol features that the back end offers} */
@@ -111,12 +111,12 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * Says which protocol features are used; from here on the channel lets the requests through that
-   * need them.
+   * Says which protocol features are used. From now on the channel accepts the requests that need
+   * them.
    *
-   * @param features among those that {@link #getProtocolFeatures} answered
+   * @param features among those that {@link #getProtocolFeatures} returned
    * @throws io.github.jvhost.VhostException (GIVE_UP) if a bit is masked in the channel's dialect,
-   *     stands without those that it needs, or is XEN_MMAP, whose memory regions are not spoken
+   *     lacks the bits that it needs, or is XEN_MMAP, whose memory regions are not supported
    */
   public void setProtocolFeatures(long features) {
     requireProtocolFeatures(SET_PROTOCOL_FEATURES, offered);
@@ -124,7 +124,7 @@ public final class VhostUserFrontEnd {
     if (!wrong.isEmpty()) {
       throw exchange.unavailable(SET_PROTOCOL_FEATURES, wrong);
     }
-    exchange.tell(SET_PROTOCOL_FEATURES, new U64(features));
+    exchange.send(SET_PROTOCOL_FEATURES, new U64(features));
     channel().negotiated(features);
   }
 
@@ -139,7 +139,7 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * All of guest memory.
+   * Sends all of guest memory.
    *
    * @param regions at most 8
    * @param files one for each, in the same order
@@ -149,7 +149,7 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * One region more.
+   * Adds one memory region.
    *
    * @param region where it lies for the guest and in its file, and the label of ring addresses in
    *     it
@@ -160,7 +160,7 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * One region less.
+   * Removes one memory region.
    *
    * @param region the one with these addresses and this size; where it begins in its file does not
    *     matter
@@ -170,7 +170,8 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * Where dirty pages are logged. Refused without LOG_SHMFD: nobody could see such a log.
+   * Sets where dirty pages are logged. Refused without LOG_SHMFD, because such a log could not be
+   * read.
    *
    * @param log which part of the file is the bitmap
    * @param file shared memory
@@ -183,16 +184,16 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * An eventfd that is signalled when the log changes.
+   * Sets an eventfd that is signalled when the log changes.
    *
    * @param event signalled by the back end, read by the caller
    */
   public void setLogFd(OwnedDescriptor event) {
-    exchange.tell(SET_LOG_FD, NoPayload.INSTANCE, List.of(event));
+    exchange.send(SET_LOG_FD, NoPayload.INSTANCE, List.of(event));
   }
 
   /**
-   * How many entries a ring has.
+   * Sets how many entries a ring has.
    *
    * @param ring vring index, 0 to 255
    * @param size entries, 1 to 32768
@@ -202,7 +203,7 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * Where a ring is.
+   * Sets where a ring is.
    *
    * @param address for one ring, with user addresses as the memory table gives them
    */
@@ -211,7 +212,7 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * Where a ring goes on.
+   * Sets where a ring goes on.
    *
    * @param ring vring index, 0 to 255
    * @param base in the encoding of {@link VringState}
@@ -241,7 +242,7 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * How kicks arrive.
+   * Sets the kick of a ring.
    *
    * @param ring vring index, 0 to 255
    * @param event an eventfd; null: the ring is polled
@@ -251,7 +252,7 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * How the guest is notified.
+   * Sets the call of a ring.
    *
    * @param ring vring index, 0 to 255
    * @param event an eventfd; null: it is not notified
@@ -261,10 +262,10 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * How errors of a ring are told.
+   * Sets the err of a ring.
    *
    * @param ring vring index, 0 to 255
-   * @param event an eventfd; null: they are not told
+   * @param event an eventfd; null: errors are not signalled
    */
   public void setVringErr(int ring, @Nullable OwnedDescriptor event) {
     exchange.setEvent(SET_VRING_ERR, ring, event);
@@ -282,7 +283,7 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * The byte order of a legacy device's ring.
+   * Sets the byte order of a legacy device's ring.
    *
    * @param ring vring index, 0 to 255
    * @param bigEndian otherwise it is little-endian
@@ -292,25 +293,25 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * A kick as a message.
+   * Kicks a ring by a message.
    *
    * @param ring vring index, 0 to 255
    */
   public void vringKick(int ring) {
-    exchange.tell(VRING_KICK, new VringState(ring, 0));
+    exchange.send(VRING_KICK, new VringState(ring, 0));
   }
 
   /**
-   * Has the guest's MAC address announced.
+   * Asks the back end to announce the guest's MAC address.
    *
    * @param mac six bytes, in wire order
    */
   public void sendRarp(byte[] mac) {
-    exchange.tell(SEND_RARP, U64.ofMac(mac));
+    exchange.send(SEND_RARP, U64.ofMac(mac));
   }
 
   /**
-   * The guest's MTU.
+   * Sets the guest's MTU.
    *
    * @param mtu in bytes
    */
@@ -319,8 +320,8 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * The socket on which the back end asks. The channel's other end should be served already: a back
-   * end may ask before it answers this.
+   * Sends the socket of the back end's own channel. The channel's other end should be served
+   * already, because a back end may send a request there before it answers this.
    *
    * @param socket the back end's end of the channel, connected
    */
@@ -329,7 +330,7 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * Gives or takes back a translation.
+   * Sends or withdraws a translation.
    *
    * <p>Where GPA_ADDRESSES was negotiated, the message has a guest-physical address in the place of
    * the user address (vhost-user, "An IOTLB message").
@@ -346,7 +347,7 @@ public final class VhostUserFrontEnd {
    *
    * @param offset where the piece begins, in bytes
    * @param size of the piece, in bytes
-   * @return so many bytes
+   * @return this many bytes
    */
   public byte[] getConfig(int offset, int size) {
     var piece = new ConfigSpace(offset, ConfigSpace.DRIVER_WRITABLE, Bytes.zeros(size));
@@ -374,8 +375,9 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * Says that postcopy may come. As everything of postcopy, not where CONFIGURE_MEM_SLOTS was
-   * negotiated: the protocol forbids it (vhost-user, "Migration"), so it is refused and not sent.
+   * Says that postcopy may come. Like everything of postcopy, it is refused and not sent if
+   * CONFIGURE_MEM_SLOTS was negotiated, because the protocol forbids that (vhost-user,
+   * "Migration").
    *
    * @return a userfaultfd of the back end's address space
    */
@@ -385,12 +387,12 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * All of guest memory, during postcopy: the same regions come back, their user addresses those
-   * under which the back end has mapped them. It waits for {@link #postcopyGoAhead} then.
+   * Sends all of guest memory during postcopy. The same regions come back, with the user addresses
+   * at which the back end has mapped them. Then the back end waits for {@link #postcopyGoAhead}.
    *
    * @param regions 1 to 8
    * @param files one for each, in the same order
-   * @return the regions as they came back; nobody has compared them with those that were told
+   * @return the regions as they came back; they are not compared with those that were sent
    */
   public List<MemoryRegionPayload> setMemTableInPostcopy(
       List<MemoryRegionPayload> regions, List<OwnedDescriptor> files) {
@@ -398,9 +400,9 @@ public final class VhostUserFrontEnd {
     return ((MemoryTablePayload) exchange.ask(SET_MEM_TABLE, table, files)).regions();
   }
 
-  /** The back end may touch its memory: whoever serves its faults is ready. */
+  /** Says that the back end may touch its memory, because its page faults are served now. */
   public void postcopyGoAhead() {
-    exchange.tell(SET_MEM_TABLE, new MemoryTablePayload(List.of()));
+    exchange.send(SET_MEM_TABLE, new MemoryTablePayload(List.of()));
   }
 
   /**
@@ -412,7 +414,7 @@ public final class VhostUserFrontEnd {
     channel().postcopyListening(true);
   }
 
-  /** Postcopy is over. Not with CONFIGURE_MEM_SLOTS. */
+  /** Ends postcopy. Not with CONFIGURE_MEM_SLOTS. */
   public void postcopyEnd() {
     long answer = exchange.number(POSTCOPY_END);
     channel().postcopyListening(false);
@@ -420,7 +422,7 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * Has the back end make a region for requests in flight.
+   * Asks the back end to make a region for requests in flight.
    *
    * @param queues how many rings it is for, 0 to 65535
    * @param queueSize entries of the largest of them, 0 to 65535
@@ -438,7 +440,7 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * Gives a back end the region that it, or one before it, had made.
+   * Sends a back end the region that it, or an earlier back end, has made.
    *
    * @param layout as the back end answered it
    * @param region its file
@@ -447,13 +449,13 @@ public final class VhostUserFrontEnd {
     exchange.confirm(SET_INFLIGHT_FD, layout, List.of(region));
   }
 
-  /** Everything to its initial state; the session goes on. */
+  /** Resets everything to its initial state; the session goes on. */
   public void resetDevice() {
     exchange.confirm(RESET_DEVICE, NoPayload.INSTANCE);
   }
 
   /**
-   * The virtio status byte.
+   * Sets the virtio status byte.
    *
    * @param status 0 to 255
    */
@@ -471,7 +473,7 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * {@return an object of another device's; null: the back end does not have it}
+   * {@return an object of another device; null if the back end does not have it}
    *
    * @param object which one
    */
@@ -481,12 +483,13 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * Has the back end move its own state through a pipe; {@link VhostNetMigration} does all of it.
-   * All rings must be stopped.
+   * Asks the back end to move its own state through a pipe. {@link VhostNetMigration} does the
+   * whole transfer. All rings must be stopped.
    *
    * @param transfer which way it moves
    * @param theirs the end that the back end writes (save) or reads (load)
-   * @return the back end's own descriptor, which takes the place of our end; empty: ours is used
+   * @return the back end's own descriptor, which replaces the front end's end of the pipe; empty:
+   *     that end is used
    */
   public Optional<OwnedDescriptor> setDeviceStateFd(
       DeviceStateTransfer transfer, OwnedDescriptor theirs) {
@@ -503,7 +506,7 @@ public final class VhostUserFrontEnd {
     return reply.descriptors().stream().findFirst();
   }
 
-  /** Makes sure that the state has arrived whole. */
+  /** Makes sure that the whole state has arrived. */
   public void checkDeviceState() {
     requireZero(CHECK_DEVICE_STATE, exchange.number(CHECK_DEVICE_STATE));
   }
@@ -514,12 +517,12 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * An early configuration begins or ends.
+   * Begins or ends explicit presetup.
    *
    * @param start whether it begins
    */
   public void presetup(boolean start) {
-    exchange.tell(PRESETUP, new U64(start ? PresetupCode.START : PresetupCode.END));
+    exchange.send(PRESETUP, new U64(start ? PresetupCode.START : PresetupCode.END));
   }
 
   private void requireZero(FrontEndRequest request, long answer) {

@@ -6,9 +6,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * What to poll for one device that is left to itself.
+ * What a watch polls for one device.
  *
- * @param connection the socket, for its hang-up only: answers are for whoever asked; -1: none
+ * @param connection the socket, for its hang-up only, because plans read the answers; -1: none
  * @param readable what to poll for input: the back end's own channel, the err eventfds
  */
 record WatchPoints(int connection, List<Integer> readable) {

@@ -15,13 +15,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One device of a {@link BackEndWatch}: what is polled for it, and, while its back end is gone, the
- * thread that tries to bring it back.
+ * One device of a {@link BackEndWatch}: what is polled for it, and the thread that tries to connect
+ * again while its back end is gone.
  */
 final class WatchedDevice {
   private static final Logger log = LoggerFactory.getLogger(WatchedDevice.class);
 
-  /** An attempt connects and makes one transition, which takes two minutes by the usual bounds. */
+  /** An attempt connects and makes one transition, which may take two minutes by default. */
   private static final Duration LONGEST_CANCEL = Duration.ofMinutes(3);
 
   private final VhostNet net;
@@ -29,7 +29,7 @@ final class WatchedDevice {
   private final ReconnectPolicy policy;
   private final BackEndWatch.Listener listener;
 
-  // Of the watch's thread.
+  // Used by the watch's thread.
   private WatchPoints points = WatchPoints.NONE;
   private int firstSlot = -1;
 
@@ -40,7 +40,7 @@ final class WatchedDevice {
   private boolean cancelled;
   private String lostBecause = "";
 
-  /** Whether the device was lost once more while its thread was at it. */
+  /** Whether the device was lost once more while its thread was making attempts. */
   private boolean lostAgain;
 
   WatchedDevice(VhostNet net, ReconnectPolicy policy, BackEndWatch.Listener listener) {
@@ -54,7 +54,7 @@ final class WatchedDevice {
     return net;
   }
 
-  /** Looks what there is to poll; answers how many descriptors. */
+  /** Finds out what to poll; returns how many descriptors. */
   int prepare() {
     points = watch.presence().watchPoints();
     return points.connection() < 0 ? 0 : 1 + points.readable().size();
@@ -68,7 +68,7 @@ final class WatchedDevice {
     }
   }
 
-  /** Takes up what was found, and a loss that somebody else has found. */
+  /** Handles what the poll found, and a loss that another thread has found. */
   void serve(Poller poller) {
     boolean found = false;
     for (int i = 0; firstSlot >= 0 && i <= points.readable().size(); i++) {
@@ -83,7 +83,7 @@ final class WatchedDevice {
     }
   }
 
-  /** A loss behind the end of this watch is for the one that follows it. */
+  /** The loss, if this watch has not ended: a later loss belongs to the next watch. */
   private @Nullable VhostException takeLoss() {
     lock.lock();
     try {
@@ -95,7 +95,7 @@ final class WatchedDevice {
 
   private void lost(VhostException why) {
     log.info("{}: the back end is gone: {}", net.name(), why.getMessage());
-    tell(to -> to.lost(net, why));
+    notifyListener(to -> to.lost(net, why));
     lock.lock();
     try {
       lostBecause = String.valueOf(why.getMessage());
@@ -110,11 +110,11 @@ final class WatchedDevice {
     }
   }
 
-  /** Whatever a listener does, the device is brought back. */
-  private void tell(Consumer<BackEndWatch.Listener> event) {
+  /** Calls the listener. If it throws, the attempts go on. */
+  private void notifyListener(Consumer<BackEndWatch.Listener> event) {
     try {
       event.accept(listener);
-    } catch (Throwable e) { // an Error of theirs does not end our threads either
+    } catch (Throwable e) { // an Error of a listener must not end this thread
       log.warn("{}: the watch's listener failed", net.name(), e);
     }
   }
@@ -124,18 +124,18 @@ final class WatchedDevice {
     do {
       try {
         bringBack();
-      } catch (Throwable e) { // later losses are to be tried, whatever ended this one
+      } catch (Throwable e) { // later losses have to be handled too
         giveUp(new VhostException(net.name() + ": trying again: " + e, Recovery.GIVE_UP, e));
       }
       again = !ended();
     } while (again);
   }
 
-  /** Follows the policy to its end, or until there is a back end again. */
+  /** Makes attempts until the policy ends or there is a back end again. */
   private void bringBack() {
     VhostException last =
         new VhostException(net.name() + ": the policy is not to reconnect", Recovery.GIVE_UP);
-    String said = "";
+    String logged = "";
     for (int attempt = 1; ; attempt++) {
       Optional<Duration> pause = policy.delayBefore(attempt);
       if (pause.isEmpty()) {
@@ -143,7 +143,7 @@ final class WatchedDevice {
         return;
       }
       if (!waited(pause.get()) || net.connected()) {
-        return; // cancelled, or somebody else has brought it back
+        return; // cancelled, or another thread has connected it
       }
       VhostException failure = attempt(attempt);
       if (failure == null) {
@@ -153,12 +153,12 @@ final class WatchedDevice {
         giveUp(failure);
         return;
       }
-      said = say(failure, said);
+      logged = logOnce(failure, logged);
       last = failure;
     }
   }
 
-  /** Makes one attempt; null: there is a back end again, and the listener knows. */
+  /** Makes one attempt; null: there is a back end again, and the listener was called. */
   private @Nullable VhostException attempt(int number) {
     ReconnectEvent event = watch.observation().attempt();
     boolean running;
@@ -175,16 +175,16 @@ final class WatchedDevice {
     }
     log.info("{}: a back end again, attempt {}", net.name(), number);
     watch.observation().attempted(event, number, whyLost(), null);
-    tell(to -> to.recovered(net, number, running));
+    notifyListener(to -> to.recovered(net, number, running));
     return null;
   }
 
   /**
-   * A back end that is there and is of no use is worth one line, not one for each attempt.
+   * Logs once, and not at each attempt, why a back end that is there cannot be used.
    *
-   * @return what was said last
+   * @return what was logged last
    */
-  private String say(VhostException failure, String before) {
+  private String logOnce(VhostException failure, String before) {
     String now = String.valueOf(failure.getMessage());
     if (failure.recovery() == Recovery.RECONNECT && !now.equals(before)) {
       log.warn("{}: {}; it is tried again", net.name(), now);
@@ -206,15 +206,15 @@ final class WatchedDevice {
     log.warn("{}: given up: {}", net.name(), why.getMessage());
     lock.lock();
     try {
-      lostAgain = false; // what was lost on the way here is given up with it
+      lostAgain = false; // a loss up to now is given up too
     } finally {
       lock.unlock();
     }
     watch.givenUp();
-    tell(to -> to.givenUp(net, why));
+    notifyListener(to -> to.givenUp(net, why));
   }
 
-  /** The thread has done its work, unless the device was lost once more meanwhile. */
+  /** Whether the thread may end: not if the device was lost once more meanwhile. */
   private boolean ended() {
     lock.lock();
     try {
@@ -229,7 +229,7 @@ final class WatchedDevice {
     }
   }
 
-  /** Waits so long; false when cancelled before. */
+  /** Waits for the pause; false if it was cancelled. */
   private boolean waited(Duration pause) {
     Deadline end = Deadline.after(pause);
     lock.lock();
@@ -239,15 +239,13 @@ final class WatchedDevice {
       }
       return !cancelled;
     } catch (InterruptedException e) {
-      return false; // nobody but us has this thread
+      return false; // no other code knows this thread
     } finally {
       lock.unlock();
     }
   }
 
-  /**
-   * Ends attempts to bring the device back; one that is under way, and its thread, are waited for.
-   */
+  /** Ends the attempts to connect again, and waits for one that is under way and for its thread. */
   void cancel() {
     Thread trying;
     lock.lock();

@@ -1,5 +1,5 @@
 /**
- * vhost: what a back end is to know, what it knows, and the shortest way from the one to the other.
+ * vhost: what a back end is to hold, what it holds, and the shortest way from the one to the other.
  *
  * <pre>
  *   VirtioNet, GuestMemory, notifiers                      the device model
@@ -14,20 +14,20 @@
  *                              reasons)        one deadline)
  * </pre>
  *
- * <p>Every transition of a device goes this way: its first start, the early set-up ("presetup"),
- * the stop window of a live migration, a change of queue pairs at run time, a back end that came
- * back, and the stop. {@link io.github.jvhost.vhost.plan.Planner} is a pure function; what it may
- * tell when is data, {@link io.github.jvhost.vhost.plan.BackEndProfile} among it.
+ * <p>Every transition of a device goes this way: its first start, presetup, the stop window of a
+ * live migration, a change of queue pairs at run time, a back end that came back, and the stop.
+ * {@link io.github.jvhost.vhost.plan.Planner} is a pure function. What it may send at which time is
+ * data, for example {@link io.github.jvhost.vhost.plan.BackEndProfile}.
  *
  * <p>Steps are at the level of vhost, not of the wire. A {@link
  * io.github.jvhost.vhost.plan.Carrier} carries them out: as vhost-user messages here
  * (io.github.jvhost.vhost.user); vhost-vdpa and the kernel's vhost could take the same plan as
  * ioctls.
  *
- * <p>An embedder's metrics hear of transitions through {@link io.github.jvhost.vhost.Observer},
- * flight recordings through events of the JVM's: docs/observability.md.
+ * <p>{@link io.github.jvhost.vhost.Observer} reports transitions to an embedder's metrics. Flight
+ * recordings have events: docs/observability.md.
  *
- * <p>What a stop window tells is planned and encoded ahead of it ({@link
+ * <p>What a stop window sends is planned and encoded before it ({@link
  * io.github.jvhost.vhost.VhostNetMigration#prepareStart}); {@link
  * io.github.jvhost.vhost.DeviceStart} and {@link io.github.jvhost.vhost.DeviceStop} then compare
  * and patch.

@@ -14,20 +14,20 @@ import java.util.function.IntBinaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The part of a plan that is sent without waiting in between: encoded messages, which answers they
- * will have, and where ring bases stand in them.
+ * The part of a plan that is sent without waiting in between: the encoded messages, the answers
+ * that are expected, and the places of ring bases in the bytes.
  *
  * <pre>
  *   ring 0 base 0 -&gt; 17   kick   call   ring 1 base 0 -&gt; 4711 ...   status 0xf   barrier
  *                   \ patched                         \ patched
  *
- *   a batch ends    behind a step whose answer is awaited
- *                   before a base that a stop of the same plan answers
- *                   before the end of an explicit presetup
+ *   a batch ends    after a step whose answer is awaited
+ *                   before a base that comes from a stop in the same plan
+ *                   before the end of explicit presetup
  * </pre>
  */
 final class Batch {
-  /** Behind the last step: the barrier's place. */
+  /** The barrier belongs to no step. */
   private static final int NO_STEP = -1;
 
   private final Plan plan;
@@ -36,18 +36,18 @@ final class Batch {
   private final int from;
   private final int to;
 
-  /** By message: the step that it tells. */
-  private final List<Integer> told = new ArrayList<>();
+  /** By message: the step that it sends. */
+  private final List<Integer> sent = new ArrayList<>();
 
-  /** By step, from the first of the batch: where its payload begins. */
+  /** By step, from the first of the batch: the place of its payload. */
   private final int[] places;
 
   private final List<Asked> asked = new ArrayList<>();
 
   /**
-   * An answer that will come.
+   * An answer that is expected.
    *
-   * @param step that it answers; negative: none, it answers the barrier
+   * @param step that it answers; negative: it answers the barrier
    * @param how it is read
    */
   record Asked(int step, Answered how) {}
@@ -56,10 +56,10 @@ final class Batch {
    * Encodes the next batch of a plan.
    *
    * @param from its first step
-   * @param stoppedAt answers a step and its ring with where the plan has stopped that ring
+   * @param stoppedAt gives the base at which the plan has stopped a ring, by step and ring
    * @param inflight the region that the back end made in this plan; null: it made none
-   * @throws io.github.jvhost.VhostException the connection cannot carry a message, or where a ring
-   *     goes on is not known
+   * @throws io.github.jvhost.VhostException if the connection cannot carry a message, or if it is
+   *     not known where a ring goes on
    */
   Batch(
       Plan plan,
@@ -89,8 +89,8 @@ final class Batch {
     if (asked.isEmpty()) {
       return false;
     }
-    // An explicit presetup is only ended once everything in it is known to be taken: a back end
-    // would commit half an image to its hardware otherwise.
+    // END is sent only after the back end took everything before it. Otherwise it could commit half
+    // a configuration to its hardware.
     int newest = asked.getLast().step();
     return plan.steps().get(newest).answer() == Answer.AWAITED
         || planned.step() instanceof Step.EndPresetup
@@ -120,7 +120,7 @@ final class Batch {
         messages.add(message.request(), message.payload(), message.descriptors(), needReply);
     if (step != NO_STEP) {
       places[step - from] = place;
-      told.add(step);
+      sent.add(step);
     }
     if (messages.answers() > answers) {
       asked.add(new Asked(step, message.answer()));
@@ -128,8 +128,8 @@ final class Batch {
   }
 
   /**
-   * A device that stops needs none: the answers with its bases are what was waited for, and whether
-   * the reset behind them has been done is nothing to keep a guest waiting for.
+   * A device that stops needs no barrier: its bases have been answered, and the guest need not wait
+   * for the reset that follows them.
    */
   private boolean needsBarrier() {
     return !plan.isEmpty() && !plan.lifecycle().isStopped();
@@ -139,7 +139,7 @@ final class Batch {
     return messages;
   }
 
-  /** Whether the plan ends with it. */
+  /** Whether this is the last batch of the plan. */
   boolean isLast() {
     return to == plan.steps().size();
   }
@@ -149,21 +149,21 @@ final class Batch {
     return to;
   }
 
-  /** The answers that will come, in their order. */
+  /** The answers that are expected, in their order. */
   List<Asked> asked() {
     return asked;
   }
 
-  /** How many steps of the plan, from its first, may have left with this batch. */
+  /** How many steps of the plan, from its first, may have been sent with this batch and before. */
   int stepsTold() {
     int begun = messages.begun();
     if (begun == messages.count()) {
       return to;
     }
-    return begun == 0 ? from : told.get(begun - 1) + 1;
+    return begun == 0 ? from : sent.get(begun - 1) + 1;
   }
 
-  /** Tells another base in a step. */
+  /** Replaces the base in a step. */
   void base(int step, int base) {
     messages.number(places[step - from], base);
   }

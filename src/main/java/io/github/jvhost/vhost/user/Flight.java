@@ -25,13 +25,13 @@ import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A plan on one vhost-user connection, batch by batch. The first batch is encoded when this is
- * made, which may be long before it is sent; each other one when the answers have come that it
- * needs. Answers are matched with their steps as they come, in order.
+ * Carries out a plan on one vhost-user connection, batch by batch. The first batch is encoded when
+ * this is made, which may be long before it is sent. Each other batch is encoded when the answers
+ * have come that it needs. Answers are matched with their steps in order.
  *
  * <pre>
  *   encode --&gt; send --&gt; answers of this batch --&gt; encode --&gt; send --&gt; ... --&gt; barrier --&gt; outcome
- *                              \ a refusal: nothing more is sent, the answers on their way are taken
+ *                              \ a refusal: nothing more is sent, the other answers are read
  * </pre>
  */
 public final class Flight implements Execution {
@@ -43,13 +43,13 @@ public final class Flight implements Execution {
   private final boolean prepared;
   private final @Nullable PlanEvent event;
 
-  /** By step: the base that came back, or that was told again. */
+  /** By step: the base that came back, or that was sent again. */
   private final @Nullable Integer[] bases;
 
-  /** By step: the base that is told in place of the planned one. */
+  /** By step: the base that is sent in place of the planned one. */
   private final @Nullable Integer[] patched;
 
-  /** The one that was encoded last; null: the first one cannot be. */
+  /** The batch that was encoded last; null: the first one could not be encoded. */
   private @Nullable Batch batch;
 
   /** How many of its answers have come. */
@@ -89,14 +89,15 @@ public final class Flight implements Execution {
   }
 
   /**
-   * Begins a plan, and encodes what of it can be.
+   * Begins a plan, and encodes its first batch.
    *
-   * @param channel stays the caller's
+   * @param channel the caller keeps it
    * @param plan made for the back end
    * @param deadline for all of it
-   * @param rings says where a ring goes on that the plan stops and takes up again
-   * @param stopping told the index of each ring that is about to stop, before anything is sent
-   * @return the plan, of which nothing was sent
+   * @param rings says where a ring goes on that the plan stops and starts again
+   * @param stopping is called with the index of each ring that is about to stop, before anything is
+   *     sent
+   * @return the execution, of which nothing was sent yet
    */
   public static Flight begin(
       VhostUserChannel channel,
@@ -110,11 +111,12 @@ public final class Flight implements Execution {
   /**
    * The same for a plan that is sent later.
    *
-   * @param channel stays the caller's
-   * @param plan made for the back end, of which nothing depends on an answer
-   * @param deadline for all of it; restarted by whoever sends it
-   * @param stopping told the index of each ring that is about to stop, before anything is sent
-   * @return the plan, of which nothing was sent
+   * @param channel the caller keeps it
+   * @param plan made for the back end; no step of it depends on an answer
+   * @param deadline for all of it; the sender restarts it
+   * @param stopping is called with the index of each ring that is about to stop, before anything is
+   *     sent
+   * @return the execution, of which nothing was sent yet
    */
   public static Flight prepare(
       VhostUserChannel channel, Plan plan, Deadline deadline, IntConsumer stopping) {
@@ -136,7 +138,7 @@ public final class Flight implements Execution {
     }
     try {
       if (batch == null) {
-        ends(); // it cannot be told at all
+        ends(); // the connection cannot carry it
       } else if (!begun) {
         begins();
         send(batch);
@@ -148,7 +150,7 @@ public final class Flight implements Execution {
         goOn(batch);
       }
     } catch (VhostException e) {
-      takeWhatWasSaid();
+      readLastAnswers();
       abandon(e);
     }
     return finished;
@@ -167,10 +169,10 @@ public final class Flight implements Execution {
     }
   }
 
-  /** Every answer to a batch is there. */
+  /** Goes on after every answer to a batch has come. */
   private void goOn(Batch done) {
     if (failure != null) {
-      ends(); // nothing more is told after a refusal
+      ends(); // nothing more is sent after a refusal
     } else if (done.isLast()) {
       taken = plan.steps().size();
       ends();
@@ -201,18 +203,19 @@ public final class Flight implements Execution {
   }
 
   /**
-   * A back end that refuses and then hangs up has said why: that is worth more than the hang-up.
+   * Reads answers that came before a failure: a back end may refuse and then hang up, and the
+   * refusal says why.
    */
-  private void takeWhatWasSaid() {
+  private void readLastAnswers() {
     try {
       receive();
     } catch (VhostException e) {
-      // The connection is over, which is known.
+      // The caller has the failure of this connection already.
     }
   }
 
   private void take(Batch.Asked asked, Reply reply) {
-    boolean refused = failure != null; // then the answers behind it are of no matter
+    boolean refused = failure != null; // then later answers are ignored
     boolean region = asked.how() == StepMessage.Answered.WITH_REGION && !refused;
     if (!region) {
       reply.descriptors().forEach(OwnedDescriptor::close);
@@ -300,9 +303,7 @@ public final class Flight implements Execution {
             .formatted(channel.name(), plan.steps().get(step).describe(), how));
   }
 
-  /**
-   * Where a ring goes on that an earlier step of this plan has stopped, for a step that says it.
-   */
+  /** The base at which a step starts a ring again that an earlier step of this plan has stopped. */
   private int stoppedAt(int step, int ring) {
     Step stop = new Step.StopRing(ring);
     int stopped = 0;
@@ -321,7 +322,7 @@ public final class Flight implements Execution {
   private void ends() {
     endNanos = System.nanoTime();
     if (!begun) {
-      startNanos = endNanos; // nothing of it was told
+      startNanos = endNanos; // nothing of it was sent
     }
     if (event != null) {
       event.end();

@@ -13,14 +13,14 @@ import jdk.jfr.StackTrace;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A plan that was carried out, as a flight recording has it. Its duration begins when the first
- * byte is about to be sent and ends when the last answer has come, as in its {@link Outcome}; it is
- * recorded once the device is finished with it, after a stop window.
+ * A plan that was carried out, in a flight recording. Its duration begins when the first byte is
+ * about to be sent and ends when the last answer has come, as in its {@link Outcome}. It is
+ * recorded later, after a stop window.
  */
 @Name("io.github.jvhost.Plan")
 @Label("Plan")
 @Category("jvhost")
-@Description("What a back end was told in one go, from the first byte to the last answer")
+@Description("What a back end was sent in one plan, from the first byte to the last answer")
 @StackTrace(false)
 final class PlanEvent extends Event {
   @Label("Device")
@@ -42,11 +42,11 @@ final class PlanEvent extends Event {
   int messages;
 
   @Label("Waits")
-  @Description("How often nothing was left to do but to wait for the back end")
+  @Description("How often the sender had to wait for the back end")
   int waits;
 
   @Label("Prepared")
-  @Description("Planned and encoded ahead of time; otherwise when it was due")
+  @Description("Planned and encoded before the stop window; otherwise when it was due")
   boolean prepared;
 
   @Label("Start Nanos")
@@ -58,13 +58,13 @@ final class PlanEvent extends Event {
   long endNanos;
 
   @Label("Failure")
-  @Description("Why it was not carried out whole")
+  @Description("Why the plan was not completed; null: it was")
   @Nullable String failure;
 
   /**
-   * The event of a plan on this connection; null: nobody records. The recorder is asked first
-   * whether it is there: the first class of events that a JVM initializes has it read its
-   * catalogue, which takes longer than many a migration's window.
+   * The event of a plan on this connection; null if no recording runs. This first checks that the
+   * recorder was initialized. When a JVM initializes its first event class, the recorder reads its
+   * catalogue, which takes longer than many a stop window.
    */
   static @Nullable PlanEvent of(VhostUserChannel channel) {
     if (!channel.isRecorded() || !FlightRecorder.isInitialized()) {
@@ -74,7 +74,7 @@ final class PlanEvent extends Event {
     return event.isEnabled() ? event : null;
   }
 
-  /** Writes to the recording what became of the plan. */
+  /** Writes the outcome of the plan to the recording. */
   void write(VhostUserChannel channel, Plan plan, boolean madeAhead, Outcome outcome) {
     device = channel.name();
     lifecycle = plan.lifecycle().name();

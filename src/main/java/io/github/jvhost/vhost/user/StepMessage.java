@@ -38,7 +38,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param request its number
  * @param payload its body
- * @param descriptors that go with it; they stay their owner's
+ * @param descriptors that go with it; their owner keeps them
  * @param answer how an answer is read, if one comes
  */
 public record StepMessage(
@@ -46,7 +46,7 @@ public record StepMessage(
 
   /** How the answer to a step is read. */
   public enum Answered {
-    /** An acknowledgement: 0, or it was refused. */
+    /** An acknowledgement: 0, or else it was refused. */
     WITH_ZERO,
     /** Where the ring stopped. */
     WITH_BASE,
@@ -54,16 +54,16 @@ public record StepMessage(
     WITH_STATUS,
     /** A region for requests in flight, or that there is none to share. */
     WITH_REGION,
-    /** In a form that differs from back end to back end, so that nobody looks at it. */
+    /** It differs between back ends, so it is not checked. */
     ANYHOW,
-    /** Behind everything that was asked before: it is the barrier at the end of a plan. */
+    /** The barrier at the end of a plan: its answer comes after all work before it. */
     BEHIND_ALL
   }
 
   /** Flag of SET_VRING_ADDR: writes to the used ring are logged (VHOST_VRING_F_LOG). */
   private static final int VRING_F_LOG = 1;
 
-  /** How the value of each fact looks on the wire: one row a fact. */
+  /** The message of each fact: one row a fact. */
   private static final Map<Fact<?>, Row<?>> ROWS =
       Stream.of(
               row(Fact.MTU, FrontEndRequest.NET_SET_MTU, (r, s, _) -> number(r, s.value())),
@@ -147,7 +147,7 @@ public record StepMessage(
   }
 
   /**
-   * {@return the request behind a plan's last step, whose answer can only come when everything
+   * {@return the request after a plan's last step, whose answer can only come when everything
    * before it was handled} An acknowledgement of the last SET_STATUS would say less: DPDK sends it
    * before it does the work.
    *
@@ -206,13 +206,13 @@ public record StepMessage(
         new VringAddress(
             step.ring(),
             step.logUsed() ? VRING_F_LOG : 0,
-            told(memory, at.descriptor(), guestAddresses),
-            told(memory, at.used(), guestAddresses),
-            told(memory, at.available(), guestAddresses),
+            addressOf(memory, at.descriptor(), guestAddresses),
+            addressOf(memory, at.used(), guestAddresses),
+            addressOf(memory, at.available(), guestAddresses),
             step.logAddress()));
   }
 
-  private static long told(MemoryTable memory, long guestAddress, boolean guestAddresses) {
+  private static long addressOf(MemoryTable memory, long guestAddress, boolean guestAddresses) {
     return guestAddresses ? guestAddress : memory.userAddressOf(guestAddress, 1);
   }
 

@@ -6,8 +6,8 @@
  *             ^ one row a step: StepMessage                                  --&gt; Outcome
  * </pre>
  *
- * <p>A batch is encoded once, and may be sent much later. Nothing else is different about a plan
- * that was made ahead of the stop window.
+ * <p>A batch is encoded once, and may be sent much later. A plan that was made before the stop
+ * window differs in nothing else.
  */
 @NullMarked
 package io.github.jvhost.vhost.user;
