@@ -189,8 +189,7 @@ public final class BackEndWatch implements AutoCloseable {
     for (WatchedDevice watched : all) {
       try {
         watched.serve(poller);
-      } catch (
-          Throwable e) { // a failure of one device, or of its listener, must not stop the others
+      } catch (Throwable e) { // a failure of one device must not stop the others
         log.warn("{}: while watching", watched.net().name(), e);
       }
     }
