@@ -3,7 +3,7 @@ package consumer.nic;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.vhost.RingNotifiers;
+import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.plan.BackEndProfile;
@@ -20,7 +20,7 @@ public final class Nic {
   public static boolean startAndStop(Path socket, DescriptorLedger ledger) {
     boolean ran;
     VirtioNet nic = VirtioNet.builder("net0").build();
-    List<RingNotifiers> rings = RingNotifiers.create(ledger, "net0", 2 * nic.maxQueuePairs());
+    List<RingEventfds> rings = RingEventfds.create(ledger, "net0", 2 * nic.maxQueuePairs());
     VhostDeviceOptions backEnd =
         VhostDeviceOptions.of("net0", socket, Dialect.UPSTREAM, BackEndProfile.GENERIC, ledger);
     try (GuestMemory memory = GuestMemory.builder(ledger).region("ram", 0, 16L << 20).build();
@@ -37,7 +37,7 @@ public final class Nic {
       ran = net.running();
       net.stop();
     }
-    rings.forEach(RingNotifiers::close);
+    rings.forEach(RingEventfds::close);
     return ran;
   }
 }

@@ -8,7 +8,7 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.junit.MockBackEndExtension;
-import io.github.jvhost.vhost.RingNotifiers;
+import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.virtio.DeviceStatus;
@@ -42,7 +42,7 @@ class EmbeddingExampleTest {
     // README: begin
     // ledger: DescriptorLedger.counting(); socket: the Path at which the back end listens
     VirtioNet nic = VirtioNet.builder("net0").mac(MacAddress.parse("52:54:00:12:34:56")).build();
-    List<RingNotifiers> rings = RingNotifiers.create(ledger, "net0", 2 * nic.maxQueuePairs());
+    List<RingEventfds> rings = RingEventfds.create(ledger, "net0", 2 * nic.maxQueuePairs());
     VhostDeviceOptions backEnd = VhostDeviceOptions.of("net0", socket, ledger);
     try (GuestMemory memory = GuestMemory.builder(ledger).region("ram", 0, 64L << 20).build();
         VhostNet net = VhostNet.connect(nic, memory, rings, backEnd)) {
@@ -58,7 +58,7 @@ class EmbeddingExampleTest {
       net.announce(); // ... and a MigrationSource takes it elsewhere
       net.stop(); // where the rings stopped is in the model: nic.queue(0).next()
     } finally {
-      rings.forEach(RingNotifiers::close);
+      rings.forEach(RingEventfds::close);
     }
     // README: end
   }

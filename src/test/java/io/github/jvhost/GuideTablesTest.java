@@ -109,7 +109,7 @@ class GuideTablesTest {
             BackEndProfile::hangsUpOnRefusal,
             "Fact.SIZE.isKeptOverStop: over GET_VRING_BASE",
             Fact.SIZE::isKeptOverStop,
-            "Fact.ENABLED.isKeptOverStop: over GET_VRING_BASE; error notifier and byte order,"
+            "Fact.ENABLED.isKeptOverStop: over GET_VRING_BASE; error eventfd and byte order,"
                 + " too",
             Fact.ENABLED::isKeptOverStop);
     List<BackEndProfile> columns =

@@ -48,7 +48,7 @@ import io.github.jvhost.testkit.scenario.RunResult;
 import io.github.jvhost.testkit.scenario.ScenarioOptions;
 import io.github.jvhost.testkit.scenario.Variant;
 import io.github.jvhost.testkit.trace.MessageLine;
-import io.github.jvhost.vhost.RingNotifiers;
+import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.VhostUserFrontEnd;
@@ -97,8 +97,8 @@ final class PackageExamples {
             null,
             List.of(ring, ring),
             0);
-    Plan plan = Planner.plan(Shadow.nothingTold(), wanted, can);
-    String steps = plan.describe(); // "mtu not told -> 1500 (not told yet)" and so on
+    Plan plan = Planner.plan(Shadow.nothingHeld(), wanted, can);
+    String steps = plan.describe(); // "mtu not sent -> 1500 (not sent yet)" and so on
     // @end
     return steps;
   }
@@ -185,14 +185,14 @@ final class PackageExamples {
 
   static void vhost(VirtioNet nic, GuestMemory memory, Path socket, DescriptorLedger ledger) {
     // @start region="vhost"
-    List<RingNotifiers> rings = RingNotifiers.create(ledger, "net0", 2 * nic.maxQueuePairs());
+    List<RingEventfds> rings = RingEventfds.create(ledger, "net0", 2 * nic.maxQueuePairs());
     VhostDeviceOptions backEnd =
         VhostDeviceOptions.of("net0", socket, Dialect.UPSTREAM, BackEndProfile.GENERIC, ledger);
     try (VhostNet net = VhostNet.connect(nic, memory, rings, backEnd)) {
       net.access(() -> nic.setStatus(0)); // all that its driver writes goes this way
       System.out.println(net.refresh()); // what the back end was told, and why
     }
-    rings.forEach(RingNotifiers::close);
+    rings.forEach(RingEventfds::close);
     // @end
   }
 

@@ -10,7 +10,7 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.junit.MockBackEndExtension;
-import io.github.jvhost.vhost.RingNotifiers;
+import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
@@ -78,8 +78,8 @@ class PackageExamplesTest {
             BackEndProfile.GENERIC);
     try (GuestMemory memory = GuestMemory.builder(ledger).region("ram", 0, 1 << 20).build()) {
       assertThat(PackageExamples.plan(memory.table(), can))
-          .startsWith("mtu not told -> 1500 (not told yet)")
-          .contains("ring 1 size not told -> 256");
+          .startsWith("mtu not sent -> 1500 (not sent yet)")
+          .contains("ring 1 size not sent -> 256");
     }
   }
 
@@ -104,7 +104,7 @@ class PackageExamplesTest {
   @Test
   void aFailureSaysWhatMayHelp(MockBackEnd backEnd, DescriptorLedger ledger) {
     VirtioNet nic = VirtioNet.builder("net0").build();
-    List<RingNotifiers> rings = RingNotifiers.create(ledger, "net0", 2);
+    List<RingEventfds> rings = RingEventfds.create(ledger, "net0", 2);
     try (GuestMemory memory = GuestMemory.builder(ledger).region("ram", 0, 1 << 20).build();
         VhostNet net =
             VhostNet.connect(
@@ -117,7 +117,7 @@ class PackageExamplesTest {
 
       assertThat(PackageExamples.root(net)).isEqualTo("net.reconnect() may help");
     }
-    rings.forEach(RingNotifiers::close);
+    rings.forEach(RingEventfds::close);
   }
 
   @Test

@@ -6,7 +6,7 @@ import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.PresetupResult;
-import io.github.jvhost.vhost.RingNotifiers;
+import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.VhostNetGroup;
@@ -25,7 +25,7 @@ import java.util.List;
  * each time with new connections. Guest memory has the rings where the driver put them, but no
  * guest runs.
  *
- * <p>All devices share the ring notifiers, which costs the stop window nothing: with each message
+ * <p>All devices share the ring eventfds, which costs the stop window nothing: with each message
  * goes a descriptor of its own, whoever holds another of the same file. One thread at a time.
  */
 final class Arrivals implements AutoCloseable {
@@ -49,7 +49,7 @@ final class Arrivals implements AutoCloseable {
   private final DescriptorLedger ledger;
   private final int pairs;
   private final GuestMemory memory;
-  private final List<RingNotifiers> notifiers;
+  private final List<RingEventfds> eventfds;
   private final VirtioNetState early;
   private final VirtioNetState last;
 
@@ -64,7 +64,7 @@ final class Arrivals implements AutoCloseable {
     this.pairs = pairs;
     int rings = 2 * pairs;
     memory = GuestMemory.builder(ledger).region("ram", 0, (rings + 1L) * RING_BYTES).build();
-    notifiers = RingNotifiers.create(ledger, "bench", rings);
+    eventfds = RingEventfds.create(ledger, "bench", rings);
     early = booted(backEnd);
     VirtioNetState moved = early;
     for (int i = 0; i < rings; i++) {
@@ -103,7 +103,7 @@ final class Arrivals implements AutoCloseable {
   private VhostNet connect(Path socket, int device) {
     VirtioNet model = VirtioNet.builder("net" + device).maxQueuePairs(pairs).build();
     return VhostNet.connect(
-        model, memory, notifiers, options(socket, device, BackEndProfile.GENERIC));
+        model, memory, eventfds, options(socket, device, BackEndProfile.GENERIC));
   }
 
   /**
@@ -189,10 +189,10 @@ final class Arrivals implements AutoCloseable {
     }
   }
 
-  /** Closes memory and notifiers; the connections are not touched. */
+  /** Closes memory and eventfds; the connections are not touched. */
   @Override
   public void close() {
-    notifiers.forEach(RingNotifiers::close);
+    eventfds.forEach(RingEventfds::close);
     memory.close();
   }
 }

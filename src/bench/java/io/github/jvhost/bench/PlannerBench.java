@@ -39,7 +39,7 @@ public final class PlannerBench implements Bench {
 
   private static final Question NOTIFIERS =
       new Question(
-          "planning %d rings, bases and notifiers differ; to telling it".formatted(2 * PAIRS),
+          "planning %d rings, bases and eventfds differ; to telling it".formatted(2 * PAIRS),
           new Goal.Within(1, false));
 
   /** Benchmarks without state. */
@@ -58,8 +58,8 @@ public final class PlannerBench implements Bench {
         backEnd.awaitClosed(2);
         // DPDK holds its rings until DRIVER_OK: after an implicit presetup only bases are left.
         var bases = new Case(arrivals, backEnd, told, BackEndProfile.DPDK);
-        var notifiers = new Case(arrivals, backEnd, told, BackEndProfile.GENERIC);
-        return List.of(bases.answer(BASES, effort), notifiers.answer(NOTIFIERS, effort));
+        var eventfds = new Case(arrivals, backEnd, told, BackEndProfile.GENERIC);
+        return List.of(bases.answer(BASES, effort), eventfds.answer(NOTIFIERS, effort));
       }
     }
   }
@@ -77,7 +77,7 @@ public final class PlannerBench implements Bench {
         can = device.capabilities();
       }
       backEnd.awaitClosed(1);
-      Shadow held = shadowAfter(Planner.plan(Shadow.nothingTold(), early(told.early(), can), can));
+      Shadow held = shadowAfter(Planner.plan(Shadow.nothingHeld(), early(told.early(), can), can));
       for (int i = 0; i < PLANS_TO_WARM_UP * effort.warmUp(); i++) {
         Planner.plan(held, told.last(), can);
       }
@@ -100,7 +100,7 @@ public final class PlannerBench implements Bench {
     /** As if a back end had taken all of it. */
     private static Shadow shadowAfter(Plan plan) {
       var taken = new Outcome(plan.steps().size(), List.of(), 0, 0, 0, 0, null);
-      return Shadow.nothingTold().after(plan, taken);
+      return Shadow.nothingHeld().after(plan, taken);
     }
 
     /** Nanoseconds to make the plan. */

@@ -169,7 +169,7 @@ public final class QemuBench implements Bench {
     // A RARP goes ahead of the start, or comes behind it, and is no part of it.
     if (!awaitLive(record)) {
       throw new VhostException(
-          "the back end was not told DRIVER_OK: " + record.names(), Recovery.GIVE_UP);
+          "the back end was not sent DRIVER_OK: " + record.names(), Recovery.GIVE_UP);
     }
     List<RecordedMessage> messages = record.messages();
     long first =

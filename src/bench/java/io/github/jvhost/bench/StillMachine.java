@@ -3,7 +3,7 @@ package io.github.jvhost.bench;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.vhost.RingNotifiers;
+import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.plan.BackEndProfile;
@@ -43,7 +43,7 @@ final class StillMachine implements AutoCloseable {
   private final Shape shape;
   private final DescriptorLedger ledger;
   private final GuestMemory memory;
-  private final List<List<RingNotifiers>> notifiers = new ArrayList<>();
+  private final List<List<RingEventfds>> eventfds = new ArrayList<>();
 
   /**
    * How large it is.
@@ -63,7 +63,7 @@ final class StillMachine implements AutoCloseable {
     this.ledger = ledger;
     memory = GuestMemory.builder(ledger).region("ram", 0, shape.memoryBytes()).build();
     for (int i = 0; i < shape.devices(); i++) {
-      notifiers.add(RingNotifiers.create(ledger, name(i), 2 * shape.pairs()));
+      eventfds.add(RingEventfds.create(ledger, name(i), 2 * shape.pairs()));
     }
   }
 
@@ -101,7 +101,7 @@ final class StillMachine implements AutoCloseable {
       for (int i = 0; i < shape.devices(); i++) {
         var options = VhostDeviceOptions.of(name(i), sockets.get(i), dialect, profile, ledger);
         VirtioNet model = VirtioNet.builder(name(i)).maxQueuePairs(shape.pairs()).build();
-        nets.add(VhostNet.connect(model, memory, notifiers.get(i), options));
+        nets.add(VhostNet.connect(model, memory, eventfds.get(i), options));
       }
       return nets;
     } catch (RuntimeException e) {
@@ -144,10 +144,10 @@ final class StillMachine implements AutoCloseable {
     return moved;
   }
 
-  /** Closes memory and notifiers; the connections are their own. */
+  /** Closes memory and eventfds; the connections are their own. */
   @Override
   public void close() {
-    notifiers.forEach(rings -> rings.forEach(RingNotifiers::close));
+    eventfds.forEach(rings -> rings.forEach(RingEventfds::close));
     memory.close();
   }
 }

@@ -432,14 +432,14 @@ static void load(const char *path) {
 }
 
 /* Descriptors of our own stand for the recorded ones: as many different eventfds as one device's window has. */
-static int *notifiers;
+static int *eventfds;
 static uint32_t notifier_count;
 
 static void make_notifiers(uint32_t count) {
   notifier_count = count > MOST_DESCRIPTORS ? count : MOST_DESCRIPTORS;
-  notifiers = zeroed(notifier_count, sizeof *notifiers);
+  eventfds = zeroed(notifier_count, sizeof *eventfds);
   for (uint32_t i = 0; i < notifier_count; i++)
-    if ((notifiers[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
+    if ((eventfds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
       die("eventfd");
 }
 
@@ -460,7 +460,7 @@ static void send_one(int fd, const struct told *t, uint32_t *next_notifier) {
     c->cmsg_len = CMSG_LEN(length);
     if (*next_notifier + t->descriptors > notifier_count)
       *next_notifier = 0;
-    memcpy(CMSG_DATA(c), notifiers + *next_notifier, length);
+    memcpy(CMSG_DATA(c), eventfds + *next_notifier, length);
     *next_notifier += t->descriptors;
   }
   if (sendmsg(fd, &message, MSG_NOSIGNAL) != (ssize_t)t->size)
@@ -493,12 +493,12 @@ static uint32_t read_answers(struct talk *t) {
 /* Connects, and tells everything that is told before the stop window. */
 static void set_up(struct talk *t, const char *dir, int device) {
   struct sockaddr_un where = address(dir, device);
-  uint32_t notifier = 0;
+  uint32_t eventfd = 0;
   t->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (t->fd < 0 || connect(t->fd, (struct sockaddr *)&where, sizeof where) < 0)
     die("connecting to %s", where.sun_path);
   for (uint32_t i = 0; i < t->setups; i++) {
-    send_one(t->fd, &t->setup[i], &notifier);
+    send_one(t->fd, &t->setup[i], &eventfd);
     if (t->setup[i].answered)
       while (read_answers(t) == 0) {
       }
@@ -518,9 +518,9 @@ static int64_t window(struct talk *talks, struct pollfd *polls, int count) {
   int left = 0;
   int64_t from = now();
   for (int i = 0; i < count; i++) {
-    uint32_t notifier = 0;
+    uint32_t eventfd = 0;
     for (uint32_t n = 0; n < talks[i].writes; n++)
-      send_one(talks[i].fd, &talks[i].window[n], &notifier);
+      send_one(talks[i].fd, &talks[i].window[n], &eventfd);
     talks[i].awaited = talks[i].answers;
     polls[i] = (struct pollfd){.fd = talks[i].answers ? talks[i].fd : -1, .events = POLLIN};
     left += talks[i].answers > 0;

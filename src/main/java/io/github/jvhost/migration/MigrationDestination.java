@@ -148,7 +148,7 @@ public final class MigrationDestination {
     }
 
     /**
-     * Sets how back ends are set up early; {@link PresetupMode#OFF} where nothing is said.
+     * Sets how back ends are preset; {@link PresetupMode#OFF} where nothing is said.
      *
      * @param newMode counts for all devices
      * @return this
@@ -199,7 +199,7 @@ public final class MigrationDestination {
    * @return what was done, and when
    * @throws MigrationException it did not come to that: the guest does not run here, the source was
    *     told so where it could be, and the devices are disconnected, because their back ends may
-   *     have been set up early and there is no message that undoes that
+   *     have been preset and there is no message that undoes that
    * @throws IllegalStateException it was called before, since a destination is for one migration;
    *     or a device runs already. Nothing is touched, and the source hears nothing of it
    */
@@ -271,7 +271,7 @@ public final class MigrationDestination {
     Settled.run("destination: " + what, work);
   }
 
-  /** A network that was not told finds the guest late; that is no reason to have none. */
+  /** A network that was not sent finds the guest late; that is no reason to have none. */
   private static boolean announced(VhostNet device) {
     boolean[] asked = new boolean[1];
     settle("announcing " + device.name(), () -> asked[0] = device.announce());

@@ -214,7 +214,7 @@ public final class MigrationSource {
    * The guest has changed something that presetup has told already: early records are sent once
    * more, and the destination presets the difference. The guest is stopped when that was answered,
    * or after {@link MigrationOptions#presetupWithin} as ever. One that comes too late does no harm,
-   * nor one that never comes: what was not told early is told in the stop window. Where the
+   * nor one that never comes: what was not sent early is told in the stop window. Where the
    * migration has {@linkplain MigrationOptions#early no early records} it does nothing.
    */
   public void refreshEarlyState() {

@@ -27,7 +27,7 @@ final class PresetupAnswers {
   void take(Preset preset) {
     if (!devices.contains(preset.device())) {
       throw MigrationException.malformed(
-          "the destination answers for a device that it was not told of: " + preset.device());
+          "the destination answers for a device that it was not sent of: " + preset.device());
     }
     newest.put(preset.device(), preset);
   }
@@ -39,7 +39,7 @@ final class PresetupAnswers {
             .allMatch(d -> newest.containsKey(d) && newest.get(d).generation() >= generation);
   }
 
-  /** One line for each device that is not set up early. */
+  /** One line for each device that is not preset. */
   List<String> notes() {
     List<String> notes = new ArrayList<>();
     for (Preset preset : newest.values()) {

@@ -112,9 +112,9 @@ final class PresetupWorker {
   }
 
   /**
-   * Returns those that are set up early now.
+   * Returns those that are preset now.
    *
-   * @param readable is given those whose state could be read, set up early or not
+   * @param readable is given those whose state could be read, preset or not
    */
   private List<ReceivedRecord> presetAll(
       List<ReceivedRecord> records, List<ReceivedRecord> readable) {

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * What the source did, with the time stamps of one clock ({@link System#nanoTime}).
  *
- * @param presetupNotes for each device that was not set up early, why
+ * @param presetupNotes for each device that was not preset, why
  * @param presetupLate whether the guest was stopped before the destination had answered
  * @param stops what became of each device's stop
  * @param totalPages of guest memory

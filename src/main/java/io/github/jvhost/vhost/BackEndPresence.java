@@ -21,7 +21,7 @@ final class BackEndPresence {
   private static final Logger log = LoggerFactory.getLogger(BackEndPresence.class);
 
   private final VirtioNet model;
-  private final NotifierTable notifiers;
+  private final EventfdTable eventfds;
 
   /** Whether the guest sees its link down only because the back end is gone. */
   private boolean linkLost;
@@ -43,9 +43,9 @@ final class BackEndPresence {
   /** Why the connection was lost, until the watcher has read it. */
   private final AtomicReference<@Nullable VhostException> loss = new AtomicReference<>();
 
-  BackEndPresence(VirtioNet model, NotifierTable notifiers) {
+  BackEndPresence(VirtioNet model, EventfdTable eventfds) {
     this.model = model;
-    this.notifiers = notifiers;
+    this.eventfds = eventfds;
   }
 
   // ---- under the device's lock ----
@@ -53,14 +53,14 @@ final class BackEndPresence {
   /** There is a connection. A link that was lost stays down until the device is started on it. */
   void connected(@Nullable Carrier connection) {
     loss.set(null);
-    points = connection == null ? WatchPoints.NONE : WatchPoints.of(connection, notifiers);
+    points = connection == null ? WatchPoints.NONE : WatchPoints.of(connection, eventfds);
     wakeWatcher();
   }
 
   /** A ring has other eventfds: the watcher polls these from now on. */
-  void notifiersChanged(@Nullable Carrier connection) {
+  void eventfdsChanged(@Nullable Carrier connection) {
     if (connection != null) {
-      points = WatchPoints.of(connection, notifiers);
+      points = WatchPoints.of(connection, eventfds);
       wakeWatcher();
     }
   }

@@ -179,7 +179,7 @@ final class DeviceConnection implements Carrier {
     return Flight.prepare(channel, plan, deadline, this::dropDoorbell);
   }
 
-  /** Withdraws the doorbell page of a ring that is about to stop ("Host notifier"). */
+  /** Withdraws the doorbell page of a ring that is about to stop ("Host eventfd"). */
   private void dropDoorbell(int ring) {
     if (dispatch != null) {
       dispatch.dropDoorbell(ring);

@@ -76,7 +76,7 @@ public final class DeviceStop implements AutoCloseable {
       // If nothing was sent there was no connection: the next call checks how that one ended.
       if (outcome != null
           && failure != null
-          && outcome.stepsTold() > 0
+          && outcome.stepsSent() > 0
           && !(failure instanceof BackEndGoneException)) {
         throw NetConnection.mayStillWrite(transition.net(i).name(), failure);
       }

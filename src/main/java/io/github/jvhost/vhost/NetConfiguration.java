@@ -9,10 +9,10 @@ import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.InflightRegion;
 import io.github.jvhost.vhost.plan.LogTarget;
-import io.github.jvhost.vhost.plan.Notifier;
 import io.github.jvhost.vhost.plan.Planner;
 import io.github.jvhost.vhost.plan.RingAddresses;
 import io.github.jvhost.vhost.plan.RingConfig;
+import io.github.jvhost.vhost.plan.RingEventfd;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.QueueState;
 import io.github.jvhost.virtio.VirtioNet;
@@ -23,13 +23,13 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Makes the desired configuration of a running device from its model, guest memory and the ring
- * notifiers.
+ * eventfds.
  *
  * @param name of the device, for errors
  * @param memory the guest's
- * @param notifiers by vring index
+ * @param eventfds by vring index
  */
-record NetConfiguration(String name, GuestMemory memory, NotifierTable notifiers) {
+record NetConfiguration(String name, GuestMemory memory, EventfdTable eventfds) {
   /** Offset of the index in a split used ring (virtio 1.2, 2.7.8). */
   private static final int USED_INDEX = 2;
 
@@ -37,7 +37,7 @@ record NetConfiguration(String name, GuestMemory memory, NotifierTable notifiers
   private static final int AVAILABLE_INDEX = 2;
 
   /** What a back end is sent where kicks and calls go as messages. */
-  private static final Notifier IN_BAND = new Notifier.WithoutDescriptor();
+  private static final RingEventfd IN_BAND = new RingEventfd.NoFd();
 
   /**
    * What the configuration depends on besides the model.
@@ -122,17 +122,17 @@ record NetConfiguration(String name, GuestMemory memory, NotifierTable notifiers
     if (setting.memoryComplete() && !packed) {
       usedIndex = usedIndex(model, index);
     }
-    RingNotifiers notifier = notifiers.get(index);
+    RingEventfds eventfd = eventfds.get(index);
     boolean inBand = setting.capabilities().notifiesInBand();
-    EventFd err = notifier.err();
+    EventFd err = eventfd.err();
     return new RingConfig(
         queue.size(),
         new RingAddresses(queue.desc(), queue.used(), queue.avail()),
         queue.next().toVhostBase(),
         usedIndex,
-        inBand ? IN_BAND : new Notifier.Eventfd(notifier.kick().descriptor()),
-        inBand ? IN_BAND : new Notifier.Eventfd(notifier.call().descriptor()),
-        err == null ? null : new Notifier.Eventfd(err.descriptor()),
+        inBand ? IN_BAND : new RingEventfd.Fd(eventfd.kick().descriptor()),
+        inBand ? IN_BAND : new RingEventfd.Fd(eventfd.call().descriptor()),
+        err == null ? null : new RingEventfd.Fd(err.descriptor()),
         enabled,
         setting.log() != null);
   }

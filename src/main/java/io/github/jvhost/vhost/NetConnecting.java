@@ -19,24 +19,24 @@ final class NetConnecting {
   /**
    * Refuses wrong arguments before anything is connected.
    *
-   * @throws IllegalArgumentException if there are not enough notifiers, or the model offers what
+   * @throws IllegalArgumentException if there are not enough eventfds, or the model offers what
    *     cannot be served
    * @throws IllegalStateException if the memory is closed or has no region
    */
   static void check(
       VirtioNet model,
       GuestMemory memory,
-      List<RingNotifiers> notifiers,
+      List<RingEventfds> eventfds,
       VhostDeviceOptions options) {
     Objects.requireNonNull(model, "model");
     Objects.requireNonNull(memory, "memory");
-    Objects.requireNonNull(notifiers, "notifiers");
+    Objects.requireNonNull(eventfds, "eventfds");
     Objects.requireNonNull(options, "options");
-    notifiers.forEach(ring -> Objects.requireNonNull(ring, "a ring's notifiers"));
-    if (notifiers.size() < 2 * model.maxQueuePairs()) {
+    eventfds.forEach(ring -> Objects.requireNonNull(ring, "a ring's eventfds"));
+    if (eventfds.size() < 2 * model.maxQueuePairs()) {
       throw new IllegalArgumentException(
-          "%s: %d ring notifiers for %d queue pairs: each pair needs two, to receive and to send"
-              .formatted(options.name(), notifiers.size(), model.maxQueuePairs()));
+          "%s: %d ring eventfds for %d queue pairs: each pair needs two, to receive and to send"
+              .formatted(options.name(), eventfds.size(), model.maxQueuePairs()));
     }
     if (NetFeature.ACCESS_PLATFORM.in(model.deviceFeatures())) {
       // Its ring addresses would be I/O virtual addresses, which are not translated here.
@@ -54,12 +54,12 @@ final class NetConnecting {
   }
 
   /** Connects over vhost-user; a call that comes as a message signals the ring's eventfd. */
-  static Carrier vhostUser(NotifierTable notifiers, VhostDeviceOptions options) {
+  static Carrier vhostUser(EventfdTable eventfds, VhostDeviceOptions options) {
     return DeviceConnection.open(
         options,
         ring -> {
-          if (ring < notifiers.size()) {
-            notifiers.get(ring).call().signal();
+          if (ring < eventfds.size()) {
+            eventfds.get(ring).call().signal();
           }
         });
   }

@@ -51,7 +51,7 @@ public final class NetPlanning {
    * @param name of the device, for messages
    * @param model of the device, in the state in which it is to run
    * @param memory laid out as the guest's
-   * @param notifiers by vring index, two for each queue pair
+   * @param eventfds by vring index, two for each queue pair
    * @param can what the back end can do
    * @param generation of an early configuration, else 0
    * @throws VhostException (GIVE_UP) if a ring lies outside of guest memory
@@ -60,10 +60,10 @@ public final class NetPlanning {
       String name,
       VirtioNet model,
       GuestMemory memory,
-      List<RingNotifiers> notifiers,
+      List<RingEventfds> eventfds,
       BackEndCapabilities can,
       int generation) {
-    return new NetConfiguration(name, memory, new NotifierTable(notifiers))
+    return new NetConfiguration(name, memory, new EventfdTable(eventfds))
         .of(model, new NetConfiguration.Setting(can, null, null, generation, false));
   }
 

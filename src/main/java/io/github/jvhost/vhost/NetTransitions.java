@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Takes a virtio-net device from one state to another. It plans what the back end is to hold, from
- * the model, guest memory and the notifiers, and puts the outcome back into the model.
+ * the model, guest memory and the eventfds, and puts the outcome back into the model.
  *
  * <p>There are several questions about whether the device runs:
  *
@@ -76,16 +76,16 @@ final class NetTransitions {
   NetTransitions(
       VirtioNet model,
       GuestMemory memory,
-      NotifierTable notifiers,
+      EventfdTable eventfds,
       VhostDevice device,
       DeviceLock lock) {
     this.lock = lock;
     this.model = model;
     this.memory = memory;
     this.device = device;
-    this.configuration = new NetConfiguration(device.name(), memory, notifiers);
+    this.configuration = new NetConfiguration(device.name(), memory, eventfds);
     this.indexes = new RingIndexes(model, memory, configuration, inflight);
-    this.presence = new BackEndPresence(model, notifiers);
+    this.presence = new BackEndPresence(model, eventfds);
     this.connection = new NetConnection(device, presence, indexes, this::use);
   }
 
@@ -428,7 +428,7 @@ final class NetTransitions {
     boolean mayRun = device.shadow().anyRingMayRun();
     boolean wasConnected = device.connection() != null;
     Outcome outcome = device.finish(execution);
-    if (outcome.stepsTold() == 0 && !outcome.complete() && device.connected()) {
+    if (outcome.stepsSent() == 0 && !outcome.complete() && device.connected()) {
       if (running()) {
         wanted = true; // the stop was never sent: the device runs and is to go on
       }
@@ -447,7 +447,7 @@ final class NetTransitions {
         connection.is(DeviceState.STOPPED);
         indexes.takeBases(execution.plan(), outcome, device.capabilities().profile());
       }
-      case EARLY, EARLY_EXPLICIT ->
+      case PRESET, PRESET_EXPLICIT ->
           connection.is(outcome.complete() ? DeviceState.PRESET : DeviceState.CONNECTED);
     }
     VhostException failure = outcome.failure();
@@ -495,7 +495,7 @@ final class NetTransitions {
   }
 
   /** A ring has other eventfds: a prepared start would send the old ones. */
-  void notifiersChanged() {
+  void eventfdsChanged() {
     preparedStart = null;
   }
 

@@ -17,7 +17,7 @@ import java.util.List;
 
 /**
  * A device on which the stop window is rehearsed. It is like the real device, but its back end is a
- * {@link RehearsalPeer} and its notifiers wake no thread. It runs the code that the real window
+ * {@link RehearsalPeer} and its eventfds wake no thread. It runs the code that the real window
  * runs, through the same calls.
  *
  * <pre>
@@ -27,11 +27,11 @@ import java.util.List;
  * <p>For one thread.
  */
 public final class RehearsalDevice implements AutoCloseable {
-  private final RingNotifiers notifiers;
+  private final RingEventfds eventfds;
   private final RehearsalPeer peer;
   private final VhostNet net;
   private final Deadline within;
-  private Shadow early = Shadow.nothingTold();
+  private Shadow early = Shadow.nothingHeld();
 
   RehearsalDevice(
       VhostDeviceOptions original,
@@ -47,11 +47,11 @@ public final class RehearsalDevice implements AutoCloseable {
     DescriptorLedger ledger = original.ledger();
     String name = original.name() + " rehearsal";
     // One pair for all rings: no thread reads it, and a device may have hundreds of rings.
-    notifiers = RingNotifiers.create(ledger, name, 1).getFirst();
+    eventfds = RingEventfds.create(ledger, name, 1).getFirst();
     try {
       peer = new RehearsalPeer(name, ledger, capabilities);
     } catch (RuntimeException e) {
-      notifiers.close();
+      eventfds.close();
       throw e;
     }
     VhostDeviceOptions options =
@@ -61,12 +61,12 @@ public final class RehearsalDevice implements AutoCloseable {
             .withObserver(RecordsNothing.OBSERVER)
             .withBounds(left(within), left(within), left(within))
             .withProtocolFeatures(capabilities.protocolFeatures());
-    List<RingNotifiers> all = Collections.nCopies(2 * model.maxQueuePairs(), notifiers);
+    List<RingEventfds> all = Collections.nCopies(2 * model.maxQueuePairs(), eventfds);
     try {
       net = VhostNet.connect(model, memory, all, options);
     } catch (RuntimeException e) {
       peer.close();
-      notifiers.close();
+      eventfds.close();
       throw e;
     }
   }
@@ -114,6 +114,6 @@ public final class RehearsalDevice implements AutoCloseable {
   public void close() {
     net.close();
     peer.close();
-    notifiers.close();
+    eventfds.close();
   }
 }

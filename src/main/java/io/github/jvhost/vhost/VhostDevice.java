@@ -40,10 +40,10 @@ public final class VhostDevice implements AutoCloseable {
 
   // Volatile for callers that must not wait for the thread that uses the device.
   private volatile BackEndCapabilities capabilities;
-  private volatile Shadow shadow = Shadow.nothingTold();
+  private volatile Shadow shadow = Shadow.nothingHeld();
 
   /** The shadow of the newest back end that was sent features, until another one is used. */
-  private Shadow sentLast = Shadow.nothingTold();
+  private Shadow sentLast = Shadow.nothingHeld();
 
   private VhostDevice(VhostDeviceOptions options, Supplier<Carrier> carriers) {
     this.options = options;
@@ -147,7 +147,7 @@ public final class VhostDevice implements AutoCloseable {
       }
     }
     disconnect();
-    sentLast = Shadow.nothingTold();
+    sentLast = Shadow.nothingHeld();
     capabilities = now;
     connection = opened;
     log.debug("{}: connected anew, {}", options.name(), now);
@@ -340,10 +340,10 @@ public final class VhostDevice implements AutoCloseable {
       connection.close();
       connection = null;
     }
-    if (shadow.get(Fact.FEATURES).isTold()) {
+    if (shadow.get(Fact.FEATURES).isHeld()) {
       sentLast = shadow;
     }
-    shadow = Shadow.nothingTold();
+    shadow = Shadow.nothingHeld();
   }
 
   @Override

@@ -24,7 +24,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A virtio-net device whose queues a vhost back end serves. It makes the back end's configuration
- * from the device model, guest memory and the ring notifiers, and puts the outcome back into the
+ * from the device model, guest memory and the ring eventfds, and puts the outcome back into the
  * model.
  *
  * <p>An embedder makes every change in {@link #access}, which starts and stops the device and sends
@@ -47,7 +47,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
 
   private final VirtioNet model;
   private final GuestMemory memory;
-  private final NotifierTable notifiers;
+  private final EventfdTable eventfds;
   private final VhostDevice device;
   private final NetTransitions transitions;
   private final DeviceLock lock;
@@ -55,17 +55,16 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   private final VhostNetWatch watch;
   private final InBandKicks inBandKicks;
 
-  private VhostNet(
-      VirtioNet model, GuestMemory memory, NotifierTable notifiers, VhostDevice device) {
+  private VhostNet(VirtioNet model, GuestMemory memory, EventfdTable eventfds, VhostDevice device) {
     this.model = model;
     this.memory = memory;
-    this.notifiers = notifiers;
+    this.eventfds = eventfds;
     this.device = device;
     this.lock = new DeviceLock(device.name(), device.options().longest());
-    this.transitions = new NetTransitions(model, memory, notifiers, device, lock);
+    this.transitions = new NetTransitions(model, memory, eventfds, device, lock);
     this.migration = new VhostNetMigration(this, memory, device, transitions, lock);
-    this.watch = new VhostNetWatch(this, device, transitions, lock, notifiers);
-    this.inBandKicks = new InBandKicks(device.name(), notifiers.size(), this::sendKick);
+    this.watch = new VhostNetWatch(this, device, transitions, lock, eventfds);
+    this.inBandKicks = new InBandKicks(device.name(), eventfds.size(), this::sendKick);
   }
 
   /**
@@ -74,13 +73,13 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    *
    * @param model of the device
    * @param memory the guest's; the embedder keeps it
-   * @param notifiers of each ring, two for each queue pair, without the control queue; the embedder
+   * @param eventfds of each ring, two for each queue pair, without the control queue; the embedder
    *     keeps them
    * @param options where the back end is
    * @return the device, connected and not started; the caller closes it
    * @throws VhostException if there is no such socket (RETRY), or the back end cannot serve the
    *     device (GIVE_UP)
-   * @throws IllegalArgumentException if there are not two notifiers for each queue pair, or the
+   * @throws IllegalArgumentException if there are not two eventfds for each queue pair, or the
    *     model offers ACCESS_PLATFORM (a virtual IOMMU), which is not served yet
    * @throws IllegalStateException if the memory is closed or has no region, or the model has a back
    *     end already; nothing was connected
@@ -88,10 +87,10 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   public static VhostNet connect(
       VirtioNet model,
       GuestMemory memory,
-      List<RingNotifiers> notifiers,
+      List<RingEventfds> eventfds,
       VhostDeviceOptions options) {
-    NetConnecting.check(model, memory, notifiers, options);
-    var table = new NotifierTable(notifiers);
+    NetConnecting.check(model, memory, eventfds, options);
+    var table = new EventfdTable(eventfds);
     return over(model, memory, table, options, () -> NetConnecting.vhostUser(table, options));
   }
 
@@ -103,7 +102,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   static VhostNet over(
       VirtioNet model,
       GuestMemory memory,
-      NotifierTable table,
+      EventfdTable table,
       VhostDeviceOptions options,
       Supplier<Carrier> carriers) {
     model.beginService();
@@ -475,19 +474,19 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    * @throws VhostException (RETRY) if another transition of the device was still under way; the
    *     ring keeps its eventfds. A back end that refuses the others is lost, as in {@link #access}
    */
-  public RingNotifiers changeNotifiers(int ring, RingNotifiers others) {
+  public RingEventfds changeEventfds(int ring, RingEventfds others) {
     try (var _ = lock.hold()) {
       requireDataRing(ring, "with eventfds");
       Objects.requireNonNull(others, "others");
       transitions.takeTurn();
-      RingNotifiers before = notifiers.replace(ring, others);
-      transitions.notifiersChanged();
+      RingEventfds before = eventfds.replace(ring, others);
+      transitions.eventfdsChanged();
       try {
         if (transitions.running()) {
           refreshOrWait();
         }
       } finally {
-        watch.notifiersChanged(ring, before);
+        watch.eventfdsChanged(ring, before);
       }
       return before;
     }
@@ -508,13 +507,13 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   public void signalRings() {
     transitions.requireOpen();
     boolean inBand = device.capabilities().notifiesInBand();
-    for (int i = 0; i < notifiers.size(); i++) {
+    for (int i = 0; i < eventfds.size(); i++) {
       if (inBand) {
         sendKick(i);
       } else {
-        notifiers.get(i).kick().signal();
+        eventfds.get(i).kick().signal();
       }
-      notifiers.get(i).call().signal();
+      eventfds.get(i).call().signal();
     }
   }
 
@@ -541,14 +540,14 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
 
   /** Signals the kick. The eventfd may be replaced and closed after it was looked up. */
   private void signalKick(int ring) {
-    EventFd kick = notifiers.get(ring).kick();
+    EventFd kick = eventfds.get(ring).kick();
     boolean signalled = false;
     while (!signalled) {
       try {
         kick.signal();
         signalled = true;
       } catch (IllegalStateException e) {
-        EventFd now = notifiers.get(ring).kick();
+        EventFd now = eventfds.get(ring).kick();
         if (now.equals(kick)) {
           throw e; // the embedder has closed an eventfd that is in use
         }
@@ -616,12 +615,12 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
 
   /**
    * Closes the device for good: a method that would send the back end something throws from now on.
-   * The state of the device can still be read. Model, memory and notifiers are not touched. A
-   * second call does nothing.
+   * The state of the device can still be read. Model, memory and eventfds are not touched. A second
+   * call does nothing.
    *
    * <p>A transition that runs side by side with other devices' keeps the connection until its end.
    * This waits for that end, as long as a transition may take. If the calling thread itself carries
-   * it out, or if it takes longer, the connection is closed when it ends: memory and notifiers are
+   * it out, or if it takes longer, the connection is closed when it ends: memory and eventfds are
    * needed until then.
    */
   @Override

@@ -119,7 +119,7 @@ public final class VhostNetGroup {
         try {
           transition.finish(i);
           Outcome outcome = transition.outcome(i);
-          if (outcome != null && outcome.stepsTold() > 0) {
+          if (outcome != null && outcome.stepsSent() > 0) {
             transition.net(i).migration().reconnectOnly(note); // half of a configuration was sent
           }
         } catch (RuntimeException e) { // the others are finished anyway

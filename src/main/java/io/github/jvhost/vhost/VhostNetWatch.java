@@ -20,19 +20,19 @@ final class VhostNetWatch {
   private final VhostDevice device;
   private final NetTransitions transitions;
   private final DeviceLock lock;
-  private final NotifierTable notifiers;
+  private final EventfdTable eventfds;
 
   VhostNetWatch(
       VhostNet net,
       VhostDevice device,
       NetTransitions transitions,
       DeviceLock lock,
-      NotifierTable notifiers) {
+      EventfdTable eventfds) {
     this.net = net;
     this.device = device;
     this.transitions = transitions;
     this.lock = lock;
-    this.notifiers = notifiers;
+    this.eventfds = eventfds;
   }
 
   /** What a watch reads without the lock. */
@@ -86,8 +86,8 @@ final class VhostNetWatch {
       if (lock.busy() || connection == null) {
         return;
       }
-      for (int i = 0; i < notifiers.size(); i++) {
-        readErrors(i, notifiers.get(i));
+      for (int i = 0; i < eventfds.size(); i++) {
+        readErrors(i, eventfds.get(i));
       }
       noteHangUp(connection);
     }
@@ -109,16 +109,16 @@ final class VhostNetWatch {
   }
 
   /** Reads the err eventfd of a ring and reports an error that the back end has signalled. */
-  private void readErrors(int ring, RingNotifiers notifiers) {
-    EventFd err = notifiers.err();
+  private void readErrors(int ring, RingEventfds eventfds) {
+    EventFd err = eventfds.err();
     if (err != null && err.drain() > 0) {
       device.options().events().ringFailed(ring);
     }
   }
 
   /** A ring has other eventfds now; the old err is read once more. With the lock held. */
-  void notifiersChanged(int ring, RingNotifiers before) {
-    presence().notifiersChanged(device.connection());
+  void eventfdsChanged(int ring, RingEventfds before) {
+    presence().eventfdsChanged(device.connection());
     if (presence().isWatched()) {
       readErrors(ring, before);
     }

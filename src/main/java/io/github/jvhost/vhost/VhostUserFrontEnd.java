@@ -38,7 +38,7 @@ import org.jspecify.annotations.Nullable;
  * for many messages.
  *
  * <p>If REPLY_ACK is negotiated, requests that can fail and matter later wait for an
- * acknowledgement: memory, ring layout, notifiers, enabling, features, status, MTU, configuration.
+ * acknowledgement: memory, ring layout, eventfds, enabling, features, status, MTU, configuration.
  * SET_OWNER, the protocol features, an announcement, a kick, the log's eventfd and PRESETUP do not.
  *
  * <p>For all methods: the caller keeps the descriptors that it passes, and owns those that are

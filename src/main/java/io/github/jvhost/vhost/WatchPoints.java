@@ -14,13 +14,13 @@ import java.util.List;
 record WatchPoints(int connection, List<Integer> readable) {
   static final WatchPoints NONE = new WatchPoints(-1, List.of());
 
-  static WatchPoints of(Carrier carrier, NotifierTable notifiers) {
+  static WatchPoints of(Carrier carrier, EventfdTable eventfds) {
     List<Integer> readable = new ArrayList<>();
     if (carrier.backEndNumber() >= 0) {
       readable.add(carrier.backEndNumber());
     }
-    for (int ring = 0; ring < notifiers.size(); ring++) {
-      EventFd err = notifiers.get(ring).err();
+    for (int ring = 0; ring < eventfds.size(); ring++) {
+      EventFd err = eventfds.get(ring).err();
       if (err != null) {
         readable.add(err.descriptor().number());
       }

@@ -2,7 +2,7 @@
  * vhost: what a back end is to hold, what it holds, and the shortest way from the one to the other.
  *
  * <pre>
- *   VirtioNet, GuestMemory, notifiers                      the device model
+ *   VirtioNet, GuestMemory, eventfds                      the device model
  *        |
  *        v
  *   DeviceConfig (desired)      Shadow (what the back end is known to hold)

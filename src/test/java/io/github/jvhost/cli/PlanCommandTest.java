@@ -66,7 +66,7 @@ class PlanCommandTest {
         .contains(
             "  planned without what a vhost-user device does not have: RING_RESET, feature 65,"
                 + " feature 66, feature 67, feature 68\n")
-        .contains("ring 1 address not told -> desc 0x108000 used 0x10c000 avail 0x10a000")
+        .contains("ring 1 address not sent -> desc 0x108000 used 0x10c000 avail 0x10a000")
         .contains("in the stop window: 8 messages, 7 replies awaited");
     assertThat(planned("plan", file, "--json").out())
         .containsPattern("\"without\" : \\[\\s*\"RING_RESET\",\\s*\"feature 65\"");
@@ -78,9 +78,9 @@ class PlanCommandTest {
     VirtioNetState state = SmallStream.sample("qemu11/mtu-speed.bin.gz", PCI);
 
     assertThat(planned("plan", stream("pc-q35-11.1", 64 << 20, state)).out())
-        .contains("mtu not told -> 1500")
-        .as("bit 63 is not told, 30 is")
-        .contains("features not told -> 0x140208008 ");
+        .contains("mtu not sent -> 1500")
+        .as("bit 63 is not sent, 30 is")
+        .contains("features not sent -> 0x140208008 ");
   }
 
   @Test
@@ -100,7 +100,7 @@ class PlanCommandTest {
 
     assertThat(planned("plan", file).out())
         .contains("guest memory of 128 MiB at 0x40000000..0x47ffffff")
-        .contains("ring 0 address not told -> desc 0x40100000");
+        .contains("ring 0 address not sent -> desc 0x40100000");
     assertThat(planned("plan", file, "--memory=1G@0x40000000").out())
         .contains("guest memory of 1024 MiB at 0x40000000..0x7fffffff");
     assertThat(planned("plan", file, "--memory=64M@0", "--memory=64M@1G").out())

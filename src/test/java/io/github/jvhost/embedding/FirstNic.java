@@ -4,7 +4,7 @@ package io.github.jvhost.embedding;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.vhost.RingNotifiers;
+import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.virtio.NetFeature;
@@ -32,7 +32,7 @@ class FirstNic {
   static byte[] echo(Path socket) {
     DescriptorLedger ledger = DescriptorLedger.counting();
     VirtioNet nic = VirtioNet.builder("net0").build();
-    List<RingNotifiers> rings = RingNotifiers.create(ledger, "net0", 2);
+    List<RingEventfds> rings = RingEventfds.create(ledger, "net0", 2);
     VhostDeviceOptions backEnd = VhostDeviceOptions.of("net0", socket, ledger);
     try (GuestMemory ram = GuestMemory.builder(ledger).region("ram", 0, 64 << 20).build();
         VhostNet net = VhostNet.connect(nic, ram, rings, backEnd)) {
@@ -66,7 +66,7 @@ class FirstNic {
       ram.copyOut(BUFFER + 12, received); // who it is to, who it is from
       return received;
     } finally {
-      rings.forEach(RingNotifiers::close);
+      rings.forEach(RingEventfds::close);
     }
   }
 

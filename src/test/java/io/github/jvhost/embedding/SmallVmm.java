@@ -3,7 +3,7 @@ package io.github.jvhost.embedding;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
-import io.github.jvhost.vhost.RingNotifiers;
+import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.virtio.MacAddress;
@@ -21,13 +21,13 @@ final class SmallVmm implements AutoCloseable {
 
   final DescriptorLedger ledger = DescriptorLedger.tracing();
   final GuestMemory memory;
-  final List<RingNotifiers> rings;
+  final List<RingEventfds> rings;
   final VhostNet net;
   private final VirtioMmio registers;
 
   SmallVmm(OwnVm vm, Path socket) {
     memory = guestMemory(ledger, vm.ramFd());
-    rings = notifiers(ledger, vm);
+    rings = eventfds(ledger, vm);
     net = connect(ledger, socket, memory, rings);
     registers = registers(net, vm);
   }
@@ -43,18 +43,18 @@ final class SmallVmm implements AutoCloseable {
     // guide: end
   }
 
-  private static List<RingNotifiers> notifiers(DescriptorLedger ledger, OwnVm vm) {
-    // guide: notifiers
-    List<RingNotifiers> rings = new ArrayList<>();
+  private static List<RingEventfds> eventfds(DescriptorLedger ledger, OwnVm vm) {
+    // guide: eventfds
+    List<RingEventfds> rings = new ArrayList<>();
     for (int i = 0; i < 2; i++) {
-      rings.add(RingNotifiers.duplicateOf(ledger, "net0 ring " + i, vm.ioEventFd(i), vm.irqFd(i)));
+      rings.add(RingEventfds.duplicateOf(ledger, "net0 ring " + i, vm.ioEventFd(i), vm.irqFd(i)));
     }
     // guide: end
     return rings;
   }
 
   private static VhostNet connect(
-      DescriptorLedger ledger, Path socket, GuestMemory memory, List<RingNotifiers> rings) {
+      DescriptorLedger ledger, Path socket, GuestMemory memory, List<RingEventfds> rings) {
     // guide: connect
     VirtioNet nic = VirtioNet.builder("net0").mac(MacAddress.parse("52:54:00:12:34:56")).build();
     VhostDeviceOptions backEnd = VhostDeviceOptions.of("net0", socket, ledger);
@@ -85,10 +85,10 @@ final class SmallVmm implements AutoCloseable {
   /** A ring has other eventfds in KVM from now on. */
   void rebind(OwnVm vm, int ring) {
     // guide: rebind
-    RingNotifiers others =
-        RingNotifiers.duplicateOf(ledger, "net0 ring " + ring, vm.ioEventFd(ring), vm.irqFd(ring));
+    RingEventfds others =
+        RingEventfds.duplicateOf(ledger, "net0 ring " + ring, vm.ioEventFd(ring), vm.irqFd(ring));
     rings.set(ring, others);
-    net.changeNotifiers(ring, others).close();
+    net.changeEventfds(ring, others).close();
     // guide: end
   }
 
@@ -96,7 +96,7 @@ final class SmallVmm implements AutoCloseable {
   public void close() {
     // guide: close
     net.close(); // first: then the back end maps and signals nothing any more
-    rings.forEach(RingNotifiers::close);
+    rings.forEach(RingEventfds::close);
     memory.close();
     // guide: end
   }

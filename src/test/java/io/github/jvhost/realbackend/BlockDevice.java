@@ -9,10 +9,10 @@ import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.DeviceConfig.Lifecycle;
-import io.github.jvhost.vhost.plan.Notifier;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.RingConfig;
+import io.github.jvhost.vhost.plan.RingEventfd;
 import io.github.jvhost.vhost.plan.Step;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -40,14 +40,14 @@ final class BlockDevice implements AutoCloseable {
   /** Everything that the back end may know while guest memory is still on its way. */
   Plan planEarly() {
     return plan(
-        Lifecycle.EARLY,
+        Lifecycle.PRESET,
         new RingConfig(
             BlockQueue.SIZE,
             null,
             null,
             null,
             null,
-            new Notifier.Eventfd(queue.call.descriptor()),
+            new RingEventfd.Fd(queue.call.descriptor()),
             true,
             false));
   }
@@ -61,8 +61,8 @@ final class BlockDevice implements AutoCloseable {
             queue.addresses(),
             base,
             queue.usedIndex(),
-            new Notifier.Eventfd(queue.kick.descriptor()),
-            new Notifier.Eventfd(queue.call.descriptor()),
+            new RingEventfd.Fd(queue.kick.descriptor()),
+            new RingEventfd.Fd(queue.call.descriptor()),
             true,
             false));
   }

@@ -91,12 +91,12 @@ final class BlockQueue implements AutoCloseable {
     return 3 * (request % PLACES);
   }
 
-  /** Makes a read request available; the device is not told. */
+  /** Makes a read request available; the device is not sent. */
   int submitRead(long sector) {
     return submit(READ, sector, new byte[SECTOR]);
   }
 
-  /** Makes a write request available; the device is not told. */
+  /** Makes a write request available; the device is not sent. */
   int submitWrite(long sector, byte[] content) {
     return submit(WRITE, sector, content);
   }

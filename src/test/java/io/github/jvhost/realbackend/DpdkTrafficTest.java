@@ -125,7 +125,7 @@ class DpdkTrafficTest {
 
   /**
    * DPDK frees at GET_VRING_BASE what SET_VRING_NUM had it allocate. With STATUS a stop ends with a
-   * reset, after which everything is told again; without it a ring that is not told its size again
+   * reset, after which everything is told again; without it a ring that is not sent its size again
    * takes the switch down with its first packet.
    */
   @ParameterizedTest

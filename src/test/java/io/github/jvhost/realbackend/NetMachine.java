@@ -13,7 +13,7 @@ import io.github.jvhost.testkit.guest.PingRecorder;
 import io.github.jvhost.testkit.guest.TestGuest;
 import io.github.jvhost.testkit.net.Ipv4Address;
 import io.github.jvhost.testkit.net.PingStats;
-import io.github.jvhost.vhost.RingNotifiers;
+import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.virtio.DeviceChange;
@@ -32,7 +32,7 @@ final class NetMachine implements AutoCloseable {
 
   final VhostNet net;
   private final GuestMemory memory;
-  private final List<RingNotifiers> notifiers;
+  private final List<RingEventfds> eventfds;
   private final EventFd controlCall;
   private final PingRecorder recorder = new PingRecorder(1);
   private final TestGuest guest;
@@ -73,14 +73,13 @@ final class NetMachine implements AutoCloseable {
     DescriptorLedger ledger = at.ledger();
     VirtioNet model = setup.model();
     memory = GuestMemory.builder(ledger).region("ram", 0, MEMORY).build();
-    notifiers = RingNotifiers.create(ledger, model.name(), 2 * setup.queuePairs());
+    eventfds = RingEventfds.create(ledger, model.name(), 2 * setup.queuePairs());
     controlCall = EventFd.create(ledger, "control call");
-    net = VhostNet.connect(model, memory, notifiers, at);
-    List<EventFd> calls = new ArrayList<>(notifiers.stream().map(RingNotifiers::call).toList());
+    net = VhostNet.connect(model, memory, eventfds, at);
+    List<EventFd> calls = new ArrayList<>(eventfds.stream().map(RingEventfds::call).toList());
     calls.add(controlCall);
     var nic =
-        new GuestNic(
-            model, notifiers.stream().map(RingNotifiers::kick).toList(), calls, access(net));
+        new GuestNic(model, eventfds.stream().map(RingEventfds::kick).toList(), calls, access(net));
     model.onChange(change -> {
       if (change == DeviceChange.CONFIG_INTERRUPT) {
         nic.configChanged();
@@ -162,7 +161,7 @@ final class NetMachine implements AutoCloseable {
   public void close() {
     guest.close();
     net.close();
-    notifiers.forEach(RingNotifiers::close);
+    eventfds.forEach(RingEventfds::close);
     controlCall.close();
     memory.close();
   }

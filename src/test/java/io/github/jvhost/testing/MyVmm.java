@@ -2,7 +2,7 @@ package io.github.jvhost.testing;
 
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.vhost.RingNotifiers;
+import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.virtio.DeviceStatus;
@@ -18,12 +18,12 @@ final class MyVmm implements AutoCloseable {
 
   private final VirtioNet nic = VirtioNet.builder("net0").build();
   private final GuestMemory memory;
-  private final List<RingNotifiers> rings;
+  private final List<RingEventfds> rings;
   private final VhostNet net;
 
   MyVmm(Path socket, DescriptorLedger ledger) {
     memory = GuestMemory.builder(ledger).region("ram", 0, 1 << 20).build();
-    rings = RingNotifiers.create(ledger, "net0", 2);
+    rings = RingEventfds.create(ledger, "net0", 2);
     net = VhostNet.connect(nic, memory, rings, VhostDeviceOptions.of("net0", socket, ledger));
   }
 
@@ -50,6 +50,6 @@ final class MyVmm implements AutoCloseable {
   public void close() {
     net.close();
     memory.close();
-    rings.forEach(RingNotifiers::close);
+    rings.forEach(RingEventfds::close);
   }
 }

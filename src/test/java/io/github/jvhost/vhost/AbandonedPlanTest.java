@@ -42,7 +42,7 @@ class AbandonedPlanTest {
     return rig;
   }
 
-  /** The second device's stop cannot even begin, so the first one's is not told. */
+  /** The second device's stop cannot even begin, so the first one's is not sent. */
   @Test
   void aStopLeavesADeviceThatIsServedAsItWas() {
     try (Rig rig = running()) {
@@ -106,7 +106,7 @@ class AbandonedPlanTest {
     }
   }
 
-  /** Of devices that are set up early together, one that cannot begin leaves no other one held. */
+  /** Of devices that are preset together, one that cannot begin leaves no other one held. */
   @Test
   void anEarlySetUpThatCannotBeginHoldsNobody() {
     try (Rig rig = new Rig(dir, 2, BackEndOffer.of(Personality.GENERIC), BackEndProfile.GENERIC)) {
@@ -117,7 +117,7 @@ class AbandonedPlanTest {
       assertThatThrownBy(() -> rig.presetup(PresetupMode.IMPLICIT))
           .isInstanceOf(IllegalStateException.class);
 
-      assertThat(rig.net().shadow()).isEqualTo(Shadow.nothingTold());
+      assertThat(rig.net().shadow()).isEqualTo(Shadow.nothingHeld());
       rig.net().start(); // it has its turn
       assertThat(rig.net().running()).isTrue();
     }
@@ -160,11 +160,11 @@ class AbandonedPlanTest {
   @Test
   void whatWasNotToldIsAsItWas() {
     try (Configs configs = new Configs()) {
-      Shadow before = Shadow.nothingTold();
+      Shadow before = Shadow.nothingHeld();
       Plan plan = Planner.plan(before, configs.running(1), Configs.backEnd(BackEndProfile.GENERIC));
       Shadow after = before.after(plan, refusedAtTheSecondOf(2));
       assertThat(plan.steps()).hasSizeGreaterThan(2);
-      assertThat(after.get(Fact.STATUS)).isEqualTo(Known.notTold());
+      assertThat(after.get(Fact.STATUS)).isEqualTo(Known.notSent());
       assertThat(after.anyRingMayRun()).isFalse();
     }
   }

@@ -251,7 +251,7 @@ class BackEndEventsTest {
     }
   }
 
-  /** The second device's stop cannot even begin, so the first one's is not told. */
+  /** The second device's stop cannot even begin, so the first one's is not sent. */
   @Test
   void aStopThatIsGivenUpLeavesADeviceItsDoorbell() throws Exception {
     try (Rig rig = rig(ProtocolFeature.HOST_NOTIFIER);
@@ -351,9 +351,9 @@ class BackEndEventsTest {
     try (Rig rig = new Rig(dir, 0, offer(), BackEndProfile.GENERIC);
         BackEndWatch watch = BackEndWatch.start(rig.ledger, BackEndWatch.Listener.NONE)) {
       rig.addBackEnd(Faults.none());
-      rig.notifiers.set(
+      rig.eventfds.set(
           0,
-          rig.notifiers.getFirst().stream()
+          rig.eventfds.getFirst().stream()
               .map(n -> n.withErr(EventFd.create(rig.ledger, "err")))
               .toList());
       rig.nets.add(rig.connect(0, rig.options(0, Duration.ofSeconds(10)).withEvents(heard)));
@@ -379,7 +379,7 @@ class BackEndEventsTest {
       assertThat(rig.backEnd().record().count(FrontEndRequest.VRING_KICK))
           .as("each ring is woken once")
           .isEqualTo(4);
-      EventFd call = rig.notifiers.getFirst().getFirst().call();
+      EventFd call = rig.eventfds.getFirst().getFirst().call();
       call.drain();
       assertThat(
               result(

@@ -52,13 +52,13 @@ class CarrierTest {
   void plansAreCarriedOutInMemory(boolean byStep) {
     List<MemoryCarrier> made = new ArrayList<>();
     try (Rig rig = new Rig(dir, 0, BackEndOffer.of(Personality.GENERIC), BackEndProfile.GENERIC)) {
-      rig.addBackEnd(Faults.none()); // for its notifiers; nobody connects to it
+      rig.addBackEnd(Faults.none()); // for its eventfds; nobody connects to it
       VhostDeviceOptions options = rig.options(0, Duration.ofSeconds(10));
       VhostNet net =
           VhostNet.over(
               Rig.model(0).build(),
               rig.memory,
-              new NotifierTable(rig.notifiers.getFirst()),
+              new EventfdTable(rig.eventfds.getFirst()),
               options,
               () -> {
                 made.add(new MemoryCarrier(capabilities(byStep)));
@@ -70,7 +70,7 @@ class CarrierTest {
       MemoryCarrier carrier = made.getFirst();
 
       assertThat(rig.presetup(PresetupMode.IMPLICIT)).allMatch(PresetupResult::done);
-      assertThat(net.shadow().get(Fact.MEMORY).isTold()).isTrue();
+      assertThat(net.shadow().get(Fact.MEMORY).isHeld()).isTrue();
       assertThat(carrier.unlike(net.shadow())).as("after presetup").isEmpty();
 
       assertThat(net.migration().prepareStart(net.snapshot())).isTrue();

@@ -69,7 +69,7 @@ class CloseAmidTransitionTest {
           .isNull();
       closed.get(20, TimeUnit.SECONDS);
       assertThat(net.connected()).isFalse();
-      assertThat(net.shadow()).isEqualTo(Shadow.nothingTold());
+      assertThat(net.shadow()).isEqualTo(Shadow.nothingHeld());
     }
   }
 
@@ -144,7 +144,7 @@ class CloseAmidTransitionTest {
       assertThat(started.get(20, TimeUnit.SECONDS)).isEqualTo("net0: closed");
       closed.get(20, TimeUnit.SECONDS);
       assertThat(rig.nets.get(1).running()).isTrue();
-      assertThat(rig.notifiers.get(1).getFirst().call().drain()).isEqualTo(1);
+      assertThat(rig.eventfds.get(1).getFirst().call().drain()).isEqualTo(1);
     }
   }
 

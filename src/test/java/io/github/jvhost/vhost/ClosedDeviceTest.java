@@ -62,7 +62,7 @@ class ClosedDeviceTest {
       assertThat(net.running()).isFalse();
       assertThat(net.connected()).isFalse();
       assertThat(net.snapshot()).isNotNull();
-      assertThat(net.shadow()).isEqualTo(Shadow.nothingTold());
+      assertThat(net.shadow()).isEqualTo(Shadow.nothingHeld());
       boolean live = net.read(VirtioNet::live);
       assertThat(live).isTrue();
       assertThat(rig.backEnd().record().connections()).isEqualTo(connections);

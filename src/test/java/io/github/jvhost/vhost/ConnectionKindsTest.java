@@ -69,7 +69,7 @@ class ConnectionKindsTest {
                     recovered.countDown();
                   }
                 })) {
-      rig.notifiers.add(RingNotifiers.create(rig.ledger, "net0", Rig.RINGS));
+      rig.eventfds.add(RingEventfds.create(rig.ledger, "net0", Rig.RINGS));
       rig.backEnds.add(
           MockBackEnd.builder(dir.resolve("client"), rig.ledger)
               .offer(offer())

@@ -232,7 +232,7 @@ class DisconnectSweepTest {
       runs = started(rig, 0) && started(rig, 1);
     }
     assertThat(runs).as(at).isTrue();
-    assertThat(net.shadow().get(Fact.MEMORY).isTold()).as(at).isTrue();
+    assertThat(net.shadow().get(Fact.MEMORY).isHeld()).as(at).isTrue();
   }
 
   private static boolean started(Rig rig, int ring) {

@@ -42,7 +42,7 @@ class GroupRehearsalTest {
 
       assertThat(rig.backEnd().record().names(0)).hasSize(told);
       assertThat(rig.net().model().changes()).isEqualTo(changes);
-      assertThat(rig.net().shadow()).isEqualTo(Shadow.nothingTold());
+      assertThat(rig.net().shadow()).isEqualTo(Shadow.nothingHeld());
       rig.driveAll();
       assertThat(VhostNetGroup.start(rig.nets, StartOrder.PLANNED)).allMatch(StartResult::running);
       rig.noRuleWasBroken();

@@ -132,7 +132,7 @@ class ImpossiblePositionTest {
       VhostNetGroup.start(rig.nets, StartOrder.PLANNED);
 
       assertThat(rig.net().running()).isTrue();
-      assertThat(rig.net().shadow().ring(0).get(Fact.BASE)).isEqualTo(Known.told(next));
+      assertThat(rig.net().shadow().ring(0).get(Fact.BASE)).isEqualTo(Known.held(next));
     }
   }
 

@@ -110,8 +110,8 @@ final class MemoryCarrier implements Carrier {
       String what, Known<?> said, @Nullable Object held, List<String> wrong) {
     boolean right =
         switch (said) {
-          case Known.Told<?>(Object value) -> value.equals(held);
-          case Known.NotTold<?> _ -> held == null;
+          case Known.Held<?>(Object value) -> value.equals(held);
+          case Known.NotSent<?> _ -> held == null;
           case Known.Unknown<?> _ -> true;
         };
     if (!right) {

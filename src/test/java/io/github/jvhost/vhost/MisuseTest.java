@@ -34,15 +34,15 @@ class MisuseTest {
         GuestMemory empty = GuestMemory.builder(rig.ledger).build();
         GuestMemory closed = closed(rig.ledger)) {
       VhostDeviceOptions options = rig.options(0, SECOND);
-      List<RingNotifiers> rings = rig.notifiers.getFirst();
+      List<RingEventfds> rings = rig.eventfds.getFirst();
       VirtioNet model = Rig.model(0).build();
 
       refused("model", () -> VhostNet.connect(null, rig.memory, rings, options));
       refused("memory", () -> VhostNet.connect(model, null, rings, options));
-      refused("notifiers", () -> VhostNet.connect(model, rig.memory, null, options));
+      refused("eventfds", () -> VhostNet.connect(model, rig.memory, null, options));
       refused("options", () -> VhostNet.connect(model, rig.memory, rings, null));
       refused(
-          "net0: 3 ring notifiers for 2 queue pairs: each pair needs two",
+          "net0: 3 ring eventfds for 2 queue pairs: each pair needs two",
           () -> VhostNet.connect(model, rig.memory, rings.subList(0, 3), options));
       VirtioNet behindIommu =
           VirtioNet.builder("net0")
@@ -75,7 +75,7 @@ class MisuseTest {
     try (Rig rig = new Rig(dir, 1, DPDK, BackEndProfile.GENERIC)) {
       VirtioNet model = Rig.model(0).build();
       VhostDeviceOptions nowhere = VhostDeviceOptions.of("net0", dir.resolve("nobody"), rig.ledger);
-      refused("net0", () -> VhostNet.connect(model, rig.memory, rig.notifiers.getFirst(), nowhere));
+      refused("net0", () -> VhostNet.connect(model, rig.memory, rig.eventfds.getFirst(), nowhere));
       rig.net().close();
       rig.nets.set(0, rig.connect(0, model, rig.options(0, SECOND)));
     }
@@ -102,14 +102,14 @@ class MisuseTest {
   @Test
   void notifiersAndDescriptorsAreThere() {
     DescriptorLedger ledger = DescriptorLedger.tracing();
-    refused("kick", () -> new RingNotifiers(null, null));
-    refused("net0: notifiers for 0 rings", () -> RingNotifiers.create(ledger, "net0", 0));
+    refused("kick", () -> new RingEventfds(null, null));
+    refused("net0: eventfds for 0 rings", () -> RingEventfds.create(ledger, "net0", 0));
     refused("ledger", () -> GuestMemory.builder(null));
     try (EventFd one = EventFd.create(ledger, "one")) {
       int number = one.descriptor().number();
       refused("what", () -> OwnedDescriptor.duplicateOf(ledger, number, null));
       refused("ledger", () -> OwnedDescriptor.duplicateOf(null, number, "one"));
-      refused("call", () -> new RingNotifiers(one, null));
+      refused("call", () -> new RingEventfds(one, null));
     }
     assertThat(ledger.describeOpen()).isEmpty();
   }
@@ -165,7 +165,7 @@ class MisuseTest {
   @Test
   void aKickThroughAnEventfdThatTheEmbedderHasClosedIsSaid() {
     try (Rig rig = new Rig(dir, 1, DPDK, BackEndProfile.GENERIC)) {
-      rig.notifiers.getFirst().getFirst().kick().close();
+      rig.eventfds.getFirst().getFirst().kick().close();
       assertThatThrownBy(() -> rig.net().kick(0))
           .isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("kick")

@@ -96,7 +96,7 @@ class OddBaseTest {
       assertThat(rig.net().model().queue(1).next().avail()).as("its neighbour").isEqualTo(11);
 
       rig.net().start();
-      assertThat(rig.net().shadow().ring(0).get(Fact.BASE)).isEqualTo(Known.told(used));
+      assertThat(rig.net().shadow().ring(0).get(Fact.BASE)).isEqualTo(Known.held(used));
     }
   }
 
@@ -153,7 +153,7 @@ class OddBaseTest {
       assertThat(rig.backEnd().record().names(mark)).contains("GET_VRING_BASE", "SET_VRING_BASE");
       assertThat(rig.net().running()).isTrue();
       for (int ring = 0; ring < LAST_RING; ring++) {
-        assertThat(rig.net().shadow().ring(ring).get(Fact.BASE)).isEqualTo(Known.told(10 + ring));
+        assertThat(rig.net().shadow().ring(ring).get(Fact.BASE)).isEqualTo(Known.held(10 + ring));
         assertThat(rig.backEnd().ring(ring).orElseThrow().base()).isEqualTo(10 + ring);
       }
     }

@@ -52,7 +52,7 @@ final class PlannedBackEnd {
   private final @Nullable Integer[] ranFrom;
   private final @Nullable Integer[] stoppedAt;
   private final OwnedDescriptor anyFile;
-  private Shadow shadow = Shadow.nothingTold();
+  private Shadow shadow = Shadow.nothingHeld();
   private DeviceConfig reached;
 
   PlannedBackEnd(
@@ -179,7 +179,7 @@ final class PlannedBackEnd {
         assertThat(state.isAnyStarted()).as(story).isFalse();
         assertThat(state.status()).as(story).isZero();
       }
-      case EARLY, EARLY_EXPLICIT -> {
+      case PRESET, PRESET_EXPLICIT -> {
         checkDevice(desired, 8, story);
         assertThat(state.isAnyStarted()).as(story).isFalse();
         for (int i = 0; i < desired.rings().size(); i++) {

@@ -68,7 +68,7 @@ class PreparedStartTest {
     return told;
   }
 
-  /** Notifiers are other files in each rig, and so are memory tables. */
+  /** Eventfds are other files in each rig, and so are memory tables. */
   private static String withoutNotifiers(Shadow shadow) {
     return shadow.rings().stream()
         .map(r ->

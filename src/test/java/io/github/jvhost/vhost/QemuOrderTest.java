@@ -72,7 +72,7 @@ class QemuOrderTest {
                     BackEndProfile.GENERIC,
                     configs.ledger))) {
       Plan plan =
-          QemuOrder.QEMU.start(Shadow.nothingTold(), configs.running(2), device.capabilities());
+          QemuOrder.QEMU.start(Shadow.nothingHeld(), configs.running(2), device.capabilities());
       int mark = backEnd.record().mark();
 
       Outcome outcome = device.execute(plan, Rig.soon()).orThrow();
@@ -98,7 +98,7 @@ class QemuOrderTest {
       List<String> steps =
           Configs.steps(
               QemuOrder.QEMU.start(
-                  Shadow.nothingTold(), one, Configs.backEnd(BackEndProfile.GENERIC)));
+                  Shadow.nothingHeld(), one, Configs.backEnd(BackEndProfile.GENERIC)));
 
       assertThat(steps)
           .contains("enable 0", "enable 1", "kick 2", "kick 3")

@@ -257,7 +257,7 @@ class RefusedAtRunTimeTest {
 
       assertThat(told.next()).startsWith("lost: net0: mtu").contains("answered 1");
       assertThat(told.next()).isEqualTo("running");
-      assertThat(net.shadow().get(Fact.MTU)).isEqualTo(Known.told(1400));
+      assertThat(net.shadow().get(Fact.MTU)).isEqualTo(Known.held(1400));
       assertThat(links)
           .as("the MTU, the link, its return, the announcement")
           .containsExactly(true, false, true, true);

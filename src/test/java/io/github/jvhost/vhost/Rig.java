@@ -42,7 +42,7 @@ final class Rig implements AutoCloseable {
   final GuestMemory memory = GuestMemory.builder(ledger).region("ram", 0, 4 << 20).build();
   final List<MockBackEnd> backEnds = new ArrayList<>();
   final List<VhostNet> nets = new ArrayList<>();
-  final List<List<RingNotifiers>> notifiers = new ArrayList<>();
+  final List<List<RingEventfds>> eventfds = new ArrayList<>();
   private final Path dir;
   private final BackEndOffer offer;
   private final BackEndProfile profile;
@@ -55,7 +55,7 @@ final class Rig implements AutoCloseable {
     try {
       for (int i = 0; i < devices; i++) {
         backEnds.add(backEnd(i, offer));
-        notifiers.add(RingNotifiers.create(ledger, "net" + i, RINGS));
+        eventfds.add(RingEventfds.create(ledger, "net" + i, RINGS));
         nets.add(connect(i, Duration.ofSeconds(10)));
       }
     } catch (RuntimeException e) {
@@ -76,7 +76,7 @@ final class Rig implements AutoCloseable {
             .offer(offer)
             .faults(faults)
             .start());
-    notifiers.add(RingNotifiers.create(ledger, "net" + device, RINGS));
+    eventfds.add(RingEventfds.create(ledger, "net" + device, RINGS));
     return backEnds.getLast();
   }
 
@@ -100,7 +100,7 @@ final class Rig implements AutoCloseable {
   }
 
   VhostNet connect(int device, VirtioNet model, VhostDeviceOptions options) {
-    return VhostNet.connect(model, memory, notifiers.get(device), options);
+    return VhostNet.connect(model, memory, eventfds.get(device), options);
   }
 
   static VirtioNetBuilder model(int device) {
@@ -274,7 +274,7 @@ final class Rig implements AutoCloseable {
   public void close() {
     nets.forEach(VhostNet::close);
     backEnds.forEach(MockBackEnd::close);
-    notifiers.forEach(all -> all.forEach(RingNotifiers::close));
+    eventfds.forEach(all -> all.forEach(RingEventfds::close));
     memory.close();
     assertThat(ledger.describeOpen()).isEmpty();
   }

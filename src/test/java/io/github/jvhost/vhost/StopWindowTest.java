@@ -92,7 +92,7 @@ class StopWindowTest {
         int index = 1000 * i + 10 + ring;
         assertThat(rig.backEnds.get(i).ring(ring))
             .hasValueSatisfying(r -> assertThat(r.base()).isEqualTo(index));
-        assertThat(rig.notifiers.get(i).get(ring).call().drain()).as("call").isPositive();
+        assertThat(rig.eventfds.get(i).get(ring).call().drain()).as("call").isPositive();
       }
     }
     rig.noRuleWasBroken();

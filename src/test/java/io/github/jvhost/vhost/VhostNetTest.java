@@ -134,7 +134,7 @@ class VhostNetTest {
       Flights.run(List.of(start), Rig.soon());
       assertThat(net.migration().finish(start).failure()).isNull();
       assertThat(vcpu.join(Duration.ofSeconds(20))).isTrue();
-      assertThat(net.shadow().get(Fact.MTU)).isEqualTo(Known.told(1400));
+      assertThat(net.shadow().get(Fact.MTU)).isEqualTo(Known.held(1400));
       assertThat(rig.backEnd().record().names(mark))
           .filteredOn("NET_SET_MTU"::equals)
           .as("the start told the old one, the access the new one")
@@ -208,7 +208,7 @@ class VhostNetTest {
       assertThat(result.done()).isFalse();
       assertThat(result.note()).contains("mtu");
       assertThat(rig.backEnd().record().count(FrontEndRequest.PRESETUP)).as("no end").isEqualTo(1);
-      assertThat(rig.net().shadow()).isEqualTo(Shadow.nothingTold());
+      assertThat(rig.net().shadow()).isEqualTo(Shadow.nothingHeld());
       assertThat(rig.net().start().complete()).isTrue();
       rig.noRuleWasBroken();
     }

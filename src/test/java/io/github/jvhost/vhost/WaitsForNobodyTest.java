@@ -40,7 +40,7 @@ class WaitsForNobodyTest {
           net.kick(1);
           return null;
         });
-        assertThat(rig.notifiers.getFirst().get(1).kick().drain()).isEqualTo(1);
+        assertThat(rig.eventfds.getFirst().get(1).kick().drain()).isEqualTo(1);
         assertThat(backEnd.meanwhile(() -> net.model().interruptStatus()))
             .isEqualTo(CONFIG_CHANGED);
         long before = backEnd.meanwhile(() -> net.model().changes());
@@ -55,7 +55,7 @@ class WaitsForNobodyTest {
         assertThat(backEnd.meanwhile(() -> net.model().status())).isEqualTo(0xf);
         assertThat(backEnd.meanwhile(() -> net.model().controlQueue())).isEqualTo(Rig.RINGS);
         assertThat(backEnd.meanwhile(net::running)).isFalse();
-        assertThat(backEnd.meanwhile(net::shadow)).isEqualTo(Shadow.nothingTold());
+        assertThat(backEnd.meanwhile(net::shadow)).isEqualTo(Shadow.nothingHeld());
         assertThat(backEnd.meanwhile(net::capabilities).notifiesInBand()).isFalse();
         assertThat(starting.isDone()).isFalse();
       } finally {
@@ -121,13 +121,13 @@ class WaitsForNobodyTest {
           });
       try {
         for (int i = 0; i < 2000 && !kicking.isDone(); i++) {
-          net.changeNotifiers(0, RingNotifiers.create(rig.ledger, "other", 1).getFirst()).close();
+          net.changeEventfds(0, RingEventfds.create(rig.ledger, "other", 1).getFirst()).close();
         }
       } finally {
         over.set(true);
       }
       kicking.get(20, TimeUnit.SECONDS); // an ExecutionException: it has met one that is closed
-      net.changeNotifiers(0, rig.notifiers.getFirst().get(1)).close();
+      net.changeEventfds(0, rig.eventfds.getFirst().get(1)).close();
     }
   }
 

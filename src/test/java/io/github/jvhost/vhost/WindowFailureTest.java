@@ -99,7 +99,7 @@ class WindowFailureTest {
 
       assertThat(rig.net().running()).isFalse();
       assertThat(rig.nets.get(1).running()).isTrue();
-      assertThat(rig.notifiers.get(1).getFirst().call().drain()).as("call").isPositive();
+      assertThat(rig.eventfds.get(1).getFirst().call().drain()).as("call").isPositive();
     }
   }
 

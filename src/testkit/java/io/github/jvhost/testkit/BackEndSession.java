@@ -38,7 +38,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One connection of a {@link MockBackEnd}: takes messages, applies what {@link BackEndState} says,
- * and owns everything that lives as long as the connection: mappings, log, notifiers, what is in
+ * and owns everything that lives as long as the connection: mappings, log, eventfds, what is in
  * modelled hardware. Used by one thread.
  */
 final class BackEndSession implements AutoCloseable {
@@ -88,7 +88,7 @@ final class BackEndSession implements AutoCloseable {
     return memory.memory();
   }
 
-  RingNotifiers notifiers(int ring) {
+  RingEventfds eventfds(int ring) {
     return signals.of(ring);
   }
 

@@ -34,7 +34,7 @@ final class FrontEndRules {
     switch (payload) {
       case VringState ring -> checkRing(request, ring);
       case VringAddress address -> checkAddress(address);
-      case VringDescriptor notifier -> checkNotifier(request, notifier);
+      case VringDescriptor eventfd -> checkNotifier(request, eventfd);
       case U64 value -> checkNumber(request, value.value());
       case MemoryTablePayload table -> memory.checkTable(table.regions());
       case SingleRegion single -> memory.checkRegion(request, single.region());

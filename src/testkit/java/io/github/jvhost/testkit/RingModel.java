@@ -8,8 +8,8 @@ import org.jspecify.annotations.Nullable;
  * RingView}.
  */
 final class RingModel {
-  /** What the front end sent for a notifier. */
-  enum Notifier {
+  /** What the front end sent for an eventfd. */
+  enum RingEventfd {
     UNKNOWN,
     WITHOUT_DESCRIPTOR,
     WITH_DESCRIPTOR
@@ -39,8 +39,8 @@ final class RingModel {
 
   @Nullable VringAddress address;
   boolean translated;
-  Notifier kick = Notifier.UNKNOWN;
-  Notifier call = Notifier.UNKNOWN;
+  RingEventfd kick = RingEventfd.UNKNOWN;
+  RingEventfd call = RingEventfd.UNKNOWN;
   boolean enabled;
   boolean started;
 
@@ -60,7 +60,7 @@ final class RingModel {
   }
 
   boolean readyButForSize() {
-    return translated && kick != Notifier.UNKNOWN && call != Notifier.UNKNOWN && enabled;
+    return translated && kick != RingEventfd.UNKNOWN && call != RingEventfd.UNKNOWN && enabled;
   }
 
   boolean described() {
@@ -93,8 +93,8 @@ final class RingModel {
     startOver();
     address = null;
     translated = false;
-    kick = Notifier.UNKNOWN;
-    call = Notifier.UNKNOWN;
+    kick = RingEventfd.UNKNOWN;
+    call = RingEventfd.UNKNOWN;
     enabled = false;
   }
 
@@ -105,8 +105,8 @@ final class RingModel {
         wholeBase(),
         nextUsed,
         address,
-        kick != Notifier.UNKNOWN,
-        call != Notifier.UNKNOWN,
+        kick != RingEventfd.UNKNOWN,
+        call != RingEventfd.UNKNOWN,
         enabled,
         started);
   }

@@ -88,7 +88,7 @@ final class RingSet {
       }
       case VRING_KICK -> {
         // A ring that is kicked by messages needs no SET_VRING_KICK.
-        if (ring.kick == RingModel.Notifier.UNKNOWN) {
+        if (ring.kick == RingModel.RingEventfd.UNKNOWN) {
           takeNotifier(FrontEndRequest.SET_VRING_KICK, ring, false);
         }
         yield Outcome.done();
@@ -129,8 +129,8 @@ final class RingSet {
 
   /** Forgets the kick, and if {@code call} also the call. */
   private void forget(RingModel ring, boolean call) {
-    ring.kick = RingModel.Notifier.UNKNOWN;
-    ring.call = call ? RingModel.Notifier.UNKNOWN : ring.call;
+    ring.kick = RingModel.RingEventfd.UNKNOWN;
+    ring.call = call ? RingModel.RingEventfd.UNKNOWN : ring.call;
     state.effect(new Effect.NotifiersForgotten(ring.number, true, call));
   }
 
@@ -157,13 +157,15 @@ final class RingSet {
   }
 
   Outcome takeNotifier(FrontEndRequest request, RingModel ring, boolean descriptor) {
-    RingModel.Notifier told =
-        descriptor ? RingModel.Notifier.WITH_DESCRIPTOR : RingModel.Notifier.WITHOUT_DESCRIPTOR;
+    RingModel.RingEventfd told =
+        descriptor
+            ? RingModel.RingEventfd.WITH_DESCRIPTOR
+            : RingModel.RingEventfd.WITHOUT_DESCRIPTOR;
     if (personality.startsByDescriptorsOnly() && request != FrontEndRequest.SET_VRING_ERR) {
       if (!descriptor && !state.hasInBandNotifications()) {
         return Outcome.failed(request + " without a descriptor");
       }
-      if (request == FrontEndRequest.SET_VRING_KICK && ring.call == RingModel.Notifier.UNKNOWN) {
+      if (request == FrontEndRequest.SET_VRING_KICK && ring.call == RingModel.RingEventfd.UNKNOWN) {
         return Outcome.failed("the kick of ring " + ring.number + " before its call");
       }
     }
@@ -290,7 +292,7 @@ final class RingSet {
   }
 
   private boolean mayRunButForSize(RingModel ring, boolean deviceRuns) {
-    boolean kicked = ring.kick != RingModel.Notifier.UNKNOWN;
+    boolean kicked = ring.kick != RingModel.RingEventfd.UNKNOWN;
     return switch (personality.start()) {
       case KICK -> {
         // A back end with PRESETUP drives hardware: it must not start its rings before the final
@@ -299,7 +301,7 @@ final class RingSet {
         yield ring.translated && kicked && !held;
       }
       case KICK_AND_ENABLE ->
-          ring.translated && ring.kick == RingModel.Notifier.WITH_DESCRIPTOR && ring.enabled;
+          ring.translated && ring.kick == RingModel.RingEventfd.WITH_DESCRIPTOR && ring.enabled;
       case DEVICE_READY ->
           deviceRuns
               && ring.readyButForSize()

@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class RingSignals implements AutoCloseable {
   private final BackEndState state;
-  private final RingNotifiers[] notifiers;
+  private final RingEventfds[] eventfds;
   private final @Nullable EventFd[] errors;
   private final boolean[] callTold;
   private final boolean[] brokenSeen;
@@ -41,15 +41,15 @@ final class RingSignals implements AutoCloseable {
     this.record = record;
     this.ledger = ledger;
     this.asker = asker;
-    this.notifiers = new RingNotifiers[rings];
+    this.eventfds = new RingEventfds[rings];
     this.errors = new EventFd[rings];
     this.callTold = new boolean[rings];
     this.brokenSeen = new boolean[rings];
-    Arrays.setAll(notifiers, _ -> new RingNotifiers());
+    Arrays.setAll(eventfds, _ -> new RingEventfds());
   }
 
-  RingNotifiers of(int ring) {
-    return notifiers[ring];
+  RingEventfds of(int ring) {
+    return eventfds[ring];
   }
 
   /**
@@ -60,13 +60,13 @@ final class RingSignals implements AutoCloseable {
     OwnedDescriptor descriptor = descriptors.isEmpty() ? null : descriptors.removeFirst();
     switch (request) {
       case SET_VRING_KICK -> {
-        notifiers[ring].kick(descriptor);
+        eventfds[ring].kick(descriptor);
         if (descriptor == null && state.hasInBandNotifications()) {
           ownKick(ring);
         }
       }
       case SET_VRING_CALL -> {
-        notifiers[ring].call(descriptor);
+        eventfds[ring].call(descriptor);
         callTold[ring] = descriptor != null;
       }
       default -> {
@@ -78,28 +78,28 @@ final class RingSignals implements AutoCloseable {
 
   private EventFd ownKick(int ring) {
     EventFd kick = EventFd.create(ledger, "in-band kick of ring " + ring);
-    notifiers[ring].kick(kick.descriptor());
+    eventfds[ring].kick(kick.descriptor());
     return kick;
   }
 
   void kickedInBand(int ring) {
-    EventFd known = notifiers[ring].kick();
+    EventFd known = eventfds[ring].kick();
     (known == null ? ownKick(ring) : known).signal();
   }
 
   void started(int ring, boolean polls) {
-    notifiers[ring].broken = false;
+    eventfds[ring].broken = false;
     brokenSeen[ring] = false;
     // A poll mode driver reads a ring without a kick; all others wait for the first kick.
-    notifiers[ring].kicked = polls || notifiers[ring].kick() == null;
+    eventfds[ring].kicked = polls || eventfds[ring].kick() == null;
   }
 
   void forgotten(int ring, boolean kick, boolean call) {
     if (kick) {
-      notifiers[ring].closeKick();
+      eventfds[ring].closeKick();
     }
     if (call) {
-      notifiers[ring].closeCall();
+      eventfds[ring].closeCall();
       callTold[ring] = false;
     }
   }
@@ -110,7 +110,7 @@ final class RingSignals implements AutoCloseable {
       return;
     }
     try {
-      notifiers[ring].signalCall();
+      eventfds[ring].signalCall();
     } catch (VhostException e) {
       record.note("call of ring " + ring + ": " + e.getMessage());
     }
@@ -118,8 +118,8 @@ final class RingSignals implements AutoCloseable {
 
   /** Called after rings were served. Signals err for each ring that was given up. */
   void served() {
-    for (int ring = 0; ring < notifiers.length; ring++) {
-      if (notifiers[ring].broken && !brokenSeen[ring]) {
+    for (int ring = 0; ring < eventfds.length; ring++) {
+      if (eventfds[ring].broken && !brokenSeen[ring]) {
         brokenSeen[ring] = true;
         error(ring);
       }
@@ -156,8 +156,8 @@ final class RingSignals implements AutoCloseable {
 
   @Override
   public void close() {
-    for (int ring = 0; ring < notifiers.length; ring++) {
-      notifiers[ring].close();
+    for (int ring = 0; ring < eventfds.length; ring++) {
+      eventfds[ring].close();
       closeError(ring);
     }
   }

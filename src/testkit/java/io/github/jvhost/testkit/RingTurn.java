@@ -43,7 +43,7 @@ final class RingTurn {
       return true;
     }
     for (int i = 1; i < state.offer().rings(); i += 2) {
-      if (isServed(i) && session.notifiers(i).kicked) {
+      if (isServed(i) && session.eventfds(i).kicked) {
         return true;
       }
     }
@@ -53,12 +53,12 @@ final class RingTurn {
   /** Marks the rings whose kicks a wait reported. */
   void noteKicks(Watch watch) {
     for (int i = 1; i < state.offer().rings(); i += 2) {
-      EventFd kick = session.notifiers(i).kick();
+      EventFd kick = session.eventfds(i).kick();
       if (kick == null || !watch.kicked(i)) {
         continue;
       }
       try {
-        session.notifiers(i).kicked |= kick.drain() > 0;
+        session.eventfds(i).kicked |= kick.drain() > 0;
       } catch (VhostException e) {
         // The front end may have sent any file as a kick.
         giveUp(i, e);
@@ -68,7 +68,7 @@ final class RingTurn {
 
   void serve() {
     for (int i = 1; i < state.offer().rings(); i += 2) {
-      RingNotifiers notifiers = session.notifiers(i);
+      RingEventfds eventfds = session.eventfds(i);
       if (!isServed(i)) {
         continue;
       }
@@ -79,8 +79,8 @@ final class RingTurn {
           service.askForKicks(ring);
           ring.asksForKicks = false;
         }
-        if (notifiers.kicked || notifiers.kick() == null) {
-          notifiers.kicked = service.transmit(ring);
+        if (eventfds.kicked || eventfds.kick() == null) {
+          eventfds.kicked = service.transmit(ring);
         }
       } catch (VhostException e) {
         giveUp(i, e);
@@ -121,11 +121,11 @@ final class RingTurn {
   }
 
   private boolean isServed(int ring) {
-    return state.isStarted(ring) && !session.notifiers(ring).broken;
+    return state.isStarted(ring) && !session.eventfds(ring).broken;
   }
 
   private void giveUp(int ring, VhostException why) {
-    session.notifiers(ring).broken = true;
+    session.eventfds(ring).broken = true;
     record.note("gave up ring " + ring + ": " + why.getMessage());
   }
 
@@ -170,10 +170,10 @@ final class RingTurn {
 
     void kicks(BackEndSession session) {
       for (int i = 1; i < kickAt.length; i += 2) {
-        if (!session.state().isStarted(i) || session.notifiers(i).broken) {
+        if (!session.state().isStarted(i) || session.eventfds(i).broken) {
           continue;
         }
-        EventFd kick = session.notifiers(i).kick();
+        EventFd kick = session.eventfds(i).kick();
         if (kick == null) {
           polled = true;
         } else {

@@ -41,9 +41,9 @@ public record DeviceConfig(
      */
     RESET,
     /** Presetup: everything is sent that cannot make the back end touch guest memory. */
-    EARLY,
+    PRESET,
     /** Presetup with the PRESETUP message around it. */
-    EARLY_EXPLICIT,
+    PRESET_EXPLICIT,
     /** Rings run. */
     RUNNING;
 
@@ -54,7 +54,7 @@ public record DeviceConfig(
 
     /** {@return whether this is one of the two forms of presetup} */
     public boolean isEarly() {
-      return this == EARLY || this == EARLY_EXPLICIT;
+      return this == PRESET || this == PRESET_EXPLICIT;
     }
   }
 

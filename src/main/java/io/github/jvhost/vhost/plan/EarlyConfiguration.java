@@ -19,7 +19,7 @@ public final class EarlyConfiguration {
    * @param running what it is to hold once the device runs
    */
   public static DeviceConfig explicit(DeviceConfig running) {
-    return early(running, DeviceConfig.Lifecycle.EARLY_EXPLICIT, Early.EXPLICIT);
+    return early(running, DeviceConfig.Lifecycle.PRESET_EXPLICIT, Early.EXPLICIT);
   }
 
   /**
@@ -29,7 +29,7 @@ public final class EarlyConfiguration {
    * @param capabilities of that back end: one that touches no ring before DRIVER_OK is sent more
    */
   public static DeviceConfig implicit(DeviceConfig running, BackEndCapabilities capabilities) {
-    return early(running, DeviceConfig.Lifecycle.EARLY, Early.implicit(capabilities));
+    return early(running, DeviceConfig.Lifecycle.PRESET, Early.implicit(capabilities));
   }
 
   /**

@@ -168,16 +168,16 @@ public final class Fact<T> {
           .fact();
 
   /** SET_VRING_CALL: back end to guest. */
-  public static final Fact<Notifier> CALL =
-      Fact.<Notifier>row("call")
+  public static final Fact<RingEventfd> CALL =
+      Fact.<RingEventfd>row("call")
           .wanted((plan, ring) -> plan.wanted(ring).call())
-          .earlyValue(new Notifier.WithoutDescriptor())
+          .earlyValue(new RingEventfd.NoFd())
           .madeAhead()
           .fact();
 
   /** SET_VRING_ERR: back end to front end. An err eventfd that is no longer wanted is withdrawn. */
-  public static final Fact<Notifier> ERR =
-      Fact.<Notifier>row("err")
+  public static final Fact<RingEventfd> ERR =
+      Fact.<RingEventfd>row("err")
           .wanted(PlanDraft::wantedErr)
           .keptOverStop(StopKeeps.ENABLE)
           .madeAhead()
@@ -227,12 +227,12 @@ public final class Fact<T> {
           .fact();
 
   /** SET_VRING_KICK: guest to back end. On some back ends it starts the ring. */
-  public static final Fact<Notifier> KICK =
-      Fact.<Notifier>row("kick")
+  public static final Fact<RingEventfd> KICK =
+      Fact.<RingEventfd>row("kick")
           .wanted((plan, ring) -> plan.wanted(ring).kick())
           .whileRunning(WhileRunning.STOP_FIRST)
           .early(Early.HOLDING)
-          .earlyValue(new Notifier.WithoutDescriptor())
+          .earlyValue(new RingEventfd.NoFd())
           .madeAhead()
           .effect((now, ring, _) -> now.kickSent(ring))
           .fact();

@@ -24,7 +24,7 @@ public final class Facts {
 
   private static Facts nothing(List<Fact<?>> facts) {
     Known<?>[] known = new Known<?>[facts.size()];
-    Arrays.fill(known, Known.notTold());
+    Arrays.fill(known, Known.notSent());
     return new Facts(facts, known);
   }
 
@@ -64,7 +64,7 @@ public final class Facts {
         switch (fact.afterReset()) {
           case KEPT -> now;
           case MAY_BE_GONE -> now.mayBeGone();
-          case GONE -> Known.notTold();
+          case GONE -> Known.notSent();
         });
   }
 
@@ -85,7 +85,7 @@ public final class Facts {
     return Arrays.hashCode(known);
   }
 
-  /** {@return all facts: "size 256, byte order not told, ..."} */
+  /** {@return all facts: "size 256, byte order not sent, ..."} */
   @Override
   public String toString() {
     StringBuilder text = new StringBuilder();

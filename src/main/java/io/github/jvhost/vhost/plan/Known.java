@@ -16,10 +16,10 @@ public sealed interface Known<T> {
    *
    * @param <T> the thing
    */
-  record NotTold<T>() implements Known<T> {
+  record NotSent<T>() implements Known<T> {
     @Override
     public String toString() {
-      return "not told";
+      return "not sent";
     }
   }
 
@@ -29,7 +29,7 @@ public sealed interface Known<T> {
    * @param <T> the thing
    * @param value that it holds
    */
-  record Told<T>(T value) implements Known<T> {
+  record Held<T>(T value) implements Known<T> {
     @Override
     public String toString() {
       return String.valueOf(value);
@@ -53,8 +53,8 @@ public sealed interface Known<T> {
    *
    * @param <T> the thing
    */
-  static <T> Known<T> notTold() {
-    return new NotTold<>();
+  static <T> Known<T> notSent() {
+    return new NotSent<>();
   }
 
   /**
@@ -63,8 +63,8 @@ public sealed interface Known<T> {
    * @param <T> the thing
    * @param value that it was sent and took
    */
-  static <T> Known<T> told(T value) {
-    return new Told<>(value);
+  static <T> Known<T> held(T value) {
+    return new Held<>(value);
   }
 
   /**
@@ -82,21 +82,21 @@ public sealed interface Known<T> {
    * @param value compared by {@code equals}; null is never held
    */
   default boolean is(@Nullable T value) {
-    return this instanceof Told<T>(T told) && told.equals(value);
+    return this instanceof Held<T>(T held) && held.equals(value);
   }
 
   /** {@return whether the back end surely holds some value} */
-  default boolean isTold() {
-    return this instanceof Told;
+  default boolean isHeld() {
+    return this instanceof Held;
   }
 
   /** {@return what the back end surely holds; null if it was sent nothing or may hold anything} */
   default @Nullable T orNull() {
-    return this instanceof Told<T>(T told) ? told : null;
+    return this instanceof Held<T>(T held) ? held : null;
   }
 
   /** {@return what is known once the value may be gone} What was never sent stays so. */
   default Known<T> mayBeGone() {
-    return this instanceof NotTold ? this : unknown();
+    return this instanceof NotSent ? this : unknown();
   }
 }

@@ -47,14 +47,14 @@ final class MemorySteps {
     } else {
       plan.send(Fact.MEMORY, Step.NO_RING);
     }
-    plan.replacesMemory(held.isTold());
+    plan.replacesMemory(held.isHeld());
   }
 
   private void sendDifference(Known<MemoryTable> known) {
     MemoryTable held =
         switch (known) {
-          case Known.NotTold<MemoryTable> _ -> MemoryTable.EMPTY;
-          case Known.Told<MemoryTable>(MemoryTable value) -> value;
+          case Known.NotSent<MemoryTable> _ -> MemoryTable.EMPTY;
+          case Known.Held<MemoryTable>(MemoryTable value) -> value;
           case Known.Unknown<MemoryTable> _ ->
               throw new VhostException(
                   "which memory regions the back end holds is not known, and it cannot be asked",
@@ -81,7 +81,7 @@ final class MemorySteps {
             "memory region " + region.name(),
             null,
             size(region),
-            Why.NOT_TOLD);
+            Why.NOT_SENT);
       }
     }
   }

@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The result of carrying out a plan. Immutable.
  *
- * @param stepsTold how many steps, from the first, were sent, the last one perhaps in part. What
+ * @param stepsSent how many steps, from the first, were sent, the last one perhaps in part. What
  *     was not sent has changed nothing at the back end
  * @param stepsTaken how many steps, from the first, the back end surely took
  * @param bases one entry a step: the base that came back when a ring stopped, or that a later step
@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * @param failure why the plan was not carried out whole; null: it was
  */
 public record Outcome(
-    int stepsTold,
+    int stepsSent,
     int stepsTaken,
     List<@Nullable Integer> bases,
     @Nullable InflightRegion inflight,
@@ -105,7 +105,7 @@ public record Outcome(
    */
   public Outcome withRefused(List<RefusedBase> refused) {
     return new Outcome(
-        stepsTold,
+        stepsSent,
         stepsTaken,
         bases,
         inflight,

@@ -90,9 +90,9 @@ final class PlanDraft {
   /** Whether the back end is, or may be, to record requests in flight in another region. */
   boolean replacesInflight() {
     return switch (before.get(Fact.INFLIGHT)) {
-      case Known.NotTold<?> _ -> false;
+      case Known.NotSent<?> _ -> false;
       case Known.Unknown<?> _ -> true;
-      case Known.Told<Optional<InflightRegion>>(Optional<InflightRegion> held) ->
+      case Known.Held<Optional<InflightRegion>>(Optional<InflightRegion> held) ->
           held.isPresent()
               && (desired.inflight() == null
                   ? !held.get().fits(desired.rings().size(), largestRing())
@@ -115,19 +115,19 @@ final class PlanDraft {
     if (held.is(desired.features())) {
       return null;
     }
-    return held.isTold() && !featuresChangeForGood() ? Why.LOGGING : whySent(held);
+    return held.isHeld() && !featuresChangeForGood() ? Why.LOGGING : whySent(held);
   }
 
-  /** An err notifier that is no longer wanted is withdrawn. */
-  @Nullable Notifier wantedErr(int ring) {
-    Notifier err = wanted(ring).err();
-    boolean heldOne = now.ring(ring).get(Fact.ERR).orNull() instanceof Notifier.Eventfd;
-    return err == null && heldOne ? new Notifier.WithoutDescriptor() : err;
+  /** An err eventfd that is no longer wanted is withdrawn. */
+  @Nullable RingEventfd wantedErr(int ring) {
+    RingEventfd err = wanted(ring).err();
+    boolean heldOne = now.ring(ring).get(Fact.ERR).orNull() instanceof RingEventfd.Fd;
+    return err == null && heldOne ? new RingEventfd.NoFd() : err;
   }
 
   /** Early, a base only completes the ring. The real base is sent in the stop window. */
   @Nullable Integer wantedBase(int ring) {
-    boolean complete = !(now.ring(ring).get(Fact.BASE) instanceof Known.NotTold);
+    boolean complete = !(now.ring(ring).get(Fact.BASE) instanceof Known.NotSent);
     return desired.lifecycle().isEarly() && complete ? null : wanted(ring).base();
   }
 
@@ -222,8 +222,8 @@ final class PlanDraft {
 
   static Why whySent(Known<?> held) {
     return switch (held) {
-      case Known.NotTold<?> _ -> Why.NOT_TOLD;
-      case Known.Told<?> _ -> Why.CHANGED;
+      case Known.NotSent<?> _ -> Why.NOT_SENT;
+      case Known.Held<?> _ -> Why.CHANGED;
       case Known.Unknown<?> _ -> Why.UNKNOWN;
     };
   }

@@ -75,7 +75,7 @@ public final class Planner {
     new RingStops(plan).stopAll();
     // Only now, because a reset may clear the indexes before they are read.
     boolean mayHaveStatus = capabilities.hasStatus() && mayHaveStatus();
-    boolean anythingToReset = now.get(Fact.FEATURES).isTold() || mayHaveStatus;
+    boolean anythingToReset = now.get(Fact.FEATURES).isHeld() || mayHaveStatus;
     if (desired.lifecycle() == DeviceConfig.Lifecycle.RESET
         && capabilities.has(ProtocolFeature.RESET_DEVICE)
         && anythingToReset) {
@@ -95,7 +95,7 @@ public final class Planner {
     RingStops stops = new RingStops(plan);
     stops.stopWhatCannotChange();
     List<PlannedStep> steps = plan.steps();
-    boolean explicit = desired.lifecycle() == DeviceConfig.Lifecycle.EARLY_EXPLICIT;
+    boolean explicit = desired.lifecycle() == DeviceConfig.Lifecycle.PRESET_EXPLICIT;
     int frame = steps.size();
     device();
     for (int i = 0; i < now.ringCount(); i++) {
@@ -200,7 +200,7 @@ public final class Planner {
   }
 
   private boolean mayHaveStatus() {
-    return !(now.get(Fact.STATUS) instanceof Known.NotTold) && !now.get(Fact.STATUS).is(0);
+    return !(now.get(Fact.STATUS) instanceof Known.NotSent) && !now.get(Fact.STATUS).is(0);
   }
 
   private boolean surelyHasFeaturesOk() {

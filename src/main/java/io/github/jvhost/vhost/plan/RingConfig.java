@@ -24,9 +24,9 @@ public record RingConfig(
     @Nullable RingAddresses addresses,
     @Nullable Integer base,
     @Nullable Integer usedIndex,
-    @Nullable Notifier kick,
-    @Nullable Notifier call,
-    @Nullable Notifier err,
+    @Nullable RingEventfd kick,
+    @Nullable RingEventfd call,
+    @Nullable RingEventfd err,
     boolean enabled,
     boolean logUsed) {
 
@@ -53,8 +53,8 @@ public record RingConfig(
       @Nullable RingAddresses addresses,
       @Nullable Integer base,
       @Nullable Integer usedIndex,
-      @Nullable Notifier kick,
-      @Nullable Notifier call,
+      @Nullable RingEventfd kick,
+      @Nullable RingEventfd call,
       boolean enabled,
       boolean logUsed) {
     this(size, addresses, base, usedIndex, kick, call, null, enabled, logUsed);

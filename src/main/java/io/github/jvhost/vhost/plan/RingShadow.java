@@ -23,7 +23,7 @@ public record RingShadow(Run run, Facts facts, @Nullable Integer stoppedAt) {
   }
 
   /** A ring of which the back end was sent nothing. */
-  public static final RingShadow NOTHING_TOLD = new RingShadow(Run.STOPPED, Facts.NO_RING, null);
+  public static final RingShadow NOTHING_HELD = new RingShadow(Run.STOPPED, Facts.NO_RING, null);
 
   /**
    * {@return what is known of a fact}
@@ -69,6 +69,6 @@ public record RingShadow(Run run, Facts facts, @Nullable Integer stoppedAt) {
   RingShadow afterStop(BackEndProfile profile, @Nullable Integer at) {
     Facts kept =
         facts.after((fact, known) -> fact.isKeptOverStop(profile) ? known : known.mayBeGone());
-    return new RingShadow(Run.STOPPED, kept.with(Fact.KICK, Known.notTold()), at);
+    return new RingShadow(Run.STOPPED, kept.with(Fact.KICK, Known.notSent()), at);
   }
 }

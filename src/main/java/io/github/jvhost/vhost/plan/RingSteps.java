@@ -75,6 +75,6 @@ final class RingSteps {
   }
 
   private static <T> boolean changes(Known<T> held, @Nullable T wanted) {
-    return held.isTold() && !held.is(wanted);
+    return held.isHeld() && !held.is(wanted);
   }
 }

@@ -90,7 +90,7 @@ final class RingStops {
    * Whether a ring still has the kick of explicit presetup, so that it was not part of the start.
    */
   static boolean heldByPresetup(RingShadow held, RingConfig wanted) {
-    return held.get(Fact.KICK).orNull() instanceof Notifier.WithoutDescriptor
+    return held.get(Fact.KICK).orNull() instanceof RingEventfd.NoFd
         && !held.get(Fact.KICK).is(wanted.kick());
   }
 
@@ -139,7 +139,7 @@ final class RingStops {
     RingShadow held = plan.now().ring(index);
     return !plan.wanted(index).isSetUp()
         && held.run() == RingShadow.Run.STOPPED
-        && !(held.get(Fact.KICK) instanceof Known.NotTold);
+        && !(held.get(Fact.KICK) instanceof Known.NotSent);
   }
 
   /**
@@ -154,6 +154,6 @@ final class RingStops {
   }
 
   private static boolean mayBeEnabled(RingShadow held) {
-    return !(held.get(Fact.ENABLED) instanceof Known.NotTold) && !held.get(Fact.ENABLED).is(false);
+    return !(held.get(Fact.ENABLED) instanceof Known.NotSent) && !held.get(Fact.ENABLED).is(false);
   }
 }

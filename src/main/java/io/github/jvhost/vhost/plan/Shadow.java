@@ -19,7 +19,7 @@ public record Shadow(Facts device, List<RingShadow> rings, int generation) {
   }
 
   /** {@return the shadow of a back end that was just connected} */
-  public static Shadow nothingTold() {
+  public static Shadow nothingHeld() {
     return new Shadow(Facts.NO_DEVICE, List.of(), 0);
   }
 
@@ -39,7 +39,7 @@ public record Shadow(Facts device, List<RingShadow> rings, int generation) {
    * @param index vring index, 0 or more
    */
   public RingShadow ring(int index) {
-    return index < rings.size() ? rings.get(index) : RingShadow.NOTHING_TOLD;
+    return index < rings.size() ? rings.get(index) : RingShadow.NOTHING_HELD;
   }
 
   /** {@return whether any ring runs or may run} */
@@ -67,7 +67,7 @@ public record Shadow(Facts device, List<RingShadow> rings, int generation) {
       Step step = plan.steps().get(i).step();
       if (i < outcome.stepsTaken()) {
         editor.apply(step, outcome.baseOf(i));
-      } else if (i < outcome.stepsTold()) {
+      } else if (i < outcome.stepsSent()) {
         editor.forget(step);
       }
     }

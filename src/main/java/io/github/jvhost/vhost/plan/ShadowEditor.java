@@ -60,11 +60,11 @@ final class ShadowEditor {
    * steps that ask for the region are applied.
    */
   void received(@Nullable InflightRegion region) {
-    received = Known.told(Optional.ofNullable(region));
+    received = Known.held(Optional.ofNullable(region));
   }
 
   RingShadow ring(int index) {
-    return index < rings.size() ? rings.get(index) : RingShadow.NOTHING_TOLD;
+    return index < rings.size() ? rings.get(index) : RingShadow.NOTHING_HELD;
   }
 
   int ringCount() {
@@ -87,12 +87,12 @@ final class ShadowEditor {
     switch (step) {
       case Step.Set<?> s -> set(s);
       case Step.SetRingAddress s -> {
-        put(Fact.LOG_USED, s.ring(), Known.told(s.logUsed()));
+        put(Fact.LOG_USED, s.ring(), Known.held(s.logUsed()));
         set(new Step.Set<>(Fact.ADDRESS, s.ring(), s.addresses()));
       }
       case Step.StopRing(int ring) -> stopped(ring, stoppedAt);
       case Step.ResumeRing(int ring) ->
-          put(Fact.BASE, ring, stoppedAt == null ? Known.unknown() : Known.told(stoppedAt));
+          put(Fact.BASE, ring, stoppedAt == null ? Known.unknown() : Known.held(stoppedAt));
       case Step.AddRegion(MemoryRegion region) -> regionChanged(memory().with(region), region);
       case Step.RemoveRegion(MemoryRegion region) ->
           regionChanged(memory().without(region.name()), region);
@@ -105,7 +105,7 @@ final class ShadowEditor {
 
   private <T> void set(Step.Set<T> s) {
     Known<T> before = get(s.fact(), s.ring());
-    put(s.fact(), s.ring(), Known.told(s.value()));
+    put(s.fact(), s.ring(), Known.held(s.value()));
     s.fact().takesEffect(this, s.ring(), before);
   }
 
@@ -163,12 +163,12 @@ final class ShadowEditor {
 
   /** A complete ring starts. Whether a ring runs that may be complete is not known. */
   private static RingShadow atDriverOk(RingShadow r) {
-    Known<Notifier> kick = r.get(Fact.KICK);
+    Known<RingEventfd> kick = r.get(Fact.KICK);
     Known<RingAddresses> addresses = r.get(Fact.ADDRESS);
-    if (kick.isTold() && addresses.isTold()) {
+    if (kick.isHeld() && addresses.isHeld()) {
       return started(r);
     }
-    boolean incomplete = kick instanceof Known.NotTold || addresses instanceof Known.NotTold;
+    boolean incomplete = kick instanceof Known.NotSent || addresses instanceof Known.NotSent;
     return incomplete ? r : r.with(RingShadow.Run.UNKNOWN);
   }
 
@@ -183,7 +183,7 @@ final class ShadowEditor {
   void memoryReplaced(Known<MemoryTable> before) {
     if (!before.equals(get(Fact.MEMORY))) {
       everyRing(r ->
-          r.run() == RingShadow.Run.STOPPED && r.get(Fact.ADDRESS).isTold()
+          r.run() == RingShadow.Run.STOPPED && r.get(Fact.ADDRESS).isHeld()
               ? toBeTranslated(r)
               : r);
     }
@@ -218,7 +218,7 @@ final class ShadowEditor {
     if (get(Fact.MEMORY) instanceof Known.Unknown) {
       return; // it stays unknown
     }
-    put(Fact.MEMORY, Step.NO_RING, Known.told(table));
+    put(Fact.MEMORY, Step.NO_RING, Known.held(table));
     everyRing(r -> r.run() == RingShadow.Run.STOPPED && liesIn(changed, r) ? toBeTranslated(r) : r);
   }
 
@@ -245,7 +245,7 @@ final class ShadowEditor {
    * and the log belong to vhost and stay.
    */
   private void reset() {
-    device = device.afterReset().with(Fact.STATUS, Known.told(0));
+    device = device.afterReset().with(Fact.STATUS, Known.held(0));
     everyRing(RingShadow::afterReset);
     generation = 0;
   }
@@ -277,7 +277,7 @@ final class ShadowEditor {
 
   private void ring(int index, RingShadow ring) {
     while (rings.size() <= index) {
-      rings.add(RingShadow.NOTHING_TOLD);
+      rings.add(RingShadow.NOTHING_HELD);
     }
     rings.set(index, ring);
   }

@@ -3,7 +3,7 @@ package io.github.jvhost.vhost.plan;
 /** Why a step is in a plan. */
 public enum Why {
   /** The back end was never sent it. */
-  NOT_TOLD("not told yet"),
+  NOT_SENT("not sent yet"),
   /** The back end holds another value. */
   CHANGED("changed"),
   /** The back end may hold anything. */

@@ -155,7 +155,7 @@ final class Batch {
   }
 
   /** How many steps of the plan, from its first, may have been sent with this batch and before. */
-  int stepsTold() {
+  int stepsSent() {
     int begun = messages.begun();
     if (begun == messages.count()) {
       return to;

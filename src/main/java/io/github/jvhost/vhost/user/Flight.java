@@ -374,7 +374,7 @@ public final class Flight implements Execution {
       throw new IllegalStateException("the plan is still under way");
     }
     return new Outcome(
-        begun && batch != null ? batch.stepsTold() : 0,
+        begun && batch != null ? batch.stepsSent() : 0,
         taken,
         Arrays.asList(bases.clone()),
         inflight,

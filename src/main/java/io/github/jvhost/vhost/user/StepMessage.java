@@ -19,9 +19,9 @@ import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.InflightRegion;
 import io.github.jvhost.vhost.plan.LogTarget;
-import io.github.jvhost.vhost.plan.Notifier;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.RingAddresses;
+import io.github.jvhost.vhost.plan.RingEventfd;
 import io.github.jvhost.vhost.plan.Step;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -216,10 +216,10 @@ public record StepMessage(
     return guestAddresses ? guestAddress : memory.userAddressOf(guestAddress, 1);
   }
 
-  private static StepMessage eventfd(FrontEndRequest request, Step.Set<Notifier> step) {
+  private static StepMessage eventfd(FrontEndRequest request, Step.Set<RingEventfd> step) {
     return switch (step.value()) {
-      case Notifier.WithoutDescriptor _ -> plain(request, new VringDescriptor(step.ring(), true));
-      case Notifier.Eventfd(OwnedDescriptor descriptor) ->
+      case RingEventfd.NoFd _ -> plain(request, new VringDescriptor(step.ring(), true));
+      case RingEventfd.Fd(OwnedDescriptor descriptor) ->
           with(request, new VringDescriptor(step.ring(), false), descriptor);
     };
   }

@@ -100,7 +100,7 @@ class PlanPreviewTest {
             new Step.Set<>(Fact.ENABLED, 1, true));
     assertThat(preview.withoutPresetup().describe())
         .contains("ring 0 address")
-        .contains("memory table not told -> 1 region(s), 128 MiB");
+        .contains("memory table not sent -> 1 region(s), 128 MiB");
   }
 
   @Test

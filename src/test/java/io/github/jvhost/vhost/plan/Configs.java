@@ -31,16 +31,16 @@ public final class Configs implements AutoCloseable {
   public static final long FEATURES =
       VhostFeature.PROTOCOL_FEATURES
           | NetFeature.maskOf(NetFeature.VERSION_1, NetFeature.MRG_RXBUF, NetFeature.MQ);
-  public static final Notifier NO_DESCRIPTOR = new Notifier.WithoutDescriptor();
+  public static final RingEventfd NO_DESCRIPTOR = new RingEventfd.NoFd();
   private static final int RINGS = 8;
   private static final long REGION = 64 << 20;
   private static final long USER = 0x7000_0000_0000L;
 
   public final DescriptorLedger ledger = DescriptorLedger.tracing();
   private final List<Runnable> open = new ArrayList<>();
-  private final List<Notifier> kicks = new ArrayList<>();
-  private final List<Notifier> calls = new ArrayList<>();
-  private final List<Notifier> otherCalls = new ArrayList<>();
+  private final List<RingEventfd> kicks = new ArrayList<>();
+  private final List<RingEventfd> calls = new ArrayList<>();
+  private final List<RingEventfd> otherCalls = new ArrayList<>();
   public final MemoryTable low;
   public final MemoryTable both;
 
@@ -64,10 +64,10 @@ public final class Configs implements AutoCloseable {
     largerLog = new LogTarget(file("larger log", 8192), 8192);
   }
 
-  private Notifier eventfd(String what) {
+  private RingEventfd eventfd(String what) {
     EventFd eventfd = EventFd.create(ledger, what);
     open.add(eventfd::close);
-    return new Notifier.Eventfd(eventfd.descriptor());
+    return new RingEventfd.Fd(eventfd.descriptor());
   }
 
   private MemoryRegion region(String name, long guestAddress, long userOffset) {
@@ -126,11 +126,11 @@ public final class Configs implements AutoCloseable {
         256, place(index, 0), base, base, kicks.get(index), calls.get(index), true, false);
   }
 
-  public Notifier kick(int index) {
+  public RingEventfd kick(int index) {
     return kicks.get(index);
   }
 
-  public Notifier call(int index, boolean other) {
+  public RingEventfd call(int index, boolean other) {
     return (other ? otherCalls : calls).get(index);
   }
 
@@ -218,7 +218,7 @@ public final class Configs implements AutoCloseable {
   }
 
   /** The same ring with another call. */
-  public static RingConfig calling(RingConfig r, @Nullable Notifier call) {
+  public static RingConfig calling(RingConfig r, @Nullable RingEventfd call) {
     return new RingConfig(
         r.size(),
         r.addresses(),

@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** The in-flight region, a guest's reset, rings in another byte order, and err notifiers. */
+/** The in-flight region, a guest's reset, rings in another byte order, and err eventfds. */
 class PlannerInflightTest {
   private final Configs configs = new Configs();
   private final DeviceConfig running = configs.running(1);
@@ -61,7 +61,7 @@ class PlannerInflightTest {
 
   @Test
   void theFirstBackEndIsAskedForOneWhenItKnowsTheRingsAndBeforeAnyRuns() {
-    Plan plan = Planner.plan(Shadow.nothingTold(), running, capable);
+    Plan plan = Planner.plan(Shadow.nothingHeld(), running, capable);
     List<String> steps = Configs.steps(plan);
     assertThat(steps).containsSubsequence("features", "memory", "get inflight", "set inflight");
     assertThat(steps)
@@ -71,30 +71,30 @@ class PlannerInflightTest {
     assertThat(plan.steps().get(steps.indexOf("get inflight")).step())
         .isEqualTo(new Step.GetInflight(2, 256));
 
-    Shadow held = after(Shadow.nothingTold(), plan, region(256));
+    Shadow held = after(Shadow.nothingHeld(), plan, region(256));
     assertThat(Planner.plan(held, running, capable).describe()).isEmpty();
   }
 
   @Test
   void itsSuccessorIsGivenTheSame() {
     DeviceConfig kept = with(running, region(256), null);
-    List<String> steps = Configs.steps(Planner.plan(Shadow.nothingTold(), kept, capable));
+    List<String> steps = Configs.steps(Planner.plan(Shadow.nothingHeld(), kept, capable));
     assertThat(steps).contains("set inflight").doesNotContain("get inflight");
   }
 
   @Test
   void oneThatHasNoneIsNotAskedAgain() {
-    Plan plan = Planner.plan(Shadow.nothingTold(), running, capable);
-    Shadow held = after(Shadow.nothingTold(), plan, null);
+    Plan plan = Planner.plan(Shadow.nothingHeld(), running, capable);
+    Shadow held = after(Shadow.nothingHeld(), plan, null);
     assertThat(Planner.plan(held, running, capable).describe()).isEmpty();
   }
 
   @Test
   void oneThatNobodyAskedBecauseThePlanFailedIsAsked() {
-    Plan plan = Planner.plan(Shadow.nothingTold(), running, capable);
+    Plan plan = Planner.plan(Shadow.nothingHeld(), running, capable);
     int asked = Configs.steps(plan).indexOf("get inflight");
     for (int taken = 0; taken <= asked; taken++) {
-      Shadow held = Shadow.nothingTold().after(plan, failedAfter(taken, null));
+      Shadow held = Shadow.nothingHeld().after(plan, failedAfter(taken, null));
       assertThat(Configs.steps(Planner.plan(held, running, capable)))
           .as("%d steps were taken", taken)
           .contains("get inflight", "set inflight");
@@ -103,9 +103,9 @@ class PlannerInflightTest {
 
   @Test
   void theRegionIsToldAgainWhereNobodyKnowsWhetherItWasTaken() {
-    Plan plan = Planner.plan(Shadow.nothingTold(), running, capable);
+    Plan plan = Planner.plan(Shadow.nothingHeld(), running, capable);
     int asked = Configs.steps(plan).indexOf("get inflight");
-    Shadow held = Shadow.nothingTold().after(plan, failedAfter(asked + 1, region(256)));
+    Shadow held = Shadow.nothingHeld().after(plan, failedAfter(asked + 1, region(256)));
     DeviceConfig kept = with(running, region(256), null);
     assertThat(Configs.steps(Planner.plan(held, kept, capable)))
         .contains("set inflight")
@@ -119,8 +119,8 @@ class PlannerInflightTest {
 
   @Test
   void ringsThatOutgrowItStopForAnother() {
-    Plan plan = Planner.plan(Shadow.nothingTold(), running, capable);
-    Shadow held = after(Shadow.nothingTold(), plan, region(256));
+    Plan plan = Planner.plan(Shadow.nothingHeld(), running, capable);
+    Shadow held = after(Shadow.nothingHeld(), plan, region(256));
     DeviceConfig larger = Configs.withRing(running, 0, r -> Configs.sized(r, 512));
     assertThat(Configs.steps(Planner.plan(held, larger, capable)))
         .startsWith("stop 0", "stop 1")
@@ -130,7 +130,7 @@ class PlannerInflightTest {
   @Test
   void aBackEndThatCannotIsNotAsked() {
     Plan plan =
-        Planner.plan(Shadow.nothingTold(), running, Configs.backEnd(BackEndProfile.GENERIC));
+        Planner.plan(Shadow.nothingHeld(), running, Configs.backEnd(BackEndProfile.GENERIC));
     assertThat(Configs.steps(plan)).doesNotContain("get inflight", "set inflight");
   }
 
@@ -138,7 +138,7 @@ class PlannerInflightTest {
   void aGuestsResetIsToldWhereTheBackEndKnowsOfIt() {
     BackEndCapabilities knows = with(ProtocolFeature.RESET_DEVICE);
     Shadow held =
-        Configs.after(Shadow.nothingTold(), Planner.plan(Shadow.nothingTold(), running, knows));
+        Configs.after(Shadow.nothingHeld(), Planner.plan(Shadow.nothingHeld(), running, knows));
     DeviceConfig reset = running.with(DeviceConfig.Lifecycle.RESET, List.of());
     assertThat(Configs.steps(Planner.plan(held, reset, knows)))
         .containsExactly("stop 0", "stop 1", "reset device");
@@ -153,7 +153,7 @@ class PlannerInflightTest {
   void legacyRingsInAnotherByteOrderAreToldSo() {
     DeviceConfig big = with(running, null, ByteOrder.BIG_ENDIAN);
     List<String> steps =
-        Configs.steps(Planner.plan(Shadow.nothingTold(), big, with(ProtocolFeature.CROSS_ENDIAN)));
+        Configs.steps(Planner.plan(Shadow.nothingHeld(), big, with(ProtocolFeature.CROSS_ENDIAN)));
     assertThat(steps).containsSubsequence("size 0", "order 0", "address 0", "kick 0");
     assertThat(steps).containsSubsequence("order 1", "kick 1");
   }

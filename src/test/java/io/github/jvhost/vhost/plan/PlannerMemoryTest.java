@@ -59,7 +59,7 @@ class PlannerMemoryTest {
 
   @Test
   void aSlotBackEndIsNeverToldATable() {
-    Plan first = Planner.plan(Shadow.nothingTold(), running, withSlots(8));
+    Plan first = Planner.plan(Shadow.nothingHeld(), running, withSlots(8));
     assertThat(memorySteps(first)).containsExactly("add low");
   }
 
@@ -67,7 +67,7 @@ class PlannerMemoryTest {
   void onlyTheDifferenceIsTold() {
     BackEndCapabilities slots = withSlots(8);
     Shadow held =
-        Configs.after(Shadow.nothingTold(), Planner.plan(Shadow.nothingTold(), running, slots));
+        Configs.after(Shadow.nothingHeld(), Planner.plan(Shadow.nothingHeld(), running, slots));
     Plan plugged = Planner.plan(held, Configs.withMemory(running, configs.both), slots);
     assertThat(Configs.steps(plugged)).containsExactly("add high");
     Shadow both = Configs.after(held, plugged);
@@ -79,7 +79,7 @@ class PlannerMemoryTest {
   void whatGoesGoesFirst() {
     BackEndCapabilities slots = withSlots(1);
     Shadow held =
-        Configs.after(Shadow.nothingTold(), Planner.plan(Shadow.nothingTold(), running, slots));
+        Configs.after(Shadow.nothingHeld(), Planner.plan(Shadow.nothingHeld(), running, slots));
     Plan moved = Planner.plan(held, Configs.withMemory(running, configs.moved), slots);
     assertThat(memorySteps(moved))
         .as("rings in it stop before it goes")
@@ -91,7 +91,7 @@ class PlannerMemoryTest {
     BackEndCapabilities slots = withSlots(8);
     DeviceConfig logged = Configs.withLog(running, configs.log);
     Shadow held =
-        Configs.after(Shadow.nothingTold(), Planner.plan(Shadow.nothingTold(), logged, slots));
+        Configs.after(Shadow.nothingHeld(), Planner.plan(Shadow.nothingHeld(), logged, slots));
     DeviceConfig larger =
         Configs.withLog(Configs.withMemory(running, configs.both), configs.largerLog);
     Plan grow = Planner.plan(held, larger, slots);
@@ -105,30 +105,30 @@ class PlannerMemoryTest {
   void moreRegionsThanTheBackEndTakesAreRefused() {
     DeviceConfig nine = Configs.withMemory(running, regions(8));
     assertThatThrownBy(
-            () -> Planner.plan(Shadow.nothingTold(), nine, Configs.backEnd(BackEndProfile.GENERIC)))
+            () -> Planner.plan(Shadow.nothingHeld(), nine, Configs.backEnd(BackEndProfile.GENERIC)))
         .isInstanceOf(VhostException.class)
         .hasMessage("guest memory has 9 regions, the back end takes 8")
         .extracting(e -> ((VhostException) e).recovery())
         .isEqualTo(Recovery.GIVE_UP);
-    assertThatThrownBy(() -> Planner.plan(Shadow.nothingTold(), nine, withSlots(4)))
+    assertThatThrownBy(() -> Planner.plan(Shadow.nothingHeld(), nine, withSlots(4)))
         .hasMessage("guest memory has 9 regions, the back end takes 4");
-    assertThat(memorySteps(Planner.plan(Shadow.nothingTold(), nine, withSlots(9)))).hasSize(9);
+    assertThat(memorySteps(Planner.plan(Shadow.nothingHeld(), nine, withSlots(9)))).hasSize(9);
   }
 
   @Test
   void fiveHundredAndTwelveRegionsGoOneByOne() {
     DeviceConfig many = Configs.withMemory(running, regions(511));
-    Plan plan = Planner.plan(Shadow.nothingTold(), many, withSlots(512));
+    Plan plan = Planner.plan(Shadow.nothingHeld(), many, withSlots(512));
     assertThat(memorySteps(plan)).hasSize(512).allMatch(s -> s.startsWith("add "));
   }
 
   @Test
   void slotsThatNobodyKnowsNeedANewConnection() {
     BackEndCapabilities slots = withSlots(8);
-    Plan first = Planner.plan(Shadow.nothingTold(), running, slots);
+    Plan first = Planner.plan(Shadow.nothingHeld(), running, slots);
     int add = Configs.steps(first).indexOf("add low");
     Shadow broken =
-        Shadow.nothingTold()
+        Shadow.nothingHeld()
             .after(
                 first,
                 new Outcome(add, List.of(), 0, 1, 0, 0, new BackEndRefusedException("no memory")));

@@ -22,7 +22,7 @@ class PlannerRunTimeTest {
   private static final BackEndCapabilities GENERIC = Configs.backEnd(BackEndProfile.GENERIC);
   private static final BackEndCapabilities DPDK = Configs.backEnd(BackEndProfile.DPDK);
   private static final BackEndCapabilities PRESETUP = Configs.backEndWithPresetup();
-  private static final Shadow NOTHING = Shadow.nothingTold();
+  private static final Shadow NOTHING = Shadow.nothingHeld();
 
   private final Configs configs = new Configs();
 

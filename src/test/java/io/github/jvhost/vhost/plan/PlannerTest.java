@@ -20,7 +20,7 @@ class PlannerTest {
   private static final BackEndCapabilities GENERIC = Configs.backEnd(BackEndProfile.GENERIC);
   private static final BackEndCapabilities DPDK = Configs.backEnd(BackEndProfile.DPDK);
   private static final BackEndCapabilities PRESETUP = Configs.backEndWithPresetup();
-  private static final Shadow NOTHING = Shadow.nothingTold();
+  private static final Shadow NOTHING = Shadow.nothingHeld();
 
   private final Configs configs = new Configs();
 
@@ -59,7 +59,7 @@ class PlannerTest {
     assertThat(plan.steps())
         .filteredOn(s -> !(s.step() instanceof Step.Set<?> set && set.fact() == Fact.STATUS))
         .extracting(PlannedStep::why)
-        .containsOnly(Why.NOT_TOLD);
+        .containsOnly(Why.NOT_SENT);
   }
 
   @Test

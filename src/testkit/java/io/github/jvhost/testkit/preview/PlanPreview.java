@@ -100,7 +100,7 @@ public record PlanPreview(
       VirtioNetState running,
       PlanPreviewBackEnd backEnd) {
     BackEndCapabilities can = backEnd.capabilities();
-    Shadow nothing = Shadow.nothingTold();
+    Shadow nothing = Shadow.nothingHeld();
     EarlyPlan presetup = presetup(rig, early, backEnd);
     Plan first = presetup.plan();
     Shadow held = first == null ? nothing : nothing.after(first, allTaken(first));
@@ -133,7 +133,7 @@ public record PlanPreview(
       }
       DeviceConfig full = rig.running(device, can, GENERATION);
       DeviceConfig desired = EarlyConfiguration.of(backEnd.mode(), full, can);
-      return new EarlyPlan(Planner.plan(Shadow.nothingTold(), desired, can), "");
+      return new EarlyPlan(Planner.plan(Shadow.nothingHeld(), desired, can), "");
     } catch (VhostException e) {
       return EarlyPlan.none(String.valueOf(e.getMessage()));
     }

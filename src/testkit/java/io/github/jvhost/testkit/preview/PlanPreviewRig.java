@@ -10,7 +10,7 @@ import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.vhost.NetPlanning;
-import io.github.jvhost.vhost.RingNotifiers;
+import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.virtio.CommonState.Endian;
@@ -23,7 +23,7 @@ import java.util.List;
 
 /**
  * A device that is built from a saved one, for a {@link PlanPreview}: a model that takes the saved
- * state, guest memory that is never written, and notifiers that are never signalled. A plan needs
+ * state, guest memory that is never written, and eventfds that are never signalled. A plan needs
  * them only while it is made.
  *
  * <p>Used by one thread.
@@ -32,8 +32,8 @@ final class PlanPreviewRig implements AutoCloseable {
   private final String device;
   private final VirtioNet model;
   private final GuestMemory memory;
-  private final List<EventFd> eventfds = new ArrayList<>();
-  private final List<RingNotifiers> notifiers = new ArrayList<>();
+  private final List<EventFd> opened = new ArrayList<>();
+  private final List<RingEventfds> eventfds = new ArrayList<>();
 
   private PlanPreviewRig(String device, VirtioNet model, GuestMemory memory) {
     this.device = device;
@@ -68,8 +68,8 @@ final class PlanPreviewRig implements AutoCloseable {
     try {
       for (int i = 0; i < 2 * model.maxQueuePairs(); i++) {
         EventFd kick = rig.eventfd(ledger, device + " ring " + i + " kick");
-        rig.notifiers.add(
-            new RingNotifiers(kick, rig.eventfd(ledger, device + " ring " + i + " call")));
+        rig.eventfds.add(
+            new RingEventfds(kick, rig.eventfd(ledger, device + " ring " + i + " call")));
       }
       return rig;
     } catch (RuntimeException e) {
@@ -80,7 +80,7 @@ final class PlanPreviewRig implements AutoCloseable {
 
   private EventFd eventfd(DescriptorLedger ledger, String what) {
     EventFd eventfd = EventFd.create(ledger, what);
-    eventfds.add(eventfd);
+    opened.add(eventfd);
     return eventfd;
   }
 
@@ -158,7 +158,7 @@ final class PlanPreviewRig implements AutoCloseable {
    */
   DeviceConfig running(VirtioNet restored, BackEndCapabilities capabilities, int generation) {
     try {
-      return NetPlanning.running(device, restored, memory, notifiers, capabilities, generation);
+      return NetPlanning.running(device, restored, memory, eventfds, capabilities, generation);
     } catch (VhostException e) {
       if (!(e.getCause() instanceof GuestAddressException)) {
         throw e;
@@ -188,6 +188,6 @@ final class PlanPreviewRig implements AutoCloseable {
 
   @Override
   public void close() {
-    eventfds.forEach(EventFd::close);
+    opened.forEach(EventFd::close);
   }
 }

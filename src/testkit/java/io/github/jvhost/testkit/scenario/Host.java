@@ -7,7 +7,7 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.testkit.guest.DeviceAccess;
 import io.github.jvhost.testkit.guest.GuestNic;
-import io.github.jvhost.vhost.RingNotifiers;
+import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.virtio.DeviceChange;
@@ -29,7 +29,7 @@ final class Host implements AutoCloseable {
   private final GuestMemory memory;
   private final List<VhostNet> devices = new ArrayList<>();
   private final List<GuestNic> nics = new ArrayList<>();
-  private final List<RingNotifiers> notifiers = new ArrayList<>();
+  private final List<RingEventfds> eventfds = new ArrayList<>();
   private final List<EventFd> controlCalls = new ArrayList<>();
 
   Host(
@@ -71,14 +71,14 @@ final class Host implements AutoCloseable {
   private void plug(
       VirtioNet model, VhostDeviceOptions at, BackEnds.Side side, DescriptorLedger ledger) {
     String where = side.label() + " " + model.name();
-    List<RingNotifiers> rings = RingNotifiers.create(ledger, where, 2 * model.maxQueuePairs());
-    notifiers.addAll(rings);
+    List<RingEventfds> rings = RingEventfds.create(ledger, where, 2 * model.maxQueuePairs());
+    eventfds.addAll(rings);
     EventFd controlCall = EventFd.create(ledger, where + " control call");
     controlCalls.add(controlCall);
     VhostNet device = VhostNet.connect(model, memory, rings, at);
     devices.add(device);
-    List<EventFd> kicks = rings.stream().map(RingNotifiers::kick).toList();
-    List<EventFd> calls = new ArrayList<>(rings.stream().map(RingNotifiers::call).toList());
+    List<EventFd> kicks = rings.stream().map(RingEventfds::kick).toList();
+    List<EventFd> calls = new ArrayList<>(rings.stream().map(RingEventfds::call).toList());
     calls.add(controlCall);
     GuestNic nic = new GuestNic(model, kicks, calls, access(device));
     model.onChange(change -> {
@@ -128,7 +128,7 @@ final class Host implements AutoCloseable {
   @Override
   public void close() {
     devices.forEach(VhostNet::close);
-    notifiers.forEach(RingNotifiers::close);
+    eventfds.forEach(RingEventfds::close);
     controlCalls.forEach(EventFd::close);
     memory.close();
   }

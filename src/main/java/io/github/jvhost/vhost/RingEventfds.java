@@ -17,10 +17,10 @@ import org.jspecify.annotations.Nullable;
  * @param call back end to guest
  * @param err back end to front end, when it gives the ring up; null: none is sent
  */
-public record RingNotifiers(EventFd kick, EventFd call, @Nullable EventFd err) {
+public record RingEventfds(EventFd kick, EventFd call, @Nullable EventFd err) {
 
   /** Both are needed. */
-  public RingNotifiers {
+  public RingEventfds {
     Objects.requireNonNull(kick, "kick");
     Objects.requireNonNull(call, "call");
   }
@@ -31,7 +31,7 @@ public record RingNotifiers(EventFd kick, EventFd call, @Nullable EventFd err) {
    * @param kick guest to back end
    * @param call back end to guest
    */
-  public RingNotifiers(EventFd kick, EventFd call) {
+  public RingEventfds(EventFd kick, EventFd call) {
     this(kick, call, null);
   }
 
@@ -40,8 +40,8 @@ public record RingNotifiers(EventFd kick, EventFd call, @Nullable EventFd err) {
    *
    * @param newErr an open eventfd; {@link #close} closes it with the others
    */
-  public RingNotifiers withErr(EventFd newErr) {
-    return new RingNotifiers(kick, call, newErr);
+  public RingEventfds withErr(EventFd newErr) {
+    return new RingEventfds(kick, call, newErr);
   }
 
   /**
@@ -52,14 +52,14 @@ public record RingNotifiers(EventFd kick, EventFd call, @Nullable EventFd err) {
    * @param rings how many, two for each queue pair: the control queue needs none
    * @return one pair a ring, by vring index; the caller closes them
    */
-  public static List<RingNotifiers> create(DescriptorLedger ledger, String device, int rings) {
+  public static List<RingEventfds> create(DescriptorLedger ledger, String device, int rings) {
     if (rings <= 0) {
-      throw new IllegalArgumentException(device + ": notifiers for " + rings + " rings");
+      throw new IllegalArgumentException(device + ": eventfds for " + rings + " rings");
     }
-    List<RingNotifiers> all = new ArrayList<>(rings);
+    List<RingEventfds> all = new ArrayList<>(rings);
     for (int i = 0; i < rings; i++) {
       all.add(
-          new RingNotifiers(
+          new RingEventfds(
               EventFd.create(ledger, device + " ring " + i + " kick"),
               EventFd.create(ledger, device + " ring " + i + " call")));
     }
@@ -79,12 +79,11 @@ public record RingNotifiers(EventFd kick, EventFd call, @Nullable EventFd err) {
    * @throws io.github.jvhost.sys.SystemCallException if one is not open, or no more descriptors can
    *     be opened
    */
-  public static RingNotifiers duplicateOf(
-      DescriptorLedger ledger, String what, int kick, int call) {
+  public static RingEventfds duplicateOf(DescriptorLedger ledger, String what, int kick, int call) {
     EventFd first =
         EventFd.adopt(OwnedDescriptor.duplicateOf(ledger, kick, "eventfd " + what + " kick"));
     try {
-      return new RingNotifiers(
+      return new RingEventfds(
           first,
           EventFd.adopt(OwnedDescriptor.duplicateOf(ledger, call, "eventfd " + what + " call")));
     } catch (RuntimeException e) {

@@ -11,8 +11,8 @@ import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.Fact;
-import io.github.jvhost.vhost.plan.Notifier;
 import io.github.jvhost.vhost.plan.PresetupMode;
+import io.github.jvhost.vhost.plan.RingEventfd;
 import io.github.jvhost.vhost.plan.RingShadow;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -27,21 +27,21 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** A ring gets other eventfds: before it runs, while it runs, and behind a start made ahead. */
-class NotifierChangeTest {
+class EventfdChangeTest {
   @TempDir private Path dir;
 
-  private static RingNotifiers fresh(Rig rig, String what) {
-    return new RingNotifiers(
+  private static RingEventfds fresh(Rig rig, String what) {
+    return new RingEventfds(
         EventFd.create(rig.ledger, what + " kick"), EventFd.create(rig.ledger, what + " call"));
   }
 
   /** Gives a ring of the first device others, and closes what only the former ones had. */
-  private static void change(Rig rig, int ring, RingNotifiers others) {
-    RingNotifiers before = rig.net().changeNotifiers(ring, others);
-    assertThat(before).isEqualTo(rig.notifiers.getFirst().get(ring));
-    List<RingNotifiers> now = new ArrayList<>(rig.notifiers.getFirst());
+  private static void change(Rig rig, int ring, RingEventfds others) {
+    RingEventfds before = rig.net().changeEventfds(ring, others);
+    assertThat(before).isEqualTo(rig.eventfds.getFirst().get(ring));
+    List<RingEventfds> now = new ArrayList<>(rig.eventfds.getFirst());
     now.set(ring, others);
-    rig.notifiers.set(0, now);
+    rig.eventfds.set(0, now);
     if (!before.kick().equals(others.kick())) {
       before.kick().close();
     }
@@ -72,8 +72,8 @@ class NotifierChangeTest {
     try (Rig rig = running(dir, BackEndOffer.of(personality), BackEndProfile.GENERIC)) {
       int mark = rig.backEnd().record().mark();
       EventFd call = EventFd.create(rig.ledger, "another call");
-      EventFd kick = rig.notifiers.getFirst().getFirst().kick();
-      change(rig, 0, new RingNotifiers(kick, call));
+      EventFd kick = rig.eventfds.getFirst().getFirst().kick();
+      change(rig, 0, new RingEventfds(kick, call));
       assertThat(since(rig, mark)).first().isEqualTo("SET_VRING_CALL!");
       assertThat(since(rig, mark)).as("and nothing else but the barrier").hasSize(2);
       assertThat(call.drain()).as("what the back end said meanwhile is not lost").isPositive();
@@ -89,8 +89,8 @@ class NotifierChangeTest {
         BackEndOffer.of(Personality.LIBVHOST_USER).without(ProtocolFeature.REPLY_ACK);
     try (Rig rig = running(dir, offer, BackEndProfile.LIBVHOST_USER)) {
       int mark = rig.backEnd().record().mark();
-      EventFd kick = rig.notifiers.getFirst().getFirst().kick();
-      change(rig, 0, new RingNotifiers(kick, EventFd.create(rig.ledger, "another call")));
+      EventFd kick = rig.eventfds.getFirst().getFirst().kick();
+      change(rig, 0, new RingEventfds(kick, EventFd.create(rig.ledger, "another call")));
       assertThat(since(rig, mark)).containsExactly("SET_VRING_CALL", "GET_FEATURES");
       rig.noRuleWasBroken();
     }
@@ -127,10 +127,10 @@ class NotifierChangeTest {
   }
 
   private static void holds(Rig rig, int ring) {
-    RingNotifiers now = rig.notifiers.getFirst().get(ring);
+    RingEventfds now = rig.eventfds.getFirst().get(ring);
     RingShadow held = rig.net().shadow().ring(ring);
-    assertThat(held.get(Fact.CALL).is(new Notifier.Eventfd(now.call().descriptor()))).isTrue();
-    assertThat(held.get(Fact.KICK).is(new Notifier.Eventfd(now.kick().descriptor()))).isTrue();
+    assertThat(held.get(Fact.CALL).is(new RingEventfd.Fd(now.call().descriptor()))).isTrue();
+    assertThat(held.get(Fact.KICK).is(new RingEventfd.Fd(now.kick().descriptor()))).isTrue();
     rig.noRuleWasBroken();
   }
 
@@ -153,16 +153,16 @@ class NotifierChangeTest {
     try (Rig rig = running(dir, offer, BackEndProfile.GENERIC)) {
       rig.backEnd()
           .arm(Faults.none().at(FrontEndRequest.SET_VRING_CALL, 1, new Faults.Wrong.Refuse()));
-      RingNotifiers before = rig.notifiers.getFirst().get(2);
-      RingNotifiers others =
-          new RingNotifiers(before.kick(), EventFd.create(rig.ledger, "another call"));
-      assertThat(rig.net().changeNotifiers(2, others)).isEqualTo(before);
+      RingEventfds before = rig.eventfds.getFirst().get(2);
+      RingEventfds others =
+          new RingEventfds(before.kick(), EventFd.create(rig.ledger, "another call"));
+      assertThat(rig.net().changeEventfds(2, others)).isEqualTo(before);
       assertThat(rig.net().connected()).as("so nobody signals the former one").isFalse();
       before.call().close();
       rig.net().reconnect().orThrow();
-      List<RingNotifiers> now = new ArrayList<>(rig.notifiers.getFirst());
+      List<RingEventfds> now = new ArrayList<>(rig.eventfds.getFirst());
       now.set(2, others);
-      rig.notifiers.set(0, now);
+      rig.eventfds.set(0, now);
       holds(rig, 2);
     }
   }
@@ -185,7 +185,7 @@ class NotifierChangeTest {
       watch.watch(rig.net(), new ReconnectPolicy.Never());
       rig.driveAll();
       rig.net().start();
-      RingNotifiers without = rig.notifiers.getFirst().get(0);
+      RingEventfds without = rig.eventfds.getFirst().get(0);
       int mark = rig.backEnd().record().mark();
       change(rig, 0, without.withErr(EventFd.create(rig.ledger, "err of ring 0")));
       change(rig, 0, without);
@@ -194,7 +194,7 @@ class NotifierChangeTest {
           .as("the second takes the first back")
           .isEqualTo(1);
 
-      RingNotifiers plain = rig.notifiers.getFirst().get(1);
+      RingEventfds plain = rig.eventfds.getFirst().get(1);
       change(rig, 1, plain.withErr(EventFd.create(rig.ledger, "err of ring 1")));
       rig.availIndex(0, 1, 60_000); // more than the ring has entries
       rig.net().kick(1);
@@ -219,7 +219,7 @@ class NotifierChangeTest {
       rig.addBackEnd(Faults.none());
       rig.nets.add(rig.connect(0, rig.options(0, Duration.ofSeconds(10)).withEvents(events)));
       watch.watch(rig.net(), new ReconnectPolicy.Never());
-      RingNotifiers without = rig.notifiers.getFirst().get(3);
+      RingEventfds without = rig.eventfds.getFirst().get(3);
       EventFd err = EventFd.create(rig.ledger, "err of ring 3");
       change(rig, 3, without.withErr(err));
       err.signal();
@@ -232,12 +232,12 @@ class NotifierChangeTest {
   void aRingThatIsNotThereAndNothingAreRefused() {
     BackEndOffer offer = BackEndOffer.of(Personality.GENERIC);
     try (Rig rig = new Rig(dir, 1, offer, BackEndProfile.GENERIC)) {
-      RingNotifiers some = rig.notifiers.getFirst().getFirst();
-      assertThatThrownBy(() -> rig.net().changeNotifiers(4, some))
+      RingEventfds some = rig.eventfds.getFirst().getFirst();
+      assertThatThrownBy(() -> rig.net().changeEventfds(4, some))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining("no ring 4 with eventfds: its back end serves 0 to 3");
       rig.net().close();
-      assertThatThrownBy(() -> rig.net().changeNotifiers(0, some))
+      assertThatThrownBy(() -> rig.net().changeEventfds(0, some))
           .isInstanceOf(IllegalStateException.class);
     }
   }

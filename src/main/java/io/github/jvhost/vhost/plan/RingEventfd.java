@@ -7,14 +7,14 @@ import io.github.jvhost.sys.OwnedDescriptor;
  *
  * <p>Immutable; the descriptor in it is its owner's.
  */
-public sealed interface Notifier {
+public sealed interface RingEventfd {
 
   /**
    * The message without a descriptor (the NOFD bit): the ring is polled, or its owner wants no
    * notification. Explicit presetup sends it as kick and as call, so that the back end counts the
    * ring as complete.
    */
-  record WithoutDescriptor() implements Notifier {
+  record NoFd() implements RingEventfd {
     @Override
     public String toString() {
       return "no descriptor";
@@ -26,7 +26,7 @@ public sealed interface Notifier {
    *
    * @param descriptor its owner keeps it; the back end gets a duplicate with the message
    */
-  record Eventfd(OwnedDescriptor descriptor) implements Notifier {
+  record Fd(OwnedDescriptor descriptor) implements RingEventfd {
     @Override
     public String toString() {
       return descriptor.identity().what();

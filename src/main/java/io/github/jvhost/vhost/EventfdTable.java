@@ -9,16 +9,16 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
  *
  * <p>Thread-safe; eventfds are replaced with the lock of the {@link VhostNet} held.
  */
-final class NotifierTable {
-  private final AtomicReferenceArray<RingNotifiers> rings;
+final class EventfdTable {
+  private final AtomicReferenceArray<RingEventfds> rings;
 
   /**
    * Makes the table of a new device.
    *
-   * @param notifiers by vring index; copied
+   * @param eventfds by vring index; copied
    */
-  NotifierTable(List<RingNotifiers> notifiers) {
-    rings = new AtomicReferenceArray<>(notifiers.toArray(RingNotifiers[]::new));
+  EventfdTable(List<RingEventfds> eventfds) {
+    rings = new AtomicReferenceArray<>(eventfds.toArray(RingEventfds[]::new));
   }
 
   /** How many rings there are. */
@@ -27,12 +27,12 @@ final class NotifierTable {
   }
 
   /** The eventfds of a ring. */
-  RingNotifiers get(int ring) {
+  RingEventfds get(int ring) {
     return rings.get(ring);
   }
 
   /** Replaces the eventfds of a ring; returns the old ones. */
-  RingNotifiers replace(int ring, RingNotifiers others) {
+  RingEventfds replace(int ring, RingEventfds others) {
     return rings.getAndSet(ring, others);
   }
 }

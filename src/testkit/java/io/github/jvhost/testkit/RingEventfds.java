@@ -5,7 +5,7 @@ import io.github.jvhost.sys.OwnedDescriptor;
 import org.jspecify.annotations.Nullable;
 
 /** The eventfds of one ring as a back end holds them. Used by one thread. */
-final class RingNotifiers implements AutoCloseable {
+final class RingEventfds implements AutoCloseable {
   private @Nullable EventFd kick;
   private @Nullable EventFd call;
 
