@@ -83,7 +83,7 @@ class ObserverTest {
       rig.driveAll();
       assertThat(rig.presetup(PresetupMode.IMPLICIT)).allMatch(PresetupResult::done);
       assertThat(net.migration().prepareStart(net.snapshot())).isTrue();
-      assertThat(all()).singleElement().asString().startsWith("net0 EARLY ");
+      assertThat(all()).singleElement().asString().startsWith("net0 PRESET ");
 
       try (var window = new DeviceStart(rig.nets, StartOrder.PLANNED)) {
         window.start();
