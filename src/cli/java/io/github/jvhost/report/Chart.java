@@ -35,6 +35,14 @@ final class Chart {
   private static final int PART = 12;
   private static final int AXIS = 36;
   private static final int LONGEST_LABEL = 26;
+
+  /**
+   * How near to a side a tick's number begins or ends at its tick, as a share of the width in
+   * percent. On a page of 400 pixels, a number of ten digits fits beside a tick that is farther
+   * away.
+   */
+  private static final int EDGE = 10;
+
   private static final double NANOS_PER_MILLI = 1e6;
 
   private final Html html;
@@ -250,7 +258,8 @@ final class Chart {
           value.signum() == 0
               ? "0"
               : value.stripTrailingZeros().toPlainString().replace('-', '\u2212');
-      text(percent(at), bottom + 14, at < 5 ? "start" : at > 95 ? "end" : "middle", "quiet", label);
+      String anchor = at < EDGE ? "start" : at > 100 - EDGE ? "end" : "middle";
+      text(percent(at), bottom + 14, anchor, "quiet", label);
     }
     text("100%", bottom + 30, "end", "quiet", unit);
   }

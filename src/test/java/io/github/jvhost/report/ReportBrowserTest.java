@@ -270,6 +270,22 @@ class ReportBrowserTest {
     assertThat(colors).as("the bars").contains(dark ? 0xF0883E : 0xD4660A);
   }
 
+  /**
+   * The axis counts down to the pause, so how long the time before it was decides where ticks are.
+   */
+  @Test
+  void theNumbersOfAnAxisStayInThePicture() throws IOException {
+    for (int millis : new int[] {51, 53, 105, 108, 516, 1_032, 1_055, 1_110, 10_560, 105_600}) {
+      String run = RunText.of("net0").replace("-100,", 5_000_000L - millis * 1_000_000L + ",");
+      String axis = ReportPage.of("run.json", new StringReader(run));
+      Path probed = Probe.into(axis, 400, files.resolve("axis.html"));
+
+      Probe probe = Probe.of(browser.look(probed, 400, false).dom());
+
+      assertThat(probe.of(Probe.Kind.CLASH)).as(millis + " ms before the pause").isEmpty();
+    }
+  }
+
   // ---- it trusts nobody ----
 
   @Test
