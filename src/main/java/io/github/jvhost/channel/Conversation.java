@@ -9,6 +9,7 @@ import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.MessageClass;
 import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.ProtocolException;
+import io.github.jvhost.protocol.ReplyDeadlines;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.OwnedDescriptor;

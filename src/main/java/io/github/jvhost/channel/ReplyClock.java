@@ -1,6 +1,7 @@
 package io.github.jvhost.channel;
 
 import io.github.jvhost.protocol.MessageClass;
+import io.github.jvhost.protocol.ReplyDeadlines;
 import org.jspecify.annotations.Nullable;
 
 /** When a reply is overdue; see {@link ReplyDeadlines}. */

@@ -6,6 +6,7 @@ import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.MessageClass;
 import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.ProtocolException;
+import io.github.jvhost.protocol.ReplyDeadlines;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;

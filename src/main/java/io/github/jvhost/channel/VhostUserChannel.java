@@ -5,6 +5,7 @@ import io.github.jvhost.DeadlineException;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.socket.AdoptedSocket;
 import io.github.jvhost.channel.socket.Connector;
+import io.github.jvhost.channel.socket.ListeningSocket;
 import io.github.jvhost.channel.socket.SocketStream;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
@@ -12,6 +13,7 @@ import io.github.jvhost.protocol.MessageClass;
 import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.PayloadKind;
 import io.github.jvhost.protocol.ProtocolException;
+import io.github.jvhost.protocol.ReplyDeadlines;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
@@ -73,38 +75,50 @@ public final class VhostUserChannel implements AutoCloseable {
    */
   public static VhostUserChannel connect(
       Path socket, String name, Dialect dialect, DescriptorLedger ledger, Deadline deadline) {
-    return connect(new BackEndAddress.Socket(socket), name, dialect, ledger, deadline);
+    return adopt(Connector.connect(socket, name, "back end", deadline), name, dialect, ledger);
   }
 
   /**
-   * Connects to a back end in the way that the address says.
+   * Waits for a back end to connect. Only this module can call it, because only it can name the
+   * socket.
    *
-   * @param where it is; the socket of a {@link BackEndAddress.Connected} is taken over, also if
-   *     this fails
+   * @param listener its owner keeps it
    * @param name of the device, for messages
    * @param dialect the meaning of the numbers
    * @param ledger where the socket and received descriptors are recorded
-   * @param deadline for the connection to be there
+   * @param deadline for a back end to come
    * @return the channel, which the caller closes
-   * @throws VhostException (RETRY) if there is no such socket or nobody listens, (GIVE_UP) if it
-   *     can never work
-   * @throws DeadlineException if it was not there in time
+   * @throws VhostException (GIVE_UP) if the listening socket fails or was closed
+   * @throws DeadlineException if none came in time
    */
-  public static VhostUserChannel connect(
-      BackEndAddress where,
+  public static VhostUserChannel accept(
+      ListeningSocket listener,
       String name,
       Dialect dialect,
       DescriptorLedger ledger,
       Deadline deadline) {
-    AFUNIXSocketChannel socket =
-        switch (where) {
-          case BackEndAddress.Socket(Path path) ->
-              Connector.connect(path, name, "back end", deadline);
-          case BackEndAddress.Listening(FrontEndListener listener) ->
-              listener.accept(name, deadline);
-          case BackEndAddress.Connected(OwnedDescriptor given) -> AdoptedSocket.of(given, name);
-        };
-    return adopt(socket, name, dialect, ledger);
+    AFUNIXSocketChannel accepted = listener.accept(deadline);
+    if (accepted == null) {
+      throw new DeadlineException(
+          "%s: waiting for a back end to connect to %s: none came within %s"
+              .formatted(name, listener.path(), deadline));
+    }
+    return adopt(accepted, name, dialect, ledger);
+  }
+
+  /**
+   * Takes over a connection that somebody else made.
+   *
+   * @param socket taken over, also if this fails
+   * @param name of the device, for messages
+   * @param dialect the meaning of the numbers
+   * @param ledger where the socket and received descriptors are recorded
+   * @return the channel, which the caller closes
+   * @throws VhostException (GIVE_UP) if it is no connected AF_UNIX stream socket
+   */
+  public static VhostUserChannel adopt(
+      OwnedDescriptor socket, String name, Dialect dialect, DescriptorLedger ledger) {
+    return adopt(AdoptedSocket.of(socket, name), name, dialect, ledger);
   }
 
   /** Takes over a connected socket, such as one end of a pair. */

@@ -57,7 +57,7 @@ final class DeviceConnection implements Carrier {
   static DeviceConnection open(VhostDeviceOptions options, IntConsumer call) {
     Deadline deadline = Deadline.after(options.connectWithin());
     VhostUserChannel channel =
-        VhostUserChannel.connect(
+        Carriers.channel(
             options.address(), options.name(), options.dialect(), options.ledger(), deadline);
     try {
       if (options.observer() == RecordsNothing.OBSERVER) {

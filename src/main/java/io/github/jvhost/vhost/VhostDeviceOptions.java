@@ -1,9 +1,8 @@
 package io.github.jvhost.vhost;
 
-import io.github.jvhost.channel.BackEndAddress;
-import io.github.jvhost.channel.ReplyDeadlines;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.protocol.ReplyDeadlines;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import java.nio.file.Path;

@@ -22,7 +22,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /** A channel and the scripted peer at its other end, in one process. */
-final class ChannelPair implements AutoCloseable {
+public final class ChannelPair implements AutoCloseable {
   final DescriptorLedger ledger = DescriptorLedger.tracing();
   final VhostUserChannel channel;
   final BackEndConnection peer;
@@ -42,12 +42,12 @@ final class ChannelPair implements AutoCloseable {
   }
 
   /** Long enough never to pass in a test that is right. */
-  static Deadline soon() {
+  public static Deadline soon() {
     return Deadline.in(20, TimeUnit.SECONDS);
   }
 
   /** Passes in every test that uses it. */
-  static Deadline brief() {
+  public static Deadline brief() {
     return Deadline.in(20, TimeUnit.MILLISECONDS);
   }
 
@@ -64,7 +64,7 @@ final class ChannelPair implements AutoCloseable {
     peer.reply(request, Header.REPLY_FLAGS, payload, List.of(descriptors), soon());
   }
 
-  static byte[] u64(long value) {
+  public static byte[] u64(long value) {
     return Unpooled.buffer(8).writeLongLE(value).array();
   }
 
@@ -89,7 +89,7 @@ final class ChannelPair implements AutoCloseable {
   }
 
   /** Open descriptors of this process whose target contains a text: the kernel's own account. */
-  static long openFiles(String target) throws IOException {
+  public static long openFiles(String target) throws IOException {
     try (Stream<Path> numbers = Files.list(Path.of("/proc/self/fd"))) {
       return numbers.filter(number -> targetOf(number).contains(target)).count();
     }

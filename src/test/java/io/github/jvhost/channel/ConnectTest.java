@@ -13,6 +13,7 @@ import io.github.jvhost.channel.backend.BackEndConnection;
 import io.github.jvhost.channel.backend.BackEndListener;
 import io.github.jvhost.channel.backend.FrontEndGoneException;
 import io.github.jvhost.channel.backend.Received;
+import io.github.jvhost.channel.socket.AdoptedSocket;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.NoPayload;
@@ -34,6 +35,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.newsclub.net.unix.AFUNIXDatagramChannel;
 import org.newsclub.net.unix.AFUNIXSocketAddress;
+import org.newsclub.net.unix.AFUNIXSocketChannel;
 
 /** Sockets with a path, and the back end's side of a connection. */
 class ConnectTest {
@@ -277,5 +279,18 @@ class ConnectTest {
         assertThat(others.one().isOpen()).isTrue();
       }
     }
+  }
+
+  @Test
+  void aConnectionThatIsClosedAlreadyIsNotUsed() throws Exception {
+    SocketPair pair = SocketPair.open(ledger, "of a test");
+    AFUNIXSocketChannel closed = AdoptedSocket.of(pair.one(), "net0");
+    closed.close();
+    assertThatThrownBy(() -> VhostUserChannel.adopt(closed, "net0", Dialect.UPSTREAM, ledger))
+        .isInstanceOf(VhostException.class)
+        .hasMessageStartingWith("net0: preparing the socket: ")
+        .extracting(e -> ((VhostException) e).recovery())
+        .isEqualTo(Recovery.RECONNECT);
+    pair.close();
   }
 }

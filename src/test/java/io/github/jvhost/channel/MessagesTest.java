@@ -12,6 +12,7 @@ import io.github.jvhost.protocol.ConfigSpace;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.protocol.ReplyDeadlines;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.sys.Deadline;
 import io.netty.buffer.ByteBuf;

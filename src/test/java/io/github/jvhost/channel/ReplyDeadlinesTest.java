@@ -14,6 +14,7 @@ import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.MessageClass;
 import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.protocol.ReplyDeadlines;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.Deadline;

@@ -5,12 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
-import io.github.jvhost.channel.BackEndAddress;
 import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.channel.backend.BackEndListener;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.Header;
-import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.io.SocketPair;
@@ -267,10 +265,8 @@ class MockBackEndCommandTest {
     int number = handedOver(pair.one());
     Path name = Path.of("/dev/fd/" + number);
     try (var mock = new Running(new String[0], "--fd=" + number)) {
-      var address = new BackEndAddress.Connected(pair.other());
-      Deadline soon = Deadline.in(20, TimeUnit.SECONDS);
       try (VhostUserChannel front =
-          VhostUserChannel.connect(address, "front", Dialect.UPSTREAM, ledger, soon)) {
+          VhostUserChannel.adopt(pair.other(), "front", Dialect.UPSTREAM, ledger)) {
         assertThat(new VhostUserFrontEnd(front, Duration.ofSeconds(20)).getFeatures()).isNotZero();
       }
       assertThat(mock.finished()).contains("connections  1");

@@ -4,13 +4,13 @@ import static io.github.jvhost.realbackend.NetMachine.deadline;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import io.github.jvhost.channel.BackEndAddress;
-import io.github.jvhost.channel.FrontEndListener;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.ovs.Frames;
 import io.github.jvhost.testkit.ovs.OpenVswitch;
+import io.github.jvhost.vhost.BackEndAddress;
 import io.github.jvhost.vhost.BackEndWatch;
+import io.github.jvhost.vhost.FrontEndListener;
 import io.github.jvhost.vhost.ReconnectPolicy;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.plan.BackEndProfile;

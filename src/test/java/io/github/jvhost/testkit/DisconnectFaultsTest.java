@@ -6,9 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.github.jvhost.BackEndGoneException;
 import io.github.jvhost.DeadlineException;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.BackEndAddress;
-import io.github.jvhost.channel.FrontEndListener;
 import io.github.jvhost.channel.VhostUserChannel;
+import io.github.jvhost.channel.socket.ListeningSocket;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Inflight;
 import io.github.jvhost.protocol.NoPayload;
@@ -207,7 +206,7 @@ class DisconnectFaultsTest {
     Path place = dir.resolve("front-end");
     try (MockBackEnd backEnd =
         MockBackEnd.builder(dir.resolve("unused"), ledger).connectsTo(place).start()) {
-      try (FrontEndListener listener = FrontEndListener.listen(place)) {
+      try (ListeningSocket listener = ListeningSocket.open(place)) {
         for (int i = 1; i <= 3; i++) {
           try (TestFrontEnd guest = new TestFrontEnd(accept(listener), ledger)) {
             guest.start();
@@ -241,9 +240,9 @@ class DisconnectFaultsTest {
         .isNotInstanceOf(VhostException.class);
   }
 
-  private VhostUserChannel accept(FrontEndListener listener) {
-    return VhostUserChannel.connect(
-        new BackEndAddress.Listening(listener),
+  private VhostUserChannel accept(ListeningSocket listener) {
+    return VhostUserChannel.accept(
+        listener,
         "nic",
         BackEndOffer.of(Personality.GENERIC).dialect(),
         ledger,

@@ -2,9 +2,9 @@ package io.github.jvhost.vhost;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.github.jvhost.channel.ReplyDeadlines;
 import io.github.jvhost.migration.MigrationOptions;
 import io.github.jvhost.protocol.MessageClass;
+import io.github.jvhost.protocol.ReplyDeadlines;
 import io.github.jvhost.sys.DescriptorLedger;
 import java.nio.file.Path;
 import java.time.Duration;

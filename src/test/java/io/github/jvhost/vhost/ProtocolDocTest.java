@@ -3,7 +3,6 @@ package io.github.jvhost.vhost;
 import static java.util.stream.Collectors.joining;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.github.jvhost.channel.ReplyDeadlines;
 import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.MemoryRegionPayload;
@@ -13,6 +12,7 @@ import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.PayloadKind;
 import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.protocol.ReplyDeadlines;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,6 +1,5 @@
-package io.github.jvhost.channel;
+package io.github.jvhost.protocol;
 
-import io.github.jvhost.protocol.MessageClass;
 import java.time.Duration;
 
 /**

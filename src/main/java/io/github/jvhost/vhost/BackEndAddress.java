@@ -1,4 +1,4 @@
-package io.github.jvhost.channel;
+package io.github.jvhost.vhost;
 
 import io.github.jvhost.sys.OwnedDescriptor;
 import java.nio.file.Path;

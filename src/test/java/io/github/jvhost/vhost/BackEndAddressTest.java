@@ -1,4 +1,4 @@
-package io.github.jvhost.channel;
+package io.github.jvhost.vhost;
 
 import static io.github.jvhost.channel.ChannelPair.brief;
 import static io.github.jvhost.channel.ChannelPair.openFiles;
@@ -11,9 +11,9 @@ import io.github.jvhost.BackEndGoneException;
 import io.github.jvhost.DeadlineException;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.channel.backend.BackEndConnection;
 import io.github.jvhost.channel.backend.BackEndListener;
-import io.github.jvhost.channel.socket.AdoptedSocket;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.NoPayload;
@@ -35,7 +35,6 @@ import org.junit.jupiter.api.io.TempDir;
 import org.newsclub.net.unix.AFUNIXDatagramChannel;
 import org.newsclub.net.unix.AFUNIXServerSocketChannel;
 import org.newsclub.net.unix.AFUNIXSocketAddress;
-import org.newsclub.net.unix.AFUNIXSocketChannel;
 import org.newsclub.net.unix.FileDescriptorCast;
 
 /** The three ways to a back end. */
@@ -58,7 +57,7 @@ class BackEndAddressTest {
   }
 
   private VhostUserChannel connect(BackEndAddress where, Deadline deadline) {
-    return VhostUserChannel.connect(where, "net0", Dialect.UPSTREAM, ledger, deadline);
+    return Carriers.channel(where, "net0", Dialect.UPSTREAM, ledger, deadline);
   }
 
   private static void roundTrip(VhostUserChannel channel, BackEndConnection backEnd) {
@@ -292,18 +291,5 @@ class BackEndAddressTest {
           .extracting(e -> ((VhostException) e).recovery())
           .isEqualTo(Recovery.GIVE_UP);
     }
-  }
-
-  @Test
-  void aConnectionThatIsClosedAlreadyIsNotUsed() throws Exception {
-    SocketPair pair = SocketPair.open(ledger, "of a test");
-    AFUNIXSocketChannel closed = AdoptedSocket.of(pair.one(), "net0");
-    closed.close();
-    assertThatThrownBy(() -> VhostUserChannel.adopt(closed, "net0", Dialect.UPSTREAM, ledger))
-        .isInstanceOf(VhostException.class)
-        .hasMessageStartingWith("net0: preparing the socket: ")
-        .extracting(e -> ((VhostException) e).recovery())
-        .isEqualTo(Recovery.RECONNECT);
-    pair.close();
   }
 }

@@ -1,12 +1,9 @@
-package io.github.jvhost.channel;
+package io.github.jvhost.vhost;
 
-import io.github.jvhost.DeadlineException;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.socket.ListeningSocket;
 import io.github.jvhost.channel.socket.StaleSocket;
-import io.github.jvhost.sys.Deadline;
 import java.nio.file.Path;
-import org.newsclub.net.unix.AFUNIXSocketChannel;
 
 /**
  * A socket on which the front end listens for its back end, for back ends that connect (DPDK's
@@ -44,24 +41,9 @@ public final class FrontEndListener implements AutoCloseable {
     return socket.number();
   }
 
-  /**
-   * Returns the next back end that connects; the caller closes the socket. Other packages use
-   * {@link VhostUserChannel#connect} with {@link BackEndAddress.Listening}.
-   *
-   * @throws DeadlineException if none came in time
-   * @throws VhostException (GIVE_UP) if the socket fails or was closed
-   */
-  AFUNIXSocketChannel accept(String name, Deadline deadline) {
-    AFUNIXSocketChannel accepted = socket.accept(deadline);
-    if (accepted == null) {
-      throw new DeadlineException(
-          name
-              + ": waiting for a back end to connect to "
-              + path()
-              + ": none came within "
-              + deadline);
-    }
-    return accepted;
+  /** For whoever accepts a back end; this object keeps it. */
+  ListeningSocket socket() {
+    return socket;
   }
 
   /** Stops listening and removes the file. Connections stay open. A second call does nothing. */
