@@ -18,7 +18,8 @@ module io.github.jvhost {
   exports io.github.jvhost.sys.io to
       io.github.jvhost.testkit;
   exports io.github.jvhost.protocol;
-  exports io.github.jvhost.channel;
+  exports io.github.jvhost.channel to
+      io.github.jvhost.testkit;
   exports io.github.jvhost.channel.backend to
       io.github.jvhost.testkit;
   exports io.github.jvhost.memory;

@@ -128,6 +128,20 @@ class ArchitectureTest {
     assertThat(described(wrong)).isEmpty();
   }
 
+  /** Another carrier is a case in Carriers; a rehearsal has a simulated vhost-user back end. */
+  @Test
+  void aDeviceKnowsItsBackEndThroughTheCarrierAlone() {
+    Predicate<JavaClass> vhostUser =
+        c -> ours(c) && Set.of("vhost.user", "channel").contains(room(c));
+
+    assertThat(
+            uses(in("vhost"), vhostUser)
+                .map(d -> d.getOriginClass().getSimpleName())
+                .distinct()
+                .sorted())
+        .containsExactly("Carriers", "FrontEndListener", "RehearsalDevice");
+  }
+
   @Test
   void onlySysCallsForeignFunctions() {
     Predicate<JavaClass> foreign =

@@ -51,7 +51,6 @@ import io.github.jvhost.testkit.trace.MessageLine;
 import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
-import io.github.jvhost.vhost.VhostUserFrontEnd;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.DeviceConfig;
@@ -107,7 +106,7 @@ final class PackageExamples {
     String became;
     // @start region="root"
     try {
-      became = "its features: " + net.ask(VhostUserFrontEnd::getFeatures);
+      became = "announced: " + net.announce();
     } catch (VhostException e) { // says what was being done, and what came back
       became =
           switch (e.recovery()) {

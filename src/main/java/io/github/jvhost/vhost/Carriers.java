@@ -1,15 +1,53 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.vhost.plan.Carrier;
+import io.github.jvhost.vhost.user.VhostUserConnection;
 import java.nio.file.Path;
+import java.util.function.IntConsumer;
 
-/** Makes the connection that an address stands for. */
+/**
+ * Makes the connection that an address stands for. Another kind of carrier is another address, and
+ * a case here. Everything else in this package knows a back end through its {@link Carrier} alone,
+ * but for {@link RehearsalDevice}, whose back end is simulated.
+ */
 final class Carriers {
   private Carriers() {}
+
+  /**
+   * Connects and asks the back end what it can do. Nothing of a guest is sent yet.
+   *
+   * @param call signals the call of a ring whose notifications come as messages
+   * @throws VhostException if it is not there (RETRY), or if what answers is no back end
+   */
+  static Carrier open(VhostDeviceOptions options, IntConsumer call) {
+    VhostUserChannel channel =
+        channel(
+            options.address(),
+            options.name(),
+            options.dialect(),
+            options.ledger(),
+            Deadline.after(options.connectWithin()));
+    if (options.observer() == RecordsNothing.OBSERVER) {
+      channel.unrecorded();
+    }
+    channel.replyDeadlines(options.replies());
+    return VhostUserConnection.over(
+        channel,
+        new VhostUserConnection.Settings(
+            options.profile(),
+            options.ledger(),
+            options.protocolFeatures(),
+            options.events(),
+            call,
+            options.connectWithin(),
+            options.transitionWithin()));
+  }
 
   /**
    * Makes a vhost-user connection.

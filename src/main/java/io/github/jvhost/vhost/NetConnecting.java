@@ -53,9 +53,9 @@ final class NetConnecting {
     }
   }
 
-  /** Connects over vhost-user; a call that comes as a message signals the ring's eventfd. */
-  static Carrier vhostUser(EventfdTable eventfds, VhostDeviceOptions options) {
-    return DeviceConnection.open(
+  /** Connects; a call that comes as a message signals the ring's eventfd. */
+  static Carrier open(EventfdTable eventfds, VhostDeviceOptions options) {
+    return Carriers.open(
         options,
         ring -> {
           if (ring < eventfds.size()) {

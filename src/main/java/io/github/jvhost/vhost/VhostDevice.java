@@ -3,7 +3,6 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.MemoryTable;
-import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.Carrier;
@@ -77,7 +76,7 @@ public final class VhostDevice implements AutoCloseable {
    * @throws VhostException if there is no such socket (RETRY), or what answers is no back end
    */
   public static VhostDevice connect(VhostDeviceOptions options, IntConsumer call) {
-    return over(options, () -> DeviceConnection.open(options, call));
+    return over(options, () -> Carriers.open(options, call));
   }
 
   /**
@@ -202,25 +201,20 @@ public final class VhostDevice implements AutoCloseable {
     return connection != null && connection.usable();
   }
 
-  /**
-   * {@return every vhost-user request as a method, for what is not part of a plan: configuration
-   * space, state transfer, shared objects, tools} The shadow does not record what it sends, so do
-   * not send with it what plans send. Use it only on the present connection.
-   *
-   * @throws VhostException (RECONNECT) if there is no connection; (GIVE_UP) if it does not carry
-   *     vhost-user messages
-   */
-  public VhostUserFrontEnd frontEnd() {
-    return switch (connection) {
-      case null -> throw notConnected();
-      case DeviceConnection vhostUser -> vhostUser.frontEnd();
-      default ->
-          throw new VhostException(
-              options.name() + ": its connection carries no vhost-user messages", Recovery.GIVE_UP);
-    };
+  @Nullable Carrier connection() {
+    return connection;
   }
 
-  @Nullable Carrier connection() {
+  /**
+   * {@return the connection, for what is no part of a plan} The shadow does not record what is sent
+   * there.
+   *
+   * @throws VhostException (RECONNECT) if there is none
+   */
+  Carrier requireConnection() {
+    if (connection == null) {
+      throw notConnected();
+    }
     return connection;
   }
 
@@ -311,27 +305,6 @@ public final class VhostDevice implements AutoCloseable {
       outcomes.add(devices.get(i).finish(executions.get(i)));
     }
     return outcomes;
-  }
-
-  /**
-   * Asks the back end to announce a MAC address (SEND_RARP). Does not wait.
-   *
-   * @param mac six bytes, in wire order
-   * @return whether it can; otherwise nothing was sent
-   */
-  public boolean sendRarp(byte[] mac) {
-    if (connection == null || !capabilities.has(ProtocolFeature.RARP)) {
-      return false;
-    }
-    frontEnd().sendRarp(mac);
-    return true;
-  }
-
-  /** Kicks a ring by a message (INBAND_NOTIFICATIONS), if there is a connection. */
-  void kickInBand(int ring) {
-    if (connection != null) {
-      frontEnd().vringKick(ring);
-    }
   }
 
   /** Closes the connection; the back end forgets everything. */

@@ -4,6 +4,7 @@ import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.ReplyDeadlines;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.vhost.plan.BackEndEvents;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -24,8 +25,9 @@ import java.util.function.Consumer;
  * @param observer is called with the transitions of the device, for metrics
  * @param replies how long each kind of message may take to be answered; the bounds below may end a
  *     wait earlier
- * @param connectWithin how long connecting and the first requests may take, and each request of
- *     {@link VhostNet#ask}; a loaded DPDK was seen to take half a second for the first answer
+ * @param connectWithin how long connecting and the first requests may take, and each question such
+ *     as {@link VhostNet#backEndConfig}; a loaded DPDK was seen to take half a second for the first
+ *     answer
  * @param presetupWithin how long presetup may take; the guest runs meanwhile
  * @param transitionWithin how long any other change may take, a stop window included. One change
  *     may send memory and start rings, so make it at least the sum of these two of {@code replies}

@@ -2,9 +2,12 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.protocol.SharedObject;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.BackEndEvents;
 import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.Outcome;
@@ -17,6 +20,7 @@ import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
@@ -91,7 +95,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
       VhostDeviceOptions options) {
     NetConnecting.check(model, memory, eventfds, options);
     var table = new EventfdTable(eventfds);
-    return over(model, memory, table, options, () -> NetConnecting.vhostUser(table, options));
+    return over(model, memory, table, options, () -> NetConnecting.open(table, options));
   }
 
   /**
@@ -563,7 +567,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
         return;
       }
       try {
-        device.kickInBand(ring);
+        device.requireConnection().kick(ring);
       } catch (VhostException e) {
         // Like a kick on an eventfd that is not read any more: the guest does not notice it.
         transitions.connection().noteLoss(e);
@@ -573,19 +577,48 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /**
-   * Lets the embedder ask its back end what is not part of a plan (configuration space, shared
-   * objects, state transfer), as the only owner of the device.
+   * Reads the back end's configuration space, after {@link BackEndEvents#configChanged} for
+   * example. Only with the protocol feature CONFIG.
    *
-   * @param <T> of the answer
-   * @param question run on the calling thread, with the device's lock held
-   * @return the answer of the question
-   * @throws VhostException (RECONNECT) if there is no connection; and what the question throws
+   * @param offset in bytes, in what virtio calls the device configuration space
+   * @param size 1 to 256 bytes
+   * @return this many bytes
+   * @throws VhostException (GIVE_UP) if that was not negotiated; or if the back end refuses, is
+   *     gone, or takes longer than {@link VhostDeviceOptions#connectWithin}
    */
-  public <T> T ask(Function<VhostUserFrontEnd, T> question) {
+  public byte[] backEndConfig(int offset, int size) {
+    return ask(connection -> connection.config(offset, size));
+  }
+
+  /**
+   * Asks the back end for an object that it offers to others ({@link
+   * BackEndEvents#sharedObjectAdded}). Only with the protocol feature SHARED_OBJECT.
+   *
+   * @param object which one
+   * @return its descriptor, which the caller closes; empty: the back end does not have it
+   * @throws VhostException as {@link #backEndConfig} does
+   */
+  public Optional<OwnedDescriptor> sharedObject(SharedObject object) {
+    return ask(connection -> connection.sharedObject(object));
+  }
+
+  /**
+   * Asks the back end for the sizes of its shared memory regions, into which it maps files ({@link
+   * BackEndEvents#shmemMap}). Only with the protocol feature SHMEM.
+   *
+   * @return the size of each region in bytes, region 0 first; 0: there is no such region
+   * @throws VhostException as {@link #backEndConfig} does
+   */
+  public List<Long> sharedMemory() {
+    return ask(Carrier::sharedMemory);
+  }
+
+  /** Asks the back end what is no part of a plan, as the only owner of the device. */
+  <T> T ask(Function<Carrier, T> question) {
     try (var _ = lock.hold()) {
       transitions.takeTurn();
       try {
-        return question.apply(device.frontEnd());
+        return question.apply(device.requireConnection());
       } catch (VhostException e) {
         transitions.connection().noteLoss(e);
         throw e;
@@ -602,7 +635,8 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   public boolean announce() {
     try (var _ = lock.hold()) {
       transitions.takeTurn();
-      boolean backEnd = device.sendRarp(model.mac().bytes());
+      Carrier connection = device.connection();
+      boolean backEnd = connection != null && connection.announce(model.mac().bytes());
       boolean guest = model.requestAnnounce();
       return backEnd || guest;
     }

@@ -293,7 +293,7 @@ public final class VhostNetMigration {
    */
   public void saveBackEndState(WritableByteChannel into) {
     try (var _ = lock.hold()) {
-      transferOfState().save(device.frontEnd(), into, net.transitionDeadline());
+      device.requireConnection().saveState(into, BACK_END_STATE_LIMIT, net.transitionDeadline());
     }
   }
 
@@ -315,7 +315,7 @@ public final class VhostNetMigration {
   private void load(ReadableByteChannel from) {
     requireStopped();
     try {
-      transferOfState().load(device.frontEnd(), from, net.transitionDeadline());
+      device.requireConnection().loadState(from, BACK_END_STATE_LIMIT, net.transitionDeadline());
     } catch (VhostException e) {
       transitions.connection().cannotFollow(e);
       throw e;
@@ -332,10 +332,6 @@ public final class VhostNetMigration {
       Carrier connection = device.connection();
       return connection != null && connection.equals(stateLoadedOn);
     }
-  }
-
-  private BackEndStateTransfer transferOfState() {
-    return new BackEndStateTransfer(device.options().ledger(), BACK_END_STATE_LIMIT);
   }
 
   // ---- transitions, each begun and finished so that many devices can go side by side ----

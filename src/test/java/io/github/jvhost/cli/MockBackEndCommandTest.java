@@ -12,7 +12,7 @@ import io.github.jvhost.protocol.Header;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.io.SocketPair;
-import io.github.jvhost.vhost.VhostUserFrontEnd;
+import io.github.jvhost.vhost.user.VhostUserFrontEnd;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;

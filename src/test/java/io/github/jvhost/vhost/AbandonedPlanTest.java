@@ -60,7 +60,7 @@ class AbandonedPlanTest {
       assertThat(rig.net().model().changes()).as("no index was touched").isEqualTo(changes);
 
       rig.net().migration().runOn();
-      rig.net().ask(VhostUserFrontEnd::getFeatures);
+      rig.net().ask(RoundTrip::features);
       assertThat(rig.backEnd().record().names(mark))
           .as("no ring was stopped or rewound")
           .containsExactly("GET_FEATURES");

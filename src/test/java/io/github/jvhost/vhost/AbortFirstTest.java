@@ -17,6 +17,7 @@ import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.FrontEndAnswer;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.scenario.Links;
+import io.github.jvhost.vhost.plan.BackEndEvents;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -74,7 +75,7 @@ class AbortFirstTest {
       CompletableFuture<FrontEndAnswer> given =
           rig.backEnd().hostNotifier(0, page.descriptor(), 0, 4096);
       while (!given.isDone()) {
-        rig.net().ask(VhostUserFrontEnd::getFeatures); // serves what the back end asks
+        rig.net().ask(RoundTrip::features); // serves what the back end asks
       }
       try (FrontEndAnswer answer = given.get(20, TimeUnit.SECONDS)) {
         assertThat(answer.result()).isZero();

@@ -3,6 +3,8 @@ package io.github.jvhost.vhost;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
@@ -16,13 +18,16 @@ import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.io.MemoryFile;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.FrontEndAnswer;
 import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.vhost.plan.BackEndEvents;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.VirtioNet;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
@@ -191,6 +196,44 @@ class BackEndEventsTest {
     }
   }
 
+  /** Its configuration, its shared memory, and an object that it offers. */
+  @Test
+  void whatABackEndSpeaksOfCanBeAskedFor() throws Exception {
+    SharedObject known = new SharedObject(new UUID(1, 2));
+    SharedObject other = new SharedObject(new UUID(3, 4));
+    ProtocolFeature[] all = {
+      ProtocolFeature.CONFIG, ProtocolFeature.SHARED_OBJECT, ProtocolFeature.SHMEM
+    };
+    try (Rig rig = rig(all);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, BackEndWatch.Listener.NONE);
+        MemoryFile object = MemoryFile.create(rig.ledger, "picture", 4096)) {
+      watch.watch(rig.net(), new ReconnectPolicy.Never());
+      rig.backEnd().device().sharedMemory(1, 8192);
+      rig.backEnd().device().share(known.uuid(), object.descriptor().duplicate());
+      assertThat(result(rig.backEnd().changeConfig(new byte[] {1, 2, 3, 4}))).isZero();
+
+      assertThat(rig.net().backEndConfig(1, 2)).containsExactly(2, 3);
+      assertThat(rig.net().sharedMemory().subList(0, 3)).containsExactly(0L, 8192L, 0L);
+      assertThat(rig.net().sharedObject(other)).isEmpty();
+      try (OwnedDescriptor found = rig.net().sharedObject(known).orElseThrow()) {
+        assertThat(Files.readSymbolicLink(Path.of("/proc/self/fd/" + found.number())).toString())
+            .contains("picture");
+      }
+    }
+  }
+
+  @Test
+  void whatWasNotNegotiatedIsNotAskedFor() {
+    try (Rig rig = rig()) {
+      assertThatThrownBy(() -> rig.net().backEndConfig(0, 6))
+          .isInstanceOf(VhostException.class)
+          .hasMessageContainingAll("net0", "GET_CONFIG", "CONFIG")
+          .extracting(e -> ((VhostException) e).recovery())
+          .isEqualTo(Recovery.GIVE_UP);
+      assertThat(rig.net().connected()).isTrue();
+    }
+  }
+
   /** What an implementation may do is the same, whoever waits for the back end. */
   @Test
   void aDeviceMayBeLookedAtAndKickedWhileItsBackEndIsAnsweredAndToldNothing() throws Exception {
@@ -214,7 +257,7 @@ class BackEndEventsTest {
       whoeverWaits.put(
           FrontEndRequest.SET_VRING_KICK, () -> VhostNetGroup.start(rig.nets, StartOrder.PLANNED));
       whoeverWaits.put(FrontEndRequest.GET_VRING_BASE, net::stop);
-      whoeverWaits.put(FrontEndRequest.GET_FEATURES, () -> net.ask(f -> f.getFeatures()));
+      whoeverWaits.put(FrontEndRequest.GET_FEATURES, () -> net.ask(RoundTrip::features));
       whoeverWaits.forEach((request, transition) -> {
         var question =
             new Faults.Wrong.AskFirst(BackEndRequest.CONFIG_CHANGE_MSG, NoPayload.INSTANCE);
@@ -374,7 +417,7 @@ class BackEndEventsTest {
       watch.watch(rig.net(), new ReconnectPolicy.Never());
       rig.driveAll();
       rig.net().start();
-      rig.net().ask(VhostUserFrontEnd::getFeatures); // what came before it was handled
+      rig.net().ask(RoundTrip::features); // what came before it was handled
       assertThat(rig.backEnd().record().descriptors(FrontEndRequest.SET_VRING_KICK)).isZero();
       assertThat(rig.backEnd().record().count(FrontEndRequest.VRING_KICK))
           .as("each ring is woken once")

@@ -261,7 +261,7 @@ class BackEndWatchTest {
       rig.backEnd().hangUp();
       BackEndRecord record = rig.backEnd().record();
       assertThat(record.await(r -> r.disconnections() == 1, Rig.soon())).isTrue();
-      assertThatThrownBy(() -> rig.net().ask(VhostUserFrontEnd::getFeatures))
+      assertThatThrownBy(() -> rig.net().ask(RoundTrip::features))
           .isInstanceOf(VhostException.class);
       assertThat(rig.net().connected()).isFalse();
       watch.watch(rig.net(), SOON);

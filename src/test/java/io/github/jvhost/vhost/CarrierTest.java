@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.protocol.SharedObject;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
@@ -20,6 +21,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -102,9 +106,16 @@ class CarrierTest {
       assertThat(all.describe()).contains("features", "ring 1 size", "ring 1 kick");
       assertThat(all.describe().contains("enabled")).isEqualTo(byStep);
 
-      assertThatThrownBy(() -> net.ask(VhostUserFrontEnd::getFeatures))
-          .isInstanceOf(VhostException.class)
-          .hasMessageContaining("carries no vhost-user messages");
+      Map<String, Consumer<VhostNet>> questions =
+          Map.of(
+              "show a configuration space", device -> device.backEndConfig(0, 6),
+              "share objects", device -> device.sharedObject(new SharedObject(new UUID(1, 2))),
+              "map files into shared memory", VhostNet::sharedMemory);
+      questions.forEach((cannot, question) ->
+          assertThatThrownBy(() -> question.accept(net))
+              .isInstanceOf(VhostException.class)
+              .hasMessage("this kind of back end cannot " + cannot));
+      assertThat(net.connected()).as("and the device is as it was").isTrue();
     }
   }
 }

@@ -45,7 +45,7 @@ class ClosedDeviceTest {
       calls.put("signalRings", net::signalRings);
       calls.put("serviceControlQueue", net::serviceControlQueue);
       calls.put("announce", net::announce);
-      calls.put("ask", () -> net.ask(VhostUserFrontEnd::getFeatures));
+      calls.put("ask", () -> net.ask(RoundTrip::features));
       calls.put("watch", () -> watch.watch(net, new ReconnectPolicy.Never()));
       calls.put("logTo", () -> net.migration().logTo(null));
       calls.put("runOn", () -> net.migration().runOn());

@@ -225,7 +225,7 @@ class DisconnectSweepTest {
     for (int i = 0; i < 4 && !runs; i++) {
       // A hang-up behind the last answer shows only with the next question, this one's included.
       try {
-        net.ask(VhostUserFrontEnd::getFeatures);
+        net.ask(RoundTrip::features);
       } catch (VhostException e) {
         net.reconnect().orThrow();
       }

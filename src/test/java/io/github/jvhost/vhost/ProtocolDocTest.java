@@ -123,7 +123,7 @@ class ProtocolDocTest {
       assertThat(row.cells().subList(7, 10)).containsOnly(NOTHING);
       return;
     }
-    requireExists("vhost.VhostUserFrontEnd." + row.cell(7));
+    requireExists("vhost.user.VhostUserFrontEnd." + row.cell(7));
     row.names(8).forEach(ProtocolDocTest::requireExists);
     requireTests(row.names(9));
   }
@@ -144,7 +144,7 @@ class ProtocolDocTest {
   @ParameterizedTest
   @MethodSource("backEndRows")
   void whatTheBackEndAsksIsHandledAndTestedWhereItSays(Row row) {
-    row.names(6).forEach(event -> requireExists("vhost.BackEndEvents." + event));
+    row.names(6).forEach(event -> requireExists("vhost.plan.BackEndEvents." + event));
     assertThat(row.names(7)).isNotEmpty().allSatisfy(ProtocolDocTest::requireExists);
     requireTests(row.names(8));
   }

@@ -120,7 +120,7 @@ class ShownConfigTest {
 
   private static boolean lose(VhostNet net) {
     try {
-      net.ask(VhostUserFrontEnd::getFeatures);
+      net.ask(RoundTrip::features);
       return false;
     } catch (VhostException e) {
       return !net.connected();

@@ -79,7 +79,7 @@ class VhostNetConcurrencyTest {
         assertThat(unexpected).isEmpty();
         watch.unwatch(net);
         net.migration().runOn();
-        net.ask(VhostUserFrontEnd::getFeatures);
+        net.ask(RoundTrip::features);
       }
       assertThat(net.running()).isTrue();
       assertThat(net.refresh().describe()).as("nothing is left to tell").isEmpty();

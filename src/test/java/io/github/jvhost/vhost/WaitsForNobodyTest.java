@@ -72,7 +72,7 @@ class WaitsForNobodyTest {
       rig.driveAll();
       VhostNet net = rig.net();
       net.start();
-      net.ask(VhostUserFrontEnd::getFeatures); // the kicks of the start were handled
+      net.ask(RoundTrip::features); // the kicks of the start were handled
       long kicks = rig.backEnd().record().count(FrontEndRequest.VRING_KICK);
       StillBackEnd.at(rig, FrontEndRequest.NET_SET_MTU);
       FutureTask<?> changing =
@@ -137,7 +137,7 @@ class WaitsForNobodyTest {
       rig.driveAll();
       VhostNet net = rig.net();
       net.start();
-      net.ask(VhostUserFrontEnd::getFeatures);
+      net.ask(RoundTrip::features);
       for (int round = 1; round <= 200; round++) {
         long before = rig.backEnd().record().count(FrontEndRequest.VRING_KICK);
         List<FutureTask<?>> kicks =

@@ -49,7 +49,7 @@ class WindowFailureTest {
       List<StartResult> results = VhostNetGroup.start(rig.nets, StartOrder.PLANNED);
 
       assertThat(results).allMatch(StartResult::running);
-      rig.net().ask(VhostUserFrontEnd::getFeatures); // everything before it has arrived
+      rig.net().ask(RoundTrip::features); // everything before it has arrived
       assertThat(rig.backEnd().record().count(FrontEndRequest.VRING_KICK)).isEqualTo(Rig.RINGS);
     }
   }

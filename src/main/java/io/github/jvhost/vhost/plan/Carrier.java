@@ -1,7 +1,14 @@
 package io.github.jvhost.vhost.plan;
 
+import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.protocol.SharedObject;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.OwnedDescriptor;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.channels.WritableByteChannel;
+import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -73,6 +80,83 @@ public interface Carrier extends AutoCloseable {
    */
   default boolean isServingHere() {
     return false;
+  }
+
+  // ---- what is no part of a plan; the shadow does not record it ----
+
+  /**
+   * Asks the back end to announce the guest's MAC address to the network. Does not wait.
+   *
+   * @param mac six bytes, in wire order
+   * @return whether it can; otherwise nothing was sent
+   */
+  default boolean announce(byte[] mac) {
+    return false;
+  }
+
+  /**
+   * Kicks a ring by a message, where {@link BackEndCapabilities#notifiesInBand} says so.
+   *
+   * @param ring vring index
+   */
+  default void kick(int ring) {
+    throw cannot("be kicked without an eventfd");
+  }
+
+  /**
+   * {@return a piece of the back end's configuration space}
+   *
+   * @param offset where the piece begins, in bytes
+   * @param size of the piece, 1 to 256 bytes
+   */
+  default byte[] config(int offset, int size) {
+    throw cannot("show a configuration space");
+  }
+
+  /**
+   * {@return an object that the back end offers to others, which the caller closes; empty: it does
+   * not have it}
+   *
+   * @param object which one
+   */
+  default Optional<OwnedDescriptor> sharedObject(SharedObject object) {
+    throw cannot("share objects");
+  }
+
+  /**
+   * {@return the sizes of the shared memory regions into which the back end maps files, in bytes,
+   * region 0 first; 0: there is no such region}
+   */
+  default List<Long> sharedMemory() {
+    throw cannot("map files into shared memory");
+  }
+
+  /**
+   * Reads the back end's own state. All rings are stopped.
+   *
+   * @param into gets the bytes as they come; stays open
+   * @param limit the most bytes
+   * @param deadline for all of it
+   * @return how many bytes there were
+   */
+  default long saveState(WritableByteChannel into, long limit, Deadline deadline) {
+    throw cannot("save a state of its own");
+  }
+
+  /**
+   * Writes the back end's own state. The device has not been started.
+   *
+   * @param from gives the bytes, up to its end; stays open
+   * @param limit the most bytes
+   * @param deadline for all of it
+   * @return how many bytes there were
+   */
+  default long loadState(ReadableByteChannel from, long limit, Deadline deadline) {
+    throw cannot("load a state of its own");
+  }
+
+  private static VhostException cannot(String what) {
+    return new VhostException("this kind of back end cannot " + what, Recovery.GIVE_UP);
   }
 
   /** The driver has reset the device: removes what the back end has mapped for it. */

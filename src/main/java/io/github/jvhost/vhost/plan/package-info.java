@@ -10,6 +10,10 @@
  *                               Plan --- carried out ---&gt; Outcome ---&gt; the next Shadow
  * </pre>
  *
+ * <p>Here are the interfaces to a back end too: {@link io.github.jvhost.vhost.plan.Carrier} and
+ * {@link io.github.jvhost.vhost.plan.Execution} carry a plan out, {@link
+ * io.github.jvhost.vhost.plan.BackEndEvents} is what a back end asks by itself.
+ *
  * {@snippet file="io/github/jvhost/PackageExamples.java" region="plan"}
  */
 @NullMarked

@@ -1,5 +1,8 @@
 /**
- * How a plan reaches a back end as vhost-user messages.
+ * vhost-user: the carrier whose back end is a process at the other end of a socket. {@link
+ * io.github.jvhost.vhost.user.VhostUserConnection} is one connection, {@link
+ * io.github.jvhost.vhost.user.VhostUserFrontEnd} has its single requests. A plan reaches the back
+ * end as messages:
  *
  * <pre>
  *   Plan --&gt; Batch: encoded messages, up to where an answer is needed --&gt; Flight: batch by batch

@@ -13,7 +13,7 @@ import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.trace.SortedTimes;
-import io.github.jvhost.vhost.VhostUserFrontEnd;
+import io.github.jvhost.vhost.user.VhostUserFrontEnd;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;

@@ -1,4 +1,4 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.vhost.user;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.backend.BackEndConnection;
@@ -23,7 +23,7 @@ import java.util.List;
  * real one offers, takes every message, closes its descriptors, and answers where an answer is
  * needed. It maps nothing and reads no ring. Its thread ends with it.
  */
-final class RehearsalPeer implements AutoCloseable {
+public final class RehearsalPeer implements AutoCloseable {
   private static final Duration PATIENCE = Duration.ofSeconds(10);
 
   private final SocketPair pair;
@@ -35,7 +35,14 @@ final class RehearsalPeer implements AutoCloseable {
 
   private final Thread thread;
 
-  RehearsalPeer(String name, DescriptorLedger ledger, BackEndCapabilities capabilities) {
+  /**
+   * Starts a peer.
+   *
+   * @param name for messages
+   * @param ledger that counts descriptors
+   * @param capabilities what the real back end offers
+   */
+  public RehearsalPeer(String name, DescriptorLedger ledger, BackEndCapabilities capabilities) {
     this.capabilities = capabilities;
     pair = SocketPair.open(ledger, name);
     try {
@@ -47,8 +54,8 @@ final class RehearsalPeer implements AutoCloseable {
     thread = Thread.ofPlatform().name("jvhost-rehearsal").daemon().start(this::answerAll);
   }
 
-  /** The front end's end; it is closed with this, if no connection has taken it over. */
-  OwnedDescriptor frontEnd() {
+  /** {@return the front end's end} It is closed with this, if no connection has taken it over. */
+  public OwnedDescriptor frontEnd() {
     return pair.one();
   }
 

@@ -1,4 +1,4 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.vhost.user;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
@@ -8,14 +8,23 @@ import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Iotlb;
 import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.protocol.SharedObject;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.BackEndEvents;
+import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.plan.Execution;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.StoppedRings;
-import io.github.jvhost.vhost.user.Flight;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.channels.WritableByteChannel;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -26,45 +35,63 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>One thread at a time.
  */
-final class DeviceConnection implements Carrier {
+public final class VhostUserConnection implements Carrier {
   /** The kernel's limit on a vhost memory table, and QEMU's on slots. */
   private static final int MAX_MEMORY_SLOTS = 512;
 
   private static final int MAX_QUEUE_PAIRS = 0x8000;
 
   private final VhostUserChannel channel;
+  private final Settings settings;
   private final VhostUserFrontEnd frontEnd;
   private final BackEndCapabilities capabilities;
   private final @Nullable BackEndRequestDispatch dispatch;
 
-  private DeviceConnection(
+  /**
+   * What a connection is made with, besides its channel.
+   *
+   * @param profile what is known of the back end
+   * @param ledger that counts descriptors
+   * @param protocolFeatures bits that are negotiated if the back end offers them; the channel's
+   *     dialect adds the bit of PRESETUP
+   * @param events handles the requests of the back end
+   * @param call signals the call of a ring whose notifications come as messages
+   * @param requestWithin how long each request may take that is no part of a plan
+   * @param translationWithin how long sending a translation may take
+   */
+  public record Settings(
+      BackEndProfile profile,
+      DescriptorLedger ledger,
+      long protocolFeatures,
+      BackEndEvents events,
+      IntConsumer call,
+      Duration requestWithin,
+      Duration translationWithin) {}
+
+  private VhostUserConnection(
       VhostUserChannel channel,
+      Settings settings,
       VhostUserFrontEnd frontEnd,
       BackEndCapabilities capabilities,
       @Nullable BackEndRequestDispatch dispatch) {
     this.channel = channel;
+    this.settings = settings;
     this.frontEnd = frontEnd;
     this.capabilities = capabilities;
     this.dispatch = dispatch;
   }
 
   /**
-   * Connects and asks the back end what it can do. Nothing of a guest is sent yet.
+   * Asks the back end what it can do. Nothing of a guest is sent yet.
    *
-   * @param call signals the call of a ring whose notifications come as messages
-   * @throws VhostException if it is not there (RETRY), or if what answers is no back end
+   * @param channel connected, with nothing sent yet; taken over, also if this fails
+   * @param settings what the connection is made with
+   * @return the connection, which the caller closes
+   * @throws VhostException if what answers is no back end
    */
-  static DeviceConnection open(VhostDeviceOptions options, IntConsumer call) {
-    Deadline deadline = Deadline.after(options.connectWithin());
-    VhostUserChannel channel =
-        Carriers.channel(
-            options.address(), options.name(), options.dialect(), options.ledger(), deadline);
+  public static VhostUserConnection over(VhostUserChannel channel, Settings settings) {
     try {
-      if (options.observer() == RecordsNothing.OBSERVER) {
-        channel.unrecorded();
-      }
-      channel.replyDeadlines(options.replies());
-      return handshake(channel, options, call);
+      return handshake(channel, settings);
     } catch (RuntimeException e) {
       channel.close();
       throw e;
@@ -76,45 +103,48 @@ final class DeviceConnection implements Carrier {
    * GET/SET_PROTOCOL_FEATURES, GET_QUEUE_NUM, GET_MAX_MEM_SLOTS, SET_BACKEND_REQ_FD, SET_OWNER,
    * GET_FEATURES).
    */
-  private static DeviceConnection handshake(
-      VhostUserChannel channel, VhostDeviceOptions options, IntConsumer call) {
-    var frontEnd = new VhostUserFrontEnd(channel, options.connectWithin());
+  private static VhostUserConnection handshake(VhostUserChannel channel, Settings settings) {
+    var frontEnd = new VhostUserFrontEnd(channel, settings.requestWithin());
     long features = frontEnd.getFeatures();
     long negotiated = 0;
     int maxQueuePairs = 1;
     int memorySlots = 0;
     BackEndRequestDispatch dispatch = null;
     if ((features & VhostFeature.PROTOCOL_FEATURES) != 0) {
-      negotiated = choose(frontEnd.getProtocolFeatures(), options);
+      negotiated = choose(frontEnd.getProtocolFeatures(), channel.dialect(), settings);
       frontEnd.setProtocolFeatures(negotiated);
       if (ProtocolFeature.MQ.isIn(negotiated)) {
         maxQueuePairs =
-            inRange(options, "GET_QUEUE_NUM", frontEnd.getQueueNum(), 1, MAX_QUEUE_PAIRS);
+            inRange(channel, "GET_QUEUE_NUM", frontEnd.getQueueNum(), 1, MAX_QUEUE_PAIRS);
       }
       if (ProtocolFeature.CONFIGURE_MEM_SLOTS.isIn(negotiated)) {
         long slots = frontEnd.getMaxMemSlots();
         memorySlots =
             Math.min(
                 MAX_MEMORY_SLOTS,
-                inRange(options, "GET_MAX_MEM_SLOTS", slots, 1, Integer.MAX_VALUE));
+                inRange(channel, "GET_MAX_MEM_SLOTS", slots, 1, Integer.MAX_VALUE));
       }
       if (ProtocolFeature.BACKEND_REQ.isIn(negotiated)) {
-        dispatch = openBackEndChannel(channel, frontEnd, negotiated, options, call);
+        dispatch = openBackEndChannel(channel, frontEnd, negotiated, settings);
       }
     }
     frontEnd.setOwner();
     features = frontEnd.getFeatures();
     var capabilities =
         new BackEndCapabilities(
-            features, negotiated, maxQueuePairs, memorySlots, options.dialect(), options.profile());
-    return new DeviceConnection(channel, frontEnd, capabilities, dispatch);
+            features,
+            negotiated,
+            maxQueuePairs,
+            memorySlots,
+            channel.dialect(),
+            settings.profile());
+    return new VhostUserConnection(channel, settings, frontEnd, capabilities, dispatch);
   }
 
-  private static long choose(long offered, VhostDeviceOptions options) {
-    Dialect dialect = options.dialect();
+  private static long choose(long offered, Dialect dialect, Settings settings) {
     long chosen =
         offered
-            & ((options.protocolFeatures() & ~dialect.maskedProtocolFeatures())
+            & ((settings.protocolFeatures() & ~dialect.maskedProtocolFeatures())
                 | dialect.presetupMask());
     if (!ProtocolFeature.STATUS.isIn(chosen)) {
       chosen &= ~dialect.presetupMask(); // without a status the back end cannot hold its rings back
@@ -123,26 +153,24 @@ final class DeviceConnection implements Carrier {
   }
 
   private static int inRange(
-      VhostDeviceOptions options, String question, long answer, int least, int most) {
+      VhostUserChannel channel, String question, long answer, int least, int most) {
     if (answer < least || answer > most) {
       throw new VhostException(
-          "%s: %s answered %s".formatted(options.name(), question, Long.toUnsignedString(answer)),
+          "%s: %s answered %s".formatted(channel.name(), question, Long.toUnsignedString(answer)),
           Recovery.GIVE_UP);
     }
     return (int) answer;
   }
 
   private static BackEndRequestDispatch openBackEndChannel(
-      VhostUserChannel channel,
-      VhostUserFrontEnd frontEnd,
-      long negotiated,
-      VhostDeviceOptions options,
-      IntConsumer call) {
+      VhostUserChannel channel, VhostUserFrontEnd frontEnd, long negotiated, Settings settings) {
     var dispatch =
         new BackEndRequestDispatch(
-            options.events(), call, update -> sendTranslation(channel, update, options));
+            settings.events(),
+            settings.call(),
+            update -> sendTranslation(channel, update, settings));
     BackEndChannel.Opened opened =
-        BackEndChannel.open(options.name(), options.dialect(), options.ledger(), dispatch);
+        BackEndChannel.open(channel.name(), channel.dialect(), settings.ledger(), dispatch);
     opened.channel().negotiated(negotiated);
     channel.serve(opened.channel());
     try {
@@ -153,14 +181,13 @@ final class DeviceConnection implements Carrier {
     return dispatch;
   }
 
-  private static void sendTranslation(
-      VhostUserChannel channel, Iotlb update, VhostDeviceOptions options) {
+  private static void sendTranslation(VhostUserChannel channel, Iotlb update, Settings settings) {
     channel.sendUncollected(
-        FrontEndRequest.IOTLB_MSG, update, Deadline.after(options.transitionWithin()));
+        FrontEndRequest.IOTLB_MSG, update, Deadline.after(settings.translationWithin()));
   }
 
-  /** Every request as a method. */
-  VhostUserFrontEnd frontEnd() {
+  /** {@return every request as a method, for tests} The shadow does not record what it sends. */
+  public VhostUserFrontEnd frontEnd() {
     return frontEnd;
   }
 
@@ -215,6 +242,45 @@ final class DeviceConnection implements Carrier {
     } catch (VhostException e) {
       return e;
     }
+  }
+
+  @Override
+  public boolean announce(byte[] mac) {
+    boolean can = capabilities.has(ProtocolFeature.RARP);
+    if (can) {
+      frontEnd.sendRarp(mac);
+    }
+    return can;
+  }
+
+  @Override
+  public void kick(int ring) {
+    frontEnd.vringKick(ring);
+  }
+
+  @Override
+  public byte[] config(int offset, int size) {
+    return frontEnd.getConfig(offset, size);
+  }
+
+  @Override
+  public Optional<OwnedDescriptor> sharedObject(SharedObject object) {
+    return Optional.ofNullable(frontEnd.getSharedObject(object));
+  }
+
+  @Override
+  public List<Long> sharedMemory() {
+    return frontEnd.getShmemConfig().sizes();
+  }
+
+  @Override
+  public long saveState(WritableByteChannel into, long limit, Deadline deadline) {
+    return new BackEndStateTransfer(settings.ledger(), limit).save(frontEnd, into, deadline);
+  }
+
+  @Override
+  public long loadState(ReadableByteChannel from, long limit, Deadline deadline) {
+    return new BackEndStateTransfer(settings.ledger(), limit).load(frontEnd, from, deadline);
   }
 
   @Override

@@ -1,4 +1,4 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.vhost.user;
 
 import io.github.jvhost.DeadlineException;
 import io.github.jvhost.channel.VhostUserChannel;

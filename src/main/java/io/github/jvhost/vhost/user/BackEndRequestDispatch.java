@@ -1,4 +1,4 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.vhost.user;
 
 import io.github.jvhost.channel.BackEndRequestHandler;
 import io.github.jvhost.protocol.BackEndRequest;
@@ -9,6 +9,7 @@ import io.github.jvhost.protocol.SharedObject;
 import io.github.jvhost.protocol.VringArea;
 import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.vhost.plan.BackEndEvents;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;

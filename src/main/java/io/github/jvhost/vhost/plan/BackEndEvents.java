@@ -1,4 +1,4 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.vhost.plan;
 
 import io.github.jvhost.protocol.Iotlb;
 import io.github.jvhost.protocol.MmapRequest;
@@ -16,9 +16,9 @@ import org.jspecify.annotations.Nullable;
  * implementation returns at once and waits for no other thread that uses the device. A back end may
  * do nothing until it has its answer.
  *
- * <p>An implementation may read the device ({@link VhostNet#read}, {@link VhostNet#snapshot}) and
- * {@linkplain VhostNet#kick kick} it. A call that would send the back end something throws {@link
- * IllegalStateException} while a request is answered. Make such a call on a thread of your own.
+ * <p>An implementation may read the device ({@code VhostNet.read}, {@code VhostNet.snapshot}) and
+ * kick it. A call that would send the back end something throws {@link IllegalStateException} while
+ * a request is answered. Make such a call on a thread of your own.
  *
  * <p>A method owns the descriptor that it is given and has to close it, whatever it answers.
  */

@@ -1,4 +1,4 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.vhost.user;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

@@ -1,4 +1,4 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.vhost.user;
 
 import static io.github.jvhost.protocol.FrontEndRequest.*;
 
@@ -483,7 +483,7 @@ public final class VhostUserFrontEnd {
   }
 
   /**
-   * Asks the back end to move its own state through a pipe. {@link VhostNetMigration} does the
+   * Asks the back end to move its own state through a pipe. {@link BackEndStateTransfer} does the
    * whole transfer. All rings must be stopped.
    *
    * @param transfer which way it moves

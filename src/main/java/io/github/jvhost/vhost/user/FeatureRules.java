@@ -1,4 +1,4 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.vhost.user;
 
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.ProtocolFeature;

@@ -1,4 +1,4 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.vhost.user;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -18,8 +18,8 @@ import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.OwnedDescriptor;
-import io.github.jvhost.vhost.FrontEndCalls.Call;
 import io.github.jvhost.vhost.plan.BackEndRefusedException;
+import io.github.jvhost.vhost.user.FrontEndCalls.Call;
 import java.time.Duration;
 import java.util.EnumSet;
 import java.util.List;
