@@ -2,7 +2,6 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
@@ -61,11 +60,11 @@ record NetNeeds(VirtioNet model, int regions, boolean logging, boolean inflight)
     if (logging && !offered.canLog()) {
       missing.add("it cannot log the pages that it writes");
     }
-    if (inflight && !offered.has(ProtocolFeature.INFLIGHT_SHMFD)) {
+    if (inflight && !offered.hasInflightRegion()) {
       missing.add("it cannot go on with requests in flight (INFLIGHT_SHMFD)");
     }
     boolean legacy = model.live() && !NetFeature.VERSION_1.in(model.driverFeatures());
-    if (legacy && model.legacyBigEndian() && !offered.has(ProtocolFeature.CROSS_ENDIAN)) {
+    if (legacy && model.legacyBigEndian() && !offered.hasRingOrder()) {
       missing.add("it does not support the byte order of a legacy driver (CROSS_ENDIAN)");
     }
     return missing.toString();

@@ -4,7 +4,6 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.GuestMemory;
-import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.plan.Execution;
@@ -233,7 +232,7 @@ public final class VhostNetMigration {
    */
   public boolean hasBackEndState() {
     try (var _ = lock.hold()) {
-      return ProtocolFeature.DEVICE_STATE.isIn(device.capabilities().protocolFeatures());
+      return device.capabilities().hasOwnState();
     }
   }
 

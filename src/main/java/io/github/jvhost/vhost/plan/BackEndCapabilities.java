@@ -82,6 +82,31 @@ public record BackEndCapabilities(
     return hasMemorySlots() ? memorySlots : MemoryTablePayload.MAX_REGIONS;
   }
 
+  /** {@return whether the back end can be sent the guest's MTU} */
+  public boolean hasMtu() {
+    return has(ProtocolFeature.MTU);
+  }
+
+  /** {@return whether the back end can record its requests in flight in a region} */
+  public boolean hasInflightRegion() {
+    return has(ProtocolFeature.INFLIGHT_SHMFD);
+  }
+
+  /** {@return whether the back end takes the byte order of a legacy driver's rings} */
+  public boolean hasRingOrder() {
+    return has(ProtocolFeature.CROSS_ENDIAN);
+  }
+
+  /** {@return whether the device can be reset by one step} */
+  public boolean hasReset() {
+    return has(ProtocolFeature.RESET_DEVICE);
+  }
+
+  /** {@return whether the back end has a state of its own, which can be saved and loaded} */
+  public boolean hasOwnState() {
+    return has(ProtocolFeature.DEVICE_STATE);
+  }
+
   /** {@return whether kicks and calls go as messages} */
   public boolean notifiesInBand() {
     return has(ProtocolFeature.INBAND_NOTIFICATIONS);

@@ -1,7 +1,6 @@
 package io.github.jvhost.vhost.plan;
 
 import io.github.jvhost.memory.MemoryTable;
-import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.vhost.plan.BackEndProfile.StopKeeps;
 import io.github.jvhost.vhost.plan.PlannedStep.Answer;
 import java.nio.ByteOrder;
@@ -91,7 +90,7 @@ public final class Fact<T> {
   public static final Fact<Integer> MTU =
       Fact.<Integer>row("mtu")
           .wanted((plan, _) -> plan.desired().mtu())
-          .possible(can -> can.has(ProtocolFeature.MTU))
+          .possible(BackEndCapabilities::hasMtu)
           .afterReset(AfterReset.KEPT)
           .fact();
 
@@ -141,7 +140,7 @@ public final class Fact<T> {
           .wanted((plan, _) -> Optional.ofNullable(plan.desired().inflight()))
           .why((plan, _, held) ->
               held.is(Optional.ofNullable(plan.desired().inflight())) ? null : Why.INFLIGHT)
-          .possible(can -> can.has(ProtocolFeature.INFLIGHT_SHMFD))
+          .possible(BackEndCapabilities::hasInflightRegion)
           .text(region -> region.map(r -> r.layout().toString()).orElse("none"))
           .afterReset(AfterReset.GONE) // requests of the driver before are not the next driver's
           .fact();
@@ -162,7 +161,7 @@ public final class Fact<T> {
   public static final Fact<ByteOrder> ORDER =
       Fact.<ByteOrder>row("byte order")
           .wanted((plan, _) -> plan.desired().ringOrder())
-          .possible(can -> can.has(ProtocolFeature.CROSS_ENDIAN))
+          .possible(BackEndCapabilities::hasRingOrder)
           .whileRunning(WhileRunning.STOP_FIRST)
           .keptOverStop(StopKeeps.ENABLE)
           .fact();

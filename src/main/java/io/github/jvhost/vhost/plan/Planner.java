@@ -2,7 +2,6 @@ package io.github.jvhost.vhost.plan;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.vhost.plan.PlannedStep.Answer;
 import io.github.jvhost.virtio.DeviceStatus;
@@ -77,7 +76,7 @@ public final class Planner {
     boolean mayHaveStatus = capabilities.hasStatus() && mayHaveStatus();
     boolean anythingToReset = now.get(Fact.FEATURES).isHeld() || mayHaveStatus;
     if (desired.lifecycle() == DeviceConfig.Lifecycle.RESET
-        && capabilities.has(ProtocolFeature.RESET_DEVICE)
+        && capabilities.hasReset()
         && anythingToReset) {
       plan.add(new Step.ResetDevice(), Answer.COLLECTED, "device", null, "reset", Why.STOP);
     } else if (mayHaveStatus) {
@@ -86,7 +85,7 @@ public final class Planner {
   }
 
   private void configure() {
-    if (desired.ringOrder() != null && !capabilities.has(ProtocolFeature.CROSS_ENDIAN)) {
+    if (desired.ringOrder() != null && !capabilities.hasRingOrder()) {
       throw new VhostException(
           "the byte order of its rings, %s, cannot be sent: the back end has no CROSS_ENDIAN"
               .formatted(desired.ringOrder()),
@@ -144,7 +143,7 @@ public final class Planner {
    */
   private void inflight() {
     int size = plan.largestRing();
-    if (!capabilities.has(ProtocolFeature.INFLIGHT_SHMFD) || size == 0) {
+    if (!capabilities.hasInflightRegion() || size == 0) {
       return;
     }
     int queues = desired.rings().size();
