@@ -49,7 +49,7 @@ class VisibleTypesTest {
           Map.entry("virtio.DeviceStatus", "bits of VirtioNet.setStatus"),
           Map.entry("virtio.PciCapabilities", "for a register file of the VMM's own, and vmstate"),
           Map.entry("vhost.NetPlanning", "the preview of plans calls it"),
-          Map.entry("vhost.VhostDevice", "only benchmarks and tests use it"),
+          Map.entry("vhost.VhostDevice", "for whoever has another device than VirtioNet"),
           Map.entry("vhost.plan.Carrier", "another carrier than vhost-user implements it"),
           Map.entry("vhost.plan.Execution", "another carrier than vhost-user implements it"),
           Map.entry("vhost.plan.PreparedPlan", "another carrier than vhost-user may use it"),

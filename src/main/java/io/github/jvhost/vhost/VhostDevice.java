@@ -2,7 +2,6 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.Carrier;
@@ -18,7 +17,6 @@ import io.github.jvhost.vhost.plan.StoppedRings;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
-import java.util.function.IntConsumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -26,8 +24,12 @@ import org.slf4j.LoggerFactory;
 
 /**
  * One device at one back end, whatever kind of device it is: the connection, what was negotiated on
- * it, and the shadow of what the back end holds. Not thread-safe, but any thread may call {@link
- * #capabilities} and {@link #shadow}.
+ * it, and the shadow of what the back end holds. {@link VhostNet} is one with a model of a network
+ * device. Whoever has another device, or makes the desired configuration from something else, plans
+ * and executes here.
+ *
+ * <p>A new back end is connected to with a new object. Not thread-safe, but any thread may call
+ * {@link #capabilities} and {@link #shadow}.
  */
 public final class VhostDevice implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(VhostDevice.class);
@@ -41,9 +43,6 @@ public final class VhostDevice implements AutoCloseable {
   private volatile BackEndCapabilities capabilities;
   private volatile Shadow shadow = Shadow.nothingHeld();
 
-  /** The shadow of the newest back end that was sent features, until another one is used. */
-  private Shadow sentLast = Shadow.nothingHeld();
-
   private VhostDevice(VhostDeviceOptions options, Supplier<Carrier> carriers) {
     this.options = options;
     this.carriers = carriers;
@@ -55,28 +54,15 @@ public final class VhostDevice implements AutoCloseable {
   }
 
   /**
-   * Connects and asks the back end what it can do. Nothing of a guest is sent yet.
+   * Connects and asks the back end what it can do. Nothing of a guest is sent yet. A call that the
+   * back end sends as a message (INBAND_NOTIFICATIONS) is not passed on.
    *
    * @param options where the back end is, and what is used of it
    * @return the device, of which the back end holds nothing yet; the caller closes it
    * @throws VhostException if there is no such socket (RETRY), or what answers is no back end
    */
   public static VhostDevice connect(VhostDeviceOptions options) {
-    return connect(options, _ -> {});
-  }
-
-  /**
-   * Connects, as {@link #connect(VhostDeviceOptions)} does, to a back end that may send calls as
-   * messages.
-   *
-   * @param options where the back end is, and what is used of it
-   * @param call is called with the index of a ring whose call comes as a message
-   *     (INBAND_NOTIFICATIONS)
-   * @return the device, of which the back end holds nothing yet; the caller closes it
-   * @throws VhostException if there is no such socket (RETRY), or what answers is no back end
-   */
-  public static VhostDevice connect(VhostDeviceOptions options, IntConsumer call) {
-    return over(options, () -> Carriers.open(options, call));
+    return over(options, () -> Carriers.open(options, _ -> {}));
   }
 
   /**
@@ -92,19 +78,9 @@ public final class VhostDevice implements AutoCloseable {
   /**
    * Closes the connection, if there is one, and makes a new one. Nothing of a guest is sent yet.
    *
-   * @throws VhostException if the back end is not there (RETRY); if it lacks a feature that the one
-   *     before was sent, or takes fewer memory regions than that one held (RECONNECT)
-   */
-  public void reconnect() {
-    disconnect();
-    reconnect("it was asked for", this::requireWhatWasSent);
-  }
-
-  /**
-   * The same.
-   *
    * @param why the earlier connection cannot be used any more
    * @param use is called with what the new back end can do; throws if that is too little
+   * @throws VhostException if the back end is not there (RETRY), or what {@code use} throws
    */
   void reconnect(String why, Consumer<BackEndCapabilities> use) {
     ReconnectEvent attempt = observation.attempt();
@@ -146,29 +122,9 @@ public final class VhostDevice implements AutoCloseable {
       }
     }
     disconnect();
-    sentLast = Shadow.nothingHeld();
     capabilities = now;
     connection = opened;
     log.debug("{}: connected anew, {}", options.name(), now);
-  }
-
-  /** The new back end has to support what the last one was sent, and no more. */
-  private void requireWhatWasSent(BackEndCapabilities now) {
-    Long features = sentLast.get(Fact.FEATURES).orNull();
-    long missing = features == null ? 0 : features & ~now.features();
-    MemoryTable memory = sentLast.get(Fact.MEMORY).orNull();
-    int regions = memory == null ? 0 : memory.regions().size();
-    if (missing != 0 || now.maxMemoryRegions() < regions) {
-      throw new VhostException(
-          "%s: the back end that came back lacks what the one before was sent: %s"
-              .formatted(
-                  options.name(),
-                  missing != 0
-                      ? "features 0x%x".formatted(missing)
-                      : "it takes %d memory regions of %d"
-                          .formatted(now.maxMemoryRegions(), regions)),
-          Recovery.RECONNECT);
-    }
   }
 
   /** {@return the device's name} */
@@ -312,9 +268,6 @@ public final class VhostDevice implements AutoCloseable {
     if (connection != null) {
       connection.close();
       connection = null;
-    }
-    if (shadow.get(Fact.FEATURES).isHeld()) {
-      sentLast = shadow;
     }
     shadow = Shadow.nothingHeld();
   }

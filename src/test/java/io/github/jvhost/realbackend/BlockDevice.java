@@ -25,12 +25,18 @@ final class BlockDevice implements AutoCloseable {
   final DescriptorLedger ledger = DescriptorLedger.tracing();
   final GuestMemory memory = GuestMemory.builder(ledger).region("ram", 0, BlockQueue.BYTES).build();
   final BlockQueue queue = new BlockQueue(memory, 0, ledger);
-  final VhostDevice device;
+  private final VhostDeviceOptions options;
+  private VhostDevice device;
 
   BlockDevice(Path socket, BackEndProfile profile) {
-    device =
-        VhostDevice.connect(
-            VhostDeviceOptions.of("disk", socket, Dialect.UPSTREAM, profile, ledger));
+    options = VhostDeviceOptions.of("disk", socket, Dialect.UPSTREAM, profile, ledger);
+    device = VhostDevice.connect(options);
+  }
+
+  /** Goes on at a back end that holds nothing yet. */
+  void reconnect() {
+    device.close();
+    device = VhostDevice.connect(options);
   }
 
   static Deadline deadline() {

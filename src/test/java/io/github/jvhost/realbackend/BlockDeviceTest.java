@@ -129,7 +129,7 @@ class BlockDeviceTest {
               VhostException.class, e -> assertThat(e.recovery()).isEqualTo(Recovery.RECONNECT));
 
       try (var daemon = daemon()) {
-        blk.device.reconnect();
+        blk.reconnect();
         blk.start(served);
 
         blk.queue.awaitUsed(requests.length, deadline());
@@ -168,7 +168,7 @@ class BlockDeviceTest {
         blk.queue.awaitUsed(2, deadline());
       }
       try (var daemon = daemon()) {
-        blk.device.reconnect();
+        blk.reconnect();
         blk.start(2);
         blk.queue.awaitUsed(requests.length, deadline());
         for (int i = 0; i < requests.length; i++) {
