@@ -16,6 +16,7 @@ import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.SystemCallException;
 import io.github.jvhost.sys.io.Poller;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -30,6 +31,10 @@ import org.slf4j.LoggerFactory;
  *                                 |  the same wait
  *                                 +-- BackEndChannel, served whenever it has something
  * </pre>
+ *
+ * <p>{@link #writeMore} does all writing, and never waits. If there is no room, it remembers where
+ * it stopped. {@link #flush} waits for room and calls it again; a plan's sender polls many
+ * connections and then calls it again.
  */
 final class Conversation implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(VhostUserChannel.class);
@@ -43,12 +48,24 @@ final class Conversation implements AutoCloseable {
   private @Nullable BackEndChannel backEnd;
   private long messagesSent;
   private long waits;
-  private boolean writing;
+
+  /** What is being written, the oldest first. */
+  private final ArrayDeque<Messages> outgoing = new ArrayDeque<>();
+
+  /** Messages that were sent while others were being written; they are written after these. */
+  private final ArrayDeque<Later> later = new ArrayDeque<>();
+
+  /** Which write of the oldest outgoing messages comes next, and how many bytes of it have left. */
+  private int nextWrite;
+
+  private int written;
 
   /** The first request of the write that is under way, for messages. */
   private @Nullable FrontEndRequest first;
 
   private boolean sentSinceWait;
+
+  private record Later(FrontEndRequest request, int id, Payload payload) {}
 
   Conversation(VhostUserChannel channel, SocketStream stream, String name) {
     this.open = new Messages(channel, stream.maxWrite());
@@ -80,7 +97,8 @@ final class Conversation implements AutoCloseable {
   }
 
   int outstandingReplies() {
-    return replies.pending() + open.answers();
+    // While something is written, the open messages are part of it, or there are none.
+    return replies.pending() + (isWriting() ? 0 : open.answers());
   }
 
   void deadlines(ReplyDeadlines deadlines) {
@@ -106,22 +124,22 @@ final class Conversation implements AutoCloseable {
     backEnd = channel;
   }
 
-  /** Whether a write is under way, so that nothing can be added to it. */
+  /** Whether something has still to be written for which there was no room. */
   boolean isWriting() {
-    return writing;
+    return !outgoing.isEmpty();
   }
 
   void requireNotWriting() {
-    if (writing) {
+    BackEndChannel other = backEnd;
+    if (isWriting() && other != null && other.isServedBy(Thread.currentThread())) {
       throw new IllegalStateException(
           name + ": the channel is in use: a handler of a back end's request may not wait on it");
     }
   }
 
   /**
-   * Encodes a request. If the request has to begin a write, what was added before is written first.
-   *
-   * @param collected whether somebody will ask for the answer
+   * Encodes a request for whose answer somebody will ask. If the request has to begin a write, what
+   * was added before is written first.
    */
   void add(
       FrontEndRequest request,
@@ -129,64 +147,176 @@ final class Conversation implements AutoCloseable {
       Payload payload,
       List<OwnedDescriptor> descriptors,
       boolean needReply,
-      boolean collected,
       Deadline deadline) {
-    if (!open.continues(payload, descriptors)) {
+    if (isWriting() || !open.continues(payload, descriptors)) {
       flush(deadline);
     }
-    open.add(request, id, payload, descriptors, needReply, collected);
+    open.add(request, id, payload, descriptors, needReply, true);
     messagesSent++;
-  }
-
-  /** Writes what was added, without an effect on {@link #waits}. */
-  void flushUncounted(Deadline deadline) {
-    boolean counted = sentSinceWait;
-    flush(deadline);
-    sentSinceWait = counted;
+    sentSinceWait = true;
   }
 
   /** Writes what was added. */
   void flush(Deadline deadline) {
     health.requireUsable();
     requireNotWriting();
-    if (!open.isEmpty()) {
-      try {
-        write(open, deadline);
-      } finally {
-        open.clear();
-      }
+    beginOpen();
+    while (!writeMore()) {
+      awaitRoom(deadline);
     }
   }
 
-  /** Writes what was added, then these messages, which were encoded apart. */
-  void send(Messages messages, Deadline deadline) {
-    flush(deadline);
+  /**
+   * Writes what was added, then these messages, which were encoded apart; never waits.
+   *
+   * @return whether all of it has left; otherwise {@link #writeMore} writes the rest
+   */
+  boolean send(Messages messages) {
+    health.requireUsable();
+    requireNotWriting();
+    beginOpen();
+    begin(messages);
     messagesSent += messages.count();
-    write(messages, deadline);
+    sentSinceWait = true;
+    return writeMore();
   }
 
-  private void write(Messages messages, Deadline deadline) {
-    writing = true;
-    messages.restart();
-    try {
-      for (Messages.Write one : messages.writes()) {
-        for (int i = one.answersFrom(); i < one.answersTo(); i++) {
-          replies.queue(messages.answer(i));
-        }
-        first = one.first();
-        messages.begins(one);
-        write(messages.memory(), one, deadline);
-        boolean recorded = events.on();
-        long now = isWritten(recorded);
-        if (recorded) {
-          events.sent(messages, one, now);
-        }
-      }
-      replies.unanswered(messages.unanswered());
-    } finally {
-      writing = false;
+  /** Writes a request for whose answer nobody will ask, as {@link #send} does. */
+  void sendUncollected(FrontEndRequest request, int id, Payload payload) {
+    later.add(new Later(request, id, payload));
+    writeMore();
+  }
+
+  private void beginOpen() {
+    if (!isWriting() && !open.isEmpty()) {
+      begin(open);
     }
-    sentSinceWait = true;
+  }
+
+  private void begin(Messages messages) {
+    messages.restart();
+    outgoing.add(messages);
+  }
+
+  /** Adds what was sent while other messages were being written. */
+  private void beginLater() {
+    for (Later next = later.poll(); next != null; next = later.poll()) {
+      open.add(next.request, next.id, next.payload, List.of(), false, false);
+      messagesSent++;
+    }
+    beginOpen();
+  }
+
+  /**
+   * Writes what there is room for; never waits.
+   *
+   * @return whether all of it has left
+   */
+  boolean writeMore() {
+    health.requireUsable();
+    while (isWriting() || !later.isEmpty()) {
+      Messages oldest = outgoing.peek();
+      if (oldest == null) {
+        beginLater();
+      } else if (write(oldest)) {
+        haveLeft(oldest);
+      } else {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /**
+   * The same with a deadline for all of it.
+   *
+   * @throws DeadlineException if it has passed, and something is left
+   */
+  boolean writeMore(Deadline deadline) {
+    boolean all = writeMore();
+    if (!all && deadline.expired()) {
+      throw notRead(deadline);
+    }
+    return all;
+  }
+
+  /** Goes on where the last call stopped. Returns whether all has left. */
+  private boolean write(Messages messages) {
+    List<Messages.Write> writes = messages.writes();
+    while (nextWrite < writes.size()) {
+      if (!write(messages, writes.get(nextWrite))) {
+        return false;
+      }
+      nextWrite++;
+      written = 0;
+    }
+    return true;
+  }
+
+  private boolean write(Messages messages, Messages.Write one) {
+    first = one.first();
+    if (written == 0 && one.asks()) {
+      // An answer that is here before its request is sent belongs to no request.
+      receive(true, false);
+    }
+    while (written < one.length()) {
+      List<OwnedDescriptor> travelling = written == 0 ? one.descriptors() : List.of();
+      int count =
+          writeOnce(messages.memory(), one.from() + written, one.length() - written, travelling);
+      if (count == 0) {
+        return false;
+      }
+      if (written == 0) {
+        begins(messages, one);
+      }
+      written += count;
+    }
+    boolean recorded = events.on();
+    long now = isWritten(recorded);
+    if (recorded) {
+      events.sent(messages, one, now);
+    }
+    return true;
+  }
+
+  /** The first bytes of a write have left. From now on its answers may come. */
+  private void begins(Messages messages, Messages.Write one) {
+    for (int i = one.answersFrom(); i < one.answersTo(); i++) {
+      replies.isSent(messages.answer(i));
+    }
+    messages.begins(one);
+  }
+
+  private void haveLeft(Messages messages) {
+    replies.unanswered(messages.unanswered());
+    messages.isWritten();
+    outgoing.remove();
+    nextWrite = 0;
+    if (messages == open) {
+      open.clear();
+    }
+  }
+
+  /**
+   * Leaves out what has not left of these messages.
+   *
+   * @param why the failure of the connection, if a part of a message has left
+   */
+  void giveUp(Messages messages, VhostException why) {
+    boolean oldest = outgoing.peek() == messages;
+    if (oldest && written > 0) {
+      poison(why);
+    } else if (outgoing.remove(messages) && oldest) {
+      nextWrite = 0;
+    }
+  }
+
+  private void dropOutgoing() {
+    outgoing.clear();
+    later.clear();
+    open.clear();
+    nextWrite = 0;
+    written = 0;
   }
 
   MessageClass slower(MessageClass one, MessageClass other) {
@@ -209,26 +339,6 @@ final class Conversation implements AutoCloseable {
     return now;
   }
 
-  /** Writes whole messages; waits only where there is no room for them. */
-  private void write(MemorySegment bytes, Messages.Write one, Deadline deadline) {
-    if (one.asks()) {
-      // An answer that is here before its request is sent belongs to no request.
-      receive(true, false);
-      replies.queuedAreSent();
-    }
-    List<OwnedDescriptor> travelling = one.descriptors();
-    int at = 0;
-    while (at < one.length()) {
-      int count = writeOnce(bytes, one.from() + at, one.length() - at, travelling);
-      if (count > 0) {
-        at += count;
-        travelling = List.of();
-      } else {
-        awaitRoom(deadline);
-      }
-    }
-  }
-
   /**
    * Reads replies while the back end does not read, so that two full buffers cannot block each
    * other.
@@ -236,12 +346,17 @@ final class Conversation implements AutoCloseable {
   private void awaitRoom(Deadline deadline) {
     int ready = await(Poller.IN | Poller.OUT, deadline.remainingNanos());
     if (ready == 0) {
-      throw poison(
-          new DeadlineException(sending() + ": the back end did not read it within " + deadline));
+      health.requireUsable(); // or the request of a handler has failed
+      throw notRead(deadline);
     }
     if ((ready & ~Poller.OUT) != 0) {
       receive(true);
     }
+  }
+
+  private VhostException notRead(Deadline deadline) {
+    return poison(
+        new DeadlineException(sending() + ": the back end did not read it within " + deadline));
   }
 
   private int writeOnce(
@@ -269,10 +384,7 @@ final class Conversation implements AutoCloseable {
 
   /** See {@link VhostUserChannel#awaitReply}; the caller has written everything. */
   Reply awaitReply(Deadline deadline) {
-    if (sentSinceWait) {
-      sentSinceWait = false;
-      waits++;
-    }
+    countWait();
     Reply reply = replies.poll();
     while (reply == null) {
       health.requireUsable();
@@ -280,8 +392,9 @@ final class Conversation implements AutoCloseable {
         throw new IllegalStateException(name + ": no reply is outstanding");
       }
       long nanos = Math.min(deadline.remainingNanos(), replies.nanosToDeadline());
-      if (await(Poller.IN, nanos) != 0) {
-        receiveForReply();
+      int ready = await(Poller.IN, nanos);
+      if (ready != 0) {
+        receiveForReply(ready);
       } else if (!health.poisoned() && nanosToDeadline() == 0) {
         throw poison(overdue());
       } else if (!health.poisoned() && deadline.expired()) {
@@ -292,9 +405,32 @@ final class Conversation implements AutoCloseable {
     return reply;
   }
 
-  private void receiveForReply() {
+  /** See {@link VhostUserChannel#takeReply}. */
+  Reply takeReply() {
+    countWait();
+    Reply reply = replies.poll();
+    if (reply == null) {
+      health.requireUsable();
+      throw new IllegalStateException(name + ": no reply is here");
+    }
+    return reply;
+  }
+
+  private void countWait() {
+    if (sentSinceWait) {
+      sentSinceWait = false;
+      waits++;
+    }
+  }
+
+  private void receiveForReply(int ready) {
     try {
-      receive(false);
+      if ((ready & ~Poller.OUT) != 0) {
+        receive(false);
+      }
+      if ((ready & Poller.OUT) != 0) {
+        writeMore(); // a request of a handler, for which there was no room
+      }
     } catch (VhostException e) {
       // The same read may have brought the answer and, after it, what poisoned the channel.
       if (!replies.hasReady()) {
@@ -332,8 +468,9 @@ final class Conversation implements AutoCloseable {
   }
 
   /**
-   * Waits for this socket, and serves the back end's requests meanwhile. Returns 0 when the time is
-   * over or when a request's handler has poisoned the channel.
+   * Waits for this socket, and serves the back end's requests meanwhile. Also waits for room, if
+   * something has still to be written. Returns 0 when the time is over or when a request's handler
+   * has poisoned the channel.
    */
   private int await(int events, long nanos) {
     try {
@@ -341,7 +478,8 @@ final class Conversation implements AutoCloseable {
       long left = nanos;
       while (true) {
         BackEndChannel other = backEnd;
-        int ready = stream.await(events, left, other == null ? -1 : other.numberToServe());
+        int wanted = isWriting() ? events | Poller.OUT : events;
+        int ready = stream.await(wanted, left, other == null ? -1 : other.numberToServe());
         if (other == null || !stream.otherReady()) {
           return ready;
         }
@@ -404,6 +542,7 @@ final class Conversation implements AutoCloseable {
     VhostException thrown = health.poison(e);
     if (first) {
       replies.closeUnfinished();
+      dropOutgoing();
     }
     return thrown;
   }
@@ -418,6 +557,7 @@ final class Conversation implements AutoCloseable {
   @Override
   public void close() {
     health.close();
+    dropOutgoing();
     replies.closeAll();
     stream.close();
     if (backEnd != null) {

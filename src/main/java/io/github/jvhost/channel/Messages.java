@@ -62,6 +62,9 @@ public final class Messages {
   /** How many messages the writes had that were begun since {@link #restart}. */
   private int begun;
 
+  /** Whether all of them have left since {@link #restart}. */
+  private boolean written;
+
   /**
    * One write.
    *
@@ -205,11 +208,16 @@ public final class Messages {
   }
 
   /**
-   * {@return how many messages, from the first, were sent or may have been: those in the writes
-   * that were begun at the last sending}
+   * {@return how many messages, from the first, were sent or may have been: those in the writes of
+   * which at least a part left at the last sending}
    */
   public int begun() {
     return begun;
+  }
+
+  /** {@return whether all of them left at the last sending} */
+  public boolean written() {
+    return written;
   }
 
   VhostUserChannel channel() {
@@ -248,10 +256,15 @@ public final class Messages {
   /** Called before the messages are sent, each time. */
   void restart() {
     begun = 0;
+    written = false;
   }
 
   void begins(Write write) {
     begun = write.messagesTo();
+  }
+
+  void isWritten() {
+    written = true;
   }
 
   /** Removes all messages. */
@@ -267,5 +280,6 @@ public final class Messages {
     unanswered = null;
     features = null;
     begun = 0;
+    written = false;
   }
 }

@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * Reads bytes and makes replies of them, in the order of their requests.
  *
  * <pre>
- *   queued --(its write is about to begin)--&gt; outstanding --(a reply fits)--&gt; ready
+ *   outstanding --(a reply fits)--&gt; ready
  *
  *   in buffer, 8 KiB      0                     tail
  *                         | part of one reply   | free: one read goes here |
@@ -41,7 +41,6 @@ final class ReplyReader {
       ByteBuffer.allocateDirect(CAPACITY).order(ByteOrder.nativeOrder());
   private final MemorySegment memory = MemorySegment.ofBuffer(bytes);
   private final ByteBuf view = Unpooled.wrappedBuffer(bytes.duplicate());
-  private final ArrayDeque<ExpectedReply> queued = new ArrayDeque<>();
   private final ArrayDeque<ExpectedReply> outstanding = new ArrayDeque<>();
   private final ArrayList<ExpectedReply> beingWritten = new ArrayList<>();
   private final ArrayDeque<Reply> ready = new ArrayDeque<>();
@@ -78,22 +77,15 @@ final class ReplyReader {
     clock.unanswered(slowest);
   }
 
-  /** Queues the reply to a request that is about to be written. */
-  void queue(ExpectedReply expected) {
+  /** The first bytes of the write with this request have left. From now on it may be answered. */
+  void isSent(ExpectedReply expected) {
     expected.bound = clock.bound(expected.slowest);
     expected.written = false;
-    queued.add(expected);
     awaitedReplies += expected.collected ? 1 : 0;
-  }
-
-  /** The requests queued so far are about to be written. From now on their answers may come. */
-  void queuedAreSent() {
-    for (ExpectedReply expected = queued.poll(); expected != null; expected = queued.poll()) {
-      outstanding.add(expected);
-      beingWritten.add(expected);
-      if (expected.request.maxReplyDescriptors() > 0) {
-        outstandingWithDescriptors++;
-      }
+    outstanding.add(expected);
+    beingWritten.add(expected);
+    if (expected.request.maxReplyDescriptors() > 0) {
+      outstandingWithDescriptors++;
     }
   }
 

@@ -20,7 +20,6 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.io.Poller;
 import java.nio.file.Path;
-import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Optional;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
@@ -44,14 +43,9 @@ public final class VhostUserChannel implements AutoCloseable {
   private final String name;
   private final Dialect dialect;
 
-  /** Messages that a request's handler sent while a write was under way. */
-  private final ArrayDeque<Later> later = new ArrayDeque<>();
-
   private long protocolFeatures;
   private long features;
   private boolean postcopy;
-
-  private record Later(FrontEndRequest request, Payload payload) {}
 
   private VhostUserChannel(SocketStream stream, String name, Dialect dialect) {
     this.conversation = new Conversation(this, stream, name);
@@ -284,7 +278,7 @@ public final class VhostUserChannel implements AutoCloseable {
     request.requireWellFormed(payload, descriptors.size());
     int id = Gate.requireOpen(name, dialect, protocolFeatures, features, request, needReply);
     noteFeatures(request, payload);
-    conversation.add(request, id, payload, descriptors, needReply, true, deadline);
+    conversation.add(request, id, payload, descriptors, needReply, deadline);
   }
 
   private void noteFeatures(FrontEndRequest request, Payload payload) {
@@ -295,25 +289,17 @@ public final class VhostUserChannel implements AutoCloseable {
 
   /**
    * Sends a request whose answer no caller will ask for. The channel takes the answer when it
-   * comes, and logs a refusal. The request is written at once, or right after the write that is
-   * under way. A {@link BackEndRequestHandler} may call this to answer a missing translation.
+   * comes, and logs a refusal. Never waits: what there is no room for is written by the next call
+   * that writes or waits, or by {@link #sendMore}. A {@link BackEndRequestHandler} may call this to
+   * answer a missing translation, also while other messages are being written.
    *
    * @param request as for {@link #send}, without descriptors
    * @param payload of the layout that the request has
-   * @param deadline for writing
-   * @throws VhostException as {@link #send} and {@link #flush} do
+   * @throws VhostException as {@link #send} does, but not {@link DeadlineException}
    */
-  public void sendUncollected(FrontEndRequest request, Payload payload, Deadline deadline) {
+  public void sendUncollected(FrontEndRequest request, Payload payload) {
     health.requireUsable();
-    request.requireWellFormed(payload, 0);
-    int id = Gate.requireOpen(name, dialect, protocolFeatures, features, request, false);
-    if (conversation.isWriting()) {
-      later.add(new Later(request, payload));
-      return;
-    }
-    conversation.add(request, id, payload, List.of(), false, false, deadline);
-    conversation.flushUncounted(deadline);
-    flushLater(deadline);
+    conversation.sendUncollected(request, checked(request, payload, 0, false), payload);
   }
 
   /**
@@ -327,13 +313,6 @@ public final class VhostUserChannel implements AutoCloseable {
    */
   public void flush(Deadline deadline) {
     conversation.flush(deadline);
-    flushLater(deadline);
-  }
-
-  private void flushLater(Deadline deadline) {
-    for (Later next = later.poll(); next != null; next = later.poll()) {
-      sendUncollected(next.request, next.payload, deadline);
-    }
   }
 
   /** {@return an empty sequence of messages, which are encoded now and sent later} */
@@ -342,17 +321,17 @@ public final class VhostUserChannel implements AutoCloseable {
   }
 
   /**
-   * Sends all these messages, which were encoded before, after what is in the buffer. If the back
-   * end reads them, this does not wait. Their answers are {@linkplain #awaitReply asked for} like
-   * any others.
+   * Sends these messages, which were encoded before, after what is in the buffer. Never waits: if
+   * the back end has not read enough, a part is left, and {@link #sendMore} sends it. Their answers
+   * are {@linkplain #takeReply asked for} like any others.
    *
    * @param messages made by {@link #messages} of this channel; before they are sent again, their
-   *     answers must have been read
-   * @param deadline for writing
-   * @throws VhostException as {@link #flush} does; the channel is poisoned. {@link Messages#begun}
-   *     says how many messages may have left
+   *     answers must have been read. Their descriptors stay open until all have left
+   * @return whether all have left
+   * @throws VhostException as {@link #flush} does, but not {@link DeadlineException}; the channel
+   *     is poisoned. {@link Messages#begun} says how many messages may have left
    */
-  public void send(Messages messages, Deadline deadline) {
+  public boolean send(Messages messages) {
     if (messages.channel() != this) {
       throw new IllegalArgumentException(name + ": messages of another connection");
     }
@@ -363,8 +342,38 @@ public final class VhostUserChannel implements AutoCloseable {
     if (acknowledged != null) {
       negotiatedFeatures(acknowledged);
     }
-    conversation.send(messages, deadline);
-    flushLater(deadline);
+    return conversation.send(messages);
+  }
+
+  /**
+   * {@return whether something is left to send for which there was no room} A {@link Poller} then
+   * watches {@link #number} for output too.
+   */
+  public boolean waitsForRoom() {
+    return conversation.isWriting();
+  }
+
+  /**
+   * Goes on sending where there was no room before; never waits.
+   *
+   * @param deadline for all of it
+   * @return whether all has left
+   * @throws DeadlineException if something is left at the deadline; the channel is poisoned
+   * @throws VhostException as {@link #flush} does; the channel is poisoned
+   */
+  public boolean sendMore(Deadline deadline) {
+    return conversation.writeMore(deadline);
+  }
+
+  /**
+   * Gives up messages that were not sent completely. If a part of one has left, the channel is
+   * poisoned, because the back end would take the next message for the rest of it.
+   *
+   * @param messages of the last {@link #send(Messages)}
+   * @param why for the failure of later calls
+   */
+  public void giveUp(Messages messages, VhostException why) {
+    conversation.giveUp(messages, why);
   }
 
   /** Returns the number of a request that may be sent now with this payload. */
@@ -407,6 +416,18 @@ public final class VhostUserChannel implements AutoCloseable {
   }
 
   /**
+   * {@return the answer to the oldest request that is not answered yet, after {@link #hasReply} has
+   * found it; the caller closes its descriptors} Neither waits nor writes.
+   *
+   * @throws IllegalStateException if there is none, or when closed
+   * @throws VhostException if there is none, and the channel is poisoned
+   */
+  public Reply takeReply() {
+    health.requireOpen();
+    return conversation.takeReply();
+  }
+
+  /**
    * {@return how many nanoseconds are left until the oldest awaited reply is overdue, 0 once it is,
    * {@link Long#MAX_VALUE} when none is awaited} Once it is overdue, {@link #receiveAvailable}
    * poisons the channel with a {@link DeadlineException} that names the message and the time.
@@ -425,18 +446,16 @@ public final class VhostUserChannel implements AutoCloseable {
     return conversation.nanosToDeadline(now);
   }
 
-  /**
-   * {@return whether {@link #awaitReply} would return or throw at once with what was read before}
-   */
+  /** {@return whether {@link #takeReply} would return an answer, or the failure of the channel} */
   public boolean hasReply() {
     return conversation.hasReply();
   }
 
   /**
    * Reads once what is there, without waiting. Call it when a {@link Poller} has reported {@link
-   * #number()}. It writes nothing: call {@link #flush} before polling.
+   * #number()}. It writes nothing.
    *
-   * @return whether {@link #awaitReply} would return, or throw, at once
+   * @return {@link #hasReply}
    * @throws IllegalStateException when closed
    */
   public boolean receiveAvailable() {

@@ -45,8 +45,7 @@ final class Carriers {
             options.protocolFeatures(),
             options.events(),
             call,
-            options.connectWithin(),
-            options.transitionWithin()));
+            options.connectWithin()));
   }
 
   /**

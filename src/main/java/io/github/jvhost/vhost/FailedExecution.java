@@ -14,7 +14,7 @@ import java.util.List;
  */
 record FailedExecution(Plan plan, VhostException failure) implements Execution {
   @Override
-  public boolean advance(boolean readable) {
+  public boolean advance(boolean ready) {
     return true;
   }
 

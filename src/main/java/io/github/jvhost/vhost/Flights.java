@@ -13,12 +13,13 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Carries out the plans of many devices from one thread: sends all of them, then reads answers as
- * they come. A device that fails does not stop the others. A device that stops reading its socket
- * can delay the others until the deadline, because sending waits for room.
+ * they come. Only one epoll waits, for answers of all devices and for room on the connections that
+ * had too little. So a device that fails, or does not read its socket, neither stops nor delays the
+ * others, also if one thread of a back end serves all of them and waits until its answers are read.
  *
  * <pre>
  *   device 0   send send send barrier ............ answer
- *   device 1                          send send barrier ...... answer
+ *   device 1                          send (no room) ...... send barrier ...... answer
  *                                                  (hardware works on both at once)
  * </pre>
  *
@@ -32,13 +33,13 @@ final class Flights implements AutoCloseable {
   private final @Nullable Execution[] executions;
   private final boolean[] done;
 
-  /** Whether epoll watches a device's connection already. */
+  /** Whether epoll watches a device's connection already, perhaps only for input. */
   private final boolean[] watched;
 
   private final Epoll epoll = new Epoll();
   private int left;
 
-  /** The earliest time at which an awaited answer is overdue. */
+  /** The earliest time at which an awaited answer, or the sending of a plan, is overdue. */
   private long overdueAt;
 
   /**
@@ -158,8 +159,8 @@ final class Flights implements AutoCloseable {
     int number = execution.number();
     if (number < 0) {
       closed(index, execution); // there is nothing to wait for
-    } else if (!watched[index]) {
-      epoll.watch(number, 2 * index);
+    } else if (!watched[index] || execution.waitsForRoom()) {
+      epoll.watch(number, 2 * index, execution.waitsForRoom());
       watched[index] = true;
     }
   }
@@ -183,14 +184,19 @@ final class Flights implements AutoCloseable {
         closed(index, execution); // the handler of a request has closed it
       } else {
         watchBackEnd(index, execution);
+        goOn(index, execution); // the handler may have sent something
       }
     } else {
       watched[index] = false;
       progress(index, execution);
-      if (!done[index]) {
-        watch(index, execution);
-        noteDeadline(execution, System.nanoTime());
-      }
+      goOn(index, execution);
+    }
+  }
+
+  private void goOn(int index, Execution execution) {
+    if (!done[index]) {
+      watch(index, execution);
+      noteDeadline(execution, System.nanoTime());
     }
   }
 
@@ -224,6 +230,7 @@ final class Flights implements AutoCloseable {
           progress(i, execution);
         }
         if (!done[i]) {
+          watch(i, execution);
           noteDeadline(execution, now);
         }
       }
@@ -240,7 +247,9 @@ final class Flights implements AutoCloseable {
       if (late != null && !done[i]) {
         late.abandon(
             new DeadlineException(
-                "%d steps were sent and not all were answered %s"
+                (late.waitsForRoom()
+                        ? "%d steps were to be sent, and the back end did not read all of them %s"
+                        : "%d steps were sent and not all were answered %s")
                     .formatted(late.plan().steps().size(), when)));
         done[i] = true;
       }

@@ -206,7 +206,7 @@ class ContradictingReplyTest {
       assertThatThrownBy(
               () -> {
                 if (uncollected) {
-                  pair.channel.sendUncollected(FrontEndRequest.IOTLB_MSG, update, soon());
+                  pair.channel.sendUncollected(FrontEndRequest.IOTLB_MSG, update);
                 } else {
                   send(FrontEndRequest.IOTLB_MSG, update);
                 }

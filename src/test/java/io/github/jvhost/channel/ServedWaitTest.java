@@ -120,7 +120,7 @@ class ServedWaitTest {
   }
 
   private void translate() {
-    main.channel.sendUncollected(FrontEndRequest.IOTLB_MSG, UPDATE, soon());
+    main.channel.sendUncollected(FrontEndRequest.IOTLB_MSG, UPDATE);
   }
 
   @Test

@@ -143,7 +143,7 @@ final class MemoryCarrier implements Carrier {
     }
 
     @Override
-    public boolean advance(boolean readable) {
+    public boolean advance(boolean ready) {
       if (!finished) {
         for (PlannedStep step : plan().steps()) {
           take(step.step(), taken);

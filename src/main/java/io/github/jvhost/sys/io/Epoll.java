@@ -8,10 +8,10 @@ import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Waits until one of many descriptors can be read. The cost depends on how many are ready, not on
- * how many are watched. Each descriptor is reported once (EPOLLONESHOT); the caller watches it
- * again or does nothing. So a descriptor need not be removed. Neither {@link #watch} nor {@link
- * #await} allocates.
+ * Waits until one of many descriptors can be read or written. The cost depends on how many are
+ * ready, not on how many are watched. Each descriptor is reported once (EPOLLONESHOT); the caller
+ * watches it again or does nothing. So a descriptor need not be removed. Neither {@link #watch} nor
+ * {@link #await} allocates.
  *
  * <pre>
  *   struct epoll_event      x86-64, packed             arm64
@@ -25,6 +25,7 @@ import java.util.concurrent.TimeUnit;
  */
 public final class Epoll implements AutoCloseable {
   private static final int EPOLLIN = 0x1;
+  private static final int EPOLLOUT = 0x4;
   private static final int EPOLLONESHOT = 1 << 30;
   private static final int CLOSED = -1;
 
@@ -64,7 +65,20 @@ public final class Epoll implements AutoCloseable {
    * @throws SystemCallException the descriptor is not open, or cannot be polled
    */
   public void watch(int fd, int key) {
-    event.set(ValueLayout.JAVA_INT_UNALIGNED, 0, EPOLLIN | EPOLLONESHOT);
+    watch(fd, key, false);
+  }
+
+  /**
+   * The same, and also reports it when a write would not block.
+   *
+   * @param fd its number, borrowed
+   * @param key the value that {@link #key} then returns
+   * @param output whether to report it for that
+   * @throws SystemCallException the descriptor is not open, or cannot be polled
+   */
+  public void watch(int fd, int key, boolean output) {
+    int wanted = output ? EPOLLIN | EPOLLOUT : EPOLLIN;
+    event.set(ValueLayout.JAVA_INT_UNALIGNED, 0, wanted | EPOLLONESHOT);
     event.set(ValueLayout.JAVA_LONG_UNALIGNED, DATA, key);
     int result = Linux.epollControl(state, open(), Linux.EPOLL_CTL_ADD, fd, event);
     if (result == -Linux.EEXIST) {

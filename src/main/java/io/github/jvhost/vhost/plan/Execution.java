@@ -5,7 +5,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A plan that is being carried out, made by a {@link Carrier}. One thread drives many of them:
- * {@link #advance} sends what can be sent, reads what has come, and never waits for an answer.
+ * {@link #advance} sends what can be sent, reads what has come, and never waits, neither for an
+ * answer nor for room to send.
  *
  * <pre>
  *   begun --advance--&gt; under way --advance ... advance--&gt; finished --&gt; outcome
@@ -16,12 +17,13 @@ import org.jspecify.annotations.Nullable;
  */
 public interface Execution {
   /**
-   * Sends what can be sent without another answer, then reads the answers that are there.
+   * Sends what can be sent without another answer, as far as there is room, and reads the answers
+   * that are there.
    *
-   * @param readable whether the descriptor was found readable since the last call
+   * @param ready whether a poll has found the descriptor ready since the last call
    * @return whether the plan is finished, with success or with a failure
    */
-  boolean advance(boolean readable);
+  boolean advance(boolean ready);
 
   /**
    * Replaces the base of a step. Allowed only before the first {@link #advance}.
@@ -38,6 +40,14 @@ public interface Execution {
   int number();
 
   /**
+   * {@return whether there was no room for a part, so that {@link #number} is polled for output
+   * too}
+   */
+  default boolean waitsForRoom() {
+    return false;
+  }
+
+  /**
    * {@return the descriptor of the back end's own channel, to poll for input as well; -1 if there
    * is none} The back end may wait for an answer there before it answers here.
    */
@@ -49,9 +59,9 @@ public interface Execution {
   default void serveBackEnd() {}
 
   /**
-   * {@return how long the oldest outstanding answer may still take, in nanoseconds; 0 once it is
-   * overdue, {@link Long#MAX_VALUE} when none is awaited} Once it is overdue, {@link #advance} ends
-   * the plan.
+   * {@return how long the oldest outstanding answer, or the sending of what is left, may still
+   * take, in nanoseconds; 0 once it is overdue, {@link Long#MAX_VALUE} when neither is awaited}
+   * Once it is overdue, {@link #advance} ends the plan.
    *
    * @param now {@link System#nanoTime}
    */

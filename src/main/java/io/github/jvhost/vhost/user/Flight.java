@@ -31,8 +31,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  *   encode --&gt; send --&gt; answers of this batch --&gt; encode --&gt; send --&gt; ... --&gt; barrier --&gt; outcome
- *                              \ a refusal: nothing more is sent, the other answers are read
+ *                              \ a refusal: no other batch is sent, the other answers are read
  * </pre>
+ *
+ * <p>If the socket has no room for all of a batch, the rest is sent when there is room again.
  */
 public final class Flight implements Execution {
   private final VhostUserChannel channel;
@@ -58,7 +60,10 @@ public final class Flight implements Execution {
   private boolean begun;
   private boolean finished;
   private int taken;
+
+  /** How many messages of earlier batches were sent. */
   private int messages;
+
   private int waits;
   private long startNanos;
   private long endNanos;
@@ -132,7 +137,7 @@ public final class Flight implements Execution {
   }
 
   @Override
-  public boolean advance(boolean readable) {
+  public boolean advance(boolean ready) {
     if (finished) {
       return true;
     }
@@ -143,10 +148,11 @@ public final class Flight implements Execution {
         begins();
         send(batch);
       }
-      if (readable) {
+      if (ready) {
         receive();
+        sendRest();
       }
-      while (!finished && batch != null && answered == batch.asked().size()) {
+      while (!finished && batch != null && isSent() && answered == batch.asked().size()) {
         goOn(batch);
       }
     } catch (VhostException e) {
@@ -177,26 +183,36 @@ public final class Flight implements Execution {
       taken = plan.steps().size();
       ends();
     } else {
-      batch = new Batch(plan, done.to(), channel, this::stoppedAt, inflight);
+      Batch next = new Batch(plan, done.to(), channel, this::stoppedAt, inflight);
+      messages += done.messages().begun();
+      batch = next;
       answered = 0;
-      send(batch);
+      send(next);
     }
   }
 
   private void send(Batch next) {
-    try {
-      channel.send(next.messages(), deadline);
-    } finally {
-      messages += next.messages().begun();
-    }
+    channel.send(next.messages());
     waits += next.asked().isEmpty() ? 0 : 1;
+  }
+
+  /** Goes on with what there was no room for. */
+  private void sendRest() {
+    if (!isSent()) {
+      channel.sendMore(deadline);
+    }
+  }
+
+  /** Whether all of the batch has left, and all that handlers of requests have sent meanwhile. */
+  private boolean isSent() {
+    return batch == null || (batch.messages().written() && !channel.waitsForRoom());
   }
 
   /** Takes the answers that are there; reads once. */
   private void receive() {
     if (channel.receiveAvailable()) {
       while (batch != null && answered < batch.asked().size() && channel.hasReply()) {
-        Reply reply = channel.awaitReply(deadline);
+        Reply reply = channel.takeReply();
         take(batch.asked().get(answered++), reply);
       }
     }
@@ -334,6 +350,9 @@ public final class Flight implements Execution {
   public void abandon(VhostException reason) {
     if (!finished) {
       failure = failure == null ? reason : failure;
+      if (begun && batch != null) {
+        channel.giveUp(batch.messages(), reason);
+      }
       ends();
     }
   }
@@ -349,6 +368,11 @@ public final class Flight implements Execution {
   }
 
   @Override
+  public boolean waitsForRoom() {
+    return !finished && begun && channel.waitsForRoom();
+  }
+
+  @Override
   public int backEndNumber() {
     return channel.backEndNumber();
   }
@@ -360,7 +384,8 @@ public final class Flight implements Execution {
 
   @Override
   public long nanosToDeadline(long now) {
-    return channel.nanosToDeadline(now);
+    long nanos = channel.nanosToDeadline(now);
+    return isSent() ? nanos : Math.min(nanos, deadline.remainingNanos(now));
   }
 
   @Override
@@ -373,13 +398,14 @@ public final class Flight implements Execution {
     if (!finished) {
       throw new IllegalStateException("the plan is still under way");
     }
+    Batch last = begun ? batch : null; // null: nothing was sent
     return new Outcome(
-        begun && batch != null ? batch.stepsSent() : 0,
+        last == null ? 0 : last.stepsSent(),
         taken,
         Arrays.asList(bases.clone()),
         inflight,
         List.of(),
-        messages,
+        last == null ? 0 : messages + last.messages().begun(),
         waits,
         startNanos,
         endNanos,

@@ -57,7 +57,6 @@ public final class VhostUserConnection implements Carrier {
    * @param events handles the requests of the back end
    * @param call signals the call of a ring whose notifications come as messages
    * @param requestWithin how long each request may take that is no part of a plan
-   * @param translationWithin how long sending a translation may take
    */
   public record Settings(
       BackEndProfile profile,
@@ -65,8 +64,7 @@ public final class VhostUserConnection implements Carrier {
       long protocolFeatures,
       BackEndEvents events,
       IntConsumer call,
-      Duration requestWithin,
-      Duration translationWithin) {}
+      Duration requestWithin) {}
 
   private VhostUserConnection(
       VhostUserChannel channel,
@@ -166,9 +164,7 @@ public final class VhostUserConnection implements Carrier {
       VhostUserChannel channel, VhostUserFrontEnd frontEnd, long negotiated, Settings settings) {
     var dispatch =
         new BackEndRequestDispatch(
-            settings.events(),
-            settings.call(),
-            update -> sendTranslation(channel, update, settings));
+            settings.events(), settings.call(), update -> sendTranslation(channel, update));
     BackEndChannel.Opened opened =
         BackEndChannel.open(channel.name(), channel.dialect(), settings.ledger(), dispatch);
     opened.channel().negotiated(negotiated);
@@ -181,9 +177,8 @@ public final class VhostUserConnection implements Carrier {
     return dispatch;
   }
 
-  private static void sendTranslation(VhostUserChannel channel, Iotlb update, Settings settings) {
-    channel.sendUncollected(
-        FrontEndRequest.IOTLB_MSG, update, Deadline.after(settings.translationWithin()));
+  private static void sendTranslation(VhostUserChannel channel, Iotlb update) {
+    channel.sendUncollected(FrontEndRequest.IOTLB_MSG, update);
   }
 
   /** {@return every request as a method, for tests} The shadow does not record what it sends. */
@@ -233,11 +228,13 @@ public final class VhostUserConnection implements Carrier {
     if (channel.backEndNumber() >= 0) {
       channel.serveBackEnd();
     }
-    if (!channel.receiveAvailable()) {
-      return null;
-    }
     try {
-      channel.awaitReply(deadline).descriptors().forEach(d -> d.close());
+      if (channel.waitsForRoom()) {
+        channel.flush(deadline); // the answer to a request
+      }
+      if (channel.receiveAvailable()) {
+        channel.takeReply().descriptors().forEach(OwnedDescriptor::close);
+      }
       return null;
     } catch (VhostException e) {
       return e;
