@@ -39,6 +39,12 @@ import org.slf4j.LoggerFactory;
 final class Conversation implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(VhostUserChannel.class);
 
+  /**
+   * Messages that may wait behind others. A back end has no reason to ask for more before it reads
+   * one of them.
+   */
+  private static final int MOST_LATER = 4096;
+
   private final SocketStream stream;
   private final String name;
   private final MessageEvents events;
@@ -183,6 +189,12 @@ final class Conversation implements AutoCloseable {
 
   /** Writes a request for whose answer nobody will ask, as {@link #send} does. */
   void sendUncollected(FrontEndRequest request, int id, Payload payload) {
+    if (later.size() == MOST_LATER) {
+      throw new VhostException(
+          "%s: sending %s: the back end does not read, and %d messages wait already"
+              .formatted(name, request, MOST_LATER),
+          Recovery.RETRY);
+    }
     later.add(new Later(request, id, payload));
     writeMore();
   }

@@ -295,7 +295,8 @@ public final class VhostUserChannel implements AutoCloseable {
    *
    * @param request as for {@link #send}, without descriptors
    * @param payload of the layout that the request has
-   * @throws VhostException as {@link #send} does, but not {@link DeadlineException}
+   * @throws VhostException as {@link #send} does, but not {@link DeadlineException}; (RETRY) if the
+   *     back end does not read, and 4096 such requests wait already
    */
   public void sendUncollected(FrontEndRequest request, Payload payload) {
     health.requireUsable();

@@ -25,12 +25,13 @@
  *
  * <p>Single requests are encoded into the channel's own {@link io.github.jvhost.channel.Messages}.
  * A caller with many requests makes another one, perhaps long before it is sent. Both are written
- * in the same way.
+ * by the same code.
  *
  * <p>Reads and writes never block. Only if there is nothing to read or no room to write, a poll
- * waits until the caller's deadline. Socket time-outs are not used, because they look the same as
- * the end of the stream. One thread at a time per connection; a virtual one pins its carrier while
- * it waits.
+ * waits until the caller's deadline. A sequence of messages is sent without any wait: what there is
+ * no room for is left, and the caller polls for output, perhaps on many connections at once. Socket
+ * time-outs are not used, because they look the same as the end of the stream. One thread at a time
+ * per connection; a virtual one pins its carrier while it waits.
  *
  * {@snippet file="io/github/jvhost/PackageExamples.java" region="channel"}
  */

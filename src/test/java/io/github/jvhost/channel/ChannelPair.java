@@ -13,6 +13,7 @@ import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.io.SocketPair;
 import io.netty.buffer.Unpooled;
 import java.io.IOException;
+import java.net.StandardSocketOptions;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -20,16 +21,19 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.newsclub.net.unix.AFUNIXSocketChannel;
 
 /** A channel and the scripted peer at its other end, in one process. */
 public final class ChannelPair implements AutoCloseable {
   final DescriptorLedger ledger = DescriptorLedger.tracing();
   final VhostUserChannel channel;
   final BackEndConnection peer;
+  private final AFUNIXSocketChannel socket;
 
   private ChannelPair(Dialect dialect) throws IOException {
     SocketPair pair = SocketPair.open(ledger, "of a test");
-    channel = VhostUserChannel.adopt(AdoptedSocket.of(pair.one(), "net0"), "net0", dialect, ledger);
+    socket = AdoptedSocket.of(pair.one(), "net0");
+    channel = VhostUserChannel.adopt(socket, "net0", dialect, ledger);
     peer = BackEndConnection.adopt(pair.other(), "peer", ledger);
   }
 
@@ -39,6 +43,14 @@ public final class ChannelPair implements AutoCloseable {
 
   static ChannelPair open(Dialect dialect) throws IOException {
     return new ChannelPair(dialect);
+  }
+
+  /**
+   * From now on the channel's socket holds as little as the kernel allows, so that a write of many
+   * messages ends in the middle of one.
+   */
+  void holdLittle() throws IOException {
+    socket.setOption(StandardSocketOptions.SO_SNDBUF, 0);
   }
 
   /** Long enough never to pass in a test that is right. */

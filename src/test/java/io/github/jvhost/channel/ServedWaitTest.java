@@ -146,6 +146,40 @@ class ServedWaitTest {
     assertThat(done(backEnd)).as("where the update came").isPositive();
   }
 
+  /** The answers to misses fill the main socket, and the back end reads it only after the last. */
+  @Test
+  void missesAreAnsweredWithoutWaitingForRoomOnTheMainSocket() throws Exception {
+    int misses = 1000;
+    FutureTask<Integer> backEnd =
+        inThread(() -> {
+          main.peer.receive(soon());
+          for (int i = 0; i < misses; i++) {
+            asks.backEnd.send(BackEndRequest.IOTLB_MSG, MISS, List.of(), true, soon());
+            assertThat(asks.backEnd.awaitAnswer(soon()).result()).isZero();
+          }
+          int updates = 0;
+          while (updates < misses) {
+            assertThat(main.peer.receive(soon()).payload()).isEqualTo(bytes(UPDATE));
+            updates++;
+          }
+          main.answer(1, u64(5));
+          for (int i = 0; i < misses; i++) {
+            main.answer(22, u64(0));
+          }
+          main.peer.receive(soon());
+          main.answer(1, u64(6));
+          return updates;
+        });
+    asks.action = this::translate;
+    main.ask(FrontEndRequest.GET_FEATURES);
+    assertThat(main.channel.awaitReply(soon()).payload()).isEqualTo(new U64(5));
+    assertThat(main.channel.waitsForRoom()).isFalse();
+    assertThat(main.channel.waits()).isEqualTo(1);
+    main.ask(FrontEndRequest.GET_FEATURES);
+    assertThat(main.channel.awaitReply(soon()).payload()).isEqualTo(new U64(6));
+    assertThat(done(backEnd)).isEqualTo(misses);
+  }
+
   @Test
   void aMissThatAPollReportedIsAnsweredAtOnce() {
     asks.action = this::translate;

@@ -68,9 +68,10 @@ public interface Carrier extends AutoCloseable {
   }
 
   /**
-   * Reads what the back end has sent without being asked, and serves its requests. Does not wait.
+   * Reads what the back end has sent without being asked, and serves its requests. Waits only if
+   * there is no room for what the requests ask for.
    *
-   * @param deadline for the answers to its requests
+   * @param deadline for the back end to make room
    * @return why the connection is over; null if it is not
    */
   @Nullable VhostException look(Deadline deadline);

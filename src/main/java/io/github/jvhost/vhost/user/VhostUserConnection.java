@@ -230,7 +230,7 @@ public final class VhostUserConnection implements Carrier {
     }
     try {
       if (channel.waitsForRoom()) {
-        channel.flush(deadline); // the answer to a request
+        channel.flush(deadline); // translations that requests have asked for
       }
       if (channel.receiveAvailable()) {
         channel.takeReply().descriptors().forEach(OwnedDescriptor::close);

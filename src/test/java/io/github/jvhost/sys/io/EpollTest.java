@@ -44,6 +44,24 @@ class EpollTest {
   }
 
   @Test
+  void roomToWriteIsReportedIfItIsAskedFor() {
+    try (EventFd writable = EventFd.create(ledger, "writable");
+        Epoll epoll = new Epoll()) {
+      int number = writable.descriptor().number();
+      epoll.watch(number, 7, true);
+      assertThat(epoll.await(LONG_ENOUGH)).isEqualTo(1);
+      assertThat(epoll.key(0)).isEqualTo(7);
+      assertThat(epoll.await(0)).as("reported once").isZero();
+
+      epoll.watch(number, 8);
+      assertThat(epoll.await(0)).as("only input was asked for").isZero();
+      writable.signal();
+      assertThat(epoll.await(LONG_ENOUGH)).isEqualTo(1);
+      assertThat(epoll.key(0)).isEqualTo(8);
+    }
+  }
+
+  @Test
   void manyAreReportedInSeveralGoesAndNoneTwice() {
     List<EventFd> all = new ArrayList<>();
     try (Epoll epoll = new Epoll()) {
