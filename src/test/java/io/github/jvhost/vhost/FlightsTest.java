@@ -12,6 +12,7 @@ import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.NoPayload;
+import io.github.jvhost.protocol.ProtocolException;
 import io.github.jvhost.protocol.VringDescriptor;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.OwnedDescriptor;
@@ -188,6 +189,21 @@ class FlightsTest {
     assertThat(done(backEnd)).isZero();
     assertThat(stuck.outcome().failure()).isInstanceOf(BackEndGoneException.class);
     assertThat(stuck.outcome().stepsSent()).isBetween(1, STEPS - 1);
+  }
+
+  /** The bytes that a poll would report have been read already, so the plan has no time left. */
+  @Test
+  void aConnectionThatFailedBesideThePlanEndsItAtOnce() {
+    Flight flight = basesWithin(Rig.soon());
+    assertThat(flight.advance(false)).isFalse();
+    assertThat(flight.nanosToDeadline(System.nanoTime())).isPositive();
+    bases.backEnd().writeRaw(new byte[Header.SIZE], List.of(), Rig.soon());
+    assertThat(bases.frontEnd().receiveAvailable()).as("it is poisoned").isTrue();
+
+    assertThat(flight.nanosToDeadline(System.nanoTime())).isZero();
+    Flights.run(List.of(flight), Rig.soon());
+
+    assertThat(flight.outcome().failure()).isInstanceOf(ProtocolException.class);
   }
 
   /** Of such a plan the back end knows nothing, and the connection can be used as before. */

@@ -60,8 +60,8 @@ public interface Execution {
 
   /**
    * {@return how long the oldest outstanding answer, or the sending of what is left, may still
-   * take, in nanoseconds; 0 once it is overdue, {@link Long#MAX_VALUE} when neither is awaited}
-   * Once it is overdue, {@link #advance} ends the plan.
+   * take, in nanoseconds; 0 once it is overdue or the connection has failed, {@link
+   * Long#MAX_VALUE} when neither is awaited} After 0, {@link #advance} ends the plan.
    *
    * @param now {@link System#nanoTime}
    */

@@ -384,6 +384,9 @@ public final class Flight implements Execution {
 
   @Override
   public long nanosToDeadline(long now) {
+    if (channel.poisoned()) {
+      return 0; // the request of a handler has failed, and no poll may ever report that
+    }
     long nanos = channel.nanosToDeadline(now);
     return isSent() ? nanos : Math.min(nanos, deadline.remainingNanos(now));
   }
