@@ -186,7 +186,7 @@ public final class DpdkBench implements Bench {
       actor.preset(PresetupMode.IMPLICIT, early.state());
       actor.prepareStart(early.state());
       for (int i = 0; i < REHEARSALS; i++) {
-        actor.rewind();
+        actor.rewind(false);
         actor.net().restore(early.state());
         VhostNetGroup.start(List.of(actor.net()), StartOrder.PLANNED);
       }

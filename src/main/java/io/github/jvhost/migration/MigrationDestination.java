@@ -2,7 +2,6 @@ package io.github.jvhost.migration;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.memory.MemoryRegion;
-import io.github.jvhost.vhost.DeviceStart;
 import io.github.jvhost.vhost.PresetupResult;
 import io.github.jvhost.vhost.StartResult;
 import io.github.jvhost.vhost.VhostNet;
@@ -47,10 +46,10 @@ public final class MigrationDestination {
   private final PhaseClock clock = new PhaseClock("destination");
   private final MessageStream stream;
   private final PresetupWorker worker;
+  private final DestinationWindow window;
 
   private final AtomicBoolean begun = new AtomicBoolean();
   private final List<ReceivedRecord> early = new ArrayList<>();
-  private final ArrivedFinals finals = new ArrivedFinals();
 
   /** By device, of those whose source's back end had a state of its own. */
   private final Map<String, ArrivedState> states = new LinkedHashMap<>();
@@ -59,11 +58,8 @@ public final class MigrationDestination {
   private Phase said = Phase.SETUP;
 
   private long finalAt;
-  private long restoredAt;
-  private long startedAt;
   private long resumedAt;
   private boolean workerFinished;
-  private @Nullable DeviceStart window;
   private boolean presetupAbandoned;
   private long endPresetupNanos;
 
@@ -82,6 +78,7 @@ public final class MigrationDestination {
             MessageTable.End.SOURCE,
             options);
     this.worker = new PresetupWorker(mode, this::answer);
+    this.window = new DestinationWindow(List.copyOf(devices.values()), options.order(), clock);
   }
 
   /** {@return a builder that describes where a migration arrives} */
@@ -233,17 +230,15 @@ public final class MigrationDestination {
     receiveUntilCommit();
     start();
     vm.resume();
+    resumedAt = System.nanoTime();
   }
 
   /** All that comes behind that. */
   private DestinationReport runsHere() {
-    settle("the recording", () -> resumedAt = clock.endPart("resume"));
+    settle("the recording", () -> clock.endPart("resume", resumedAt));
     settle("telling the source", () -> stream.send(new MigrationMessage.Running()));
     List<StartResult> starts = new ArrayList<>();
-    DeviceStart opened = window;
-    if (opened != null) {
-      settle("taking up how the devices started", () -> starts.addAll(opened.results()));
-    }
+    settle("taking up how the devices started", () -> starts.addAll(window.results()));
     int announced = 0;
     for (VhostNet device : devices.values()) {
       device.migration().serveWhatWaits();
@@ -260,8 +255,8 @@ public final class MigrationDestination {
         endPresetupNanos,
         starts,
         finalAt,
-        restoredAt,
-        startedAt,
+        window.restoredAt(),
+        window.startedAt(),
         resumedAt,
         worker.rehearsal(),
         announced);
@@ -281,10 +276,7 @@ public final class MigrationDestination {
   /** The devices are this thread's again. */
   private void release() {
     settle("ending presetup", this::finishPresetup);
-    DeviceStart opened = window;
-    if (opened != null) {
-      settle("closing the stop window", opened::close);
-    }
+    settle("closing the stop window", window::close);
   }
 
   /** ABORT comes first: behind COMMIT nobody runs the guest until the source has heard it. */
@@ -359,7 +351,7 @@ public final class MigrationDestination {
       case MigrationMessage.Final(DeviceRecord content) -> {
         ReceivedRecord last = received(content);
         firstFinal();
-        finals.take(last, worker.body(content.device()));
+        window.take(last, worker.body(content.device()));
       }
       case MigrationMessage.Cancel(String why) -> throw new CancelledException(why);
       case MigrationMessage.Commit _ -> {}
@@ -384,9 +376,7 @@ public final class MigrationDestination {
   /** The guest stops any moment now: what the window needs is made before it opens. */
   private void prepareWindow() {
     finishPresetup();
-    if (window == null && !devices.isEmpty()) {
-      window = new DeviceStart(List.copyOf(devices.values()), options.order());
-    }
+    window.prepare();
   }
 
   private void firstFinal() {
@@ -429,31 +419,9 @@ public final class MigrationDestination {
   // ---- after it ----
 
   private void start() {
-    requireAllFinals();
-    finishPresetup();
-    for (ArrivedState state : states.values()) { // a lambda would be linked with the guest stopped
-      state.load();
-    }
-    finals.restore();
-    restoredAt = clock.endPart("restore");
-    if (window != null) {
-      window.start();
-    }
-    for (ArrivedState state : states.values()) {
-      state.requireHeld();
-    }
-    startedAt = clock.endPart("start");
-  }
-
-  private void requireAllFinals() {
-    int there = finals.count();
-    if (there != devices.size()) {
-      throw MigrationException.malformed(
-          "handed over with %d final records for %d devices".formatted(there, devices.size()));
-    }
-    if (window == null) {
-      prepareWindow(); // the source did not say that it stops
-    }
+    window.requireAllFinals();
+    prepareWindow(); // where the source did not say that it stops
+    window.start(states.values());
   }
 
   /** The source runs on: there is nobody left to be told. */

@@ -73,7 +73,11 @@ final class PhaseClock {
    * @return now ({@link System#nanoTime})
    */
   long endPart(String name) {
-    long nanos = System.nanoTime();
+    return endPart(name, System.nanoTime());
+  }
+
+  /** The same at a time that was read already. */
+  long endPart(String name, long nanos) {
     end(part, name, nanos);
     part = beginning(nanos);
     return nanos;

@@ -104,7 +104,7 @@ final class PresetupWorker {
   /** Once is enough: what another generation differs in is not what has to be warm. */
   private void rehearse(PresetupMode how, List<ReceivedRecord> records) {
     if (!Rehearsal.isWhole(rehearsal())) {
-      RehearsalReport report = Rehearsal.run(how, records, ending::get);
+      RehearsalReport report = Rehearsal.run(how, records, this::body, ending::get);
       synchronized (newest) {
         rehearsal = report;
       }

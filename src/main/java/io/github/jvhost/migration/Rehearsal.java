@@ -3,7 +3,6 @@ package io.github.jvhost.migration;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
-import io.github.jvhost.vhost.DeviceStart;
 import io.github.jvhost.vhost.RehearsalDevice;
 import io.github.jvhost.vhost.StartOrder;
 import io.github.jvhost.vhost.VhostNet;
@@ -16,6 +15,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -26,9 +27,12 @@ import org.slf4j.LoggerFactory;
  * stopped.
  *
  * <pre>
- *   windows    0 ...................... 100 ............................................. 1000
- *              a guest that changed:     a guest that only sends and receives:
- *              decode all, plan          move ring indexes, in the state and in the start
+ *   windows    0 ............................... 200 .......................... 1000
+ *              in turn, a guest that only sends
+ *              and receives: move ring indexes,
+ *              in the state and in the start;
+ *              and a guest that changed:
+ *              decode all, plan               only the first of the two
  * </pre>
  *
  * <p>Bounded in windows and in time, setting the devices up included, and ended at once when the
@@ -38,17 +42,19 @@ final class Rehearsal {
   private static final Logger log = LoggerFactory.getLogger(Rehearsal.class);
 
   /**
-   * This often is enough to load all that it takes when a guest changed, and for the first compiler
-   * to have been at what is done for each ring and message.
+   * Up to this window, every second one has a guest that changed. A hundred of them are enough to
+   * load all that this takes, and for the first compiler to have been at what is done for each ring
+   * and message. They come in turn with the others, because on a busy host there may be time for a
+   * few windows only.
    */
-  private static final int CHANGED = 100;
+  private static final int IN_TURN = 200;
 
   /**
    * What a window does once is compiled by the first compiler after 200 calls
    * (Tier3InvocationThreshold), what it does for each ring and message by the best one meanwhile.
    * What is left over is for them to finish.
    */
-  private static final int WINDOWS = CHANGED + 900;
+  private static final int WINDOWS = 1000;
 
   private static final Duration BUDGET = Duration.ofSeconds(1);
 
@@ -62,9 +68,8 @@ final class Rehearsal {
 
   private Rehearsal() {}
 
-  /** A device on its stage, its early state, and the early record as a final one. */
-  private record Actor(
-      RehearsalDevice device, VirtioNetState state, KnownBody body, DeviceRecord last) {
+  /** A device on its stage, and its early record as a final one. */
+  private record Actor(RehearsalDevice device, DeviceRecord last) {
     VhostNet net() {
       return device.net();
     }
@@ -108,9 +113,16 @@ final class Rehearsal {
     return report.windows() >= WINDOWS;
   }
 
-  /** Rehearses until it is enough, or until there is no more time for it. */
+  /**
+   * Rehearses until it is enough, or until there is no more time for it.
+   *
+   * @param bodies gives the early body of a device, as the window will have it
+   */
   static RehearsalReport run(
-      PresetupMode mode, List<ReceivedRecord> records, BooleanSupplier noMoreTime) {
+      PresetupMode mode,
+      List<ReceivedRecord> records,
+      Function<String, @Nullable KnownBody> bodies,
+      BooleanSupplier noMoreTime) {
     long from = System.nanoTime();
     Deadline deadline = Deadline.after(BUDGET);
     int windows = 0;
@@ -132,11 +144,9 @@ final class Rehearsal {
       List<VhostNet> nets = actors.stream().map(Actor::net).toList();
       MessageStream stream = finalMessages(actors);
       while (windows < WINDOWS && !nets.isEmpty() && !over.getAsBoolean()) {
-        actors.forEach(actor -> actor.device().rewind());
-        if (windows == CHANGED) {
-          actors.forEach(actor -> actor.device().prepareStart(actor.state()));
-        }
-        window(actors, nets, stream, windows < CHANGED);
+        boolean changed = windows < IN_TURN && windows % 2 == 1;
+        actors.forEach(actor -> actor.device().rewind(changed));
+        window(nets, stream, changed ? _ -> null : bodies);
         windows++;
       }
     } catch (VhostException e) {
@@ -161,12 +171,14 @@ final class Rehearsal {
       VirtioNetState state = new ReceivedRecord(device.net(), early.content()).decoded();
       requireTime(over);
       device.preset(mode, state);
+      if (mode != PresetupMode.OFF) { // without presetup nothing is prepared either
+        requireTime(over);
+        device.prepareStart(state);
+      }
       requireTime(over);
       DeviceRecord record = early.content();
       return new Actor(
           device,
-          state,
-          KnownBody.of(state),
           new DeviceRecord(
               record.device(), DeviceRecord.Kind.FINAL, record.generation(), record.body()));
     } catch (RuntimeException e) {
@@ -192,17 +204,19 @@ final class Rehearsal {
   }
 
   private static void window(
-      List<Actor> actors, List<VhostNet> nets, MessageStream stream, boolean changed) {
-    try (var window = new DeviceStart(nets, StartOrder.PLANNED)) {
-      var finals = new ArrivedFinals();
-      for (Actor actor : actors) {
+      List<VhostNet> nets, MessageStream stream, Function<String, @Nullable KnownBody> bodies) {
+    PhaseClock clock = new PhaseClock("rehearsal"); // nothing of it is recorded
+    try (var window = new DestinationWindow(nets, StartOrder.PLANNED, clock)) {
+      window.prepare();
+      clock.enter(Phase.HAND_OVER);
+      for (VhostNet net : nets) {
         if (stream.receive(Phase.STOP) instanceof MigrationMessage.Final(DeviceRecord last)) {
-          finals.take(new ReceivedRecord(actor.net(), last), changed ? null : actor.body());
+          window.take(new ReceivedRecord(net, last), bodies.apply(last.device()));
         }
       }
       stream.receive(Phase.STOP); // COMMIT
-      finals.restore();
-      window.start();
+      window.requireAllFinals();
+      window.start(List.of());
     }
   }
 }

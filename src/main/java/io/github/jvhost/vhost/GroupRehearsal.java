@@ -42,7 +42,7 @@ final class GroupRehearsal {
   /** A copy of a device, and the state in which it starts. */
   private record Copy(RehearsalDevice device, VirtioNetState state) {
     void restore() {
-      device.rewind();
+      device.rewind(false);
       device.net().restore(state);
     }
   }

@@ -368,15 +368,18 @@ final class NetTransitions {
 
   /**
    * For rehearsals: sets the device back to its state after presetup. Its back end is taken to hold
-   * this, and a prepared start can be used again.
+   * this, and a prepared start can be used again. What its guest memory says does not count,
+   * because it has not arrived.
+   *
+   * @param changed whether the device counts as changed since its start was prepared
    */
-  void rewind(Shadow held) {
+  void rewind(Shadow held, boolean changed) {
     indexes.rehearse();
     connection.is(DeviceState.PRESET);
     indexes.driverHasReset();
     device.rewind(held);
     if (preparedStart != null) {
-      preparedStart.rewind();
+      preparedStart.rewind(changed);
     }
   }
 

@@ -41,6 +41,12 @@ final class PreparedStart {
   /** By step: whether the base has to be the used index in guest memory. */
   private final boolean[] mustBeUsedIndex;
 
+  /** Whether this is of a rehearsal's device, whose guest memory has not arrived. */
+  private boolean rehearses;
+
+  /** For rehearsals: whether the device counts as changed. */
+  private boolean changed;
+
   private PreparedStart(
       PreparedTransition transition,
       VirtioNet like,
@@ -104,11 +110,17 @@ final class PreparedStart {
             && region == inflight
             && guest.table() == memory
             && isLike(model);
-    return same && patch(model, guest) ? transition.use() : null;
+    return same && patch(model, guest) && !changed ? transition.use() : null;
   }
 
-  /** Prepares the same start again. */
-  void rewind() {
+  /**
+   * For rehearsals: prepares the same start again.
+   *
+   * @param nowChanged whether the device counts as changed meanwhile
+   */
+  void rewind(boolean nowChanged) {
+    rehearses = true;
+    changed = nowChanged;
     transition = transition.again();
   }
 
@@ -132,7 +144,7 @@ final class PreparedStart {
       int ring = ringOfBase(i);
       if (ring != Step.NO_RING) {
         int base = model.ringBase(ring);
-        if (mustBeUsedIndex[i] && !isUsedIndex(base, rings.get(ring), guest)) {
+        if (mustBeUsedIndex[i] && !isUsedIndex(base, rings.get(ring), guest) && !rehearses) {
           return false; // its address has to be sent again, after the base
         }
         transition.base(i, base);

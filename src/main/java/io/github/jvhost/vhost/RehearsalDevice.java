@@ -96,8 +96,7 @@ public final class RehearsalDevice implements AutoCloseable {
   }
 
   /**
-   * Prepares the start, for every window from now on. Call it after {@link #preset} or {@link
-   * #rewind}.
+   * Prepares the start, for every window from now on. Call it after {@link #preset}.
    *
    * @param state the early state
    */
@@ -105,9 +104,14 @@ public final class RehearsalDevice implements AutoCloseable {
     net.migration().prepareStart(state);
   }
 
-  /** Goes back to the state after {@link #preset}; a prepared start can be used again. */
-  public void rewind() {
-    net.migration().rewind(early);
+  /**
+   * Goes back to the state after {@link #preset}; a prepared start can be used again.
+   *
+   * @param changed whether the next start is to find that the device has changed since it was
+   *     prepared, so that it is planned again
+   */
+  public void rewind(boolean changed) {
+    net.migration().rewind(early, changed);
   }
 
   /** Ends its peer, and closes everything. */

@@ -92,13 +92,16 @@ final class RingIndexes {
     unproven = false;
   }
 
-  /** From now on the device is a copy for a rehearsal, and is not compared with guest memory. */
+  /**
+   * From now on the device is a copy for a rehearsal. It is compared with guest memory as others
+   * are, so that this code is rehearsed too, but nothing follows from it.
+   */
   void rehearse() {
     rehearses = true;
   }
 
   private boolean mayBeRuledOut() {
-    return unproven && !rehearses && model.live();
+    return unproven && model.live();
   }
 
   /** The driver has reset the device: the model is right. */
@@ -122,7 +125,8 @@ final class RingIndexes {
     for (int ring = 0; mayBeRuledOut() && ring < 2 * model.backEndQueuePairs(); ring++) {
       if (model.isSetUp(ring)
           && !evidence.driverIsWrong(ring)
-          && evidence.rulesOut(ring, model.ringBase(ring))) {
+          && evidence.rulesOut(ring, model.ringBase(ring))
+          && !rehearses) {
         return ring;
       }
     }
@@ -132,7 +136,7 @@ final class RingIndexes {
   /** The first ring in which a driver has made more available than there are entries; -1: none. */
   int overrun() {
     for (int ring = 0; mayBeRuledOut() && ring < 2 * model.backEndQueuePairs(); ring++) {
-      if (model.isSetUp(ring) && evidence.driverIsWrong(ring)) {
+      if (model.isSetUp(ring) && evidence.driverIsWrong(ring) && !rehearses) {
         return ring;
       }
     }

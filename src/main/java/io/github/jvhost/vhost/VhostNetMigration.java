@@ -97,9 +97,9 @@ public final class VhostNetMigration {
   }
 
   /** For {@link RehearsalDevice}; see {@link NetTransitions#rewind}. */
-  void rewind(Shadow held) {
+  void rewind(Shadow held, boolean changed) {
     try (var _ = lock.hold()) {
-      transitions.rewind(held);
+      transitions.rewind(held, changed);
     }
   }
 

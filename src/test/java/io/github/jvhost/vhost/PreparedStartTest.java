@@ -171,8 +171,9 @@ class PreparedStartTest {
           actor.net().restore(net.snapshot());
         }
         List<VhostNet> twins = actors.stream().map(RehearsalDevice::net).toList();
-        for (int i = 0; i < 3; i++) {
-          actors.forEach(RehearsalDevice::rewind);
+        for (int i = 0; i < 4; i++) {
+          boolean changed = i % 2 == 1;
+          actors.forEach(actor -> actor.rewind(changed));
           for (VhostNet twin : twins) {
             twin.model().setNextIndex(0, RingIndex.split(i));
           }
