@@ -141,7 +141,7 @@ final class Arrivals implements AutoCloseable {
    */
   void presetup(List<VhostNet> nets) {
     for (PresetupResult result :
-        VhostNetGroup.presetup(PresetupMode.EXPLICIT, early(nets), () -> false)) {
+        VhostNetGroup.presetupUnrehearsed(PresetupMode.EXPLICIT, early(nets), () -> false)) {
       if (!result.done()) {
         throw new VhostException("presetup: " + result.note(), Recovery.GIVE_UP);
       }

@@ -19,7 +19,6 @@ import io.github.jvhost.vhost.plan.BackEndProfile;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.HdrHistogram.Histogram;
@@ -86,6 +85,23 @@ public final class ColdStartBench implements Bench {
     int samples = Math.max(1, effort.rounds() / ROUNDS_EACH);
     Histogram first = new Histogram(3);
     Histogram warm = new Histogram(3);
+    // The first one is for the back ends and the source to become warm.
+    List<List<FreshDestination.Window>> jvms = jvms(samples + 1, WINDOWS, List.of());
+    for (List<FreshDestination.Window> windows : jvms.subList(1, jvms.size())) {
+      first.recordValue(windows.getFirst().nanos());
+      warm.recordValue(median(windows.subList(WINDOWS - WARM, WINDOWS)));
+    }
+    return ROW.timed(first, warm, samples + " JVMs");
+  }
+
+  /**
+   * Lets fresh JVMs be destinations, one JVM after the other.
+   *
+   * @param options of these JVMs, further ones
+   * @return by JVM, its windows in order
+   */
+  List<List<FreshDestination.Window>> jvms(int samples, int windows, List<String> options) {
+    List<List<FreshDestination.Window>> all = new ArrayList<>();
     try (var opened = new Opened()) {
       Path directory = opened.add(TemporaryDirectory.make()).path();
       List<Path> backEnds = new ArrayList<>();
@@ -96,16 +112,11 @@ public final class ColdStartBench implements Bench {
       var machine =
           opened.add(
               new StillMachine(new StillMachine.Shape(DEVICES, PAIRS, MEMORY_BYTES), ledger));
-      // The first one is for the back ends and the source to become warm.
-      for (int i = -1; i < samples; i++) {
-        long[] nanos = sample(directory, machine, backEnds);
-        if (i >= 0) {
-          first.recordValue(nanos[0]);
-          warm.recordValue(median(Arrays.copyOfRange(nanos, WINDOWS - WARM, WINDOWS)));
-        }
+      for (int i = 0; i < samples; i++) {
+        all.add(sample(directory, machine, backEnds, windows, options));
       }
     }
-    return ROW.timed(first, warm, samples + " JVMs");
+    return all;
   }
 
   private MockBackEnd mock(Path socket) {
@@ -114,34 +125,37 @@ public final class ColdStartBench implements Bench {
         .start();
   }
 
-  private static long median(long[] nanos) {
-    Arrays.sort(nanos);
+  private static long median(List<FreshDestination.Window> windows) {
+    long[] nanos = windows.stream().mapToLong(FreshDestination.Window::nanos).sorted().toArray();
     return nanos[nanos.length / 2];
   }
 
-  /** The windows of one JVM, in order. */
-  private long[] sample(Path directory, StillMachine machine, List<Path> backEnds) {
+  private List<FreshDestination.Window> sample(
+      Path directory,
+      StillMachine machine,
+      List<Path> backEnds,
+      int windows,
+      List<String> options) {
     List<String> arguments =
         List.of(
             directory.toString(),
             Integer.toString(DEVICES),
             Integer.toString(PAIRS),
-            Integer.toString(WINDOWS));
+            Integer.toString(windows));
+    List<String> command = ThisJvm.command(options, FreshDestination.class, arguments);
     try (var caller = new OneCaller(link(directory));
-        var child =
-            ChildProcess.leashed(
-                "a fresh JVM", ThisJvm.command(FreshDestination.class, arguments), Map.of())) {
+        var child = ChildProcess.leashed("a fresh JVM", command, Map.of())) {
       Transcript said = child.transcript();
       try (var link = SocketLink.over(caller.accept(deadline()))) {
-        long[] nanos = new long[WINDOWS];
-        for (int i = 0; i < WINDOWS; i++) {
+        List<FreshDestination.Window> all = new ArrayList<>();
+        for (int i = 0; i < windows; i++) {
           long from = said.position();
           migrate(machine, backEnds, link, i == 0 ? FIRST : FOLLOWING);
           String text = said.awaitText(FreshDestination.UNIT, from, deadline(), "a fresh JVM");
-          nanos[i] = Long.parseLong(text.strip());
+          all.add(FreshDestination.Window.of(text));
         }
-        return nanos;
-      } catch (VhostException | NumberFormatException e) {
+        return all;
+      } catch (VhostException | IllegalArgumentException e) {
         throw new VhostException(
             "a fresh JVM: %s; %s".formatted(e.getMessage(), said.lastLines()), Recovery.GIVE_UP, e);
       }

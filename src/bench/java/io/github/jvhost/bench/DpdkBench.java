@@ -165,7 +165,7 @@ public final class DpdkBench implements Bench {
         early.add(new EarlyState(nets.get(i), states.get(i), 1));
       }
       for (PresetupResult result :
-          VhostNetGroup.presetup(PresetupMode.IMPLICIT, early, () -> false)) {
+          VhostNetGroup.presetupUnrehearsed(PresetupMode.IMPLICIT, early, () -> false)) {
         if (!result.done()) {
           throw new VhostException("presetup: " + result.note(), Recovery.GIVE_UP);
         }

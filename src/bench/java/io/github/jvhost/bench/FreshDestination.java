@@ -19,6 +19,8 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * {@link ColdStartBench} runs this in its own JVM: the destination of one migration after the
@@ -53,13 +55,47 @@ final class FreshDestination {
     try (var link = SocketLink.over(channel);
         var machine = new StillMachine(shape, ledger)) {
       for (int i = 0; i < Integer.parseInt(args[3]); i++) {
-        System.out.println(windowNanos(machine, sockets, link) + UNIT);
+        System.out.println(window(machine, sockets, link) + UNIT);
       }
     }
   }
 
-  /** One migration: the time from its first final record to the last barrier's answer. */
-  private static long windowNanos(StillMachine machine, List<Path> sockets, MigrationLink link) {
+  /**
+   * The stop window of one migration; times are of {@link System#nanoTime}.
+   *
+   * @param finalNanos when its first final record came
+   * @param startedNanos when the last barrier had been answered
+   * @param resumedNanos when the guest ran
+   * @param rehearsed how many windows were rehearsed before
+   */
+  record Window(long finalNanos, long startedNanos, long resumedNanos, int rehearsed) {
+    private static final Pattern LINE = Pattern.compile("(\\d+) (\\d+) (\\d+) (\\d+)");
+
+    /** Of a line that such a process has printed. */
+    static Window of(String line) {
+      Matcher found = LINE.matcher(line);
+      if (!found.find()) {
+        throw new IllegalArgumentException("no window: " + line);
+      }
+      return new Window(
+          Long.parseLong(found.group(1)),
+          Long.parseLong(found.group(2)),
+          Long.parseLong(found.group(3)),
+          Integer.parseInt(found.group(4)));
+    }
+
+    /** From the first final record to the last barrier's answer. */
+    long nanos() {
+      return startedNanos - finalNanos;
+    }
+
+    @Override
+    public String toString() {
+      return finalNanos + " " + startedNanos + " " + resumedNanos + " " + rehearsed;
+    }
+  }
+
+  private static Window window(StillMachine machine, List<Path> sockets, MigrationLink link) {
     List<VhostNet> nets = machine.connect(sockets, DIALECT, BackEndProfile.GENERIC);
     try {
       DestinationReport report =
@@ -84,7 +120,11 @@ final class FreshDestination {
               throw new IllegalStateException(device + " was not preset: " + presetup.note());
             }
           });
-      return report.startedNanos() - report.finalNanos();
+      return new Window(
+          report.finalNanos(),
+          report.startedNanos(),
+          report.resumedNanos(),
+          report.rehearsal().windows());
     } finally {
       nets.forEach(VhostNet::close);
     }

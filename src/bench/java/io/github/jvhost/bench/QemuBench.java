@@ -125,7 +125,7 @@ public final class QemuBench implements Bench {
     try {
       VirtioNetState early = machine.live(nets.getFirst(), 0);
       PresetupResult result =
-          VhostNetGroup.presetup(
+          VhostNetGroup.presetupUnrehearsed(
                   PresetupMode.EXPLICIT,
                   List.of(new VhostNetGroup.EarlyState(nets.getFirst(), early, 1)),
                   () -> false)

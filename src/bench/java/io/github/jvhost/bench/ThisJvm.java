@@ -29,6 +29,11 @@ final class ThisJvm {
    * @param arguments of that
    */
   static List<String> command(Class<?> main, List<String> arguments) {
+    return command(List.of(), main, arguments);
+  }
+
+  /** The same with more options for the JVM. */
+  static List<String> command(List<String> options, Class<?> main, List<String> arguments) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     for (String option : ManagementFactory.getRuntimeMXBean().getInputArguments()) {
@@ -36,6 +41,7 @@ final class ThisJvm {
         command.add(option);
       }
     }
+    command.addAll(options);
     command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
     command.addAll(arguments);
     return command;

@@ -134,7 +134,7 @@ final class PresetupWorker {
         part.net().migration().fellBack(why);
       }
     }
-    List<PresetupResult> results = VhostNetGroup.presetup(mode, states, givenUp::get);
+    List<PresetupResult> results = VhostNetGroup.presetupUnrehearsed(mode, states, givenUp::get);
     for (int i = 0; i < results.size(); i++) {
       keep(readable.get(i), results.get(i));
       if (results.get(i).done()) {

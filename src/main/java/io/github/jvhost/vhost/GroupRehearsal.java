@@ -4,6 +4,8 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.vhost.VhostNetGroup.EarlyState;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
@@ -11,6 +13,7 @@ import io.github.jvhost.virtio.VirtioNetState;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -32,6 +35,12 @@ final class GroupRehearsal {
   /** The first compiler compiles a method after 200 calls (Tier3InvocationThreshold). */
   private static final int ROUNDS = 1000;
 
+  /**
+   * Some load and link all code. After 127 calls the JVM makes a class for a method handle, which a
+   * round may call once. A warm JVM takes some ten milliseconds for all of them.
+   */
+  private static final int FEW_ROUNDS = 150;
+
   /** More devices would only run the same code more often. */
   private static final int MOST_DEVICES = 4;
 
@@ -47,24 +56,53 @@ final class GroupRehearsal {
     }
   }
 
+  /** Makes the copy of a device. */
+  private interface Copying<D> {
+    /** Returns null if the device cannot be rehearsed. */
+    @Nullable Copy copyOf(D device, Deadline deadline);
+  }
+
   /** Rehearses devices of one VM; returns how many rounds there was time for. */
   static int run(List<VhostNet> nets, Duration within) {
+    return run(nets, GroupRehearsal::copy, ROUNDS, within, () -> false);
+  }
+
+  /**
+   * Rehearses the start of devices that were preset just now.
+   *
+   * @param cancelled whether the result is not needed any more
+   * @return how many rounds there was time for
+   */
+  static int afterPresetup(
+      PresetupMode mode, List<EarlyState> devices, Duration within, BooleanSupplier cancelled) {
+    try {
+      return run(
+          devices, (early, deadline) -> copy(mode, early, deadline), FEW_ROUNDS, within, cancelled);
+    } catch (RuntimeException e) { // the back ends are preset anyway
+      log.debug("the start is not rehearsed: {}", e.toString());
+      return 0;
+    }
+  }
+
+  private static <D> int run(
+      List<D> devices, Copying<D> copying, int most, Duration within, BooleanSupplier cancelled) {
     Deadline deadline = Deadline.after(within);
+    BooleanSupplier over = () -> deadline.expired() || cancelled.getAsBoolean();
     List<Copy> copies = new ArrayList<>();
     int rounds = 0;
     try {
-      for (VhostNet net : nets) {
+      for (D device : devices) {
         boolean half = deadline.remainingNanos() < within.dividedBy(2).toNanos();
-        if (deadline.expired() || copies.size() == MOST_DEVICES || (half && !copies.isEmpty())) {
+        if (over.getAsBoolean() || copies.size() == MOST_DEVICES || (half && !copies.isEmpty())) {
           break;
         }
-        Copy copy = copy(net, deadline);
+        Copy copy = copying.copyOf(device, deadline);
         if (copy != null) {
           copies.add(copy);
         }
       }
       List<VhostNet> twins = copies.stream().map(a -> a.device().net()).toList();
-      while (rounds < ROUNDS && !twins.isEmpty() && !deadline.expired()) {
+      while (rounds < most && !twins.isEmpty() && !over.getAsBoolean()) {
         copies.forEach(Copy::restore);
         VhostNetGroup.start(twins, StartOrder.PLANNED);
         VhostNetGroup.stop(twins, StartOrder.PLANNED);
@@ -77,6 +115,20 @@ final class GroupRehearsal {
     }
     log.debug("rehearsed {} rounds", rounds);
     return rounds;
+  }
+
+  private static Copy copy(PresetupMode mode, EarlyState early, Deadline deadline) {
+    RehearsalDevice device = early.net().migration().rehearsal(deadline);
+    boolean preset = false;
+    try {
+      device.preset(mode, early.state());
+      preset = true;
+    } finally {
+      if (!preset) {
+        device.close();
+      }
+    }
+    return new Copy(device, early.state());
   }
 
   private static @Nullable Copy copy(VhostNet net, Deadline deadline) {

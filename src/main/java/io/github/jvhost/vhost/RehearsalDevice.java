@@ -91,7 +91,7 @@ public final class RehearsalDevice implements AutoCloseable {
    */
   public void preset(PresetupMode mode, VirtioNetState state) {
     var wanted = List.of(new VhostNetGroup.EarlyState(net, state, 1));
-    VhostNetGroup.presetup(mode, wanted, within::expired);
+    VhostNetGroup.presetupUnrehearsed(mode, wanted, within::expired);
     early = net.shadow();
   }
 

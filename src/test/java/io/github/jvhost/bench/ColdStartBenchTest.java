@@ -1,12 +1,21 @@
 package io.github.jvhost.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
+import io.github.jvhost.testkit.ClassLog;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 /** JVMs are started and receive their migrations; how long that takes is not looked at. */
 class ColdStartBenchTest {
+  /** A host that is too busy to rehearse even so many windows says nothing. */
+  private static final int FEW = 4;
+
+  @TempDir private Path dir;
+
   @Test
   @Timeout(120)
   void aFreshJvmReceivesAllItsMigrations() {
@@ -14,5 +23,19 @@ class ColdStartBenchTest {
 
     assertThat(row.measured()).isInstanceOf(Measured.Timed.class);
     assertThat(row.measured().describe()).endsWith("1 JVMs");
+  }
+
+  /** What is loaded there is loaded while a guest is stopped. The rehearsal has to do it before. */
+  @Test
+  @Timeout(120)
+  void theFirstWindowOfAJvmLoadsNoClass() {
+    Path log = dir.resolve("classes.log");
+
+    FreshDestination.Window window =
+        new ColdStartBench().jvms(1, 1, ClassLog.options(log)).getFirst().getFirst();
+
+    assumeThat(window.rehearsed()).as("rehearsed windows").isGreaterThanOrEqualTo(FEW);
+    assertThat(ClassLog.between(log, 0, window.finalNanos())).isNotEmpty();
+    assertThat(ClassLog.between(log, window.finalNanos(), window.resumedNanos())).isEmpty();
   }
 }

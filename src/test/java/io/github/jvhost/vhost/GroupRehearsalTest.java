@@ -7,16 +7,24 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.BackEndOffer;
+import io.github.jvhost.testkit.ClassLog;
+import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.testkit.process.ChildProcess;
 import io.github.jvhost.testkit.scenario.QemuOrder;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.Outcome;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.Shadow;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -104,6 +112,53 @@ class GroupRehearsalTest {
       assertThat(rig.backEnd().record().count(FrontEndRequest.ADD_MEM_REG)).isPositive();
       rig.noRuleWasBroken();
     }
+  }
+
+  @Test
+  void presetupRehearsesTheStart() {
+    try (Rig rig = rig(Personality.VFE, 2)) {
+      rig.driveAll();
+      List<VhostNetGroup.EarlyState> early = new ArrayList<>();
+      rig.nets.forEach(net -> early.add(new VhostNetGroup.EarlyState(net, net.snapshot(), 1)));
+      PresetupMode mode = PresetupMode.IMPLICIT;
+
+      assertThat(VhostNetGroup.presetup(mode, early, () -> false)).allMatch(PresetupResult::done);
+      int told = rig.backEnd().record().names(0).size();
+      assertThat(GroupRehearsal.afterPresetup(mode, early, ENOUGH, () -> false)).isPositive();
+
+      assertThat(rig.backEnd().record().names(0)).hasSize(told);
+      assertThat(GroupRehearsal.afterPresetup(mode, early, ENOUGH, () -> true)).isZero();
+      assertThat(GroupRehearsal.afterPresetup(mode, early, Duration.ZERO, () -> false)).isZero();
+      assertThat(VhostNetGroup.start(rig.nets, StartOrder.PLANNED)).allMatch(StartResult::running);
+      rig.noRuleWasBroken();
+    }
+  }
+
+  /** What is loaded there is loaded while a guest is stopped. */
+  @Test
+  @Timeout(120)
+  void theFirstStartOfAJvmLoadsNoClass() {
+    DescriptorLedger ledger = DescriptorLedger.counting();
+    BackEndOffer offer = BackEndOffer.of(Personality.GENERIC).withDialect(FreshGroup.DIALECT);
+    Path log = dir.resolve("classes.log");
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.add("--enable-native-access=ALL-UNNAMED");
+    command.addAll(ClassLog.options(log));
+    command.addAll(List.of("-cp", System.getProperty("java.class.path")));
+    command.add(FreshGroup.class.getName());
+    command.addAll(List.of(dir.resolve("a").toString(), dir.resolve("b").toString()));
+    String line;
+    try (var _ = MockBackEnd.builder(dir.resolve("a"), ledger).offer(offer).start();
+        var _ = MockBackEnd.builder(dir.resolve("b"), ledger).offer(offer).start();
+        var child = ChildProcess.leashed("a fresh JVM", command, Map.of())) {
+      line = child.transcript().awaitText(FreshGroup.UNIT, 0, Rig.soon(), "a fresh JVM");
+    }
+    String[] numbers = line.strip().split(" ", -1);
+
+    assertThat(Integer.parseInt(numbers[2])).as("rehearsed rounds").isPositive();
+    assertThat(ClassLog.between(log, Long.parseLong(numbers[0]), Long.parseLong(numbers[1])))
+        .isEmpty();
   }
 
   @Test

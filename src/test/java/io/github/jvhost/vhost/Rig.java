@@ -243,7 +243,7 @@ final class Rig implements AutoCloseable {
     for (VhostNet net : nets) {
       early.add(new VhostNetGroup.EarlyState(net, net.snapshot(), 1));
     }
-    List<PresetupResult> results = VhostNetGroup.presetup(mode, early, () -> false);
+    List<PresetupResult> results = VhostNetGroup.presetupUnrehearsed(mode, early, () -> false);
     backEnds.forEach(b -> b.guestMemoryComplete(true));
     return results;
   }

@@ -16,7 +16,9 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * A simulated back end in this process, on which the stop window is rehearsed. It offers what the
@@ -32,6 +34,9 @@ public final class RehearsalPeer implements AutoCloseable {
 
   /** The back end's own channel, kept open because the front end would notice its end. */
   private final List<OwnedDescriptor> kept = new ArrayList<>();
+
+  /** By ring: the payload of the newest SET_VRING_BASE, which is where the ring stops. */
+  private final Map<Integer, byte[]> bases = new HashMap<>();
 
   private final Thread thread;
 
@@ -70,6 +75,9 @@ public final class RehearsalPeer implements AutoCloseable {
         } else {
           received.descriptors().forEach(OwnedDescriptor::close);
         }
+        if (requestOf(received.header()) == FrontEndRequest.SET_VRING_BASE) {
+          bases.put(ringOf(received), received.payload());
+        }
         answer(received);
       }
     } catch (VhostException e) {
@@ -94,13 +102,18 @@ public final class RehearsalPeer implements AutoCloseable {
           case GET_PROTOCOL_FEATURES -> number(capabilities.protocolFeatures());
           case GET_QUEUE_NUM -> number(capabilities.maxQueuePairs());
           case GET_MAX_MEM_SLOTS -> number(capabilities.memorySlots());
-          case GET_VRING_BASE -> received.payload();
+          case GET_VRING_BASE -> bases.getOrDefault(ringOf(received), received.payload());
           case GET_STATUS -> number(DeviceStatus.RUNNING);
           case GET_INFLIGHT_FD -> new byte[Inflight.SIZE]; // of no bytes: there is none to share
           default -> number(0);
         };
     backEnd.reply(
         header.request(), Header.REPLY_FLAGS, payload, List.of(), Deadline.after(PATIENCE));
+  }
+
+  /** The ring of a VringState, with which its payload begins. */
+  private static int ringOf(Received received) {
+    return ByteBuffer.wrap(received.payload()).order(ByteOrder.nativeOrder()).getInt();
   }
 
   private static byte[] number(long value) {
