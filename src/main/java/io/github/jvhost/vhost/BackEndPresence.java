@@ -7,8 +7,6 @@ import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Whether a device has a back end, for its guest and its {@link BackEndWatch}. The guest sees its
@@ -18,8 +16,6 @@ import org.slf4j.LoggerFactory;
  * that lock, which a plan may hold for long.
  */
 final class BackEndPresence {
-  private static final Logger log = LoggerFactory.getLogger(BackEndPresence.class);
-
   private final VirtioNet model;
   private final EventfdTable eventfds;
 
@@ -97,11 +93,7 @@ final class BackEndPresence {
    */
   void staysLost() {
     if (linkLost) {
-      try {
-        model.askForReset();
-      } catch (Throwable e) { // an Error of a listener must not hide the loss either
-        log.warn("{}: a listener of its changes failed", model.name(), e);
-      }
+      boolean _ = model.askForReset();
     }
   }
 
@@ -109,7 +101,7 @@ final class BackEndPresence {
   void loseLink() {
     if (model.linkUp()) {
       linkLost = true;
-      link(false);
+      model.linkUp(false);
     }
   }
 
@@ -117,16 +109,7 @@ final class BackEndPresence {
   void restoreLink() {
     if (linkLost) {
       linkLost = false;
-      link(true);
-    }
-  }
-
-  /** Sets the link. The watcher is woken even if an embedder's listener throws. */
-  private void link(boolean up) {
-    try {
-      model.linkUp(up);
-    } catch (Throwable e) { // an Error of a listener must not hide the loss either
-      log.warn("{}: a listener of its changes failed", model.name(), e);
+      model.linkUp(true);
     }
   }
 

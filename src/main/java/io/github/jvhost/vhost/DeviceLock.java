@@ -18,12 +18,23 @@ import org.jspecify.annotations.Nullable;
  *   await        also waits until no plan of another thread is under way: to send something
  *   planBegins   a plan that runs side by side with other devices' keeps the connection from here
  *   planEnds     to here, without the lock
+ *   callLater    calls a listener of the embedder after the lock is released
  * </pre>
+ *
+ * <p>Listeners of the model and the {@link Observer} are never called with the lock held. So a
+ * listener may take a lock that another thread holds while that thread calls the device. While a
+ * plan runs side by side with other devices' plans, their calls wait until that plan has ended:
+ * they do not make a stop window longer.
+ *
+ * <p>What has to answer is called with the lock held: the embedder's code in {@link
+ * VhostNet#access}, {@link VhostNet#read} and {@link VhostNet#ask}, and {@link BackEndEvents},
+ * because the back end waits for the answer, and this thread for the back end.
  */
 final class DeviceLock {
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition planEnded = lock.newCondition();
-  private final Held held = lock::unlock;
+  private final Held held = this::release;
+  private final ListenerCalls calls;
   private final String device;
   private final Duration longest;
 
@@ -45,12 +56,34 @@ final class DeviceLock {
   DeviceLock(String device, Duration longest) {
     this.device = device;
     this.longest = longest;
+    this.calls = new ListenerCalls(device);
   }
 
   /** Takes the lock, which the calling thread may have already. */
   Held hold() {
     lock.lock();
     return held;
+  }
+
+  private void release() {
+    boolean last = lock.getHoldCount() == 1 && planner == null;
+    lock.unlock();
+    if (last) {
+      calls.makeAll();
+    }
+  }
+
+  /**
+   * Calls a listener when this thread has released the lock and no plan is under way; at once if
+   * this thread does not hold it. {@link ListenerCalls} says in which order, and on which thread.
+   *
+   * @param call may throw
+   */
+  void callLater(Runnable call) {
+    calls.add(call);
+    if (!lock.isHeldByCurrentThread()) {
+      calls.makeAll();
+    }
   }
 
   /** Whether a plan is under way that was begun side by side with others. With the lock held. */

@@ -7,6 +7,7 @@ import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.Executor;
 import java.util.function.Supplier;
 
 /**
@@ -67,11 +68,12 @@ final class NetConnecting {
   /**
    * Connects, and limits the model's offer to what the back end can do.
    *
+   * @param calls makes the calls of the observer
    * @throws VhostException if it cannot serve the device; it is not connected then
    */
   static VhostDevice connect(
-      VirtioNet model, VhostDeviceOptions options, Supplier<Carrier> carriers) {
-    VhostDevice device = VhostDevice.over(options, carriers);
+      VirtioNet model, VhostDeviceOptions options, Supplier<Carrier> carriers, Executor calls) {
+    VhostDevice device = VhostDevice.over(options, carriers, calls);
     try {
       NetPlanning.limit(model, options.name(), device.capabilities(), "the back end");
     } catch (RuntimeException e) {

@@ -3,6 +3,8 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.vhost.plan.Execution;
 import io.github.jvhost.vhost.plan.Outcome;
+import io.github.jvhost.vhost.plan.Plan;
+import java.util.concurrent.Executor;
 import java.util.function.Consumer;
 import jdk.jfr.FlightRecorder;
 import org.jspecify.annotations.Nullable;
@@ -22,9 +24,16 @@ final class Observation {
 
   private final String device;
   private final Observer observer;
+  private final Executor calls;
   private final boolean recorded;
 
-  Observation(VhostDeviceOptions options) {
+  /**
+   * Makes the reports of a device.
+   *
+   * @param calls makes the calls of the observer, in this order, at once or later
+   */
+  Observation(VhostDeviceOptions options, Executor calls) {
+    this.calls = calls;
     this.device = options.name();
     this.observer = options.observer();
     this.recorded = observer != RecordsNothing.OBSERVER;
@@ -38,7 +47,8 @@ final class Observation {
   void finished(Execution execution, Outcome outcome) {
     execution.record(outcome);
     if (!Observer.NONE.equals(observer)) { // execution.plan() makes an object
-      notifyObserver(o -> o.planFinished(device, execution.plan(), outcome));
+      Plan plan = execution.plan(); // a prepared execution may be another one's later
+      notifyObserver(o -> o.planFinished(device, plan, outcome));
     }
   }
 
@@ -91,10 +101,12 @@ final class Observation {
 
   /** Calls the observer. If it throws, the device goes on. */
   private void notifyObserver(Consumer<Observer> event) {
-    try {
-      event.accept(observer);
-    } catch (Throwable e) { // also an Error
-      log.warn("{}: the observer failed", device, e);
-    }
+    calls.execute(() -> {
+      try {
+        event.accept(observer);
+      } catch (Throwable e) { // also an Error
+        log.warn("{}: the observer failed", device, e);
+      }
+    });
   }
 }

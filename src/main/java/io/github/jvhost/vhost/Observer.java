@@ -10,11 +10,14 @@ import io.github.jvhost.vhost.plan.Plan;
  * VhostDeviceOptions#withObserver}. (A {@code MigrationListener} is called with the phases of a
  * migration, and {@link BackEndEvents} with the requests of a back end.)
  *
- * <p>The thread that owns the device at that time calls it, perhaps with the device's lock held, so
- * an implementation returns soon and does not call the device. For a successful stop window on the
- * destination it is called after the guest was resumed. For the stop on the source it is called
- * when the rings of all devices have stopped. An exception is logged and ignored. One observer may
- * be set for many devices; then the threads that own them call it at the same time.
+ * <p>The thread that used the device calls it when it has released the device's lock, in order with
+ * the model's listeners ({@link VhostNet}). So an implementation may call the device, and may take
+ * a lock that another thread holds while it calls the device. It returns soon, because the caller
+ * waits for it. For a successful stop window on the destination it is called after the guest was
+ * resumed, for the stop on the source after the hand-over. An exception is logged and ignored. One
+ * observer may be set for many devices; then it is called for them at the same time.
+ *
+ * <p>A {@link VhostDevice} without a {@link VhostNet} has no lock and calls it at once.
  */
 public interface Observer {
   /** An implementation that does nothing. */

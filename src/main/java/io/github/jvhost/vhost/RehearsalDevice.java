@@ -62,6 +62,7 @@ public final class RehearsalDevice implements AutoCloseable {
             .withObserver(RecordsNothing.OBSERVER)
             .withBounds(left(within), left(within), left(within))
             .withProtocolFeatures(capabilities.protocolFeatures());
+    model.onChange(_ -> {}); // an embedder's device has listeners, which are called in the window
     List<RingEventfds> all = Collections.nCopies(2 * model.maxQueuePairs(), eventfds);
     try {
       net = VhostNet.connect(model, memory, all, options);

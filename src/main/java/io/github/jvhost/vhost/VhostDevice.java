@@ -16,6 +16,7 @@ import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.vhost.plan.StoppedRings;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Executor;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -43,10 +44,10 @@ public final class VhostDevice implements AutoCloseable {
   private volatile BackEndCapabilities capabilities;
   private volatile Shadow shadow = Shadow.nothingHeld();
 
-  private VhostDevice(VhostDeviceOptions options, Supplier<Carrier> carriers) {
+  private VhostDevice(VhostDeviceOptions options, Supplier<Carrier> carriers, Executor calls) {
     this.options = options;
     this.carriers = carriers;
-    this.observation = new Observation(options);
+    this.observation = new Observation(options, calls);
     Carrier opened = carriers.get();
     this.capabilities = opened.capabilities();
     this.connection = opened;
@@ -62,7 +63,7 @@ public final class VhostDevice implements AutoCloseable {
    * @throws VhostException if there is no such socket (RETRY), or what answers is no back end
    */
   public static VhostDevice connect(VhostDeviceOptions options) {
-    return over(options, () -> Carriers.open(options, _ -> {}));
+    return over(options, () -> Carriers.open(options, _ -> {}), Runnable::run);
   }
 
   /**
@@ -70,9 +71,10 @@ public final class VhostDevice implements AutoCloseable {
    *
    * @param options its address is not used
    * @param carriers makes a connection at each call, or throws
+   * @param calls makes the calls of the observer, at once or later
    */
-  static VhostDevice over(VhostDeviceOptions options, Supplier<Carrier> carriers) {
-    return new VhostDevice(options, carriers);
+  static VhostDevice over(VhostDeviceOptions options, Supplier<Carrier> carriers, Executor calls) {
+    return new VhostDevice(options, carriers, calls);
   }
 
   /**

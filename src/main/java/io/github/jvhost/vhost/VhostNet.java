@@ -43,6 +43,11 @@ import org.slf4j.LoggerFactory;
  * {@link VhostNetGroup} starts and stops many devices side by side. {@link #migration} has what
  * only a migration does with a device.
  *
+ * <p>The model's listeners ({@link VirtioNet#onChange}) and the {@link Observer} are called after
+ * the lock is released, by the thread that made the change, before its call returns. They may call
+ * the device. If another thread is calling listeners of the same device at that moment, it calls
+ * these too, and the call may return before they were called. A listener that throws is logged.
+ *
  * <p>After {@link #close}, and after a migration has taken the guest to another host, a method that
  * would send the back end something throws {@link IllegalStateException}.
  */
@@ -59,12 +64,17 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   private final VhostNetWatch watch;
   private final InBandKicks inBandKicks;
 
-  private VhostNet(VirtioNet model, GuestMemory memory, EventfdTable eventfds, VhostDevice device) {
+  private VhostNet(
+      VirtioNet model,
+      GuestMemory memory,
+      EventfdTable eventfds,
+      VhostDevice device,
+      DeviceLock lock) {
     this.model = model;
     this.memory = memory;
     this.eventfds = eventfds;
     this.device = device;
-    this.lock = new DeviceLock(device.name(), device.options().longest());
+    this.lock = lock;
     this.transitions = new NetTransitions(model, memory, eventfds, device, lock);
     this.migration = new VhostNetMigration(this, memory, device, transitions, lock);
     this.watch = new VhostNetWatch(this, device, transitions, lock, eventfds);
@@ -110,15 +120,16 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
       VhostDeviceOptions options,
       Supplier<Carrier> carriers) {
     model.beginService();
+    var lock = new DeviceLock(options.name(), options.longest());
     VhostNet net;
     try {
-      VhostDevice device = NetConnecting.connect(model, options, carriers);
-      net = new VhostNet(model, memory, table, device);
+      VhostDevice device = NetConnecting.connect(model, options, carriers, lock::callLater);
+      net = new VhostNet(model, memory, table, device, lock);
     } catch (RuntimeException e) {
       model.endService();
       throw e;
     }
-    model.onChange(net::changed);
+    model.serveChanges(net::changed, lock::callLater);
     return net;
   }
 
@@ -417,7 +428,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
       transitions.takeTurn();
       boolean ran = transitions.running();
       int completed = 0;
-      boolean thrown = true; // an embedder's listener may throw after all commands
+      boolean thrown = true; // what was thrown while commands ran is thrown after all of them
       try {
         completed = model.serviceControlQueue(memory, this::sendCommand);
         thrown = false;

@@ -197,7 +197,7 @@ public final class VhostNetMigration {
   public void serveWhatWaits() {
     try {
       net.serviceControlQueue();
-    } catch (Throwable e) { // an Error of a listener must not stop a guest that runs
+    } catch (Throwable e) { // whatever it is, it must not stop a guest that runs
       log.warn("{}: serving what waited in its control queue", device.name(), e);
     }
   }

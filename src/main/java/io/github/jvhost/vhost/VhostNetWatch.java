@@ -127,7 +127,7 @@ final class VhostNetWatch {
   /** No more attempts are made. */
   void givenUp() {
     try (var _ = lock.hold()) {
-      if (!device.connected()) {
+      if (!device.connected() && !transitions.closed()) {
         presence().staysLost();
       }
     }
@@ -185,7 +185,7 @@ final class VhostNetWatch {
     try {
       net.signalRings();
       net.announce();
-    } catch (Throwable e) { // also an Error of a listener
+    } catch (RuntimeException e) {
       log.warn("{}: it runs again, which could not be announced", device.name(), e);
     }
   }

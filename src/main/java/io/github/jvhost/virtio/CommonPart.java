@@ -14,6 +14,9 @@ final class CommonPart {
   private final boolean legacyBigEndian;
   private TransportState transport;
 
+  /** Bit 1 of the interrupt status: the config space changed (virtio 1.2, 4.1.4.5). */
+  private static final int CONFIG_CHANGED = 2;
+
   /** Any thread may read and clear bits. Only the device's owner sets them. */
   private final AtomicInteger isr = new AtomicInteger();
 
@@ -90,6 +93,14 @@ final class CommonPart {
   /** Stores the bits. Returns whether that is a change. */
   boolean isr(int bits) {
     return isr.getAndSet(bits & 0xFF) != (bits & 0xFF);
+  }
+
+  /** The driver is about to be interrupted because the config space changed. */
+  void configInterrupt() {
+    int before;
+    do {
+      before = isr.get();
+    } while (!isr.compareAndSet(before, before | CONFIG_CHANGED));
   }
 
   /** Clears some bits. Returns all bits that were set before. */

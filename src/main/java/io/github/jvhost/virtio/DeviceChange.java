@@ -1,9 +1,6 @@
 package io.github.jvhost.virtio;
 
-/**
- * What changed in a device. The device calls its listeners right after the change, on the owner's
- * thread.
- */
+/** What changed in a device; {@link VirtioNet#onChange} says when a listener hears of it. */
 public enum DeviceChange {
   /** The number of queue pairs that the driver uses. */
   QUEUE_PAIRS,
@@ -24,8 +21,9 @@ public enum DeviceChange {
   /** A ring was set up or taken down. */
   QUEUE,
   /**
-   * The driver reset a ring (RING_RESET), which is no longer set up. The listener must stop that
-   * ring in the back end at once, before the driver sets it up again.
+   * The driver reset a ring (RING_RESET), which is no longer set up. The code that runs a back end
+   * ({@link VirtioNet#serveChanges}) stops that ring there at once, before the driver sets it up
+   * again.
    */
   QUEUE_RESET,
   /** The driver has announced itself. */

@@ -70,7 +70,6 @@ public final class VirtioMmio {
   private static final int MODERN = 2;
   private static final int NETWORK_CARD = 1;
   private static final int USED_BUFFER = 1;
-  private static final int CONFIG_CHANGED = 2;
 
   private final DeviceOwner device;
   private final VirtioNet model;
@@ -82,9 +81,9 @@ public final class VirtioMmio {
    *
    * @param device owns the model; the caller closes it
    * @param interrupt interrupts the guest with the interrupt that the rings' calls use too: the
-   *     config space has changed, or a command in the control ring is done. Called on the thread
-   *     that made the change, as the device's owner, so it must not wait. The caller that made the
-   *     change gets its exceptions ({@link VirtioNet#onChange})
+   *     config space has changed, or a command in the control ring is done. InterruptStatus says so
+   *     before. Called as a listener of the model ({@link VirtioNet#onChange}): with {@code
+   *     VhostNet} without the device's lock. A vCPU waits for it, so it returns soon
    * @throws IllegalArgumentException when the device is not a modern virtio-mmio device
    */
   public VirtioMmio(DeviceOwner device, Runnable interrupt) {
@@ -104,11 +103,7 @@ public final class VirtioMmio {
 
   private void changed(DeviceChange change) {
     switch (change) {
-      case CONFIG_INTERRUPT -> {
-        model.interruptStatus(CONFIG_CHANGED);
-        interrupt.run();
-      }
-      case CONTROL_USED -> interrupt.run();
+      case CONFIG_INTERRUPT, CONTROL_USED -> interrupt.run(); // InterruptStatus was set before
       default -> {}
     }
   }

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -43,6 +44,12 @@ public final class VirtioNet {
 
   /** Whether a back end runs for it. */
   private boolean inService;
+
+  /** Hears of each change at once: the code that runs a back end. */
+  private Consumer<DeviceChange> service = _ -> {};
+
+  /** Makes the calls of the listeners. */
+  private Executor listenerCalls = Runnable::run;
 
   VirtioNet(String name, NetPart net, int queueSize, CommonPart common) {
     this.name = name;
@@ -149,9 +156,25 @@ public final class VirtioNet {
     inService = true;
   }
 
+  /**
+   * Says how the code that runs a back end hears of changes, until {@link #endService}. It calls
+   * this after {@link #beginService}.
+   *
+   * @param first called with each change, before the method that makes the change returns and
+   *     before any listener
+   * @param calls makes each call of a listener, in this order: at once, or later, when the owner
+   *     has released the device. It handles the listeners' exceptions
+   */
+  public void serveChanges(Consumer<DeviceChange> first, Executor calls) {
+    service = Objects.requireNonNull(first, "first");
+    listenerCalls = Objects.requireNonNull(calls, "calls");
+  }
+
   /** Ends the use by a back end. Does nothing if no back end uses the device. */
   public void endService() {
     inService = false;
+    service = _ -> {};
+    listenerCalls = Runnable::run;
   }
 
   /** {@return whether the link is up} */
@@ -288,7 +311,8 @@ public final class VirtioNet {
   }
 
   /**
-   * Sets the interrupt status register.
+   * Sets the interrupt status register. The device itself sets bit 1 before each {@link
+   * DeviceChange#CONFIG_INTERRUPT}.
    *
    * @param bits 8 bits. Bit 1: the config space changed. Bit 0: a ring was used; leave it out where
    *     calls are irqfds, because then nobody sees it
@@ -365,10 +389,18 @@ public final class VirtioNet {
   }
 
   /**
-   * Adds a listener, which is called after each change on the owner's thread. It cannot be removed.
+   * Adds a listener, which is called with each change, in the order of the changes. It cannot be
+   * removed.
    *
-   * @param listener called before the method that makes the change returns. The caller of that
-   *     method gets the listener's exception, after all other listeners were called
+   * <p>While {@code VhostNet} runs a back end for the device, it calls the listener after it has
+   * released the device, so the listener may call {@code VhostNet} and may wait for other threads
+   * that do; its exceptions are logged. It is not the owner: it reads the model as any other thread
+   * does, and what it reads may be newer than the change.
+   *
+   * <p>Without a back end the listener is called before the method that makes the change returns.
+   * The caller of that method gets the listener's exception, after all other listeners were called.
+   *
+   * @param listener called by one thread at a time
    */
   public void onChange(Consumer<DeviceChange> listener) {
     listeners.add(Objects.requireNonNull(listener, "listener"));
@@ -792,15 +824,23 @@ public final class VirtioNet {
   }
 
   void changed(DeviceChange change) {
+    if (change == DeviceChange.CONFIG_INTERRUPT) {
+      common.configInterrupt(); // the driver may look before the listeners are called
+    }
     changes.incrementAndGet();
-    callListeners(change, 0);
+    try {
+      service.accept(change);
+    } finally {
+      callListeners(change, 0);
+    }
   }
 
   /** Calls all listeners, even if one of them throws. */
   private void callListeners(DeviceChange change, int from) {
     if (from < listeners.size()) { // without an iterator, because it runs in stop windows
       try {
-        listeners.get(from).accept(change);
+        Consumer<DeviceChange> listener = listeners.get(from);
+        listenerCalls.execute(() -> listener.accept(change));
       } finally {
         callListeners(change, from + 1);
       }
