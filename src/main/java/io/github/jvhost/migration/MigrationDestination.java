@@ -28,10 +28,10 @@ import org.slf4j.LoggerFactory;
  * follows from where the guest is by then:
  *
  * <pre>
- *   the guest is    from                         whatever is thrown then
- *   ------------    ----                         -----------------------
- *   THERE           the beginning                ABORT, then the devices are closed: the source runs on
- *   HERE            VmControl.resume returned    is logged
+ *   the guest runs    from                         whatever is thrown then
+ *   --------------    ----                         -----------------------
+ *   at the source     the beginning                ABORT, then the devices are closed: the source runs on
+ *   here              VmControl.resume returned    is logged
  * </pre>
  */
 public final class MigrationDestination {

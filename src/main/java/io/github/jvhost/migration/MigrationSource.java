@@ -28,13 +28,13 @@ import org.slf4j.LoggerFactory;
  * follows from where the guest is by then:
  *
  * <pre>
- *   the guest is    from                              whatever is thrown then
- *   ------------    ----                              -----------------------
- *   HERE            the beginning                     devices run on; CANCEL
- *   PAUSED          just before VmControl.pause       devices run on; VmControl.resume; CANCEL
- *   HANDED_OVER     COMMIT's last byte was sent       it stays paused here: it runs there, or nowhere
- *     to PAUSED     ABORT: it does not run there
- *   THERE           RUNNING came                      is logged
+ *   the guest             from                           whatever is thrown then
+ *   ---------             ----                           -----------------------
+ *   RUNS_HERE             the beginning                  devices run on; CANCEL
+ *   PAUSED                just before VmControl.pause    devices run on; VmControl.resume; CANCEL
+ *   HANDED_OVER           COMMIT's last byte was sent    it stays paused here: it runs there, or nowhere
+ *     to PAUSED           ABORT: it does not run there
+ *   RUNS_AT_DESTINATION   RUNNING came                   is logged
  * </pre>
  */
 public final class MigrationSource {
@@ -71,14 +71,14 @@ public final class MigrationSource {
   private @Nullable MemoryTable announced;
 
   private int generation;
-  private Guest guest = Guest.HERE;
+  private Guest guest = Guest.RUNS_HERE;
 
   /** Where the guest is: see above. */
   private enum Guest {
-    HERE,
+    RUNS_HERE,
     PAUSED,
     HANDED_OVER,
-    THERE
+    RUNS_AT_DESTINATION
   }
 
   private MigrationSource(Builder builder) {
@@ -339,14 +339,14 @@ public final class MigrationSource {
   private MigrationException failed(Throwable cause) {
     String why = MigrationException.reason(cause);
     return switch (guest) {
-      case HERE, PAUSED -> {
+      case RUNS_HERE, PAUSED -> {
         endStop();
         // The guest first: a destination that does not take CANCEL would keep it waiting.
         MigrationException end = RunningOn.after(cause, devices, guest == Guest.PAUSED ? vm : null);
         stream.trySend(new MigrationMessage.Cancel(why));
         yield end;
       }
-      case HANDED_OVER, THERE -> {
+      case HANDED_OVER, RUNS_AT_DESTINATION -> {
         giveUpDevices();
         endStop();
         yield new MigrationException(
@@ -479,7 +479,7 @@ public final class MigrationSource {
       message = receive(Phase.HAND_OVER);
       take(message);
     } while (!(message instanceof MigrationMessage.Running));
-    guest = Guest.THERE;
+    guest = Guest.RUNS_AT_DESTINATION;
   }
 
   /** The guest may run there: whoever waits for one of the devices does not start it here. */

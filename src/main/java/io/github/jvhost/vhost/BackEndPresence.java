@@ -188,7 +188,8 @@ final class BackEndPresence {
   }
 
   /**
-   * Returns true if a running plan will handle the event. The watcher is woken when that plan ends.
+   * Leaves an event of the connection to the plan that is under way, if there is one. That plan
+   * reads the connection itself, and the watcher is woken when it ends.
    *
    * <pre>
    *   the watcher's thread            the plan's thread (planEnds)
@@ -199,8 +200,10 @@ final class BackEndPresence {
    * <p>If 2 comes before a, so does 1, and b wakes the watcher. If a comes before 2, there is no
    * plan any more and the watcher handles the event itself. Then b may wake it once without need,
    * which does no harm.
+   *
+   * @return whether the event was left to a plan; if not, the watcher handles it now
    */
-  boolean leaveToPlan() {
+  boolean tryLeaveToPlan() {
     wakeWhenPlanEnds = true;
     if (planUnderWay) {
       return true;

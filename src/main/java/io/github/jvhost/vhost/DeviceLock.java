@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  *   hold         takes the lock: to read the device or to change it
- *   await        also waits until no plan of another thread is under way: to send something
+ *   awaitPlanEnd also waits until no plan of another thread is under way: to send something
  *   planBegins   a plan that runs side by side with other devices' keeps the connection from here
  *   planEnds     to here, without the lock
  *   callLater    calls a listener of the embedder after the lock is released
@@ -110,7 +110,7 @@ final class DeviceLock {
    * @throws IllegalStateException if this thread has begun the plan itself, so that the wait would
    *     not end
    */
-  void await() {
+  void awaitPlanEnd() {
     if (Thread.currentThread().equals(planner)) {
       throw new IllegalStateException(
           device
@@ -141,7 +141,7 @@ final class DeviceLock {
    *
    * @return true if there is none; false if this thread began it, or if it takes too long
    */
-  boolean awaitLast() {
+  boolean awaitLastPlanEnd() {
     Deadline deadline = Deadline.after(longest);
     boolean interrupted = false;
     while (planner != null

@@ -30,7 +30,7 @@ public final class DeviceStart implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(DeviceStart.class);
 
   private final StartOrder order;
-  private final Transition transition;
+  private final GroupTransition transition;
 
   /** By device: the plan that was carried out first. */
   private final @Nullable Plan[] plans;
@@ -48,7 +48,8 @@ public final class DeviceStart implements AutoCloseable {
    */
   public DeviceStart(List<VhostNet> nets, StartOrder order) {
     this.order = order;
-    this.transition = new Transition(nets, order.sideBySide(), Transition.longestDeadline(nets));
+    this.transition =
+        new GroupTransition(nets, order.sideBySide(), GroupTransition.longestDeadline(nets));
     this.plans = new Plan[nets.size()];
     this.fallbacks = new String[nets.size()];
     this.second = new Outcome[nets.size()];
@@ -117,12 +118,13 @@ public final class DeviceStart implements AutoCloseable {
   private void wake(int device) {
     VhostNet net = transition.net(device);
     if (net.capabilities().notifiesInBand()) {
-      finish(device); // its kicks are messages, which need the plan to be over
+      endPart(device); // its kicks are messages, which need the plan to be over
     }
     net.signalRings();
   }
 
-  private void finish(int device) {
+  /** Ends the part of a device in the transition, and keeps its plan for the report. */
+  private void endPart(int device) {
     Execution execution = transition.execution(device);
     if (execution != null) {
       plans[device] = execution.plan();
@@ -133,7 +135,7 @@ public final class DeviceStart implements AutoCloseable {
   private void startAgain(int device, VhostException failure) {
     VhostNet net = transition.net(device);
     String why = String.valueOf(failure.getMessage());
-    finish(device);
+    endPart(device);
     log.warn("{}: start failed, once more from nothing: {}", net.name(), why);
     net.migration().fellBack(why);
     fallbacks[device] = why;
@@ -147,7 +149,7 @@ public final class DeviceStart implements AutoCloseable {
   public List<StartResult> results() {
     List<StartResult> all = new ArrayList<>(plans.length);
     for (int i = 0; i < plans.length; i++) {
-      finish(i);
+      endPart(i);
       Plan plan = plans[i];
       Outcome outcome = transition.outcome(i);
       boolean runs = fallbacks[i] == null || second[i] != null;

@@ -23,7 +23,7 @@ import java.util.List;
  */
 public final class DeviceStop implements AutoCloseable {
   private final StartOrder order;
-  private final Transition transition;
+  private final GroupTransition transition;
 
   /**
    * Prepares the stop of devices that run.
@@ -36,7 +36,8 @@ public final class DeviceStop implements AutoCloseable {
     if (order.sideBySide()) {
       nets.forEach(net -> net.migration().prepareStop());
     }
-    this.transition = new Transition(nets, order.sideBySide(), Transition.longestDeadline(nets));
+    this.transition =
+        new GroupTransition(nets, order.sideBySide(), GroupTransition.longestDeadline(nets));
   }
 
   /**
@@ -55,7 +56,7 @@ public final class DeviceStop implements AutoCloseable {
       throw e;
     }
     for (int i = 0; i < transition.size(); i++) {
-      transition.fold(i);
+      transition.takeOutcome(i);
     }
   }
 

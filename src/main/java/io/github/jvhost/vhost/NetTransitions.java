@@ -26,24 +26,32 @@ import org.jspecify.annotations.Nullable;
  * Takes a virtio-net device from one state to another. It plans what the back end is to hold, from
  * the model, guest memory and the eventfds, and puts the outcome back into the model.
  *
- * <p>There are several questions about whether the device runs:
+ * <p>Whether the back end serves the rings follows from three things:
  *
  * <pre>
- *   wanted             start was asked for, and no stop for good since
- *   shouldRun          driver and link let it run now
- *   mayRunAgain        the same, but a link that is down only for want of a back end counts as up
- *   waitsForBackEnd    wanted, and it may run again: an attempt to reach a back end makes sense
- *   running            a back end was sent its rings to serve, and took them ({@link DeviceState})
+ *   startWanted       start was asked for, and no stop for good since
+ *   readiness         whether driver and link let the rings be served ({@link Readiness})
+ *   DeviceState       what the back end does; RUNNING: it was sent the rings, and serves them
  *
- *   planStart          wanted from now on; to running if it should run, else to stopped
- *   startAnew          the same if it may run again; the link comes up with it
- *   planStop           to stopped, and wanted stays: a reset, a change, a link that was taken down
- *   planStopForGood    to stopped, and not wanted any more: a migration, the embedder
+ *   planStart         start is wanted from now on; to RUNNING if READY, else to STOPPED
+ *   startAnew         the same, also if LINK_LOST; the link comes up with the start
+ *   planRefresh       planStart of a device that has changed
+ *   planStopForGood   to STOPPED, and start is not wanted any more: a migration, the embedder
  * </pre>
  *
  * <p>The lock of its {@link VhostNet} guards it.
  */
 final class NetTransitions {
+  /** Whether driver and link let a back end serve the rings. */
+  enum Readiness {
+    /** There is no driver, the driver broke the device, or the embedder took the link down. */
+    NOT_READY,
+    /** The driver is there. The guest's link is down only because there was no back end. */
+    LINK_LOST,
+    /** The driver is there, and the link is up. */
+    READY
+  }
+
   private final DeviceLock lock;
   private final VirtioNet model;
   private final GuestMemory memory;
@@ -62,8 +70,8 @@ final class NetTransitions {
   private @Nullable PreparedStart preparedStart;
   private @Nullable PreparedTransition preparedStop;
 
-  /** Whether the device is to run as soon as its driver, link and back end allow it. */
-  private boolean wanted;
+  /** Whether the device is to be started as soon as its driver, link and back end allow it. */
+  private boolean startWanted;
 
   /** Whether something that a back end is to hold has changed in the model since the last plan. */
   private boolean modelChanged = true;
@@ -107,7 +115,7 @@ final class NetTransitions {
               + ": BackEndEvents answers the back end on this thread, so nothing can be sent to it"
               + " before that returns; leave it to a thread of your own");
     }
-    lock.await();
+    lock.awaitPlanEnd();
     requireOpen(); // the wait released the lock
     if (handedOver) {
       throw new IllegalStateException(
@@ -138,19 +146,24 @@ final class NetTransitions {
     return connection.state() == DeviceState.RUNNING;
   }
 
-  /** Whether driver and link let the device run. */
-  boolean shouldRun() {
-    return model.live() && model.linkUp();
+  /** Whether driver and link let a back end serve the rings now. */
+  Readiness readiness() {
+    if (!model.live()) {
+      return Readiness.NOT_READY;
+    }
+    if (model.linkUp()) {
+      return Readiness.READY;
+    }
+    return presence.linkLost() ? Readiness.LINK_LOST : Readiness.NOT_READY;
   }
 
-  /** The same, but a link that is down only because the back end has gone counts as up. */
-  private boolean mayRunAgain() {
-    return model.live() && (model.linkUp() || presence.linkLost());
+  private boolean ready() {
+    return readiness() == Readiness.READY;
   }
 
-  /** Whether it would run if there were a back end. */
+  /** Whether the device would be started if there were a back end. */
   boolean waitsForBackEnd() {
-    return wanted && mayRunAgain();
+    return startWanted && readiness() != Readiness.NOT_READY;
   }
 
   void logTo(@Nullable DirtyLog target) {
@@ -198,7 +211,7 @@ final class NetTransitions {
   }
 
   private Plan planStart(StartOrder order, boolean linkComesBack) {
-    wanted = true;
+    startWanted = true;
     modelChanged = false;
     plannedMemory = memory.table();
     VhostException outside = model.live() ? configuration.ringOutside(model) : null;
@@ -206,7 +219,8 @@ final class NetTransitions {
       model.markBroken(String.valueOf(outside.getMessage()));
     }
     breakWhatCannotGoOn();
-    if (!(linkComesBack ? mayRunAgain() : shouldRun())) {
+    Readiness now = readiness();
+    if (now == Readiness.NOT_READY || (now == Readiness.LINK_LOST && !linkComesBack)) {
       return device.plan(stopped());
     }
     if (!running()) {
@@ -222,7 +236,7 @@ final class NetTransitions {
    * @throws VhostException if a ring of a device that is to run lies outside of guest memory
    */
   void requireRingsInMemory() {
-    VhostException outside = shouldRun() ? configuration.ringOutside(model) : null;
+    VhostException outside = ready() ? configuration.ringOutside(model) : null;
     if (outside != null) {
       throw outside;
     }
@@ -289,7 +303,7 @@ final class NetTransitions {
     if (prepared == null || !prepared.isRight(device.shadow(), device.connection())) {
       return null;
     }
-    wanted = false;
+    startWanted = false;
     presence.planBegins();
     return prepared.use();
   }
@@ -298,13 +312,13 @@ final class NetTransitions {
   @Nullable Execution beginPrepared() {
     PreparedStart prepared = preparedStart;
     Carrier opened = device.connection();
-    if (prepared == null || opened == null || dirtyLog != null || !shouldRun()) {
+    if (prepared == null || opened == null || dirtyLog != null || !ready()) {
       return null;
     }
     if (indexes.ruledOut() >= 0 || indexes.overrun() >= 0) {
       return null; // planStart says why
     }
-    wanted = true;
+    startWanted = true;
     if (!running()) {
       indexes.requireRecovered();
     }
@@ -335,7 +349,7 @@ final class NetTransitions {
 
   /** Plans the stop of a device that is to stay stopped. */
   Plan planStopForGood(StartOrder order) {
-    wanted = false;
+    startWanted = false;
     return order.stop(device.shadow(), stopped(), device.capabilities());
   }
 
@@ -398,25 +412,20 @@ final class NetTransitions {
         presence.planEnds();
       }
     }
-    return finish(execution);
+    try {
+      return takeOutcome(execution);
+    } finally {
+      planEnds();
+    }
   }
 
-  /** Begins a plan; {@link #finish} has to follow. */
+  /** Begins a plan; {@link #takeOutcome} and {@link #planEnds} have to follow. */
   Execution begin(Plan plan, Deadline deadline) {
     BackEndProfile profile = device.capabilities().profile();
     Execution execution =
         device.begin(plan, deadline, (ring, answered) -> indexes.goesOnAt(ring, answered, profile));
     presence.planBegins();
     return execution;
-  }
-
-  /** Puts the outcome of a plan into the shadow and the model, and ends the plan. */
-  Outcome finish(Execution execution) {
-    try {
-      return fold(execution);
-    } finally {
-      planEnds();
-    }
   }
 
   /** The plan is over: the watch is woken, and a closed device releases its resources. */
@@ -428,13 +437,13 @@ final class NetTransitions {
   }
 
   /** Puts the outcome of a plan into the shadow and the model; {@link #planEnds} has to follow. */
-  Outcome fold(Execution execution) {
+  Outcome takeOutcome(Execution execution) {
     boolean mayRun = device.shadow().anyRingMayRun();
     boolean wasConnected = device.connection() != null;
-    Outcome outcome = device.finish(execution);
+    Outcome outcome = device.takeOutcome(execution);
     if (outcome.stepsSent() == 0 && !outcome.complete() && device.connected()) {
       if (running()) {
-        wanted = true; // the stop was never sent: the device runs and is to go on
+        startWanted = true; // the stop was never sent: the device runs and is to go on
       }
       return outcome;
     }
@@ -554,7 +563,7 @@ final class NetTransitions {
   /** Closes the device: no plan begins any more. A plan that is under way keeps the connection. */
   void close() {
     connection.closes();
-    wanted = false;
+    startWanted = false;
   }
 
   /** Releases the resources of a closed device. A second call does nothing. */

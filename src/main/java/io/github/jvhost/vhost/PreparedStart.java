@@ -68,7 +68,7 @@ final class PreparedStart {
       queues.add(like.queue(i));
     }
     this.rings = List.copyOf(queues);
-    this.mustBeUsedIndex = resumesAtUsedIndex();
+    this.mustBeUsedIndex = basesThatMustBeUsedIndex();
   }
 
   /**
@@ -165,12 +165,13 @@ final class PreparedStart {
   }
 
   /**
-   * Some back ends take the used index from guest memory as the base when they translate a ring's
-   * address. If the ring goes on elsewhere, the address has to be sent after the base, so the plan
-   * has one more step. If the plan sends the address after the base anyway, there is nothing to
-   * check.
+   * Says of each step whether it sets a base that is only right if it equals the used index in
+   * guest memory. A back end that was preset with the address of a ring may have taken the used
+   * index for the base then, or take it later. If the ring goes on elsewhere, the address has to be
+   * sent again after the base. This plan has no step for that, so another one has to be made. A
+   * plan that sends the address after the base anyway is right for every base.
    */
-  private boolean[] resumesAtUsedIndex() {
+  private boolean[] basesThatMustBeUsedIndex() {
     boolean[] mustBe = new boolean[steps.size()];
     BackEndProfile profile = transition.plan().capabilities().profile();
     boolean takes = profile.takesUsedIndexAtTranslation() && !packed;

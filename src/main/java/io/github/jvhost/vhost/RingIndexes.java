@@ -36,22 +36,24 @@ import org.slf4j.LoggerFactory;
  * the region says which requests after it are done already. So the next back end has to use the
  * region too ({@link NetNeeds}).
  *
- * <p>Two flags say whether the indexes in the model are right:
+ * <p>Two flags say how far the indexes in the model can be trusted:
  *
  * <pre>
- *   event                              stale   unproven   the indexes in the model
- *   reset: the driver begins again     no      no         right: the start of each ring
- *   restored: a saved state            no      yes        from elsewhere; guest memory may rule
- *                                                         them out once it is complete
- *   served: a back end may serve       yes     no         too low, by what it has done since
- *   all rings were answered            no      as it was  right
- *   one ring was not, or recover       yes     as it was  too low; a split ring's is read again
- *     did not find it
- *   recover found all                  no      as it was  right
- * </pre>
+ *   mayBeBehind   a back end may have served requests since the model got its indexes. Before the
+ *                 rings are served again, recover reads them anew
+ *   fromState     the indexes came with a saved state, and no back end was started with them yet.
+ *                 At a start, when guest memory is complete, ruledOut compares them with it
  *
- * <p>{@code recover} reads indexes only if they are stale. Guest memory is compared with them only
- * if they are unproven.
+ *   what happens                                            mayBeBehind   fromState
+ *   driverHasReset  the driver begins again                 no            no
+ *   restored        a saved state replaces the model's      no            yes
+ *   served          a back end serves the rings, or may     yes           no
+ *   takeBases       all rings have an index now             no            as before
+ *                   a ring has none: no answer              as before     as before
+ *                   a ring has none: the answer is refused  yes           as before
+ *   recover         all rings have an index now             no            as before
+ *                   a packed ring has none                  as before     as before
+ * </pre>
  */
 final class RingIndexes {
   private static final Logger log = LoggerFactory.getLogger(RingIndexes.class);
@@ -65,11 +67,11 @@ final class RingIndexes {
   /** While the answers of one stop are read: the rings whose position is known by now. */
   private final BitSet positionKnown = new BitSet();
 
-  /** Whether rings may have moved on since the model's indexes were right. */
-  private boolean stale;
+  /** Whether a back end may have served requests since the model got its indexes. */
+  private boolean mayBeBehind;
 
   /** Whether the indexes are of a saved state with which no back end was started yet. */
-  private boolean unproven;
+  private boolean fromState;
 
   /** Whether this device is a rehearsal's copy of one whose guest memory has not arrived yet. */
   private boolean rehearses;
@@ -88,8 +90,8 @@ final class RingIndexes {
 
   /** A back end serves the rings or may serve them. */
   void served() {
-    stale = true;
-    unproven = false;
+    mayBeBehind = true;
+    fromState = false;
   }
 
   /**
@@ -101,19 +103,19 @@ final class RingIndexes {
   }
 
   private boolean mayBeRuledOut() {
-    return unproven && model.live();
+    return fromState && model.live();
   }
 
   /** The driver has reset the device: the model is right. */
   void driverHasReset() {
-    stale = false;
-    unproven = false;
+    mayBeBehind = false;
+    fromState = false;
   }
 
   /** A saved state was loaded, with the positions of the rings; guest memory may come later. */
   void restored() {
-    stale = false;
-    unproven = true;
+    mayBeBehind = false;
+    fromState = true;
   }
 
   /**
@@ -198,7 +200,7 @@ final class RingIndexes {
     } else {
       Integer instead = refuse(ring, answered);
       if (instead == null) {
-        stale = true;
+        mayBeBehind = true;
       } else {
         model.setRingBase(ring, instead);
         positionKnown.set(ring);
@@ -275,7 +277,7 @@ final class RingIndexes {
     for (int ring = 0; ring < 2 * model.backEndQueuePairs(); ring++) {
       all &= positionKnown.get(ring) || !isSetUp(ring);
     }
-    stale &= !all;
+    mayBeBehind &= !all;
   }
 
   private boolean isSetUp(int ring) {
@@ -283,13 +285,13 @@ final class RingIndexes {
   }
 
   /**
-   * Corrects indexes that may be stale, where possible.
+   * Corrects indexes that may be behind, where possible.
    *
    * @return whether all of them are right now
    */
   boolean recover() {
     boolean known = true;
-    for (int i = 0; stale && i < 2 * model.backEndQueuePairs(); i++) {
+    for (int i = 0; mayBeBehind && i < 2 * model.backEndQueuePairs(); i++) {
       if (!model.isSetUp(i)) {
         continue;
       }
@@ -306,7 +308,7 @@ final class RingIndexes {
         model.setNextIndex(i, index);
       }
     }
-    stale &= !known;
+    mayBeBehind &= !known;
     return known;
   }
 
@@ -326,7 +328,7 @@ final class RingIndexes {
    * The same, for rings that are to be served.
    *
    * @throws VhostException if an index is still not known: the driver has to reset the device,
-   *     because a back end that serves a ring from a stale index writes into memory that the guest
+   *     because a back end that serves a ring from an old index writes into memory that the guest
    *     uses for something else
    */
   void requireRecovered() {

@@ -186,7 +186,7 @@ public final class VhostDevice implements AutoCloseable {
   }
 
   /**
-   * Begins a plan that was made for this device; {@link #finish} has to follow.
+   * Begins a plan that was made for this device; {@link #takeOutcome} has to follow.
    *
    * @param rings says where a ring goes on that the plan stops and starts again
    * @return the execution; one that has failed already if there is no connection
@@ -211,7 +211,7 @@ public final class VhostDevice implements AutoCloseable {
    *
    * @param execution of this device, finished
    */
-  Outcome finish(Execution execution) {
+  Outcome takeOutcome(Execution execution) {
     Outcome outcome = execution.outcome();
     shadow = shadow.after(execution.plan(), outcome);
     boolean slotsUnknown =
@@ -260,7 +260,7 @@ public final class VhostDevice implements AutoCloseable {
     Flights.run(executions, deadline);
     List<Outcome> outcomes = new ArrayList<>(devices.size());
     for (int i = 0; i < devices.size(); i++) {
-      outcomes.add(devices.get(i).finish(executions.get(i)));
+      outcomes.add(devices.get(i).takeOutcome(executions.get(i)));
     }
     return outcomes;
   }

@@ -325,7 +325,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
       Plan plan = transitions.planRefresh();
       if (!plan.isEmpty()) {
         transitions.carryOut(plan).orThrow();
-        if (transitions.shouldRun()) {
+        if (transitions.readiness() == NetTransitions.Readiness.READY) {
           signalRings();
         }
         log.debug("{}: refreshed\n{}", name(), plan.describe());
@@ -342,17 +342,20 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /**
-   * Replaces everything that the driver did by a saved state. The back end is sent nothing, unless
-   * the state has a part of the back end's own ({@link io.github.jvhost.virtio.NetState#backEnd},
-   * as QEMU's streams have it). This method writes that part into the back end and waits for it.
-   * The back end holds it until the connection ends; {@link VhostNetMigration#holdsLoadedState}
-   * says after the start whether it still does.
+   * Replaces everything that the driver did by a saved state, when no transition is under way that
+   * another thread has begun. The back end is sent nothing, unless the state has a part of the back
+   * end's own ({@link io.github.jvhost.virtio.NetState#backEnd}, as QEMU's streams have it). This
+   * method writes that part into the back end and waits for it. The back end holds it until the
+   * connection ends; {@link VhostNetMigration#holdsLoadedState} says after the start whether it
+   * still does.
    *
    * @param state of a device with the same description
    * @throws VhostException if the state does not fit this device, or (GIVE_UP) if it has such a
    *     part and the back end takes none: nothing has changed. If the back end refused that part or
-   *     was lost, the device is unchanged and its connection is closed
-   * @throws IllegalStateException if the state has such a part and the device runs
+   *     was lost, the device is unchanged and its connection is closed. (RETRY) if another
+   *     transition took too long, or this thread was interrupted: nothing has changed
+   * @throws IllegalStateException if the state has such a part and the device runs, or if this
+   *     thread itself carries out a transition of the device
    */
   public void restore(VirtioNetState state) {
     try (var _ = lock.hold()) {
@@ -672,7 +675,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   public void close() {
     try (var _ = lock.hold()) {
       transitions.close();
-      if (lock.awaitLast()) {
+      if (lock.awaitLastPlanEnd()) {
         transitions.release();
       } else {
         log.debug("{}: closed, its connection when the transition that is under way ends", name());

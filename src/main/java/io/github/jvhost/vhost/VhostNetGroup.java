@@ -91,8 +91,8 @@ public final class VhostNetGroup {
     }
     List<PresetupResult> results = new ArrayList<>(devices.size());
     List<VhostNet> nets = devices.stream().map(EarlyState::net).toList();
-    Deadline deadline = Transition.longestDeadline(devices, EarlyState::deadline);
-    try (var transition = new Transition(nets, true, deadline)) {
+    Deadline deadline = GroupTransition.longestDeadline(devices, EarlyState::deadline);
+    try (var transition = new GroupTransition(nets, true, deadline)) {
       try {
         transition.carryOut(
             (net, i) -> {
@@ -139,7 +139,7 @@ public final class VhostNetGroup {
    * Finishes what was begun, so that other threads can use the devices. Called when a device could
    * not begin, when the wait could not be set up, or when the caller's own code threw.
    */
-  private static void giveUp(Transition transition, Throwable why) {
+  private static void giveUp(GroupTransition transition, Throwable why) {
     String note = "presetup of the devices was given up: " + why;
     for (int i = 0; i < transition.size(); i++) {
       Execution execution = transition.execution(i);
@@ -175,7 +175,7 @@ public final class VhostNetGroup {
   }
 
   private static PresetupResult finishPresetup(
-      Transition transition, int device, PresetupResult begun) {
+      GroupTransition transition, int device, PresetupResult begun) {
     VhostNet net = transition.net(device);
     transition.finish(device);
     Outcome outcome = Objects.requireNonNull(transition.outcome(device));

@@ -207,10 +207,12 @@ public final class VhostNetMigration {
   /** See {@link VhostNet#restore}. */
   void restore(VirtioNetState state) {
     try (var _ = lock.hold()) {
+      // Without takeTurn, because a device that was handed over may be restored. The outcome of a
+      // plan that is under way would be put into the model that the state has replaced.
+      lock.awaitPlanEnd();
       NetState saved = state.net();
       if (saved.backEnd().isPresent()) {
         transitions.requireOpen();
-        lock.await(); // without takeTurn: a device that was handed over may be restored
         VirtioNetState without = state.withNet(saved.withBackEnd(Optional.empty()));
         net.model().requireFits(without); // before anything is sent to the back end
         requireTakesState();
@@ -337,8 +339,8 @@ public final class VhostNetMigration {
 
   /**
    * Plans and begins a start while it holds the lock, so that nothing changes between the two. The
-   * plan goes on without the lock, side by side with other devices'. Until {@link #finish} only
-   * that plan uses the connection, and other threads wait.
+   * plan goes on without the lock, side by side with other devices'. Until {@link #letGo} only that
+   * plan uses the connection, and other threads wait.
    *
    * @throws VhostException if a ring lies outside of guest memory, or guest memory rules out its
    *     position in the saved state. A driver cannot cause this, because its device would have been
@@ -429,21 +431,10 @@ public final class VhostNetMigration {
     return execution;
   }
 
-  /** Puts the outcome of a plan into shadow and model, and releases the device. */
-  Outcome finish(Execution execution) {
-    try (var _ = lock.hold()) {
-      try {
-        return transitions.fold(execution);
-      } finally {
-        letGo();
-      }
-    }
-  }
-
   /** Puts the outcome of a plan into shadow and model; the device is held until {@link #letGo}. */
-  Outcome fold(Execution execution) {
+  Outcome takeOutcome(Execution execution) {
     try (var _ = lock.hold()) {
-      return transitions.fold(execution);
+      return transitions.takeOutcome(execution);
     }
   }
 

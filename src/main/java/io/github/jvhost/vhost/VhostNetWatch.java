@@ -60,7 +60,8 @@ final class VhostNetWatch {
   void watchedBy(@Nullable Runnable wake) {
     try (var _ = lock.hold()) {
       presence().watcher(wake);
-      if (wake != null && !device.connected()) {
+      boolean planNotesLoss = lock.busy(); // it still uses the connection
+      if (wake != null && !planNotesLoss && !device.connected()) {
         transitions
             .connection()
             .lose(
@@ -75,7 +76,7 @@ final class VhostNetWatch {
    * does both by itself; then the watcher is woken when the plan ends.
    */
   void attend() {
-    if (!presence().leaveToPlan()) {
+    if (!presence().tryLeaveToPlan()) {
       attendNow();
     }
   }
@@ -151,7 +152,7 @@ final class VhostNetWatch {
     try (var _ = lock.hold()) {
       boolean ours = false;
       try {
-        lock.await();
+        lock.awaitPlanEnd();
         if (transitions.closed()) { // not a wrong call: this thread is the watch's
           throw new VhostException(device.name() + ": closed", Recovery.GIVE_UP);
         }

@@ -102,7 +102,8 @@ class ClosedDeviceTest {
               .map(net -> new VhostNetGroup.EarlyState(net, net.snapshot(), 1))
               .toList();
 
-      assertThat(Transition.longestDeadline(early, VhostNetGroup.EarlyState::deadline).allowed())
+      assertThat(
+              GroupTransition.longestDeadline(early, VhostNetGroup.EarlyState::deadline).allowed())
           .isEqualTo(Duration.ofSeconds(20));
     }
   }

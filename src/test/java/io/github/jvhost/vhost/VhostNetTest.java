@@ -132,7 +132,8 @@ class VhostNetTest {
       assertThat(rig.backEnd().record().names(mark)).isEmpty();
 
       Flights.run(List.of(start), Rig.soon());
-      assertThat(net.migration().finish(start).failure()).isNull();
+      assertThat(net.migration().takeOutcome(start).failure()).isNull();
+      net.migration().letGo();
       assertThat(vcpu.join(Duration.ofSeconds(20))).isTrue();
       assertThat(net.shadow().get(Fact.MTU)).isEqualTo(Known.held(1400));
       assertThat(rig.backEnd().record().names(mark))

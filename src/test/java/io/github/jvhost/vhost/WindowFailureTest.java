@@ -126,7 +126,7 @@ class WindowFailureTest {
         rig.addBackEnd(Faults.none());
         rig.nets.add(rig.connect(i, Duration.ofSeconds(1 + 9 * i)));
       }
-      assertThat(Transition.longestDeadline(rig.nets, VhostNet::transitionDeadline).allowed())
+      assertThat(GroupTransition.longestDeadline(rig.nets, VhostNet::transitionDeadline).allowed())
           .isEqualTo(Duration.ofSeconds(10));
     }
   }

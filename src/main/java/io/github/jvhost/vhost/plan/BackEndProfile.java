@@ -12,11 +12,12 @@ import java.util.Optional;
  */
 public enum BackEndProfile {
   /**
-   * Any back end that speaks the protocol. This profile makes the most careful assumption in every
-   * point but one: it assumes that a ring stops with nothing in flight. Each assumption harms a
-   * back end of the other kind: to go on at the used index repeats requests that were done, and to
-   * go on at the base loses requests that were not done. So choose {@link #LIBVHOST_USER} for
-   * libvhost-user.
+   * Any back end that speaks the protocol. In every point but one there is a careful assumption
+   * that is right for all back ends, and this profile makes it. The one point is where a split ring
+   * goes on after a stop. This profile takes the base that the back end answered, which loses
+   * requests if the back end stopped before they were done. The other choice is the used index in
+   * guest memory ({@link #LIBVHOST_USER}), which repeats requests that were done but are not in the
+   * used ring yet. Choose {@link #LIBVHOST_USER} for libvhost-user.
    */
   GENERIC(true, false, false, true, true, true, false, false, StopKeeps.NOTHING),
 

@@ -78,6 +78,8 @@ public final class Fact<T> {
   public enum AfterReset {
     /** The back end holds it as before. */
     KEPT,
+    /** The back end has set it to 0. */
+    ZERO,
     /** The back end may hold it or not. */
     MAY_BE_GONE,
     /** The back end does not hold it. */
@@ -111,13 +113,13 @@ public final class Fact<T> {
           .effect((now, _, before) -> now.featuresChanged(before))
           .fact();
 
-  /** SET_STATUS: the virtio status byte. A reset makes it 0. */
+  /** SET_STATUS: the virtio status byte. */
   public static final Fact<Integer> STATUS =
       Fact.<Integer>row("status")
           .wanted((_, _) -> null) // the planner says when
           .answer(Answer.NONE) // DPDK acknowledges it before it does the work
           .text(status -> "0x" + Integer.toHexString(status))
-          .afterReset(AfterReset.KEPT)
+          .afterReset(AfterReset.ZERO)
           .madeAhead()
           .effect((now, _, _) -> now.statusChanged())
           .fact();

@@ -63,6 +63,7 @@ public final class Facts {
     return after((fact, now) ->
         switch (fact.afterReset()) {
           case KEPT -> now;
+          case ZERO -> Known.held(0);
           case MAY_BE_GONE -> now.mayBeGone();
           case GONE -> Known.notSent();
         });

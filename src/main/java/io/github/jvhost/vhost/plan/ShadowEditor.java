@@ -245,7 +245,7 @@ final class ShadowEditor {
    * and the log belong to vhost and stay.
    */
   private void reset() {
-    device = device.afterReset().with(Fact.STATUS, Known.held(0));
+    device = device.afterReset();
     everyRing(RingShadow::afterReset);
     generation = 0;
   }

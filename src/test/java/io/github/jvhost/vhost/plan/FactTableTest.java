@@ -66,6 +66,7 @@ class FactTableTest {
   private static String after(AfterReset what) {
     return switch (what) {
       case KEPT -> "kept";
+      case ZERO -> "0";
       case MAY_BE_GONE -> "may be gone";
       case GONE -> "gone";
     };

@@ -19,14 +19,15 @@ import org.jspecify.annotations.Nullable;
  * <pre>
  *   new           epoll watches the connections
  *   carryOut      begins each device, all or none; then sends everything and reads answers
- *   fold          the outcome goes into shadow and model; the device is still held
+ *   takeOutcome   the outcome goes into shadow and model; the device is still held
  *   letGo         threads that wait for the device go on
+ *   finish        both
  *   close         the same for the devices that are left; what was not carried out is given up
  * </pre>
  *
  * <p>For one thread.
  */
-final class Transition implements AutoCloseable {
+final class GroupTransition implements AutoCloseable {
   private final List<VhostNet> nets;
   private final boolean sideBySide;
   private final Deadline deadline;
@@ -62,7 +63,7 @@ final class Transition implements AutoCloseable {
    * @param sideBySide whether all are sent their plans before the first answer is waited for
    * @param deadline for all of them; restarted by {@link #carryOut}
    */
-  Transition(List<VhostNet> nets, boolean sideBySide, Deadline deadline) {
+  GroupTransition(List<VhostNet> nets, boolean sideBySide, Deadline deadline) {
     this.nets = List.copyOf(nets);
     this.sideBySide = sideBySide;
     this.deadline = deadline;
@@ -152,19 +153,19 @@ final class Transition implements AutoCloseable {
     return executions[device];
   }
 
-  /** The outcome of a device; null if nothing was begun, or before {@link #fold}. */
+  /** The outcome of a device; null if nothing was begun, or before {@link #takeOutcome}. */
   @Nullable Outcome outcome(int device) {
     return outcomes[device];
   }
 
   /** Puts the outcome of a device into its shadow and model, once. It is held until letGo. */
-  void fold(int device) {
+  void takeOutcome(int device) {
     Execution execution = executions[device];
     if (execution != null && outcomes[device] == null) {
       if (!over) {
         execution.abandon(new VhostException("it was given up", Recovery.RECONNECT));
       }
-      outcomes[device] = nets.get(device).migration().fold(execution);
+      outcomes[device] = nets.get(device).migration().takeOutcome(execution);
     }
   }
 
@@ -179,7 +180,7 @@ final class Transition implements AutoCloseable {
   /** Puts the outcome of a device into its shadow and model, and releases it. */
   void finish(int device) {
     try {
-      fold(device);
+      takeOutcome(device);
     } finally {
       letGo(device);
     }

@@ -19,7 +19,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Two devices with two queue pairs on real sockets: what is said in the window, and the waits. */
-class StopWindowTest {
+class DeviceStartTest {
   private static final BackEndOffer PRESETUP =
       BackEndOffer.of(Personality.VFE).withDialect(Configs.WITH_PRESETUP);
 
