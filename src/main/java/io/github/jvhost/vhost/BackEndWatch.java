@@ -125,7 +125,9 @@ public final class BackEndWatch implements AutoCloseable {
   }
 
   /**
-   * Ends the watch of a device. An attempt to connect it again is cancelled.
+   * Ends the watch of a device. An attempt to connect it again is cancelled. This waits for an
+   * attempt that is under way and for the listeners that it calls, at most three minutes, so do not
+   * call it with a lock that such a listener takes.
    *
    * @param net stays as it is; a device that is not watched is ignored
    */

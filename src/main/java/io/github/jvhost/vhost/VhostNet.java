@@ -669,7 +669,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    * <p>A transition that runs side by side with other devices' keeps the connection until its end.
    * This waits for that end, as long as a transition may take. If the calling thread itself carries
    * it out, or if it takes longer, the connection is closed when it ends: memory and eventfds are
-   * needed until then.
+   * needed until then. This does not wait for a listener that another thread is calling.
    */
   @Override
   public void close() {
