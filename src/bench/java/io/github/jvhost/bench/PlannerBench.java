@@ -11,6 +11,7 @@ import io.github.jvhost.vhost.plan.EarlyConfiguration;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.Planner;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.Shadow;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -93,8 +94,8 @@ public final class PlannerBench implements Bench {
 
     private DeviceConfig early(DeviceConfig running, BackEndCapabilities can) {
       return profile == BackEndProfile.DPDK
-          ? EarlyConfiguration.implicit(running, can)
-          : EarlyConfiguration.explicit(running);
+          ? EarlyConfiguration.of(PresetupMode.IMPLICIT, running, can)
+          : EarlyConfiguration.of(PresetupMode.EXPLICIT, running, can);
     }
 
     /** As if a back end had taken all of it. */

@@ -253,15 +253,23 @@ final class DemoCommand implements Callable<Integer> {
   }
 
   private ScenarioOptions options(Variant variant, boolean dpdk) {
-    BackEndProfile known =
-        variant == Variant.IMPLICIT_DPDK ? BackEndProfile.DPDK : profileOr(BackEndProfile.GENERIC);
-    Personality who =
-        personality != null
-            ? choose(
-                "--personality", personality, Arrays.asList(Personality.values()), Words::label)
-            : known == BackEndProfile.DPDK ? Personality.DPDK : Personality.GENERIC;
-    if (!dpdk && known == BackEndProfile.DPDK && who != Personality.DPDK) {
-      throw usage("the profile dpdk only holds for a back end that is one: --personality=dpdk");
+    Personality given =
+        personality == null
+            ? null
+            : choose(
+                "--personality", personality, Arrays.asList(Personality.values()), Words::label);
+    BackEndProfile known = profile(variant, given);
+    Personality fits =
+        switch (known) {
+          case DPDK -> Personality.DPDK;
+          case NVIDIA_VFE -> Personality.VFE;
+          case GENERIC, LIBVHOST_USER, RUST_VMM -> Personality.GENERIC;
+        };
+    Personality who = given == null ? fits : given;
+    if (!dpdk && known.holdsRingsUntilDriverOk() && who != fits) {
+      throw usage(
+          "the profile %s only holds for a back end that is one: --personality=%s"
+              .formatted(known == BackEndProfile.DPDK ? "dpdk" : "vfe", Words.label(fits)));
     }
     HardwareModel hardware = Words.hardware(hardwareModel);
     Change changed = choose("--change", change, Arrays.asList(Change.values()), Words::label);
@@ -285,9 +293,17 @@ final class DemoCommand implements Callable<Integer> {
     }
   }
 
-  private BackEndProfile profileOr(BackEndProfile usual) {
+  /**
+   * What is assumed of the back ends. The back end that is known to have PRESETUP is NVIDIA's, so
+   * explicit presetup takes the back end for one unless an option says otherwise.
+   */
+  private BackEndProfile profile(Variant variant, @Nullable Personality given) {
+    if (variant == Variant.IMPLICIT_DPDK) {
+      return BackEndProfile.DPDK;
+    }
     if (profile == null) {
-      return usual;
+      boolean vfe = variant == Variant.EXPLICIT && (given == null || given == Personality.VFE);
+      return vfe ? BackEndProfile.NVIDIA_VFE : BackEndProfile.GENERIC;
     }
     Optional<BackEndProfile> named = BackEndProfile.named(profile);
     return named.orElseThrow(() ->

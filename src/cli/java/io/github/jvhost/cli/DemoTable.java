@@ -25,10 +25,11 @@ final class DemoTable {
         first.options().devices(),
         first.options().queuePairs(),
         first.options().memoryBytes() >> 20,
-        first.options().dpdk()
-            ? "dpdk-testpmd"
-            : "mock, " + first.options().personality().name().toLowerCase(Locale.ROOT));
+        first.options().dpdk() ? "dpdk-testpmd" : "mock");
     row(out, "", results, r -> r.options().variant().label());
+    if (!first.options().dpdk()) {
+      row(out, "the mock behaves as", results, r -> Words.label(r.options().personality()));
+    }
     row(out, "guest runs on", results, RunResult::ranOn);
     row(out, "destination: messages in the window", results, r -> "" + r.messages());
     row(out, "destination: waits for a back end", results, r -> "" + r.waits());

@@ -1,5 +1,7 @@
 package io.github.jvhost.report;
 
+import static java.util.stream.Collectors.joining;
+
 import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import io.github.jvhost.Recovery;
@@ -8,6 +10,7 @@ import java.io.IOException;
 import java.io.Reader;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 
 /** Makes the page of a report. Stateless. */
 public final class ReportPage {
@@ -60,7 +63,7 @@ public final class ReportPage {
     html.raw("<style>\n" + Style.SHEET + "</style>\n").close();
     html.open("body").open("main");
     html.element("h1", "What a migration costs");
-    html.element("p", setting(runs.getFirst().setting()), "class", "quiet");
+    html.element("p", setting(runs), "class", "quiet");
     Overview.write(html, runs);
     for (int i = 0; i < runs.size(); i++) {
       run(html, runs.get(i), i);
@@ -74,7 +77,8 @@ public final class ReportPage {
     return html.toString();
   }
 
-  private static String setting(Run.Setting s) {
+  private static String setting(List<Run> runs) {
+    Run.Setting s = runs.getFirst().setting();
     var words =
         new StringBuilder(
             String.format(
@@ -87,8 +91,14 @@ public final class ReportPage {
                 s.queuePairs() == 1 ? "" : "s",
                 s.memoryBytes() >> 20,
                 s.backEnd()));
-    if (s.personality() != null) {
-      words.append(" (").append(s.personality()).append(")");
+    String personalities =
+        runs.stream()
+            .map(run -> run.setting().personality())
+            .filter(Objects::nonNull)
+            .distinct()
+            .collect(joining(", "));
+    if (!personalities.isEmpty()) {
+      words.append(" (").append(personalities).append(")");
     }
     if (s.hardwareModel() != null) {
       words.append(", hardware: ").append(s.hardwareModel());

@@ -17,6 +17,9 @@ import java.util.OptionalInt;
  *   NVIDIA_QEMU_8_2     SHARED_OBJECT   PRESETUP                 GET_SHARED_OBJECT  PRESETUP
  * </pre>
  *
+ * <p>PRESETUP is specified nowhere upstream, so a dialect also says what it promises: {@link
+ * #presetupHoldsRings}.
+ *
  * <p>A masked feature is never negotiated in its upstream meaning. The dialect has no request that
  * needs it.
  *
@@ -24,10 +27,16 @@ import java.util.OptionalInt;
  * @param presetup the numbers of PRESETUP; empty when the dialect has none
  * @param maskedProtocolFeatures bits that may not be acknowledged in their upstream meaning;
  *     includes the bit of PRESETUP if that bit has an upstream meaning
+ * @param presetupHoldsRings whether each back end that speaks this dialect and has acknowledged
+ *     PRESETUP touches no ring before DRIVER_OK, also not one that has its real kick
  */
-public record Dialect(String name, Optional<PresetupCode> presetup, long maskedProtocolFeatures) {
+public record Dialect(
+    String name,
+    Optional<PresetupCode> presetup,
+    long maskedProtocolFeatures,
+    boolean presetupHoldsRings) {
   /** The upstream specification, without PRESETUP. */
-  public static final Dialect UPSTREAM = new Dialect("UPSTREAM", Optional.empty(), 0);
+  public static final Dialect UPSTREAM = new Dialect("UPSTREAM", Optional.empty(), 0, false);
 
   /**
    * The patches of September 2023 and the back ends built for them. These back ends also offer bit
@@ -37,7 +46,8 @@ public record Dialect(String name, Optional<PresetupCode> presetup, long maskedP
       new Dialect(
           "RFC_2023",
           Optional.of(new PresetupCode(18, 41)),
-          ProtocolFeature.maskOf(ProtocolFeature.SHARED_OBJECT, ProtocolFeature.DEVICE_STATE));
+          ProtocolFeature.maskOf(ProtocolFeature.SHARED_OBJECT, ProtocolFeature.DEVICE_STATE),
+          false);
 
   /**
    * The rebase of March 2024. Its request id is GET_SHMEM_CONFIG upstream, so SHMEM is masked as
@@ -50,7 +60,8 @@ public record Dialect(String name, Optional<PresetupCode> presetup, long maskedP
           ProtocolFeature.maskOf(
               ProtocolFeature.GET_VRING_BASE_INFLIGHT,
               ProtocolFeature.DEVICE_STATE,
-              ProtocolFeature.SHMEM));
+              ProtocolFeature.SHMEM),
+          false);
 
   /**
    * Refuses a number with two meanings.
@@ -89,7 +100,16 @@ public record Dialect(String name, Optional<PresetupCode> presetup, long maskedP
    * @throws IllegalArgumentException if one of them has an upstream meaning
    */
   public static Dialect custom(String name, int bit, int id) {
-    return new Dialect(name, Optional.of(new PresetupCode(bit, id)), 0);
+    return new Dialect(name, Optional.of(new PresetupCode(bit, id)), 0, false);
+  }
+
+  /**
+   * {@return the same numbers, with the promise that a back end touches no ring before DRIVER_OK}
+   * Then explicit presetup sends it the real kicks too. The patches of 2023 promise nothing. The
+   * author of a back end can promise it for that back end.
+   */
+  public Dialect withRingsHeld() {
+    return new Dialect(name, presetup, maskedProtocolFeatures, true);
   }
 
   /** {@return whether this dialect has PRESETUP} */

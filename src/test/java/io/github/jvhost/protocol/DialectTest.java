@@ -80,7 +80,7 @@ class DialectTest {
   @Test
   void aMessageThatNeedsNoFeatureCannotBeMaskedAway() {
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> new Dialect("x", Optional.of(new PresetupCode(40, 3)), -1L))
+        .isThrownBy(() -> new Dialect("x", Optional.of(new PresetupCode(40, 3)), -1L, false))
         .withMessageContaining("SET_OWNER");
   }
 

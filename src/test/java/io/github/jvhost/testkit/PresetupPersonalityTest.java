@@ -87,6 +87,24 @@ class PresetupPersonalityTest {
   }
 
   @Test
+  void whereRingsAreHeldUntilDriverOkTheKickMayComeBeforeTheEnd() {
+    ToldState told = ToldState.withPresetup(Personality.VFE).negotiated();
+    told.presetup(PresetupCode.START).size(0).size(1);
+    told.state.guestMemoryComplete(false);
+
+    for (int i = 0; i < 2; i++) {
+      told.base(i, 0).address(i).kick(i).call(i).enable(i, true);
+    }
+    told.presetup(PresetupCode.END);
+
+    assertThat(told.state.isAnyStarted()).isFalse();
+    told.state.guestMemoryComplete(true);
+    told.base(0, 7).base(1, 8).status(0xf);
+    assertThat(told.started(0) && told.started(1)).isTrue();
+    assertThat(told.breaches()).isEmpty();
+  }
+
+  @Test
   void presetupWithoutStatusIsTheKnownTrap() {
     ToldState told =
         new ToldState(

@@ -26,15 +26,26 @@ class DeviceStartTest {
   @TempDir private Path dir;
 
   @Test
-  void afterExplicitPresetup() throws InterruptedException {
-    try (Rig rig = new Rig(dir, 2, PRESETUP, BackEndProfile.GENERIC)) {
+  void afterExplicitPresetupOfAnyBackEnd() throws InterruptedException {
+    afterExplicitPresetup(BackEndProfile.GENERIC, List.of("SET_VRING_BASE", "SET_VRING_KICK"));
+  }
+
+  /** "Ideally, only the vring available index needs to be changed within VM stop." */
+  @Test
+  void afterExplicitPresetupWhereRingsAreHeldUntilDriverOk() throws InterruptedException {
+    afterExplicitPresetup(BackEndProfile.NVIDIA_VFE, List.of("SET_VRING_BASE"));
+  }
+
+  private void afterExplicitPresetup(BackEndProfile profile, List<String> ofARing)
+      throws InterruptedException {
+    try (Rig rig = new Rig(dir, 2, PRESETUP, profile)) {
       rig.driveAll();
       assertThat(rig.presetup(PresetupMode.EXPLICIT)).allMatch(PresetupResult::done);
       for (var backEnd : rig.backEnds) {
         assertThat(backEnd.isRunning()).isFalse();
         assertThat(backEnd.record().guestWrites()).isZero();
       }
-      startsWith(rig, List.of("SET_VRING_CALL"), List.of("SET_VRING_BASE", "SET_VRING_KICK"));
+      startsWith(rig, ofARing);
     }
   }
 
@@ -49,7 +60,7 @@ class DeviceStartTest {
         assertThat(backEnd.isRunning()).isFalse();
         assertThat(backEnd.record().guestWrites()).isZero();
       }
-      startsWith(rig, List.of(), List.of("SET_VRING_BASE", "SET_VRING_ADDR", "SET_VRING_KICK"));
+      startsWith(rig, List.of("SET_VRING_BASE", "SET_VRING_ADDR", "SET_VRING_KICK"));
     }
   }
 
@@ -58,25 +69,18 @@ class DeviceStartTest {
     try (Rig rig = new Rig(dir, 2, BackEndOffer.of(Personality.DPDK), BackEndProfile.DPDK)) {
       rig.driveAll();
       assertThat(rig.presetup(PresetupMode.IMPLICIT)).allMatch(PresetupResult::done);
-      startsWith(rig, List.of(), List.of("SET_VRING_BASE"));
+      startsWith(rig, List.of("SET_VRING_BASE"));
     }
   }
 
-  /**
-   * The window is these messages for all rings, then those for each, the status and the barrier,
-   * and one wait.
-   */
-  private static void startsWith(Rig rig, List<String> ofAllRings, List<String> ofARing)
-      throws InterruptedException {
+  /** The window is these messages for each ring, the status and the barrier, and one wait. */
+  private static void startsWith(Rig rig, List<String> ofARing) throws InterruptedException {
     rig.ringsAreAtSomeIndex();
     List<Integer> marks = rig.backEnds.stream().map(b -> b.record().mark()).toList();
 
     List<StartResult> results = VhostNetGroup.start(rig.nets, StartOrder.PLANNED);
 
     List<String> expected = new ArrayList<>();
-    for (int ring = 0; ring < Rig.RINGS; ring++) {
-      expected.addAll(ofAllRings);
-    }
     for (int ring = 0; ring < Rig.RINGS; ring++) {
       expected.addAll(ofARing);
     }

@@ -28,6 +28,14 @@ class PlannerPropertyTest {
     assertThat(configs.ledger.describeOpen()).isEmpty();
   }
 
+  private static BackEndProfile known(Personality personality) {
+    return switch (personality) {
+      case DPDK -> BackEndProfile.DPDK;
+      case VFE -> BackEndProfile.NVIDIA_VFE;
+      default -> BackEndProfile.GENERIC;
+    };
+  }
+
   @ParameterizedTest
   @EnumSource(Personality.class)
   void everyPlanEndsInTheDesiredState(Personality personality) {
@@ -37,8 +45,7 @@ class PlannerPropertyTest {
       long chainSeed = seeds.nextLong();
       SplittableRandom random = new SplittableRandom(chainSeed);
       boolean presetup = personality.knowsPresetup() && random.nextBoolean();
-      boolean dpdk = personality == Personality.DPDK && random.nextBoolean();
-      BackEndProfile profile = dpdk ? BackEndProfile.DPDK : BackEndProfile.GENERIC;
+      BackEndProfile profile = random.nextBoolean() ? known(personality) : BackEndProfile.GENERIC;
       PlannedBackEnd backEnd =
           new PlannedBackEnd(
               personality, profile, presetup, random, configs.low.regions().getFirst().file());

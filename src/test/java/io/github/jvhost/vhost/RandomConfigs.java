@@ -7,6 +7,7 @@ import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.DeviceConfig.Lifecycle;
 import io.github.jvhost.vhost.plan.EarlyConfiguration;
 import io.github.jvhost.vhost.plan.LogTarget;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.RingAddresses;
 import io.github.jvhost.vhost.plan.RingConfig;
 import io.github.jvhost.virtio.NetFeature;
@@ -72,9 +73,9 @@ final class RandomConfigs {
     for (int i = 0; i < from.rings().size(); i++) {
       backEnd.usedInMemory(i, random.nextInt(0x10000)); // memory is not complete: anything
     }
-    return backEnd.capabilities().hasPresetup() && random.nextInt(4) > 0
-        ? EarlyConfiguration.explicit(from)
-        : EarlyConfiguration.implicit(from, backEnd.capabilities());
+    boolean explicit = backEnd.capabilities().hasPresetup() && random.nextInt(4) > 0;
+    return EarlyConfiguration.of(
+        explicit ? PresetupMode.EXPLICIT : PresetupMode.IMPLICIT, from, backEnd.capabilities());
   }
 
   private DeviceConfig fromScratch() {

@@ -128,11 +128,22 @@ final class FrontEndRules {
     if (state.isStarted(told.index())) {
       breach(Rule.KICK_WHILE_STARTED, "kick sent to started ring " + told.index());
     }
-    if (state.isBetweenPresetupStartAndEnd() && !told.withoutDescriptor()) {
+    if (state.isBetweenPresetupStartAndEnd() && !told.withoutDescriptor() && !holdsRings()) {
       breach(
           Rule.PRESETUP_ORDER,
-          "kick with a descriptor for ring " + told.index() + " before PRESETUP end");
+          "kick with a descriptor for ring "
+              + told.index()
+              + " before PRESETUP end, and only the protocol is known of this back end");
     }
+  }
+
+  /**
+   * Whether a front end can know that no ring runs before DRIVER_OK, although its kick is there.
+   */
+  private boolean holdsRings() {
+    return state.hasStatus()
+        && (state.offer().personality().start() == Personality.Start.DEVICE_READY
+            || state.offer().dialect().presetupHoldsRings());
   }
 
   private void checkNumber(FrontEndRequest request, long value) {

@@ -30,8 +30,8 @@ public record RuleBreach(Rule rule, String what) {
     /** A ring was started while guest memory was marked as incomplete. */
     STARTED_ON_INCOMPLETE_MEMORY,
     /**
-     * DRIVER_OK, a kick with a descriptor or GET_VRING_BASE between PRESETUP start and the final
-     * start.
+     * DRIVER_OK or GET_VRING_BASE between PRESETUP start and the final start; also a kick with a
+     * descriptor, if the back end is not known to touch no ring before DRIVER_OK.
      */
     PRESETUP_ORDER,
     /** PRESETUP without STATUS: real hardware would start the device with stale rings. */

@@ -6,7 +6,7 @@ import io.github.jvhost.vhost.plan.Fact.Early;
  * What presetup sends: the configuration of a running device, without what could make this back end
  * read guest memory, start a ring, or believe that the driver is ready.
  *
- * <p>The columns "early" and "earlyValue" of {@link Fact} say what that is.
+ * <p>The columns "early" and "placeholder" of {@link Fact} say what that is.
  *
  * <p>Pure functions: thread-safe.
  */
@@ -14,39 +14,20 @@ public final class EarlyConfiguration {
   private EarlyConfiguration() {}
 
   /**
-   * {@return what explicit presetup sends: everything, with kicks and calls that have no eventfd}
-   *
-   * @param running what it is to hold once the device runs
-   */
-  public static DeviceConfig explicit(DeviceConfig running) {
-    return early(running, DeviceConfig.Lifecycle.PRESET_EXPLICIT, Early.EXPLICIT);
-  }
-
-  /**
-   * {@return what implicit presetup sends to a back end}
-   *
-   * @param running what it is to hold once the device runs
-   * @param capabilities of that back end: one that touches no ring before DRIVER_OK is sent more
-   */
-  public static DeviceConfig implicit(DeviceConfig running, BackEndCapabilities capabilities) {
-    return early(running, DeviceConfig.Lifecycle.PRESET, Early.implicit(capabilities));
-  }
-
-  /**
    * {@return what presetup sends in a mode}
    *
    * @param mode explicit or implicit
    * @param running what it is to hold once the device runs
-   * @param capabilities of that back end
+   * @param capabilities of that back end: one that touches no ring before DRIVER_OK is sent more
    */
   public static DeviceConfig of(
       PresetupMode mode, DeviceConfig running, BackEndCapabilities capabilities) {
-    return mode == PresetupMode.EXPLICIT ? explicit(running) : implicit(running, capabilities);
-  }
-
-  private static DeviceConfig early(
-      DeviceConfig running, DeviceConfig.Lifecycle lifecycle, Early to) {
-    return running.with(lifecycle, running.rings().stream().map(r -> early(r, to)).toList());
+    Early to = Early.of(mode, capabilities);
+    return running.with(
+        mode == PresetupMode.EXPLICIT
+            ? DeviceConfig.Lifecycle.PRESET_EXPLICIT
+            : DeviceConfig.Lifecycle.PRESET,
+        running.rings().stream().map(r -> early(r, to)).toList());
   }
 
   private static RingConfig early(RingConfig ring, Early to) {

@@ -27,7 +27,8 @@ import org.jspecify.annotations.Nullable;
  *   text           its value in explanations                                 itself
  *   whileRunning   what a changed value means for a ring that runs           it is sent
  *   early          whether presetup may send it                              always
- *   earlyValue     the value that explicit presetup sends in its place       its own
+ *   placeholder    the value that explicit presetup sends in its place to    its own
+ *                  a back end that is not known to hold its rings
  *   keptOverStop   which back ends hold it after GET_VRING_BASE              none
  *   afterReset     whether it is held after a reset of the device            may be gone
  *   effect         what else it changes at the back end                      nothing
@@ -61,16 +62,23 @@ public final class Fact<T> {
     /** Those that touch no ring before DRIVER_OK. */
     HOLDING,
     /** Those that know the PRESETUP message. */
-    EXPLICIT;
+    EXPLICIT,
+    /** Those that know the PRESETUP message and surely touch no ring before DRIVER_OK. */
+    EXPLICIT_HOLDING;
 
     /**
-     * {@return the kind of a back end that is preset without the PRESETUP message}
+     * {@return the kind of a back end, for a presetup}
      *
+     * @param mode with the PRESETUP message or without
      * @param capabilities of the back end
      */
-    public static Early implicit(BackEndCapabilities capabilities) {
+    public static Early of(PresetupMode mode, BackEndCapabilities capabilities) {
       boolean holds = capabilities.hasStatus() && capabilities.profile().holdsRingsUntilDriverOk();
-      return holds ? HOLDING : ANY;
+      return switch (mode) {
+        case OFF, IMPLICIT -> holds ? HOLDING : ANY;
+        case EXPLICIT ->
+            holds || capabilities.dialect().presetupHoldsRings() ? EXPLICIT_HOLDING : EXPLICIT;
+      };
     }
   }
 
@@ -172,7 +180,6 @@ public final class Fact<T> {
   public static final Fact<RingEventfd> CALL =
       Fact.<RingEventfd>row("call")
           .wanted((plan, ring) -> plan.wanted(ring).call())
-          .earlyValue(new RingEventfd.NoFd())
           .madeAhead()
           .fact();
 
@@ -233,7 +240,7 @@ public final class Fact<T> {
           .wanted((plan, ring) -> plan.wanted(ring).kick())
           .whileRunning(WhileRunning.STOP_FIRST)
           .early(Early.HOLDING)
-          .earlyValue(new RingEventfd.NoFd())
+          .placeholder(new RingEventfd.NoFd())
           .madeAhead()
           .effect((now, ring, _) -> now.kickSent(ring))
           .fact();
@@ -307,7 +314,7 @@ public final class Fact<T> {
     if (value == null || row.early.compareTo(to) > 0) {
       return null;
     }
-    return to == Early.EXPLICIT && row.earlyValue != null ? row.earlyValue : value;
+    return to == Early.EXPLICIT && row.placeholder != null ? row.placeholder : value;
   }
 
   /**
@@ -317,7 +324,7 @@ public final class Fact<T> {
    * @param to the kind of back end
    */
   public boolean isSettledEarly(Early to) {
-    boolean placeholder = to == Early.EXPLICIT && row.earlyValue != null;
+    boolean placeholder = to == Early.EXPLICIT && row.placeholder != null;
     return row.early.compareTo(to) <= 0 && !placeholder;
   }
 
@@ -397,7 +404,7 @@ public final class Fact<T> {
     private Function<T, Object> text = value -> value;
     private WhileRunning whileRunning = WhileRunning.SENT;
     private Early early = Early.ANY;
-    private @Nullable T earlyValue;
+    private @Nullable T placeholder;
     private @Nullable StopKeeps keptOverStop;
     private AfterReset afterReset = AfterReset.MAY_BE_GONE;
     private EffectColumn<T> effect = (_, _, _) -> {};
@@ -447,8 +454,8 @@ public final class Fact<T> {
       return this;
     }
 
-    Row<T> earlyValue(T column) {
-      earlyValue = column;
+    Row<T> placeholder(T column) {
+      placeholder = column;
       return this;
     }
 

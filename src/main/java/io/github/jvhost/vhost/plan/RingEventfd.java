@@ -11,8 +11,8 @@ public sealed interface RingEventfd {
 
   /**
    * The message without a descriptor (the NOFD bit): the ring is polled, or its owner wants no
-   * notification. Explicit presetup sends it as kick and as call, so that the back end counts the
-   * ring as complete.
+   * notification. Explicit presetup sends it as kick to a back end that is not known to hold its
+   * rings until DRIVER_OK. Then the back end counts the ring as complete.
    */
   record NoFd() implements RingEventfd {
     @Override

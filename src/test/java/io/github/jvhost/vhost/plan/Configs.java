@@ -101,13 +101,23 @@ public final class Configs implements AutoCloseable {
   }
 
   public static BackEndCapabilities backEndWithPresetup() {
-    BackEndCapabilities plain = backEnd(BackEndProfile.GENERIC);
+    return backEndWithPresetup(BackEndProfile.GENERIC, WITH_PRESETUP);
+  }
+
+  /** It holds its rings until DRIVER_OK, as its profile says. */
+  public static BackEndCapabilities vfeWithPresetup() {
+    return backEndWithPresetup(BackEndProfile.NVIDIA_VFE, WITH_PRESETUP);
+  }
+
+  /** It holds its rings until DRIVER_OK, as its dialect says. */
+  public static BackEndCapabilities ringsHeldByDialect() {
+    return backEndWithPresetup(BackEndProfile.GENERIC, WITH_PRESETUP.withRingsHeld());
+  }
+
+  private static BackEndCapabilities backEndWithPresetup(BackEndProfile profile, Dialect dialect) {
+    BackEndCapabilities plain = backEnd(profile);
     return new BackEndCapabilities(
-        plain.features(),
-        plain.protocolFeatures() | WITH_PRESETUP.presetupMask(),
-        4,
-        WITH_PRESETUP,
-        BackEndProfile.GENERIC);
+        plain.features(), plain.protocolFeatures() | dialect.presetupMask(), 4, dialect, profile);
   }
 
   // ---- configurations ----

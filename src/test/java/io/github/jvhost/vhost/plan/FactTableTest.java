@@ -56,11 +56,11 @@ class FactTableTest {
         switch (fact.early()) {
           case ANY -> "any back end";
           case HOLDING -> "one that holds its rings until DRIVER_OK";
-          case EXPLICIT -> "one that knows PRESETUP";
+          case EXPLICIT, EXPLICIT_HOLDING -> "one that knows PRESETUP";
         };
     return fact.isSettledEarly(Early.EXPLICIT) || fact.early() == Early.EXPLICIT
         ? to
-        : to + "; explicit: without a descriptor";
+        : to + "; explicit to another: without a descriptor";
   }
 
   private static String after(AfterReset what) {

@@ -374,11 +374,11 @@ class PlannerRunTimeTest {
   // ---- short words ----
 
   private static DeviceConfig explicit(DeviceConfig running) {
-    return EarlyConfiguration.explicit(running);
+    return EarlyConfiguration.of(PresetupMode.EXPLICIT, running, PRESETUP);
   }
 
   private static DeviceConfig implicit(DeviceConfig running, BackEndCapabilities backEnd) {
-    return EarlyConfiguration.implicit(running, backEnd);
+    return EarlyConfiguration.of(PresetupMode.IMPLICIT, running, backEnd);
   }
 
   private static Shadow started(DeviceConfig config, BackEndCapabilities backEnd) {

@@ -142,8 +142,24 @@ class PlannerTest {
         .extracting(PlannedStep::step)
         .contains(
             new Step.Set<>(Fact.KICK, 0, Configs.NO_DESCRIPTOR),
-            new Step.Set<>(Fact.CALL, 0, Configs.NO_DESCRIPTOR));
+            new Step.Set<>(Fact.CALL, 0, configs.call(0, false)));
     assertThat(after(NOTHING, plan).anyRingMayRun()).isFalse();
+  }
+
+  @Test
+  void explicitPresetupTellsTheKickWhereRingsAreHeldUntilDriverOk() {
+    for (BackEndCapabilities backEnd :
+        List.of(Configs.vfeWithPresetup(), Configs.ringsHeldByDialect())) {
+      DeviceConfig early =
+          EarlyConfiguration.of(PresetupMode.EXPLICIT, configs.running(1), backEnd);
+
+      Plan plan = Planner.plan(NOTHING, early, backEnd);
+
+      assertThat(plan.steps())
+          .extracting(PlannedStep::step)
+          .contains(new Step.Set<>(Fact.KICK, 0, configs.kick(0)));
+      assertThat(after(NOTHING, plan).anyRingMayRun()).isFalse();
+    }
   }
 
   @Test
@@ -297,15 +313,7 @@ class PlannerTest {
         .containsExactly("begin", "disable 2", "disable 3", "end");
     assertThat(steps(Planner.plan(shadow, gone, PRESETUP)))
         .containsExactly(
-            "disable 2",
-            "disable 3",
-            "call 0",
-            "call 1",
-            "base 0",
-            "kick 0",
-            "base 1",
-            "kick 1",
-            "status f");
+            "disable 2", "disable 3", "base 0", "kick 0", "base 1", "kick 1", "status f");
 
     Shadow dpdk = after(NOTHING, Planner.plan(NOTHING, implicit(configs.running(2), DPDK), DPDK));
     assertThat(steps(Planner.plan(dpdk, configs.running(1), DPDK)))
@@ -315,11 +323,11 @@ class PlannerTest {
   // ---- short words ----
 
   private static DeviceConfig explicit(DeviceConfig running) {
-    return EarlyConfiguration.explicit(running);
+    return EarlyConfiguration.of(PresetupMode.EXPLICIT, running, PRESETUP);
   }
 
   private static DeviceConfig implicit(DeviceConfig running, BackEndCapabilities backEnd) {
-    return EarlyConfiguration.implicit(running, backEnd);
+    return EarlyConfiguration.of(PresetupMode.IMPLICIT, running, backEnd);
   }
 
   private static DeviceConfig gen(DeviceConfig config, int generation) {

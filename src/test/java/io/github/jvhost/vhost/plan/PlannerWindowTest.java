@@ -8,6 +8,7 @@ import static io.github.jvhost.vhost.plan.Configs.withRing;
 import static io.github.jvhost.vhost.plan.Configs.withRings;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -29,7 +30,7 @@ class PlannerWindowTest {
   // ---- the stop window ----
 
   @Test
-  void afterExplicitPresetupOnlyBaseKickCallAndOneStatusAreLeft() {
+  void afterExplicitPresetupOfAnyBackEndOnlyBaseKickAndOneStatusAreLeft() {
     DeviceConfig early = withRings(configs.running(2), r -> Configs.from(r, 7, null));
     Shadow shadow = after(NOTHING, Planner.plan(NOTHING, explicit(early), PRESETUP));
 
@@ -37,10 +38,6 @@ class PlannerWindowTest {
 
     assertThat(steps(plan))
         .containsExactly(
-            "call 0",
-            "call 1",
-            "call 2",
-            "call 3",
             "base 0",
             "kick 0",
             "base 1",
@@ -54,7 +51,21 @@ class PlannerWindowTest {
         .filteredOn(s -> s.step() instanceof Step.Set<?> set && set.fact() == Fact.BASE)
         .extracting(PlannedStep::why)
         .containsOnly(Why.EARLY_BASE);
-    assertThat(plan.steps().get(4).step()).isEqualTo(new Step.Set<>(Fact.BASE, 0, 100));
+    assertThat(plan.steps().get(0).step()).isEqualTo(new Step.Set<>(Fact.BASE, 0, 100));
+  }
+
+  @Test
+  void whereRingsAreHeldUntilDriverOkOnlyTheBasesAndOneStatusAreLeft() {
+    for (BackEndCapabilities backEnd :
+        List.of(Configs.vfeWithPresetup(), Configs.ringsHeldByDialect())) {
+      DeviceConfig early =
+          EarlyConfiguration.of(PresetupMode.EXPLICIT, configs.running(2), backEnd);
+      Shadow shadow = after(NOTHING, Planner.plan(NOTHING, early, backEnd));
+
+      assertThat(steps(Planner.plan(shadow, configs.running(2), backEnd)))
+          .as(backEnd.toString())
+          .containsExactly("base 0", "base 1", "base 2", "base 3", "status f");
+    }
   }
 
   @Test
@@ -126,10 +137,6 @@ class PlannerWindowTest {
         .startsWith("mtu");
     assertThat(steps(Planner.plan(shadow, fewerPairs, PRESETUP)))
         .containsExactly(
-            "call 0",
-            "call 1",
-            "call 2",
-            "call 3",
             "base 0",
             "kick 0",
             "base 1",
@@ -164,10 +171,10 @@ class PlannerWindowTest {
   // ---- short words ----
 
   private static DeviceConfig explicit(DeviceConfig running) {
-    return EarlyConfiguration.explicit(running);
+    return EarlyConfiguration.of(PresetupMode.EXPLICIT, running, PRESETUP);
   }
 
   private static DeviceConfig implicit(DeviceConfig running, BackEndCapabilities backEnd) {
-    return EarlyConfiguration.implicit(running, backEnd);
+    return EarlyConfiguration.of(PresetupMode.IMPLICIT, running, backEnd);
   }
 }

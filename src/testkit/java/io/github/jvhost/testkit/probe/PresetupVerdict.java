@@ -6,6 +6,7 @@ import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Fact.Early;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.ArrayList;
 import java.util.List;
@@ -110,7 +111,7 @@ public record PresetupVerdict(Way way, Reason reason, List<EarlyPart> early) {
     if (profile.holdsRingsUntilDriverOk() && !can.hasStatus()) {
       return new PresetupVerdict(way, Reason.NO_STATUS, List.of());
     }
-    return new PresetupVerdict(way, otherwise, early(Early.implicit(can), result));
+    return new PresetupVerdict(way, otherwise, early(Early.of(PresetupMode.IMPLICIT, can), result));
   }
 
   private static List<EarlyPart> early(Early to, ProbeResult result) {

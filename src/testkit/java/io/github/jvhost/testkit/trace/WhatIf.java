@@ -10,6 +10,7 @@ import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Fact.Early;
+import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.DeviceStatus;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -105,17 +106,18 @@ public record WhatIf(Cost recorded, List<Variant> variants) {
             "explicit",
             once,
             floor,
-            Early.EXPLICIT,
+            Early.EXPLICIT_HOLDING,
             true,
             status
-                ? "if the back end knew PRESETUP"
+                ? "if the back end knew PRESETUP, and held its rings until DRIVER_OK as NVIDIA's"
+                    + " does"
                 : "STATUS was not negotiated; it would have to be, and PRESETUP too"));
     variants.add(
         variant(
             "implicit, any back end",
             once,
             floor,
-            Early.implicit(capabilities(protocol, BackEndProfile.GENERIC)),
+            Early.of(PresetupMode.IMPLICIT, capabilities(protocol, BackEndProfile.GENERIC)),
             false,
             "unmodified"));
     variants.add(
@@ -123,7 +125,7 @@ public record WhatIf(Cost recorded, List<Variant> variants) {
             "implicit, DPDK",
             once,
             floor,
-            Early.implicit(capabilities(protocol, BackEndProfile.DPDK)),
+            Early.of(PresetupMode.IMPLICIT, capabilities(protocol, BackEndProfile.DPDK)),
             false,
             status
                 ? "if it is DPDK, and no ring's base differs from its used index"
