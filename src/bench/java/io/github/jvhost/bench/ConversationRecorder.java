@@ -37,7 +37,9 @@ final class ConversationRecorder implements AutoCloseable {
 
   private final List<Line> lines = new ArrayList<>();
   private final Dialect dialect;
-  private volatile boolean inWindow;
+
+  /** How many phases have begun. */
+  private volatile int phase;
 
   /**
    * Listens beside the back ends.
@@ -59,9 +61,11 @@ final class ConversationRecorder implements AutoCloseable {
     return lines.stream().map(line -> line.listener.path()).toList();
   }
 
-  /** Marks the beginning of the stop window. All earlier answers have arrived. */
-  void windowBegins() {
-    inWindow = true;
+  /**
+   * Marks the beginning of the next phase. All earlier answers have arrived. One thread calls it.
+   */
+  void phaseBegins() {
+    phase = phase + 1;
   }
 
   /**
@@ -84,7 +88,7 @@ final class ConversationRecorder implements AutoCloseable {
     private final Path backEnd;
     private final DescriptorLedger ledger;
     private final List<Recording.Told> setUp = new ArrayList<>();
-    private final List<Recording.Told> window = new ArrayList<>();
+    private final List<List<Recording.Told>> phases = new ArrayList<>();
     private final Thread thread;
     private long protocolFeatures;
     private volatile @Nullable VhostException failure;
@@ -126,7 +130,10 @@ final class ConversationRecorder implements AutoCloseable {
           .put(message.payload());
       boolean answered = isAnswered(header, message.payload());
       var told = new Recording.Told(bytes, message.descriptors().size(), answered ? 1 : 0);
-      (inWindow ? window : setUp).add(told);
+      while (phases.size() < phase) {
+        phases.add(new ArrayList<>());
+      }
+      (phases.isEmpty() ? setUp : phases.getLast()).add(told);
       back.writeRaw(bytes, message.descriptors(), Deadline.after(PATIENCE));
       message.descriptors().forEach(OwnedDescriptor::close);
       if (answered) {
@@ -161,7 +168,7 @@ final class ConversationRecorder implements AutoCloseable {
       if (thrown != null) {
         throw thrown;
       }
-      return new Recording.Talk(setUp, window);
+      return new Recording.Talk(setUp, phases);
     }
 
     private void close() {

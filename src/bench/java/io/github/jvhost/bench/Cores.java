@@ -33,17 +33,22 @@ final class Cores implements AutoCloseable {
     this.backEndPrefix = backEndPrefix;
   }
 
+  /** Leaves everybody where the scheduler puts them. */
+  static Cores shared() {
+    return new Cores("", List.of());
+  }
+
   /** Moves this thread to the front end's core, if there are two and the tool for it is there. */
   static Cores split() {
     Optional<String> allowed = allowed();
     if (allowed.isEmpty() || ChildProcess.find(TOOL).isEmpty()) {
-      return new Cores("", List.of());
+      return shared();
     }
     String[] ends = allowed.get().split("[,-]", -1);
     String first = ends[0];
     String last = ends[ends.length - 1];
     if (first.equals(last) || !move(first)) {
-      return new Cores("", List.of());
+      return shared();
     }
     return new Cores(allowed.get(), List.of(TOOL, "-c", last));
   }

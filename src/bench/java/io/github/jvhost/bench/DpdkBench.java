@@ -24,6 +24,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.HdrHistogram.Histogram;
 
 /**
@@ -35,6 +36,8 @@ import org.HdrHistogram.Histogram;
  *   off:       | memory table, which takes its time, rings | answer     all of it in the window
  *   implicit:  memory table, rings | base, status | answer              only this | ... | is
  * </pre>
+ *
+ * <p>Presetup and window are also held against peer.c, which sends the same to the same process.
  */
 public final class DpdkBench implements Bench {
   private static final int DEVICES = 2;
@@ -47,6 +50,9 @@ public final class DpdkBench implements Bench {
 
   /** Rounds of {@link Effort} that one of these, of a second and more, takes the place of. */
   private static final int ROUNDS_EACH = 12;
+
+  /** How many windows there are for each round of the other rows. */
+  private static final int WINDOWS_EACH = 4;
 
   private static final int REHEARSALS = 100;
   private static final Duration REHEARSING = Duration.ofSeconds(30);
@@ -71,6 +77,18 @@ public final class DpdkBench implements Bench {
               .formatted(DEVICES, LARGE_GIB, SMALL_GIB),
           new Goal.Flat(1.5));
 
+  private static final Question WINDOW_TO_C =
+      new Question(
+          "stock DPDK, %d devices, guest of %d GiB, the window; to C that sends the same"
+              .formatted(DEVICES, SMALL_GIB),
+          new Goal.Within(1.15, false));
+
+  private static final Question PRESETUP_TO_C =
+      new Question(
+          "stock DPDK, %d devices, guest of %d GiB, presetup; to C that sends the same"
+              .formatted(DEVICES, LARGE_GIB),
+          new Goal.Within(1.05, false));
+
   private final DescriptorLedger ledger = DescriptorLedger.counting();
 
   /** A benchmark without state. */
@@ -78,12 +96,17 @@ public final class DpdkBench implements Bench {
 
   @Override
   public List<BenchRow> run(Effort effort) {
-    var rows = new Questions(List.of(SHORTER, LARGER, FLAT));
+    var alone = new Questions(List.of(SHORTER, LARGER, FLAT));
+    var toC = new Questions(List.of(WINDOW_TO_C, PRESETUP_TO_C));
     Optional<String> missing = Testpmd.available().or(DpdkBench::tooLittleMemory);
     if (missing.isPresent()) {
-      return rows.rows().stream().map(row -> row.is(new Measured.Not(missing.get()))).toList();
+      var not = new Measured.Not(missing.get());
+      return Stream.of(alone, toC).flatMap(rows -> rows.all(not).stream()).toList();
     }
-    return rows.ask(() -> measure(Math.max(1, effort.rounds() / ROUNDS_EACH)));
+    int rounds = Math.max(1, effort.rounds() / ROUNDS_EACH);
+    List<BenchRow> rows = new ArrayList<>(alone.ask(() -> measure(rounds)));
+    rows.addAll(toC.askWithPeerAnywhere(program -> againstC(program, rounds)));
+    return rows;
   }
 
   /**
@@ -103,14 +126,54 @@ public final class DpdkBench implements Bench {
     }
   }
 
+  /** Ours and C in turn. C does presetup and window in one round, and each is timed. */
+  private List<BenchRow> againstC(PeerProgram program, int rounds) {
+    try (var opened = new Opened()) {
+      List<Path> sockets = sockets(testpmd(opened));
+      StillMachine small = opened.add(machine(SMALL_GIB));
+      StillMachine large = opened.add(machine(LARGE_GIB));
+      TellingPeer smallC = opened.add(c(program, small, sockets));
+      TellingPeer largeC = opened.add(c(program, large, sockets));
+      // A window is far shorter than its round, so that there are more of them.
+      List<Histogram> window =
+          Rounds.run(
+              new Effort(2, WINDOWS_EACH * rounds),
+              List.of(() -> preset(small, sockets).window(), () -> smallC.round()[1]));
+      List<Histogram> presetup =
+          Rounds.run(
+              new Effort(1, rounds),
+              List.of(() -> preset(large, sockets).presetup(), () -> largeC.round()[0]));
+      return List.of(
+          WINDOW_TO_C.timed(window.get(0), window.get(1)),
+          PRESETUP_TO_C.timed(presetup.get(0), presetup.get(1)));
+    }
+  }
+
+  /** A C program that sends what the library sends to back ends that map the machine's memory. */
+  private TellingPeer c(PeerProgram program, StillMachine machine, List<Path> sockets) {
+    try (var recorder =
+        new ConversationRecorder(sockets, program.newDirectory(), Dialect.UPSTREAM, ledger)) {
+      preset(machine, recorder.sockets(), recorder::phaseBegins);
+      return TellingPeer.start(program, recorder.finish(), machine.memoryFile(), sockets);
+    }
+  }
+
+  private static Testpmd testpmd(Opened opened) {
+    Path directory = opened.add(TemporaryDirectory.make()).path();
+    Testpmd.Builder builder = Testpmd.builder().queuePairs(PAIRS);
+    for (int i = 0; i < DEVICES; i++) {
+      builder.port(directory.resolve("port" + i));
+    }
+    return opened.add(builder.start(Deadline.after(PATIENCE)));
+  }
+
+  private static List<Path> sockets(Testpmd testpmd) {
+    return IntStream.range(0, DEVICES).mapToObj(testpmd::socket).toList();
+  }
+
   private List<BenchRow> measure(int rounds) {
     try (var opened = new Opened()) {
-      Path directory = opened.add(TemporaryDirectory.make()).path();
-      Testpmd.Builder builder = Testpmd.builder().queuePairs(PAIRS);
-      for (int i = 0; i < DEVICES; i++) {
-        builder.port(directory.resolve("port" + i));
-      }
-      Testpmd testpmd = opened.add(builder.start(Deadline.after(PATIENCE)));
+      List<Path> testpmd = sockets(testpmd(opened));
       StillMachine small = opened.add(machine(SMALL_GIB));
       StillMachine large = opened.add(machine(LARGE_GIB));
       // The first round warms up both processes.
@@ -118,13 +181,13 @@ public final class DpdkBench implements Bench {
           Rounds.run(
               new Effort(1, rounds),
               List.of(
-                  () -> preset(small, testpmd),
+                  () -> preset(small, testpmd).window(),
                   () -> off(small, testpmd),
-                  () -> preset(large, testpmd)));
+                  () -> preset(large, testpmd).window()));
       List<Histogram> larger =
           Rounds.run(
               new Effort(0, Math.max(2, rounds / 3)),
-              List.of(() -> preset(large, testpmd), () -> off(large, testpmd)));
+              List.of(() -> preset(large, testpmd).window(), () -> off(large, testpmd)));
       return List.of(
           SHORTER.timed(both.get(0), both.get(1)),
           LARGER.timed(larger.get(0), larger.get(1), shorter(larger)),
@@ -144,8 +207,8 @@ public final class DpdkBench implements Bench {
   }
 
   /** Returns the nanoseconds of a window in QEMU's order, without presetup. */
-  private static long off(StillMachine machine, Testpmd testpmd) {
-    List<VhostNet> nets = connect(machine, testpmd);
+  private static long off(StillMachine machine, List<Path> sockets) {
+    List<VhostNet> nets = connect(machine, sockets);
     try {
       try (var window = new StartWindow(nets, QemuOrder.QEMU)) {
         return nanos(window, nets, states(machine, nets));
@@ -155,24 +218,45 @@ public final class DpdkBench implements Bench {
     }
   }
 
-  /** Returns the nanoseconds of a window after implicit presetup and a rehearsal. */
-  private static long preset(StillMachine machine, Testpmd testpmd) {
-    List<VhostNet> nets = connect(machine, testpmd);
+  /**
+   * How long one migration took at the destination.
+   *
+   * @param presetup nanoseconds of it
+   * @param window nanoseconds up to the last barrier's answer
+   */
+  private record Preset(long presetup, long window) {}
+
+  private static Preset preset(StillMachine machine, List<Path> sockets) {
+    return preset(machine, sockets, () -> {});
+  }
+
+  /**
+   * Implicit presetup, a rehearsal, and the window.
+   *
+   * @param phase is called before presetup and before the window
+   */
+  private static Preset preset(StillMachine machine, List<Path> sockets, Runnable phase) {
+    List<VhostNet> nets = connect(machine, sockets);
     try {
       List<VirtioNetState> states = states(machine, nets);
       List<EarlyState> early = new ArrayList<>();
       for (int i = 0; i < nets.size(); i++) {
         early.add(new EarlyState(nets.get(i), states.get(i), 1));
       }
+      phase.run();
+      Arrivals.beBusy(System.nanoTime());
+      long from = System.nanoTime();
       for (PresetupResult result :
           VhostNetGroup.presetupUnrehearsed(PresetupMode.IMPLICIT, early, () -> false)) {
         if (!result.done()) {
           throw new VhostException("presetup: " + result.note(), Recovery.GIVE_UP);
         }
       }
+      long presetup = System.nanoTime() - from;
       early.forEach(DpdkBench::rehearse);
+      phase.run();
       try (var window = new StartWindow(nets, StartOrder.PLANNED)) {
-        return nanos(window, nets, states);
+        return new Preset(presetup, nanos(window, nets, states));
       }
     } finally {
       nets.forEach(VhostNet::close);
@@ -197,13 +281,13 @@ public final class DpdkBench implements Bench {
     for (int i = 0; i < nets.size(); i++) {
       nets.get(i).restore(StillMachine.later(states.get(i)));
     }
+    Arrivals.beBusy(System.nanoTime());
     long nanos = window.start();
     window.check();
     return nanos;
   }
 
-  private static List<VhostNet> connect(StillMachine machine, Testpmd testpmd) {
-    List<Path> sockets = IntStream.range(0, DEVICES).mapToObj(testpmd::socket).toList();
+  private static List<VhostNet> connect(StillMachine machine, List<Path> sockets) {
     return machine.connect(sockets, Dialect.UPSTREAM, BackEndProfile.DPDK);
   }
 

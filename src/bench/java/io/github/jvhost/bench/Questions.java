@@ -25,13 +25,26 @@ record Questions(List<Question> rows) {
     }
   }
 
-  /** The answers of somebody who needs peer.c; where it cannot be built, all rows say so. */
+  /**
+   * The answers of somebody who needs peer.c; where it cannot be built, all rows say so. Front ends
+   * and back ends have a core each.
+   */
   List<BenchRow> askWithPeer(Function<PeerProgram, List<BenchRow>> answers) {
+    return askWithPeer(Cores::split, answers);
+  }
+
+  /** The same, with nobody moved to a core: the back end is a program that needs more than one. */
+  List<BenchRow> askWithPeerAnywhere(Function<PeerProgram, List<BenchRow>> answers) {
+    return askWithPeer(Cores::shared, answers);
+  }
+
+  private List<BenchRow> askWithPeer(
+      Supplier<Cores> placed, Function<PeerProgram, List<BenchRow>> answers) {
     Optional<String> missing = PeerProgram.missing();
     if (missing.isPresent()) {
       return all(new Measured.Not(missing.get()));
     }
-    try (Cores cores = Cores.split()) {
+    try (Cores cores = placed.get()) {
       PeerProgram program;
       try {
         program = PeerProgram.build(cores);

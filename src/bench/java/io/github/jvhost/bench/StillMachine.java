@@ -3,6 +3,7 @@ package io.github.jvhost.bench;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
@@ -65,6 +66,11 @@ final class StillMachine implements AutoCloseable {
     for (int i = 0; i < shape.devices(); i++) {
       eventfds.add(RingEventfds.create(ledger, name(i), 2 * shape.pairs()));
     }
+  }
+
+  /** The file of guest memory. This object keeps it. */
+  OwnedDescriptor memoryFile() {
+    return memory.table().regions().getFirst().file();
   }
 
   private static String name(int device) {

@@ -2,7 +2,10 @@ package io.github.jvhost.bench;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.OwnedDescriptor;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -20,17 +23,29 @@ final class TellingPeer implements AutoCloseable {
    * Starts it, and returns once it has read what to say.
    *
    * @param recording written into a file beside the program
-   * @param backEnd whom it is said to
+   * @param sockets of the back ends, one a recorded device
    */
-  static TellingPeer start(PeerProgram program, Recording recording, AnsweringPeer backEnd) {
+  static TellingPeer start(PeerProgram program, Recording recording, List<Path> sockets) {
+    return start(program, recording, "-", sockets);
+  }
+
+  /**
+   * The same for back ends that map guest memory.
+   *
+   * @param memory its one region's file, which this process keeps open
+   */
+  static TellingPeer start(
+      PeerProgram program, Recording recording, OwnedDescriptor memory, List<Path> sockets) {
+    String path = "/proc/%d/fd/%d".formatted(ProcessHandle.current().pid(), memory.number());
+    return start(program, recording, path, sockets);
+  }
+
+  private static TellingPeer start(
+      PeerProgram program, Recording recording, String memory, List<Path> sockets) {
     Path file = program.newDirectory().resolve("recording");
     recording.writeTo(file);
-    List<String> arguments =
-        List.of(
-            "tell",
-            file.toString(),
-            backEnd.directory().toString(),
-            String.valueOf(recording.devices().size()));
+    List<String> arguments = new ArrayList<>(List.of("tell", file.toString(), memory));
+    sockets.forEach(socket -> arguments.add(socket.toString()));
     var lines = new PeerLines(program.startFrontEnd(arguments));
     try {
       String first = lines.next("the C front end is ready");
@@ -44,12 +59,12 @@ final class TellingPeer implements AutoCloseable {
     }
   }
 
-  /** Connects anew, sets up, and answers how many nanoseconds the window took. */
-  long round() {
+  /** Connects anew, sets up, and answers how many nanoseconds each phase took. */
+  long[] round() {
     lines.type("run 1");
-    String line = lines.next("a window of the C front end");
+    String line = lines.next("a round of the C front end");
     try {
-      return Long.parseLong(line);
+      return Arrays.stream(line.split(" ", -1)).mapToLong(Long::parseLong).toArray();
     } catch (NumberFormatException e) {
       throw new VhostException("the C front end says: " + line, Recovery.GIVE_UP, e);
     }

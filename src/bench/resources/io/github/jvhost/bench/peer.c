@@ -3,8 +3,9 @@
  *
  * The other half of jvhost's benchmarks, in C, so that what is measured is not measured against Java.
  *
- *   peer serve DIR N [DELAY_US]   a vhost-user back end that answers at once, on the sockets DIR/0 .. DIR/N-1
- *   peer tell FILE DIR N          a front end that sends what was recorded in FILE, and times it
+ *   peer serve DIR N [DELAY_US]      a vhost-user back end that answers at once, on the sockets DIR/0 .. DIR/N-1
+ *   peer tell FILE MEMORY SOCKET...  a front end that sends what was recorded in FILE, and times it. MEMORY is the file
+ *                                    of guest memory, which goes with SET_MEM_TABLE; "-" if a back end does not map it
  *
  * Both live until their standard input ends. vhost-user's messages are
  *
@@ -32,7 +33,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HEADER = 12, MOST_PAYLOAD = 4096, MOST_DESCRIPTORS = 8, MOST_RINGS = 1024 };
+enum { HEADER = 12, MOST_PAYLOAD = 4096, MOST_DESCRIPTORS = 8, MOST_RINGS = 1024, MOST_PHASES = 4 };
 
 /* Flags of a header. */
 enum { VERSION = 1, REPLY = 4, NEED_REPLY = 8 };
@@ -40,6 +41,7 @@ enum { VERSION = 1, REPLY = 4, NEED_REPLY = 8 };
 /* Requests that this back end knows; any other is only acknowledged, if that is asked for. */
 enum {
   GET_FEATURES = 1,
+  SET_MEM_TABLE = 5,
   SET_LOG_BASE = 6,
   SET_VRING_BASE = 10,
   GET_VRING_BASE = 11,
@@ -370,10 +372,14 @@ static int serve(const char *dir, int count, int64_t delay_nanos) {
  *
  * FILE, all numbers of 32 bits:
  *
- *   devices
- *   for each:  messages of the set-up    for each:  size, descriptors, whether it is answered, bytes
- *              writes of the window      for each:  size, descriptors, bytes
- *              answers in the window
+ *   devices, phases
+ *   for each device:  messages of the set-up   for each:  size, descriptors, whether it is answered, bytes
+ *                     for each phase:
+ *                       writes                 for each:  size, descriptors, bytes
+ *                       answers
+ *
+ * The set-up is sent message by message. In a phase, such as presetup or the stop window, everything is sent to all
+ * devices before the first answer is read.
  */
 
 struct told {
@@ -381,13 +387,21 @@ struct told {
   const unsigned char *bytes;
 };
 
+struct phase {
+  uint32_t writes, answers;
+  struct told *write;
+};
+
 struct talk {
   int fd;
-  uint32_t setups, writes, answers, awaited;
-  struct told *setup, *window;
+  uint32_t setups, awaited;
+  struct told *setup;
+  struct phase phases[MOST_PHASES];
   size_t answer_bytes; /* of the answer under way */
   unsigned char in[HEADER + MOST_PAYLOAD];
 };
+
+static uint32_t phase_count;
 
 static const unsigned char *file, *file_end;
 
@@ -431,9 +445,11 @@ static void load(const char *path) {
   file_end = all + size;
 }
 
-/* Descriptors of our own stand for the recorded ones: as many different eventfds as one device's window has. */
+/* Descriptors of our own stand for the recorded ones: as many different eventfds as one device's phase has; and the file
+ * of guest memory, where a back end maps it. */
 static int *eventfds;
 static uint32_t notifier_count;
+static int memory = -1;
 
 static void make_notifiers(uint32_t count) {
   notifier_count = count > MOST_DESCRIPTORS ? count : MOST_DESCRIPTORS;
@@ -458,10 +474,16 @@ static void send_one(int fd, const struct told *t, uint32_t *next_notifier) {
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
     c->cmsg_len = CMSG_LEN(length);
-    if (*next_notifier + t->descriptors > notifier_count)
-      *next_notifier = 0;
-    memcpy(CMSG_DATA(c), eventfds + *next_notifier, length);
-    *next_notifier += t->descriptors;
+    uint32_t request;
+    memcpy(&request, t->bytes, sizeof request);
+    if (request == SET_MEM_TABLE && memory >= 0 && t->descriptors == 1) {
+      memcpy(CMSG_DATA(c), &memory, length);
+    } else {
+      if (*next_notifier + t->descriptors > notifier_count)
+        *next_notifier = 0;
+      memcpy(CMSG_DATA(c), eventfds + *next_notifier, length);
+      *next_notifier += t->descriptors;
+    }
   }
   if (sendmsg(fd, &message, MSG_NOSIGNAL) != (ssize_t)t->size)
     die("sending %u bytes", t->size);
@@ -490,10 +512,14 @@ static uint32_t read_answers(struct talk *t) {
   return whole;
 }
 
-/* Connects, and tells everything that is told before the stop window. */
-static void set_up(struct talk *t, const char *dir, int device) {
-  struct sockaddr_un where = address(dir, device);
+/* Connects, and tells everything that is told before the first phase. */
+static void set_up(struct talk *t, const char *path) {
+  struct sockaddr_un where = {.sun_family = AF_UNIX};
   uint32_t eventfd = 0;
+  if (snprintf(where.sun_path, sizeof where.sun_path, "%s", path) >= (int)sizeof where.sun_path) {
+    errno = ENAMETOOLONG;
+    die("%s", path);
+  }
   t->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (t->fd < 0 || connect(t->fd, (struct sockaddr *)&where, sizeof where) < 0)
     die("connecting to %s", where.sun_path);
@@ -505,25 +531,26 @@ static void set_up(struct talk *t, const char *dir, int device) {
   }
 }
 
-/* Between set-up and window a VMM loads the last of a guest's state: it is busy, and the back end has long gone to sleep.
- * The front end in Java does the same for as long. */
+/* Before the stop window a VMM loads the last of a guest's state: it is busy, and the back end has long gone to sleep. The
+ * front end in Java does the same for as long, before each phase. */
 static void be_busy(void) {
   int64_t until = now() + INT64_C(500000);
   while (now() < until) {
   }
 }
 
-/* The stop window: everything to all devices, then all answers as they come. */
-static int64_t window(struct talk *talks, struct pollfd *polls, int count) {
+/* One phase: everything to all devices, then all answers as they come. */
+static int64_t window(struct talk *talks, struct pollfd *polls, int count, uint32_t phase) {
   int left = 0;
   int64_t from = now();
   for (int i = 0; i < count; i++) {
     uint32_t eventfd = 0;
-    for (uint32_t n = 0; n < talks[i].writes; n++)
-      send_one(talks[i].fd, &talks[i].window[n], &eventfd);
-    talks[i].awaited = talks[i].answers;
-    polls[i] = (struct pollfd){.fd = talks[i].answers ? talks[i].fd : -1, .events = POLLIN};
-    left += talks[i].answers > 0;
+    struct phase *p = &talks[i].phases[phase];
+    for (uint32_t n = 0; n < p->writes; n++)
+      send_one(talks[i].fd, &p->write[n], &eventfd);
+    talks[i].awaited = p->answers;
+    polls[i] = (struct pollfd){.fd = p->answers ? talks[i].fd : -1, .events = POLLIN};
+    left += p->answers > 0;
   }
   while (left > 0) {
     if (poll(polls, (nfds_t)count, 10000) <= 0)
@@ -542,7 +569,7 @@ static int64_t window(struct talk *talks, struct pollfd *polls, int count) {
   return now() - from;
 }
 
-static int tell(const char *path, const char *dir, int count) {
+static int tell(const char *path, const char *memory_path, char **sockets, int count) {
   char line[64];
   uint32_t most = 0;
   load(path);
@@ -550,16 +577,26 @@ static int tell(const char *path, const char *dir, int count) {
     errno = EINVAL;
     die("the recording is not of %d devices", count);
   }
+  if (strcmp(memory_path, "-") != 0 && (memory = open(memory_path, O_RDWR | O_CLOEXEC)) < 0)
+    die("%s", memory_path);
+  phase_count = number();
+  if (phase_count > MOST_PHASES) {
+    errno = EINVAL;
+    die("%u phases", phase_count);
+  }
   struct talk *talks = zeroed((size_t)count, sizeof *talks);
   struct pollfd *polls = zeroed((size_t)count, sizeof *polls);
   for (int i = 0; i < count; i++) {
-    uint32_t descriptors = 0;
     talks[i].setup = told(talks[i].setups = number(), 1);
-    talks[i].window = told(talks[i].writes = number(), 0);
-    talks[i].answers = number();
-    for (uint32_t n = 0; n < talks[i].writes; n++)
-      descriptors += talks[i].window[n].descriptors;
-    most = descriptors > most ? descriptors : most;
+    for (uint32_t phase = 0; phase < phase_count; phase++) {
+      struct phase *p = &talks[i].phases[phase];
+      uint32_t descriptors = 0;
+      p->write = told(p->writes = number(), 0);
+      p->answers = number();
+      for (uint32_t n = 0; n < p->writes; n++)
+        descriptors += p->write[n].descriptors;
+      most = descriptors > most ? descriptors : most;
+    }
   }
   make_notifiers(most);
   printf("ready\n");
@@ -572,9 +609,11 @@ static int tell(const char *path, const char *dir, int count) {
     }
     for (; rounds > 0; rounds--) {
       for (int i = 0; i < count; i++)
-        set_up(&talks[i], dir, i);
-      be_busy();
-      printf("%lld\n", (long long)window(talks, polls, count));
+        set_up(&talks[i], sockets[i]);
+      for (uint32_t phase = 0; phase < phase_count; phase++) {
+        be_busy();
+        printf("%lld%c", (long long)window(talks, polls, count, phase), phase + 1 < phase_count ? ' ' : '\n');
+      }
       fflush(stdout);
       for (int i = 0; i < count; i++)
         close(talks[i].fd);
@@ -584,12 +623,12 @@ static int tell(const char *path, const char *dir, int count) {
 }
 
 int main(int argc, char **argv) {
-  int count = argc > 3 ? atoi(argv[argc > 4 && strcmp(argv[1], "tell") == 0 ? 4 : 3]) : 0;
+  int count = argc > 3 ? atoi(argv[3]) : 0;
   raise_descriptor_limit();
   if (argc >= 4 && strcmp(argv[1], "serve") == 0 && count > 0)
     return serve(argv[2], count, argc > 4 ? atoll(argv[4]) * 1000 : 0);
-  if (argc == 5 && strcmp(argv[1], "tell") == 0 && count > 0)
-    return tell(argv[2], argv[3], count);
-  printf("peer serve DIR N [DELAY_US] | peer tell FILE DIR N\n");
+  if (argc > 4 && strcmp(argv[1], "tell") == 0)
+    return tell(argv[2], argv[3], argv + 4, argc - 4);
+  printf("peer serve DIR N [DELAY_US] | peer tell FILE MEMORY SOCKET...\n");
   return 2;
 }
