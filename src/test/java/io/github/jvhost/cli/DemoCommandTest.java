@@ -224,7 +224,7 @@ class DemoCommandTest {
     assertThat(values.get("runs.presetup")).containsExactly("off", "explicit");
     assertThat(values.get("runs.devices")).containsExactly("2", "2");
     assertThat(values.get("runs.queuePairs")).containsExactly("1", "1");
-    assertThat(values.get("runs.stopWindow.messages")).element(1).isEqualTo("16");
+    assertThat(values.get("runs.stopWindow.messages")).element(1).isEqualTo("8");
     assertThat(values.get("runs.stopWindow.waits")).element(1).isEqualTo("2");
     assertThat(values.get("runs.ram.totalPages")).containsExactly("8192", "8192");
     assertThat(values.get("runs.ram.checksumOk")).containsExactly("true", "true");

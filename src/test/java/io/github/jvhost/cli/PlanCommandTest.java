@@ -67,7 +67,7 @@ class PlanCommandTest {
             "  planned without what a vhost-user device does not have: RING_RESET, feature 65,"
                 + " feature 66, feature 67, feature 68\n")
         .contains("ring 1 address not sent -> desc 0x108000 used 0x10c000 avail 0x10a000")
-        .contains("in the stop window: 8 messages, 7 replies awaited");
+        .contains("in the stop window: 4 messages, 1 reply awaited");
     assertThat(planned("plan", file, "--json").out())
         .containsPattern("\"without\" : \\[\\s*\"RING_RESET\",\\s*\"feature 65\"");
     assertThat(planned("plan", file, "--early", file).out()).contains("early, from the state in");

@@ -57,7 +57,7 @@ class PlanPreviewTest {
   // ---- one state, as it is in one stream ----
 
   @Test
-  void explicitPresetupLeavesBaseKickAndCallOfEachRingAndTheStatus() {
+  void explicitPresetupLeavesTheBaseOfEachRingAndTheStatus() {
     PlanPreview preview = preview(null, transitional(), EXPLICIT);
 
     assertThat(presetup(preview))
@@ -80,11 +80,10 @@ class PlanPreviewTest {
             "address 1",
             "kick 1",
             "end");
-    assertThat(steps(preview.stopWindow()))
-        .containsExactly("call 0", "call 1", "base 0", "kick 0", "base 1", "kick 1", "status f");
+    assertThat(steps(preview.stopWindow())).containsExactly("base 0", "base 1", "status f");
     assertThat(preview.whyNoPresetup()).isEmpty();
     assertThat(preview.whyNotStarted()).isEmpty();
-    assertThat(PlanPreviewTraffic.of(preview.stopWindow())).isEqualTo(new PlanPreviewTraffic(8, 7));
+    assertThat(PlanPreviewTraffic.of(preview.stopWindow())).isEqualTo(new PlanPreviewTraffic(4, 1));
   }
 
   @Test

@@ -120,7 +120,7 @@ class TracedSessionTest {
             "%s %d %d %d".formatted(v.name(), v.early(), v.window().messages(), v.window().waits()))
         .containsExactly(
             "pipelined 0 31 1",
-            "explicit 31 13 1",
+            "explicit 31 5 1",
             "implicit, any back end 17 13 1",
             "implicit, DPDK 25 5 1");
     long all = estimate.variants().getFirst().window().nanos();
@@ -140,7 +140,7 @@ class TracedSessionTest {
         .extracting(v -> "%s %d %d".formatted(v.name(), v.early(), v.window().messages()))
         .containsExactly(
             "pipelined 0 31",
-            "explicit 21 8",
+            "explicit 21 4",
             "implicit, any back end 13 8",
             "implicit, DPDK 17 4");
     assertThat(estimate.variants())

@@ -53,7 +53,8 @@ public record PlanPreviewBackEnd(String name, BackEndCapabilities capabilities, 
 
   /**
    * {@return a back end with the PRESETUP message and the status byte, which accepts every feature
-   * of a driver}
+   * of a driver} It holds its rings until DRIVER_OK, as the one back end does that is known to have
+   * PRESETUP.
    *
    * @param dialect a dialect with numbers for PRESETUP
    * @throws IllegalArgumentException when the dialect has no PRESETUP
@@ -64,7 +65,7 @@ public record PlanPreviewBackEnd(String name, BackEndCapabilities capabilities, 
     return new PlanPreviewBackEnd(
         "explicit",
         new BackEndCapabilities(
-            ALL_FEATURES, negotiated, NetState.MAX_PAIRS, dialect, BackEndProfile.GENERIC),
+            ALL_FEATURES, negotiated, NetState.MAX_PAIRS, dialect, BackEndProfile.NVIDIA_VFE),
         PresetupMode.EXPLICIT);
   }
 
