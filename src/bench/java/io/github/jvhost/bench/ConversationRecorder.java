@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,7 +40,7 @@ final class ConversationRecorder implements AutoCloseable {
   private final Dialect dialect;
 
   /** How many phases have begun. */
-  private volatile int phase;
+  private final AtomicInteger phase = new AtomicInteger();
 
   /**
    * Listens beside the back ends.
@@ -61,11 +62,9 @@ final class ConversationRecorder implements AutoCloseable {
     return lines.stream().map(line -> line.listener.path()).toList();
   }
 
-  /**
-   * Marks the beginning of the next phase. All earlier answers have arrived. One thread calls it.
-   */
+  /** Marks the beginning of the next phase. All earlier answers have arrived. */
   void phaseBegins() {
-    phase = phase + 1;
+    phase.incrementAndGet();
   }
 
   /**
@@ -130,7 +129,7 @@ final class ConversationRecorder implements AutoCloseable {
           .put(message.payload());
       boolean answered = isAnswered(header, message.payload());
       var told = new Recording.Told(bytes, message.descriptors().size(), answered ? 1 : 0);
-      while (phases.size() < phase) {
+      while (phases.size() < phase.get()) {
         phases.add(new ArrayList<>());
       }
       (phases.isEmpty() ? setUp : phases.getLast()).add(told);
