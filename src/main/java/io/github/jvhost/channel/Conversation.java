@@ -71,6 +71,9 @@ final class Conversation implements AutoCloseable {
 
   private boolean sentSinceWait;
 
+  /** Whether a poll has found nothing to read, so that the next write need not look. */
+  private boolean lookedAhead;
+
   private record Later(FrontEndRequest request, int id, Payload payload) {}
 
   Conversation(VhostUserChannel channel, SocketStream stream, String name) {
@@ -175,15 +178,17 @@ final class Conversation implements AutoCloseable {
   /**
    * Writes what was added, then these messages, which were encoded apart; never waits.
    *
+   * @param nothingHasCome whether a poll has just found that nothing can be read
    * @return whether all of it has left; otherwise {@link #writeMore} writes the rest
    */
-  boolean send(Messages messages) {
+  boolean send(Messages messages, boolean nothingHasCome) {
     health.requireUsable();
     requireNotWriting();
     beginOpen();
     begin(messages);
     messagesSent += messages.count();
     sentSinceWait = true;
+    lookedAhead = nothingHasCome;
     return writeMore();
   }
 
@@ -267,10 +272,11 @@ final class Conversation implements AutoCloseable {
 
   private boolean write(Messages messages, Messages.Write one) {
     first = one.first();
-    if (written == 0 && one.asks()) {
+    if (written == 0 && one.asks() && !lookedAhead) {
       // An answer that is here before its request is sent belongs to no request.
       receive(true, false);
     }
+    lookedAhead = false;
     while (written < one.length()) {
       List<OwnedDescriptor> travelling = written == 0 ? one.descriptors() : List.of();
       int count =

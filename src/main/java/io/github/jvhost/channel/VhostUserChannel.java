@@ -328,11 +328,13 @@ public final class VhostUserChannel implements AutoCloseable {
    *
    * @param messages made by {@link #messages} of this channel; before they are sent again, their
    *     answers must have been read. Their descriptors stay open until all have left
+   * @param nothingHasCome whether a poll has just found that nothing can be read. Otherwise this
+   *     looks, because what is there before a question is sent does not answer it
    * @return whether all have left
    * @throws VhostException as {@link #flush} does, but not {@link DeadlineException}; the channel
    *     is poisoned. {@link Messages#begun} says how many messages may have left
    */
-  public boolean send(Messages messages) {
+  public boolean send(Messages messages, boolean nothingHasCome) {
     if (messages.channel() != this) {
       throw new IllegalArgumentException(name + ": messages of another connection");
     }
@@ -343,7 +345,7 @@ public final class VhostUserChannel implements AutoCloseable {
     if (acknowledged != null) {
       negotiatedFeatures(acknowledged);
     }
-    return conversation.send(messages);
+    return conversation.send(messages, nothingHasCome);
   }
 
   /**
@@ -370,7 +372,7 @@ public final class VhostUserChannel implements AutoCloseable {
    * Gives up messages that were not sent completely. If a part of one has left, the channel is
    * poisoned, because the back end would take the next message for the rest of it.
    *
-   * @param messages of the last {@link #send(Messages)}
+   * @param messages of the last {@link #send(Messages, boolean)}
    * @param why for the failure of later calls
    */
   public void giveUp(Messages messages, VhostException why) {

@@ -33,8 +33,11 @@ final class Flights implements AutoCloseable {
   private final @Nullable Execution[] executions;
   private final boolean[] done;
 
-  /** Whether epoll watches a device's connection already, perhaps only for input. */
+  /** By key: whether epoll watches already, perhaps only for input. */
   private final boolean[] watched;
+
+  /** Whether nothing had come on the device's connection before the run sent anything. */
+  private final boolean[] quiet;
 
   private final Epoll epoll = new Epoll();
   private int left;
@@ -50,7 +53,8 @@ final class Flights implements AutoCloseable {
   Flights(int devices) {
     executions = new Execution[devices];
     done = new boolean[devices];
-    watched = new boolean[devices];
+    watched = new boolean[2 * devices];
+    quiet = new boolean[devices];
   }
 
   /**
@@ -84,10 +88,18 @@ final class Flights implements AutoCloseable {
    *
    * @param index below the number of devices
    * @param number of the connection that its execution will be on: {@link Execution#number}
+   * @param backEndNumber of the back end's own channel; -1: there is none
    */
-  void watchAhead(int index, int number) {
-    epoll.watch(number, 2 * index);
-    watched[index] = true;
+  void watchAhead(int index, int number, int backEndNumber) {
+    watchKey(connection(index), number);
+    watchKey(backEnd(index), backEndNumber);
+  }
+
+  private void watchKey(int key, int number) {
+    if (number >= 0) {
+      epoll.watch(number, key);
+      watched[key] = true;
+    }
   }
 
   /**
@@ -96,7 +108,8 @@ final class Flights implements AutoCloseable {
    * @param index below the number of devices
    */
   void watchAnew(int index) {
-    watched[index] = false;
+    watched[connection(index)] = false;
+    watched[backEnd(index)] = false;
   }
 
   /**
@@ -106,6 +119,7 @@ final class Flights implements AutoCloseable {
    * @param cancelled called every 10 ms: whether to abandon what is left; null: never
    */
   void run(Deadline deadline, @Nullable BooleanSupplier cancelled) {
+    lookForEarlyInput();
     sendAll();
     while (left > 0) {
       long now = System.nanoTime();
@@ -134,11 +148,32 @@ final class Flights implements AutoCloseable {
     }
   }
 
+  /**
+   * Finds out with one system call on which connections something has come already. It answers no
+   * question of these plans. On the others the plan need not look for itself.
+   */
+  private void lookForEarlyInput() {
+    boolean any = false;
+    for (int i = 0; i < quiet.length; i++) {
+      quiet[i] = watched[connection(i)];
+      any |= quiet[i];
+    }
+    int ready = any ? epoll.await(0) : 0;
+    while (ready > 0) {
+      for (int i = 0; i < ready; i++) {
+        int key = epoll.key(i);
+        watched[key] = false; // it is reported again when it is watched again
+        quiet[key / 2] = false;
+      }
+      ready = epoll.await(0); // one wait reports only so many
+    }
+  }
+
   private void sendAll() {
     left = 0;
     for (int i = 0; i < executions.length; i++) {
       Execution execution = executions[i];
-      done[i] = execution == null || execution.advance(false);
+      done[i] = execution == null || execution.advance(!quiet[i]);
       left += done[i] ? 0 : 1;
     }
     long now = System.nanoTime();
@@ -155,30 +190,39 @@ final class Flights implements AutoCloseable {
 
   // Two keys a device: its connection, and the back end's own channel.
 
+  private static int connection(int index) {
+    return 2 * index;
+  }
+
+  private static int backEnd(int index) {
+    return 2 * index + 1;
+  }
+
   private void watch(int index, Execution execution) {
     int number = execution.number();
     if (number < 0) {
       closed(index, execution); // there is nothing to wait for
-    } else if (!watched[index] || execution.waitsForRoom()) {
-      epoll.watch(number, 2 * index, execution.waitsForRoom());
-      watched[index] = true;
+    } else if (!watched[connection(index)] || execution.waitsForRoom()) {
+      epoll.watch(number, connection(index), execution.waitsForRoom());
+      watched[connection(index)] = true;
     }
   }
 
   private void watchBackEnd(int index, Execution execution) {
     int number = execution.backEndNumber();
-    if (number >= 0 && !done[index]) {
-      epoll.watch(number, 2 * index + 1);
+    if (!done[index] && !watched[backEnd(index)]) {
+      watchKey(backEnd(index), number);
     }
   }
 
   private void found(int key) {
     int index = key / 2;
     Execution execution = executions[index];
+    watched[key] = false;
     if (execution == null || done[index]) {
       return;
     }
-    if ((key & 1) == 1) {
+    if (key == backEnd(index)) {
       execution.serveBackEnd();
       if (execution.number() < 0) {
         closed(index, execution); // the handler of a request has closed it
@@ -187,7 +231,6 @@ final class Flights implements AutoCloseable {
         goOn(index, execution); // the handler may have sent something
       }
     } else {
-      watched[index] = false;
       progress(index, execution);
       goOn(index, execution);
     }

@@ -75,7 +75,7 @@ final class GroupTransition implements AutoCloseable {
       for (int i = 0; i < watched.length && sideBySide; i++) {
         Carrier carrier = nets.get(i).migration().connection();
         if (carrier != null && carrier.number() >= 0) {
-          flights.watchAhead(i, carrier.number());
+          flights.watchAhead(i, carrier.number(), carrier.backEndNumber());
           watched[i] = carrier;
         }
       }

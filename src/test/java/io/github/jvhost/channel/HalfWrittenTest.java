@@ -77,7 +77,7 @@ class HalfWrittenTest {
     }
     messages.add(FrontEndRequest.GET_FEATURES, NoPayload.INSTANCE, List.of(), false);
 
-    assertThat(main.channel.send(messages)).isFalse();
+    assertThat(main.channel.send(messages, false)).isFalse();
     assertThat(messages.written()).isFalse();
     assertThat(messages.begun()).as("messages of the first write").isEqualTo(1 + BASES);
     assertThat(main.channel.waitsForRoom()).isTrue();
@@ -236,7 +236,7 @@ class HalfWrittenTest {
     assertThat(main.channel.poisoned()).isTrue();
     assertThat(main.channel.waitsForRoom()).isFalse();
     assertThat(messages.written()).isFalse();
-    assertThatThrownBy(() -> main.channel.send(main.channel.messages()))
+    assertThatThrownBy(() -> main.channel.send(main.channel.messages(), false))
         .isInstanceOf(VhostException.class)
         .hasMessage("net0: the connection cannot be used any more: net0: the plan was given up");
   }

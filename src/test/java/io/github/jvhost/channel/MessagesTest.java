@@ -55,7 +55,7 @@ class MessagesTest {
 
   @Test
   void answersThatComeInPiecesAreTakenOnceTheyAreWhole() {
-    pair.channel.send(statusAndBarrier());
+    pair.channel.send(statusAndBarrier(), false);
     byte[] answer = BackEndPair.message(39, 5, u64(0));
     for (int at = 0; at < answer.length; at += 4) {
       assertThat(pair.channel.hasReply()).isFalse();
@@ -72,7 +72,7 @@ class MessagesTest {
   @Test
   void anAnswerThatNeverComesEndsAtItsLimit() {
     pair.channel.replyDeadlines(ReplyDeadlines.all(Duration.ofMillis(15)));
-    pair.channel.send(statusAndBarrier());
+    pair.channel.send(statusAndBarrier(), false);
     Deadline deadline = soon();
     assertThatThrownBy(
             () -> {
@@ -94,10 +94,11 @@ class MessagesTest {
     assertThat(messages.count()).isEqualTo(2);
     assertThat(messages.answers()).isEqualTo(2);
     assertThat(messages.begun()).isZero();
-    pair.channel.send(messages);
+    pair.channel.send(messages, false);
     assertThat(messages.begun()).isEqualTo(2);
     pair.channel.close();
-    assertThatThrownBy(() -> pair.channel.send(messages)).isInstanceOf(IllegalStateException.class);
+    assertThatThrownBy(() -> pair.channel.send(messages, false))
+        .isInstanceOf(IllegalStateException.class);
     assertThat(messages.begun()).as("nothing of it left").isZero();
   }
 
@@ -106,7 +107,7 @@ class MessagesTest {
     Messages messages = pair.channel.messages();
     var piece = new ConfigSpace(0, 0, Bytes.zeros(8));
     messages.add(FrontEndRequest.GET_CONFIG, piece, List.of(), false);
-    pair.channel.send(messages);
+    pair.channel.send(messages, false);
     ByteBuf answer = Unpooled.buffer();
     piece.encode(answer);
     pair.answer(24, ByteBufUtil.getBytes(answer));
@@ -117,7 +118,7 @@ class MessagesTest {
   void theyBelongToOneConnection() throws Exception {
     try (ChannelPair other = ChannelPair.open()) {
       assertThatIllegalArgumentException()
-          .isThrownBy(() -> other.channel.send(statusAndBarrier()))
+          .isThrownBy(() -> other.channel.send(statusAndBarrier(), false))
           .withMessage("net0: messages of another connection");
       assertThat(other.channel.messagesSent()).isZero();
     }

@@ -206,6 +206,28 @@ class FlightsTest {
     assertThat(flight.outcome().failure()).isInstanceOf(ProtocolException.class);
   }
 
+  /** It would be taken for the barrier's: the guest would run before the back end is ready. */
+  @Test
+  void whatHasComeBeforeAPlanIsNoAnswerToIt() throws Exception {
+    FutureTask<Integer> backEnd = StillBackEnd.elsewhere(() -> answerAll(bases));
+    kicks.backEnd().reply(2, Header.REPLY_FLAGS, new byte[8], List.of(), Rig.soon());
+    Flight early = kicksWithin(Rig.soon());
+    Flight other = basesWithin(Rig.soon());
+
+    try (var flights = new Flights(2)) {
+      flights.watchAhead(0, kicks.frontEnd().number(), -1);
+      flights.watchAhead(1, bases.frontEnd().number(), -1);
+      flights.take(0, early);
+      flights.take(1, other);
+      flights.run(Rig.soon(), null);
+    }
+
+    assertThat(early.outcome().failure()).isInstanceOf(ProtocolException.class);
+    assertThat(early.outcome().stepsSent()).isZero();
+    assertThat(other.outcome().failure()).isNull();
+    assertThat(done(backEnd)).isZero();
+  }
+
   /** Of such a plan the back end knows nothing, and the connection can be used as before. */
   @Test
   void aPlanForWhichThereWasNoRoomAtAllWasNotSent() {
@@ -236,7 +258,7 @@ class FlightsTest {
           List.of(kick.descriptor()),
           false);
     }
-    assertThat(channel.send(messages)).isFalse();
+    assertThat(channel.send(messages, false)).isFalse();
     channel.giveUp(messages, new DeadlineException("the test has what it wants"));
     assertThat(channel.poisoned()).isFalse();
     return messages.begun();

@@ -20,7 +20,8 @@ public interface Execution {
    * Sends what can be sent without another answer, as far as there is room, and reads the answers
    * that are there.
    *
-   * @param ready whether a poll has found the descriptor ready since the last call
+   * @param ready whether the descriptor may be ready; false if a poll since the last call has found
+   *     that it is not. Before the first call something may have come that answers nothing
    * @return whether the plan is finished, with success or with a failure
    */
   boolean advance(boolean ready);
@@ -60,8 +61,8 @@ public interface Execution {
 
   /**
    * {@return how long the oldest outstanding answer, or the sending of what is left, may still
-   * take, in nanoseconds; 0 once it is overdue or the connection has failed, {@link
-   * Long#MAX_VALUE} when neither is awaited} After 0, {@link #advance} ends the plan.
+   * take, in nanoseconds; 0 once it is overdue or the connection has failed, {@link Long#MAX_VALUE}
+   * when neither is awaited} After 0, {@link #advance} ends the plan.
    *
    * @param now {@link System#nanoTime}
    */

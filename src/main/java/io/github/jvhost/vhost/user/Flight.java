@@ -146,9 +146,8 @@ public final class Flight implements Execution {
         ends(); // the connection cannot carry it
       } else if (!begun) {
         begins();
-        send(batch);
-      }
-      if (ready) {
+        send(batch, !ready);
+      } else if (ready) {
         receive();
         sendRest();
       }
@@ -187,12 +186,12 @@ public final class Flight implements Execution {
       messages += done.messages().begun();
       batch = next;
       answered = 0;
-      send(next);
+      send(next, false);
     }
   }
 
-  private void send(Batch next) {
-    channel.send(next.messages());
+  private void send(Batch next, boolean nothingHasCome) {
+    channel.send(next.messages(), nothingHasCome);
     waits += next.asked().isEmpty() ? 0 : 1;
   }
 
