@@ -42,6 +42,7 @@ public final class Messages {
   private final List<Write> writes = new ArrayList<>();
   private final List<ExpectedReply> answers = new ArrayList<>();
   private ByteBuffer bytes = ByteBuffer.allocateDirect(FIRST_CAPACITY);
+  private MemorySegment memory = MemorySegment.ofBuffer(bytes);
   private ByteBuf out = Unpooled.wrappedBuffer(bytes.duplicate()).clear();
   private int count;
 
@@ -183,6 +184,7 @@ public final class Messages {
       ByteBuffer larger = ByteBuffer.allocateDirect(Math.max(2 * bytes.capacity(), used + more));
       larger.put(0, bytes, 0, used);
       bytes = larger;
+      memory = MemorySegment.ofBuffer(larger);
       out = Unpooled.wrappedBuffer(larger.duplicate()).setIndex(0, used);
     }
   }
@@ -194,7 +196,7 @@ public final class Messages {
    * @param number size or base
    */
   public void number(int payload, int number) {
-    memory().set(ValueLayout.JAVA_INT_UNALIGNED, payload + (long) Integer.BYTES, number);
+    memory.set(ValueLayout.JAVA_INT_UNALIGNED, payload + (long) Integer.BYTES, number);
   }
 
   /** {@return how many messages there are} */
@@ -229,7 +231,7 @@ public final class Messages {
   }
 
   MemorySegment memory() {
-    return MemorySegment.ofBuffer(bytes);
+    return memory;
   }
 
   /** Returns the writes. A message that is added later begins another one. */

@@ -315,7 +315,7 @@ final class NetTransitions {
     if (prepared == null || opened == null || dirtyLog != null || !ready()) {
       return null;
     }
-    if (indexes.ruledOut() >= 0 || indexes.overrun() >= 0) {
+    if (indexes.mayNotGoOn()) {
       return null; // planStart says why
     }
     startWanted = true;

@@ -45,6 +45,25 @@ final class RingEvidence {
     return model.packed() ? packedRulesOut(ring, base) : splitRulesOut(ring, base);
   }
 
+  /**
+   * Whether {@link #driverIsWrong} or {@link #rulesOut} is so.
+   *
+   * @param ring that is set up
+   * @param base in the encoding of SET_VRING_BASE
+   */
+  boolean speaksAgainst(int ring, int base) {
+    if (model.packed()) {
+      return packedRulesOut(ring, base);
+    }
+    if (!isReadable(ring)) {
+      return false;
+    }
+    int used = configuration.usedIndex(model, ring);
+    int available = configuration.availableIndex(model, ring);
+    int size = model.ringSize(ring);
+    return (available - used & 0xffff) > size || !RingIndex.splitMayBe(base, used, available, size);
+  }
+
   private boolean splitRulesOut(int ring, int base) {
     if (!isReadable(ring)) {
       return false;

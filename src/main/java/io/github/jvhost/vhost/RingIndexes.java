@@ -119,7 +119,21 @@ final class RingIndexes {
   }
 
   /**
-   * Checks whether guest memory, which is complete now, rules a saved state out. Makes no object.
+   * {@return whether guest memory, which is complete now, rules out the saved state of any ring, or
+   * shows that a driver is wrong} {@link #ruledOut} and {@link #overrun} say which. This reads
+   * memory once a ring, because the first access to it takes longer than anything else here.
+   */
+  boolean mayNotGoOn() {
+    for (int ring = 0; mayBeRuledOut() && ring < 2 * model.backEndQueuePairs(); ring++) {
+      if (model.isSetUp(ring) && evidence.speaksAgainst(ring, model.ringBase(ring)) && !rehearses) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /**
+   * Checks whether guest memory, which is complete now, rules a saved state out.
    *
    * @return the first ring whose position is ruled out; -1 if there is none
    */
