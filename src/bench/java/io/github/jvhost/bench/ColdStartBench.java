@@ -7,6 +7,7 @@ import io.github.jvhost.migration.MigrationOptions;
 import io.github.jvhost.migration.MigrationSource;
 import io.github.jvhost.migration.PreCopySource;
 import io.github.jvhost.migration.SocketLink;
+import io.github.jvhost.migration.SourceReport;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.BackEndOffer;
@@ -21,6 +22,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import org.HdrHistogram.Histogram;
 
 /**
@@ -63,7 +65,21 @@ public final class ColdStartBench implements Bench {
           "first stop window of a fresh JVM, %d devices; to a warm one".formatted(DEVICES),
           new Goal.Within(2, false));
 
+  private static final Question AROUND =
+      new Question(
+          "first final record to the guest's resume, %d devices, without sending and the barrier"
+              .formatted(DEVICES),
+          new Goal.NoMore(50, "us"));
+
+  private static final Question SOURCE =
+      new Question(
+          "source: pause called to COMMIT sent, %d devices, no dirty pages".formatted(DEVICES),
+          new Goal.NoMore(300, "us"));
+
   private final DescriptorLedger ledger = DescriptorLedger.counting();
+
+  /** By migration: nanoseconds from the source's pause to its COMMIT. */
+  private final List<Long> sourceStops = new ArrayList<>();
 
   /** A benchmark without state. */
   public ColdStartBench() {}
@@ -78,20 +94,36 @@ public final class ColdStartBench implements Bench {
 
   @Override
   public List<BenchRow> run(Effort effort) {
-    return new Questions(List.of(ROW)).ask(() -> List.of(measure(effort)));
+    return Questions.of(ROW, AROUND, SOURCE).ask(() -> measure(effort));
   }
 
-  private BenchRow measure(Effort effort) {
+  private List<BenchRow> measure(Effort effort) {
     int samples = Math.max(1, effort.rounds() / ROUNDS_EACH);
     Histogram first = new Histogram(3);
     Histogram warm = new Histogram(3);
+    Histogram around = new Histogram(3);
+    Histogram source = new Histogram(3);
     // The first one is for the back ends and the source to become warm.
     List<List<FreshDestination.Window>> jvms = jvms(samples + 1, WINDOWS, List.of());
     for (List<FreshDestination.Window> windows : jvms.subList(1, jvms.size())) {
+      List<FreshDestination.Window> last = windows.subList(WINDOWS - WARM, WINDOWS);
       first.recordValue(windows.getFirst().nanos());
-      warm.recordValue(median(windows.subList(WINDOWS - WARM, WINDOWS)));
+      warm.recordValue(median(last));
+      last.forEach(window -> around.recordValue(window.withoutBarrierNanos()));
     }
-    return ROW.timed(first, warm, samples + " JVMs");
+    sourceStops.subList(WINDOWS, sourceStops.size()).forEach(source::recordValue);
+    return List.of(
+        ROW.timed(first, warm, samples + " JVMs"),
+        AROUND.is(micros(around, "warm; of all migrations")),
+        SOURCE.is(micros(source, "with its rings' stop")));
+  }
+
+  private static Measured micros(Histogram nanos, String note) {
+    Times times = Times.of(nanos);
+    return new Measured.Counted(
+        TimeUnit.NANOSECONDS.toMicros(times.p50()),
+        "us",
+        "%s; 99th percentile %d us".formatted(note, TimeUnit.NANOSECONDS.toMicros(times.p99())));
   }
 
   /**
@@ -121,7 +153,7 @@ public final class ColdStartBench implements Bench {
 
   private MockBackEnd mock(Path socket) {
     return MockBackEnd.builder(socket, ledger)
-        .offer(BackEndOffer.of(Personality.GENERIC).withDialect(FreshDestination.DIALECT))
+        .offer(BackEndOffer.of(Personality.VFE).withDialect(FreshDestination.DIALECT))
         .start();
   }
 
@@ -170,20 +202,22 @@ public final class ColdStartBench implements Bench {
   private void migrate(
       StillMachine machine, List<Path> backEnds, MigrationLink link, MigrationOptions options) {
     List<VhostNet> nets =
-        machine.connect(backEnds, FreshDestination.DIALECT, BackEndProfile.GENERIC);
+        machine.connect(backEnds, FreshDestination.DIALECT, BackEndProfile.NVIDIA_VFE);
     try {
       for (int i = 0; i < nets.size(); i++) {
         nets.get(i).restore(machine.live(nets.get(i), i));
         nets.get(i).start();
       }
-      MigrationSource.builder(ledger)
-          .devices(nets)
-          .ram(new PreCopySource(machine.memory(), 0, Runnable::run))
-          .vm(new FreshDestination.NobodyRuns())
-          .link(link)
-          .options(options)
-          .build()
-          .run();
+      SourceReport report =
+          MigrationSource.builder(ledger)
+              .devices(nets)
+              .ram(new PreCopySource(machine.memory(), 0, Runnable::run))
+              .vm(new FreshDestination.NobodyRuns())
+              .link(link)
+              .options(options)
+              .build()
+              .run();
+      sourceStops.add(report.committedNanos() - report.pausingNanos());
     } finally {
       nets.forEach(VhostNet::close);
     }

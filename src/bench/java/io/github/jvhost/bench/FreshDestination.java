@@ -66,10 +66,12 @@ final class FreshDestination {
    * @param finalNanos when its first final record came
    * @param startedNanos when the last barrier had been answered
    * @param resumedNanos when the guest ran
+   * @param sentNanos when the first device's plan was about to be sent
    * @param rehearsed how many windows were rehearsed before
    */
-  record Window(long finalNanos, long startedNanos, long resumedNanos, int rehearsed) {
-    private static final Pattern LINE = Pattern.compile("(\\d+) (\\d+) (\\d+) (\\d+)");
+  record Window(
+      long finalNanos, long startedNanos, long resumedNanos, long sentNanos, int rehearsed) {
+    private static final Pattern LINE = Pattern.compile("(\\d+) (\\d+) (\\d+) (\\d+) (\\d+)");
 
     /** Of a line that such a process has printed. */
     static Window of(String line) {
@@ -81,7 +83,8 @@ final class FreshDestination {
           Long.parseLong(found.group(1)),
           Long.parseLong(found.group(2)),
           Long.parseLong(found.group(3)),
-          Integer.parseInt(found.group(4)));
+          Long.parseLong(found.group(4)),
+          Integer.parseInt(found.group(5)));
     }
 
     /** From the first final record to the last barrier's answer. */
@@ -89,14 +92,20 @@ final class FreshDestination {
       return startedNanos - finalNanos;
     }
 
+    /** From the first final record to the guest's resume, without sending plans and waiting. */
+    long withoutBarrierNanos() {
+      return sentNanos - finalNanos + resumedNanos - startedNanos;
+    }
+
     @Override
     public String toString() {
-      return finalNanos + " " + startedNanos + " " + resumedNanos + " " + rehearsed;
+      return "%d %d %d %d %d"
+          .formatted(finalNanos, startedNanos, resumedNanos, sentNanos, rehearsed);
     }
   }
 
   private static Window window(StillMachine machine, List<Path> sockets, MigrationLink link) {
-    List<VhostNet> nets = machine.connect(sockets, DIALECT, BackEndProfile.GENERIC);
+    List<VhostNet> nets = machine.connect(sockets, DIALECT, BackEndProfile.NVIDIA_VFE);
     try {
       DestinationReport report =
           MigrationDestination.builder()
@@ -124,6 +133,7 @@ final class FreshDestination {
           report.finalNanos(),
           report.startedNanos(),
           report.resumedNanos(),
+          report.starts().stream().mapToLong(s -> s.outcome().startNanos()).min().orElseThrow(),
           report.rehearsal().windows());
     } finally {
       nets.forEach(VhostNet::close);
