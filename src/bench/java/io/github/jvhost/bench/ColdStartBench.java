@@ -67,13 +67,12 @@ public final class ColdStartBench implements Bench {
 
   private static final Question AROUND =
       new Question(
-          "first final record to the guest's resume, %d devices, without sending and the barrier"
-              .formatted(DEVICES),
+          "%d devices, first final record to resume, without the barrier".formatted(DEVICES),
           new Goal.NoMore(50, "us"));
 
   private static final Question SOURCE =
       new Question(
-          "source: pause called to COMMIT sent, %d devices, no dirty pages".formatted(DEVICES),
+          "%d devices, source's pause to COMMIT, no dirty pages".formatted(DEVICES),
           new Goal.NoMore(300, "us"));
 
   private final DescriptorLedger ledger = DescriptorLedger.counting();
@@ -114,8 +113,8 @@ public final class ColdStartBench implements Bench {
     sourceStops.subList(WINDOWS, sourceStops.size()).forEach(source::recordValue);
     return List.of(
         ROW.timed(first, warm, samples + " JVMs"),
-        AROUND.is(micros(around, "warm; of all migrations")),
-        SOURCE.is(micros(source, "with its rings' stop")));
+        AROUND.is(micros(around, "warm")),
+        SOURCE.is(micros(source, "rings' stop too")));
   }
 
   private static Measured micros(Histogram nanos, String note) {
@@ -123,7 +122,7 @@ public final class ColdStartBench implements Bench {
     return new Measured.Counted(
         TimeUnit.NANOSECONDS.toMicros(times.p50()),
         "us",
-        "%s; 99th percentile %d us".formatted(note, TimeUnit.NANOSECONDS.toMicros(times.p99())));
+        "%s; p99 %d us".formatted(note, TimeUnit.NANOSECONDS.toMicros(times.p99())));
   }
 
   /**
