@@ -22,9 +22,9 @@ import org.jspecify.annotations.Nullable;
  * still be patched before that.
  *
  * <pre>
- *   bytes    | BASE | KICK           | CALL           | BASE | KICK           | ... | GET_STATUS |
- *   writes   |------|--fd-----------|--fd------------------|--fd-----------|---...------------|
- *   answers                                                                         one u64
+ *   bytes    | BASE | ADDR | KICK   | BASE | ADDR | KICK   | ... | SET_STATUS | GET_STATUS |
+ *   writes   |-------------|--fd-------------------|--fd----...---------------------------|
+ *   answers                                                                    one u64
  *                \ patched: {@link #number}
  * </pre>
  *

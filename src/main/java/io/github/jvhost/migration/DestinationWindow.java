@@ -77,7 +77,7 @@ final class DestinationWindow implements AutoCloseable {
   }
 
   /**
-   * Checks that COMMIT may come.
+   * Checks, after COMMIT, that every device has its final record.
    *
    * @throws MigrationException a device has no final record
    */

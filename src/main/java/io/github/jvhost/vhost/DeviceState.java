@@ -11,6 +11,8 @@ package io.github.jvhost.vhost;
  *       +--------------- start -------------+    +---start----+
  *
  *   CONNECTED, PRESET --start of a device that has no driver--&gt; STOPPED
+ *   STOPPED           --presetup--&gt; PRESET
+ *   PRESET, STOPPED   --presetup that fails on the same connection--&gt; CONNECTED
  *
  *   any of these --hang-up, refusal--&gt; LOST --reconnect--&gt; CONNECTED
  *   any         --close-------------&gt; CLOSED

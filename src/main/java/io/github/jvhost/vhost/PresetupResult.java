@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param generation of the early state
  * @param done whether the back end is preset now
- * @param note why it is not, or a remark; null if there is none
+ * @param note why it is not; null if it is
  * @param plan what was sent; null if nothing was
  * @param micros how long it took
  */

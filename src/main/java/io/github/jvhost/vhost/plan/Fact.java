@@ -14,8 +14,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One thing that a back end can hold of a device, or of one of its vrings. All that planning knows
- * of it is in its row. Planner, shadow, early configuration and explanation read the columns, and
- * name a fact only where no column says what they need.
+ * of it is in its row. Planner, shadow and explanation read the columns, and name a fact only where
+ * no column says what they need. {@link EarlyConfiguration} reads the column "early" of the facts
+ * of a ring that may not be sent to every back end early.
  *
  * <pre>
  *   column         what it says                                              default
@@ -37,7 +38,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A carrier has a table of its own, which says how the step of a row is sent there. So another
  * fact is a row here, a row in each carrier's table, and its value in {@link DeviceConfig} or
- * {@link RingConfig}.
+ * {@link RingConfig}. A fact of the device also needs a line in {@link Planner}.
  *
  * <p>Facts are the constants below. They are immutable.
  *
@@ -55,7 +56,11 @@ public final class Fact<T> {
     NEVER
   }
 
-  /** The back ends to which presetup may send a value while guest memory is not complete. */
+  /**
+   * The back ends to which presetup may send a value while guest memory is not complete; also the
+   * kind of a back end. A back end of each kind may be sent all that one of a kind above it may be
+   * sent.
+   */
   public enum Early {
     /** Any back end. */
     ANY,
@@ -245,7 +250,7 @@ public final class Fact<T> {
           .effect((now, ring, _) -> now.kickSent(ring))
           .fact();
 
-  /** The facts of a device, in the order in which they are sent. */
+  /** The facts of a device. {@link Planner} says in which order they are sent. */
   public static final List<Fact<?>> OF_DEVICE =
       List.of(MTU, LOG, FEATURES, STATUS, MEMORY, INFLIGHT);
 
@@ -350,8 +355,8 @@ public final class Fact<T> {
   }
 
   /**
-   * Whether a plan that has a step of it may be made ahead of the stop window: it makes no other
-   * device of the back end's, so that nothing behind it depends on its answer.
+   * Whether a plan that has a step of it may be made ahead of the stop window. It does not change
+   * the device as a whole, so no later step depends on its answer.
    */
   boolean isMadeAhead() {
     return row.madeAhead;

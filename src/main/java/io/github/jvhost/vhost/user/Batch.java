@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
  * that are expected, and the places of ring bases in the bytes.
  *
  * <pre>
- *   ring 0 base 0 -&gt; 17   kick   call   ring 1 base 0 -&gt; 4711 ...   status 0xf   barrier
- *                   \ patched                         \ patched
+ *   ring 0 base 0 -&gt; 17   address   kick   ring 1 base 0 -&gt; 4711 ...   status 0xf   barrier
+ *                   \ patched                              \ patched
  *
  *   a batch ends    after a step whose answer is awaited
  *                   before a base that comes from a stop in the same plan

@@ -33,8 +33,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The vhost-user message of one step, and how its answer is read: this carrier's table, one row a
- * fact ({@link #ROWS}) or other step ({@link #of}).
+ * The vhost-user message of one step, and how its answer is read: this carrier's table. {@link
+ * #ROWS} has one row a fact, except for the address and the log flag, which go together in a {@link
+ * Step.SetRingAddress}. {@link #of} has that step and the others.
  *
  * @param request its number
  * @param payload its body
@@ -63,7 +64,7 @@ public record StepMessage(
   /** Flag of SET_VRING_ADDR: writes to the used ring are logged (VHOST_VRING_F_LOG). */
   private static final int VRING_F_LOG = 1;
 
-  /** The message of each fact: one row a fact. */
+  /** The message of each fact that a {@link Step.Set} carries. */
   private static final Map<Fact<?>, Row<?>> ROWS =
       Stream.of(
               row(Fact.MTU, FrontEndRequest.NET_SET_MTU, (r, s, _) -> number(r, s.value())),

@@ -10,7 +10,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** Holds docs/architecture.md's tables of facts against the rows of {@link Fact}. */
@@ -55,12 +57,13 @@ class FactTableTest {
     String to =
         switch (fact.early()) {
           case ANY -> "any back end";
-          case HOLDING -> "one that holds its rings until DRIVER_OK";
+          case HOLDING ->
+              "any back end that holds its rings until DRIVER_OK, or that knows PRESETUP";
           case EXPLICIT, EXPLICIT_HOLDING -> "one that knows PRESETUP";
         };
     return fact.isSettledEarly(Early.EXPLICIT) || fact.early() == Early.EXPLICIT
         ? to
-        : to + "; explicit to another: without a descriptor";
+        : to + "; without a descriptor where only PRESETUP is known of it";
   }
 
   private static String after(AfterReset what) {
@@ -70,6 +73,26 @@ class FactTableTest {
       case MAY_BE_GONE -> "may be gone";
       case GONE -> "gone";
     };
+  }
+
+  /** The text of the column above is true of what {@link Fact} does. */
+  @Test
+  void whatOneThatHoldsItsRingsIsSentEarlyOneThatKnowsPresetupIsSentToo() {
+    assertThat(Stream.of(Fact.ADDRESS, Fact.LOG_USED, Fact.KICK))
+        .allMatch(fact -> fact.early() == Early.HOLDING)
+        .allMatch(fact -> Stream.of(Early.EXPLICIT, Early.EXPLICIT_HOLDING).allMatch(to -> fact.early().compareTo(to) <= 0));
+  }
+
+  /** The early configuration of these is what the running device is to hold: nothing asks their column. */
+  @Test
+  void whatTheEarlyConfigurationDoesNotLookUpMayBeSentToAnyBackEnd() {
+    Set<Fact<?>> lookedUp =
+        Set.of(Fact.SIZE, Fact.ADDRESS, Fact.BASE, Fact.KICK, Fact.CALL, Fact.ERR);
+
+    assertThat(Stream.concat(Fact.OF_DEVICE.stream(), Fact.OF_RING.stream()))
+        .filteredOn(fact -> !lookedUp.contains(fact) && fact != Fact.LOG_USED)
+        .allMatch(fact -> fact.early() == Early.ANY);
+    assertThat(Fact.LOG_USED.early()).as("it goes with the address").isEqualTo(Fact.ADDRESS.early());
   }
 
   @Test
