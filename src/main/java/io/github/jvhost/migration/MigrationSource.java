@@ -266,7 +266,7 @@ public final class MigrationSource {
     try {
       return migrate();
     } catch (Throwable e) { // an Error, too: somebody has to run the guest
-      Settled.run("source: the recording", () -> clock.end(MigrationException.reason(e)));
+      settle("the recording", () -> clock.end(MigrationException.reason(e)));
       throw failed(e);
     } finally {
       endStop();
@@ -291,7 +291,7 @@ public final class MigrationSource {
     stopping = stop;
     long totalPages = ram.table().totalBytes() / MemoryRegion.PAGE;
     stream.send(new MigrationMessage.Stopping());
-    guest = Guest.PAUSED;
+    guestIs(Guest.PAUSED);
     long pausingAt = System.nanoTime();
     vm.pause();
     long pausedAt = clock.endPart("pause");
@@ -307,17 +307,20 @@ public final class MigrationSource {
     logging.collect();
     long lastPages = ram.sendDirty(pages);
     handOver(records.ofStopped());
-    long committedAt = clock.endPart("last pages and states");
-    clock.enter(Phase.HAND_OVER, committedAt);
-    Settled.run("source: the listener", () -> listener.phase(Phase.HAND_OVER));
+    // From COMMIT to ABORT or RUNNING nothing but the link may end the wait: ABORT would be missed.
+    long committedAt = System.nanoTime();
+    settle("the recording", () -> clock.endPart("last pages and states", committedAt));
+    settle("the recording", () -> clock.enter(Phase.HAND_OVER, committedAt));
+    settle("the listener", () -> listener.phase(Phase.HAND_OVER));
     awaitRunning();
-    long runningAt = clock.enter(Phase.DONE);
+    long runningAt = System.nanoTime();
+    settle("the recording", () -> clock.enter(Phase.DONE, runningAt));
     rounds.add(lastPages);
     List<Outcome> stops = new ArrayList<>();
     giveUpDevices();
-    Settled.run("source: taking up how the devices stopped", () -> stops.addAll(outcomesOf(stop)));
-    Settled.run("source: the listener", () -> listener.phase(Phase.DONE));
-    Settled.run("source: the recording", () -> clock.end(null));
+    settle("taking up how the devices stopped", () -> stops.addAll(outcomesOf(stop)));
+    settle("the listener", () -> listener.phase(Phase.DONE));
+    settle("the recording", () -> clock.end(null));
     return new SourceReport(
         answers.notes(),
         late,
@@ -331,8 +334,26 @@ public final class MigrationSource {
         runningAt);
   }
 
+  private static void settle(String what, Runnable work) {
+    Settled.run("source: " + what, work);
+  }
+
   private static List<Outcome> outcomesOf(@Nullable DeviceStop stop) {
     return stop == null ? List.of() : stop.outcomes();
+  }
+
+  /**
+   * The guest is somewhere else from now on. Only these four calls change it:
+   *
+   * <pre>
+   *   PAUSED                before VmControl.pause, which may stop the guest and then throw
+   *   HANDED_OVER           when the link has taken COMMIT's last byte
+   *   PAUSED                when ABORT comes after that
+   *   RUNS_AT_DESTINATION   when RUNNING comes
+   * </pre>
+   */
+  private void guestIs(Guest now) {
+    guest = now;
   }
 
   /** The one place where it is decided who runs the guest after a failure. */
@@ -379,7 +400,7 @@ public final class MigrationSource {
     List<String> names = devices.stream().map(VhostNet::name).toList();
     announced = table;
     stream.send(new MigrationMessage.Hello(regions, names));
-    receive(Phase.SETUP); // READY: the table admits nothing else
+    take(stream.receive(Phase.SETUP)); // READY or ABORT: the table admits nothing else
   }
 
   private static MigrationMessage.Region region(MemoryRegion region) {
@@ -435,26 +456,34 @@ public final class MigrationSource {
   private void takeAnswers(Duration patience) {
     Duration wait = answers.complete() ? Duration.ZERO : patience;
     while (stream.awaitReadable(wait)) {
-      take(receive(Phase.ITERATE));
+      take(stream.receive(Phase.ITERATE));
       wait = Duration.ZERO;
     }
   }
 
-  /** The next message of the return path; ABORT becomes an exception at once. */
-  private MigrationMessage receive(Phase now) {
-    MigrationMessage message = stream.receive(now);
-    if (message instanceof MigrationMessage.Abort(String why)) {
-      if (guest == Guest.HANDED_OVER) {
-        guest = Guest.PAUSED;
-      }
-      throw new MigrationException("the destination gave up: " + why, Recovery.RETRY, null);
-    }
-    return message;
-  }
-
+  /** Takes a message of the return path. */
   private void take(MigrationMessage message) {
-    if (message instanceof MigrationMessage.Preset preset) {
-      answers.take(preset);
+    switch (message) {
+      case MigrationMessage.Ready _ -> {}
+      case MigrationMessage.Preset preset -> answers.take(preset);
+      case MigrationMessage.Running _ -> guestIs(Guest.RUNS_AT_DESTINATION);
+      case MigrationMessage.Abort(String why) -> {
+        if (guest == Guest.HANDED_OVER) {
+          guestIs(Guest.PAUSED);
+        }
+        throw new MigrationException("the destination gave up: " + why, Recovery.RETRY, null);
+      }
+      case MigrationMessage.Hello _,
+          MigrationMessage.Early _,
+          MigrationMessage.EarlyEnd _,
+          MigrationMessage.Pages _,
+          MigrationMessage.RegionAdded _,
+          MigrationMessage.Stopping _,
+          MigrationMessage.BackEndState _,
+          MigrationMessage.Final _,
+          MigrationMessage.Commit _,
+          MigrationMessage.Cancel _ ->
+          throw new IllegalStateException("not from a destination: " + message);
     }
   }
 
@@ -468,24 +497,21 @@ public final class MigrationSource {
       stream.send(all);
     } finally {
       if (!all.hasRemaining()) {
-        guest = Guest.HANDED_OVER;
+        guestIs(Guest.HANDED_OVER);
       }
     }
   }
 
   private void awaitRunning() {
-    MigrationMessage message;
-    do {
-      message = receive(Phase.HAND_OVER);
-      take(message);
-    } while (!(message instanceof MigrationMessage.Running));
-    guest = Guest.RUNS_AT_DESTINATION;
+    while (guest != Guest.RUNS_AT_DESTINATION) {
+      take(stream.receive(Phase.HAND_OVER));
+    }
   }
 
   /** The guest may run there: whoever waits for one of the devices does not start it here. */
   private void giveUpDevices() {
     for (VhostNet device : devices) {
-      Settled.run("source: giving up " + device.name(), device.migration()::handedOver);
+      settle("giving up " + device.name(), device.migration()::handedOver);
     }
   }
 
@@ -494,7 +520,7 @@ public final class MigrationSource {
     DeviceStop stop = stopping;
     stopping = null;
     if (stop != null) {
-      Settled.run("source: ending the devices' stop", stop::close);
+      settle("ending the devices' stop", stop::close);
     }
   }
 }
