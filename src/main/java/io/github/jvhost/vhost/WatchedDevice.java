@@ -31,7 +31,8 @@ final class WatchedDevice {
 
   // Used by the watch's thread.
   private WatchPoints points = WatchPoints.NONE;
-  private int firstSlot = -1;
+  private int firstSlot;
+  private int slots;
 
   // Guarded by the lock.
   private final ReentrantLock lock = new ReentrantLock();
@@ -54,24 +55,33 @@ final class WatchedDevice {
     return net;
   }
 
-  /** Finds out what to poll; returns how many descriptors. */
+  /** Finds out what to poll; returns how many descriptors at most. */
   int prepare() {
     points = watch.presence().watchPoints();
-    return points.connection() < 0 ? 0 : 1 + points.readable().size();
+    return 1 + points.readable().size();
   }
 
+  /** A carrier without a descriptor of its own has err eventfds all the same. */
   void addTo(Poller poller) {
-    firstSlot = -1;
+    slots = 0;
     if (points.connection() >= 0) {
-      firstSlot = poller.add(points.connection(), 0);
-      points.readable().forEach(number -> poller.add(number, Poller.IN));
+      add(poller, points.connection(), 0);
     }
+    for (int number : points.readable()) {
+      add(poller, number, Poller.IN);
+    }
+  }
+
+  private void add(Poller poller, int number, int events) {
+    int slot = poller.add(number, events);
+    firstSlot = slots == 0 ? slot : firstSlot;
+    slots++;
   }
 
   /** Handles what the poll found, and a loss that another thread has found. */
   void serve(Poller poller) {
     boolean found = false;
-    for (int i = 0; firstSlot >= 0 && i <= points.readable().size(); i++) {
+    for (int i = 0; i < slots; i++) {
       found |= poller.ready(firstSlot + i) != 0;
     }
     if (found) {

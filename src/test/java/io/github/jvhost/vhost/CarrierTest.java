@@ -8,10 +8,12 @@ import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.SharedObject;
 import io.github.jvhost.protocol.VhostFeature;
+import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.BackEndEvents;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Plan;
@@ -23,7 +25,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -116,6 +122,41 @@ class CarrierTest {
               .isInstanceOf(VhostException.class)
               .hasMessage("this kind of back end cannot " + cannot));
       assertThat(net.connected()).as("and the device is as it was").isTrue();
+    }
+  }
+
+  /** A carrier may have nothing to poll. The err eventfds of its rings are polled all the same. */
+  @Test
+  void aWatchHearsErrEventfdsOfACarrierWithoutADescriptor() throws Exception {
+    BlockingQueue<Integer> failed = new LinkedBlockingQueue<>();
+    BackEndEvents events =
+        new BackEndEvents() {
+          @Override
+          public void ringFailed(int ring) {
+            failed.add(ring);
+          }
+        };
+    try (Rig rig = new Rig(dir, 0, BackEndOffer.of(Personality.GENERIC), BackEndProfile.GENERIC);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, BackEndWatch.Listener.NONE)) {
+      rig.addBackEnd(Faults.none()); // for its eventfds; nobody connects to it
+      EventFd err = EventFd.create(rig.ledger, "err of ring 1");
+      List<RingEventfds> eventfds = new ArrayList<>(rig.eventfds.getFirst());
+      eventfds.set(1, eventfds.get(1).withErr(err));
+      rig.eventfds.set(0, eventfds);
+      VhostNet net =
+          VhostNet.over(
+              Rig.model(0).build(),
+              rig.memory,
+              new EventfdTable(eventfds),
+              rig.options(0, Duration.ofSeconds(10)).withEvents(events),
+              () -> new MemoryCarrier(capabilities(true)));
+      rig.nets.add(net);
+      watch.watch(net, new ReconnectPolicy.Never());
+
+      err.signal();
+
+      assertThat(failed.poll(20, TimeUnit.SECONDS)).isEqualTo(1);
+      watch.unwatch(net);
     }
   }
 }
