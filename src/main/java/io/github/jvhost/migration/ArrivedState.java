@@ -9,8 +9,8 @@ import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 
 /**
- * The state that the back end of a device had at the source (DEVICE_STATE), as it arrives, until
- * this host's back end takes it up. For one thread.
+ * The state of a device's back end at the source (DEVICE_STATE), from its arrival until this host's
+ * back end has loaded it. For one thread.
  */
 final class ArrivedState {
   private final VhostNet net;
@@ -20,7 +20,7 @@ final class ArrivedState {
   /**
    * For a device.
    *
-   * @throws MigrationException (GIVE_UP) its back end takes no state
+   * @throws MigrationException (GIVE_UP) if its back end takes no state
    */
   ArrivedState(VhostNet net) {
     if (!net.migration().hasBackEndState()) {
@@ -36,13 +36,13 @@ final class ArrivedState {
   /**
    * Takes a part; an empty one is the end.
    *
-   * @throws MigrationException something comes behind the end, or it is too much
+   * @throws MigrationException if something comes after the end, or if it is too much
    */
   void take(ByteBuffer chunk) {
     if (whole || bytes.size() + chunk.remaining() > VhostNetMigration.BACK_END_STATE_LIMIT) {
       throw MigrationException.malformed(
           whole
-              ? "more behind the end of the state of " + net.name() + "'s back end"
+              ? "more after the end of the state of " + net.name() + "'s back end"
               : "a state of %s's back end of more than %d bytes"
                   .formatted(net.name(), VhostNetMigration.BACK_END_STATE_LIMIT));
     }
@@ -55,7 +55,8 @@ final class ArrivedState {
   /**
    * Writes it into the back end, which is not started yet.
    *
-   * @throws io.github.jvhost.VhostException it does not take it, or not all of it has come
+   * @throws io.github.jvhost.VhostException if the back end does not take it, or not all of it has
+   *     come
    */
   void load() {
     if (!whole) {
@@ -67,15 +68,15 @@ final class ArrivedState {
   }
 
   /**
-   * Behind the start.
+   * Checks, after the start, that the back end still has the state.
    *
-   * @throws MigrationException (RETRY) the device had to be connected anew, so that the state is
+   * @throws MigrationException (RETRY) if the device had to be connected anew, so that the state is
    *     lost
    */
   void requireHeld() {
     if (!net.migration().holdsLoadedState()) {
       throw new MigrationException(
-          net.name() + ": its back end was lost behind the load of its state, and that with it",
+          net.name() + ": its back end was lost after its state was loaded, so the state is lost too",
           Recovery.RETRY,
           null);
     }

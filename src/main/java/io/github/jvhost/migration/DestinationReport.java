@@ -11,14 +11,14 @@ import java.util.Map;
  * @param presetups by device, the newest result each
  * @param presetupsAbandoned whether presetup was still under way when the guest had to run
  * @param endPresetupNanos how long that was waited for, from the moment that the source was about
- *     to stop its guest; next to nothing where presetup was done
- * @param starts what became of each device's start, in the devices' order
+ *     to stop its guest; next to nothing if presetup was done
+ * @param starts the result of each device's start, in the devices' order
  * @param finalNanos when the first final record was there
  * @param restoredNanos when the device models were restored
  * @param startedNanos when the last back end had answered its barrier
- * @param resumedNanos when the guest had been told to run
- * @param rehearsal what the newest rehearsal of the window came to
- * @param announced devices of which somebody was asked to announce the guest
+ * @param resumedNanos when {@link VmControl#resume} had returned
+ * @param rehearsal the result of the newest rehearsal of the window
+ * @param announced devices whose back end or driver was asked to announce the guest
  */
 public record DestinationReport(
     Map<String, PresetupResult> presetups,
@@ -40,7 +40,7 @@ public record DestinationReport(
 
   /**
    * {@return the destination's stop window in microseconds: from the first final record to the last
-   * barrier, and before that what a late presetup kept everybody waiting}
+   * barrier, and before that the wait for a late presetup}
    */
   public long windowMicros() {
     long late = presetupsAbandoned ? endPresetupNanos : 0;

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * Rehearsal} goes through the same window, so all code between the two belongs here.
  *
  * <pre>
- *   prepare    the guest runs on the source; connections are watched
+ *   open       the guest runs on the source; connections are watched from here on
  *   take       the guest is stopped: one final record a device
  *   start      COMMIT came: back ends' states are loaded, devices restored and started
  *   (the guest resumes)
@@ -32,7 +32,7 @@ final class DestinationWindow implements AutoCloseable {
   private final PhaseClock clock;
   private final Map<VhostNet, VirtioNetState> states = new LinkedHashMap<>();
 
-  /** Null before it is prepared, and where there is no device. */
+  /** Null before {@link #open}, and if there is no device. */
   private @Nullable DeviceStart start;
 
   private long restoredAt;
@@ -51,7 +51,7 @@ final class DestinationWindow implements AutoCloseable {
   }
 
   /** Makes what the window needs. Presetup is over. A second call does nothing. */
-  void prepare() {
+  void open() {
     if (start == null && !devices.isEmpty()) {
       start = new DeviceStart(devices, order);
     }
@@ -61,14 +61,14 @@ final class DestinationWindow implements AutoCloseable {
    * Takes a final record.
    *
    * @param early the device's early body; null: there is none
-   * @throws io.github.jvhost.VhostException it is damaged, or the device has one already
+   * @throws io.github.jvhost.VhostException if it is damaged, or the device has one already
    */
   void take(ReceivedRecord last, @Nullable KnownBody early) {
     VhostNet net = last.net();
     VirtioNetState state = early == null ? last.decoded() : last.decodedBy(early);
     if (state.net().backEnd().isPresent()) {
       throw MigrationException.malformed(
-          "the state of %s's back end in the device's record: it comes by itself"
+          "the state of %s's back end in the device's record: it has to come in messages of its own"
               .formatted(net.name()));
     }
     if (states.put(net, state) != null) {
@@ -79,7 +79,7 @@ final class DestinationWindow implements AutoCloseable {
   /**
    * Checks, after COMMIT, that every device has its final record.
    *
-   * @throws MigrationException a device has no final record
+   * @throws MigrationException if a device has no final record
    */
   void requireAllFinals() {
     if (states.size() != devices.size()) {
@@ -90,9 +90,9 @@ final class DestinationWindow implements AutoCloseable {
   }
 
   /**
-   * Restores the devices and starts them. The window is prepared, and has all final records.
+   * Restores the devices and starts them. The window is open, and has all final records.
    *
-   * @param backEnds the states of back ends that came by themselves
+   * @param backEnds the back ends' own states that came
    */
   void start(Collection<ArrivedState> backEnds) {
     for (ArrivedState state : backEnds) { // a lambda would be linked while the guest is stopped

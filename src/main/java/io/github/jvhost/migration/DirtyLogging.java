@@ -7,8 +7,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How the source hears of what is written while it migrates: the guest's writes are followed by the
- * {@link RamSource}, the back ends' come from a dirty log that all of them share. For one thread.
+ * Finds the pages that are written while the source migrates. The {@link RamSource} follows the
+ * guest's writes. The back ends' writes come from a dirty log that all of them share. For one
+ * thread.
  */
 final class DirtyLogging {
   private final DescriptorLedger ledger;
@@ -34,7 +35,7 @@ final class DirtyLogging {
     devices.forEach(d -> d.migration().logTo(target));
   }
 
-  /** There is more memory: the back ends get a larger log before they are told of it. */
+  /** There is more memory: the back ends get a larger log before they are sent the new table. */
   void grow() {
     DirtyLog before = shared;
     if (before == null) {
@@ -57,7 +58,7 @@ final class DirtyLogging {
     }
   }
 
-  /** The migration is over, well or not: what the embedder's part throws is only logged. */
+  /** The migration is over, well or not. What the embedder's code throws is only logged. */
   void end() {
     if (followed) {
       followed = false;

@@ -12,9 +12,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The source's last words: a final record of each device, and COMMIT, in one piece. They are
- * written while the guest still runs. When the devices have stopped, the ring indexes are brought
- * up to date; where anything else has changed meanwhile, all of it is written anew.
+ * The final record of each device and COMMIT, encoded together. They are encoded while the guest
+ * still runs. When the devices have stopped, the ring indexes are patched. If anything else has
+ * changed meanwhile, all of it is encoded anew.
  *
  * <pre>
  *   | DEVICE | ... record of net0, final ... | DEVICE | ... of net1 ... | COMMIT |

@@ -6,7 +6,7 @@ import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.memory.MemoryTable;
 import java.nio.ByteBuffer;
 
-/** Pages are written where they belong; the mapping is never touched. One thread. */
+/** Pages are written into guest memory; its mapping is never changed. For one thread. */
 public final class InPlaceTarget implements RamTarget {
   private final GuestMemory memory;
 

@@ -6,8 +6,8 @@ import java.nio.channels.WritableByteChannel;
 import java.util.List;
 
 /**
- * Sends the state that a device's back end has of its own (DEVICE_STATE), as it comes: it is read
- * behind the stop, when all rings have stopped (vhost-user, "Migrating back-end state").
+ * Sends the own state of a device's back end (DEVICE_STATE) as it comes. It is read when all rings
+ * have stopped (vhost-user, "Migrating back-end state").
  */
 final class LeavingState implements WritableByteChannel {
   private final MessageStream stream;
@@ -21,11 +21,10 @@ final class LeavingState implements WritableByteChannel {
   /**
    * Sends the states of those devices whose back ends have one.
    *
-   * @throws io.github.jvhost.VhostException a back end could not say it
+   * @throws io.github.jvhost.VhostException if a back end could not give it
    */
   static void sendAll(List<VhostNet> devices, MessageStream stream) {
-    for (int i = 0; i < devices.size(); i++) { // without an iterator: a guest is stopped
-      VhostNet device = devices.get(i);
+    for (VhostNet device : devices) {
       if (device.migration().hasBackEndState()) {
         device.migration().saveBackEndState(new LeavingState(stream, device.name()));
         stream.send(new MigrationMessage.BackEndState(device.name(), ByteBuffer.allocate(0)));

@@ -4,7 +4,7 @@ import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 
-/** What messages are made of: how numbers, texts and bytes stand in a body, written and read. */
+/** Writes and reads the body of a message: numbers, texts and bytes. */
 final class MessageBody {
   /** The longest text, in bytes. */
   static final int MAX_TEXT = 255;
@@ -22,7 +22,7 @@ final class MessageBody {
     return new MessageBody(ByteBuffer.allocate(USUAL));
   }
 
-  /** One to be read; what it ends before is a {@link BufferUnderflowException}. */
+  /** One to be read; reading past its end throws a {@link BufferUnderflowException}. */
   static MessageBody toRead(ByteBuffer body) {
     return new MessageBody(body);
   }
@@ -96,7 +96,7 @@ final class MessageBody {
     return new String(array(u16()), StandardCharsets.UTF_8);
   }
 
-  /** Copied, because what it is read from is used again. */
+  /** A copy, because the buffer that it is read from is used again. */
   ByteBuffer chunk() {
     return ByteBuffer.wrap(array(u32()));
   }

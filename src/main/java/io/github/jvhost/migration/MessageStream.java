@@ -7,8 +7,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Messages over a link, one at a time, each within the same bound. One thread receives; any may
- * send, and messages never mix: the destination says ABORT while presetup still answers.
+ * Messages over a link, one at a time, each within the same bound. One thread receives. Any thread
+ * may send, and messages never mix: the destination may send ABORT while presetup still answers.
  */
 final class MessageStream {
   private static final Logger log = LoggerFactory.getLogger(MessageStream.class);
@@ -23,13 +23,13 @@ final class MessageStream {
   /** Who sends what is received here. */
   private final MessageTable.End other;
 
-  /** For the other side's silence. */
+  /** How long the other side may be silent. */
   private final Deadline receiving;
 
-  /** For its silence while it stops or starts its devices. */
+  /** The same while it stops or starts its devices. */
   private final Deadline receivingInWindow;
 
-  /** How far the other side had brought this one when something was received last. */
+  /** The phase of this side when something was received last. */
   private Phase phase = Phase.SETUP;
 
   /** The body of the message that was received last; grows, and is used again. */
@@ -48,9 +48,8 @@ final class MessageStream {
   }
 
   /**
-   * Encoded messages; what remains in the buffer where this fails was not sent. After half a
-   * message nothing else can be said: the link is closed, so that the other side hears of it at
-   * once.
+   * Sends encoded messages. If this fails, what remains in the buffer was not sent. After part of a
+   * message no other can follow, so the link is closed.
    */
   synchronized void send(ByteBuffer messages) {
     int all = messages.remaining();
@@ -63,12 +62,12 @@ final class MessageStream {
     }
   }
 
-  /** Says it if that can be: nothing depends on it. */
+  /** Sends a message if that is possible; a failure is only logged. */
   void trySend(MigrationMessage message) {
     try {
       send(message);
     } catch (Throwable e) { // an embedder's link may throw anything
-      log.debug("the other side could not be told {}: {}", message, e.toString());
+      log.debug("{} could not be sent to the other side: {}", message, e.toString());
     }
   }
 
@@ -80,7 +79,7 @@ final class MessageStream {
       sent = true;
     } finally {
       if (!sent) {
-        link.close(); // the other side was promised these bytes
+        link.close(); // the other side expects these bytes next
       }
     }
   }
@@ -88,10 +87,10 @@ final class MessageStream {
   /**
    * Receives the next message.
    *
-   * @param now how far the other side has brought this one: what may come then, {@link
-   *     MessageTable} says. When the guest is stopped the other side stops or starts its devices,
-   *     and is quiet for as long as their back ends take
-   * @throws MigrationException it is no message, or not one that may come now
+   * @param now the phase into which the other side's messages have moved this one. {@link
+   *     MessageTable} says what may come in it. From STOP on, the other side stops or starts its
+   *     devices, and may be quiet for longer
+   * @throws MigrationException if it is no message, or not one that may come now
    */
   MigrationMessage receive(Phase now) {
     phase = now;
@@ -108,7 +107,7 @@ final class MessageStream {
     return message;
   }
 
-  /** Receives what belongs to a message, until the buffer is full. */
+  /** Receives bytes of a message until the buffer is full. */
   void receiveBytes(ByteBuffer into) {
     Deadline silence = phase.compareTo(Phase.STOP) >= 0 ? receivingInWindow : receiving;
     silence.restart();

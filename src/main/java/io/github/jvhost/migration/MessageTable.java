@@ -31,8 +31,8 @@ import java.util.Set;
 import java.util.function.Function;
 
 /**
- * The messages of a migration: number, body, who sends it, and when it may come. The phases are
- * those of the end that it comes to, as far as the other end has brought them about:
+ * The messages of a migration: number, body, who sends it, and when it may come. Phases are the
+ * receiver's. Messages of the sender move the receiver from one to the next:
  *
  * <pre>
  *   destination   SETUP --HELLO--> ITERATE --STOPPING--> STOP
@@ -51,8 +51,8 @@ final class MessageTable {
     }
   }
 
-  // A final record and COMMIT may also come without STOPPING, which only says what should end
-  // before.
+  // Without STOPPING, a final record and COMMIT are accepted during ITERATE. STOPPING only asks the
+  // destination to end presetup.
   private static final List<Row> ROWS =
       List.of(
           new Row(1, Hello.class, "HELLO", SOURCE, in(SETUP), Hello::read),
@@ -84,11 +84,11 @@ final class MessageTable {
    * A kind of message.
    *
    * @param type its number on the wire; early and final records have the same
-   * @param words what it is called in failures
+   * @param words its name in failures
    * @param from the end that sends it
    * @param when the phases of the other end in which it may come
-   * @param read makes a message of a body; what the body is too short for is a
-   *     BufferUnderflowException
+   * @param read makes a message of a body; throws a BufferUnderflowException if the body is too
+   *     short
    */
   record Row(
       int type,
@@ -113,7 +113,7 @@ final class MessageTable {
    *
    * @param type from the header
    * @param in the body, whole
-   * @throws MigrationException it is not what the type says
+   * @throws MigrationException if it is not what the type says
    */
   static MigrationMessage read(int type, ByteBuffer in) {
     for (Row row : ROWS) {
@@ -133,7 +133,7 @@ final class MessageTable {
     }
     if (in.hasRemaining()) {
       throw MigrationException.malformed(
-          "%d bytes behind a message of type %d".formatted(in.remaining(), row.type()));
+          "%d bytes after a message of type %d".formatted(in.remaining(), row.type()));
     }
     return message;
   }
@@ -147,11 +147,11 @@ final class MessageTable {
   }
 
   /**
-   * Makes sure that a message may come.
+   * Checks that a message may come now.
    *
    * @param from the end that has sent it
    * @param now the phase of the end that has received it
-   * @throws MigrationException it may not
+   * @throws MigrationException if it may not
    */
   static void requireExpected(MigrationMessage message, End from, Phase now) {
     Row row = of(message);
@@ -160,7 +160,8 @@ final class MessageTable {
     }
     if (now == SETUP) {
       String first = from == SOURCE ? "HELLO" : "READY";
-      throw MigrationException.malformed("%s did not say %s first".formatted(from, first));
+      throw MigrationException.malformed(
+          "%s sent %s before %s".formatted(from, row.words(), first));
     }
     if (row.from() != from) {
       throw MigrationException.malformed("unexpected %s from %s".formatted(row.words(), from));
@@ -173,6 +174,6 @@ final class MessageTable {
           case HAND_OVER -> "COMMIT";
         };
     throw MigrationException.malformed(
-        "%s %s %s".formatted(row.words(), tooEarly ? "before" : "behind", where));
+        "%s %s %s".formatted(row.words(), tooEarly ? "before" : "after", where));
   }
 }

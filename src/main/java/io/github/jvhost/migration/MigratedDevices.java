@@ -6,17 +6,17 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 
-/** What either end asks of the devices that it is given. */
+/** Checks the devices that either end is given. */
 final class MigratedDevices {
   private MigratedDevices() {}
 
   /**
    * The devices, each of which is there once.
    *
-   * @throws IllegalArgumentException two have the same name, or one is there twice
+   * @throws IllegalArgumentException if two have the same name, or one is there twice
    */
   static List<VhostNet> eachOnce(List<VhostNet> devices) {
-    Objects.requireNonNull(devices, "devices(...) of a migration: an empty list where it has none");
+    Objects.requireNonNull(devices, "devices(...) of a migration: an empty list if it has none");
     Set<String> names = new HashSet<>();
     for (VhostNet device : devices) {
       if (!names.add(device.name())) {

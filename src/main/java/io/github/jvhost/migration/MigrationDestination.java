@@ -24,13 +24,13 @@ import org.slf4j.LoggerFactory;
  * The destination of a migration: receives it on the caller's thread, presets back ends meanwhile,
  * and has the guest running when it is done.
  *
- * <p>One guest runs, whatever is thrown. What {@link #run} does about a failure, of whatever kind,
- * follows from where the guest is by then:
+ * <p>One guest runs, also if something fails. What {@link #run} does then depends only on where the
+ * guest is:
  *
  * <pre>
- *   the guest runs    from                         whatever is thrown then
+ *   the guest runs    from                         what is thrown then
  *   --------------    ----                         -----------------------
- *   at the source     the beginning                ABORT, then the devices are closed: the source runs on
+ *   at the source     the beginning                ABORT is sent, the devices are closed: the source runs on
  *   here              VmControl.resume returned    is logged
  * </pre>
  */
@@ -51,11 +51,11 @@ public final class MigrationDestination {
   private final AtomicBoolean begun = new AtomicBoolean();
   private final List<ReceivedRecord> early = new ArrayList<>();
 
-  /** By device, of those whose source's back end had a state of its own. */
+  /** By device, if its back end at the source had a state of its own. */
   private final Map<String, ArrivedState> states = new LinkedHashMap<>();
 
-  /** How far the source has brought this side: see {@link MessageTable}. */
-  private Phase said = Phase.SETUP;
+  /** The phase into which the source's messages have moved this side: see {@link MessageTable}. */
+  private Phase phaseNow = Phase.SETUP;
 
   private long finalAt;
   private long resumedAt;
@@ -99,12 +99,12 @@ public final class MigrationDestination {
     private Builder() {}
 
     /**
-     * Sets the devices; none where this is not called.
+     * Sets the devices; none if this is not called.
      *
-     * @param newDevices connected to their back ends and told nothing, named as the source's are,
-     *     each once
+     * @param newDevices connected to their back ends, with nothing sent yet; named as the source's
+     *     are, each once
      * @return this
-     * @throws IllegalArgumentException two of them have the same name
+     * @throws IllegalArgumentException if two of them have the same name
      */
     public Builder devices(List<VhostNet> newDevices) {
       devices = MigratedDevices.eachOnce(newDevices);
@@ -145,7 +145,7 @@ public final class MigrationDestination {
     }
 
     /**
-     * Sets how back ends are preset; {@link PresetupMode#OFF} where nothing is said.
+     * Sets how back ends are preset; {@link PresetupMode#OFF} if this is not called.
      *
      * @param newMode counts for all devices
      * @return this
@@ -156,9 +156,9 @@ public final class MigrationDestination {
     }
 
     /**
-     * Sets bounds and order; {@link MigrationOptions#defaults} where nothing is said.
+     * Sets bounds and order; {@link MigrationOptions#defaults} if this is not called.
      *
-     * @param newOptions as the source's; the destination goes by order, lateWithin, linkWithin and
+     * @param newOptions the source's; the destination uses order, lateWithin, linkWithin and
      *     windowWithin
      * @return this
      */
@@ -168,7 +168,7 @@ public final class MigrationDestination {
     }
 
     /**
-     * Sets who is told as it goes.
+     * Sets what is called at each phase; nothing if this is not called.
      *
      * @param newListener called on the thread of {@link MigrationDestination#run}
      * @return this
@@ -181,8 +181,8 @@ public final class MigrationDestination {
     /**
      * {@return the destination, for one migration}
      *
-     * @throws NullPointerException RAM, VM or link was not given
-     * @throws IllegalArgumentException early records are sent, and linkWithin is shorter than
+     * @throws NullPointerException if RAM, VM or link was not given
+     * @throws IllegalArgumentException if early records are sent, and linkWithin is shorter than
      *     presetupWithin
      */
     public MigrationDestination build() {
@@ -194,11 +194,10 @@ public final class MigrationDestination {
    * Receives a migration. When this returns, the guest runs here.
    *
    * @return what was done, and when
-   * @throws MigrationException it did not come to that: the guest does not run here, the source was
-   *     told so where it could be, and the devices are disconnected, because their back ends may
-   *     have been preset and there is no message that undoes that
-   * @throws IllegalStateException it was called before, since a destination is for one migration;
-   *     or a device runs already. Nothing is touched, and the source hears nothing of it
+   * @throws MigrationException if the guest does not run here. ABORT was sent if possible. The
+   *     devices are closed, because no message undoes presetup
+   * @throws IllegalStateException if it was called before, since a destination is for one migration,
+   *     or if a device runs already. Nothing was changed, and the source was sent nothing
    */
   public DestinationReport run() {
     if (!begun.compareAndSet(false, true)) {
@@ -208,13 +207,13 @@ public final class MigrationDestination {
       if (device.running()) {
         throw new IllegalStateException(
             device.name()
-                + " runs already; a migration arrives at devices that are connected and told"
-                + " nothing");
+                + " runs already; a migration arrives at devices that are connected, with nothing"
+                + " sent yet");
       }
     }
     try {
       arrive();
-    } catch (Throwable e) { // an Error, too: the source has to hear of it
+    } catch (Throwable e) { // an Error, too: ABORT has to be sent
       settle("the recording", () -> clock.end(MigrationException.reason(e)));
       throw failed(e);
     }
@@ -233,10 +232,10 @@ public final class MigrationDestination {
     resumedAt = System.nanoTime();
   }
 
-  /** All that comes behind that. */
+  /** All that comes after that. */
   private DestinationReport runsHere() {
     settle("the recording", () -> clock.endPart("resume", resumedAt));
-    settle("telling the source", () -> stream.send(new MigrationMessage.Running()));
+    settle("sending RUNNING", () -> stream.send(new MigrationMessage.Running()));
     List<StartResult> starts = new ArrayList<>();
     settle("taking up how the devices started", () -> starts.addAll(window.results()));
     int announced = 0;
@@ -266,7 +265,7 @@ public final class MigrationDestination {
     Settled.run("destination: " + what, work);
   }
 
-  /** A network that was not sent finds the guest late; that is no reason to have none. */
+  /** If announcing fails, the network learns later where the guest is. The migration does not fail. */
   private static boolean announced(VhostNet device) {
     boolean[] asked = new boolean[1];
     settle("announcing " + device.name(), () -> asked[0] = device.announce());
@@ -279,7 +278,7 @@ public final class MigrationDestination {
     settle("closing the stop window", window::close);
   }
 
-  /** ABORT comes first: behind COMMIT nobody runs the guest until the source has heard it. */
+  /** ABORT is sent first. After COMMIT the source stays paused until ABORT arrives. */
   private MigrationException failed(Throwable cause) {
     String why = MigrationException.reason(cause);
     if (!(cause instanceof CancelledException)) {
@@ -300,8 +299,9 @@ public final class MigrationDestination {
   // ---- before the hand-over ----
 
   private void hello() {
-    requireTheSame((MigrationMessage.Hello) stream.receive(said)); // the table admits nothing else
-    said = Phase.ITERATE;
+    // The table admits nothing else.
+    requireTheSame((MigrationMessage.Hello) stream.receive(phaseNow));
+    phaseNow = Phase.ITERATE;
   }
 
   private void requireTheSame(MigrationMessage.Hello hello) {
@@ -324,7 +324,7 @@ public final class MigrationDestination {
   private void receiveUntilCommit() {
     MigrationMessage message;
     do {
-      message = stream.receive(said);
+      message = stream.receive(phaseNow);
       take(message);
     } while (!(message instanceof MigrationMessage.Commit));
   }
@@ -343,9 +343,9 @@ public final class MigrationDestination {
       case MigrationMessage.RegionAdded(MigrationMessage.Region region) ->
           ram.addRegion(region.name(), region.guestAddress(), region.size());
       case MigrationMessage.Stopping _ -> {
-        said = Phase.STOP;
+        phaseNow = Phase.STOP;
         enter(Phase.STOP);
-        prepareWindow();
+        openWindow();
       }
       case MigrationMessage.BackEndState(String device, ByteBuffer chunk) -> state(device, chunk);
       case MigrationMessage.Final(DeviceRecord content) -> {
@@ -368,15 +368,15 @@ public final class MigrationDestination {
     VhostNet net = devices.get(device);
     if (net == null) {
       throw MigrationException.malformed(
-          "a back end's state, of %s, which is unknown".formatted(device));
+          "the state of the back end of an unknown device, %s".formatted(device));
     }
     states.computeIfAbsent(device, _ -> new ArrivedState(net)).take(chunk);
   }
 
-  /** The guest stops any moment now: what the window needs is made before it opens. */
-  private void prepareWindow() {
+  /** What the window needs is made before the guest stops. */
+  private void openWindow() {
     finishPresetup();
-    window.prepare();
+    window.open();
   }
 
   private void firstFinal() {
@@ -420,11 +420,11 @@ public final class MigrationDestination {
 
   private void start() {
     window.requireAllFinals();
-    prepareWindow(); // where the source did not say that it stops
+    openWindow(); // if STOPPING did not come
     window.start(states.values());
   }
 
-  /** The source runs on: there is nobody left to be told. */
+  /** The source runs on, and does not wait for ABORT. */
   private static final class CancelledException extends MigrationException {
     private static final long serialVersionUID = 1L;
 

@@ -12,17 +12,17 @@ public class MigrationException extends VhostException {
    * A failure of the migration.
    *
    * @param message what was being done, what came back, and who runs
-   * @param recovery RETRY where the guest still runs on the source
+   * @param recovery RETRY if the guest still runs on the source
    * @param cause what was thrown below
    */
   public MigrationException(String message, Recovery recovery, @Nullable Throwable cause) {
     super(message, recovery, cause);
   }
 
-  /** Why something failed, in words, whatever was thrown and whether or not it says anything. */
+  /** The message of what was thrown; if it has none, its class. */
   static String reason(Throwable thrown) {
-    String said = thrown.getMessage();
-    return said == null ? thrown.toString() : said;
+    String message = thrown.getMessage();
+    return message == null ? thrown.toString() : message;
   }
 
   static MigrationException malformed(String what) {

@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.function.Function;
 
 /**
- * What the two ends of a migration say to each other; {@link MessageTable} has who says what, and
- * when. All integers are big-endian, as in a QEMU stream.
+ * The messages between the two ends of a migration. {@link MessageTable} says which end sends each,
+ * and when. All integers are big-endian, as in a QEMU stream.
  *
  * <pre>
  *   0       1        4              8
@@ -24,7 +24,7 @@ sealed interface MigrationMessage {
   /** The most bytes that a body may have. */
   int MAX_BODY = PageSink.MAX_BYTES + 1024;
 
-  /** Version of the conversation; a side that speaks another one is refused. */
+  /** The version of these messages; a side with another one is refused. */
   int VERSION = 1;
 
   /** The longest name of a region or device, in bytes. */
@@ -70,7 +70,7 @@ sealed interface MigrationMessage {
       int version = in.u32();
       if (version != VERSION) {
         throw MigrationException.malformed(
-            "the other side speaks version %d, this one %d".formatted(version, VERSION));
+            "the other side has version %d, this one %d".formatted(version, VERSION));
       }
       return new Hello(list(in, Region::read), list(in, MessageBody::text));
     }
@@ -116,7 +116,7 @@ sealed interface MigrationMessage {
     }
   }
 
-  /** Pages follow: their address is told here, the bytes come right behind this message. */
+  /** Pages follow: their address is in this message, and their bytes come right after it. */
   record Pages(long guestAddress, int length) implements MigrationMessage {
     @Override
     public void write(MessageBody out) {
@@ -151,8 +151,8 @@ sealed interface MigrationMessage {
   record Stopping() implements MigrationMessage {}
 
   /**
-   * A part of the state that a device's back end has of its own, at most {@link
-   * PageSink#MAX_BYTES}; an empty one is the end.
+   * A part of the own state of a device's back end, at most {@link PageSink#MAX_BYTES}; an empty
+   * one is the end.
    */
   record BackEndState(String device, ByteBuffer chunk) implements MigrationMessage {
     @Override
@@ -222,7 +222,7 @@ sealed interface MigrationMessage {
   /**
    * The length of the body that follows a header.
    *
-   * @throws MigrationException the header is none
+   * @throws MigrationException if it is no header
    */
   static int bodyLength(ByteBuffer header) {
     int length = header.getInt(4);

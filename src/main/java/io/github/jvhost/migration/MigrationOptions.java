@@ -5,7 +5,7 @@ import java.time.Duration;
 import java.util.function.Consumer;
 
 /**
- * What the two ends may be told.
+ * Bounds and order of a migration; give both ends the same.
  *
  * @param early whether the source sends early records at all; without them there is no presetup,
  *     and nothing by which the destination could rehearse its window: {@link
@@ -17,16 +17,16 @@ import java.util.function.Consumer;
  *     that is under way before it gives it up and connects anew; connecting comes on top of it, and
  *     all of that is downtime
  * @param linkWithin how long the other side may keep quiet, or not take what is sent; not shorter
- *     than presetupWithin where early records are sent, since a source that only waits for presetup
+ *     than presetupWithin if early records are sent, since a source that only waits for presetup
  *     sends nothing
  * @param windowWithin the same while the guest is stopped and the other side stops or starts its
  *     devices: how long the destination waits from STOPPING to COMMIT, and the source from COMMIT
  *     to RUNNING. Nobody sends while a back end is at work, so it has to be longer than all that
  *     the bounds of {@link io.github.jvhost.vhost.VhostDeviceOptions} allow there: a source that
- *     stops waiting behind COMMIT does not know whether its guest runs
+ *     stops waiting after COMMIT does not know whether its guest runs
  * @param stopPages the source stops the guest when no more pages than this are left
- * @param maxRounds or after so many rounds, but not before presetup was answered, or is late: until
- *     then it goes on; the last pages, sent with the guest stopped, are no such round
+ * @param maxRounds or after so many rounds, but not before presetup was answered or is late. The
+ *     last pages, sent while the guest is stopped, do not count as a round
  */
 public record MigrationOptions(
     boolean early,
@@ -52,9 +52,10 @@ public record MigrationOptions(
   }
 
   /**
-   * {@return this} Looked at where all of it is known, so that its parts can be set one by one.
+   * {@return this} Checked when an end is built, because single values may be set in any order.
    *
-   * @throws IllegalArgumentException the other side may not be quiet for as long as presetup takes
+   * @throws IllegalArgumentException if the other side may not be quiet for as long as presetup
+   *     takes
    */
   MigrationOptions requireLinkOutlastsPresetup() {
     if (early && linkWithin.compareTo(presetupWithin) < 0) {
@@ -139,7 +140,7 @@ public record MigrationOptions(
    *
    * @param pages when no more than these are left; a fast link can take more in the same time
    * @param rounds or after so many rounds, at least one, however many pages are left; more rounds
-   *     where presetup is not answered by then
+   *     if presetup is not answered by then
    */
   public MigrationOptions stopAt(long pages, int rounds) {
     return with(to -> {

@@ -21,15 +21,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The source of a migration: runs it from the first word to the hand-over, on the caller's thread.
+ * The source of a migration: runs it from HELLO to RUNNING, on the caller's thread.
  * Only {@link #cancel} and {@link #refreshEarlyState} may be called from other threads.
  *
- * <p>One guest runs, whatever is thrown. What {@link #run} does about a failure, of whatever kind,
- * follows from where the guest is by then:
+ * <p>One guest runs, also if something fails. What {@link #run} does then depends only on where the
+ * guest is:
  *
  * <pre>
- *   the guest             from                           whatever is thrown then
- *   ---------             ----                           -----------------------
+ *   the guest             from                           what is thrown then
+ *   ---------             ----                           -------------------
  *   RUNS_HERE             the beginning                  devices run on; CANCEL
  *   PAUSED                just before VmControl.pause    devices run on; VmControl.resume; CANCEL
  *   HANDED_OVER           COMMIT's last byte was sent    it stays paused here: it runs there, or nowhere
@@ -67,8 +67,8 @@ public final class MigrationSource {
   /** The stop of the devices, from just before the guest is paused. */
   private @Nullable DeviceStop stopping;
 
-  /** What the destination was told of guest memory; null: nothing yet. */
-  private @Nullable MemoryTable announced;
+  /** The memory table that the destination was sent; null: none yet. */
+  private @Nullable MemoryTable sentTable;
 
   private int generation;
   private Guest guest = Guest.RUNS_HERE;
@@ -122,11 +122,11 @@ public final class MigrationSource {
     }
 
     /**
-     * Sets the devices; none where this is not called.
+     * Sets the devices; none if this is not called.
      *
-     * @param newDevices running, each once; their names are what the destination finds its own by
+     * @param newDevices running, each once; the destination's have the same names
      * @return this
-     * @throws IllegalArgumentException two of them have the same name
+     * @throws IllegalArgumentException if two of them have the same name
      */
     public Builder devices(List<VhostNet> newDevices) {
       devices = MigratedDevices.eachOnce(newDevices);
@@ -147,7 +147,7 @@ public final class MigrationSource {
     /**
      * Sets the VM.
      *
-     * @param newVm paused for the hand-over, and resumed where that fails
+     * @param newVm paused for the hand-over, and resumed if that fails
      * @return this
      */
     public Builder vm(VmControl newVm) {
@@ -167,9 +167,9 @@ public final class MigrationSource {
     }
 
     /**
-     * Sets bounds and order; {@link MigrationOptions#defaults} where nothing is said.
+     * Sets bounds and order; {@link MigrationOptions#defaults} if this is not called.
      *
-     * @param newOptions of which the source needs all but lateWithin
+     * @param newOptions the destination's; the source uses all of them but lateWithin
      * @return this
      */
     public Builder options(MigrationOptions newOptions) {
@@ -178,7 +178,7 @@ public final class MigrationSource {
     }
 
     /**
-     * Sets who is told as it goes.
+     * Sets what is called at each phase and round; nothing if this is not called.
      *
      * @param newListener called on the thread of {@link MigrationSource#run}
      * @return this
@@ -191,8 +191,8 @@ public final class MigrationSource {
     /**
      * {@return the source, for one migration}
      *
-     * @throws NullPointerException RAM, VM or link was not given
-     * @throws IllegalArgumentException early records are sent, and linkWithin is shorter than
+     * @throws NullPointerException if RAM, VM or link was not given
+     * @throws IllegalArgumentException if early records are sent, and linkWithin is shorter than
      *     presetupWithin
      */
     public MigrationSource build() {
@@ -211,21 +211,22 @@ public final class MigrationSource {
   }
 
   /**
-   * The guest has changed something that presetup has told already: early records are sent once
-   * more, and the destination presets the difference. The guest is stopped when that was answered,
-   * or after {@link MigrationOptions#presetupWithin} as ever. One that comes too late does no harm,
-   * nor one that never comes: what was not sent early is told in the stop window. Where the
-   * migration has {@linkplain MigrationOptions#early no early records} it does nothing.
+   * Call this when the guest changed something that was preset. Early records are sent again, and
+   * the destination presets the difference. The guest is stopped when that was answered, or when
+   * {@link MigrationOptions#presetupWithin} has passed since the first round. If this is late, or
+   * is not called, the change is sent in the stop window. If the migration has {@linkplain
+   * MigrationOptions#early no early records}, this does nothing.
    */
   public void refreshEarlyState() {
-    refreshWanted = options.early(); // with nothing to send again nobody would ever be done
+    refreshWanted = options.early(); // without early records there is no answer to wait for
   }
 
   /**
    * The VM has got a region of memory during the migration: call it on the migration's own thread
    * (from the listener) instead of {@link VhostNet#refresh}. The dirty log grows first.
    *
-   * @throws IllegalStateException no migration runs on this thread, or everything was handed over
+   * @throws IllegalStateException if no migration runs on this thread, or everything was handed
+   *     over
    */
   public void memoryAdded() {
     if (!Thread.currentThread().equals(runner)) {
@@ -238,25 +239,25 @@ public final class MigrationSource {
     }
     ram.tableChanged();
     logging.grow();
-    MemoryTable told = announced;
-    if (told == null) {
-      return; // HELLO will tell it
+    MemoryTable sent = sentTable;
+    if (sent == null) {
+      return; // HELLO will send it
     }
     for (MemoryRegion region : ram.table().regions()) {
-      if (told.region(region.name()).isEmpty()) {
+      if (sent.region(region.name()).isEmpty()) {
         stream.send(new MigrationMessage.RegionAdded(region(region)));
       }
     }
-    announced = ram.table();
+    sentTable = ram.table();
   }
 
   /**
    * Migrates. When this returns, the guest runs on the destination.
    *
    * @return what was done, and when
-   * @throws MigrationException it did not come to that; the message says who runs. Where it could,
-   *     the source has its devices and its guest running again
-   * @throws IllegalStateException it was called before: a source is for one migration
+   * @throws MigrationException if the guest was not seen to run on the destination. The message says
+   *     where it runs. If it runs here, so do all devices that could be brought back
+   * @throws IllegalStateException if it was called before: a source is for one migration
    */
   public SourceReport run() {
     if (!begun.compareAndSet(false, true)) {
@@ -265,7 +266,7 @@ public final class MigrationSource {
     runner = Thread.currentThread();
     try {
       return migrate();
-    } catch (Throwable e) { // an Error, too: somebody has to run the guest
+    } catch (Throwable e) { // an Error, too: one side has to run the guest
       settle("the recording", () -> clock.end(MigrationException.reason(e)));
       throw failed(e);
     } finally {
@@ -300,7 +301,7 @@ public final class MigrationSource {
     }
     long stoppedAt = clock.endPart("stop rings");
     if (stop != null) {
-      stop.requireStopped(); // what is written behind the last pages would be lost
+      stop.requireStopped(); // what is written after the last pages would be lost
       stop.requirePositions(); // the final state says where rings go on, and must not guess
     }
     LeavingState.sendAll(devices, stream);
@@ -356,13 +357,13 @@ public final class MigrationSource {
     guest = now;
   }
 
-  /** The one place where it is decided who runs the guest after a failure. */
+  /** Decides where the guest runs after a failure. Nothing else decides that. */
   private MigrationException failed(Throwable cause) {
     String why = MigrationException.reason(cause);
     return switch (guest) {
       case RUNS_HERE, PAUSED -> {
         endStop();
-        // The guest first: a destination that does not take CANCEL would keep it waiting.
+        // The guest first: it would have to wait for a destination that does not take CANCEL.
         MigrationException end = RunningOn.after(cause, devices, guest == Guest.PAUSED ? vm : null);
         stream.trySend(new MigrationMessage.Cancel(why));
         yield end;
@@ -398,7 +399,7 @@ public final class MigrationSource {
     List<MigrationMessage.Region> regions =
         table.regions().stream().map(MigrationSource::region).toList();
     List<String> names = devices.stream().map(VhostNet::name).toList();
-    announced = table;
+    sentTable = table;
     stream.send(new MigrationMessage.Hello(regions, names));
     take(stream.receive(Phase.SETUP)); // READY or ABORT: the table admits nothing else
   }
@@ -422,12 +423,12 @@ public final class MigrationSource {
             device.name(), DeviceRecord.Kind.EARLY, generation, device.snapshot()));
   }
 
-  /** Rounds until little is left and presetup was answered. Returns whether it was late. */
+  /** Makes rounds until little is left and presetup was answered. Returns whether it was late. */
   private boolean iterate() {
     long presetupUntil = System.nanoTime() + options.presetupWithin().toNanos();
     long sent = 0;
     for (int round = 0; ; round++) {
-      // As the listener hears it: who changes something upon that answer comes before the stop.
+      // The listener sees the answers first, so it can still change a device before the stop.
       boolean answersSeen = answers.complete();
       listener.round(round, sent, answersSeen);
       checkCancelled();
@@ -488,8 +489,8 @@ public final class MigrationSource {
   }
 
   /**
-   * The final records and COMMIT, in one piece: the destination wakes once for all of it. The
-   * hand-over took place when the last byte was taken, and not before.
+   * Sends the final records and COMMIT in one piece, so that the destination wakes once. They are
+   * handed over when the link has taken the last byte, and not before.
    */
   private void handOver(ByteBuffer all) {
     checkCancelled();
@@ -508,7 +509,7 @@ public final class MigrationSource {
     }
   }
 
-  /** The guest may run there: whoever waits for one of the devices does not start it here. */
+  /** The guest may run there, so a thread that waits for a device must not start it here. */
   private void giveUpDevices() {
     for (VhostNet device : devices) {
       settle("giving up " + device.name(), device.migration()::handedOver);

@@ -13,7 +13,7 @@ public interface PageSink {
   int MAX_BYTES = 1 << 20;
 
   /**
-   * Sends pages that lie one behind the other.
+   * Sends pages that follow each other in guest memory.
    *
    * @param guestAddress of the first byte, a multiple of 4096
    * @param bytes a multiple of 4096, at most {@link #MAX_BYTES}; read before this returns

@@ -1,13 +1,13 @@
 package io.github.jvhost.migration;
 
-import java.util.ArrayDeque;
-import java.util.Queue;
+import java.util.ArrayList;
+import java.util.List;
 import jdk.jfr.FlightRecorder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The clock of one side of a migration. The times that it reads go into the side's report and,
- * where a flight recording runs, into its events:
+ * The clock of one side of a migration. The times that it reads go into the side's report and, if a
+ * flight recording runs, into its events:
  *
  * <pre>
  *   source        SETUP | ITERATE | STOP                                      | HAND_OVER | DONE
@@ -17,16 +17,11 @@ import org.jspecify.annotations.Nullable;
  *                                          ^ the first final record
  * </pre>
  *
- * <p>Events of a stop window are recorded when it is over. In the window this makes no object,
- * recorded or not, unless the recording began after the migration. For one thread.
+ * <p>Events of a stop window are recorded when it is over. For one thread.
  */
 final class PhaseClock {
-  /** Five phases, at most three parts in one, and one more of each that is just beginning. */
-  private static final int AT_ONCE = 12;
-
   private final String side;
-  private final Queue<PhaseEvent> free = new ArrayDeque<>(AT_ONCE + 1);
-  private final Queue<PhaseEvent> ended = new ArrayDeque<>(AT_ONCE + 1);
+  private final List<PhaseEvent> ended = new ArrayList<>();
   private Phase now = Phase.SETUP;
   private @Nullable PhaseEvent phase;
   private @Nullable PhaseEvent part;
@@ -38,11 +33,6 @@ final class PhaseClock {
    */
   PhaseClock(String side) {
     this.side = side;
-    if (FlightRecorder.isInitialized()) {
-      for (int i = 0; i < AT_ONCE; i++) {
-        free.add(new PhaseEvent());
-      }
-    }
   }
 
   /**
@@ -99,18 +89,14 @@ final class PhaseClock {
   private void endPhase(long nanos) {
     end(phase, null, nanos);
     phase = null;
-    if (part != null) {
-      free.add(part); // of what comes behind the last part nobody wants to know
-      part = null;
-    }
+    part = null; // the time after the last part is not recorded
   }
 
   private @Nullable PhaseEvent beginning(long nanos) {
     if (!FlightRecorder.isInitialized()) {
       return null;
     }
-    PhaseEvent there = free.poll();
-    PhaseEvent event = there == null ? new PhaseEvent() : there;
+    PhaseEvent event = new PhaseEvent();
     event.begins(side, now, nanos);
     return event;
   }
@@ -123,9 +109,7 @@ final class PhaseClock {
   }
 
   private void commit() {
-    for (PhaseEvent event = ended.poll(); event != null; event = ended.poll()) {
-      event.commit();
-      free.add(event);
-    }
+    ended.forEach(PhaseEvent::commit);
+    ended.clear();
   }
 }

@@ -8,7 +8,7 @@ import java.util.function.Consumer;
 
 /**
  * Pre-copy of a {@link GuestMemory}: every page once, zero or not, then in each round the pages
- * that were written since. Pages that lie one behind the other go out together. One thread.
+ * that were written since. Pages that follow each other are sent together. For one thread.
  */
 public final class PreCopySource implements RamSource {
   private final GuestMemory memory;

@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** What the destination has said over the return path of each device's presetup. */
+/** The destination's answers about the presetup of each device. */
 final class PresetupAnswers {
   private final Set<String> devices;
   private final Map<String, Preset> newest = new HashMap<>();
@@ -27,7 +27,7 @@ final class PresetupAnswers {
   void take(Preset preset) {
     if (!devices.contains(preset.device())) {
       throw MigrationException.malformed(
-          "the destination answers for a device that it was not sent of: " + preset.device());
+          "the destination answers for an unknown device, " + preset.device());
     }
     newest.put(preset.device(), preset);
   }

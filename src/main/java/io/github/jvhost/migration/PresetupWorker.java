@@ -30,7 +30,7 @@ final class PresetupWorker {
 
   private static final Duration CONNECTING_ANEW = Duration.ofSeconds(1);
 
-  /** What the thread is asked for: a generation's early records; an empty list ends it. */
+  /** The early records of a generation that are to be preset; an empty list ends the thread. */
   private final BlockingQueue<List<ReceivedRecord>> wanted = new LinkedBlockingQueue<>();
 
   private final PresetupMode mode;
@@ -45,7 +45,7 @@ final class PresetupWorker {
   private RehearsalReport rehearsal = RehearsalReport.NONE;
   private final Thread thread;
 
-  /** Who is told of each result; called on the worker's thread. */
+  /** Sends each result to the source; called on the worker's thread. */
   @FunctionalInterface
   interface Answer {
     void result(String device, PresetupResult result);
@@ -79,7 +79,7 @@ final class PresetupWorker {
     }
   }
 
-  /** The answer comes whatever happens: the source waits for it. */
+  /** An answer is sent in any case, because the source waits for it. */
   private void presetAndAnswer(List<ReceivedRecord> records) {
     try {
       List<ReceivedRecord> readable = new ArrayList<>(records.size());
@@ -87,7 +87,7 @@ final class PresetupWorker {
       if (!preset.isEmpty()) {
         rehearse(mode, preset);
       } else if (!readable.isEmpty()) {
-        rehearse(PresetupMode.OFF, readable); // the window tells everything
+        rehearse(PresetupMode.OFF, readable); // the window sends everything
       }
     } catch (Throwable e) {
       for (ReceivedRecord part : records) {
@@ -95,13 +95,12 @@ final class PresetupWorker {
         keepFirst(part, e.toString());
       }
     } finally {
-      // Only now: the source stops its guest upon this answer, and what is not warm yet would be
-      // cold in the stop window.
-      records.forEach(part -> tell(part.net().name()));
+      // Last: the source stops its guest on this answer, so the code must be warm by then.
+      records.forEach(part -> sendResult(part.net().name()));
     }
   }
 
-  /** Once is enough: what another generation differs in is not what has to be warm. */
+  /** One whole rehearsal is enough; another generation runs the same code. */
   private void rehearse(PresetupMode how, List<ReceivedRecord> records) {
     if (!Rehearsal.isWhole(rehearsal())) {
       RehearsalReport report = Rehearsal.run(how, records, this::body, ending::get);
@@ -153,7 +152,7 @@ final class PresetupWorker {
     }
   }
 
-  /** Keeps a result where there is none of this generation yet. */
+  /** Keeps a result if there is none of this generation yet. */
   private void keepFirst(ReceivedRecord part, String why) {
     int generation = part.content().generation();
     synchronized (newest) {
@@ -166,7 +165,7 @@ final class PresetupWorker {
     part.net().migration().fellBack(why);
   }
 
-  private void tell(String device) {
+  private void sendResult(String device) {
     PresetupResult result = results().get(device);
     if (result == null) {
       return;
@@ -174,14 +173,16 @@ final class PresetupWorker {
     try {
       answer.result(device, result);
     } catch (VhostException e) {
-      log.debug("{}: the source could not be told of presetup: {}", device, e.getMessage());
+      log.debug(
+          "{}: the result of presetup could not be sent to the source: {}", device, e.getMessage());
     }
   }
 
   /**
-   * Ends the thread. What is under way is waited for that long, then given up, so that its devices
-   * are connected anew and told everything.
+   * Ends the thread. A presetup that is under way is waited for, then given up: its devices are
+   * connected anew, and the window sends everything.
    *
+   * @param patience how long to wait
    * @return whether something had to be given up
    */
   boolean finish(Duration patience) {
@@ -192,7 +193,7 @@ final class PresetupWorker {
     wanted.add(List.of());
     boolean interrupted = Thread.interrupted();
     boolean gaveUp = false;
-    // It looks every few milliseconds whether it was given up, and connecting anew is bounded.
+    // The thread checks givenUp every few milliseconds, and connecting anew is bounded.
     for (Duration wait = patience; !join(wait); wait = CONNECTING_ANEW) {
       interrupted |= Thread.interrupted();
       givenUp.set(true);
@@ -214,14 +215,14 @@ final class PresetupWorker {
     }
   }
 
-  /** The body of a device's early record; null: there was none that could be read. */
+  /** The body of a device's newest early record that could be read; null: there was none. */
   @Nullable KnownBody body(String device) {
     synchronized (newest) {
       return bodies.get(device);
     }
   }
 
-  /** What the newest rehearsal came to. */
+  /** The result of the newest rehearsal. */
   RehearsalReport rehearsal() {
     synchronized (newest) {
       return rehearsal;

@@ -7,13 +7,13 @@ import io.github.jvhost.memory.MemoryTable;
  * Guest memory as the source's embedder transfers it. Called from the migration's thread.
  *
  * <p>An embedder with a transfer of its own need not use the {@link PageSink}. What counts is the
- * order: whatever {@link #sendDirty} sent has to be in the destination's memory before the
- * destination reads what is sent on the {@link MigrationLink} afterwards. Where both travel in one
- * stream that is so by itself; where pages have connections of their own, {@link #sendDirty}
- * returns when the other side has confirmed them.
+ * order: what {@link #sendDirty} sent has to be in the destination's memory before the destination
+ * reads what is sent on the {@link MigrationLink} afterwards. If both travel in one stream, they
+ * are in this order. If pages have connections of their own, {@link #sendDirty} returns when the
+ * other side has confirmed them.
  */
 public interface RamSource {
-  /** {@return the regions; what the migration's HELLO tells} */
+  /** {@return the regions; which the migration's HELLO sends} */
   MemoryTable table();
 
   /** From now on the guest's own writes are followed; every page is still to be sent. */
@@ -38,8 +38,8 @@ public interface RamSource {
   void tableChanged();
 
   /**
-   * Nothing is followed any more. Called once where {@link #begin} was, also if that failed; what
-   * it throws is logged and changes nothing, since it may be said when the guest has moved already.
+   * Writes are not followed any more. Called once after {@link #begin}, also if that failed. What
+   * it throws is logged and changes nothing, because the guest may have moved already.
    */
   void end();
 }

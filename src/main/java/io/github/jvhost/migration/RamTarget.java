@@ -14,13 +14,13 @@ public interface RamTarget {
   MemoryTable table();
 
   /**
-   * Where pages are to be written. The bytes come from the other side: it has to be checked that
-   * they lie in guest memory.
+   * Gives the place for pages. Their address comes from the other side: check that it is guest
+   * memory.
    *
    * @param guestAddress of the first byte
    * @param length in bytes
    * @return the memory itself, with just these bytes between position and limit
-   * @throws io.github.jvhost.VhostException there is no such memory
+   * @throws io.github.jvhost.VhostException if there is no such memory
    */
   ByteBuffer writable(long guestAddress, int length);
 
@@ -30,7 +30,7 @@ public interface RamTarget {
    * @param name of the region, which is not yet in {@link #table}
    * @param guestAddress of its first byte, as the source has it
    * @param size in bytes
-   * @throws io.github.jvhost.VhostException there cannot be one like that here
+   * @throws io.github.jvhost.VhostException if there cannot be such a region here
    */
   void addRegion(String name, long guestAddress, long size);
 }

@@ -15,16 +15,16 @@ import io.github.jvhost.vmstate.VirtioNetVmState;
  */
 record ReceivedRecord(VhostNet net, DeviceRecord content) {
   /**
-   * What the record says, for this device.
+   * Decodes the record for this device.
    *
-   * @throws io.github.jvhost.VhostException it is damaged, or of another kind of device
+   * @throws io.github.jvhost.VhostException if it is damaged, or of another kind of device
    */
   VirtioNetState decoded() {
     return VirtioNetVmState.fromRecord(content, SectionShape.of(net.model()));
   }
 
   /**
-   * The same, faster where it differs from that body in ring indexes only.
+   * The same, faster if it differs from that body in ring indexes only.
    *
    * @param body of the same device
    */

@@ -21,61 +21,57 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Walks the destination's stop window ahead of time, again and again, on devices that stand for the
- * real ones: the final record is read, the state restored, the start told to a peer in this
- * process. What the JVM loads and compiles on the way is not left for the time when a guest is
- * stopped.
+ * Runs the destination's stop window again and again before the guest stops, on copies of the
+ * devices: it reads a final record, restores the state and sends the start to a peer in this
+ * process. So the JVM has loaded and compiled this code before the real window.
  *
  * <pre>
- *   windows    0 ............................... 200 .......................... 1000
- *              in turn, a guest that only sends
- *              and receives: move ring indexes,
- *              in the state and in the start;
- *              and a guest that changed:
- *              decode all, plan               only the first of the two
+ *   windows 0 to 199      every second one has a guest that changed: decode all, plan
+ *   all others            only ring indexes have changed: patch them in the state and in the start
+ *   window 1000           the end
  * </pre>
  *
- * <p>Bounded in windows and in time, setting the devices up included, and ended at once when the
- * guest is about to stop. Without presetup every window tells everything, as the real one will.
+ * <p>Bounded in windows and in time, making the copies included. It ends at once when the guest is
+ * about to stop. Without presetup every window sends everything, as the real one will.
  */
 final class Rehearsal {
   private static final Logger log = LoggerFactory.getLogger(Rehearsal.class);
 
   /**
-   * Up to this window, every second one has a guest that changed. A hundred of them are enough to
-   * load all that this takes, and for the first compiler to have been at what is done for each ring
-   * and message. They come in turn with the others, because on a busy host there may be time for a
-   * few windows only.
+   * Up to this window, every second one has a guest that changed. A hundred of them load all code
+   * that this takes, and the first compiler has compiled what runs for each ring and message. They
+   * alternate with the others, because a busy host may have time for a few windows only.
    */
   private static final int IN_TURN = 200;
 
   /**
-   * What a window does once is compiled by the first compiler after 200 calls
-   * (Tier3InvocationThreshold), what it does for each ring and message by the best one meanwhile.
-   * What is left over is for them to finish.
+   * The first compiler compiles what a window does once after 200 calls (Tier3InvocationThreshold).
+   * Meanwhile the second one compiles what runs for each ring and message. The other windows give
+   * both time to finish.
    */
   private static final int WINDOWS = 1000;
 
   private static final Duration BUDGET = Duration.ofSeconds(1);
 
   /**
-   * No device is added when less than this is left: one that is walked is better than two set up.
+   * No device is added when less time than this is left. One device that is rehearsed is better
+   * than two for which no time is left.
    */
   private static final Duration FOR_WINDOWS = BUDGET.dividedBy(2);
 
-  /** More devices than this are not rehearsed: they would only take the same way more often. */
+  /** More devices would only run the same code more often. */
   private static final int MOST_DEVICES = 4;
 
   private Rehearsal() {}
 
-  /** A device on its stage, and its early record as a final one. */
-  private record Actor(RehearsalDevice device, DeviceRecord last) {
+  /** A copy of a device, and its early record as a final one. */
+  private record Copy(RehearsalDevice device, DeviceRecord last) {
     VhostNet net() {
       return device.net();
     }
   }
 
-  /** What a source says when its guest has stopped, again and again. */
+  /** The link: the messages of a source whose guest has stopped, again and again. */
   private static final class Replay implements MigrationLink {
     private final ByteBuffer messages;
 
@@ -99,7 +95,7 @@ final class Rehearsal {
 
     @Override
     public void send(ByteBuffer bytes, Deadline deadline) {
-      throw new IllegalStateException("nobody listens");
+      throw new IllegalStateException("a rehearsal sends nothing over the link");
     }
 
     @Override
@@ -108,15 +104,16 @@ final class Rehearsal {
     }
   }
 
-  /** Whether a rehearsal was walked to its end. */
+  /** Whether a rehearsal made all of its windows. */
   static boolean isWhole(RehearsalReport report) {
     return report.windows() >= WINDOWS;
   }
 
   /**
-   * Rehearses until it is enough, or until there is no more time for it.
+   * Rehearses all windows, or as many as there is time for.
    *
-   * @param bodies gives the early body of a device, as the window will have it
+   * @param bodies gives the early body of a device, as the real window will have it
+   * @param noMoreTime whether the guest is about to stop
    */
   static RehearsalReport run(
       PresetupMode mode,
@@ -126,44 +123,44 @@ final class Rehearsal {
     long from = System.nanoTime();
     Deadline deadline = Deadline.after(BUDGET);
     int windows = 0;
-    List<Actor> actors = new ArrayList<>();
+    List<Copy> copies = new ArrayList<>();
     try {
       BooleanSupplier over = () -> deadline.expired() || noMoreTime.getAsBoolean();
       for (ReceivedRecord early : records) {
         boolean enough = deadline.remainingNanos() < FOR_WINDOWS.toNanos();
-        if (actors.size() == MOST_DEVICES || over.getAsBoolean() || (enough && !actors.isEmpty())) {
+        if (copies.size() == MOST_DEVICES || over.getAsBoolean() || (enough && !copies.isEmpty())) {
           break;
         }
         try {
-          actors.add(actor(mode, early, deadline, over));
+          copies.add(copy(mode, early, deadline, over));
         } catch (VhostException e) {
           log.debug("{}: not rehearsed: {}", early.net().name(), e.getMessage());
           break;
         }
       }
-      List<VhostNet> nets = actors.stream().map(Actor::net).toList();
-      MessageStream stream = finalMessages(actors);
+      List<VhostNet> nets = copies.stream().map(Copy::net).toList();
+      MessageStream stream = finalMessages(copies);
       while (windows < WINDOWS && !nets.isEmpty() && !over.getAsBoolean()) {
         boolean changed = windows < IN_TURN && windows % 2 == 1;
-        actors.forEach(actor -> actor.device().rewind(changed));
+        copies.forEach(copy -> copy.device().rewind(changed));
         window(nets, stream, changed ? _ -> null : bodies);
         windows++;
       }
     } catch (VhostException e) {
       log.debug("the rehearsal ended early: {}", e.getMessage());
     } finally {
-      actors.forEach(a -> a.device().close());
+      copies.forEach(a -> a.device().close());
     }
     log.debug("rehearsed {} windows", windows);
     return new RehearsalReport(windows, System.nanoTime() - from);
   }
 
   /**
-   * One more device on the stage.
+   * Makes the copy of a device, presets it, and prepares its start.
    *
-   * @throws VhostException there is no more time, or it does not work and cannot be rehearsed
+   * @throws VhostException if there is no more time, or the copy could not be preset
    */
-  private static Actor actor(
+  private static Copy copy(
       PresetupMode mode, ReceivedRecord early, Deadline deadline, BooleanSupplier over) {
     RehearsalDevice device = early.net().migration().rehearsal(deadline);
     try {
@@ -177,7 +174,7 @@ final class Rehearsal {
       }
       requireTime(over);
       DeviceRecord record = early.content();
-      return new Actor(
+      return new Copy(
           device,
           new DeviceRecord(
               record.device(), DeviceRecord.Kind.FINAL, record.generation(), record.body()));
@@ -193,9 +190,9 @@ final class Rehearsal {
     }
   }
 
-  private static MessageStream finalMessages(List<Actor> actors) {
+  private static MessageStream finalMessages(List<Copy> copies) {
     List<ByteBuffer> messages = new ArrayList<>();
-    actors.forEach(actor -> messages.add(new MigrationMessage.Final(actor.last()).encode()));
+    copies.forEach(copy -> messages.add(new MigrationMessage.Final(copy.last()).encode()));
     messages.add(new MigrationMessage.Commit().encode());
     ByteBuffer all = ByteBuffer.allocate(messages.stream().mapToInt(ByteBuffer::remaining).sum());
     messages.forEach(all::put);
@@ -207,7 +204,7 @@ final class Rehearsal {
       List<VhostNet> nets, MessageStream stream, Function<String, @Nullable KnownBody> bodies) {
     PhaseClock clock = new PhaseClock("rehearsal"); // nothing of it is recorded
     try (var window = new DestinationWindow(nets, StartOrder.PLANNED, clock)) {
-      window.prepare();
+      window.open();
       clock.enter(Phase.HAND_OVER);
       for (VhostNet net : nets) {
         if (stream.receive(Phase.STOP) instanceof MigrationMessage.Final(DeviceRecord last)) {

@@ -1,9 +1,9 @@
 package io.github.jvhost.migration;
 
 /**
- * What the rehearsal of the stop window cost, beside the migration and before the guest stopped.
+ * The rehearsal of the stop window, which was made while the guest still ran.
  *
- * @param windows that were walked; 0: there was none, or no time for it
+ * @param windows that were rehearsed; 0: there was none, or no time for it
  * @param nanos how long that took, on a thread of its own
  */
 public record RehearsalReport(int windows, long nanos) {

@@ -6,17 +6,17 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** How a source goes on whose migration failed before everything was handed over. */
+/** Lets the guest go on here, with the devices that can be started again. */
 final class RunningOn {
   private RunningOn() {}
 
   /**
-   * The guest goes on here, as if nothing had been; with those of its devices that can be brought
-   * back.
+   * Starts the devices again, then resumes the guest. For a source whose migration failed before
+   * everything was handed over.
    *
    * @param cause why the migration failed
    * @param paused the VM, if its guest has to be resumed
-   * @return what the caller of the migration is told
+   * @return what the caller of the migration is thrown
    */
   static MigrationException after(
       Throwable cause, List<VhostNet> devices, @Nullable VmControl paused) {
@@ -25,7 +25,7 @@ final class RunningOn {
     for (VhostNet device : devices) {
       try {
         device.migration().runOn();
-      } catch (Throwable e) { // the next device, and the guest, do not suffer for this one
+      } catch (Throwable e) { // the next devices and the guest are started anyway
         down.add(MigrationException.reason(e));
       }
     }

@@ -3,16 +3,16 @@ package io.github.jvhost.migration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** What is done when it is settled who runs the guest: whatever it throws changes nothing. */
+/** Does work that must not change where the guest runs: what it throws is only logged. */
 final class Settled {
   private static final Logger log = LoggerFactory.getLogger(Settled.class);
 
   private Settled() {}
 
   /**
-   * Does something, and logs what it throws.
+   * Does the work, and logs what it throws.
    *
-   * @param what by whom, and what
+   * @param what which side does it, and what it is
    */
   static void run(String what, Runnable work) {
     try {

@@ -14,12 +14,12 @@ import java.nio.channels.SocketChannel;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A link over a connected stream socket of the JDK, AF_UNIX or TCP. No descriptors travel here, so
- * the JDK's own channel does.
+ * A link over a connected stream socket of the JDK, AF_UNIX or TCP. The JDK's channel is enough,
+ * because no descriptors are sent here.
  *
- * <p>One thread sends and one receives, at the same time if need be; anyone may close it. An
- * interrupt of either neither ends its wait nor closes the link: the thread is still interrupted
- * when the call returns.
+ * <p>One thread sends and one receives, at the same time if need be; any thread may close it. An
+ * interrupt neither ends a wait nor closes the link: the thread is still interrupted when the call
+ * returns.
  */
 public final class SocketLink implements MigrationLink {
   private final SocketChannel channel;
@@ -36,7 +36,7 @@ public final class SocketLink implements MigrationLink {
    * {@return a link over a connected channel, which the caller closes}
    *
    * @param channel belongs to the link from now on, and is made non-blocking
-   * @throws MigrationException the channel is not usable; it is closed then
+   * @throws MigrationException if the channel is not usable; it is closed then
    */
   public static SocketLink over(SocketChannel channel) {
     Selector readable = null;
@@ -66,7 +66,7 @@ public final class SocketLink implements MigrationLink {
       try {
         one.close();
       } catch (IOException _) {
-        // Why it is closed is thrown already, and says more.
+        // The reason for closing it is thrown already.
       }
     }
   }
@@ -133,7 +133,7 @@ public final class SocketLink implements MigrationLink {
         if (selectOnce(selector, deadline)) {
           return true;
         }
-        // Looked at again, since somebody may have restarted it meanwhile.
+        // Read again, because another thread may have restarted it meanwhile.
         if (deadline.expired()) {
           return false;
         }
@@ -150,19 +150,18 @@ public final class SocketLink implements MigrationLink {
   private static boolean selectOnce(Selector selector, Deadline deadline) throws IOException {
     // Rounded up, so that the last part of a millisecond is not spent in a loop.
     long millis = (deadline.remainingNanos() + 999_999) / 1_000_000;
-    // With an action, because a set of selected keys would be an object more for each wait.
     int ready =
         millis == 0
             ? selector.selectNow(SocketLink::found)
             : selector.select(SocketLink::found, millis);
-    // Closing it wakes whoever waits in it, who finds nothing: the time is not over then.
+    // Closing the selector wakes the thread that waits in it. The time is not over then.
     if (ready == 0 && !selector.isOpen()) {
       throw new ClosedChannelException();
     }
     return ready > 0;
   }
 
-  /** That there is something is all that was to be found out. */
+  /** Nothing to do: only the count matters. */
   private static void found(SelectionKey key) {}
 
   private static MigrationException lost(String what, IOException e) {

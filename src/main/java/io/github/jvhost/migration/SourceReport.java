@@ -11,14 +11,14 @@ import org.jspecify.annotations.Nullable;
  *
  * @param presetupNotes for each device that was not preset, why
  * @param presetupLate whether the guest was stopped before the destination had answered
- * @param stops what became of each device's stop
+ * @param stops the outcome of each device's stop
  * @param totalPages of guest memory
  * @param roundPages pages that each round sent; the last one is the final round
  * @param pausingNanos when the VM was asked to pause its guest
  * @param pausedNanos when that was done: the guest had been paused
  * @param stoppedNanos when all rings had stopped
  * @param committedNanos when everything had been handed over
- * @param runningNanos when the destination said that the guest runs
+ * @param runningNanos when RUNNING came from the destination
  */
 public record SourceReport(
     List<String> presetupNotes,
@@ -41,7 +41,7 @@ public record SourceReport(
 
   /**
    * {@return the answers of back ends to where a ring stopped that did not count, a line each:
-   * guest memory, or the in-flight region, ruled them out and was gone by instead}
+   * guest memory or the in-flight region ruled them out, and was used instead}
    */
   public List<String> ringNotes() {
     return stops.stream()
@@ -51,10 +51,10 @@ public record SourceReport(
   }
 
   /**
-   * {@return how long nobody ran the guest, as far as the source can tell: from the call of {@link
-   * VmControl#pause} to the destination's word that the guest runs there} It is an upper bound: the
-   * guest still ran for a part of the pause, and RUNNING takes its time on the way back. From when
-   * the guest had surely stopped, count from {@link #pausedNanos}.
+   * {@return how long the guest did not run, as far as the source can tell: from the call of {@link
+   * VmControl#pause} to the arrival of RUNNING} It is an upper bound: the guest still ran for a
+   * part of the pause, and RUNNING takes its time on the way back. From when the guest had surely
+   * stopped, count from {@link #pausedNanos}.
    */
   public Duration downtime() {
     return Duration.ofNanos(runningNanos - pausingNanos);

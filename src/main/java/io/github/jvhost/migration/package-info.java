@@ -12,20 +12,20 @@
  *   PAGES ... PAGES  --------------------->  guest memory
  *          &lt;-------------------------------  PRESET per device: done, or why not
  *   PAGES (what was written meanwhile)  -->
- *   STOPPING  ---------------------------->  ends what goes on beside the stream
+ *   STOPPING  ---------------------------->  ends presetup
  *   -- guest stopped --
  *   GET_VRING_BASE of all rings
  *   STATE of back ends that have one  ---->
  *   PAGES (the last ones)  --------------->
- *   FINAL per device, COMMIT  ------------>  restores, tells the difference, awaits the barrier
+ *   FINAL per device, COMMIT  ------------>  restores, sends the difference, awaits the barrier
  *          &lt;-------------------------------  RUNNING (or ABORT: the source runs on)
  * </pre>
  *
- * <p>COMMIT is the hand-over. Before it, whatever goes wrong, the source runs on; after it the
- * source never runs again unless the destination says ABORT, and the destination never runs before
- * it has everything. So there are never two guests, and never none while both ends and their
- * connection live. (A connection that is lost with COMMIT on its way leaves the source standing
- * still: of two that cannot talk neither can know.)
+ * <p>COMMIT is the hand-over. If something fails before it, the source runs on. After it the source
+ * never runs again unless the destination sends ABORT, and the destination never runs before it has
+ * everything. So there are never two guests, and never none while both ends and their connection
+ * live. (If the connection is lost while COMMIT is on its way, the source stays paused, because it
+ * cannot know whether COMMIT arrived.)
  *
  * <p>RAM, the stream and the VM are the embedder's: {@link io.github.jvhost.migration.RamSource},
  * {@link io.github.jvhost.migration.RamTarget}, {@link io.github.jvhost.migration.MigrationLink},

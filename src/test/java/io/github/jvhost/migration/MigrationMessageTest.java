@@ -115,15 +115,15 @@ class MigrationMessageTest {
     var running = new MigrationMessage.Running();
     var stopping = new MigrationMessage.Stopping();
     assertThat(refused(stopping, End.SOURCE, Phase.SETUP))
-        .isEqualTo("the source did not say HELLO first");
-    assertThat(refused(stopping, End.SOURCE, Phase.STOP)).isEqualTo("STOPPING behind STOPPING");
+        .isEqualTo("the source sent STOPPING before HELLO");
+    assertThat(refused(stopping, End.SOURCE, Phase.STOP)).isEqualTo("STOPPING after STOPPING");
     assertThat(refused(running, End.SOURCE, Phase.STOP))
         .isEqualTo("unexpected RUNNING from the source");
     assertThat(refused(running, End.DESTINATION, Phase.SETUP))
-        .isEqualTo("the destination did not say READY first");
+        .isEqualTo("the destination sent RUNNING before READY");
     assertThat(refused(running, End.DESTINATION, Phase.ITERATE)).isEqualTo("RUNNING before COMMIT");
     assertThat(refused(new MigrationMessage.Ready(), End.DESTINATION, Phase.ITERATE))
-        .isEqualTo("READY behind READY");
+        .isEqualTo("READY after READY");
   }
 
   @Test
@@ -162,7 +162,7 @@ class MigrationMessageTest {
 
     assertThatThrownBy(() -> MessageTable.read(bytes.get(0), longer))
         .isInstanceOf(VhostException.class)
-        .hasMessageContaining("1 bytes behind");
+        .hasMessageContaining("1 bytes after");
   }
 
   @ParameterizedTest
@@ -193,7 +193,7 @@ class MigrationMessageTest {
 
     assertThatThrownBy(() -> MessageTable.read(1, body))
         .isInstanceOf(MigrationException.class)
-        .hasMessage("migration stream: the other side speaks version 2, this one 1");
+        .hasMessage("migration stream: the other side has version 2, this one 1");
   }
 
   @Test

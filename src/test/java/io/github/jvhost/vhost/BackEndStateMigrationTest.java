@@ -224,7 +224,7 @@ class BackEndStateMigrationTest {
     at(0).device().state(state(1000));
 
     assertThat(staysHere(true, link -> new EndsOften(link, 2)))
-        .hasMessageContaining("more behind the end of the state of net0's back end");
+        .hasMessageContaining("more after the end of the state of net0's back end");
   }
 
   private MigrationException staysHere(boolean wanted) {

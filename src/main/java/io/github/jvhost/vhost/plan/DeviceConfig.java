@@ -34,10 +34,11 @@ public record DeviceConfig(
 
   /** What a device is to do with its configuration. */
   public enum Lifecycle {
-    /** Rings do not run; the device is reset if the back end has a status. */
+    /** Rings stop; the status becomes 0 if the back end has one. */
     STOPPED,
     /**
-     * The guest has reset the device: rings do not run, and nothing that the driver did remains.
+     * The driver has reset the device: rings stop, and everything that the driver configured is
+     * gone.
      */
     RESET,
     /** Presetup: everything is sent that cannot make the back end touch guest memory. */

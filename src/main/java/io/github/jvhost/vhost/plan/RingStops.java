@@ -87,7 +87,7 @@ final class RingStops {
   }
 
   /**
-   * Whether a ring still has the kick of explicit presetup, so that it was not part of the start.
+   * Whether a ring still has the placeholder kick of explicit presetup, so it was never started.
    */
   static boolean heldByPresetup(RingShadow held, RingConfig wanted) {
     return held.get(Fact.KICK).orNull() instanceof RingEventfd.NoFd

@@ -195,7 +195,7 @@ public final class Flight implements Execution {
     waits += next.asked().isEmpty() ? 0 : 1;
   }
 
-  /** Goes on with what there was no room for. */
+  /** Sends the part for which the socket had no room. */
   private void sendRest() {
     if (!isSent()) {
       channel.sendMore(deadline);

@@ -138,7 +138,7 @@ class HostileAnswerTest {
 
     assertThatThrownBy(() -> hosts.leave(link, false))
         .isInstanceOf(MigrationException.class)
-        .hasMessageContaining("READY behind COMMIT; everything had been handed over")
+        .hasMessageContaining("READY after COMMIT; everything had been handed over")
         .extracting(e -> ((MigrationException) e).recovery())
         .isEqualTo(Recovery.GIVE_UP);
     assertThat(hosts.sourceVm.runs()).isFalse();

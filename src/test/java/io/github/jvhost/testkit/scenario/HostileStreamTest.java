@@ -309,7 +309,7 @@ class HostileStreamTest {
         new Nonsense(
             "another version",
             f -> f.set(0, f.getFirst().with(0, 9, 4)),
-            "the other side speaks version 9, this one 1"),
+            "the other side has version 9, this one 1"),
         new Nonsense(
             "other memory",
             f -> f.set(0, f.getFirst().with("ram", "RAM")),
@@ -318,7 +318,7 @@ class HostileStreamTest {
             "another device",
             f -> f.set(0, f.getFirst().with("net0", "eth0")),
             "the devices differ: the source has [eth0], the destination [net0]"),
-        new Nonsense("no HELLO", f -> f.removeFirst(), "did not say HELLO first"),
+        new Nonsense("no HELLO", f -> f.removeFirst(), " before HELLO"),
         insert("HELLO again", 1, Frame.empty(Frame.READY), "unexpected READY from the source"),
         new Nonsense(
             "an unknown device",
@@ -340,7 +340,8 @@ class HostileStreamTest {
               int at = indexOf(f, Frame::isFinalRecord);
               f.set(at, withBackEndState(f.get(at)));
             },
-            "the state of net0's back end in the device's record: it comes by itself"),
+            "the state of net0's back end in the device's record: it has to come in messages of its"
+                + " own"),
         new Nonsense(
             "two early records",
             f -> {
@@ -354,21 +355,21 @@ class HostileStreamTest {
               int at = indexOf(f, x -> x.type() == Frame.STOPPING);
               f.add(at, f.get(at));
             },
-            "STOPPING behind STOPPING"),
+            "STOPPING after STOPPING"),
         new Nonsense(
-            "an early record behind STOPPING",
+            "an early record after STOPPING",
             f -> {
               Frame early = f.get(indexOf(f, Frame::isEarlyRecord));
               f.add(indexOf(f, x -> x.type() == Frame.STOPPING) + 1, early);
             },
-            "an early record behind STOPPING"),
+            "an early record after STOPPING"),
         new Nonsense(
-            "the end of early records behind STOPPING",
+            "the end of early records after STOPPING",
             f -> {
               Frame end = f.get(indexOf(f, x -> x.type() == Frame.EARLY_END));
               f.add(indexOf(f, x -> x.type() == Frame.STOPPING) + 1, end);
             },
-            "the end of early records behind STOPPING"),
+            "the end of early records after STOPPING"),
         insert(
             "a back end's state before STOPPING",
             1,
@@ -377,7 +378,7 @@ class HostileStreamTest {
         new Nonsense(
             "a back end's state of an unknown device",
             f -> f.add(indexOf(f, x -> x.type() == Frame.STOPPING) + 1, stateOf("net7")),
-            "a back end's state, of net7, which is unknown"),
+            "the state of the back end of an unknown device, net7"),
         new Nonsense(
             "COMMIT without final records",
             f -> f.remove(indexOf(f, Frame::isFinalRecord)),
