@@ -65,7 +65,7 @@ final class DirtyLogging {
       Settled.run("source: RamSource.end", ram::end);
     }
     if (shared != null) {
-      devices.forEach(d -> d.migration().forgetLog());
+      devices.forEach(d -> d.migration().dropLog());
       shared.close();
       shared = null;
     }

@@ -21,8 +21,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The source of a migration: runs it from HELLO to RUNNING, on the caller's thread.
- * Only {@link #cancel} and {@link #refreshEarlyState} may be called from other threads.
+ * The source of a migration: runs it from HELLO to RUNNING, on the caller's thread. Only {@link
+ * #cancel} and {@link #refreshEarlyState} may be called from other threads.
  *
  * <p>One guest runs, also if something fails. What {@link #run} does then depends only on where the
  * guest is:
@@ -255,8 +255,8 @@ public final class MigrationSource {
    * Migrates. When this returns, the guest runs on the destination.
    *
    * @return what was done, and when
-   * @throws MigrationException if the guest was not seen to run on the destination. The message says
-   *     where it runs. If it runs here, so do all devices that could be brought back
+   * @throws MigrationException if the guest was not seen to run on the destination. The message
+   *     says where it runs. If it runs here, so do all devices that could be brought back
    * @throws IllegalStateException if it was called before: a source is for one migration
    */
   public SourceReport run() {
@@ -310,8 +310,7 @@ public final class MigrationSource {
     handOver(records.ofStopped());
     // From COMMIT to ABORT or RUNNING nothing but the link may end the wait: ABORT would be missed.
     long committedAt = System.nanoTime();
-    settle("the recording", () -> clock.endPart("last pages and states", committedAt));
-    settle("the recording", () -> clock.enter(Phase.HAND_OVER, committedAt));
+    settle("the recording", () -> recordCommit(committedAt));
     settle("the listener", () -> listener.phase(Phase.HAND_OVER));
     awaitRunning();
     long runningAt = System.nanoTime();
@@ -333,6 +332,11 @@ public final class MigrationSource {
         stoppedAt,
         committedAt,
         runningAt);
+  }
+
+  private void recordCommit(long committedAt) {
+    clock.endPart("last pages and states", committedAt);
+    clock.enter(Phase.HAND_OVER, committedAt);
   }
 
   private static void settle(String what, Runnable work) {

@@ -90,12 +90,12 @@ record NetConfiguration(String name, GuestMemory memory, EventfdTable eventfds) 
     return usedIndex(memory, model.usedRing(ring), bigEndianRings(model));
   }
 
-  /** Whether there is guest memory where {@link #usedIndex} reads. Makes no object. */
+  /** Whether there is guest memory where {@link #usedIndex} reads. */
   boolean hasUsedIndex(VirtioNet model, int ring) {
     return memory.table().contains(model.usedRing(ring) + USED_INDEX, Short.BYTES);
   }
 
-  /** Whether there is guest memory where {@link #availableIndex} reads. Makes no object. */
+  /** Whether there is guest memory where {@link #availableIndex} reads. */
   boolean hasAvailableIndex(VirtioNet model, int ring) {
     return memory.table().contains(model.availableRing(ring) + AVAILABLE_INDEX, Short.BYTES);
   }

@@ -65,8 +65,7 @@ final class NetConnection {
   }
 
   /**
-   * Makes sure that no earlier back end may still write to guest memory. Makes no object if none
-   * may.
+   * Makes sure that no earlier back end may still write to guest memory.
    *
    * @throws VhostException (RECONNECT) if one may, and no other was connected since
    */

@@ -280,7 +280,7 @@ final class NetTransitions {
       Plan plan = device.plan(configuration.of(like, setting(0, false)));
       PreparedTransition start = PreparedTransition.of(plan, opened, device.shadow(), deadline);
       if (start != null) {
-        preparedStart = PreparedStart.of(like, start, memory.table(), inflight.region());
+        preparedStart = new PreparedStart(like, start, memory.table(), inflight.region());
       }
     }
     return preparedStart != null;

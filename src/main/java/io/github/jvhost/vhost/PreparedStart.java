@@ -47,9 +47,17 @@ final class PreparedStart {
   /** For rehearsals: whether the device counts as changed. */
   private boolean changed;
 
-  private PreparedStart(
-      PreparedTransition transition,
+  /**
+   * Prepares a start.
+   *
+   * @param like a model with the early state
+   * @param transition planned from that model without reading guest memory
+   * @param memory the table that the plan was made with
+   * @param inflight the device's region at this time
+   */
+  PreparedStart(
       VirtioNet like,
+      PreparedTransition transition,
       MemoryTable memory,
       @Nullable InflightRegion inflight) {
     this.transition = transition;
@@ -69,22 +77,6 @@ final class PreparedStart {
     }
     this.rings = List.copyOf(queues);
     this.mustBeUsedIndex = basesThatMustBeUsedIndex();
-  }
-
-  /**
-   * Prepares a start.
-   *
-   * @param like a model with the early state
-   * @param transition planned from that model without reading guest memory
-   * @param memory the table that the plan was made with
-   * @param inflight the device's region at this time
-   */
-  static PreparedStart of(
-      VirtioNet like,
-      PreparedTransition transition,
-      MemoryTable memory,
-      @Nullable InflightRegion inflight) {
-    return new PreparedStart(transition, like, memory, inflight);
   }
 
   /**

@@ -149,8 +149,11 @@ public final class VhostNetMigration {
     }
   }
 
-  /** The bitmap is about to be closed; this device is stopped or given up and logs no more. */
-  public void forgetLog() {
+  /**
+   * Ends the use of the bitmap, which is about to be closed. Sends nothing: the device is stopped or
+   * given up, and logs no more.
+   */
+  public void dropLog() {
     try (var _ = lock.hold()) {
       transitions.logTo(null);
     }

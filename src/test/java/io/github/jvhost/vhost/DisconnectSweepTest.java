@@ -193,7 +193,7 @@ class DisconnectSweepTest {
           net.migration().logTo(log);
           net.migration().logTo(null);
         } finally {
-          net.migration().forgetLog();
+          net.migration().dropLog();
         }
       }
     });

@@ -214,7 +214,7 @@ class PreparedStartChangeTest {
 
     @Override
     public void close() {
-      rig.net().migration().forgetLog();
+      rig.net().migration().dropLog();
       rig.net().close();
       if (log != null) {
         log.close();

@@ -54,7 +54,7 @@ final class RandomConfigs {
         wanted = fromScratch();
         return wanted.with(Lifecycle.RESET, List.of());
       }
-      return wanted.stopped();
+      return Configs.stopped(wanted);
     }
     if (everRan && stopped && random.nextInt(3) == 0) {
       wanted = fromScratch(); // the driver was reset meanwhile

@@ -86,11 +86,6 @@ public record DeviceConfig(
     this(lifecycle, features, mtu, memory, log, rings, null, null, generation);
   }
 
-  /** {@return the same configuration for a device that is to stop} */
-  public DeviceConfig stopped() {
-    return with(Lifecycle.STOPPED, rings);
-  }
-
   /**
    * {@return the same configuration with another lifecycle and other rings}
    *

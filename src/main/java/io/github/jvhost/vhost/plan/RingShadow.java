@@ -1,16 +1,12 @@
 package io.github.jvhost.vhost.plan;
 
-import org.jspecify.annotations.Nullable;
-
 /**
  * What the back end is known to hold of one vring. Immutable.
  *
  * @param run whether it runs
  * @param facts of {@link Fact#OF_RING}
- * @param stoppedAt the base that the back end returned when the ring stopped last; null: the ring
- *     was started since, or never ran
  */
-public record RingShadow(Run run, Facts facts, @Nullable Integer stoppedAt) {
+public record RingShadow(Run run, Facts facts) {
 
   /** Whether a ring is served. */
   public enum Run {
@@ -23,7 +19,7 @@ public record RingShadow(Run run, Facts facts, @Nullable Integer stoppedAt) {
   }
 
   /** A ring of which the back end was sent nothing. */
-  public static final RingShadow NOTHING_HELD = new RingShadow(Run.STOPPED, Facts.NO_RING, null);
+  public static final RingShadow NOTHING_HELD = new RingShadow(Run.STOPPED, Facts.NO_RING);
 
   /**
    * {@return what is known of a fact}
@@ -36,26 +32,26 @@ public record RingShadow(Run run, Facts facts, @Nullable Integer stoppedAt) {
   }
 
   RingShadow with(Run now) {
-    return new RingShadow(now, facts, stoppedAt);
+    return new RingShadow(now, facts);
   }
 
   <T> RingShadow with(Fact<T> fact, Known<T> now) {
-    return new RingShadow(run, facts.with(fact, now), stoppedAt);
+    return new RingShadow(run, facts.with(fact, now));
   }
 
   /** The same ring, where the back end may have forgotten this fact. */
   RingShadow mayHaveForgotten(Fact<?> fact) {
-    return new RingShadow(run, facts.mayHaveForgotten(fact), stoppedAt);
+    return new RingShadow(run, facts.mayHaveForgotten(fact));
   }
 
-  /** The same ring with every fact unknown. Whether it runs and where it stopped stay known. */
+  /** The same ring with every fact unknown. Whether it runs stays known. */
   RingShadow forgotten() {
-    return new RingShadow(run, facts.after((_, _) -> Known.unknown()), stoppedAt);
+    return new RingShadow(run, facts.after((_, _) -> Known.unknown()));
   }
 
   /** The same ring after a reset of the device, which may have cleared what was sent. */
   RingShadow afterReset() {
-    return new RingShadow(run, facts.afterReset(), stoppedAt);
+    return new RingShadow(run, facts.afterReset());
   }
 
   /**
@@ -63,12 +59,10 @@ public record RingShadow(Run run, Facts facts, @Nullable Integer stoppedAt) {
    * say what else a ring keeps ("Ring states" and VHOST_USER_GET_VRING_BASE only say that it
    * stops), and some back ends keep nothing. So what is not known of this back end is sent again,
    * as QEMU does.
-   *
-   * @param at the base that the back end returned; null if it is not known yet
    */
-  RingShadow afterStop(BackEndProfile profile, @Nullable Integer at) {
+  RingShadow afterStop(BackEndProfile profile) {
     Facts kept =
         facts.after((fact, known) -> fact.isKeptOverStop(profile) ? known : known.mayBeGone());
-    return new RingShadow(Run.STOPPED, kept.with(Fact.KICK, Known.notSent()), at);
+    return new RingShadow(Run.STOPPED, kept.with(Fact.KICK, Known.notSent()));
   }
 }

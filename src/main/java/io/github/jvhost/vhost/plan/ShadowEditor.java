@@ -80,8 +80,8 @@ final class ShadowEditor {
   /**
    * The back end took this step.
    *
-   * @param stoppedAt of a {@link Step.StopRing}, or of the {@link Step.ResumeRing} that follows it:
-   *     the base that came back; null while that is not known yet
+   * @param stoppedAt for a {@link Step.ResumeRing}: the base that the back end returned when the
+   *     ring stopped; null while that is not known yet
    */
   void apply(Step step, @Nullable Integer stoppedAt) {
     switch (step) {
@@ -90,7 +90,7 @@ final class ShadowEditor {
         put(Fact.LOG_USED, s.ring(), Known.held(s.logUsed()));
         set(new Step.Set<>(Fact.ADDRESS, s.ring(), s.addresses()));
       }
-      case Step.StopRing(int ring) -> stopped(ring, stoppedAt);
+      case Step.StopRing(int ring) -> stopped(ring);
       case Step.ResumeRing(int ring) ->
           put(Fact.BASE, ring, stoppedAt == null ? Known.unknown() : Known.held(stoppedAt));
       case Step.AddRegion(MemoryRegion region) -> regionChanged(memory().with(region), region);
@@ -173,7 +173,7 @@ final class ShadowEditor {
   }
 
   private static RingShadow started(RingShadow r) {
-    return new RingShadow(RingShadow.Run.STARTED, r.facts(), null);
+    return r.with(RingShadow.Run.STARTED);
   }
 
   /**
@@ -254,8 +254,8 @@ final class ShadowEditor {
     everyRing(r -> r.with(Fact.BASE, Known.unknown()));
   }
 
-  private void stopped(int index, @Nullable Integer at) {
-    ring(index, ring(index).afterStop(profile, at));
+  private void stopped(int index) {
+    ring(index, ring(index).afterStop(profile));
     boolean together = profile.stopsWholeDevice();
     if (profile.stopClearsStatus() || together) {
       // Even if the back end keeps the byte, no ring runs until DRIVER_OK is sent again.

@@ -165,6 +165,12 @@ public final class Configs implements AutoCloseable {
         c.lifecycle(), c.features(), c.mtu(), memory, c.log(), c.rings(), c.generation());
   }
 
+  /** What a device that is to stop is to hold: the memory table, and no rings. */
+  public static DeviceConfig stopped(DeviceConfig c) {
+    return new DeviceConfig(
+        DeviceConfig.Lifecycle.STOPPED, 0, null, c.memory(), null, List.of(), 0);
+  }
+
   public static DeviceConfig withMtu(DeviceConfig c, @Nullable Integer mtu) {
     return new DeviceConfig(
         c.lifecycle(), c.features(), mtu, c.memory(), c.log(), c.rings(), c.generation());

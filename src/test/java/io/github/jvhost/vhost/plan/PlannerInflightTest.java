@@ -144,7 +144,7 @@ class PlannerInflightTest {
         .containsExactly("stop 0", "stop 1", "reset device");
     assertThat(Configs.steps(Planner.plan(held, reset, Configs.backEnd(BackEndProfile.GENERIC))))
         .containsExactly("stop 0", "stop 1", "status 0");
-    assertThat(Configs.steps(Planner.plan(held, running.stopped(), knows)))
+    assertThat(Configs.steps(Planner.plan(held, Configs.stopped(running), knows)))
         .as("a device that only stops is not reset")
         .containsExactly("stop 0", "stop 1", "status 0");
   }

@@ -225,7 +225,7 @@ class PlannerRunTimeTest {
     for (BackEndCapabilities backEnd : List.of(GENERIC, DPDK, PRESETUP)) {
       Shadow shadow = started(configs.running(2), backEnd);
 
-      Plan plan = Planner.plan(shadow, configs.running(2).stopped(), backEnd);
+      Plan plan = Planner.plan(shadow, Configs.stopped(configs.running(2)), backEnd);
 
       assertThat(steps(plan)).containsExactly("stop 0", "stop 1", "stop 2", "stop 3", "status 0");
       assertThat(plan.readsStatusAtEnd()).isFalse();
@@ -237,7 +237,8 @@ class PlannerRunTimeTest {
   void aStoppedDeviceIsNotStoppedAgain() {
     Shadow shadow = stopped(configs.running(2), GENERIC);
 
-    assertThat(Planner.plan(shadow, configs.running(2).stopped(), GENERIC).isEmpty()).isTrue();
+    assertThat(Planner.plan(shadow, Configs.stopped(configs.running(2)), GENERIC).isEmpty())
+        .isTrue();
   }
 
   @Test
@@ -310,7 +311,7 @@ class PlannerRunTimeTest {
   @Test
   void aGuestThatResetsStopsTheDevice() {
     Shadow shadow = started(configs.running(1), GENERIC);
-    DeviceConfig reset = withRings(configs.running(1), _ -> RingConfig.NOT_SET_UP).stopped();
+    DeviceConfig reset = Configs.stopped(configs.running(1));
 
     assertThat(steps(Planner.plan(shadow, reset, GENERIC)))
         .containsExactly("stop 0", "stop 1", "status 0");
@@ -336,7 +337,7 @@ class PlannerRunTimeTest {
     Shadow shadow =
         after(NOTHING, Planner.plan(NOTHING, implicit(configs.running(2), GENERIC), GENERIC));
 
-    assertThat(steps(Planner.plan(shadow, configs.running(2).stopped(), GENERIC)))
+    assertThat(steps(Planner.plan(shadow, Configs.stopped(configs.running(2)), GENERIC)))
         .containsExactly("status 0");
   }
 
@@ -354,7 +355,7 @@ class PlannerRunTimeTest {
     assertThat(shadow.get(Fact.FEATURES).is(FEATURES)).isTrue();
     assertThat(shadow.get(Fact.MEMORY)).isInstanceOf(Known.Unknown.class);
     assertThat(shadow.ring(0).run()).isEqualTo(RingShadow.Run.UNKNOWN);
-    assertThat(steps(Planner.plan(shadow, configs.running(1).stopped(), GENERIC)))
+    assertThat(steps(Planner.plan(shadow, Configs.stopped(configs.running(1)), GENERIC)))
         .containsExactly("stop 0", "stop 1", "status 0");
     assertThat(steps(Planner.plan(shadow, configs.running(1), GENERIC)))
         .startsWith("stop 0", "stop 1")
@@ -387,6 +388,6 @@ class PlannerRunTimeTest {
 
   private static Shadow stopped(DeviceConfig config, BackEndCapabilities backEnd) {
     Shadow running = started(config, backEnd);
-    return after(running, Planner.plan(running, config.stopped(), backEnd));
+    return after(running, Planner.plan(running, Configs.stopped(config), backEnd));
   }
 }
