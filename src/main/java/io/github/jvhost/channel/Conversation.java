@@ -285,12 +285,12 @@ final class Conversation implements AutoCloseable {
         return false;
       }
       if (written == 0) {
-        begins(messages, one);
+        markBegun(messages, one);
       }
       written += count;
     }
     boolean recorded = events.on();
-    long now = isWritten(recorded);
+    long now = markWritten(recorded);
     if (recorded) {
       events.sent(messages, one, now);
     }
@@ -298,16 +298,16 @@ final class Conversation implements AutoCloseable {
   }
 
   /** The first bytes of a write have left. From now on its answers may come. */
-  private void begins(Messages messages, Messages.Write one) {
+  private void markBegun(Messages messages, Messages.Write one) {
     for (int i = one.answersFrom(); i < one.answersTo(); i++) {
-      replies.isSent(messages.answer(i));
+      replies.markSent(messages.answer(i));
     }
-    messages.begins(one);
+    messages.markBegun(one);
   }
 
   private void haveLeft(Messages messages) {
     replies.unanswered(messages.unanswered());
-    messages.isWritten();
+    messages.markWritten();
     outgoing.remove();
     nextWrite = 0;
     if (messages == open) {
@@ -351,9 +351,9 @@ final class Conversation implements AutoCloseable {
    * @param wanted whether a recording needs the time too
    * @return now, or 0 if nothing needs the time
    */
-  private long isWritten(boolean wanted) {
+  private long markWritten(boolean wanted) {
     long now = wanted || replies.hasBeingWritten() ? System.nanoTime() : 0;
-    replies.outstandingIsWritten(now);
+    replies.markOutstandingWritten(now);
     return now;
   }
 

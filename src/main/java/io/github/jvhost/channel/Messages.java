@@ -261,11 +261,11 @@ public final class Messages {
     written = false;
   }
 
-  void begins(Write write) {
+  void markBegun(Write write) {
     begun = write.messagesTo();
   }
 
-  void isWritten() {
+  void markWritten() {
     written = true;
   }
 

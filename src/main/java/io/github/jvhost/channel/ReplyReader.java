@@ -78,7 +78,7 @@ final class ReplyReader {
   }
 
   /** The first bytes of the write with this request have left. From now on it may be answered. */
-  void isSent(ExpectedReply expected) {
+  void markSent(ExpectedReply expected) {
     expected.bound = clock.bound(expected.slowest);
     expected.written = false;
     awaitedReplies += expected.collected ? 1 : 0;
@@ -99,7 +99,7 @@ final class ReplyReader {
    *
    * @param now {@link System#nanoTime}
    */
-  void outstandingIsWritten(long now) {
+  void markOutstandingWritten(long now) {
     for (int i = 0; i < beingWritten.size(); i++) {
       ExpectedReply expected = beingWritten.get(i);
       expected.written = true;

@@ -94,8 +94,9 @@ final class DestinationWindow implements AutoCloseable {
    *
    * @param backEnds the back ends' own states that came
    */
-  void start(Collection<ArrivedState> backEnds) {
-    for (ArrivedState state : backEnds) { // a lambda would be linked while the guest is stopped
+  void start(Collection<BackEndStateReceiver> backEnds) {
+    // No lambda: it would be linked while the guest is stopped.
+    for (BackEndStateReceiver state : backEnds) {
       state.load();
     }
     for (Map.Entry<VhostNet, VirtioNetState> device : states.entrySet()) {
@@ -105,7 +106,7 @@ final class DestinationWindow implements AutoCloseable {
     if (start != null) {
       start.start();
     }
-    for (ArrivedState state : backEnds) {
+    for (BackEndStateReceiver state : backEnds) {
       state.requireHeld();
     }
     startedAt = clock.endPart("start");

@@ -52,7 +52,7 @@ public final class MigrationDestination {
   private final List<ReceivedRecord> early = new ArrayList<>();
 
   /** By device, if its back end at the source had a state of its own. */
-  private final Map<String, ArrivedState> states = new LinkedHashMap<>();
+  private final Map<String, BackEndStateReceiver> states = new LinkedHashMap<>();
 
   /** The phase into which the source's messages have moved this side: see {@link MessageTable}. */
   private Phase phaseNow = Phase.SETUP;
@@ -196,8 +196,9 @@ public final class MigrationDestination {
    * @return what was done, and when
    * @throws MigrationException if the guest does not run here. ABORT was sent if possible. The
    *     devices are closed, because no message undoes presetup
-   * @throws IllegalStateException if it was called before, since a destination is for one migration,
-   *     or if a device runs already. Nothing was changed, and the source was sent nothing
+   * @throws IllegalStateException if it was called before, since a destination is for one
+   *     migration, or if a device runs already. Nothing was changed, and the source was sent
+   *     nothing
    */
   public DestinationReport run() {
     if (!begun.compareAndSet(false, true)) {
@@ -265,7 +266,9 @@ public final class MigrationDestination {
     Settled.run("destination: " + what, work);
   }
 
-  /** If announcing fails, the network learns later where the guest is. The migration does not fail. */
+  /**
+   * If announcing fails, the network learns later where the guest is. The migration does not fail.
+   */
   private static boolean announced(VhostNet device) {
     boolean[] asked = new boolean[1];
     settle("announcing " + device.name(), () -> asked[0] = device.announce());
@@ -370,7 +373,7 @@ public final class MigrationDestination {
       throw MigrationException.malformed(
           "the state of the back end of an unknown device, %s".formatted(device));
     }
-    states.computeIfAbsent(device, _ -> new ArrivedState(net)).take(chunk);
+    states.computeIfAbsent(device, _ -> new BackEndStateReceiver(net)).take(chunk);
   }
 
   /** What the window needs is made before the guest stops. */

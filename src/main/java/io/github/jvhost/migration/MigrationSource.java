@@ -304,7 +304,7 @@ public final class MigrationSource {
       stop.requireStopped(); // what is written after the last pages would be lost
       stop.requirePositions(); // the final state says where rings go on, and must not guess
     }
-    LeavingState.sendAll(devices, stream);
+    BackEndStateSender.sendAll(devices, stream);
     logging.collect();
     long lastPages = ram.sendDirty(pages);
     handOver(records.ofStopped());
@@ -368,7 +368,8 @@ public final class MigrationSource {
       case RUNS_HERE, PAUSED -> {
         endStop();
         // The guest first: it would have to wait for a destination that does not take CANCEL.
-        MigrationException end = RunningOn.after(cause, devices, guest == Guest.PAUSED ? vm : null);
+        MigrationException end =
+            ResumeAtSource.after(cause, devices, guest == Guest.PAUSED ? vm : null);
         stream.trySend(new MigrationMessage.Cancel(why));
         yield end;
       }

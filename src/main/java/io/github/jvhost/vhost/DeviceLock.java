@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
  * <pre>
  *   hold         takes the lock: to read the device or to change it
  *   awaitPlanEnd also waits until no plan of another thread is under way: to send something
- *   planBegins   a plan that runs side by side with other devices' keeps the connection from here
- *   planEnds     to here, without the lock
+ *   keepForPlan  a plan that runs side by side with other devices' keeps the connection from here
+ *   letGoOfPlan  to here, without the lock
  *   callLater    calls a listener of the embedder after the lock is released
  * </pre>
  *
@@ -39,7 +39,7 @@ final class DeviceLock {
   private final Duration longest;
 
   /** The thread whose plan, side by side with others, is not finished; null if there is none. */
-  private @Nullable Thread planner;
+  private @Nullable Thread planThread;
 
   /** Releases the lock. */
   interface Held extends AutoCloseable {
@@ -66,7 +66,7 @@ final class DeviceLock {
   }
 
   private void release() {
-    boolean last = lock.getHoldCount() == 1 && planner == null;
+    boolean last = lock.getHoldCount() == 1 && planThread == null;
     lock.unlock();
     if (last) {
       calls.makeAll();
@@ -88,17 +88,17 @@ final class DeviceLock {
 
   /** Whether a plan is under way that was begun side by side with others. With the lock held. */
   boolean busy() {
-    return planner != null;
+    return planThread != null;
   }
 
   /** The calling thread begins such a plan. With the lock held. */
-  void planBegins() {
-    planner = Thread.currentThread();
+  void keepForPlan() {
+    planThread = Thread.currentThread();
   }
 
   /** The plan is finished. With the lock held. */
-  void planEnds() {
-    planner = null;
+  void letGoOfPlan() {
+    planThread = null;
     planEnded.signalAll();
   }
 
@@ -111,19 +111,20 @@ final class DeviceLock {
    *     not end
    */
   void awaitPlanEnd() {
-    if (Thread.currentThread().equals(planner)) {
+    if (Thread.currentThread().equals(planThread)) {
       throw new IllegalStateException(
           device
               + ": this thread carries out a transition of the device that is not finished; in a"
               + " migration, do it when run() has returned its report");
     }
-    if (planner == null) {
+    if (planThread == null) {
       return;
     }
     Deadline deadline = Deadline.after(longest);
-    while (planner != null) {
+    while (planThread != null) {
       try {
-        if (!planEnded.await(deadline.remainingNanos(), TimeUnit.NANOSECONDS) && planner != null) {
+        if (!planEnded.await(deadline.remainingNanos(), TimeUnit.NANOSECONDS)
+            && planThread != null) {
           throw new VhostException(
               device + ": another transition of the device is still under way", Recovery.RETRY);
         }
@@ -144,8 +145,8 @@ final class DeviceLock {
   boolean awaitLastPlanEnd() {
     Deadline deadline = Deadline.after(longest);
     boolean interrupted = false;
-    while (planner != null
-        && !Thread.currentThread().equals(planner)
+    while (planThread != null
+        && !Thread.currentThread().equals(planThread)
         && deadline.remainingNanos() > 0) {
       try {
         planEnded.awaitNanos(deadline.remainingNanos());
@@ -156,6 +157,6 @@ final class DeviceLock {
     if (interrupted) {
       Thread.currentThread().interrupt(); // the interrupt is kept for after the close
     }
-    return planner == null;
+    return planThread == null;
   }
 }

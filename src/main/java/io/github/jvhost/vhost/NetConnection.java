@@ -52,14 +52,14 @@ final class NetConnection {
   }
 
   /** Sets the state; a closed device stays closed. */
-  void is(DeviceState now) {
+  void setState(DeviceState now) {
     if (state != DeviceState.CLOSED) {
       state = now;
     }
   }
 
   /** The device is closed: the end of its connection is not reported as a loss. */
-  void closes() {
+  void markClosed() {
     state = DeviceState.CLOSED;
     lossReported = true;
   }
@@ -127,7 +127,7 @@ final class NetConnection {
       indexes.served();
       leftServing = hungUp(why) ? null : why;
     }
-    is(DeviceState.LOST);
+    setState(DeviceState.LOST);
     presence.disconnected();
     device.disconnect();
   }
@@ -154,7 +154,7 @@ final class NetConnection {
       }
       throw e;
     }
-    isConnected();
+    connectedAnew();
   }
 
   /**
@@ -166,13 +166,13 @@ final class NetConnection {
   void goOnWith(Carrier opened) {
     drop(new VhostException("another connection was made", Recovery.RECONNECT));
     device.take(opened, use);
-    isConnected();
+    connectedAnew();
   }
 
-  private void isConnected() {
+  private void connectedAnew() {
     lossReported = false;
     leftServing = null;
-    is(DeviceState.CONNECTED);
+    setState(DeviceState.CONNECTED);
     presence.connected(device.connection());
   }
 }

@@ -300,12 +300,12 @@ final class NetTransitions {
   @Nullable Execution beginPreparedStop() {
     PreparedTransition prepared = preparedStop;
     preparedStop = null;
-    if (prepared == null || !prepared.isRight(device.shadow(), device.connection())) {
+    if (prepared == null || !prepared.stillFits(device.shadow(), device.connection())) {
       return null;
     }
     startWanted = false;
     presence.planBegins();
-    return prepared.use();
+    return prepared.takeExecution();
   }
 
   /** Begins the prepared start; null if there is none, or if it does not fit any more. */
@@ -389,7 +389,7 @@ final class NetTransitions {
    */
   void rewind(Shadow held, boolean changed) {
     indexes.rehearse();
-    connection.is(DeviceState.PRESET);
+    connection.setState(DeviceState.PRESET);
     indexes.driverHasReset();
     device.rewind(held);
     if (preparedStart != null) {
@@ -450,18 +450,18 @@ final class NetTransitions {
     inflight.keep(outcome.inflight());
     switch (execution.plan().lifecycle()) {
       case RUNNING -> {
-        connection.is(outcome.complete() ? DeviceState.RUNNING : DeviceState.STOPPED);
+        connection.setState(outcome.complete() ? DeviceState.RUNNING : DeviceState.STOPPED);
         if (mayRun || device.shadow().anyRingMayRun()) {
           indexes.served();
           inflight.served();
         }
       }
       case STOPPED, RESET -> {
-        connection.is(DeviceState.STOPPED);
+        connection.setState(DeviceState.STOPPED);
         indexes.takeBases(execution.plan(), outcome, device.capabilities().profile());
       }
       case PRESET, PRESET_EXPLICIT ->
-          connection.is(outcome.complete() ? DeviceState.PRESET : DeviceState.CONNECTED);
+          connection.setState(outcome.complete() ? DeviceState.PRESET : DeviceState.CONNECTED);
     }
     VhostException failure = outcome.failure();
     // After a refusal at run time it is not known what the back end holds and whether it has
@@ -562,7 +562,7 @@ final class NetTransitions {
 
   /** Closes the device: no plan begins any more. A plan that is under way keeps the connection. */
   void close() {
-    connection.closes();
+    connection.markClosed();
     startWanted = false;
   }
 

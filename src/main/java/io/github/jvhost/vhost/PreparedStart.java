@@ -98,11 +98,11 @@ final class PreparedStart {
       @Nullable InflightRegion region,
       Carrier connection) {
     boolean same =
-        transition.isRight(held, connection)
+        transition.stillFits(held, connection)
             && region == inflight
             && guest.table() == memory
             && isLike(model);
-    return same && patch(model, guest) && !changed ? transition.use() : null;
+    return same && patch(model, guest) && !changed ? transition.takeExecution() : null;
   }
 
   /**

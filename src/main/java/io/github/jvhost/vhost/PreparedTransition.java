@@ -60,7 +60,7 @@ final class PreparedTransition {
    * @param connection of the device now; null: there is none
    */
   @SuppressWarnings("ReferenceEquality") // immutable, and compared without walking through them
-  boolean isRight(Shadow held, @Nullable Carrier connection) {
+  boolean stillFits(Shadow held, @Nullable Carrier connection) {
     return !used && connection == carrier && carrier.usable() && held == shadow;
   }
 
@@ -70,7 +70,7 @@ final class PreparedTransition {
   }
 
   /** Returns what to carry out now, and restarts its deadline. */
-  Execution use() {
+  Execution takeExecution() {
     used = true;
     deadline.restart();
     return execution;

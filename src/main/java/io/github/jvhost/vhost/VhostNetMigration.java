@@ -150,8 +150,8 @@ public final class VhostNetMigration {
   }
 
   /**
-   * Ends the use of the bitmap, which is about to be closed. Sends nothing: the device is stopped or
-   * given up, and logs no more.
+   * Ends the use of the bitmap, which is about to be closed. Sends nothing: the device is stopped
+   * or given up, and logs no more.
    */
   public void dropLog() {
     try (var _ = lock.hold()) {
@@ -355,7 +355,7 @@ public final class VhostNetMigration {
       transitions.takeTurn();
       Execution prepared = order.sideBySide() ? transitions.beginPrepared() : null;
       if (prepared != null) {
-        lock.planBegins();
+        lock.keepForPlan();
         return prepared;
       }
       transitions.requireRingsInMemory();
@@ -401,7 +401,7 @@ public final class VhostNetMigration {
       transitions.takeTurn();
       Execution prepared = order.sideBySide() ? transitions.beginPreparedStop() : null;
       if (prepared != null) {
-        lock.planBegins();
+        lock.keepForPlan();
         return prepared;
       }
       return begun(transitions.planStopForGood(order), net.transitionDeadline());
@@ -430,7 +430,7 @@ public final class VhostNetMigration {
 
   private Execution begun(Plan plan, Deadline deadline) {
     Execution execution = transitions.begin(plan, deadline);
-    lock.planBegins();
+    lock.keepForPlan();
     return execution;
   }
 
@@ -444,7 +444,7 @@ public final class VhostNetMigration {
   /** Releases the device, so that other threads can use it. */
   void letGo() {
     try (var _ = lock.hold()) {
-      lock.planEnds();
+      lock.letGoOfPlan();
       transitions.planEnds();
     }
   }

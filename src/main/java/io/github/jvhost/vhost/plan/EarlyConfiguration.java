@@ -7,8 +7,8 @@ import io.github.jvhost.vhost.plan.Fact.Early;
  * read guest memory, start a ring, or believe that the driver is ready.
  *
  * <p>The columns "early" and "placeholder" of {@link Fact} say what that is. The facts of the
- * device, byte order and enable are not looked up here, because any back end may be sent them early.
- * The log flag is a part of the address, and is sent with it.
+ * device, byte order and enable are not looked up here, because any back end may be sent them
+ * early. The log flag is a part of the address, and is sent with it.
  *
  * <p>Pure functions: thread-safe.
  */
@@ -35,13 +35,13 @@ public final class EarlyConfiguration {
   private static RingConfig early(RingConfig ring, Early to) {
     return ring.isSetUp()
         ? new RingConfig(
-            Fact.SIZE.early(ring.size(), to),
-            Fact.ADDRESS.early(ring.addresses(), to),
-            Fact.BASE.early(ring.base(), to),
-            Fact.BASE.early(ring.usedIndex(), to),
-            Fact.KICK.early(ring.kick(), to),
-            Fact.CALL.early(ring.call(), to),
-            Fact.ERR.early(ring.err(), to),
+            Fact.SIZE.earlyValue(ring.size(), to),
+            Fact.ADDRESS.earlyValue(ring.addresses(), to),
+            Fact.BASE.earlyValue(ring.base(), to),
+            Fact.BASE.earlyValue(ring.usedIndex(), to),
+            Fact.KICK.earlyValue(ring.kick(), to),
+            Fact.CALL.earlyValue(ring.call(), to),
+            Fact.ERR.earlyValue(ring.err(), to),
             ring.enabled(),
             ring.logUsed())
         : ring;

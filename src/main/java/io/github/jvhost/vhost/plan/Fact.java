@@ -291,7 +291,7 @@ public final class Fact<T> {
   }
 
   /** {@return the back ends to which presetup may send it} */
-  public Early early() {
+  public Early earlyColumn() {
     return row.early;
   }
 
@@ -315,7 +315,7 @@ public final class Fact<T> {
    * @param value that the running device is to have; null: none
    * @param to the kind of back end
    */
-  @Nullable T early(@Nullable T value, Early to) {
+  @Nullable T earlyValue(@Nullable T value, Early to) {
     if (value == null || row.early.compareTo(to) > 0) {
       return null;
     }

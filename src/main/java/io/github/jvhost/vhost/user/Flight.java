@@ -143,9 +143,9 @@ public final class Flight implements Execution {
     }
     try {
       if (batch == null) {
-        ends(); // the connection cannot carry it
+        finish(); // the connection cannot carry it
       } else if (!begun) {
-        begins();
+        start();
         send(batch, !ready);
       } else if (ready) {
         receive();
@@ -161,7 +161,7 @@ public final class Flight implements Execution {
     return finished;
   }
 
-  private void begins() {
+  private void start() {
     begun = true;
     startNanos = System.nanoTime();
     if (event != null) {
@@ -177,10 +177,10 @@ public final class Flight implements Execution {
   /** Goes on after every answer to a batch has come. */
   private void goOn(Batch done) {
     if (failure != null) {
-      ends(); // nothing more is sent after a refusal
+      finish(); // nothing more is sent after a refusal
     } else if (done.isLast()) {
       taken = plan.steps().size();
-      ends();
+      finish();
     } else {
       Batch next = new Batch(plan, done.to(), channel, this::stoppedAt, inflight);
       messages += done.messages().begun();
@@ -244,10 +244,10 @@ public final class Flight implements Execution {
           case WITH_BASE -> takeBase(asked.step(), reply.payload());
           case WITH_STATUS -> checkStatus(asked.step(), reply.payload());
           case WITH_REGION -> takeRegion(asked.step(), reply);
-          case ANYHOW -> null;
-          case BEHIND_ALL -> checkEnd(reply.payload());
+          case NOT_CHECKED -> null;
+          case BARRIER -> checkEnd(reply.payload());
         };
-    if (asked.how() == StepMessage.Answered.BEHIND_ALL) {
+    if (asked.how() == StepMessage.Answered.BARRIER) {
       taken = plan.steps().size();
     } else if (failure == null) {
       taken = asked.step() + 1;
@@ -334,7 +334,7 @@ public final class Flight implements Execution {
     return base;
   }
 
-  private void ends() {
+  private void finish() {
     endNanos = System.nanoTime();
     if (!begun) {
       startNanos = endNanos; // nothing of it was sent
@@ -352,7 +352,7 @@ public final class Flight implements Execution {
       if (begun && batch != null) {
         channel.giveUp(batch.messages(), reason);
       }
-      ends();
+      finish();
     }
   }
 

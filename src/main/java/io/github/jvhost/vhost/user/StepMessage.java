@@ -56,9 +56,9 @@ public record StepMessage(
     /** A region for requests in flight, or that there is none to share. */
     WITH_REGION,
     /** It differs between back ends, so it is not checked. */
-    ANYHOW,
+    NOT_CHECKED,
     /** The barrier at the end of a plan: its answer comes after all work before it. */
-    BEHIND_ALL
+    BARRIER
   }
 
   /** Flag of SET_VRING_ADDR: writes to the used ring are logged (VHOST_VRING_F_LOG). */
@@ -157,7 +157,7 @@ public record StepMessage(
   static StepMessage barrier(Plan plan) {
     FrontEndRequest request =
         plan.capabilities().hasStatus() ? FrontEndRequest.GET_STATUS : FrontEndRequest.GET_FEATURES;
-    return plain(request, NoPayload.INSTANCE).answered(Answered.BEHIND_ALL);
+    return plain(request, NoPayload.INSTANCE).answered(Answered.BARRIER);
   }
 
   @SuppressWarnings("unchecked") // a row is found by its own fact
@@ -177,7 +177,8 @@ public record StepMessage(
   }
 
   private static StepMessage log(FrontEndRequest request, LogTarget log) {
-    return with(request, new LogRegion(log.size(), 0), log.descriptor()).answered(Answered.ANYHOW);
+    return with(request, new LogRegion(log.size(), 0), log.descriptor())
+        .answered(Answered.NOT_CHECKED);
   }
 
   private static MemoryRegionPayload payload(MemoryRegion region, boolean guestAddresses) {

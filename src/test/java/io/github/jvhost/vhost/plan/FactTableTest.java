@@ -55,13 +55,13 @@ class FactTableTest {
 
   private static String early(Fact<?> fact) {
     String to =
-        switch (fact.early()) {
+        switch (fact.earlyColumn()) {
           case ANY -> "any back end";
           case HOLDING ->
               "any back end that holds its rings until DRIVER_OK, or that knows PRESETUP";
           case EXPLICIT, EXPLICIT_HOLDING -> "one that knows PRESETUP";
         };
-    return fact.isSettledEarly(Early.EXPLICIT) || fact.early() == Early.EXPLICIT
+    return fact.isSettledEarly(Early.EXPLICIT) || fact.earlyColumn() == Early.EXPLICIT
         ? to
         : to + "; without a descriptor where only PRESETUP is known of it";
   }
@@ -79,11 +79,16 @@ class FactTableTest {
   @Test
   void whatOneThatHoldsItsRingsIsSentEarlyOneThatKnowsPresetupIsSentToo() {
     assertThat(Stream.of(Fact.ADDRESS, Fact.LOG_USED, Fact.KICK))
-        .allMatch(fact -> fact.early() == Early.HOLDING)
-        .allMatch(fact -> Stream.of(Early.EXPLICIT, Early.EXPLICIT_HOLDING).allMatch(to -> fact.early().compareTo(to) <= 0));
+        .allMatch(fact -> fact.earlyColumn() == Early.HOLDING)
+        .allMatch(fact ->
+            Stream.of(Early.EXPLICIT, Early.EXPLICIT_HOLDING)
+                .allMatch(to -> fact.earlyColumn().compareTo(to) <= 0));
   }
 
-  /** The early configuration of these is what the running device is to hold: nothing asks their column. */
+  /**
+   * The early configuration of these is what the running device is to hold: nothing asks their
+   * column.
+   */
   @Test
   void whatTheEarlyConfigurationDoesNotLookUpMayBeSentToAnyBackEnd() {
     Set<Fact<?>> lookedUp =
@@ -91,16 +96,18 @@ class FactTableTest {
 
     assertThat(Stream.concat(Fact.OF_DEVICE.stream(), Fact.OF_RING.stream()))
         .filteredOn(fact -> !lookedUp.contains(fact) && fact != Fact.LOG_USED)
-        .allMatch(fact -> fact.early() == Early.ANY);
-    assertThat(Fact.LOG_USED.early()).as("it goes with the address").isEqualTo(Fact.ADDRESS.early());
+        .allMatch(fact -> fact.earlyColumn() == Early.ANY);
+    assertThat(Fact.LOG_USED.earlyColumn())
+        .as("it goes with the address")
+        .isEqualTo(Fact.ADDRESS.earlyColumn());
   }
 
   @Test
   void whatStartsOrRewindsARingIsNeverSentToEveryBackEndEarly() {
     assertThat(Fact.OF_RING)
         .filteredOn(fact -> fact.whileRunning() == WhileRunning.NEVER)
-        .allMatch(fact -> fact.early() == Early.EXPLICIT);
-    assertThat(Fact.KICK.early()).isNotEqualTo(Early.ANY);
-    assertThat(Fact.ADDRESS.early()).isNotEqualTo(Early.ANY);
+        .allMatch(fact -> fact.earlyColumn() == Early.EXPLICIT);
+    assertThat(Fact.KICK.earlyColumn()).isNotEqualTo(Early.ANY);
+    assertThat(Fact.ADDRESS.earlyColumn()).isNotEqualTo(Early.ANY);
   }
 }

@@ -24,7 +24,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Rings stop and go on while the connection lives on: a back end that forgot at GET_VRING_BASE what
  * it was told of a ring is told it again, whatever made the ring stop.
  */
-class RingsToldAgainTest {
+class RingsSentAgainTest {
   @TempDir private Path dir;
 
   /** What makes rings stop and start again. */

@@ -7,8 +7,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Lets the guest go on here, with the devices that can be started again. */
-final class RunningOn {
-  private RunningOn() {}
+final class ResumeAtSource {
+  private ResumeAtSource() {}
 
   /**
    * Starts the devices again, then resumes the guest. For a source whose migration failed before

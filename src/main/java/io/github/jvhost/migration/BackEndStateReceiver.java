@@ -12,7 +12,7 @@ import java.nio.channels.Channels;
  * The state of a device's back end at the source (DEVICE_STATE), from its arrival until this host's
  * back end has loaded it. For one thread.
  */
-final class ArrivedState {
+final class BackEndStateReceiver {
   private final VhostNet net;
   private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
   private boolean whole;
@@ -22,7 +22,7 @@ final class ArrivedState {
    *
    * @throws MigrationException (GIVE_UP) if its back end takes no state
    */
-  ArrivedState(VhostNet net) {
+  BackEndStateReceiver(VhostNet net) {
     if (!net.migration().hasBackEndState()) {
       throw new MigrationException(
           "%s: the source's back end has a state of its own, and the one here takes none: it does not offer DEVICE_STATE, or VhostDeviceOptions does not ask for that"
@@ -76,7 +76,8 @@ final class ArrivedState {
   void requireHeld() {
     if (!net.migration().holdsLoadedState()) {
       throw new MigrationException(
-          net.name() + ": its back end was lost after its state was loaded, so the state is lost too",
+          net.name()
+              + ": its back end was lost after its state was loaded, so the state is lost too",
           Recovery.RETRY,
           null);
     }

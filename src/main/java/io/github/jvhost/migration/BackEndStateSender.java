@@ -9,11 +9,11 @@ import java.util.List;
  * Sends the own state of a device's back end (DEVICE_STATE) as it comes. It is read when all rings
  * have stopped (vhost-user, "Migrating back-end state").
  */
-final class LeavingState implements WritableByteChannel {
+final class BackEndStateSender implements WritableByteChannel {
   private final MessageStream stream;
   private final String device;
 
-  private LeavingState(MessageStream stream, String device) {
+  private BackEndStateSender(MessageStream stream, String device) {
     this.stream = stream;
     this.device = device;
   }
@@ -26,7 +26,7 @@ final class LeavingState implements WritableByteChannel {
   static void sendAll(List<VhostNet> devices, MessageStream stream) {
     for (VhostNet device : devices) {
       if (device.migration().hasBackEndState()) {
-        device.migration().saveBackEndState(new LeavingState(stream, device.name()));
+        device.migration().saveBackEndState(new BackEndStateSender(stream, device.name()));
         stream.send(new MigrationMessage.BackEndState(device.name(), ByteBuffer.allocate(0)));
       }
     }
