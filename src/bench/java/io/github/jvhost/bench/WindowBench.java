@@ -2,9 +2,6 @@ package io.github.jvhost.bench;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.SortedMap;
-import java.util.TreeMap;
 import org.HdrHistogram.Histogram;
 
 /**
@@ -15,9 +12,16 @@ import org.HdrHistogram.Histogram;
 public final class WindowBench implements Bench {
   private static final int DEVICES = 2;
 
-  /** Queue pairs, and how many times the window of the patches of 2023 ours may take. */
-  private static final SortedMap<Integer, Double> PAIRS =
-      new TreeMap<>(Map.of(1, 1.1, 4, 0.8, 16, 0.4, 64, 0.15));
+  /**
+   * A size of the window.
+   *
+   * @param pairs queue pairs of a device
+   * @param toPatches how many times the window of the patches of 2023 ours may take
+   */
+  private record Size(int pairs, double toPatches) {}
+
+  private static final List<Size> SIZES =
+      List.of(new Size(1, 1.1), new Size(4, 0.8), new Size(16, 0.4), new Size(64, 0.15));
 
   /** How much more often than usual: a 99th percentile wants some hundred rounds. */
   private static final double MORE = 5;
@@ -36,41 +40,43 @@ public final class WindowBench implements Bench {
   @Override
   public List<BenchRow> run(Effort effort) {
     List<Question> all = new ArrayList<>();
-    PAIRS.keySet().forEach(pairs -> all.addAll(questions(pairs).rows()));
+    SIZES.forEach(size -> all.addAll(questions(size).rows()));
     return new Questions(all)
         .askWithPeer(program -> {
           if (effort.warmUp() > 0) {
             compile(program);
           }
           List<BenchRow> rows = new ArrayList<>();
-          for (int pairs : PAIRS.keySet()) {
-            rows.addAll(questions(pairs).ask(() -> rows(program, pairs, effort)));
+          for (Size size : SIZES) {
+            rows.addAll(questions(size).ask(() -> rows(program, size, effort)));
           }
           return rows;
         });
   }
 
-  private static Questions questions(int pairs) {
-    double rfc = PAIRS.getOrDefault(pairs, 1.0);
-    String window = "stop window, %d devices x %d queue pairs".formatted(DEVICES, pairs);
+  private static Questions questions(Size size) {
+    String window = "stop window, %d devices x %d queue pairs".formatted(DEVICES, size.pairs);
     return Questions.of(
         new Question(window + "; to C that sends the same", new Goal.Within(1.2, true)),
-        new Question(window + "; to C that sends kicks and calls too", new Goal.Within(rfc, false)),
+        new Question(
+            window + "; to C that sends kicks and calls too",
+            new Goal.Within(size.toPatches, false)),
         new Question(window + "; to off", new Goal.Shorter(5)));
   }
 
   private static void compile(PeerProgram program) {
-    try (var contest = new WindowContest(program, DEVICES, PAIRS.firstKey())) {
+    try (var contest = new WindowContest(program, DEVICES, SIZES.getFirst().pairs)) {
       for (int i = 0; i < COMPILING_ROUNDS; i++) {
         contest.planned();
       }
     }
   }
 
-  private static List<BenchRow> rows(PeerProgram program, int pairs, Effort effort) {
-    try (var contest = new WindowContest(program, DEVICES, pairs)) {
-      Questions questions = questions(pairs);
-      List<Histogram> toC = contest.againstC(effort.times(pairs > FEW_PAIRS ? MORE : MUCH_MORE));
+  private static List<BenchRow> rows(PeerProgram program, Size size, Effort effort) {
+    try (var contest = new WindowContest(program, DEVICES, size.pairs)) {
+      Questions questions = questions(size);
+      List<Histogram> toC =
+          contest.againstC(effort.times(size.pairs > FEW_PAIRS ? MORE : MUCH_MORE));
       List<Histogram> toOff = contest.againstOff(effort);
       return List.of(
           questions.rows().get(0).timed(toC.get(0), toC.get(1), contest.describe()),
