@@ -6,9 +6,9 @@ import io.github.jvhost.vhost.plan.Fact.Early;
  * What presetup sends: the configuration of a running device, without what could make this back end
  * read guest memory, start a ring, or believe that the driver is ready.
  *
- * <p>The columns "early" and "placeholder" of {@link Fact} say what that is. The facts of the
- * device, byte order and enable are not looked up here, because any back end may be sent them
- * early. The log flag is a part of the address, and is sent with it.
+ * <p>The columns "early" and "dummy" of {@link Fact} say what that is. The facts of the device,
+ * byte order and enable are not looked up here, because any back end may be sent them early. The
+ * log flag is a part of the address, and is sent with it.
  *
  * <p>Pure functions: thread-safe.
  */

@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  *   text           its value in explanations                                 itself
  *   whileRunning   what a changed value means for a ring that runs           it is sent
  *   early          whether presetup may send it                              always
- *   placeholder    the value that explicit presetup sends in its place to    its own
+ *   dummy          the value that explicit presetup sends in its place to    its own
  *                  a back end that is not known to hold its rings
  *   keptOverStop   which back ends hold it after GET_VRING_BASE              none
  *   afterReset     whether it is held after a reset of the device            may be gone
@@ -245,7 +245,7 @@ public final class Fact<T> {
           .wanted((plan, ring) -> plan.wanted(ring).kick())
           .whileRunning(WhileRunning.STOP_FIRST)
           .early(Early.HOLDING)
-          .placeholder(new RingEventfd.NoFd())
+          .dummy(new RingEventfd.NoFd())
           .madeAhead()
           .effect((now, ring, _) -> now.kickSent(ring))
           .fact();
@@ -319,7 +319,7 @@ public final class Fact<T> {
     if (value == null || row.early.compareTo(to) > 0) {
       return null;
     }
-    return to == Early.EXPLICIT && row.placeholder != null ? row.placeholder : value;
+    return to == Early.EXPLICIT && row.dummy != null ? row.dummy : value;
   }
 
   /**
@@ -329,8 +329,8 @@ public final class Fact<T> {
    * @param to the kind of back end
    */
   public boolean isSettledEarly(Early to) {
-    boolean placeholder = to == Early.EXPLICIT && row.placeholder != null;
-    return row.early.compareTo(to) <= 0 && !placeholder;
+    boolean dummy = to == Early.EXPLICIT && row.dummy != null;
+    return row.early.compareTo(to) <= 0 && !dummy;
   }
 
   /** Its value in the desired configuration; null: the back end is left as it is. */
@@ -409,7 +409,7 @@ public final class Fact<T> {
     private Function<T, Object> text = value -> value;
     private WhileRunning whileRunning = WhileRunning.SENT;
     private Early early = Early.ANY;
-    private @Nullable T placeholder;
+    private @Nullable T dummy;
     private @Nullable StopKeeps keptOverStop;
     private AfterReset afterReset = AfterReset.MAY_BE_GONE;
     private EffectColumn<T> effect = (_, _, _) -> {};
@@ -459,8 +459,8 @@ public final class Fact<T> {
       return this;
     }
 
-    Row<T> placeholder(T column) {
-      placeholder = column;
+    Row<T> dummy(T column) {
+      dummy = column;
       return this;
     }
 

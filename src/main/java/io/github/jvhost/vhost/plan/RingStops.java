@@ -86,9 +86,7 @@ final class RingStops {
     return wanted != null && !plan.now().get(fact, index).is(wanted);
   }
 
-  /**
-   * Whether a ring still has the placeholder kick of explicit presetup, so it was never started.
-   */
+  /** Whether a ring still has the dummy kick of explicit presetup, so it was never started. */
   static boolean heldByPresetup(RingShadow held, RingConfig wanted) {
     return held.get(Fact.KICK).orNull() instanceof RingEventfd.NoFd
         && !held.get(Fact.KICK).is(wanted.kick());

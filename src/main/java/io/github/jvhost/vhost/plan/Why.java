@@ -8,7 +8,7 @@ public enum Why {
   CHANGED("changed"),
   /** The back end may hold anything. */
   UNKNOWN("what the back end holds is not known"),
-  /** The base of presetup is a placeholder, because the ring was still running. */
+  /** The base of presetup was only for the time being, because the ring was still running. */
   EARLY_BASE("a ring's base is only known once it stopped"),
   /** A changed table changes every address that was translated with it. */
   MEMORY_CHANGED("memory table changed, so ring addresses are sent again"),
