@@ -20,7 +20,7 @@ import io.github.jvhost.virtio.VirtioNet;
  * <p>For a packed ring this rules out half of all wrong positions, because its flags look the same
  * after every second lap. For a ring outside of guest memory it rules out nothing.
  *
- * <p>Only {@link #describe} makes an object. Guarded by the lock of its {@link VhostNet}.
+ * <p>Guarded by the lock of its {@link VhostNet}.
  */
 final class RingEvidence {
   private static final int DESCRIPTOR = 16;
