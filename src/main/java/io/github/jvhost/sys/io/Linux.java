@@ -68,13 +68,14 @@ public final class Linux {
   private static final int MAP_SHARED = 1;
 
   /*
-   * struct stat. Only the size is read, which has the same offset on both machines:
+   * struct stat. Only device, inode and size are read, which have the same offsets on both machines:
    *
    *          0     8     16      24    32   40    48        144 (x86-64)
    *   x86-64 | dev | ino | nlink | .... | rdev   | st_size | ...
    *   arm64  | dev | ino | ....  | rdev | pad    | st_size | ... 128
    */
   private static final long STAT_BYTES = 144;
+  private static final long STAT_INODE = 8;
   private static final long STAT_SIZE = 48;
 
   private static final Linker LINKER = Linker.nativeLinker();
@@ -160,11 +161,25 @@ public final class Linux {
 
   /** The size of a file in bytes, by fstat. */
   public static long fileSize(int fd) {
+    long[] stat = new long[3];
+    int result = fstat(fd, stat);
+    return result < 0 ? result : stat[2];
+  }
+
+  /**
+   * Looks at an open file.
+   *
+   * @param into gets its device, its inode and its size in bytes, in this order
+   */
+  static int fstat(int fd, long[] into) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment state = arena.allocate(CALL_STATE);
       MemorySegment stat = arena.allocate(STAT_BYTES, Long.BYTES);
       int result = result((int) FSTAT.invokeExact(state, fd, stat), state);
-      return result < 0 ? result : stat.get(JAVA_LONG, STAT_SIZE);
+      into[0] = stat.get(JAVA_LONG, 0);
+      into[1] = stat.get(JAVA_LONG, STAT_INODE);
+      into[2] = stat.get(JAVA_LONG, STAT_SIZE);
+      return result;
     } catch (Throwable t) {
       throw unexpected(t);
     }
