@@ -48,7 +48,14 @@ public final class Linux {
   public static final int F_ADD_SEALS = 1033;
   public static final int F_GET_SEALS = 1034;
   public static final int FD_CLOEXEC = 1;
+  public static final int O_ACCMODE = 3;
+  public static final int O_RDWR = 2;
+  public static final int O_NOCTTY = 0x100;
   public static final int O_NONBLOCK = 0x800;
+
+  /** A descriptor that only names a file, and can neither read nor write it. */
+  public static final int O_PATH = 0x200000;
+
   static final int EPOLL_CTL_ADD = 1;
   static final int EPOLL_CTL_MOD = 3;
   public static final int F_SEAL_SEAL = 1;
@@ -64,18 +71,20 @@ public final class Linux {
   private static final int SOCK_STREAM_CLOEXEC = 1 | O_CLOEXEC;
   private static final int SOL_SOCKET = 1;
   private static final int SO_ACCEPTCONN = 30;
+  private static final int SO_PEERCRED = 17;
   private static final int PROT_READ_WRITE = 3;
   private static final int MAP_SHARED = 1;
 
   /*
-   * struct stat. Only device, inode and size are read, which have the same offsets on both machines:
+   * struct stat. Of what is read only the mode has another offset on another machine:
    *
-   *          0     8     16      24    32   40    48        144 (x86-64)
-   *   x86-64 | dev | ino | nlink | .... | rdev   | st_size | ...
-   *   arm64  | dev | ino | ....  | rdev | pad    | st_size | ... 128
+   *          0     8     16         20    24         28    48        144 (x86-64)
+   *   x86-64 | dev | ino | nlink          | mode u32 | ... | st_size | ...
+   *   arm64  | dev | ino | mode u32 | nlink    | ...       | st_size | ... 128
    */
   private static final long STAT_BYTES = 144;
   private static final long STAT_INODE = 8;
+  private static final long STAT_MODE = System.getProperty("os.arch", "").equals("amd64") ? 24 : 16;
   private static final long STAT_SIZE = 48;
 
   private static final Linker LINKER = Linker.nativeLinker();
@@ -92,6 +101,7 @@ public final class Linux {
           FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT),
           Linker.Option.captureCallState("errno"),
           Linker.Option.firstVariadicArg(2));
+  private static final MethodHandle OPEN = call("open", JAVA_INT, ADDRESS, JAVA_INT);
   private static final MethodHandle FSTAT = call("fstat", JAVA_INT, JAVA_INT, ADDRESS);
   private static final MethodHandle FTRUNCATE = call("ftruncate", JAVA_INT, JAVA_INT, JAVA_LONG);
   private static final MethodHandle MEMFD_CREATE =
@@ -159,9 +169,20 @@ public final class Linux {
     }
   }
 
+  /** Opens a file that exists, close-on-exec. */
+  public static int open(String path, int flags) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CALL_STATE);
+      MemorySegment cPath = arena.allocateFrom(path);
+      return result((int) OPEN.invokeExact(state, cPath, flags | O_CLOEXEC), state);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
   /** The size of a file in bytes, by fstat. */
   public static long fileSize(int fd) {
-    long[] stat = new long[3];
+    long[] stat = new long[4];
     int result = fstat(fd, stat);
     return result < 0 ? result : stat[2];
   }
@@ -169,7 +190,7 @@ public final class Linux {
   /**
    * Looks at an open file.
    *
-   * @param into gets its device, its inode and its size in bytes, in this order
+   * @param into gets its device, its inode, its size in bytes and its mode, in this order
    */
   static int fstat(int fd, long[] into) {
     try (Arena arena = Arena.ofConfined()) {
@@ -179,6 +200,7 @@ public final class Linux {
       into[0] = stat.get(JAVA_LONG, 0);
       into[1] = stat.get(JAVA_LONG, STAT_INODE);
       into[2] = stat.get(JAVA_LONG, STAT_SIZE);
+      into[3] = stat.get(JAVA_INT, STAT_MODE);
       return result;
     } catch (Throwable t) {
       throw unexpected(t);
@@ -265,6 +287,26 @@ public final class Linux {
               (int) GETSOCKOPT.invokeExact(state, fd, SOL_SOCKET, SO_ACCEPTCONN, value, size),
               state);
       return result < 0 ? result : value.get(JAVA_INT, 0);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  /**
+   * Asks who is at the other end of a connected AF_UNIX socket.
+   *
+   * @param into gets process, user and group, in this order (struct ucred)
+   */
+  static int peerCredentials(int fd, int[] into) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CALL_STATE);
+      MemorySegment value = arena.allocate(JAVA_INT, 3);
+      MemorySegment size = arena.allocateFrom(JAVA_INT, 3 * Integer.BYTES);
+      int result =
+          result(
+              (int) GETSOCKOPT.invokeExact(state, fd, SOL_SOCKET, SO_PEERCRED, value, size), state);
+      MemorySegment.copy(value, JAVA_INT, 0, into, 0, 3);
+      return result;
     } catch (Throwable t) {
       throw unexpected(t);
     }

@@ -15,8 +15,16 @@ class FileStatTest {
         var duplicate = one.descriptor().duplicate()) {
       FileStat stat = FileStat.of(one.descriptor());
       assertThat(stat.size()).isEqualTo(8192);
+      assertThat(stat.regular()).isTrue();
       assertThat(stat.isSameFile(FileStat.of(duplicate))).isTrue();
       assertThat(stat.isSameFile(FileStat.of(other.descriptor()))).isFalse();
+    }
+  }
+
+  @Test
+  void aSocketIsNoRegularFile() {
+    try (var pair = SocketPair.open(ledger, "pair")) {
+      assertThat(FileStat.of(pair.one()).regular()).isFalse();
     }
   }
 }
