@@ -51,6 +51,8 @@ class ArchitectureTest {
     rooms.put("vhost", Set.copyOf(rooms.keySet()));
     rooms.put("vmstate", Set.of("virtio"));
     rooms.put("migration", Set.copyOf(rooms.keySet()));
+    rooms.put(
+        "mediate.peer", Set.of("sys", "protocol", "channel", "memory", "virtio", "vhost.plan"));
     rooms.put("testkit", Set.copyOf(rooms.keySet()));
     rooms.put("bench", Set.copyOf(rooms.keySet()));
     rooms.put("report", Set.of("testkit"));
