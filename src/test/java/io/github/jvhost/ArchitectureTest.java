@@ -53,6 +53,7 @@ class ArchitectureTest {
     rooms.put("migration", Set.copyOf(rooms.keySet()));
     rooms.put(
         "mediate.peer", Set.of("sys", "protocol", "channel", "memory", "virtio", "vhost.plan"));
+    rooms.put("mediate.keep", Set.of("sys", "channel"));
     rooms.put("testkit", Set.copyOf(rooms.keySet()));
     rooms.put("bench", Set.copyOf(rooms.keySet()));
     rooms.put("report", Set.of("testkit"));

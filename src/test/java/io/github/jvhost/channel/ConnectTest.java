@@ -125,7 +125,7 @@ class ConnectTest {
       assertRefused(
           path,
           Recovery.GIVE_UP,
-          "it is a socket of another kind, and vhost-user needs a stream socket");
+          "it is a socket of another kind, and this has to be a stream socket");
     }
   }
 

@@ -64,7 +64,7 @@ public final class Connector {
     requireThatItFits(path, doing);
     try (Poller pause = new Poller(1)) {
       while (true) {
-        AFUNIXSocketChannel socket = attempt(path, doing);
+        AFUNIXSocketChannel socket = attempt(path, doing, peer);
         if (socket != null) {
           return socket;
         }
@@ -78,10 +78,10 @@ public final class Connector {
   }
 
   /** Finds out why connecting failed: the kernel answers "refused" for a directory, too. */
-  private static VhostException failed(Path path, String doing, IOException e) {
+  private static VhostException failed(Path path, String doing, String peer, IOException e) {
     if (Files.notExists(path)) {
       return new VhostException(
-          doing + "no such socket; it is there once the back end runs", Recovery.RETRY, e);
+          doing + "no such socket; it is there once the " + peer + " runs", Recovery.RETRY, e);
     }
     if (Files.isRegularFile(path) || Files.isDirectory(path)) {
       return new VhostException(
@@ -91,13 +91,13 @@ public final class Connector {
     }
     if (e instanceof ConnectionRefusedSocketException) {
       return new VhostException(
-          doing + "nobody listens on it any more; the back end has to be started again",
+          doing + "nobody listens on it any more; the " + peer + " has to be started again",
           Recovery.RETRY,
           e);
     }
     if (WRONG_TYPE.equals(e.getMessage())) {
       return new VhostException(
-          doing + "it is a socket of another kind, and vhost-user needs a stream socket",
+          doing + "it is a socket of another kind, and this has to be a stream socket",
           Recovery.GIVE_UP,
           e);
     }
@@ -105,7 +105,7 @@ public final class Connector {
   }
 
   /** Connects once; null if the listener's queue is full. */
-  private static @Nullable AFUNIXSocketChannel attempt(Path path, String doing) {
+  private static @Nullable AFUNIXSocketChannel attempt(Path path, String doing, String peer) {
     AFUNIXSocketChannel socket = null;
     boolean connected = false;
     try {
@@ -114,7 +114,7 @@ public final class Connector {
       connected = socket.connect(AFUNIXSocketAddress.of(path));
       return connected ? socket : null;
     } catch (IOException e) {
-      throw failed(path, doing, e);
+      throw failed(path, doing, peer, e);
     } finally {
       if (!connected && socket != null) {
         SocketStream.closeQuietly(socket);

@@ -6,6 +6,8 @@
  *   path -------&gt; Connector --------+
  *   path -------&gt; ListeningSocket --+--&gt; a connected socket --&gt; SocketStream: read, write, await
  *   descriptor -&gt; AdoptedSocket ----+
+ *
+ *   path or abstract name -&gt; DatagramTarget: send
  * </pre>
  */
 @NullMarked

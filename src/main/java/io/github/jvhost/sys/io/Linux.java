@@ -115,6 +115,8 @@ public final class Linux {
   private static final MethodHandle READ = call("read", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
   private static final MethodHandle PREAD =
       call("pread", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle PWRITE =
+      call("pwrite", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle WRITE = call("write", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
   private static final MethodHandle SENDMSG =
       call("sendmsg", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT);
@@ -328,6 +330,21 @@ public final class Linux {
           result((long) PREAD.invokeExact(state, fd, buffer, buffer.byteSize(), offset), state);
       MemorySegment.copy(buffer, JAVA_BYTE, 0, into, from, (int) Math.max(0, count));
       return count;
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  /**
+   * Writes a part of an array into a file, from its index {@code from} to its end. The kernel may
+   * write less.
+   */
+  public static long pwrite(int fd, byte[] bytes, int from, long offset) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CALL_STATE);
+      MemorySegment buffer = arena.allocate(bytes.length - from);
+      MemorySegment.copy(bytes, from, buffer, JAVA_BYTE, 0, bytes.length - from);
+      return result((long) PWRITE.invokeExact(state, fd, buffer, buffer.byteSize(), offset), state);
     } catch (Throwable t) {
       throw unexpected(t);
     }

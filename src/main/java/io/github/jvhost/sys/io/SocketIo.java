@@ -12,8 +12,8 @@ import java.lang.ref.Reference;
 import java.util.List;
 
 /**
- * sendmsg and recvmsg on a connected stream socket, with descriptors (SCM_RIGHTS). Neither ever
- * waits, whatever the mode of the socket. Neither allocates, except for received descriptors.
+ * sendmsg and recvmsg on a connected socket, with descriptors (SCM_RIGHTS). Neither ever waits,
+ * whatever the mode of the socket. Neither allocates, except for received descriptors.
  *
  * <pre>
  *   struct msghdr                                 struct iovec
