@@ -4,6 +4,8 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.testkit.process.ChildProcess;
+import io.github.jvhost.testkit.process.Transcript;
+import io.github.jvhost.virtio.MacAddress;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,8 +18,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A real {@code qemu-system-x86_64} that writes and reads migration streams. Its guest does not run
- * until {@link #run}. Its one network device is virtio-net-pci over vhost-user, with the back end
- * that listens at a given socket.
+ * until {@link #run}, unless {@link Builder#runsByItself} says so. Its network devices are
+ * virtio-net-pci over vhost-user, each with a back end at a socket of its own.
  *
  * <p>It does not use KVM, so that it runs on any machine. It runs until this object is closed, and
  * ends with the JVM. Used by one thread at a time.
@@ -25,7 +27,7 @@ import org.jspecify.annotations.Nullable;
 public final class QemuSystem implements AutoCloseable {
   private static final String PROGRAM = "qemu-system-x86_64";
 
-  /** The qdev id of the network device. */
+  /** The qdev id of the first network device. The next ones are net1, net2 and so on. */
   public static final String DEVICE = "net0";
 
   /** The id of the block of memory that is the guest's RAM. */
@@ -36,6 +38,9 @@ public final class QemuSystem implements AutoCloseable {
    * reports them.
    */
   private static final long LOOK_MILLIS = 5;
+
+  private static final int FIRST_SLOT = 3;
+  private static final int MOST_NICS = 8;
 
   private final Path monitor;
   private final ChildProcess process;
@@ -72,21 +77,85 @@ public final class QemuSystem implements AutoCloseable {
 
   /** Describes the machine to run. Not thread-safe. */
   public static final class Builder {
-    private final Path backEnd;
+    private final List<Path> backEnds = new ArrayList<>();
     private final Path monitor;
     private String machine = "q35";
     private int mebibytes = 32;
     private int queuePairs = 1;
-    private String mac = "52:54:00:12:34:56";
+    private MacAddress mac = MacAddress.parse("52:54:00:12:34:56");
     private String deviceOptions = "";
     private @Nullable Path firmware;
+    private @Nullable LinuxGuest linux;
+    private @Nullable Path memoryFile;
+    private boolean listening;
     private boolean incoming;
+    private boolean runsByItself;
 
     private Builder(Path backEnd, Path monitor) {
-      requireNoComma(backEnd);
       requireNoComma(monitor);
-      this.backEnd = backEnd;
       this.monitor = monitor;
+      nic(backEnd);
+    }
+
+    /**
+     * Adds another network device. It has the same options as the first, and the next MAC address.
+     *
+     * @param backEnd the socket of its back end; its path has no comma
+     * @return this
+     */
+    public Builder nic(Path backEnd) {
+      requireNoComma(backEnd);
+      if (backEnds.size() == MOST_NICS) {
+        throw new IllegalArgumentException("there are at most " + MOST_NICS + " network devices");
+      }
+      backEnds.add(backEnd.toAbsolutePath());
+      return this;
+    }
+
+    /**
+     * Makes QEMU listen at the sockets of the back ends, which then connect. {@link #start} waits
+     * until all have. By default the back ends listen.
+     *
+     * @return this
+     */
+    public Builder listening() {
+      listening = true;
+      return this;
+    }
+
+    /**
+     * Makes the guest's RAM a mapping of a file. By default it is a memfd.
+     *
+     * @param file is created if it does not exist, and stays; its path has no comma
+     * @return this
+     */
+    public Builder memoryFile(Path file) {
+      requireNoComma(file);
+      memoryFile = file.toAbsolutePath();
+      return this;
+    }
+
+    /**
+     * Boots Linux. What it prints on its console is part of {@link QemuSystem#output}. QEMU ends
+     * when the guest's kernel panics.
+     *
+     * @param guest the kernel and its first files
+     * @return this
+     */
+    public Builder linux(LinuxGuest guest) {
+      linux = guest;
+      return this;
+    }
+
+    /**
+     * Makes the guest run at once, or as soon as a migration has arrived if it is {@link
+     * #incoming}.
+     *
+     * @return this
+     */
+    public Builder runsByItself() {
+      runsByItself = true;
+      return this;
     }
 
     /**
@@ -126,13 +195,13 @@ public final class QemuSystem implements AutoCloseable {
     }
 
     /**
-     * Sets the device's MAC address. The default is 52:54:00:12:34:56.
+     * Sets the first device's MAC address. The default is 52:54:00:12:34:56.
      *
      * @param address with colons
      * @return this
      */
     public Builder mac(String address) {
-      mac = address;
+      mac = MacAddress.parse(address);
       return this;
     }
 
@@ -206,24 +275,29 @@ public final class QemuSystem implements AutoCloseable {
 
     private List<String> command() {
       var command =
-          new ArrayList<>(
-              List.of(PROGRAM, "-nodefaults", "-no-user-config", "-display", "none", "-S"));
+          new ArrayList<>(List.of(PROGRAM, "-nodefaults", "-no-user-config", "-display", "none"));
+      if (!runsByItself) {
+        command.add("-S");
+      }
       command.addAll(List.of("-accel", "tcg", "-m", mebibytes + "M"));
       command.addAll(List.of("-machine", machine + ",memory-backend=" + RAM));
+      String kind = memoryFile == null ? "memfd" : "file,mem-path=" + memoryFile;
       command.addAll(
           List.of(
-              "-object", "memory-backend-memfd,id=%s,size=%dM,share=on".formatted(RAM, mebibytes)));
-      command.addAll(List.of("-chardev", "socket,id=backend,path=" + backEnd));
-      command.addAll(List.of("-netdev", "vhost-user,id=peer,chardev=backend,queues=" + queuePairs));
-      String multiqueue = queuePairs == 1 ? "" : ",mq=on,vectors=" + (2 * queuePairs + 2);
-      String options = deviceOptions.isEmpty() ? "" : "," + deviceOptions;
-      command.addAll(
-          List.of(
-              "-device",
-              "virtio-net-pci,id=%s,netdev=peer,addr=3,mac=%s%s%s"
-                  .formatted(DEVICE, mac, multiqueue, options)));
+              "-object",
+              "memory-backend-%s,id=%s,size=%dM,share=on".formatted(kind, RAM, mebibytes)));
+      for (int nic = 0; nic < backEnds.size(); nic++) {
+        command.addAll(nicOptions(nic));
+      }
       if (firmware != null) {
         command.addAll(List.of("-bios", firmware.toString()));
+      }
+      if (linux != null) {
+        command.addAll(List.of("-kernel", linux.kernel().toString()));
+        command.addAll(List.of("-initrd", linux.initramfs().toString()));
+        command.addAll(List.of("-append", LinuxGuest.KERNEL_OPTIONS, "-no-reboot"));
+        command.addAll(List.of("-chardev", "stdio,id=console,signal=off"));
+        command.addAll(List.of("-serial", "chardev:console"));
       }
       if (incoming) {
         command.addAll(List.of("-incoming", "defer"));
@@ -231,6 +305,26 @@ public final class QemuSystem implements AutoCloseable {
       // The monitor listens only when everything above is set up.
       command.addAll(List.of("-qmp", "unix:" + monitor + ",server=on,wait=off"));
       return command;
+    }
+
+    private List<String> nicOptions(int nic) {
+      String multiqueue = queuePairs == 1 ? "" : ",mq=on,vectors=" + (2 * queuePairs + 2);
+      String options = deviceOptions.isEmpty() ? "" : "," + deviceOptions;
+      return List.of(
+          "-chardev",
+          "socket,id=backend%d,path=%s%s"
+              .formatted(nic, backEnds.get(nic), listening ? ",server=on" : ""),
+          "-netdev",
+          "vhost-user,id=peer%d,chardev=backend%d,queues=%d".formatted(nic, nic, queuePairs),
+          "-device",
+          "virtio-net-pci,id=net%d,netdev=peer%d,addr=%d,mac=%s%s%s"
+              .formatted(
+                  nic,
+                  nic,
+                  FIRST_SLOT + nic,
+                  new MacAddress(mac.value() + nic),
+                  multiqueue,
+                  options));
     }
 
     private void awaitMonitor(ChildProcess process, Deadline deadline) {
@@ -271,6 +365,11 @@ public final class QemuSystem implements AutoCloseable {
         Recovery.GIVE_UP);
   }
 
+  /** What it prints: its own messages, and the console of a guest with Linux. */
+  Transcript transcript() {
+    return process.transcript();
+  }
+
   /**
    * Executes a command in the monitor.
    *
@@ -282,6 +381,11 @@ public final class QemuSystem implements AutoCloseable {
    */
   public Object execute(String command, Map<String, ?> arguments, Deadline deadline) {
     return qmp.execute(command, arguments, deadline);
+  }
+
+  /** {@return the process's id} */
+  public long processId() {
+    return process.pid();
   }
 
   /**
@@ -313,41 +417,76 @@ public final class QemuSystem implements AutoCloseable {
     migrate("migrate-incoming", "exec:cat " + quoted(file), deadline);
   }
 
+  /**
+   * Begins a migration to another machine. It goes on after this has returned.
+   *
+   * @param destination a machine with the same devices, built with {@link Builder#incoming}, that
+   *     has waited for nothing so far
+   * @param socket the path of the AF_UNIX socket for the stream; the file must not exist, QEMU
+   *     makes it, and removes it in the end
+   * @param deadline for the monitors' answers
+   * @throws VhostException when either of them refused
+   */
+  public void beginMigration(QemuSystem destination, Path socket, Deadline deadline) {
+    var uri = Map.of("uri", "unix:" + socket.toAbsolutePath());
+    destination.qmp.execute("migrate-incoming", uri, deadline);
+    qmp.execute("migrate", uri, deadline);
+  }
+
+  /**
+   * Waits until a migration that {@link #beginMigration} began is completed on this machine's side.
+   *
+   * @param deadline when to give up
+   * @throws VhostException when it failed or was cancelled, or the deadline has passed
+   */
+  public void awaitMigrated(Deadline deadline) {
+    orEnded("migration", () -> awaitCompleted("migration", deadline));
+  }
+
   private static String quoted(Path file) {
     return "'" + file.toAbsolutePath().toString().replace("'", "'\\''") + "'";
   }
 
   private void migrate(String command, String uri, Deadline deadline) {
-    try {
-      qmp.execute(command, Map.of("uri", uri), deadline);
-      while (true) {
-        Object answer = qmp.execute("query-migrate", Map.of(), deadline);
-        Object status = answer instanceof Map<?, ?> fields ? fields.get("status") : null;
-        if ("completed".equals(status)) {
-          return;
-        }
-        if ("failed".equals(status)) {
-          throw failed(command, "it failed", process);
-        }
-        // QEMU exits if an incoming stream is invalid.
-        if (process.awaitExit(Deadline.in(LOOK_MILLIS, TimeUnit.MILLISECONDS))) {
-          throw ended(command);
-        }
-        if (deadline.expired()) {
-          throw failed(command, "it takes longer than " + deadline.allowed(), process);
-        }
+    orEnded(
+        command,
+        () -> {
+          qmp.execute(command, Map.of("uri", uri), deadline);
+          awaitCompleted(command, deadline);
+        });
+  }
+
+  private void awaitCompleted(String what, Deadline deadline) {
+    while (true) {
+      Object answer = qmp.execute("query-migrate", Map.of(), deadline);
+      Object status = answer instanceof Map<?, ?> fields ? fields.get("status") : null;
+      if ("completed".equals(status)) {
+        return;
       }
-    } catch (VhostException e) {
-      if (process.awaitExit(Deadline.in(1, TimeUnit.SECONDS))) {
-        throw ended(command);
+      if ("failed".equals(status) || "cancelled".equals(status)) {
+        throw failed(what, "QEMU says that it is " + status, process);
       }
-      throw e;
+      // QEMU exits if an incoming stream is invalid.
+      if (process.awaitExit(Deadline.in(LOOK_MILLIS, TimeUnit.MILLISECONDS))) {
+        throw failed(what, "the process ended", process);
+      }
+      if (deadline.expired()) {
+        throw failed(what, "it takes longer than " + deadline.allowed(), process);
+      }
     }
   }
 
-  private VhostException ended(String command) {
-    process.awaitOutput();
-    return failed(command, "the process ended", process);
+  /** Does something; where that failed because the process ended, says what it printed. */
+  private void orEnded(String what, Runnable action) {
+    try {
+      action.run();
+    } catch (VhostException e) {
+      if (process.awaitExit(Deadline.in(1, TimeUnit.SECONDS))) {
+        process.awaitOutput();
+        throw failed(what, "the process ended", process);
+      }
+      throw e;
+    }
   }
 
   /** Ends the process and removes its monitor's socket. Idempotent. */

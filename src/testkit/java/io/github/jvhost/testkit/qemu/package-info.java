@@ -29,6 +29,19 @@
  *                                        +--------------------------------------+
  * </pre>
  *
+ * <p>{@link io.github.jvhost.testkit.qemu.QemuGuest} is a machine that runs. It boots {@link
+ * io.github.jvhost.testkit.qemu.LinuxGuest}, which pings through its network devices, and migrates
+ * from one QEMU to another. What listens at the sockets is the caller's: a back end, or a relay in
+ * front of one.
+ *
+ * <pre>
+ *    QEMU, source     == AF_UNIX sockets ==  back end, for instance testpmd
+ *      |
+ *      | migration: an AF_UNIX socket
+ *      v
+ *    QEMU, destination == AF_UNIX sockets ==  another back end
+ * </pre>
+ *
  * {@snippet file="io/github/jvhost/PackageExamples.java" region="qemu"}
  */
 @NullMarked
