@@ -6,6 +6,7 @@ import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.user.VhostUserConnection;
 import java.nio.file.Path;
@@ -37,15 +38,32 @@ final class Carriers {
       channel.unrecorded();
     }
     channel.replyDeadlines(options.replies());
-    return VhostUserConnection.over(
-        channel,
-        new VhostUserConnection.Settings(
-            options.profile(),
-            options.ledger(),
-            options.protocolFeatures(),
-            options.events(),
-            call,
-            options.connectWithin()));
+    return VhostUserConnection.over(channel, settings(options, call));
+  }
+
+  /**
+   * Goes on with a connection on which everything was negotiated already.
+   *
+   * @param socket taken over, also if this fails
+   * @param capabilities what was negotiated
+   */
+  static Carrier resume(
+      VhostDeviceOptions options, OwnedDescriptor socket, BackEndCapabilities capabilities) {
+    VhostUserChannel channel =
+        VhostUserChannel.adopt(socket, options.name(), options.dialect(), options.ledger());
+    channel.replyDeadlines(options.replies());
+    return VhostUserConnection.resume(channel, settings(options, _ -> {}), capabilities);
+  }
+
+  private static VhostUserConnection.Settings settings(
+      VhostDeviceOptions options, IntConsumer call) {
+    return new VhostUserConnection.Settings(
+        options.profile(),
+        options.ledger(),
+        options.protocolFeatures(),
+        options.events(),
+        call,
+        options.connectWithin());
   }
 
   /**

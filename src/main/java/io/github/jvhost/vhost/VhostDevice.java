@@ -3,6 +3,7 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.plan.DeviceConfig;
@@ -96,6 +97,27 @@ public final class VhostDevice implements AutoCloseable {
     observation.attempted(attempt, 1, why, null);
   }
 
+  /**
+   * Goes on with a connection that an earlier process made. The back end is not asked anything.
+   *
+   * @param options its address is used when the device connects anew
+   * @param socket of the connection, with no answer outstanding; taken over, also if this fails
+   * @param capabilities what was negotiated on it
+   * @param held what the back end is known to hold
+   * @return the device; the caller closes it
+   * @throws VhostException (GIVE_UP) if it is no connected AF_UNIX stream socket
+   */
+  public static VhostDevice resume(
+      VhostDeviceOptions options,
+      OwnedDescriptor socket,
+      BackEndCapabilities capabilities,
+      Shadow held) {
+    VhostDevice device =
+        over(options, () -> Carriers.resume(options, socket, capabilities), Runnable::run);
+    device.shadow = held;
+    return device;
+  }
+
   /** Reports what happens to the device. */
   Observation observation() {
     return observation;
@@ -164,6 +186,35 @@ public final class VhostDevice implements AutoCloseable {
   }
 
   /**
+   * {@return the descriptor that is readable when the back end has sent something or has gone; -1
+   * if there is no connection} This object keeps it.
+   */
+  public int number() {
+    return connection == null ? -1 : connection.number();
+  }
+
+  /**
+   * Reads what the back end has sent without being asked, while no plan is under way.
+   *
+   * @param deadline for the back end to make room for what its requests ask for
+   * @return why the connection is over; null if it is not
+   */
+  public @Nullable VhostException look(Deadline deadline) {
+    return connection == null ? notConnected() : connection.look(deadline);
+  }
+
+  /**
+   * Asks the back end to announce the guest's MAC address to the network. Does not wait.
+   *
+   * @param mac six bytes, in wire order
+   * @return whether it can; otherwise nothing was sent
+   * @throws VhostException (RECONNECT) if there is no connection
+   */
+  public boolean announce(byte[] mac) {
+    return requireConnection().announce(mac);
+  }
+
+  /**
    * {@return the connection, for what is no part of a plan} The shadow does not record what is sent
    * there.
    *
@@ -186,12 +237,15 @@ public final class VhostDevice implements AutoCloseable {
   }
 
   /**
-   * Begins a plan that was made for this device; {@link #takeOutcome} has to follow.
+   * Begins a plan that was made for this device; {@link #takeOutcome} has to follow. Nothing is
+   * sent before the first {@link Execution#advance}.
    *
+   * @param plan as {@link #plan} made it, with nothing sent since
+   * @param deadline for all of it
    * @param rings says where a ring goes on that the plan stops and starts again
    * @return the execution; one that has failed already if there is no connection
    */
-  Execution begin(Plan plan, Deadline deadline, StoppedRings rings) {
+  public Execution begin(Plan plan, Deadline deadline, StoppedRings rings) {
     if (connection == null) {
       return new FailedExecution(plan, notConnected());
     }
@@ -210,8 +264,9 @@ public final class VhostDevice implements AutoCloseable {
    * too if it is not known any more which memory slots are in use.
    *
    * @param execution of this device, finished
+   * @return its outcome, which may have a failure
    */
-  Outcome takeOutcome(Execution execution) {
+  public Outcome takeOutcome(Execution execution) {
     Outcome outcome = execution.outcome();
     shadow = shadow.after(execution.plan(), outcome);
     boolean slotsUnknown =

@@ -83,7 +83,7 @@ class FlightsTest {
           new PlannedStep(
               step.apply(i % 256), Answer.COLLECTED, "a ring", null, null, Why.CHANGED));
     }
-    return new Plan(steps, BACK_END, Lifecycle.RUNNING, 0, false);
+    return new Plan(steps, BACK_END, Lifecycle.RUNNING, 0, Plan.End.BARRIER);
   }
 
   private static Flight begin(LoopbackPair pair, Plan plan, Deadline deadline) {

@@ -60,6 +60,6 @@ class VhostDeviceTest {
 
   private static Plan plan() {
     BackEndCapabilities can = Configs.backEnd(BackEndProfile.GENERIC);
-    return new Plan(List.of(), can, DeviceConfig.Lifecycle.STOPPED, 0, false);
+    return new Plan(List.of(), can, DeviceConfig.Lifecycle.STOPPED, 0, Plan.End.NOTHING);
   }
 }

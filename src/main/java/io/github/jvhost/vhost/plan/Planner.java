@@ -53,7 +53,8 @@ public final class Planner {
    */
   public static Plan plan(Shadow shadow, DeviceConfig desired, BackEndCapabilities capabilities) {
     if (desired.lifecycle().isEarly() && desired.generation() < shadow.generation()) {
-      return new Plan(List.of(), capabilities, desired.lifecycle(), shadow.generation(), false);
+      return new Plan(
+          List.of(), capabilities, desired.lifecycle(), shadow.generation(), Plan.End.NOTHING);
     }
     return new Planner(new PlanDraft(shadow, desired, capabilities)).plan();
   }
@@ -64,10 +65,16 @@ public final class Planner {
     } else {
       configure();
     }
+    return new Plan(plan.steps(), capabilities, desired.lifecycle(), desired.generation(), end());
+  }
+
+  private Plan.End end() {
+    if (desired.lifecycle().isStopped()) {
+      return Plan.End.NOTHING;
+    }
     boolean driverOk =
         desired.lifecycle() == DeviceConfig.Lifecycle.RUNNING && capabilities.hasStatus();
-    return new Plan(
-        plan.steps(), capabilities, desired.lifecycle(), desired.generation(), driverOk);
+    return driverOk ? Plan.End.DRIVER_OK : Plan.End.BARRIER;
   }
 
   private void stop() {

@@ -38,6 +38,16 @@ public final class PreparedPlan {
     if (planned.isEmpty() || !planned.steps().stream().allMatch(PreparedPlan::isPlain)) {
       return null;
     }
+    return acknowledgedWhereNeeded(planned);
+  }
+
+  /**
+   * {@return the plan in which a step of a ring asks for an acknowledgement only if this back end
+   * needs to be asked} See the table above.
+   *
+   * @param planned as the planner made it
+   */
+  public static Plan acknowledgedWhereNeeded(Plan planned) {
     if (!planned.capabilities().profile().hangsUpOnRefusal()) {
       return planned;
     }
@@ -64,8 +74,7 @@ public final class PreparedPlan {
   }
 
   private static Plan with(Plan plan, List<PlannedStep> steps) {
-    return new Plan(
-        steps, plan.capabilities(), plan.lifecycle(), plan.generation(), plan.readsStatusAtEnd());
+    return new Plan(steps, plan.capabilities(), plan.lifecycle(), plan.generation(), plan.end());
   }
 
   private static PlannedStep unacknowledged(PlannedStep s) {

@@ -79,7 +79,7 @@ final class Batch {
       next++;
     }
     this.to = next;
-    if (isLast() && needsBarrier()) {
+    if (isLast() && !plan.isEmpty() && plan.end() != Plan.End.NOTHING) {
       send(NO_STEP, StepMessage.barrier(plan), false);
     }
   }
@@ -125,14 +125,6 @@ final class Batch {
     if (messages.answers() > answers) {
       asked.add(new Asked(step, message.answer()));
     }
-  }
-
-  /**
-   * A device that stops needs no barrier: its bases have been answered, and the guest need not wait
-   * for the reset that follows them.
-   */
-  private boolean needsBarrier() {
-    return !plan.isEmpty() && !plan.lifecycle().isStopped();
   }
 
   Messages messages() {

@@ -97,6 +97,22 @@ public final class VhostUserConnection implements Carrier {
   }
 
   /**
+   * Goes on with a connection on which everything was negotiated already. The back end is not asked
+   * anything, and it gets no channel of its own.
+   *
+   * @param channel connected, with no answer outstanding; taken over
+   * @param settings what the connection was made with
+   * @param capabilities what was negotiated
+   * @return the connection, which the caller closes
+   */
+  public static VhostUserConnection resume(
+      VhostUserChannel channel, Settings settings, BackEndCapabilities capabilities) {
+    var frontEnd = new VhostUserFrontEnd(channel, settings.requestWithin());
+    channel.negotiated(capabilities.protocolFeatures());
+    return new VhostUserConnection(channel, settings, frontEnd, capabilities, null);
+  }
+
+  /**
    * Negotiates in the order that works with every back end (GET_FEATURES,
    * GET/SET_PROTOCOL_FEATURES, GET_QUEUE_NUM, GET_MAX_MEM_SLOTS, SET_BACKEND_REQ_FD, SET_OWNER,
    * GET_FEATURES).

@@ -66,8 +66,7 @@ public final class QemuOrder implements StartOrder {
       Answer answer = s.answer() == Answer.COLLECTED ? Answer.AWAITED : s.answer();
       awaited.add(new PlannedStep(s.step(), answer, s.field(), s.before(), s.after(), s.why()));
     }
-    return new Plan(
-        awaited, plan.capabilities(), plan.lifecycle(), plan.generation(), plan.readsStatusAtEnd());
+    return new Plan(awaited, plan.capabilities(), plan.lifecycle(), plan.generation(), plan.end());
   }
 
   @Override
@@ -116,7 +115,7 @@ public final class QemuOrder implements StartOrder {
           capabilities,
           DeviceConfig.Lifecycle.RUNNING,
           desired.generation(),
-          capabilities.hasStatus());
+          capabilities.hasStatus() ? Plan.End.DRIVER_OK : Plan.End.BARRIER);
     }
 
     private void pair(int first) {
