@@ -28,6 +28,7 @@ module io.github.jvhost {
   exports io.github.jvhost.vhost.plan;
   exports io.github.jvhost.vhost.user to
       io.github.jvhost.testkit;
+  exports io.github.jvhost.mediate;
   exports io.github.jvhost.vmstate;
   exports io.github.jvhost.migration;
 }

@@ -12,10 +12,10 @@ import java.nio.file.Path;
  * What {@code jvhost mock-back-end} is: every frame comes back to its sender. It sends no RARP when
  * a guest has moved, because that would come back, too, and take the buffer of what is waited for.
  */
-final class Mirror {
+public final class Mirror {
   private Mirror() {}
 
-  static MockBackEnd start(Path socket, DescriptorLedger ledger) {
+  public static MockBackEnd start(Path socket, DescriptorLedger ledger) {
     return MockBackEnd.builder(socket, ledger)
         .offer(BackEndOffer.of(Personality.GENERIC).without(ProtocolFeature.RARP))
         .port(new ReflectingPort("mirror", 64))

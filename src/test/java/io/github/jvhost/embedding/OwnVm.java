@@ -14,7 +14,7 @@ import java.util.List;
  * What a VMM on KVM has before it meets this library: guest memory that it made and mapped, and
  * eventfds of which KVM knows. The library is given numbers.
  */
-final class OwnVm implements AutoCloseable {
+public final class OwnVm implements AutoCloseable {
   static final int RAM_BYTES = 32 << 20;
   private static final int RINGS = 2;
 
@@ -26,7 +26,7 @@ final class OwnVm implements AutoCloseable {
   private final EventFd line = EventFd.create(ledger, "vmm interrupt line");
   private final DirtyBitmap written = new DirtyBitmap(1L << 33);
 
-  OwnVm() {
+  public OwnVm() {
     for (int i = 0; i < RINGS; i++) {
       ioEventFds.add(EventFd.create(ledger, "vmm ioeventfd " + i));
       irqFds.add(EventFd.create(ledger, "vmm irqfd " + i));

@@ -14,7 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** The guide's VMM, on one host: what it has of its own, and what this library makes of it. */
-final class SmallVmm implements AutoCloseable {
+public final class SmallVmm implements AutoCloseable {
   static final long NET0 = 0xd000_0000L;
   static final long HIGH = 4L << 30;
   static final int HALF = OwnVm.RAM_BYTES / 2;
@@ -25,7 +25,7 @@ final class SmallVmm implements AutoCloseable {
   final VhostNet net;
   private final VirtioMmio registers;
 
-  SmallVmm(OwnVm vm, Path socket) {
+  public SmallVmm(OwnVm vm, Path socket) {
     memory = guestMemory(ledger, vm.ramFd());
     rings = eventfds(ledger, vm);
     net = connect(ledger, socket, memory, rings);

@@ -11,7 +11,7 @@ import java.util.Arrays;
 /**
  * The guest's driver, which knows registers, memory and interrupts, and nothing of this library.
  */
-final class TinyDriver {
+public final class TinyDriver {
   private static final int HEADER = 12;
   private static final int FRAME = 60;
   private static final int RING_SIZE = 64;
@@ -29,14 +29,14 @@ final class TinyDriver {
   private final SmallVmm vmm;
   private int frames;
 
-  TinyDriver(OwnVm vm, SmallVmm vmm) {
+  public TinyDriver(OwnVm vm, SmallVmm vmm) {
     this.vm = vm;
     this.memory = vmm.memory;
     this.vmm = vmm;
   }
 
   /** As Linux does it: virtio 1.2, 3.1.1 and 4.2.3. */
-  void boot() {
+  public void boot() {
     write(0x70, 0);
     write(0x70, 1);
     write(0x70, 3);
@@ -124,7 +124,7 @@ final class TinyDriver {
   }
 
   /** Sends a frame, and returns the one that comes back: it ends with what was sent. */
-  byte[] echo(int mark) {
+  public byte[] echo(int mark) {
     byte[] frame = new byte[HEADER + FRAME];
     Arrays.fill(frame, HEADER, HEADER + 6, (byte) 0xbb);
     Arrays.fill(frame, HEADER + 6, HEADER + 12, (byte) 0xaa);

@@ -96,4 +96,14 @@ public record DeviceConfig(
     return new DeviceConfig(
         newLifecycle, features, mtu, memory, log, newRings, inflight, ringOrder, generation);
   }
+
+  /**
+   * {@return the same configuration with another generation}
+   *
+   * @param newGeneration larger than that of any earlier early configuration
+   */
+  public DeviceConfig withGeneration(int newGeneration) {
+    return new DeviceConfig(
+        lifecycle, features, mtu, memory, log, rings, inflight, ringOrder, newGeneration);
+  }
 }

@@ -1,0 +1,45 @@
+package io.github.jvhost.mediate;
+
+import io.github.jvhost.sys.OwnedDescriptor;
+import java.nio.file.Path;
+
+/** Where the front end of a NIC is. */
+public sealed interface FrontEndAddress {
+  /**
+   * The mediator listens, and the front end connects.
+   *
+   * @param path of the socket, at most 107 bytes. Only a socket that nobody listens on may be
+   *     there. The process's umask says who may connect
+   */
+  record Listen(Path path) implements FrontEndAddress {
+    @Override
+    public String toString() {
+      return path.toString();
+    }
+  }
+
+  /**
+   * The front end listens (QEMU's {@code server=on}), and the mediator connects.
+   *
+   * @param path of its socket, at most 107 bytes
+   */
+  record Connect(Path path) implements FrontEndAddress {
+    @Override
+    public String toString() {
+      return "connect:" + path;
+    }
+  }
+
+  /**
+   * The mediator listens on a socket that somebody else has made, for example a service manager.
+   *
+   * @param socket listens; the NIC owns it from its start on
+   * @param path its name in messages
+   */
+  record Listening(OwnedDescriptor socket, Path path) implements FrontEndAddress {
+    @Override
+    public String toString() {
+      return path + " (as it was handed over)";
+    }
+  }
+}

@@ -1,0 +1,306 @@
+package io.github.jvhost.mediate;
+
+import io.github.jvhost.protocol.VhostFeature;
+import io.github.jvhost.protocol.VringAddress;
+import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.SystemCallException;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.DeviceConfig;
+import io.github.jvhost.vhost.plan.LogTarget;
+import io.github.jvhost.vhost.plan.Planner;
+import io.github.jvhost.vhost.plan.RingAddresses;
+import io.github.jvhost.vhost.plan.RingConfig;
+import io.github.jvhost.vhost.plan.RingEventfd;
+import io.github.jvhost.virtio.NetFeature;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The device as its front end has described it so far, message by message. {@link #desired} makes
+ * of it what the switch is to hold. A value that the front end sends again replaces the earlier
+ * one: its messages are state here, and not commands.
+ *
+ * <p>It owns the descriptors that came with the messages. What is replaced may still be named by a
+ * plan that is under way, so it is put aside until {@link #closeReplaced}. One thread at a time.
+ */
+final class FrontEndDevice implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(FrontEndDevice.class);
+
+  private final GuestMap memory = new GuestMap();
+  private final List<Ring> rings = new ArrayList<>();
+  private final List<OwnedDescriptor> replaced = new ArrayList<>();
+  private long features;
+  private @Nullable Integer mtu;
+  private @Nullable LogTarget dirtyLog;
+  private int status;
+
+  /** One vring, as far as it was described. */
+  static final class Ring {
+    private @Nullable Integer size;
+    private @Nullable VringAddress address;
+    private @Nullable Integer base;
+    private @Nullable RingEventfd kick;
+    private @Nullable RingEventfd call;
+    private @Nullable RingEventfd err;
+    private @Nullable Boolean enabled;
+
+    @Nullable Integer size() {
+      return size;
+    }
+
+    @Nullable VringAddress address() {
+      return address;
+    }
+
+    @Nullable Integer base() {
+      return base;
+    }
+
+    @Nullable RingEventfd kick() {
+      return kick;
+    }
+
+    @Nullable RingEventfd call() {
+      return call;
+    }
+
+    @Nullable RingEventfd err() {
+      return err;
+    }
+
+    @Nullable Boolean enabled() {
+      return enabled;
+    }
+  }
+
+  /** One of the three eventfds of a ring. */
+  enum Signal {
+    KICK,
+    CALL,
+    ERR
+  }
+
+  GuestMap memory() {
+    return memory;
+  }
+
+  /** {@return the rings that were described, by vring index} */
+  List<Ring> rings() {
+    return rings;
+  }
+
+  long features() {
+    return features;
+  }
+
+  @Nullable Integer mtu() {
+    return mtu;
+  }
+
+  @Nullable LogTarget dirtyLog() {
+    return dirtyLog;
+  }
+
+  int status() {
+    return status;
+  }
+
+  /** {@return whether writes are to be logged} */
+  boolean logs() {
+    return (features & VhostFeature.LOG_ALL) != 0;
+  }
+
+  boolean isPacked() {
+    return NetFeature.RING_PACKED.in(features);
+  }
+
+  void features(long acknowledged) {
+    features = acknowledged;
+  }
+
+  void mtu(int bytes) {
+    mtu = bytes;
+  }
+
+  void status(int byteOfStatus) {
+    status = byteOfStatus;
+  }
+
+  /** Takes the log over. */
+  void dirtyLog(LogTarget target) {
+    if (dirtyLog != null) {
+      replaced.add(dirtyLog.descriptor());
+    }
+    dirtyLog = target;
+  }
+
+  /** Files that the memory does not need any more. */
+  void putAside(List<OwnedDescriptor> unused) {
+    replaced.addAll(unused);
+  }
+
+  /** {@return the ring of this index, which is made if it was not described before} */
+  Ring ring(int index) {
+    while (rings.size() <= index) {
+      rings.add(new Ring());
+    }
+    return rings.get(index);
+  }
+
+  void size(int ring, int entries) {
+    ring(ring).size = entries;
+  }
+
+  void address(int ring, VringAddress where) {
+    ring(ring).address = where;
+  }
+
+  void base(int ring, int base) {
+    ring(ring).base = base;
+  }
+
+  void enabled(int ring, boolean now) {
+    ring(ring).enabled = now;
+  }
+
+  /** Takes an eventfd over. */
+  void signal(int index, Signal which, RingEventfd eventfd) {
+    Ring ring = ring(index);
+    RingEventfd before =
+        switch (which) {
+          case KICK -> ring.kick;
+          case CALL -> ring.call;
+          case ERR -> ring.err;
+        };
+    if (before instanceof RingEventfd.Fd(OwnedDescriptor descriptor)) {
+      replaced.add(descriptor);
+    }
+    switch (which) {
+      case KICK -> ring.kick = eventfd;
+      case CALL -> ring.call = eventfd;
+      case ERR -> ring.err = eventfd;
+    }
+  }
+
+  /** {@return where a ring lies in guest memory; null if that is not known yet} */
+  @Nullable RingAddresses addressesOf(Ring ring) {
+    VringAddress at = ring.address;
+    if (at == null) {
+      return null;
+    }
+    Long descriptor = memory.guestAddress(at.descriptor());
+    Long used = memory.guestAddress(at.used());
+    Long available = memory.guestAddress(at.available());
+    return descriptor == null || used == null || available == null
+        ? null
+        : new RingAddresses(descriptor, used, available);
+  }
+
+  /** {@return whether a ring is in use: enabled, or never to be enabled by a message} */
+  boolean isEnabled(Ring ring) {
+    boolean disabledAtFirst = (features & VhostFeature.PROTOCOL_FEATURES) != 0;
+    return ring.enabled == null ? !disabledAtFirst : ring.enabled;
+  }
+
+  /** {@return whether all is there that a ring needs to run} */
+  boolean isComplete(Ring ring) {
+    return ring.size != null && ring.kick != null && addressesOf(ring) != null;
+  }
+
+  /**
+   * {@return what a switch is to hold of the device}
+   *
+   * @param lifecycle what the device is to do
+   * @param capabilities of that switch
+   */
+  DeviceConfig desired(DeviceConfig.Lifecycle lifecycle, BackEndCapabilities capabilities) {
+    long virtio = features & ~(VhostFeature.PROTOCOL_FEATURES | VhostFeature.LOG_ALL);
+    return new DeviceConfig(
+        lifecycle,
+        Planner.withVhostBits(virtio, capabilities, logs()),
+        mtu,
+        memory.table(),
+        dirtyLog,
+        rings.stream().map(this::desired).toList(),
+        0);
+  }
+
+  private RingConfig desired(Ring ring) {
+    RingAddresses addresses = addressesOf(ring);
+    if (ring.size == null || addresses == null) {
+      return RingConfig.NOT_SET_UP;
+    }
+    boolean logUsed = ring.address != null && (ring.address.flags() & VringAddress.LOG) != 0;
+    return new RingConfig(
+        ring.size,
+        addresses,
+        ring.base,
+        null,
+        ring.kick,
+        ring.call,
+        ring.err,
+        isEnabled(ring),
+        logUsed);
+  }
+
+  /** The rings were stopped: the front end sends a kick again before one starts. */
+  void kicksAreGone() {
+    for (Ring ring : rings) {
+      if (ring.kick instanceof RingEventfd.Fd(OwnedDescriptor descriptor)) {
+        replaced.add(descriptor);
+      }
+      ring.kick = null;
+    }
+  }
+
+  /**
+   * Signals kick and call of all rings: a signal from before may have been lost with the switch
+   * that took it.
+   */
+  void signalAll() {
+    for (Ring ring : rings) {
+      signal(ring.kick);
+      signal(ring.call);
+    }
+  }
+
+  private static void signal(@Nullable RingEventfd eventfd) {
+    if (eventfd instanceof RingEventfd.Fd(OwnedDescriptor descriptor)) {
+      try (EventFd signalled = EventFd.adopt(descriptor.duplicate())) {
+        signalled.signal();
+      } catch (SystemCallException e) {
+        log.warn("what came as an eventfd is none: {}", e.getMessage());
+      }
+    }
+  }
+
+  /** Closes what was replaced. No plan that names it may be under way. */
+  void closeReplaced() {
+    replaced.forEach(OwnedDescriptor::close);
+    replaced.clear();
+  }
+
+  /** The front end has gone: forgets all and closes all descriptors. */
+  @Override
+  public void close() {
+    for (int i = 0; i < rings.size(); i++) {
+      for (Signal which : Signal.values()) {
+        signal(i, which, new RingEventfd.NoFd());
+      }
+    }
+    rings.clear();
+    if (dirtyLog != null) {
+      replaced.add(dirtyLog.descriptor());
+      dirtyLog = null;
+    }
+    closeReplaced();
+    memory.close();
+    features = 0;
+    mtu = null;
+    status = 0;
+  }
+}

@@ -1,0 +1,226 @@
+package io.github.jvhost.mediate;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.backend.BackEndConnection;
+import io.github.jvhost.channel.backend.BackEndListener;
+import io.github.jvhost.channel.backend.Received;
+import io.github.jvhost.channel.socket.StaleSocket;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.Header;
+import io.github.jvhost.protocol.Payload;
+import io.github.jvhost.protocol.ProtocolException;
+import io.github.jvhost.protocol.U64;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.netty.buffer.Unpooled;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The side of a NIC that the front end sees: a back end's socket. There is one front end at a time;
+ * others wait in the listener's queue.
+ *
+ * <p>One thread at a time.
+ */
+final class FrontEndLink implements AutoCloseable {
+  /** How long a front end may take for the rest of a message, and to make room for an answer. */
+  private static final Duration PATIENCE = Duration.ofSeconds(5);
+
+  private static final Duration CONNECTING = Duration.ofMillis(20);
+  private static final U64 DONE = new U64(0);
+  private static final U64 FAILED = new U64(1);
+
+  private final FrontEndAddress address;
+  private final String name;
+  private final DescriptorLedger ledger;
+  private final @Nullable BackEndListener listener;
+  private @Nullable BackEndConnection connection;
+
+  /**
+   * A message of the front end.
+   *
+   * @param id in its header
+   * @param request that it is
+   * @param payload decoded, in its ranges
+   * @param files as many as the message needs; the receiver closes them
+   * @param needsReply whether an acknowledgement is asked for
+   */
+  record Message(
+      int id,
+      FrontEndRequest request,
+      Payload payload,
+      List<OwnedDescriptor> files,
+      boolean needsReply) {}
+
+  private FrontEndLink(
+      FrontEndAddress address,
+      String name,
+      DescriptorLedger ledger,
+      @Nullable BackEndListener listener) {
+    this.address = address;
+    this.name = name;
+    this.ledger = ledger;
+    this.listener = listener;
+  }
+
+  /**
+   * Begins to listen, if the front end is to connect.
+   *
+   * @throws VhostException (GIVE_UP) if that is not possible
+   */
+  static FrontEndLink open(FrontEndAddress address, String name, DescriptorLedger ledger) {
+    BackEndListener listener =
+        switch (address) {
+          case FrontEndAddress.Listen(var path) -> listen(path, ledger);
+          case FrontEndAddress.Listening(var socket, var path) ->
+              BackEndListener.adopt(socket, path, ledger);
+          case FrontEndAddress.Connect _ -> null;
+        };
+    return new FrontEndLink(address, name, ledger, listener);
+  }
+
+  private static BackEndListener listen(Path path, DescriptorLedger ledger) {
+    StaleSocket.removeAt(path);
+    return BackEndListener.listen(path, ledger);
+  }
+
+  boolean isConnected() {
+    return connection != null;
+  }
+
+  /**
+   * {@return the descriptor to poll for input; -1: there is none, {@link #come} is to be called}
+   */
+  int number() {
+    if (connection != null) {
+      return connection.number();
+    }
+    return listener == null ? -1 : listener.number();
+  }
+
+  /** {@return whether {@link #come} has to be called from time to time} */
+  boolean connectsItself() {
+    return listener == null;
+  }
+
+  /** {@return the socket of the front end; -1 if none is connected} This object keeps it. */
+  int socket() {
+    return connection == null ? -1 : connection.number();
+  }
+
+  /** Goes on with a front end that an earlier process has served; the socket is taken over. */
+  void resume(OwnedDescriptor socket) {
+    connection = BackEndConnection.adopt(socket, name, ledger);
+  }
+
+  /**
+   * Looks for a front end.
+   *
+   * @return whether one is connected now
+   */
+  boolean come() {
+    if (connection == null) {
+      connection =
+          listener == null ? connect() : listener.accept(Deadline.after(Duration.ofMillis(1)));
+    }
+    return connection != null;
+  }
+
+  private @Nullable BackEndConnection connect() {
+    if (!(address instanceof FrontEndAddress.Connect(var path))) {
+      return null;
+    }
+    try {
+      return BackEndConnection.connect(path, name, ledger, Deadline.after(CONNECTING));
+    } catch (VhostException e) {
+      return null; // it is not there yet
+    }
+  }
+
+  /**
+   * {@return the next message}
+   *
+   * @throws VhostException if the front end has gone or sent something that is no message
+   */
+  Message receive() {
+    BackEndConnection from = connection;
+    if (from == null) {
+      throw new IllegalStateException("no front end is connected");
+    }
+    Received received = from.receive(Deadline.after(PATIENCE));
+    boolean taken = false;
+    try {
+      Message message = decode(received);
+      taken = true;
+      return message;
+    } finally {
+      if (!taken) {
+        received.descriptors().forEach(OwnedDescriptor::close);
+      }
+    }
+  }
+
+  private Message decode(Received received) {
+    Header header = received.header();
+    FrontEndRequest request =
+        Dialect.UPSTREAM
+            .requestOf(header.request())
+            .orElseThrow(() ->
+                new ProtocolException(
+                    "%s: the front end sent message %s, which does not exist"
+                        .formatted(name, Integer.toUnsignedString(header.request()))));
+    if (header.isReply() || !request.payload().accepts(header.size())) {
+      throw new ProtocolException(
+          "%s: the front end sent %s with flags 0x%x and %d bytes"
+              .formatted(name, request, header.flags(), header.size()));
+    }
+    Payload payload =
+        request.payload().decode(Unpooled.wrappedBuffer(received.payload()), header.size());
+    try {
+      request.requireWellFormed(payload, received.descriptors().size());
+    } catch (IllegalArgumentException e) {
+      throw new ProtocolException("%s: the front end sent %s".formatted(name, e.getMessage()));
+    }
+    return new Message(
+        header.request(), request, payload, received.descriptors(), header.needsReply());
+  }
+
+  /** Answers a message that always has an answer. */
+  void answer(Message message, Payload payload) {
+    BackEndConnection to = connection;
+    if (to == null) {
+      return;
+    }
+    byte[] bytes = new byte[payload.size()];
+    payload.encode(Unpooled.wrappedBuffer(bytes).clear());
+    to.reply(message.id(), Header.REPLY_FLAGS, bytes, List.of(), Deadline.after(PATIENCE));
+  }
+
+  /** Answers a message if it asks for an acknowledgement. */
+  void acknowledge(Message message, boolean done) {
+    if (message.needsReply()) {
+      answer(message, done ? DONE : FAILED);
+    }
+  }
+
+  /** Ends the connection to the front end. The next one may come. */
+  void hangUp() {
+    if (connection != null) {
+      connection.close();
+      connection = null;
+    }
+  }
+
+  /** Hangs up and stops listening. */
+  @Override
+  public void close() {
+    hangUp();
+    if (listener != null) {
+      listener.close();
+    }
+  }
+}

@@ -1,0 +1,207 @@
+package io.github.jvhost.mediate;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.MemoryRegion;
+import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.protocol.MemoryRegionPayload;
+import io.github.jvhost.protocol.MemoryTablePayload;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.io.FileStat;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Guest memory, between the two ways of addressing it. The front end describes rings by its own
+ * user addresses. The switch is sent user addresses that the mediator chooses:
+ *
+ * <pre>
+ *   63        62                52 51                                0
+ *   | 0       | serial, 1 to 1023 | guest address                     |
+ * </pre>
+ *
+ * <p>A region keeps its serial as long as guest address, size, offset and file stay. Any other
+ * region gets the next serial. DPDK compares tables by guest address, size and user address, and
+ * not by file: a table with another file and the same addresses would be taken for the old one.
+ *
+ * <p>It owns the files of its regions. One thread at a time.
+ */
+final class GuestMap implements AutoCloseable {
+  private static final int SERIALS = 1023;
+  private static final int SERIAL_SHIFT = 52;
+
+  /** The front end has not described the region yet; it was predicted. */
+  private static final long NO_ADDRESS = -1;
+
+  private List<Mapped> regions = List.of();
+  private MemoryTable table = MemoryTable.EMPTY;
+  private int serial;
+
+  private record Mapped(MemoryRegion region, FileStat file, long frontEndAddress) {
+    boolean is(long guestAddress, long size, long offset, FileStat other) {
+      return region.guestAddress() == guestAddress
+          && region.size() == size
+          && region.fileOffset() == offset
+          && file.isSameFile(other);
+    }
+  }
+
+  /**
+   * A region that is predicted or was described.
+   *
+   * @param guestAddress of its first byte
+   * @param size in bytes
+   * @param offset in its file, in bytes
+   * @param frontEndAddress user address of the front end; {@link #NO_ADDRESS} if it is not known
+   * @param file taken over
+   */
+  record Part(
+      long guestAddress, long size, long offset, long frontEndAddress, OwnedDescriptor file) {
+
+    /** A region of which only the prediction is known. */
+    static Part predicted(long guestAddress, long size, long offset, OwnedDescriptor file) {
+      return new Part(guestAddress, size, offset, NO_ADDRESS, file);
+    }
+  }
+
+  /** {@return the regions as the switch is sent them} */
+  MemoryTable table() {
+    return table;
+  }
+
+  /**
+   * Takes the table of a SET_MEM_TABLE.
+   *
+   * @param files one a region, taken over, also if this throws
+   * @return files that no region needs any more; the caller closes them once no plan that names
+   *     them is under way
+   * @throws VhostException (GIVE_UP) if a region cannot be passed on; nothing has changed then
+   */
+  List<OwnedDescriptor> replace(MemoryTablePayload described, List<OwnedDescriptor> files) {
+    List<Part> parts = new ArrayList<>();
+    for (int i = 0; i < described.regions().size(); i++) {
+      MemoryRegionPayload r = described.regions().get(i);
+      parts.add(
+          new Part(r.guestAddress(), r.size(), r.mmapOffset(), r.userAddress(), files.get(i)));
+    }
+    return replace(parts);
+  }
+
+  /**
+   * Takes other regions.
+   *
+   * @param parts their files are taken over, also if this throws
+   * @return files that no region needs any more
+   * @throws VhostException (GIVE_UP) if the regions are no memory table; nothing has changed then
+   */
+  List<OwnedDescriptor> replace(List<Part> parts) {
+    int next = serial % SERIALS + 1;
+    List<Mapped> now = new ArrayList<>();
+    boolean done = false;
+    try {
+      for (Part part : parts) {
+        now.add(mapped(part, next));
+      }
+      MemoryTable taken = new MemoryTable(now.stream().map(Mapped::region).toList());
+      List<OwnedDescriptor> unused = unused(parts, now);
+      serial = next;
+      regions = List.copyOf(now);
+      table = taken;
+      done = true;
+      return unused;
+    } catch (IllegalArgumentException e) {
+      throw new VhostException(
+          "the front end's memory table cannot be passed on: " + e.getMessage(),
+          Recovery.GIVE_UP,
+          e);
+    } finally {
+      if (!done) {
+        parts.forEach(part -> part.file().close());
+      }
+    }
+  }
+
+  private Mapped mapped(Part part, int next) {
+    FileStat file = MemoryFiles.check(part);
+    for (Mapped known : regions) {
+      if (known.is(part.guestAddress(), part.size(), part.offset(), file)) {
+        return new Mapped(known.region(), file, part.frontEndAddress());
+      }
+    }
+    var region =
+        new MemoryRegion(
+            "guest 0x" + Long.toHexString(part.guestAddress()),
+            part.guestAddress(),
+            part.size(),
+            ((long) next << SERIAL_SHIFT) | part.guestAddress(),
+            part.offset(),
+            part.file());
+    return new Mapped(region, file, part.frontEndAddress());
+  }
+
+  /** The old regions' files and the new parts' files that no region of the new table has. */
+  private List<OwnedDescriptor> unused(List<Part> parts, List<Mapped> now) {
+    Set<OwnedDescriptor> used = new HashSet<>();
+    now.forEach(m -> used.add(m.region().file()));
+    List<OwnedDescriptor> unused = new ArrayList<>();
+    for (Mapped old : regions) {
+      if (!used.contains(old.region().file())) {
+        unused.add(old.region().file());
+      }
+    }
+    for (Part part : parts) {
+      if (!used.contains(part.file())) {
+        unused.add(part.file());
+      }
+    }
+    return unused;
+  }
+
+  /**
+   * {@return the guest address of a front end's address; null if no region of the front end has it}
+   *
+   * @param frontEndAddress user address of the front end
+   */
+  @Nullable Long guestAddress(long frontEndAddress) {
+    for (Mapped m : regions) {
+      long offset = frontEndAddress - m.frontEndAddress();
+      if (m.frontEndAddress() != NO_ADDRESS && offset >= 0 && offset < m.region().size()) {
+        return m.region().guestAddress() + offset;
+      }
+    }
+    return null;
+  }
+
+  /**
+   * {@return the region and the place in its file of {@code [guestAddress, +length)}; null if it is
+   * not within one region}
+   */
+  @Nullable MemoryRegion regionOf(long guestAddress, long length) {
+    return table.contains(guestAddress, length) ? table.regionOf(guestAddress, length) : null;
+  }
+
+  /** {@return what the kernel said of the region's file when it came} */
+  FileStat fileOf(MemoryRegion region) {
+    return regions.stream().filter(m -> m.region().equals(region)).findFirst().orElseThrow().file();
+  }
+
+  /** {@return the user address that the front end gave a region; -1 if it has not described it} */
+  long frontEndAddressOf(MemoryRegion region) {
+    return regions.stream()
+        .filter(m -> m.region().equals(region))
+        .findFirst()
+        .orElseThrow()
+        .frontEndAddress();
+  }
+
+  /** Forgets all regions and closes their files. */
+  @Override
+  public void close() {
+    regions.forEach(m -> m.region().file().close());
+    regions = List.of();
+    table = MemoryTable.EMPTY;
+  }
+}

@@ -1,0 +1,64 @@
+package io.github.jvhost.mediate;
+
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.vhost.BackEndAddress;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import java.time.Duration;
+import java.util.Objects;
+
+/**
+ * One NIC that is mediated. Immutable, except for what the addresses refer to.
+ *
+ * @param name unique within the mediator; the same on both hosts of a migration; at most 64 of
+ *     letters, digits, dots, hyphens and underscores
+ * @param frontEnd where QEMU, or another front end, is
+ * @param theSwitch where the back end is that serves the NIC
+ * @param dialect the message numbers that the switch uses
+ * @param profile what is known of the switch beyond the wire
+ * @param answersWithin how long the switch may take for what the front end waits for
+ * @param presetupWithin how long a presetup may take; the guest runs meanwhile
+ */
+public record NicOptions(
+    String name,
+    FrontEndAddress frontEnd,
+    BackEndAddress theSwitch,
+    Dialect dialect,
+    BackEndProfile profile,
+    Duration answersWithin,
+    Duration presetupWithin) {
+  private static final String NAMES = "[A-Za-z0-9._-]{1,64}";
+
+  /** Checks the name and the bounds. */
+  public NicOptions {
+    Objects.requireNonNull(frontEnd, "frontEnd");
+    Objects.requireNonNull(theSwitch, "theSwitch");
+    if (!name.matches(NAMES)) {
+      throw new IllegalArgumentException(
+          "a NIC is named with 1 to 64 letters, digits, dots, hyphens and underscores, not \"%s\""
+              .formatted(name));
+    }
+    if (!answersWithin.isPositive() || !presetupWithin.isPositive()) {
+      throw new IllegalArgumentException(name + ": every bound is positive");
+    }
+  }
+
+  /**
+   * {@return options with the usual bounds: 10 s for an answer, 60 s for a presetup}
+   *
+   * @param name unique within the mediator
+   * @param frontEnd where the front end is
+   * @param theSwitch where the back end is
+   * @param profile what is known of the switch beyond the wire
+   */
+  public static NicOptions of(
+      String name, FrontEndAddress frontEnd, BackEndAddress theSwitch, BackEndProfile profile) {
+    return new NicOptions(
+        name,
+        frontEnd,
+        theSwitch,
+        Dialect.UPSTREAM,
+        profile,
+        Duration.ofSeconds(10),
+        Duration.ofSeconds(60));
+  }
+}

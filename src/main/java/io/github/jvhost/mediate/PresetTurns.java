@@ -1,0 +1,50 @@
+package io.github.jvhost.mediate;
+
+import java.util.ArrayDeque;
+import java.util.Queue;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Lets one NIC preset at a time. One thread of DPDK serves the control sockets of all ports of a
+ * switch: while it maps the memory of one guest, no other guest of that switch gets an answer. So
+ * several presetups at once would only delay each other, and whoever starts meanwhile.
+ *
+ * <p>Thread-safe.
+ */
+final class PresetTurns {
+  private final Queue<Runnable> waiting = new ArrayDeque<>();
+  private @Nullable Nic holder;
+
+  /**
+   * Takes the turn if it is free.
+   *
+   * @param who asks
+   * @param wake is called once, on another thread, when the turn may be free
+   * @return whether it has the turn now
+   */
+  synchronized boolean take(Nic who, Runnable wake) {
+    if (holder == null || holder == who) {
+      holder = who;
+      return true;
+    }
+    if (!waiting.contains(wake)) {
+      waiting.add(wake);
+    }
+    return false;
+  }
+
+  /** Gives the turn back, if this one has it. */
+  void giveBack(Nic who) {
+    Runnable next;
+    synchronized (this) {
+      if (holder != who) {
+        return;
+      }
+      holder = null;
+      next = waiting.poll();
+    }
+    if (next != null) {
+      next.run();
+    }
+  }
+}

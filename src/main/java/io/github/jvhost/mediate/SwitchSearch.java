@@ -1,0 +1,94 @@
+package io.github.jvhost.mediate;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.vhost.VhostDevice;
+import io.github.jvhost.vhost.VhostDeviceOptions;
+import java.time.Duration;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Connects to a switch on a thread of its own, again and again with a pause, because the NIC's
+ * thread has to answer the front end meanwhile. One thread uses it; what is found is handed over by
+ * the consumers, which are called on the other thread.
+ */
+final class SwitchSearch {
+  private static final Duration FIRST_PAUSE = Duration.ofMillis(20);
+  private static final Duration LONGEST_PAUSE = Duration.ofSeconds(1);
+
+  private final VhostDeviceOptions options;
+  private final Consumer<VhostDevice> found;
+  private final Consumer<VhostException> failed;
+  private Duration pause = FIRST_PAUSE;
+  private Deadline next = Deadline.after(Duration.ZERO);
+  private @Nullable AtomicBoolean wanted;
+
+  /**
+   * Makes a search that has not begun.
+   *
+   * @param found takes the device over
+   * @param failed is called with why an attempt failed
+   */
+  SwitchSearch(
+      VhostDeviceOptions options, Consumer<VhostDevice> found, Consumer<VhostException> failed) {
+    this.options = options;
+    this.found = found;
+    this.failed = failed;
+  }
+
+  VhostDeviceOptions options() {
+    return options;
+  }
+
+  /** {@return how long until the next attempt, in nanoseconds} */
+  long nanosLeft() {
+    return wanted == null ? next.remainingNanos() : Long.MAX_VALUE;
+  }
+
+  /** Begins an attempt if one is due and none is under way. */
+  void attempt() {
+    if (wanted != null || !next.expired()) {
+      return;
+    }
+    var mine = new AtomicBoolean(true);
+    wanted = mine;
+    Thread.ofPlatform().name("jvhost-search " + options.name()).daemon().start(() -> attempt(mine));
+  }
+
+  private void attempt(AtomicBoolean mine) {
+    VhostDevice device;
+    try {
+      device = VhostDevice.connect(options);
+    } catch (VhostException e) {
+      if (mine.getAndSet(false)) {
+        failed.accept(e);
+      }
+      return;
+    }
+    if (mine.getAndSet(false)) {
+      found.accept(device);
+    } else {
+      device.close();
+    }
+  }
+
+  /** The attempt has failed: the next one is made after a pause. */
+  void pause() {
+    wanted = null;
+    next = Deadline.after(pause);
+    Duration longer = pause.multipliedBy(2);
+    pause = longer.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : longer;
+  }
+
+  /** Forgets the attempt that is under way, if any. The next one can be made at once. */
+  void restart() {
+    if (wanted != null) {
+      wanted.set(false);
+      wanted = null;
+    }
+    pause = FIRST_PAUSE;
+    next = Deadline.after(Duration.ZERO);
+  }
+}

@@ -1,0 +1,65 @@
+package io.github.jvhost.mediate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.jvhost.embedding.Mirror;
+import io.github.jvhost.embedding.OwnVm;
+import io.github.jvhost.embedding.SmallVmm;
+import io.github.jvhost.embedding.TinyDriver;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.MockBackEnd;
+import io.github.jvhost.vhost.BackEndAddress;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A front end and a back end that know nothing of the mediator between them. */
+class MediatorTest {
+  @TempDir private Path directory;
+
+  private final DescriptorLedger ledger = DescriptorLedger.tracing();
+  private final DescriptorLedger ofTheSwitch = DescriptorLedger.tracing();
+  private MockBackEnd theSwitch;
+  private Mediator mediator;
+
+  @BeforeEach
+  void mediated() {
+    theSwitch = Mirror.start(directory.resolve("switch"), ofTheSwitch);
+    mediator =
+        Mediator.start(
+            List.of(
+                NicOptions.of(
+                    "net0",
+                    new FrontEndAddress.Listen(directory.resolve("net0")),
+                    new BackEndAddress.Socket(directory.resolve("switch")),
+                    BackEndProfile.GENERIC)),
+            ledger);
+  }
+
+  @AfterEach
+  void nothingIsLeft() {
+    mediator.close();
+    theSwitch.close();
+    assertThat(theSwitch.record().violations()).isEmpty();
+    assertThat(ledger.describeOpen()).isEmpty();
+    assertThat(ofTheSwitch.describeOpen()).isEmpty();
+  }
+
+  @Test
+  void framesOfAGuestGoToTheSwitchAndComeBack() {
+    try (OwnVm vm = new OwnVm();
+        SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"))) {
+      TinyDriver driver = new TinyDriver(vm, vmm);
+      driver.boot();
+      assertThat(driver.echo(1)).endsWith(1, 1);
+      assertThat(driver.echo(2)).endsWith(2, 2);
+      NicStatus status = mediator.status().getFirst();
+      assertThat(status.state()).isEqualTo("RUNNING");
+      assertThat(status.frontEnd()).isTrue();
+    }
+  }
+}
