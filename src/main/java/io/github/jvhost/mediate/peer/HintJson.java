@@ -137,8 +137,11 @@ final class HintJson {
     return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(line)).toString();
   }
 
+  /** Names of a peer's fields do not stay in a table of the parser or of the JVM. */
   private static JsonFactory factory() {
     return JsonFactory.builder()
+        .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
+        .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
         .streamReadConstraints(LIMITS)
         .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
         .build();

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.ProtocolFamily;
 import java.net.StandardProtocolFamily;
+import java.net.StandardSocketOptions;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.ServerSocketChannel;
@@ -41,8 +42,13 @@ import org.slf4j.LoggerFactory;
  *        +-------- pause &lt;-------------+
  * </pre>
  *
- * <p>One daemon thread has the sockets and calls the listener. {@link #publish} and {@link #close}
- * may be called from any thread, also from the listener. What a listener throws is logged.
+ * <p>One daemon thread has the sockets and calls the listener. While the listener has it, nothing
+ * is sent and nothing is read: a listener that takes ten seconds makes this side look dead. {@link
+ * #publish} and {@link #close} may be called from any thread, also from the listener. What a
+ * listener throws is logged.
+ *
+ * <p>The sockets are the JDK's: it has a selector for both families that another thread can wake,
+ * and no descriptors cross this link.
  */
 public final class PeerLink implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(PeerLink.class);
@@ -161,7 +167,8 @@ public final class PeerLink implements AutoCloseable {
   }
 
   /**
-   * Ends the link and removes the socket that it made. Waits for a listener that is being called,
+   * Ends the link and removes the socket that it made. Hints that were not sent yet are not sent;
+   * the peer sees that the link is lost. Waits up to 5 s for a listener that is being called,
    * unless it is the one that calls this. A second call does nothing.
    */
   @Override
@@ -291,6 +298,10 @@ public final class PeerLink implements AutoCloseable {
     boolean greeted = false;
     try {
       socket.configureBlocking(false);
+      if (address.place() instanceof Port) {
+        // A hint does not wait for the acknowledgement of the last sign of life.
+        socket.setOption(StandardSocketOptions.TCP_NODELAY, true);
+      }
       SelectionKey key = socket.register(selector, SelectionKey.OP_READ);
       wantNewcomers(true);
       allUnsent();
