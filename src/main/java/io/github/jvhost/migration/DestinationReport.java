@@ -14,8 +14,9 @@ import java.util.Map;
  *     to stop its guest; next to nothing if presetup was done
  * @param starts the result of each device's start, in the devices' order
  * @param finalNanos when the first final record was there
+ * @param lastFinalNanos when the last final record was there; the first one with one device
  * @param restoredNanos when the device models were restored
- * @param startedNanos when the last back end had answered its barrier
+ * @param startedNanos when the last back end had answered its barrier, and the rings were signalled
  * @param resumedNanos when {@link VmControl#resume} had returned
  * @param rehearsal the result of the newest rehearsal of the window
  * @param announced devices whose back end or driver was asked to announce the guest
@@ -26,6 +27,7 @@ public record DestinationReport(
     long endPresetupNanos,
     List<StartResult> starts,
     long finalNanos,
+    long lastFinalNanos,
     long restoredNanos,
     long startedNanos,
     long resumedNanos,

@@ -58,6 +58,7 @@ public final class MigrationDestination {
   private Phase phaseNow = Phase.SETUP;
 
   private long finalAt;
+  private long lastFinalAt;
   private long resumedAt;
   private boolean workerFinished;
   private boolean presetupAbandoned;
@@ -255,6 +256,7 @@ public final class MigrationDestination {
         endPresetupNanos,
         starts,
         finalAt,
+        lastFinalAt,
         window.restoredAt(),
         window.startedAt(),
         resumedAt,
@@ -353,7 +355,7 @@ public final class MigrationDestination {
       case MigrationMessage.BackEndState(String device, ByteBuffer chunk) -> state(device, chunk);
       case MigrationMessage.Final(DeviceRecord content) -> {
         ReceivedRecord last = received(content);
-        firstFinal();
+        finalCame();
         window.take(last, worker.body(content.device()));
       }
       case MigrationMessage.Cancel(String why) -> throw new CancelledException(why);
@@ -382,9 +384,10 @@ public final class MigrationDestination {
     window.open();
   }
 
-  private void firstFinal() {
+  private void finalCame() {
+    lastFinalAt = System.nanoTime();
     if (finalAt == 0) {
-      finalAt = clock.enter(Phase.HAND_OVER);
+      finalAt = clock.enter(Phase.HAND_OVER, lastFinalAt);
       listener.phase(Phase.HAND_OVER);
     }
   }

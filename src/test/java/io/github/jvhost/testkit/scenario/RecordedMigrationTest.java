@@ -85,6 +85,7 @@ class RecordedMigrationTest {
           left.committedNanos());
       assertThat(phase(recording, "destination", "HAND_OVER").getLong("startNanos"))
           .isEqualTo(arrived.finalNanos());
+      assertThat(arrived.lastFinalNanos()).isBetween(arrived.finalNanos(), arrived.restoredNanos());
       spans(
           part(recording, "destination", "restore"), arrived.finalNanos(), arrived.restoredNanos());
       spans(

@@ -46,7 +46,8 @@ class TimeLineTest {
     RunResult result = run(ScenarioOptions.of(variant).with(HARDWARE, null, null));
 
     assertThat(result.timeLine().moments().stream().map(TimeLine.Moment::name))
-        .containsExactly("pausing", "paused", "stopped", "final", "restored", "started", "resumed");
+        .containsExactly(
+            "pausing", "paused", "stopped", "final", "lastFinal", "restored", "started", "resumed");
     assertThat(result.timeLine().moments().stream().map(TimeLine.Moment::nanos)).isSorted();
     assertThat(lanes(result, "destination").stream().map(TimeLine.Lane::device))
         .containsExactly("net0", "net1");

@@ -26,7 +26,8 @@ public record TimeLine(List<Moment> moments, List<Lane> lanes) {
   /**
    * A moment.
    *
-   * @param name "pausing", "paused", "stopped", "final", "restored", "started" or "resumed"
+   * @param name "pausing", "paused", "stopped", "final", "lastFinal", "restored", "started" or
+   *     "resumed"
    * @param nanos its time
    */
   public record Moment(String name, long nanos) {}

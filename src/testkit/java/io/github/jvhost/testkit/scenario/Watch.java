@@ -38,6 +38,7 @@ record Watch(long begunNanos) {
     }
     if (arrived != null) {
       moments.add(moment("final", arrived.finalNanos()));
+      moments.add(moment("lastFinal", arrived.lastFinalNanos()));
       moments.add(moment("restored", arrived.restoredNanos()));
       moments.add(moment("started", arrived.startedNanos()));
       moments.add(moment("resumed", arrived.resumedNanos()));
