@@ -24,7 +24,8 @@ import org.slf4j.LoggerFactory;
  * simulated driver: it takes every feature but packed rings, and puts all rings at one address.
  *
  * <pre>
- *   a round:  rewind --&gt; restore --&gt; start --&gt; stop
+ *   a round:                  rewind --&gt; restore --&gt; start --&gt; stop
+ *   a round after presetup:   rewind --&gt; restore --&gt; start           what comes next there
  * </pre>
  *
  * <p>Neither the devices nor their back ends nor guest memory are changed; guest memory is read.
@@ -64,7 +65,7 @@ final class GroupRehearsal {
 
   /** Rehearses devices of one VM; returns how many rounds there was time for. */
   static int run(List<VhostNet> nets, Duration within) {
-    return run(nets, GroupRehearsal::copy, ROUNDS, within, () -> false);
+    return run(nets, GroupRehearsal::copy, true, ROUNDS, within, () -> false);
   }
 
   /**
@@ -77,7 +78,12 @@ final class GroupRehearsal {
       PresetupMode mode, List<EarlyState> devices, Duration within, BooleanSupplier cancelled) {
     try {
       return run(
-          devices, (early, deadline) -> copy(mode, early, deadline), FEW_ROUNDS, within, cancelled);
+          devices,
+          (early, deadline) -> copy(mode, early, deadline),
+          false,
+          FEW_ROUNDS,
+          within,
+          cancelled);
     } catch (RuntimeException e) { // the back ends are preset anyway
       log.debug("the start is not rehearsed: {}", e.toString());
       return 0;
@@ -85,7 +91,12 @@ final class GroupRehearsal {
   }
 
   private static <D> int run(
-      List<D> devices, Copying<D> copying, int most, Duration within, BooleanSupplier cancelled) {
+      List<D> devices,
+      Copying<D> copying,
+      boolean stops,
+      int most,
+      Duration within,
+      BooleanSupplier cancelled) {
     Deadline deadline = Deadline.after(within);
     BooleanSupplier over = () -> deadline.expired() || cancelled.getAsBoolean();
     List<Copy> copies = new ArrayList<>();
@@ -105,7 +116,9 @@ final class GroupRehearsal {
       while (rounds < most && !twins.isEmpty() && !over.getAsBoolean()) {
         copies.forEach(Copy::restore);
         VhostNetGroup.start(twins, StartOrder.PLANNED);
-        VhostNetGroup.stop(twins, StartOrder.PLANNED);
+        if (stops) {
+          VhostNetGroup.stop(twins, StartOrder.PLANNED);
+        }
         rounds++;
       }
     } catch (VhostException e) {

@@ -236,14 +236,18 @@ final class RingIndexes {
     return counts(ring, base) ? Integer.valueOf(base) : refuse(ring, answered);
   }
 
-  /** Whether neither guest memory nor the in-flight region rules a base out. */
+  /**
+   * Whether neither guest memory nor the in-flight region rules a base out. A rehearsal's peer
+   * knows neither, so there each answer counts.
+   */
   private boolean counts(int ring, int base) {
     if (evidence.rulesOut(ring, base)) {
-      return false;
+      return rehearses;
     }
     RingIndex noted = model.packed() ? noted(ring) : null;
     // A region in which nothing was recorded yet looks like the start of a ring.
     return noted == null
+        || rehearses
         || noted.equals(RingIndex.start(true))
         || noted.toVhostBase() >>> 16 == base >>> 16;
   }

@@ -18,6 +18,7 @@ import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.Shadow;
+import io.github.jvhost.virtio.VirtioNetState;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -72,6 +73,27 @@ class GroupRehearsalTest {
       assertThat(VhostNetGroup.stop(rig.nets, StartOrder.PLANNED)).allMatch(Outcome::complete);
       assertThat(rig.net().model().queue(1).next().toVhostBase()).isEqualTo(11);
       rig.noRuleWasBroken();
+    }
+  }
+
+  /** Its peer stops where it began. The guest has got on since, so guest memory rules that out. */
+  @Test
+  void aRehearsalRefusesNoAnswer() {
+    try (Rig rig = rig(Personality.GENERIC, 1)) {
+      rig.driveAll();
+      VirtioNetState early = rig.net().snapshot();
+      rig.ringsAreAtSomeIndex();
+      Deadline within = Deadline.after(ENOUGH);
+      try (RehearsalDevice device = rig.net().migration().rehearsal(within)) {
+        List<VhostNet> twin = List.of(device.net());
+        device.rewind(false);
+        device.net().restore(early);
+        assertThat(VhostNetGroup.start(twin, StartOrder.PLANNED)).allMatch(StartResult::running);
+
+        assertThat(VhostNetGroup.stop(twin, StartOrder.PLANNED)).allMatch(Outcome::complete);
+
+        assertThat(device.net().model().queue(1).next().toVhostBase()).isZero();
+      }
     }
   }
 
