@@ -4,6 +4,7 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -17,6 +18,7 @@ import java.util.stream.IntStream;
 final class AnsweringPeer implements AutoCloseable {
   private final Path directory;
   private final PeerLines lines;
+  private long preemptions;
 
   /**
    * Everything that was received on one connection. It is equal for two front ends that sent the
@@ -33,7 +35,7 @@ final class AnsweringPeer implements AutoCloseable {
 
     static Conversation parse(String line) {
       String[] words = line.split(" ", -1);
-      if (words.length != 6 || !words[0].equals(PREFIX)) {
+      if (words.length != 7 || !words[0].equals(PREFIX)) {
         throw new VhostException("the C back end says: " + line, Recovery.GIVE_UP);
       }
       return new Conversation(
@@ -93,10 +95,19 @@ final class AnsweringPeer implements AutoCloseable {
    * @return what was received on them, by device
    */
   List<Conversation> awaitClosed(int connections) {
-    return IntStream.range(0, connections)
-        .mapToObj(_ -> Conversation.parse(lines.next("a connection's end at the C back end")))
-        .sorted(Comparator.comparingInt(Conversation::device))
-        .toList();
+    List<Conversation> all = new ArrayList<>(connections);
+    for (int i = 0; i < connections; i++) {
+      String line = lines.next("a connection's end at the C back end");
+      all.add(Conversation.parse(line));
+      preemptions = Long.parseLong(line.substring(line.lastIndexOf(' ') + 1));
+    }
+    all.sort(Comparator.comparingInt(Conversation::device));
+    return List.copyOf(all);
+  }
+
+  /** Preemptions of the process so far, as of the last connection's end that was awaited. */
+  long preemptions() {
+    return preemptions;
   }
 
   /** Ends the process. */

@@ -10,9 +10,6 @@ import io.github.jvhost.migration.SocketLink;
 import io.github.jvhost.migration.SourceReport;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.testkit.BackEndOffer;
-import io.github.jvhost.testkit.MockBackEnd;
-import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.process.ChildProcess;
 import io.github.jvhost.testkit.process.Transcript;
 import io.github.jvhost.vhost.VhostNet;
@@ -23,17 +20,19 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
 import org.HdrHistogram.Histogram;
 
 /**
  * The first stop window of a JVM, against later ones in the same JVM. The destination is its own
- * process, started again for each sample. The source and the back ends are in this process, so that
- * only the destination is cold.
+ * process, started again for each sample. The source is in this process, so that only the
+ * destination is cold. All back ends are one C program, peer.c.
  *
  * <pre>
  *   this JVM                           a fresh JVM
- *   source, its back ends  --stream--> destination: presetup, rehearsal | window 1
- *   destination's back ends  &lt;-------- presetup, window                 | window 2 ... n: warm
+ *   source  -------stream----------->  destination: presetup, rehearsal | window 1
+ *      |                                   |        presetup, window    | window 2 ... n: warm
+ *      +-----> peer.c: back ends &lt;---------+
  * </pre>
  */
 public final class ColdStartBench implements Bench {
@@ -67,7 +66,7 @@ public final class ColdStartBench implements Bench {
 
   private static final Question AROUND =
       new Question(
-          "%d devices, first final record to resume, without the barrier".formatted(DEVICES),
+          "%d devices, last final record to resume, without the barrier".formatted(DEVICES),
           new Goal.NoMore(50, "us"));
 
   private static final Question SOURCE =
@@ -83,8 +82,13 @@ public final class ColdStartBench implements Bench {
   /** A benchmark without state. */
   public ColdStartBench() {}
 
-  static Path backEnd(Path directory, String end, int device) {
-    return directory.resolve(end + device);
+  /** The sockets of the destination's back ends; the source's come after them. */
+  static List<Path> backEnds(Path directory, int devices) {
+    return sockets(directory, 0, devices);
+  }
+
+  private static List<Path> sockets(Path directory, int first, int count) {
+    return IntStream.range(first, first + count).mapToObj(i -> directory.resolve("" + i)).toList();
   }
 
   static Path link(Path directory) {
@@ -93,17 +97,18 @@ public final class ColdStartBench implements Bench {
 
   @Override
   public List<BenchRow> run(Effort effort) {
-    return Questions.of(ROW, AROUND, SOURCE).ask(() -> measure(effort));
+    return Questions.of(ROW, AROUND, SOURCE)
+        .askWithPeerAnywhere(program -> measure(program, effort));
   }
 
-  private List<BenchRow> measure(Effort effort) {
+  private List<BenchRow> measure(PeerProgram program, Effort effort) {
     int samples = Math.max(1, effort.rounds() / ROUNDS_EACH);
     Histogram first = new Histogram(3);
     Histogram warm = new Histogram(3);
     Histogram around = new Histogram(3);
     Histogram source = new Histogram(3);
-    // The first one is for the back ends and the source to become warm.
-    List<List<FreshDestination.Window>> jvms = jvms(samples + 1, WINDOWS, List.of());
+    // The first one is for the source to become warm.
+    List<List<FreshDestination.Window>> jvms = jvms(program, samples + 1, WINDOWS, List.of());
     for (List<FreshDestination.Window> windows : jvms.subList(1, jvms.size())) {
       List<FreshDestination.Window> last = windows.subList(WINDOWS - WARM, WINDOWS);
       first.recordValue(windows.getFirst().nanos());
@@ -131,15 +136,13 @@ public final class ColdStartBench implements Bench {
    * @param options of these JVMs, further ones
    * @return by JVM, its windows in order
    */
-  List<List<FreshDestination.Window>> jvms(int samples, int windows, List<String> options) {
+  List<List<FreshDestination.Window>> jvms(
+      PeerProgram program, int samples, int windows, List<String> options) {
     List<List<FreshDestination.Window>> all = new ArrayList<>();
     try (var opened = new Opened()) {
-      Path directory = opened.add(TemporaryDirectory.make()).path();
-      List<Path> backEnds = new ArrayList<>();
-      for (int i = 0; i < DEVICES; i++) {
-        opened.add(mock(backEnd(directory, "to", i)));
-        backEnds.add(opened.add(mock(backEnd(directory, "from", i))).socket());
-      }
+      Path directory =
+          opened.add(AnsweringPeer.start(program, 2 * DEVICES, Duration.ZERO)).directory();
+      List<Path> backEnds = sockets(directory, DEVICES, DEVICES);
       var machine =
           opened.add(
               new StillMachine(new StillMachine.Shape(DEVICES, PAIRS, MEMORY_BYTES), ledger));
@@ -148,12 +151,6 @@ public final class ColdStartBench implements Bench {
       }
     }
     return all;
-  }
-
-  private MockBackEnd mock(Path socket) {
-    return MockBackEnd.builder(socket, ledger)
-        .offer(BackEndOffer.of(Personality.VFE).withDialect(FreshDestination.DIALECT))
-        .start();
   }
 
   private static long median(List<FreshDestination.Window> windows) {

@@ -138,11 +138,12 @@ public final class DpdkBench implements Bench {
       List<Histogram> window =
           Rounds.run(
               new Effort(2, WINDOWS_EACH * rounds),
-              List.of(() -> preset(small, sockets).window(), () -> smallC.round()[1]));
+              List.of(() -> preset(small, sockets).window(), () -> smallC.round().phases().get(1)));
       List<Histogram> presetup =
           Rounds.run(
               new Effort(1, rounds),
-              List.of(() -> preset(large, sockets).presetup(), () -> largeC.round()[0]));
+              List.of(
+                  () -> preset(large, sockets).presetup(), () -> largeC.round().phases().get(0)));
       return List.of(
           WINDOW_TO_C.timed(window.get(0), window.get(1)),
           PRESETUP_TO_C.timed(presetup.get(0), presetup.get(1)));

@@ -12,15 +12,16 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.StartResult;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
  * {@link ColdStartBench} runs this in its own JVM: the destination of one migration after the
@@ -45,10 +46,7 @@ final class FreshDestination {
     int devices = Integer.parseInt(args[1]);
     var shape =
         new StillMachine.Shape(devices, Integer.parseInt(args[2]), ColdStartBench.MEMORY_BYTES);
-    List<Path> sockets = new ArrayList<>();
-    for (int i = 0; i < devices; i++) {
-      sockets.add(ColdStartBench.backEnd(directory, "to", i));
-    }
+    List<Path> sockets = ColdStartBench.backEnds(directory, devices);
     SocketChannel channel =
         SocketChannel.open(UnixDomainSocketAddress.of(ColdStartBench.link(directory)));
     var ledger = DescriptorLedger.counting();
@@ -64,14 +62,21 @@ final class FreshDestination {
    * The stop window of one migration; times are of {@link System#nanoTime}.
    *
    * @param finalNanos when its first final record came
-   * @param startedNanos when the last barrier had been answered
+   * @param lastFinalNanos when its last final record came
+   * @param answeredNanos when the last barrier had been answered
    * @param resumedNanos when the guest ran
    * @param sentNanos when the first device's plan was about to be sent
    * @param rehearsed how many windows were rehearsed before
    */
   record Window(
-      long finalNanos, long startedNanos, long resumedNanos, long sentNanos, int rehearsed) {
-    private static final Pattern LINE = Pattern.compile("(\\d+) (\\d+) (\\d+) (\\d+) (\\d+)");
+      long finalNanos,
+      long lastFinalNanos,
+      long answeredNanos,
+      long resumedNanos,
+      long sentNanos,
+      int rehearsed) {
+    private static final Pattern LINE =
+        Pattern.compile("(\\d+) (\\d+) (\\d+) (\\d+) (\\d+) (\\d+)");
 
     /** Of a line that such a process has printed. */
     static Window of(String line) {
@@ -84,23 +89,24 @@ final class FreshDestination {
           Long.parseLong(found.group(2)),
           Long.parseLong(found.group(3)),
           Long.parseLong(found.group(4)),
-          Integer.parseInt(found.group(5)));
+          Long.parseLong(found.group(5)),
+          Integer.parseInt(found.group(6)));
     }
 
     /** From the first final record to the last barrier's answer. */
     long nanos() {
-      return startedNanos - finalNanos;
+      return answeredNanos - finalNanos;
     }
 
-    /** From the first final record to the guest's resume, without sending plans and waiting. */
+    /** From the last final record to the guest's resume, without sending plans and waiting. */
     long withoutBarrierNanos() {
-      return sentNanos - finalNanos + resumedNanos - startedNanos;
+      return sentNanos - lastFinalNanos + resumedNanos - answeredNanos;
     }
 
     @Override
     public String toString() {
-      return "%d %d %d %d %d"
-          .formatted(finalNanos, startedNanos, resumedNanos, sentNanos, rehearsed);
+      return "%d %d %d %d %d %d"
+          .formatted(finalNanos, lastFinalNanos, answeredNanos, resumedNanos, sentNanos, rehearsed);
     }
   }
 
@@ -131,13 +137,18 @@ final class FreshDestination {
           });
       return new Window(
           report.finalNanos(),
-          report.startedNanos(),
+          report.lastFinalNanos(),
+          outcomes(report).mapToLong(Outcome::endNanos).max().orElseThrow(),
           report.resumedNanos(),
-          report.starts().stream().mapToLong(s -> s.outcome().startNanos()).min().orElseThrow(),
+          outcomes(report).mapToLong(Outcome::startNanos).min().orElseThrow(),
           report.rehearsal().windows());
     } finally {
       nets.forEach(VhostNet::close);
     }
+  }
+
+  private static Stream<Outcome> outcomes(DestinationReport report) {
+    return report.starts().stream().map(StartResult::outcome);
   }
 
   /** A guest that has nothing to do. */

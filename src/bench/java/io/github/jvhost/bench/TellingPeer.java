@@ -59,12 +59,21 @@ final class TellingPeer implements AutoCloseable {
     }
   }
 
-  /** Connects anew, sets up, and answers how many nanoseconds each phase took. */
-  long[] round() {
+  /**
+   * A round.
+   *
+   * @param phases nanoseconds of each
+   * @param preemptions of the process in them, and in the half millisecond before each
+   */
+  record Round(List<Long> phases, long preemptions) {}
+
+  /** Connects anew, sets up, and goes through all phases. */
+  Round round() {
     lines.type("run 1");
     String line = lines.next("a round of the C front end");
     try {
-      return Arrays.stream(line.split(" ", -1)).mapToLong(Long::parseLong).toArray();
+      List<Long> all = Arrays.stream(line.split(" ", -1)).map(Long::valueOf).toList();
+      return new Round(all.subList(0, all.size() - 1), all.getLast());
     } catch (NumberFormatException e) {
       throw new VhostException("the C front end says: " + line, Recovery.GIVE_UP, e);
     }

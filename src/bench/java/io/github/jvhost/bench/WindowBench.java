@@ -75,12 +75,12 @@ public final class WindowBench implements Bench {
   private static List<BenchRow> rows(PeerProgram program, Size size, Effort effort) {
     try (var contest = new WindowContest(program, DEVICES, size.pairs)) {
       Questions questions = questions(size);
-      List<Histogram> toC =
+      Rounds.Undisturbed toC =
           contest.againstC(effort.times(size.pairs > FEW_PAIRS ? MORE : MUCH_MORE));
       List<Histogram> toOff = contest.againstOff(effort);
       return List.of(
-          questions.rows().get(0).timed(toC.get(0), toC.get(1), contest.describe()),
-          questions.rows().get(1).timed(toC.get(0), toC.get(2)),
+          questions.rows().get(0).timed(toC, 1, contest.describe()),
+          questions.rows().get(1).timed(toC, 2, ""),
           questions.rows().get(2).timed(toOff.get(0), toOff.get(1)));
     }
   }

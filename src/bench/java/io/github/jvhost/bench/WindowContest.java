@@ -29,6 +29,9 @@ final class WindowContest implements AutoCloseable {
   private final TellingPeer c;
   private final TellingPeer rfc;
 
+  private boolean disturbed;
+  private long backEndPreemptions;
+
   /** What the back end has to receive from each front end that sends the recorded window. */
   private final List<Conversation> said;
 
@@ -85,10 +88,12 @@ final class WindowContest implements AutoCloseable {
   /**
    * The library, C that sends the same, and C that sends kicks and calls too, in turn.
    *
-   * @return times of all three, in this order
+   * @return times of all three, in this order, without rounds in which the kernel took the core
+   *     away from one of them or from the back end
    */
-  List<Histogram> againstC(Effort effort) {
-    return Rounds.run(effort, List.of(this::planned, this::c, this::rfc));
+  Rounds.Undisturbed againstC(Effort effort) {
+    return Rounds.undisturbed(
+        effort, List.of(this::planned, this::c, this::rfc), this::takeDisturbed);
   }
 
   /**
@@ -104,26 +109,37 @@ final class WindowContest implements AutoCloseable {
   long planned() {
     WindowRound round = WindowRound.go(arrivals, backEnd, devices, StartOrder.PLANNED);
     requireTheSame("the library", round.heard());
+    disturbed |= round.preemptions() > 0;
     return round.nanos();
   }
 
   /** The C program. Nanoseconds of the window. */
   long c() {
-    long nanos = c.round()[0];
+    TellingPeer.Round round = c.round();
     requireTheSame("the C program", backEnd.awaitClosed(devices));
-    return nanos;
+    disturbed |= round.preemptions() > 0;
+    return round.phases().getFirst();
   }
 
   /** The C program that sends kicks and calls too. Nanoseconds of the window. */
   private long rfc() {
-    long nanos = rfc.round()[0];
+    TellingPeer.Round round = rfc.round();
     backEnd.awaitClosed(devices);
-    return nanos;
+    disturbed |= round.preemptions() > 0;
+    return round.phases().getFirst();
   }
 
   /** The library without presetup, in QEMU's order. Returns the nanoseconds of the window. */
   long off() {
     return WindowRound.go(arrivals, backEnd, devices, QemuOrder.QEMU).nanos();
+  }
+
+  /** Whether anybody was preempted since the last call. */
+  private boolean takeDisturbed() {
+    boolean was = disturbed || backEnd.preemptions() != backEndPreemptions;
+    disturbed = false;
+    backEndPreemptions = backEnd.preemptions();
+    return was;
   }
 
   private void requireTheSame(String who, List<Conversation> heard) {

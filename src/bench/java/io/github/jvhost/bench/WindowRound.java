@@ -11,9 +11,10 @@ import java.util.List;
  *
  * @param nanos of the window, up to the last barrier's answer
  * @param messages in it
+ * @param preemptions of this thread in it, and in the half millisecond before
  * @param heard what the back ends heard, from the first connection to the last close
  */
-record WindowRound(long nanos, int messages, List<Conversation> heard) {
+record WindowRound(long nanos, int messages, long preemptions, List<Conversation> heard) {
   /**
    * Goes through it.
    *
@@ -25,20 +26,23 @@ record WindowRound(long nanos, int messages, List<Conversation> heard) {
     List<VhostNet> nets = arrivals.connect(backEnd.sockets(devices));
     long nanos;
     int messages;
+    long preemptions;
     try {
       if (order.sideBySide()) {
         arrivals.presetup(nets);
       }
       try (var window = new StartWindow(nets, order)) {
+        long before = Preemptions.ofThisThread();
         arrivals.complete(nets);
         nanos = window.start();
+        preemptions = Preemptions.ofThisThread() - before;
         window.check();
         messages = window.messages();
       }
     } finally {
       Arrivals.leave(nets);
     }
-    return new WindowRound(nanos, messages, backEnd.awaitClosed(devices));
+    return new WindowRound(nanos, messages, preemptions, backEnd.awaitClosed(devices));
   }
 
   /** Nanoseconds for each message. */

@@ -5,6 +5,7 @@ import io.github.jvhost.bench.BenchRow;
 import io.github.jvhost.bench.ColdStartBench;
 import io.github.jvhost.bench.DpdkBench;
 import io.github.jvhost.bench.Effort;
+import io.github.jvhost.bench.GroupStartBench;
 import io.github.jvhost.bench.Machine;
 import io.github.jvhost.bench.ManyDevicesBench;
 import io.github.jvhost.bench.PlannerBench;
@@ -13,6 +14,7 @@ import io.github.jvhost.bench.RatioPicture;
 import io.github.jvhost.bench.SavedStateBench;
 import io.github.jvhost.bench.SlowHardwareBench;
 import io.github.jvhost.bench.SourceStopBench;
+import io.github.jvhost.bench.SystemCallBench;
 import io.github.jvhost.bench.WindowBench;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -69,6 +71,8 @@ final class BenchCommand implements Callable<Integer> {
         new DpdkBench(),
         new QemuBench(),
         new ColdStartBench(),
+        new GroupStartBench(),
+        new SystemCallBench(),
         new ManyDevicesBench(),
         new PlannerBench());
   }

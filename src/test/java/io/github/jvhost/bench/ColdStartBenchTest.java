@@ -2,9 +2,12 @@ package io.github.jvhost.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.jvhost.testkit.ClassLog;
 import java.nio.file.Path;
+import java.util.Optional;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -15,6 +18,12 @@ class ColdStartBenchTest {
   private static final int FEW = 4;
 
   @TempDir private Path dir;
+
+  @BeforeEach
+  void needsACompiler() {
+    Optional<String> missing = PeerProgram.missing();
+    assumeTrue(missing.isEmpty(), () -> "skipped: " + missing.orElse(""));
+  }
 
   @Test
   @Timeout(120)
@@ -31,8 +40,11 @@ class ColdStartBenchTest {
   void theFirstWindowOfAJvmLoadsNoClass() {
     Path log = dir.resolve("classes.log");
 
-    FreshDestination.Window window =
-        new ColdStartBench().jvms(1, 1, ClassLog.options(log)).getFirst().getFirst();
+    FreshDestination.Window window;
+    try (var program = PeerProgram.build(Cores.shared())) {
+      window =
+          new ColdStartBench().jvms(program, 1, 1, ClassLog.options(log)).getFirst().getFirst();
+    }
 
     assumeThat(window.rehearsed()).as("rehearsed windows").isGreaterThanOrEqualTo(FEW);
     assertThat(ClassLog.between(log, 0, window.finalNanos())).isNotEmpty();
