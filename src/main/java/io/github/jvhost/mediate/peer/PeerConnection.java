@@ -93,7 +93,8 @@ final class PeerConnection {
 
   /** {@return how long nothing has to be done unless such an event comes} */
   long remainingNanos() {
-    return Math.min(beat.remainingNanos(), heard.remainingNanos());
+    Deadline own = out.hasRemaining() ? taken : beat;
+    return Math.min(own.remainingNanos(), heard.remainingNanos());
   }
 
   /** {@return whether the peer has sent a line, and so speaks this protocol} */

@@ -238,9 +238,10 @@ public final class PeerLink implements AutoCloseable {
   }
 
   private @Nullable SocketChannel dial() throws IOException, PeerLostException {
-    SocketChannel socket = SocketChannel.open(family(address));
+    SocketChannel socket = null;
     boolean done = false;
     try {
+      socket = SocketChannel.open(family(address));
       socket.configureBlocking(false);
       done = socket.connect(address.socketAddress());
       socket.register(selector, SelectionKey.OP_CONNECT);

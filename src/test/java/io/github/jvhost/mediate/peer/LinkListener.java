@@ -38,4 +38,9 @@ final class LinkListener implements PeerLink.Listener {
   @Nullable Object nextIfAny() {
     return told.poll();
   }
+
+  /** What comes next within a moment. */
+  @Nullable Object nextSoon() throws InterruptedException {
+    return told.poll(20, TimeUnit.MILLISECONDS);
+  }
 }
