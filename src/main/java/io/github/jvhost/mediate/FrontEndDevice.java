@@ -1,5 +1,6 @@
 package io.github.jvhost.mediate;
 
+import io.github.jvhost.mediate.peer.Hint;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.protocol.VringAddress;
 import io.github.jvhost.sys.EventFd;
@@ -7,6 +8,8 @@ import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.SystemCallException;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.DeviceConfig;
+import io.github.jvhost.vhost.plan.DeviceConfig.Lifecycle;
+import io.github.jvhost.vhost.plan.InflightRegion;
 import io.github.jvhost.vhost.plan.LogTarget;
 import io.github.jvhost.vhost.plan.Planner;
 import io.github.jvhost.vhost.plan.RingAddresses;
@@ -37,6 +40,7 @@ final class FrontEndDevice implements AutoCloseable {
   private @Nullable Integer mtu;
   private @Nullable LogTarget dirtyLog;
   private int status;
+  private @Nullable InflightRegion inflight;
 
   /** One vring, as far as it was described. */
   static final class Ring {
@@ -138,6 +142,23 @@ final class FrontEndDevice implements AutoCloseable {
     dirtyLog = target;
   }
 
+  /**
+   * Keeps the region in which the switch records requests in flight, because the next switch goes
+   * on with them.
+   *
+   * @param region taken over; null: there are no requests in flight
+   */
+  void inflight(@Nullable InflightRegion region) {
+    if (inflight != null) {
+      replaced.add(inflight.file());
+    }
+    inflight = region;
+  }
+
+  @Nullable InflightRegion inflight() {
+    return inflight;
+  }
+
   /** Files that the memory does not need any more. */
   void putAside(List<OwnedDescriptor> unused) {
     replaced.addAll(unused);
@@ -217,7 +238,7 @@ final class FrontEndDevice implements AutoCloseable {
    * @param lifecycle what the device is to do
    * @param capabilities of that switch
    */
-  DeviceConfig desired(DeviceConfig.Lifecycle lifecycle, BackEndCapabilities capabilities) {
+  DeviceConfig desired(Lifecycle lifecycle, BackEndCapabilities capabilities) {
     long virtio = features & ~(VhostFeature.PROTOCOL_FEATURES | VhostFeature.LOG_ALL);
     return new DeviceConfig(
         lifecycle,
@@ -226,7 +247,61 @@ final class FrontEndDevice implements AutoCloseable {
         memory.table(),
         dirtyLog,
         rings.stream().map(this::desired).toList(),
+        inflight,
+        null,
         0);
+  }
+
+  /**
+   * {@return what a switch is to hold of a device that somebody has predicted} The memory is what
+   * {@link #memory} has; calls are those that the front end has sent by now.
+   *
+   * @param content the prediction
+   * @param capabilities of that switch
+   */
+  DeviceConfig predicted(Hint.Content content, BackEndCapabilities capabilities) {
+    List<RingConfig> predicted = new ArrayList<>();
+    for (Hint.Ring ring : content.rings()) {
+      while (predicted.size() < ring.number()) {
+        predicted.add(RingConfig.NOT_SET_UP);
+      }
+      Ring known = ring(ring.number());
+      predicted.add(
+          new RingConfig(
+              ring.size(),
+              ring.addresses(),
+              null,
+              null,
+              null,
+              known.call,
+              known.err,
+              ring.enabled(),
+              false));
+    }
+    long virtio = content.features() & ~VhostFeature.PROTOCOL_FEATURES;
+    return new DeviceConfig(
+        Lifecycle.RUNNING,
+        Planner.withVhostBits(virtio, capabilities, false),
+        content.mtu(),
+        memory.table(),
+        null,
+        predicted,
+        inflight,
+        null,
+        0);
+  }
+
+  /** {@return the device as another mediator can predict it} */
+  Hint.Content hint() {
+    List<Hint.Ring> shipped = new ArrayList<>();
+    for (int i = 0; i < rings.size(); i++) {
+      Ring ring = rings.get(i);
+      RingAddresses at = addressesOf(ring);
+      if (ring.size != null && at != null) {
+        shipped.add(new Hint.Ring(i, ring.size, at, isEnabled(ring)));
+      }
+    }
+    return new Hint.Content(features & ~VhostFeature.LOG_ALL, mtu, memory.hinted(), shipped);
   }
 
   private RingConfig desired(Ring ring) {
@@ -297,6 +372,7 @@ final class FrontEndDevice implements AutoCloseable {
       replaced.add(dirtyLog.descriptor());
       dirtyLog = null;
     }
+    inflight(null);
     closeReplaced();
     memory.close();
     features = 0;

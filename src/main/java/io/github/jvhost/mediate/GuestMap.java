@@ -2,6 +2,8 @@ package io.github.jvhost.mediate;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.mediate.peer.Hint;
+import io.github.jvhost.mediate.peer.MemoryFileCheck;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.protocol.MemoryRegionPayload;
@@ -58,14 +60,8 @@ final class GuestMap implements AutoCloseable {
    * @param frontEndAddress user address of the front end; {@link #NO_ADDRESS} if it is not known
    * @param file taken over
    */
-  record Part(
-      long guestAddress, long size, long offset, long frontEndAddress, OwnedDescriptor file) {
-
-    /** A region of which only the prediction is known. */
-    static Part predicted(long guestAddress, long size, long offset, OwnedDescriptor file) {
-      return new Part(guestAddress, size, offset, NO_ADDRESS, file);
-    }
-  }
+  private record Part(
+      long guestAddress, long size, long offset, long frontEndAddress, OwnedDescriptor file) {}
 
   /** {@return the regions as the switch is sent them} */
   MemoryTable table() {
@@ -97,7 +93,7 @@ final class GuestMap implements AutoCloseable {
    * @return files that no region needs any more
    * @throws VhostException (GIVE_UP) if the regions are no memory table; nothing has changed then
    */
-  List<OwnedDescriptor> replace(List<Part> parts) {
+  private List<OwnedDescriptor> replace(List<Part> parts) {
     int next = serial % SERIALS + 1;
     List<Mapped> now = new ArrayList<>();
     boolean done = false;
@@ -125,7 +121,8 @@ final class GuestMap implements AutoCloseable {
   }
 
   private Mapped mapped(Part part, int next) {
-    FileStat file = MemoryFiles.check(part);
+    MemoryFileCheck.require(part.file(), part.offset(), part.size());
+    FileStat file = FileStat.of(part.file());
     for (Mapped known : regions) {
       if (known.is(part.guestAddress(), part.size(), part.offset(), file)) {
         return new Mapped(known.region(), file, part.frontEndAddress());
@@ -183,18 +180,50 @@ final class GuestMap implements AutoCloseable {
     return table.contains(guestAddress, length) ? table.regionOf(guestAddress, length) : null;
   }
 
-  /** {@return what the kernel said of the region's file when it came} */
-  FileStat fileOf(MemoryRegion region) {
-    return regions.stream().filter(m -> m.region().equals(region)).findFirst().orElseThrow().file();
+  /**
+   * Takes regions that another mediator, or an earlier start, has predicted.
+   *
+   * @param predicted as it was shipped
+   * @param files by the numbers of the prediction; taken over
+   * @return files that no region needs any more
+   * @throws VhostException (GIVE_UP) if the regions do not lie in these files
+   */
+  List<OwnedDescriptor> predict(List<Hint.Region> predicted, List<OwnedDescriptor> files) {
+    List<Part> parts = new ArrayList<>();
+    for (Hint.Region r : predicted) {
+      parts.add(
+          new Part(
+              r.guestAddress(),
+              r.size(),
+              r.fileOffset(),
+              NO_ADDRESS,
+              files.get(r.file()).duplicate()));
+    }
+    files.forEach(OwnedDescriptor::close);
+    return replace(parts);
   }
 
-  /** {@return the user address that the front end gave a region; -1 if it has not described it} */
-  long frontEndAddressOf(MemoryRegion region) {
-    return regions.stream()
-        .filter(m -> m.region().equals(region))
-        .findFirst()
-        .orElseThrow()
-        .frontEndAddress();
+  /** {@return the regions as they are shipped: files by number} */
+  List<Hint.Region> hinted() {
+    List<FileStat> files = new ArrayList<>();
+    List<Hint.Region> hinted = new ArrayList<>();
+    for (Mapped m : regions) {
+      int file = 0;
+      while (file < files.size() && !files.get(file).isSameFile(m.file())) {
+        file++;
+      }
+      if (file == files.size()) {
+        files.add(m.file());
+      }
+      hinted.add(
+          new Hint.Region(
+              m.region().guestAddress(),
+              m.region().size(),
+              m.region().fileOffset(),
+              file,
+              m.file().size()));
+    }
+    return hinted;
   }
 
   /** Forgets all regions and closes their files. */

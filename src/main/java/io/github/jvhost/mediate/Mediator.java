@@ -2,7 +2,11 @@ package io.github.jvhost.mediate;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.mediate.peer.Hint;
+import io.github.jvhost.mediate.peer.PeerAddress;
+import io.github.jvhost.mediate.peer.PeerLink;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.vhost.BackEndAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -13,6 +17,9 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Stands between front ends and switches that know nothing of it. Towards a front end it is a back
@@ -26,29 +33,35 @@ import java.util.function.Function;
  * <p>Each NIC has a thread of its own. Any thread may call the methods.
  */
 public final class Mediator implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Mediator.class);
   private static final Duration BUSY = Duration.ofSeconds(1);
+  private static final Duration SLACK = Duration.ofSeconds(30);
 
   private final Map<String, Nic> nics = new LinkedHashMap<>();
+  private final RememberedStarts remembered;
+  private @Nullable PeerLink peer;
 
-  private Mediator() {}
+  private Mediator(MediatorOptions options) {
+    this.remembered = new RememberedStarts(options.remember());
+  }
 
   /**
    * Begins to mediate.
    *
-   * @param nics each with another name
+   * @param options what is to be done
    * @param ledger where descriptors are recorded while the mediator has them
    * @return the mediator, which the caller closes
-   * @throws VhostException (GIVE_UP) if it cannot listen for a front end; nothing is left then
+   * @throws VhostException (GIVE_UP) if it cannot listen for a front end or for its peer; nothing
+   *     is left then
    */
-  public static Mediator start(List<NicOptions> nics, DescriptorLedger ledger) {
-    var mediator = new Mediator();
+  public static Mediator start(MediatorOptions options, DescriptorLedger ledger) {
+    var mediator = new Mediator(options);
     boolean done = false;
     try {
-      for (NicOptions options : nics) {
-        if (mediator.nics.containsKey(options.name())) {
-          throw new VhostException("two NICs are named " + options.name(), Recovery.GIVE_UP);
-        }
-        mediator.nics.put(options.name(), Nic.start(options, ledger));
+      mediator.startNics(options, ledger);
+      PeerAddress address = options.peerAddress();
+      if (address != null) {
+        mediator.peer = PeerLink.open(address, mediator.listener(address));
       }
       done = true;
       return mediator;
@@ -59,6 +72,46 @@ public final class Mediator implements AutoCloseable {
     }
   }
 
+  private void startNics(MediatorOptions options, DescriptorLedger ledger) {
+    var together = new Nic.Together(ledger, new PresetTurns(), this::publish, remembered);
+    for (NicOptions nic : options.nics()) {
+      if (nics.containsKey(nic.name())) {
+        throw new VhostException("two NICs are named " + nic.name(), Recovery.GIVE_UP);
+      }
+      remembered.load(nic.name());
+      nics.put(nic.name(), Nic.start(nic, together));
+    }
+  }
+
+  private void publish(Hint hint) {
+    PeerLink to = peer;
+    if (to != null) {
+      to.publish(hint);
+    }
+  }
+
+  private PeerLink.Listener listener(PeerAddress address) {
+    return new PeerLink.Listener() {
+      @Override
+      public void connected() {
+        log.info("the peer {} is there", address);
+      }
+
+      @Override
+      public void received(Hint hint) {
+        Nic nic = nics.get(hint.nic());
+        if (nic != null) {
+          nic.post(() -> nic.service().predict(hint));
+        }
+      }
+
+      @Override
+      public void lost(String reason) {
+        log.info("the peer {} is gone: {}", address, reason);
+      }
+    };
+  }
+
   /**
    * {@return what is going on, one entry a NIC, in the order in which they were given} A NIC that
    * waits for its switch and cannot answer within a second is left out.
@@ -67,12 +120,54 @@ public final class Mediator implements AutoCloseable {
     List<NicStatus> all = new ArrayList<>();
     for (Nic nic : nics.values()) {
       try {
-        all.add(ask(nic, Nic::status, BUSY));
+        all.add(ask(nic, n -> n.service().status(), BUSY));
       } catch (VhostException e) {
         // It is left out.
       }
     }
     return all;
+  }
+
+  /**
+   * Moves a NIC to another switch while its guest runs. The other switch is told everything early;
+   * then the device stops at the old one and starts at the new one.
+   *
+   * @param nic its name
+   * @param where the other switch is
+   * @param within how long it may take until the other switch is ready; the guest runs meanwhile
+   * @return where it is now
+   * @throws VhostException if it was not moved: it runs where it was
+   */
+  public MoveResult move(String nic, BackEndAddress where, Duration within) {
+    Nic named = named(nic);
+    CompletableFuture<MoveResult> moved = ask(named, n -> n.service().move(where, within), BUSY);
+    return await(named, moved, within.plus(SLACK));
+  }
+
+  /**
+   * Sets the switch that takes a NIC over when the one that serves it goes away. It is kept preset.
+   *
+   * @param nic its name
+   * @param where the standby is; null: there is none from now on
+   * @throws VhostException if there is no such NIC, or it is busy
+   */
+  public void standby(String nic, @Nullable BackEndAddress where) {
+    ask(
+        named(nic),
+        n -> {
+          n.service().standby(where);
+          return where == null;
+        },
+        BUSY);
+  }
+
+  private Nic named(String name) {
+    Nic nic = nics.get(name);
+    if (nic == null) {
+      throw new VhostException(
+          "there is no NIC %s; there are %s".formatted(name, nics.keySet()), Recovery.GIVE_UP);
+    }
+    return nic;
   }
 
   private static <T> T ask(Nic nic, Function<Nic, T> question, Duration within) {
@@ -84,6 +179,10 @@ public final class Mediator implements AutoCloseable {
         answer.completeExceptionally(e);
       }
     });
+    return await(nic, answer, within);
+  }
+
+  private static <T> T await(Nic nic, CompletableFuture<T> answer, Duration within) {
     try {
       return answer.get(within.toNanos(), TimeUnit.NANOSECONDS);
     } catch (ExecutionException e) {
@@ -103,7 +202,10 @@ public final class Mediator implements AutoCloseable {
   /** Ends all NICs. The front ends see a hang-up; the switches stop serving. */
   @Override
   public void close() {
+    if (peer != null) {
+      peer.close();
+    }
     nics.values().forEach(Nic::close);
-    nics.clear();
+    remembered.close();
   }
 }

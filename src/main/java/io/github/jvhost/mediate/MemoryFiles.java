@@ -1,9 +1,6 @@
 package io.github.jvhost.mediate;
 
-import io.github.jvhost.Recovery;
-import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.MemoryRegion;
-import io.github.jvhost.sys.io.FileStat;
 import io.github.jvhost.sys.io.MemoryFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -16,24 +13,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class MemoryFiles {
   private MemoryFiles() {}
-
-  /**
-   * Checks that a region lies within its file. Otherwise the switch, which maps it, would get a
-   * SIGBUS.
-   *
-   * @return what the kernel says of the file
-   * @throws VhostException (GIVE_UP) if it does not
-   */
-  static FileStat check(GuestMap.Part part) {
-    FileStat stat = FileStat.of(part.file());
-    if (part.offset() < 0 || part.size() <= 0 || part.size() > stat.size() - part.offset()) {
-      throw new VhostException(
-          "the region of guest memory at 0x%x has %d bytes at %d of a file of %d bytes"
-              .formatted(part.guestAddress(), part.size(), part.offset(), stat.size()),
-          Recovery.GIVE_UP);
-    }
-    return stat;
-  }
 
   /**
    * {@return a little-endian 16-bit number of guest memory; null if it cannot be read}

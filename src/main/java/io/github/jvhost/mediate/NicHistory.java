@@ -1,28 +1,23 @@
 package io.github.jvhost.mediate;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.PlannedStep;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** What has happened to a NIC, as far as it is shown. One thread at a time. */
 final class NicHistory {
   private long messages;
   private long messagesToTheSwitch;
-  private @Nullable Window lastWindow;
+  private @Nullable String presetFrom;
+  private NicStatus.@Nullable Presetup presetup;
+  private NicStatus.@Nullable Start lastStart;
   private @Nullable String lastFailure;
-
-  /**
-   * What the switch was told when the device started last.
-   *
-   * @param steps each with its reason
-   * @param messages that the switch got
-   * @param micros from the first byte to the last answer that was awaited
-   */
-  record Window(List<String> steps, int messages, long micros) {}
 
   void frontEndCame() {
     messages = 0;
+    presetup = null;
+    lastStart = null;
   }
 
   void message() {
@@ -35,15 +30,38 @@ final class NicHistory {
 
   void started(SwitchConnection.Told told) {
     told(told);
-    lastWindow =
-        new Window(
+    lastStart =
+        new NicStatus.Start(
             told.plan().steps().stream().map(PlannedStep::describe).toList(),
             told.outcome().messages(),
             told.outcome().micros());
   }
 
-  void failed(VhostException failure) {
-    lastFailure = failure.getMessage();
+  void presetupBegun(String from) {
+    presetFrom = from;
+    presetup = null;
+  }
+
+  void presetupEnded(Outcome outcome) {
+    messagesToTheSwitch += outcome.messages();
+    presetup =
+        new NicStatus.Presetup(
+            presetFrom == null ? "" : presetFrom,
+            outcome.complete(),
+            outcome.messages(),
+            outcome.micros());
+  }
+
+  /**
+   * Keeps why something did not work.
+   *
+   * @return whether there is a failure
+   */
+  boolean failed(@Nullable VhostException failure) {
+    if (failure != null) {
+      lastFailure = failure.getMessage();
+    }
+    return failure != null;
   }
 
   long messages() {
@@ -54,8 +72,12 @@ final class NicHistory {
     return messagesToTheSwitch;
   }
 
-  @Nullable Window lastWindow() {
-    return lastWindow;
+  NicStatus.@Nullable Presetup presetup() {
+    return presetup;
+  }
+
+  NicStatus.@Nullable Start lastStart() {
+    return lastStart;
   }
 
   @Nullable String lastFailure() {

@@ -15,6 +15,7 @@ import java.util.Objects;
  * @param theSwitch where the back end is that serves the NIC
  * @param dialect the message numbers that the switch uses
  * @param profile what is known of the switch beyond the wire
+ * @param ram where guest memory is found before the front end sends it
  * @param answersWithin how long the switch may take for what the front end waits for
  * @param presetupWithin how long a presetup may take; the guest runs meanwhile
  */
@@ -24,6 +25,7 @@ public record NicOptions(
     BackEndAddress theSwitch,
     Dialect dialect,
     BackEndProfile profile,
+    GuestRamPlace ram,
     Duration answersWithin,
     Duration presetupWithin) {
   private static final String NAMES = "[A-Za-z0-9._-]{1,64}";
@@ -58,6 +60,7 @@ public record NicOptions(
         theSwitch,
         Dialect.UPSTREAM,
         profile,
+        new GuestRamPlace.FrontEnd(),
         Duration.ofSeconds(10),
         Duration.ofSeconds(60));
   }

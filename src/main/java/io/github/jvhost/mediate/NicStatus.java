@@ -8,27 +8,40 @@ import org.jspecify.annotations.Nullable;
  * What is going on with one NIC. Immutable.
  *
  * @param name of the NIC
- * @param state in capitals, as docs/mediate.md explains them
- * @param frontEnd whether a front end is connected
+ * @param state in capitals: NO_FRONT_END, CONNECTED, PRESETTING, PRESET, RUNNING, STOPPED or
+ *     NO_SWITCH, as docs/mediate.md explains them
+ * @param logging whether the guest's writes are being logged, because it is being migrated
  * @param theSwitch where the switch is that serves the NIC; null: none is connected
+ * @param standby what the standby is; null: there is none
  * @param features that the front end has acknowledged, as bits
- * @param rings one entry a vring
+ * @param rings one entry a vring, by index
  * @param messages that the front end has sent since it connected
- * @param messagesToTheSwitch that the switches of this NIC were sent
- * @param lastStart what the switch was told when the device started last; null: it never did
+ * @param messagesToTheSwitch that the switches of this NIC were sent in plans since the mediator
+ *     began
+ * @param presetup the newest presetup of the switch that serves; null: there was none since the
+ *     front end connected
+ * @param lastStart what the switch was told when the device started last; null: it has not started
+ *     since the front end connected
  * @param lastFailure what went wrong last; null: nothing did
  */
 public record NicStatus(
     String name,
     String state,
-    boolean frontEnd,
+    boolean logging,
     @Nullable String theSwitch,
+    @Nullable Standby standby,
     long features,
-    List<RingStatus> rings,
+    List<Ring> rings,
     long messages,
     long messagesToTheSwitch,
-    @Nullable LastStart lastStart,
+    @Nullable Presetup presetup,
+    @Nullable Start lastStart,
     @Nullable String lastFailure) {
+
+  /** Copies the list. */
+  public NicStatus {
+    rings = List.copyOf(rings);
+  }
 
   /**
    * One vring.
@@ -36,40 +49,64 @@ public record NicStatus(
    * @param size in entries; 0: it was not set up
    * @param enabled whether it is in use
    */
-  public record RingStatus(int size, boolean enabled) {}
+  public record Ring(int size, boolean enabled) {}
 
   /**
-   * What the switch was told when the device started last.
+   * A switch that takes over when the one that serves goes away.
+   *
+   * @param theSwitch where it is
+   * @param ready whether it has been told everything but where the rings are
+   */
+  public record Standby(String theSwitch, boolean ready) {}
+
+  /**
+   * What a switch was told early.
+   *
+   * @param from who predicted it
+   * @param complete whether the switch has taken all of it
+   * @param messages that the switch got
+   * @param micros how long that took, in microseconds
+   */
+  public record Presetup(String from, boolean complete, int messages, long micros) {}
+
+  /**
+   * What a switch was told when the device started.
    *
    * @param steps each with its reason
    * @param messages that the switch got
-   * @param micros how long that took
+   * @param micros from the first byte until the last answer that was waited for, in microseconds
    */
-  public record LastStart(List<String> steps, int messages, long micros) {}
+  public record Start(List<String> steps, int messages, long micros) {
+    /** Copies the list. */
+    public Start {
+      steps = List.copyOf(steps);
+    }
+  }
 
   static NicStatus of(
       NicOptions options,
       NicState state,
-      boolean frontEnd,
       FrontEndDevice device,
       @Nullable SwitchConnection serving,
+      NicStatus.@Nullable Standby standby,
       NicHistory history) {
-    List<RingStatus> rings = new ArrayList<>();
+    List<Ring> rings = new ArrayList<>();
     for (FrontEndDevice.Ring ring : device.rings()) {
       Integer size = ring.size();
-      rings.add(new RingStatus(size == null ? 0 : size, device.isEnabled(ring)));
+      rings.add(new Ring(size == null ? 0 : size, device.isEnabled(ring)));
     }
-    NicHistory.Window window = history.lastWindow();
     return new NicStatus(
         options.name(),
         state.name(),
-        frontEnd,
+        device.logs(),
         serving == null ? null : serving.options().address().toString(),
+        standby,
         device.features(),
         rings,
         history.messages(),
         history.messagesToTheSwitch(),
-        window == null ? null : new LastStart(window.steps(), window.messages(), window.micros()),
+        history.presetup(),
+        history.lastStart(),
         history.lastFailure());
   }
 }

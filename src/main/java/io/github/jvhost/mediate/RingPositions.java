@@ -14,7 +14,8 @@ final class RingPositions {
    * {@return the base of a split ring: the used index, so that requests in flight are done again;
    * null if it is not known}
    */
-  static @Nullable Integer recovered(FrontEndDevice device, FrontEndDevice.Ring ring) {
+  static @Nullable Integer recovered(FrontEndDevice device, int index) {
+    FrontEndDevice.Ring ring = device.rings().get(index);
     RingAddresses at = device.addressesOf(ring);
     return at == null || device.isPacked()
         ? null

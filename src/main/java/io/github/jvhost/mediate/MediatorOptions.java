@@ -1,0 +1,39 @@
+package io.github.jvhost.mediate;
+
+import io.github.jvhost.mediate.peer.PeerAddress;
+import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a mediator does. Immutable.
+ *
+ * @param nics each with another name
+ * @param peer the other host's mediator, as {@code --peer} has it: a path, or {@code
+ *     tcp:127.0.0.1:PORT}, with {@code listen:} before it to listen there; null: none
+ * @param remember a directory in which the last start of each NIC is kept; null: nothing is kept
+ */
+public record MediatorOptions(
+    List<NicOptions> nics, @Nullable String peer, @Nullable Path remember) {
+
+  /** Copies the list. */
+  public MediatorOptions {
+    nics = List.copyOf(nics);
+    if (peer != null) {
+      PeerAddress.parse(peer);
+    }
+  }
+
+  /**
+   * {@return a mediator that neither has a peer nor remembers}
+   *
+   * @param nics each with another name
+   */
+  public static MediatorOptions of(List<NicOptions> nics) {
+    return new MediatorOptions(nics, null, null);
+  }
+
+  @Nullable PeerAddress peerAddress() {
+    return peer == null ? null : PeerAddress.parse(peer);
+  }
+}

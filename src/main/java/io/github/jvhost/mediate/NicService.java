@@ -1,0 +1,947 @@
+package io.github.jvhost.mediate;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.mediate.peer.GuestRam;
+import io.github.jvhost.mediate.peer.Hint;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.io.Poller;
+import io.github.jvhost.vhost.BackEndAddress;
+import io.github.jvhost.vhost.VhostDevice;
+import io.github.jvhost.vhost.VhostDeviceOptions;
+import io.github.jvhost.vhost.plan.DeviceConfig;
+import io.github.jvhost.vhost.plan.DeviceConfig.Lifecycle;
+import io.github.jvhost.vhost.plan.Outcome;
+import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.Step;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What a NIC's switches are told, and when: the transitions of {@link NicState}. It knows the
+ * device, the switch that serves it, the one that it moves to, and its standby. It is called on the
+ * NIC's thread alone.
+ */
+final class NicService implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(NicService.class);
+
+  /** A storm of changes is told as one: a front end sends ENABLE of all rings again and again. */
+  private static final Duration SETTLING = Duration.ofMillis(100);
+
+  private final NicOptions options;
+  private final DescriptorLedger ledger;
+  private final Surroundings around;
+  private final FrontEndDevice device = new FrontEndDevice();
+  private final NicHistory history = new NicHistory();
+
+  private NicState state = NicState.NO_FRONT_END;
+  private SwitchSearch search;
+  private @Nullable SwitchConnection serving;
+  private @Nullable Spare standby;
+  private @Nullable Move moving;
+  private @Nullable Prediction prediction;
+  private int generation;
+
+  /** How often the device has changed while a front end was connected. */
+  private long changes;
+
+  /** When the newest change is to be told to spares and to the other mediator. */
+  private @Nullable Deadline settled;
+
+  private boolean shipped;
+  private long shippedGeneration;
+  private int frontEndSocket = -1;
+  private boolean closed;
+
+  /** What the service needs of the mediator around it. */
+  interface Surroundings {
+    /** Has the NIC's thread run something later. Any thread may call this. */
+    void post(Runnable task);
+
+    /** Tells the other mediator something about this NIC. Does not wait. */
+    void publish(Hint hint);
+
+    /** Keeps what the device had when it started. Does not wait. */
+    void remember(Hint hint);
+
+    /** Takes the turn to preset, if it is free; otherwise the thread is woken when it is. */
+    boolean takeTurn();
+
+    void giveTurnBack();
+  }
+
+  /**
+   * A move that was asked for.
+   *
+   * @param spare the switch to move to
+   * @param deadline for all of it
+   * @param result completed with what it took, or with why it failed
+   */
+  private record Move(Spare spare, Deadline deadline, CompletableFuture<MoveResult> result) {}
+
+  NicService(NicOptions options, DescriptorLedger ledger, Surroundings around) {
+    this.options = options;
+    this.ledger = ledger;
+    this.around = around;
+    this.search = search(options.theSwitch(), this::switchCame, this::notFound);
+  }
+
+  private SwitchSearch search(
+      BackEndAddress where, Consumer<VhostDevice> found, Consumer<VhostException> failed) {
+    VhostDeviceOptions reached =
+        VhostDeviceOptions.of(options.name(), where, options.dialect(), options.profile(), ledger)
+            .withProtocolFeatures(Offer.TO_THE_SWITCH);
+    return new SwitchSearch(
+        reached,
+        came -> around.post(() -> found.accept(came)),
+        failure -> around.post(() -> failed.accept(failure)));
+  }
+
+  FrontEndDevice device() {
+    return device;
+  }
+
+  NicHistory history() {
+    return history;
+  }
+
+  /** {@return what the switch makes possible; null while there is none} */
+  @Nullable Offer offer() {
+    return serving == null ? null : Offer.of(serving.capabilities());
+  }
+
+  private void to(NicState.Event event) {
+    NicState before = state;
+    state =
+        state
+            .after(event)
+            .orElseThrow(() -> new IllegalStateException(event + " in state " + before));
+    if (state != before) {
+      log.debug("{}: {} -> {} ({})", options.name(), before, state, event);
+    }
+  }
+
+  private Deadline answer() {
+    return Deadline.after(options.answersWithin());
+  }
+
+  // ---- the loop: what is polled, and what is done from time to time ----
+
+  /** Adds the switches to a poll; {@link #serve} has to follow it. */
+  void watch(Poller poller) {
+    for (SwitchConnection at : connections()) {
+      poller.add(at == null ? -1 : at.number(), at == null ? 0 : at.events());
+    }
+  }
+
+  /** The most descriptors that {@link #watch} adds. */
+  static final int WATCHED = 3;
+
+  private @Nullable SwitchConnection[] connections() {
+    return new SwitchConnection[] {
+      serving,
+      standby == null ? null : standby.connection(),
+      moving == null ? null : moving.spare().connection()
+    };
+  }
+
+  /**
+   * Serves the switches after a poll, and does what is due.
+   *
+   * @param first the index of the first that {@link #watch} has added
+   */
+  void serve(Poller poller, int first) {
+    boolean[] ready = new boolean[WATCHED];
+    @Nullable SwitchConnection[] at = connections();
+    for (int i = 0; i < WATCHED; i++) {
+      SwitchConnection one = at[i];
+      ready[i] = one != null && (poller.ready(first + i) != 0 || one.nanosLeft() <= 0);
+    }
+    if (ready[0] && at[0] == serving) {
+      switchIsReady();
+    }
+    if (ready[1] && standby != null) {
+      advance(standby);
+    }
+    if (ready[2] && moving != null) {
+      advance(moving.spare());
+    }
+    doWhatIsDue();
+    if (noPlanIsUnderWay()) {
+      device.closeReplaced();
+    }
+  }
+
+  private boolean noPlanIsUnderWay() {
+    for (SwitchConnection at : connections()) {
+      if (at != null && at.isBusy()) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private void doWhatIsDue() {
+    if (serving == null) {
+      search.attempt();
+    }
+    if (settled != null && settled.expired()) {
+      settled = null;
+      ship();
+    }
+    presetAsPredicted();
+    if (standby != null) {
+      prepare(standby);
+    }
+    Move move = moving;
+    if (move != null) {
+      prepare(move.spare());
+      if (move.deadline().expired()) {
+        moveFailed(move, "the other switch was not ready within " + move.deadline());
+      } else if (canMove(move)) {
+        carryOut(move);
+      }
+    }
+  }
+
+  /** {@return how long the thread may sleep at most, in nanoseconds} */
+  long nanosToNextTask() {
+    long nanos = Long.MAX_VALUE;
+    if (serving == null) {
+      nanos = search.nanosLeft();
+    }
+    for (SwitchConnection at : connections()) {
+      nanos = Math.min(nanos, at == null ? Long.MAX_VALUE : at.nanosLeft());
+    }
+    if (settled != null) {
+      nanos = Math.min(nanos, settled.remainingNanos());
+    }
+    if (prediction != null && mayPreset()) {
+      nanos = Math.min(nanos, prediction.nanosLeft());
+    }
+    if (standby != null && standby.connection() == null) {
+      nanos = Math.min(nanos, standby.search().nanosLeft());
+    }
+    if (moving != null) {
+      nanos = Math.min(nanos, moving.deadline().remainingNanos());
+      if (moving.spare().connection() == null) {
+        nanos = Math.min(nanos, moving.spare().search().nanosLeft());
+      }
+    }
+    return nanos;
+  }
+
+  // ---- the front end ----
+
+  /** A front end has connected. */
+  void frontEndCame(int socket) {
+    frontEndSocket = socket;
+    to(NicState.Event.FRONT_END_CAME);
+    history.frontEndCame();
+  }
+
+  /** The front end has gone. Only the end of a connection undoes what a switch was told early. */
+  void frontEndWent() {
+    frontEndSocket = -1;
+    to(NicState.Event.FRONT_END_WENT);
+    endPresetup();
+    if (moving != null) {
+      moveFailed(moving, "the front end has gone");
+    }
+    if (standby != null) {
+      standby.lost();
+    }
+    if (serving != null) {
+      serving.close();
+      serving = null;
+      search.restart();
+    }
+    device.close();
+    settled = null;
+    if (shipped) {
+      around.publish(Hint.gone(options.name(), ++shippedGeneration));
+      shipped = false;
+    }
+  }
+
+  /**
+   * The front end has changed something. Tells the switch if the device runs there.
+   *
+   * @param waits whether the front end waits for the switch's answer
+   * @param startsByKick whether the front end has no status byte to say that the device runs
+   * @return whether the switch has taken it
+   */
+  boolean changed(boolean waits, boolean startsByKick) {
+    changes++;
+    if (state.isStarted()) {
+      settled = Deadline.after(SETTLING);
+    }
+    if (state == NicState.RUNNING) {
+      return tell(waits);
+    }
+    if (startsByKick && state != NicState.NO_SWITCH && anyRingIsComplete()) {
+      start();
+    }
+    return true;
+  }
+
+  private boolean anyRingIsComplete() {
+    return device.rings().stream().anyMatch(r -> device.isComplete(r) && device.isEnabled(r));
+  }
+
+  private boolean tell(boolean waits) {
+    SwitchConnection to = serving;
+    if (to == null) {
+      return true; // it is told everything when it is there again
+    }
+    try {
+      SwitchConnection.Told told = to.tell(running(to), waits, answer());
+      history.told(told);
+      keepInflight(told);
+      VhostException failure = told.outcome().failure();
+      if (failure != null && !to.device().connected()) {
+        switchWent(failure);
+        return true; // likewise
+      }
+      return !history.failed(failure);
+    } catch (VhostException e) {
+      log.warn("{}: the switch cannot take a change: {}", options.name(), e.getMessage());
+      history.failed(e);
+      return false;
+    }
+  }
+
+  private DeviceConfig running(SwitchConnection at) {
+    return device.desired(Lifecycle.RUNNING, at.capabilities());
+  }
+
+  private void keepInflight(SwitchConnection.Told told) {
+    keepInflight(told.outcome());
+  }
+
+  private void keepInflight(Outcome outcome) {
+    if (outcome.inflight() != null) {
+      device.inflight(outcome.inflight());
+    }
+  }
+
+  /** The device is to run: the switch is told the difference to what it holds. */
+  void start() {
+    to(NicState.Event.STARTED);
+    prediction = null;
+    settled = Deadline.after(SETTLING);
+    SwitchConnection at = serving;
+    if (at == null) {
+      to(NicState.Event.SWITCH_WENT);
+      return;
+    }
+    try {
+      SwitchConnection.Told told = at.tell(running(at), false, answer());
+      history.started(told);
+      keepInflight(told);
+      if (told.outcome().failure() != null) {
+        switchWent(told.outcome().failure());
+      }
+    } catch (VhostException e) {
+      switchWent(e);
+    } finally {
+      around.giveTurnBack();
+    }
+  }
+
+  /** The device is to stop, if it runs: the rings' bases are those of the switch then. */
+  void stop() {
+    if (!state.isStarted()) {
+      return;
+    }
+    if (moving != null) {
+      moveFailed(moving, "the front end has stopped the device");
+    }
+    if (!stopAt(serving)) {
+      recoverBases();
+    }
+    to(NicState.Event.STOPPED);
+    settled = null;
+    device.kicksAreGone();
+  }
+
+  /** Stops a device, and takes the bases of its rings; false if the switch has not answered all. */
+  private boolean stopAt(@Nullable SwitchConnection at) {
+    if (at == null) {
+      return false;
+    }
+    try {
+      SwitchConnection.Told told =
+          at.tell(device.desired(Lifecycle.STOPPED, at.capabilities()), false, answer());
+      history.told(told);
+      boolean all = takeBases(told.plan(), told.outcome());
+      if (told.outcome().failure() != null) {
+        switchWent(told.outcome().failure());
+      }
+      if (all) {
+        device.inflight(null); // the switch has finished what was in flight
+      }
+      return all;
+    } catch (VhostException e) {
+      switchWent(e);
+      return false;
+    }
+  }
+
+  private boolean takeBases(Plan plan, Outcome outcome) {
+    boolean all = true;
+    for (int i = 0; i < plan.steps().size(); i++) {
+      if (plan.steps().get(i).step() instanceof Step.StopRing(int ring)) {
+        Integer base = outcome.baseOf(i);
+        if (base == null) {
+          all = false;
+        } else {
+          device.base(ring, base);
+        }
+      }
+    }
+    return all;
+  }
+
+  /**
+   * The switch has gone without an answer: rings go on where guest memory says.
+   *
+   * @return whether that is known of all rings
+   */
+  private boolean recoverBases() {
+    boolean all = true;
+    for (int i = 0; i < device.rings().size(); i++) {
+      FrontEndDevice.Ring ring = device.rings().get(i);
+      Integer base = RingPositions.recovered(device, i);
+      if (base != null) {
+        device.base(i, base);
+      } else if (ring.size() != null && ring.address() != null) {
+        all = false;
+      }
+    }
+    return all;
+  }
+
+  /** Asks the switch to announce the guest. */
+  void announce(byte[] mac) {
+    if (serving != null) {
+      serving.device().announce(mac);
+    }
+  }
+
+  // ---- predictions ----
+
+  /** Somebody says what the front end is going to describe. The newest word counts. */
+  void predict(Hint hint) {
+    if (state.isStarted() || state == NicState.STOPPED) {
+      return; // the front end has described it already
+    }
+    switch (hint.what()) {
+      case CONFIGURATION -> {
+        Hint.Content content = hint.content();
+        if (content != null) {
+          prediction = new Prediction(content, "the peer, generation " + hint.generation());
+        }
+      }
+      case CANCELLED, GONE -> {
+        prediction = null;
+        if (state == NicState.PRESET || state == NicState.PRESETTING) {
+          dropSwitch("the peer says that the guest does not come");
+        }
+      }
+    }
+  }
+
+  /** The same, from an earlier start of this NIC; a word of the other mediator counts more. */
+  void predictFromFile(Hint.Content content) {
+    if (prediction == null && state == NicState.CONNECTED) {
+      prediction = new Prediction(content, "its last start");
+    }
+  }
+
+  private boolean mayPreset() {
+    return serving != null
+        && !serving.isBusy()
+        && frontEndSocket >= 0
+        && (state == NicState.CONNECTED || state == NicState.PRESET);
+  }
+
+  private void presetAsPredicted() {
+    Prediction next = prediction;
+    SwitchConnection at = serving;
+    if (next == null || at == null || !mayPreset() || next.nanosLeft() > 0) {
+      return;
+    }
+    if (!around.takeTurn()) {
+      return; // this thread is woken when it is free
+    }
+    boolean begun = false;
+    try {
+      begun = preset(next, at);
+    } catch (VhostException e) {
+      log.warn("{}: no presetup as {} says: {}", options.name(), next.from(), e.getMessage());
+      history.failed(e);
+      prediction = null;
+    } finally {
+      if (!begun) {
+        around.giveTurnBack();
+      }
+    }
+  }
+
+  private boolean preset(Prediction next, SwitchConnection at) {
+    Hint.Content content = next.content();
+    boolean connected = options.frontEnd() instanceof FrontEndAddress.Connect;
+    GuestRam.Result result = next.find(options.ram(), frontEndSocket, connected, ledger);
+    switch (result) {
+      case GuestRam.NotFound(String why) -> {
+        if (next.isHopeless()) {
+          throw new VhostException(
+              options.name() + ": guest memory is not found: " + why, Recovery.GIVE_UP);
+        }
+        return false;
+      }
+      case GuestRam.Found(List<OwnedDescriptor> files) ->
+          device.putAside(device.memory().predict(content.regions(), files));
+    }
+    prediction = null;
+    at.preset(
+        device.predicted(content, at.capabilities()),
+        ++generation,
+        Deadline.after(options.presetupWithin()));
+    to(NicState.Event.PRESETUP_BEGUN);
+    history.presetupBegun(next.from());
+    switchIsReady(); // sends what there is room for
+    return true;
+  }
+
+  private void presetupEnded(Outcome outcome) {
+    around.giveTurnBack();
+    keepInflight(outcome);
+    history.presetupEnded(outcome);
+    if (outcome.failure() != null) {
+      switchWent(outcome.failure());
+    } else {
+      to(NicState.Event.PRESETUP_DONE);
+    }
+  }
+
+  private void endPresetup() {
+    prediction = null;
+    around.giveTurnBack();
+  }
+
+  // ---- what is shipped ----
+
+  /** The device has not changed for a while: the other mediator and the file are told. */
+  private void ship() {
+    if (state != NicState.RUNNING) {
+      return;
+    }
+    try {
+      Hint.Content content = device.hint();
+      around.remember(Hint.configuration(options.name(), 0, content));
+      if (device.logs()) {
+        around.publish(Hint.configuration(options.name(), ++shippedGeneration, content));
+        shipped = true;
+      } else if (shipped) {
+        around.publish(Hint.cancelled(options.name(), ++shippedGeneration));
+        shipped = false;
+      }
+    } catch (VhostException e) {
+      log.warn("{}: its configuration cannot be shipped: {}", options.name(), e.getMessage());
+    }
+  }
+
+  // ---- the switch ----
+
+  private void switchIsReady() {
+    SwitchConnection at = serving;
+    if (at == null) {
+      return;
+    }
+    if (at.isBusy()) {
+      Outcome outcome = at.advance();
+      if (outcome != null) {
+        presetupEnded(outcome);
+      }
+      return;
+    }
+    VhostException gone = at.look(answer());
+    if (gone != null) {
+      switchWent(gone);
+    }
+  }
+
+  private void notFound(VhostException why) {
+    search.pause();
+    history.failed(why);
+    log.debug("{}: no switch: {}", options.name(), why.getMessage());
+  }
+
+  private void dropSwitch(String why) {
+    switchWent(new VhostException(options.name() + ": " + why, Recovery.RECONNECT));
+  }
+
+  private void switchWent(VhostException why) {
+    SwitchConnection at = serving;
+    if (at == null) {
+      return;
+    }
+    log.warn("{}: the connection to the switch ends: {}", options.name(), why.getMessage());
+    history.failed(why);
+    at.close();
+    serving = null;
+    search.restart();
+    switch (state) {
+      case NO_FRONT_END -> {}
+      case PRESETTING, PRESET -> {
+        around.giveTurnBack();
+        to(NicState.Event.PRESETUP_ENDED);
+      }
+      default -> to(NicState.Event.SWITCH_WENT);
+    }
+    Spare other = standby;
+    if (state == NicState.NO_SWITCH && other != null && other.isPreset(changes)) {
+      takeStandby(other);
+    }
+  }
+
+  private void switchCame(VhostDevice found) {
+    search.restart();
+    if (serving != null || closed) {
+      found.close();
+      return;
+    }
+    String missing = missing(found);
+    if (!missing.isEmpty()) {
+      found.close();
+      notFound(lacks(missing));
+      return;
+    }
+    SwitchConnection now = new SwitchConnection(found);
+    serving = now;
+    log.info("{}: connected to the switch {}", options.name(), found.options().address());
+    if (state == NicState.NO_SWITCH) {
+      replay(now);
+    } else if (state != NicState.NO_FRONT_END) {
+      to(NicState.Event.SWITCH_CAME);
+    }
+  }
+
+  private String missing(VhostDevice found) {
+    return frontEndSocket < 0
+        ? ""
+        : Needs.missing(device, device.inflight() != null, found.capabilities());
+  }
+
+  private VhostException lacks(String missing) {
+    return new VhostException(
+        "%s: the switch lacks what the front end uses: %s".formatted(options.name(), missing),
+        Recovery.RETRY);
+  }
+
+  /** A switch came back, or another one came: it is told everything, and both sides are woken. */
+  private boolean replay(SwitchConnection at) {
+    if (!recoverBases()) {
+      log.warn(
+          "{}: where its packed rings are is not known; the guest has to reset its NIC",
+          options.name());
+      dropSwitch("where the packed rings go on is not known; the guest has to reset its NIC");
+      return false;
+    }
+    return run(at);
+  }
+
+  private boolean run(SwitchConnection at) {
+    try {
+      SwitchConnection.Told told =
+          at.tellAndCheck(running(at), Deadline.after(options.presetupWithin()));
+      history.started(told);
+      keepInflight(told);
+      if (told.outcome().failure() != null) {
+        switchWent(told.outcome().failure());
+        return false;
+      }
+    } catch (VhostException e) {
+      switchWent(e);
+      return false;
+    }
+    if (state == NicState.NO_SWITCH) {
+      to(NicState.Event.SWITCH_CAME);
+    }
+    device.signalAll();
+    return true;
+  }
+
+  // ---- spares: a standby, and the target of a move ----
+
+  /**
+   * From now on another switch is kept preset, and serves at once when the first goes away.
+   *
+   * @param where it is; null: no more
+   */
+  void standby(@Nullable BackEndAddress where) {
+    if (standby != null) {
+      standby.close();
+      standby = null;
+    }
+    if (where != null) {
+      standby = spare(where, () -> standby);
+    }
+  }
+
+  /**
+   * The device moves to another switch while its guest runs.
+   *
+   * @param where it is
+   * @param within how long it may take until the other switch is ready
+   * @return completed with what it took, or exceptionally with a {@link VhostException}: then the
+   *     device runs where it was
+   */
+  CompletableFuture<MoveResult> move(BackEndAddress where, Duration within) {
+    var result = new CompletableFuture<MoveResult>();
+    if (moving != null) {
+      result.completeExceptionally(
+          new VhostException(options.name() + ": a move is under way already", Recovery.RETRY));
+      return result;
+    }
+    moving =
+        new Move(
+            spare(where, () -> moving == null ? null : moving.spare()),
+            Deadline.after(within),
+            result);
+    return result;
+  }
+
+  private Spare spare(BackEndAddress where, Supplier<@Nullable Spare> current) {
+    Spare[] made = new Spare[1];
+    made[0] =
+        new Spare(
+            search(
+                where,
+                found -> {
+                  if (current.get() == made[0] && !closed) {
+                    spareCame(made[0], found);
+                  } else {
+                    found.close();
+                  }
+                },
+                failure -> spareNotFound(made[0], failure)));
+    return made[0];
+  }
+
+  private void spareNotFound(Spare spare, VhostException why) {
+    spare.search().pause();
+    Move move = moving;
+    if (move != null && move.spare() == spare && why.recovery() == Recovery.GIVE_UP) {
+      moveFailed(move, String.valueOf(why.getMessage()));
+    } else {
+      history.failed(why);
+    }
+  }
+
+  private void spareCame(Spare spare, VhostDevice found) {
+    spare.search().restart();
+    String missing = missing(found);
+    if (!missing.isEmpty()) {
+      found.close();
+      spare.search().pause();
+      Move move = moving;
+      if (move != null && move.spare() == spare) {
+        moveFailed(move, "the other switch lacks what the front end uses: " + missing);
+      } else {
+        history.failed(lacks(missing));
+      }
+      return;
+    }
+    spare.connected(new SwitchConnection(found));
+  }
+
+  /** Connects a spare, and tells it early what the device has. */
+  private void prepare(Spare spare) {
+    SwitchConnection at = spare.connection();
+    if (at == null) {
+      spare.search().attempt();
+      return;
+    }
+    if (state != NicState.RUNNING || at.isBusy() || spare.isPreset(changes) || settled != null) {
+      return;
+    }
+    if (!around.takeTurn()) {
+      return;
+    }
+    try {
+      spare.tells(changes);
+      at.preset(running(at), ++generation, Deadline.after(options.presetupWithin()));
+      advance(spare);
+    } catch (VhostException e) {
+      around.giveTurnBack();
+      lost(spare, e);
+    }
+  }
+
+  private void advance(Spare spare) {
+    SwitchConnection at = spare.connection();
+    boolean busy = at != null && at.isBusy();
+    VhostException gone = spare.advance(answer());
+    if (gone != null) {
+      lost(spare, gone);
+    }
+    if (busy && (at == null || !at.isBusy())) {
+      around.giveTurnBack();
+    }
+  }
+
+  private void lost(Spare spare, VhostException why) {
+    spare.lost();
+    spare.search().pause();
+    history.failed(why);
+    Move move = moving;
+    if (move != null && move.spare() == spare) {
+      moveFailed(move, "the other switch was lost: " + why.getMessage());
+    }
+  }
+
+  private boolean canMove(Move move) {
+    SwitchConnection to = move.spare().connection();
+    if (to == null || to.isBusy()) {
+      return false;
+    }
+    return state == NicState.RUNNING ? move.spare().isPreset(changes) : state != NicState.NO_SWITCH;
+  }
+
+  private void moveFailed(Move move, String why) {
+    move.spare().close();
+    moving = null;
+    around.giveTurnBack();
+    log.warn("{}: the move has failed: {}", options.name(), why);
+    move.result()
+        .completeExceptionally(
+            new VhostException(
+                "%s: it was not moved, and stays where it was: %s".formatted(options.name(), why),
+                Recovery.RETRY));
+  }
+
+  /**
+   * Stops the device at the old switch, starts it at the new one, and wakes both sides. If the new
+   * one fails, the device goes on at the old one, which is still connected.
+   */
+  private void carryOut(Move move) {
+    long begin = System.nanoTime();
+    SwitchConnection old = serving;
+    SwitchConnection target = move.spare().connection();
+    if (old == null || target == null) {
+      return;
+    }
+    if (state != NicState.RUNNING) {
+      moved(move, old, begin);
+      return;
+    }
+    if (!stopAt(old) && !recoverBases()) {
+      moveFailed(move, "the old switch did not say where its rings are");
+      return;
+    }
+    VhostException failure;
+    try {
+      SwitchConnection.Told told = target.tellAndCheck(running(target), answer());
+      failure = told.outcome().failure();
+      if (failure == null) {
+        history.started(told);
+        keepInflight(told);
+      }
+    } catch (VhostException e) {
+      failure = e;
+    }
+    if (failure == null) {
+      moved(move, old, begin);
+      return;
+    }
+    moveFailed(move, "the other switch did not start it: " + failure.getMessage());
+    if (serving != null) {
+      run(serving);
+    }
+  }
+
+  private void moved(Move move, SwitchConnection old, long begin) {
+    SwitchConnection now = move.spare().take();
+    if (now == null) {
+      return;
+    }
+    boolean wasLost = serving == null;
+    serving = now;
+    search.restart();
+    search = search(now.options().address(), this::switchCame, this::notFound);
+    moving = null;
+    if (wasLost && state == NicState.NO_SWITCH) {
+      to(NicState.Event.SWITCH_CAME);
+    }
+    if (state == NicState.PRESET) {
+      to(NicState.Event.PRESETUP_ENDED); // the new switch holds nothing of it
+    }
+    if (state.isStarted()) {
+      device.signalAll();
+    }
+    long micros = (System.nanoTime() - begin) / 1_000;
+    old.close();
+    log.info("{}: moved to {} in {} us", options.name(), now.options().address(), micros);
+    move.result().complete(new MoveResult(now.options().address().toString(), micros));
+  }
+
+  /** The switch is gone, and its standby holds everything but where the rings are. */
+  private void takeStandby(Spare other) {
+    SwitchConnection now = other.take();
+    if (now == null) {
+      return;
+    }
+    BackEndAddress where = now.options().address();
+    search.restart();
+    search = search(where, this::switchCame, this::notFound);
+    other.close();
+    standby = null;
+    serving = now;
+    if (replay(now)) {
+      log.info("{}: the standby {} serves it now", options.name(), where);
+    }
+  }
+
+  /** {@return what is going on, as it is shown} */
+  NicStatus status() {
+    NicStatus.Standby kept =
+        standby == null
+            ? null
+            : new NicStatus.Standby(
+                standby.search().options().address().toString(), standby.isPreset(changes));
+    return NicStatus.of(options, state, device, serving, kept, history);
+  }
+
+  NicState state() {
+    return state;
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    search.restart();
+    endPresetup();
+    if (moving != null) {
+      moveFailed(moving, "the mediator ends");
+    }
+    if (standby != null) {
+      standby.close();
+    }
+    if (serving != null) {
+      serving.close();
+      serving = null;
+    }
+    device.close();
+  }
+}

@@ -1,0 +1,104 @@
+package io.github.jvhost.mediate;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.mediate.peer.Hint;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What each NIC had when it started last, in one file a NIC: {@code NAME.json}, a {@link Hint}. A
+ * guest that is restarted most often has the same again. A wrong file costs a presetup and nothing
+ * else.
+ *
+ * <p>Files are written by a thread of their own, whole or not at all. Thread-safe.
+ */
+final class RememberedStarts implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(RememberedStarts.class);
+
+  private final @Nullable Path directory;
+  private final Map<String, Hint.Content> known = new ConcurrentHashMap<>();
+  private final @Nullable ExecutorService writer;
+
+  /**
+   * Keeps starts in a directory.
+   *
+   * @param directory where the files are; null: nothing is kept
+   */
+  RememberedStarts(@Nullable Path directory) {
+    this.directory = directory;
+    this.writer =
+        directory == null
+            ? null
+            : Executors.newSingleThreadExecutor(
+                Thread.ofPlatform().name("jvhost-remember").daemon().factory());
+  }
+
+  /** Reads the file of a NIC, if there is one. */
+  void load(String nic) {
+    if (directory == null) {
+      return;
+    }
+    Path file = file(directory, nic);
+    try {
+      if (Files.isRegularFile(file) && Files.size(file) <= Hint.MOST_BYTES) {
+        Hint.Content content = Hint.decode(Files.readAllBytes(file)).content();
+        if (content != null) {
+          known.put(nic, content);
+        }
+      }
+    } catch (IOException | VhostException e) {
+      log.warn("{}: its last start is not known: {}: {}", nic, file, e.getMessage());
+    }
+  }
+
+  /** {@return what a NIC had when it started last} */
+  Optional<Hint.Content> of(String nic) {
+    return Optional.ofNullable(known.get(nic));
+  }
+
+  /** Keeps what a NIC has, if it is something else than before. Does not wait. */
+  void keep(Hint hint) {
+    ExecutorService later = writer;
+    Hint.Content content = hint.content();
+    if (later != null && content != null && !content.equals(known.put(hint.nic(), content))) {
+      later.execute(() -> write(hint));
+    }
+  }
+
+  private void write(Hint hint) {
+    Path into = directory;
+    if (into == null) {
+      return;
+    }
+    Path file = file(into, hint.nic());
+    Path whole = into.resolve(hint.nic() + ".json.new");
+    try {
+      Files.write(whole, hint.encoded());
+      Files.move(whole, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    } catch (IOException | VhostException e) {
+      log.warn("{}: its start is not kept: {}: {}", hint.nic(), file, e.getMessage());
+    }
+  }
+
+  private static Path file(Path directory, String nic) {
+    return directory.resolve(nic + ".json");
+  }
+
+  /** Ends the thread after what is to be written. */
+  @Override
+  public void close() {
+    if (writer != null) {
+      writer.close();
+    }
+  }
+}
