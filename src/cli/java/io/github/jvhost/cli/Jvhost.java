@@ -28,6 +28,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       BenchCommand.class,
       CompletionCommand.class,
       DemoCommand.class,
+      KeepCommand.class,
       MockBackEndCommand.class,
       PlanCommand.class,
       ProbeCommand.class,

@@ -17,6 +17,7 @@
  *       ProbeSummary
  *     ProxyCommand          -> Relay, until a signal ends it; CaptureQueue -> lines, CaptureWriter
  *       ProxySummary        a summary
+ *     KeepCommand           -> Keeper, until a signal ends it
  *     TraceCommand          CaptureReader -> TracedSession, WhatIf
  *       TraceSummary
  *     PlanCommand           QEMU's stream -> SavedMachine -> PlanPreview

@@ -14,6 +14,9 @@ import java.util.Map;
  * <p>One open file has one name. systemd drops a second descriptor of a file that it holds already,
  * without a word; duplicates, also those that came through a socket, are the same open file.
  *
+ * <p>The socket library shuts a socket down when it closes it, for all who hold a duplicate. So a
+ * process that shall be taken over from ends without closing its connections.
+ *
  * <p>Every call ends within the time that the store was made with. When a call fails our own
  * descriptors are as before. A mediator then logs the failure and goes on. Thread-safe.
  */

@@ -8,6 +8,7 @@ import io.github.jvhost.channel.socket.StaleSocket;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.io.PeerCredentials;
 import io.github.jvhost.sys.io.Poller;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -134,18 +135,18 @@ public final class Keeper implements AutoCloseable {
       if (socket != null) {
         greet(socket);
       }
-    } catch (VhostException | IOException e) {
+    } catch (VhostException e) {
       log.warn("a client could not connect: {}", e.getMessage());
       pause = Deadline.after(PAUSE);
     }
   }
 
-  private void greet(AFUNIXSocketChannel socket) throws IOException {
+  private void greet(AFUNIXSocketChannel socket) {
     String name = listening.path().toString();
     FrameStream stream = new FrameStream(new SocketStream(socket, name, ledger), name, "client");
     boolean welcome = false;
     try {
-      String reason = reasonToRefuse(socket.getPeerCredentials().getUid());
+      String reason = reasonToRefuse(PeerCredentials.of(stream.number()).user());
       welcome = reason.isEmpty();
       stream.send(
           welcome ? new Frame.Done() : new Frame.Refused(reason),
@@ -166,7 +167,7 @@ public final class Keeper implements AutoCloseable {
   }
 
   /** Why this user's connection is not wanted; empty if it is. */
-  private String reasonToRefuse(long user) {
+  private String reasonToRefuse(int user) {
     if (user != owner && user != ROOT) {
       return "it serves user %d, and this is user %d".formatted(owner, user);
     }
