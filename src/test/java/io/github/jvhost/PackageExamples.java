@@ -2,6 +2,10 @@ package io.github.jvhost;
 
 import io.github.jvhost.channel.Reply;
 import io.github.jvhost.channel.VhostUserChannel;
+import io.github.jvhost.mediate.FrontEndAddress;
+import io.github.jvhost.mediate.Mediator;
+import io.github.jvhost.mediate.MediatorOptions;
+import io.github.jvhost.mediate.NicOptions;
 import io.github.jvhost.memory.DirtyBitmap;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.memory.MemoryTable;
@@ -48,6 +52,7 @@ import io.github.jvhost.testkit.scenario.RunResult;
 import io.github.jvhost.testkit.scenario.ScenarioOptions;
 import io.github.jvhost.testkit.scenario.Variant;
 import io.github.jvhost.testkit.trace.MessageLine;
+import io.github.jvhost.vhost.BackEndAddress;
 import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
@@ -353,6 +358,20 @@ final class PackageExamples {
     VirtioNetState state = PlanPreviewState.of(saved, backEnd).state();
     try (GuestMemory memory = PlanPreviewMemory.q35(4L << 30).allocate(ledger)) {
       return PlanPreview.of("net0", null, state, backEnd, memory, ledger);
+    }
+    // @end
+  }
+
+  static String mediate(Path listen, Path theSwitch, DescriptorLedger ledger) {
+    // @start region="mediate"
+    NicOptions net0 =
+        NicOptions.of(
+            "net0",
+            new FrontEndAddress.Listen(listen), // QEMU connects here, and not to the switch
+            new BackEndAddress.Socket(theSwitch),
+            BackEndProfile.DPDK);
+    try (Mediator mediator = Mediator.start(MediatorOptions.of(List.of(net0)), ledger)) {
+      return mediator.status().getFirst().state(); // "NO_FRONT_END"
     }
     // @end
   }

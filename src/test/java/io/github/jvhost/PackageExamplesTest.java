@@ -121,6 +121,12 @@ class PackageExamplesTest {
   }
 
   @Test
+  void aMediator(MockBackEnd backEnd, @TempDir Path directory, DescriptorLedger ledger) {
+    assertThat(PackageExamples.mediate(directory.resolve("m"), backEnd.socket(), ledger))
+        .isEqualTo("NO_FRONT_END");
+  }
+
+  @Test
   void aNetworkAndAChild() {
     assertThat(PackageExamples.net()).isZero();
     assertThat(PackageExamples.process()).contains("hello");

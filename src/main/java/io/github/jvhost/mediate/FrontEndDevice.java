@@ -1,6 +1,7 @@
 package io.github.jvhost.mediate;
 
 import io.github.jvhost.mediate.peer.Hint;
+import io.github.jvhost.protocol.Inflight;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.protocol.VringAddress;
 import io.github.jvhost.sys.EventFd;
@@ -18,6 +19,7 @@ import io.github.jvhost.vhost.plan.RingEventfd;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -351,6 +353,110 @@ final class FrontEndDevice implements AutoCloseable {
         log.warn("what came as an eventfd is none: {}", e.getMessage());
       }
     }
+  }
+
+  /** {@return all of it, for a mediator that takes over} */
+  SavedNic.Device saved(NicSaver saver) {
+    InflightRegion region = inflight;
+    return new SavedNic.Device(
+        features,
+        mtu == null ? -1 : mtu,
+        status,
+        saver.name(dirtyLog == null ? null : dirtyLog.descriptor()),
+        dirtyLog == null ? 0 : dirtyLog.size(),
+        memory.serial(),
+        memory.saved(saver),
+        rings.stream().map(ring -> saved(ring, saver)).toList(),
+        region == null
+            ? null
+            : new SavedNic.Inflight(
+                saver.name(region.file()),
+                region.layout().mmapSize(),
+                region.layout().mmapOffset(),
+                region.layout().queues(),
+                region.layout().queueSize()));
+  }
+
+  private static SavedNic.Ring saved(Ring ring, NicSaver saver) {
+    VringAddress at = ring.address;
+    return new SavedNic.Ring(
+        ring.size == null ? -1 : ring.size,
+        at == null ? -1 : at.flags(),
+        at == null ? 0 : at.descriptor(),
+        at == null ? 0 : at.used(),
+        at == null ? 0 : at.available(),
+        at == null ? 0 : at.log(),
+        ring.base != null,
+        ring.base == null ? 0 : ring.base,
+        saved(ring.kick, saver),
+        saved(ring.call, saver),
+        saved(ring.err, saver),
+        ring.enabled == null ? -1 : ring.enabled ? 1 : 0);
+  }
+
+  private static SavedNic.Signal saved(@Nullable RingEventfd eventfd, NicSaver saver) {
+    return switch (eventfd) {
+      case null -> SavedNic.Signal.NONE;
+      case RingEventfd.NoFd _ -> new SavedNic.Signal(true, "");
+      case RingEventfd.Fd(OwnedDescriptor descriptor) ->
+          new SavedNic.Signal(true, saver.name(descriptor));
+    };
+  }
+
+  /**
+   * Takes up what an earlier mediator has saved.
+   *
+   * @param files gives the file of a name, which the device then owns
+   * @throws VhostException (GIVE_UP) if it contradicts itself
+   */
+  void restore(SavedNic.Device saved, Function<String, OwnedDescriptor> files) {
+    features = saved.features();
+    mtu = saved.mtu() < 0 ? null : Integer.valueOf(saved.mtu());
+    status = saved.status();
+    if (!saved.log().isEmpty()) {
+      dirtyLog = new LogTarget(files.apply(saved.log()), saved.logSize());
+    }
+    memory.restore(saved.serial(), saved.regions(), files);
+    for (int i = 0; i < saved.rings().size(); i++) {
+      restore(ring(i), i, saved.rings().get(i), files);
+    }
+    SavedNic.Inflight region = saved.inflight();
+    if (region != null) {
+      inflight =
+          new InflightRegion(
+              files.apply(region.file()),
+              new Inflight(region.size(), region.offset(), region.queues(), region.queueSize()));
+    }
+  }
+
+  private void restore(
+      Ring ring, int index, SavedNic.Ring saved, Function<String, OwnedDescriptor> files) {
+    ring.size = saved.size() < 0 ? null : Integer.valueOf(saved.size());
+    if (saved.flags() >= 0) {
+      ring.address =
+          new VringAddress(
+              index,
+              saved.flags(),
+              saved.descriptor(),
+              saved.used(),
+              saved.available(),
+              saved.log());
+    }
+    ring.base = saved.hasBase() ? Integer.valueOf(saved.base()) : null;
+    ring.kick = restored(saved.kick(), files);
+    ring.call = restored(saved.call(), files);
+    ring.err = restored(saved.err(), files);
+    ring.enabled = saved.enabled() < 0 ? null : Boolean.valueOf(saved.enabled() == 1);
+  }
+
+  private static @Nullable RingEventfd restored(
+      SavedNic.Signal saved, Function<String, OwnedDescriptor> files) {
+    if (!saved.described()) {
+      return null;
+    }
+    return saved.file().isEmpty()
+        ? new RingEventfd.NoFd()
+        : new RingEventfd.Fd(files.apply(saved.file()));
   }
 
   /** Closes what was replaced. No plan that names it may be under way. */

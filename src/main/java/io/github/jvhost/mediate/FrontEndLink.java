@@ -40,6 +40,9 @@ final class FrontEndLink implements AutoCloseable {
   private final @Nullable BackEndListener listener;
   private @Nullable BackEndConnection connection;
 
+  /** A duplicate of the connection's socket, where the NIC is saved; it is the same open file. */
+  private @Nullable OwnedDescriptor handle;
+
   /**
    * A message of the front end.
    *
@@ -114,7 +117,20 @@ final class FrontEndLink implements AutoCloseable {
 
   /** Goes on with a front end that an earlier process has served; the socket is taken over. */
   void resume(OwnedDescriptor socket) {
+    handle = socket.duplicate();
     connection = BackEndConnection.adopt(socket, name, ledger);
+  }
+
+  /** {@return the name of the front end's socket in the store; empty if there is no front end} */
+  String saved(NicSaver saver) {
+    BackEndConnection from = connection;
+    if (from == null) {
+      return "";
+    }
+    if (handle == null) {
+      handle = saver.handleOf(from.number(), name + " to the front end");
+    }
+    return saver.name(handle);
   }
 
   /**
@@ -213,12 +229,21 @@ final class FrontEndLink implements AutoCloseable {
       connection.close();
       connection = null;
     }
+    if (handle != null) {
+      handle.close();
+      handle = null;
+    }
   }
 
   /** Hangs up and stops listening. */
   @Override
   public void close() {
     hangUp();
+    stopListening();
+  }
+
+  /** Stops listening. A front end that is connected stays connected. */
+  void stopListening() {
     if (listener != null) {
       listener.close();
     }

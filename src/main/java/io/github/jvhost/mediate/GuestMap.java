@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -130,7 +131,7 @@ final class GuestMap implements AutoCloseable {
     }
     var region =
         new MemoryRegion(
-            "guest 0x" + Long.toHexString(part.guestAddress()),
+            nameOf(part.guestAddress()),
             part.guestAddress(),
             part.size(),
             ((long) next << SERIAL_SHIFT) | part.guestAddress(),
@@ -224,6 +225,72 @@ final class GuestMap implements AutoCloseable {
               m.file().size()));
     }
     return hinted;
+  }
+
+  /** {@return the regions, for a mediator that takes over} */
+  List<SavedNic.Region> saved(NicSaver saver) {
+    List<SavedNic.Region> saved = new ArrayList<>();
+    for (Mapped m : regions) {
+      // A service manager keeps one descriptor of a file that came twice.
+      OwnedDescriptor file =
+          regions.stream()
+              .filter(other -> other.file().isSameFile(m.file()))
+              .findFirst()
+              .orElse(m)
+              .region()
+              .file();
+      saved.add(
+          new SavedNic.Region(
+              m.region().guestAddress(),
+              m.region().size(),
+              m.region().fileOffset(),
+              m.region().userAddress(),
+              m.frontEndAddress(),
+              saver.name(file)));
+    }
+    return saved;
+  }
+
+  int serial() {
+    return serial;
+  }
+
+  /**
+   * Takes up what an earlier mediator has saved.
+   *
+   * @param lastSerial that it had given
+   * @param files gives the file of a name, which the map then owns
+   * @throws VhostException (GIVE_UP) if the regions are no memory table
+   */
+  void restore(
+      int lastSerial, List<SavedNic.Region> saved, Function<String, OwnedDescriptor> files) {
+    serial = lastSerial;
+    List<Mapped> restored = new ArrayList<>();
+    try {
+      for (SavedNic.Region r : saved) {
+        OwnedDescriptor file = files.apply(r.file());
+        restored.add(
+            new Mapped(
+                new MemoryRegion(
+                    nameOf(r.guestAddress()),
+                    r.guestAddress(),
+                    r.size(),
+                    r.userAddress(),
+                    r.offset(),
+                    file),
+                FileStat.of(file),
+                r.frontEndAddress()));
+      }
+      regions = List.copyOf(restored);
+      table = new MemoryTable(restored.stream().map(Mapped::region).toList());
+    } catch (IllegalArgumentException e) {
+      throw new VhostException(
+          "the memory table that was saved is none: " + e.getMessage(), Recovery.GIVE_UP, e);
+    }
+  }
+
+  private static String nameOf(long guestAddress) {
+    return "guest 0x" + Long.toHexString(guestAddress);
   }
 
   /** Forgets all regions and closes their files. */

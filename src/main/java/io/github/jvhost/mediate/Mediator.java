@@ -2,13 +2,19 @@ package io.github.jvhost.mediate;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.mediate.keep.DescriptorStore;
+import io.github.jvhost.mediate.keep.KeeperStore;
+import io.github.jvhost.mediate.keep.SystemdStore;
 import io.github.jvhost.mediate.peer.Hint;
 import io.github.jvhost.mediate.peer.PeerAddress;
 import io.github.jvhost.mediate.peer.PeerLink;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.vhost.BackEndAddress;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -35,11 +41,13 @@ import org.slf4j.LoggerFactory;
 public final class Mediator implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Mediator.class);
   private static final Duration BUSY = Duration.ofSeconds(1);
+  private static final Duration STORING = Duration.ofSeconds(2);
   private static final Duration SLACK = Duration.ofSeconds(30);
 
   private final Map<String, Nic> nics = new LinkedHashMap<>();
   private final RememberedStarts remembered;
   private @Nullable PeerLink peer;
+  private @Nullable DescriptorStore store;
 
   private Mediator(MediatorOptions options) {
     this.remembered = new RememberedStarts(options.remember());
@@ -73,7 +81,35 @@ public final class Mediator implements AutoCloseable {
   }
 
   private void startNics(MediatorOptions options, DescriptorLedger ledger) {
-    var together = new Nic.Together(ledger, new PresetTurns(), this::publish, remembered);
+    DescriptorStore kept = storeOf(options, ledger);
+    store = kept;
+    Map<String, OwnedDescriptor> left = kept == null ? new HashMap<>() : kept.takeUp();
+    try {
+      startNics(
+          options,
+          new Nic.Together(ledger, new PresetTurns(), this::publish, remembered, kept, left));
+    } finally {
+      left.forEach((name, file) -> {
+        file.close(); // of a NIC that is not configured any more
+        if (kept != null) {
+          kept.remove(name);
+        }
+      });
+    }
+    if (kept instanceof SystemdStore systemd) {
+      systemd.ready(nics.size() + " NICs");
+    }
+  }
+
+  private static @Nullable DescriptorStore storeOf(
+      MediatorOptions options, DescriptorLedger ledger) {
+    Path keeper = options.keeper();
+    return keeper == null
+        ? SystemdStore.of(System.getenv(), ledger, STORING).orElse(null)
+        : KeeperStore.connect(keeper, ledger, STORING);
+  }
+
+  private void startNics(MediatorOptions options, Nic.Together together) {
     for (NicOptions nic : options.nics()) {
       if (nics.containsKey(nic.name())) {
         throw new VhostException("two NICs are named " + nic.name(), Recovery.GIVE_UP);
@@ -199,6 +235,22 @@ public final class Mediator implements AutoCloseable {
     }
   }
 
+  /**
+   * Ends so that another mediator goes on: with a keeper, or a service manager that keeps
+   * descriptors, the connections stay as they are until this process ends. Without one this is
+   * {@link #close}.
+   */
+  public void leave() {
+    if (peer != null) {
+      peer.close();
+    }
+    nics.values().forEach(Nic::leave);
+    remembered.close();
+    if (store != null) {
+      store.close();
+    }
+  }
+
   /** Ends all NICs. The front ends see a hang-up; the switches stop serving. */
   @Override
   public void close() {
@@ -207,5 +259,8 @@ public final class Mediator implements AutoCloseable {
     }
     nics.values().forEach(Nic::close);
     remembered.close();
+    if (store != null) {
+      store.close();
+    }
   }
 }

@@ -11,10 +11,13 @@ import org.jspecify.annotations.Nullable;
  * @param nics each with another name
  * @param peer the other host's mediator, as {@code --peer} has it: a path, or {@code
  *     tcp:127.0.0.1:PORT}, with {@code listen:} before it to listen there; null: none
+ * @param keeper the socket of a {@code jvhost keep}, which holds descriptors and state for the
+ *     mediator that comes after this one; null: the service manager does, if it says so in the
+ *     environment
  * @param remember a directory in which the last start of each NIC is kept; null: nothing is kept
  */
 public record MediatorOptions(
-    List<NicOptions> nics, @Nullable String peer, @Nullable Path remember) {
+    List<NicOptions> nics, @Nullable String peer, @Nullable Path keeper, @Nullable Path remember) {
 
   /** Copies the list. */
   public MediatorOptions {
@@ -30,7 +33,7 @@ public record MediatorOptions(
    * @param nics each with another name
    */
   public static MediatorOptions of(List<NicOptions> nics) {
-    return new MediatorOptions(nics, null, null);
+    return new MediatorOptions(nics, null, null, null);
   }
 
   @Nullable PeerAddress peerAddress() {

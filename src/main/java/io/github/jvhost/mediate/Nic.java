@@ -1,17 +1,28 @@
 package io.github.jvhost.mediate;
 
+import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.mediate.keep.DescriptorStore;
 import io.github.jvhost.mediate.peer.Hint;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.io.Poller;
 import java.time.Duration;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
 import java.util.Queue;
+import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -47,6 +58,12 @@ final class Nic implements AutoCloseable {
 
   private Deadline offerUntil = Deadline.after(OFFER_WITHIN);
 
+  /** Saves what a mediator that takes over has to know; null: nobody takes over. */
+  private final @Nullable NicSaver saver;
+
+  /** Whether this mediator ends so that another one goes on, and leaves its connections. */
+  private volatile boolean leaving;
+
   /**
    * What the NICs of a mediator share.
    *
@@ -54,14 +71,24 @@ final class Nic implements AutoCloseable {
    * @param turns lets one NIC preset at a time
    * @param publish tells the other mediator something; does not wait
    * @param remembered keeps what each NIC had when it started
+   * @param store holds descriptors for a mediator that takes over; null: nobody takes over
+   * @param left what an earlier mediator has left in it, by name
    */
   record Together(
       DescriptorLedger ledger,
       PresetTurns turns,
       Consumer<Hint> publish,
-      RememberedStarts remembered) {}
+      RememberedStarts remembered,
+      @Nullable DescriptorStore store,
+      Map<String, OwnedDescriptor> left) {}
 
-  private Nic(NicOptions options, Together together, FrontEndLink link, EventFd wakeUp) {
+  private Nic(
+      NicOptions options,
+      Together together,
+      FrontEndLink link,
+      EventFd wakeUp,
+      @Nullable NicSaver saver) {
+    this.saver = saver;
     this.options = options;
     this.together = together;
     this.link = link;
@@ -79,8 +106,19 @@ final class Nic implements AutoCloseable {
   static Nic start(NicOptions options, Together together) {
     FrontEndLink link = FrontEndLink.open(options.frontEnd(), options.name(), together.ledger());
     try {
+      DescriptorStore store = together.store();
+      NicSaver saver = null;
+      NicSaver.Left left = null;
+      if (store != null) {
+        DescriptorLedger ledger = together.ledger();
+        left = NicSaver.takeUp(options.name(), store, ledger, together.left()).orElse(null);
+        saver = left == null ? NicSaver.begin(options.name(), store, ledger) : left.saver();
+      }
       EventFd wakeUp = EventFd.create(together.ledger(), options.name() + " wake-up");
-      Nic nic = new Nic(options, together, link, wakeUp);
+      Nic nic = new Nic(options, together, link, wakeUp, saver);
+      if (left != null) {
+        nic.restore(left); // before its thread runs
+      }
       nic.thread.start();
       return nic;
     } catch (RuntimeException e) {
@@ -140,14 +178,105 @@ final class Nic implements AutoCloseable {
     return service;
   }
 
+  /** Goes on where an earlier mediator has left the NIC. */
+  private void restore(NicSaver.Left left) {
+    Map<String, OwnedDescriptor> files = left.files();
+    SavedNic saved = left.saved();
+    Set<String> taken = new HashSet<>();
+    Function<String, OwnedDescriptor> take =
+        name -> {
+          OwnedDescriptor file = files.get(name);
+          if (file == null) {
+            throw new VhostException(
+                "%s: the store does not have %s, which the saved state names"
+                    .formatted(name(), name),
+                Recovery.GIVE_UP);
+          }
+          return taken.add(name)
+              ? file
+              : OwnedDescriptor.duplicateOf(
+                  together.ledger(), file.number(), file.identity().what());
+        };
+    try {
+      if (!saved.frontEnd().isEmpty()) {
+        link.resume(take.apply(saved.frontEnd()));
+        service.restore(saved, link.socket(), take);
+        offerUntil = Deadline.after(OFFER_WITHIN);
+        makeOffer();
+        if (messages != null) {
+          messages.acknowledged(saved.protocolFeatures());
+        }
+        answerWhatIsOwed(saved.owed());
+      }
+    } catch (VhostException e) {
+      log.error("{}: it cannot be taken over: {}", name(), e.getMessage());
+      hangUp("it could not be taken over");
+    } finally {
+      files.forEach((name, file) -> {
+        if (!taken.contains(name)) {
+          file.close();
+        }
+      });
+    }
+    save(false, null);
+  }
+
+  /** The earlier mediator has read a message, and has ended before it answered. */
+  private void answerWhatIsOwed(SavedNic.@Nullable Owed owed) {
+    FrontEndMessages reader = messages;
+    if (owed == null || reader == null) {
+      return;
+    }
+    FrontEndRequest request = Dialect.UPSTREAM.requestOf(owed.request()).orElse(null);
+    if (request == null) {
+      return;
+    }
+    var message =
+        new FrontEndLink.Message(owed.request(), request, NoPayload.INSTANCE, List.of(), true);
+    switch (request) {
+      case GET_VRING_BASE -> carryOut(message, new Action.Stop(owed.ring()), reader);
+      default -> link.answer(message, new U64(0));
+    }
+  }
+
+  /**
+   * Saves the NIC, if somebody takes over.
+   *
+   * @param telling whether the switch is perhaps told something next
+   * @param owed the message that is to be answered next; null: none
+   */
+  private void save(boolean telling, SavedNic.@Nullable Owed owed) {
+    if (saver != null) {
+      saver.write(
+          new SavedNic(
+              service.state(),
+              telling,
+              owed,
+              link.saved(saver),
+              messages == null ? 0 : messages.protocolFeatures(),
+              service.device().saved(saver),
+              service.saved(saver)));
+    }
+  }
+
   private void run() {
     try (Poller poller = new Poller(2 + NicService.WATCHED)) {
       while (!closing) {
         turn(poller);
       }
     } finally {
-      link.close();
-      service.close();
+      if (leaving) {
+        link.stopListening();
+      } else {
+        link.close();
+        service.close();
+        if (saver != null) {
+          saver.forget();
+        }
+      }
+      if (saver != null) {
+        saver.close();
+      }
     }
   }
 
@@ -165,6 +294,9 @@ final class Nic implements AutoCloseable {
       makeOffer();
       if (poller.ready(front) != 0 || (!link.isConnected() && link.connectsItself())) {
         frontEndIsReady();
+      }
+      if (service.takeUnsaved()) {
+        save(false, null);
       }
     } catch (RuntimeException e) {
       log.error("{}: an error of the mediator; its front end has to connect anew", name(), e);
@@ -215,10 +347,24 @@ final class Nic implements AutoCloseable {
       FrontEndLink.Message message = link.receive();
       service.history().message();
       Action action = reader.take(message.request(), message.payload(), message.files());
-      carryOut(message, action, reader);
+      if (action instanceof Action.Answer(var payload)) {
+        link.answer(message, payload); // nothing has changed
+      } else {
+        save(service.tells(action), owed(message, action));
+        carryOut(message, action, reader);
+        save(false, null);
+      }
     } catch (VhostException e) {
       hangUp(String.valueOf(e.getMessage()));
     }
+  }
+
+  private static SavedNic.@Nullable Owed owed(FrontEndLink.Message message, Action action) {
+    return switch (action) {
+      case Action.Stop(int ring) -> new SavedNic.Owed(message.id(), ring);
+      case Action.ChangedAndAnswered _ -> new SavedNic.Owed(message.id(), 0);
+      default -> message.needsReply() ? new SavedNic.Owed(message.id(), 0) : null;
+    };
   }
 
   /** What can be offered is known once a switch is connected. A later switch may offer more. */
@@ -274,6 +420,15 @@ final class Nic implements AutoCloseable {
     link.hangUp();
     messages = null;
     service.frontEndWent();
+  }
+
+  /**
+   * Ends the thread, and leaves the connections open until this process ends. A mediator that takes
+   * over goes on with them.
+   */
+  void leave() {
+    leaving = saver != null;
+    close();
   }
 
   /** Ends the NIC. Its front end sees a hang-up, and its switch stops serving. */

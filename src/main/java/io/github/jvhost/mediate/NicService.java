@@ -11,15 +11,21 @@ import io.github.jvhost.sys.io.Poller;
 import io.github.jvhost.vhost.BackEndAddress;
 import io.github.jvhost.vhost.VhostDevice;
 import io.github.jvhost.vhost.VhostDeviceOptions;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.DeviceConfig.Lifecycle;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.Planner;
+import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.vhost.plan.Step;
+import io.github.jvhost.virtio.DeviceStatus;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -60,6 +66,12 @@ final class NicService implements AutoCloseable {
   private long shippedGeneration;
   private int frontEndSocket = -1;
   private boolean closed;
+
+  /** What was negotiated with the switch that served last; null: there was none. */
+  private @Nullable BackEndCapabilities negotiated;
+
+  /** Whether something has changed that a mediator that takes over has to know. */
+  private boolean unsaved;
 
   /** What the service needs of the mediator around it. */
   interface Surroundings {
@@ -113,9 +125,9 @@ final class NicService implements AutoCloseable {
     return history;
   }
 
-  /** {@return what the switch makes possible; null while there is none} */
+  /** {@return what the switch makes possible; null while there was none yet} */
   @Nullable Offer offer() {
-    return serving == null ? null : Offer.of(serving.capabilities());
+    return negotiated == null ? null : Offer.of(negotiated);
   }
 
   private void to(NicState.Event event) {
@@ -126,6 +138,101 @@ final class NicService implements AutoCloseable {
             .orElseThrow(() -> new IllegalStateException(event + " in state " + before));
     if (state != before) {
       log.debug("{}: {} -> {} ({})", options.name(), before, state, event);
+    }
+    unsaved = true;
+  }
+
+  // ---- what a mediator that takes over has to know ----
+
+  /** {@return whether the switch is perhaps told something because of this} */
+  boolean tells(Action action) {
+    return switch (action) {
+      case Action.Answer _, Action.Noted _, Action.Announce _ -> false;
+      case Action.Start _ -> true;
+      case Action.Changed _, Action.ChangedAndAnswered _, Action.Reset _, Action.Stop _ ->
+          state == NicState.RUNNING;
+    };
+  }
+
+  /** {@return whether something has changed since this was called last} */
+  boolean takeUnsaved() {
+    boolean was = unsaved;
+    unsaved = false;
+    return was;
+  }
+
+  /** {@return the connection to the switch, or what was negotiated on the last one; null: none} */
+  SavedNic.@Nullable Connection saved(NicSaver saver) {
+    BackEndCapabilities can = negotiated;
+    if (serving != null) {
+      return serving.saved(saver);
+    }
+    return can == null
+        ? null
+        : new SavedNic.Connection(
+            "", "", can.features(), can.protocolFeatures(), can.maxQueuePairs(), can.memorySlots());
+  }
+
+  /**
+   * Takes up what an earlier mediator has saved. Its connection to the switch is used only if the
+   * device ran there and nothing was being told: else what the switch holds is not known.
+   *
+   * @param socket of the front end
+   * @param files gives the file of a name, which the service then owns
+   */
+  void restore(SavedNic saved, int socket, Function<String, OwnedDescriptor> files) {
+    frontEndSocket = socket;
+    device.restore(saved.device(), files);
+    boolean ran = saved.state().isStarted();
+    state = ran ? NicState.NO_SWITCH : restoredState(saved.state());
+    SavedNic.Connection at = saved.theSwitch();
+    if (at != null) {
+      resume(at, ran && !saved.telling(), files);
+    }
+    boolean drives = (device.status() & DeviceStatus.DRIVER_OK) != 0;
+    if (ran && saved.telling() && device.status() == 0) {
+      stop(); // the front end has reset the device, and the switch may not have been told
+    } else if (!ran && saved.telling() && drives) {
+      start();
+    }
+    log.info("{}: taken over as {}", options.name(), state);
+  }
+
+  private static NicState restoredState(NicState saved) {
+    return saved == NicState.STOPPED ? NicState.STOPPED : NicState.CONNECTED;
+  }
+
+  private void resume(
+      SavedNic.Connection saved, boolean goesOn, Function<String, OwnedDescriptor> files) {
+    BackEndCapabilities can =
+        new BackEndCapabilities(
+            saved.features(),
+            saved.protocolFeatures(),
+            saved.queuePairs(),
+            saved.memorySlots(),
+            options.dialect(),
+            options.profile());
+    negotiated = can;
+    if (!saved.path().isEmpty()) {
+      BackEndAddress where = new BackEndAddress.Socket(Path.of(saved.path()));
+      search = search(where, this::switchCame, this::notFound);
+    }
+    if (saved.socket().isEmpty()) {
+      return;
+    }
+    OwnedDescriptor socket = files.apply(saved.socket());
+    OwnedDescriptor handle = socket.duplicate();
+    DeviceConfig running = device.desired(Lifecycle.RUNNING, can);
+    Plan plan = Planner.plan(Shadow.nothingHeld(), running, can);
+    Shadow held = Shadow.nothingHeld().after(plan, Outcome.ofAll(plan));
+    SwitchConnection at =
+        new SwitchConnection(VhostDevice.resume(search.options(), socket, can, held));
+    at.isSavedAs(handle);
+    if (goesOn) {
+      serving = at;
+      state = NicState.RUNNING;
+    } else {
+      at.close();
     }
   }
 
@@ -600,6 +707,7 @@ final class NicService implements AutoCloseable {
     history.failed(why);
     at.close();
     serving = null;
+    unsaved = true;
     search.restart();
     switch (state) {
       case NO_FRONT_END -> {}
@@ -629,6 +737,8 @@ final class NicService implements AutoCloseable {
     }
     SwitchConnection now = new SwitchConnection(found);
     serving = now;
+    negotiated = found.capabilities();
+    unsaved = true;
     log.info("{}: connected to the switch {}", options.name(), found.options().address());
     if (state == NicState.NO_SWITCH) {
       replay(now);
@@ -878,6 +988,8 @@ final class NicService implements AutoCloseable {
     }
     boolean wasLost = serving == null;
     serving = now;
+    negotiated = now.capabilities();
+    unsaved = true;
     search.restart();
     search = search(now.options().address(), this::switchCame, this::notFound);
     moving = null;
@@ -908,6 +1020,7 @@ final class NicService implements AutoCloseable {
     other.close();
     standby = null;
     serving = now;
+    negotiated = now.capabilities();
     if (replay(now)) {
       log.info("{}: the standby {} serves it now", options.name(), where);
     }

@@ -4,7 +4,9 @@ import io.github.jvhost.DeadlineException;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.io.Poller;
+import io.github.jvhost.vhost.BackEndAddress;
 import io.github.jvhost.vhost.VhostDevice;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
@@ -28,6 +30,10 @@ import org.jspecify.annotations.Nullable;
  */
 final class SwitchConnection implements AutoCloseable {
   private final VhostDevice device;
+
+  /** A duplicate of the connection's socket, where the NIC is saved; it is the same open file. */
+  private @Nullable OwnedDescriptor handle;
+
   private @Nullable Execution underWay;
   private Deadline until = Deadline.after(Duration.ZERO);
 
@@ -38,6 +44,30 @@ final class SwitchConnection implements AutoCloseable {
 
   VhostDeviceOptions options() {
     return device.options();
+  }
+
+  /** {@return the connection as a mediator that takes over finds it} */
+  SavedNic.Connection saved(NicSaver saver) {
+    OwnedDescriptor socket = handle;
+    if (socket == null && number() >= 0) {
+      socket = saver.handleOf(number(), device.name() + " to the switch");
+      handle = socket;
+    }
+    BackEndCapabilities can = capabilities();
+    return new SavedNic.Connection(
+        saver.name(socket),
+        device.options().address() instanceof BackEndAddress.Socket(var path)
+            ? path.toString()
+            : "",
+        can.features(),
+        can.protocolFeatures(),
+        can.maxQueuePairs(),
+        can.memorySlots());
+  }
+
+  /** It is saved under this handle already, which is taken over. */
+  void isSavedAs(OwnedDescriptor socket) {
+    handle = socket;
   }
 
   BackEndCapabilities capabilities() {
@@ -170,5 +200,9 @@ final class SwitchConnection implements AutoCloseable {
       underWay = null;
     }
     device.close();
+    if (handle != null) {
+      handle.close();
+      handle = null;
+    }
   }
 }

@@ -18,6 +18,8 @@
  *
  * <p>{@link io.github.jvhost.mediate.NicState} draws the states of a NIC, and has their table.
  * Guest memory is never mapped here. Packets never pass through.
+ *
+ * {@snippet file="io/github/jvhost/PackageExamples.java" region="mediate"}
  */
 @NullMarked
 package io.github.jvhost.mediate;

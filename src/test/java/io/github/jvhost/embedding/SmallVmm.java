@@ -92,6 +92,10 @@ public final class SmallVmm implements AutoCloseable {
     // guide: end
   }
 
+  public void linkUp(boolean up) {
+    net.linkUp(up);
+  }
+
   @Override
   public void close() {
     // guide: close

@@ -99,6 +99,16 @@ public record Outcome(
   }
 
   /**
+   * {@return the outcome of a plan that was carried out whole, by somebody who has not kept more of
+   * it: no base, no region, no message}
+   *
+   * @param plan that was carried out
+   */
+  public static Outcome ofAll(Plan plan) {
+    return new Outcome(plan.steps().size(), List.of(), 0, 0, 0, 0, null);
+  }
+
+  /**
    * {@return the same outcome with answers to GET_VRING_BASE that did not count}
    *
    * @param refused copied
