@@ -16,7 +16,7 @@ import java.util.Map;
  * @param finalNanos when the first final record was there
  * @param lastFinalNanos when the last final record was there; the first one with one device
  * @param restoredNanos when the device models were restored
- * @param startedNanos when the last back end had answered its barrier, and the rings were signalled
+ * @param startedNanos when the last back end had answered its barrier
  * @param resumedNanos when {@link VmControl#resume} had returned
  * @param rehearsal the result of the newest rehearsal of the window
  * @param announced devices whose back end or driver was asked to announce the guest

@@ -56,8 +56,9 @@ public final class DeviceStart implements AutoCloseable {
   }
 
   /**
-   * Starts the devices, whose models and guest memory are complete, and signals their rings. A
-   * device that fails is started once more from nothing, on a new connection.
+   * Starts the devices, whose models and guest memory are complete. A device that fails is started
+   * once more from nothing, on a new connection. The rings are signalled by {@link #results}, which
+   * need not be called before the guest runs.
    *
    * @throws VhostException if a configuration cannot be sent to any back end, or the second start
    *     of a device failed too, or a device was closed meanwhile; the other devices run then
@@ -72,22 +73,15 @@ public final class DeviceStart implements AutoCloseable {
     }
     VhostException thrown = null;
     for (int i = 0; i < transition.size(); i++) {
-      if (failureOf(i) == null) {
-        try {
-          wake(i);
-        } catch (IllegalStateException e) { // the other devices are signalled anyway
-          thrown = joined(thrown, asFailure(e));
-        }
-      }
-    }
-    for (int i = 0; i < transition.size(); i++) {
       VhostException failure = failureOf(i);
-      if (failure != null) {
-        try {
+      try {
+        if (failure == null) {
+          transition.net(i).requireOpen(); // its owner may have closed it meanwhile
+        } else {
           startAgain(i, failure);
-        } catch (VhostException | IllegalStateException e) { // the other devices are started anyway
-          thrown = joined(thrown, asFailure(e));
         }
+      } catch (VhostException | IllegalStateException e) { // the other devices are started anyway
+        thrown = joined(thrown, asFailure(e));
       }
     }
     if (thrown != null) {
@@ -115,12 +109,21 @@ public final class DeviceStart implements AutoCloseable {
         : new VhostException(String.valueOf(e.getMessage()), Recovery.GIVE_UP, e);
   }
 
-  private void wake(int device) {
-    VhostNet net = transition.net(device);
-    if (net.capabilities().notifiesInBand()) {
-      endPart(device); // its kicks are messages, which need the plan to be over
+  /** Signals the rings of each device that has started: a signal may be lost with a stop. */
+  private void signalRings() {
+    for (int i = 0; i < transition.size(); i++) {
+      VhostNet net = transition.net(i);
+      if (transition.execution(i) != null && failureOf(i) == null && plans[i] == null) {
+        if (net.capabilities().notifiesInBand()) {
+          endPart(i); // its kicks are messages, which need the plan to be over
+        }
+        try {
+          net.signalRings();
+        } catch (IllegalStateException e) { // the other devices are signalled anyway
+          log.debug("{}: its owner has closed it meanwhile", net.name(), e);
+        }
+      }
     }
-    net.signalRings();
   }
 
   /** Ends the part of a device in the transition, and keeps its plan for the report. */
@@ -144,9 +147,11 @@ public final class DeviceStart implements AutoCloseable {
 
   /**
    * {@return one result a device, in order; a device that {@link #start} could not start is left
-   * out} After this the devices can be used again.
+   * out} The first call signals the rings of the devices that have started. After it the devices
+   * can be used again.
    */
   public List<StartResult> results() {
+    signalRings();
     List<StartResult> all = new ArrayList<>(plans.length);
     for (int i = 0; i < plans.length; i++) {
       endPart(i);

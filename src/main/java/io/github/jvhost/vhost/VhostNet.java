@@ -518,6 +518,11 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
     }
   }
 
+  /** Throws an {@link IllegalStateException} if the device is closed. */
+  void requireOpen() {
+    transitions.requireOpen();
+  }
+
   /**
    * Signals kick and call of every ring once, because a kick or a call from before a stop may have
    * been lost. If kicks are messages (INBAND_NOTIFICATIONS), this takes the device's lock.
