@@ -59,6 +59,8 @@ class VisibleTypesTest {
           Map.entry("mediate.MediatorOptions", "only the command mediates"),
           Map.entry("mediate.MoveResult", "only the command mediates"),
           Map.entry("mediate.NicOptions", "only the command mediates"),
+          Map.entry("vhost.plan.InflightPositions", "a mediator finds packed rings by it"),
+          Map.entry("vhost.plan.PackedFlags", "a mediator finds packed rings by it"),
           Map.entry("vhost.plan.Planner", "for whoever plans without a device: tools, a mediator"),
           Map.entry("vhost.plan.StoppedRings", "a carrier is given one"),
           Map.entry("vmstate.NetSectionName", "only the command calls it"),

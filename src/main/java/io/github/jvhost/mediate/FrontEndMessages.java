@@ -48,16 +48,22 @@ final class FrontEndMessages {
 
   private final FrontEndDevice device;
   private Offer offer;
+
+  /** Features that were offered on this connection by any switch: the front end may take them. */
+  private long offered;
+
   private long protocolFeatures;
 
   FrontEndMessages(FrontEndDevice device, Offer offer) {
     this.device = device;
     this.offer = offer;
+    this.offered = offer.features();
   }
 
-  /** Another switch serves the device: it has at least what the front end uses. */
+  /** Another switch serves the device. A front end that asks anew is offered what that one has. */
   void offer(Offer now) {
     offer = now;
+    offered |= now.features();
   }
 
   /** {@return the protocol features that the front end has acknowledged, as bits} */
@@ -134,10 +140,10 @@ final class FrontEndMessages {
   }
 
   private Action features(long bits) {
-    if ((bits & ~offer.features()) != 0) {
+    if ((bits & ~offered) != 0) {
       throw new ProtocolException(
           "the front end acknowledged features that were not offered: 0x"
-              + Long.toHexString(bits & ~offer.features()));
+              + Long.toHexString(bits & ~offered));
     }
     device.features(bits);
     return new Action.Changed();

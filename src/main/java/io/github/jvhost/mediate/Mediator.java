@@ -137,7 +137,7 @@ public final class Mediator implements AutoCloseable {
       public void received(Hint hint) {
         Nic nic = nics.get(hint.nic());
         if (nic != null) {
-          nic.post(() -> nic.service().predict(hint));
+          var _ = nic.post(() -> nic.service().predict(hint));
         }
       }
 
@@ -208,13 +208,17 @@ public final class Mediator implements AutoCloseable {
 
   private static <T> T ask(Nic nic, Function<Nic, T> question, Duration within) {
     var answer = new CompletableFuture<T>();
-    nic.post(() -> {
-      try {
-        answer.complete(question.apply(nic));
-      } catch (RuntimeException e) {
-        answer.completeExceptionally(e);
-      }
-    });
+    boolean asked =
+        nic.post(() -> {
+          try {
+            answer.complete(question.apply(nic));
+          } catch (RuntimeException e) {
+            answer.completeExceptionally(e);
+          }
+        });
+    if (!asked) {
+      throw new VhostException(nic.options().name() + ": the NIC has ended", Recovery.GIVE_UP);
+    }
     return await(nic, answer, within);
   }
 

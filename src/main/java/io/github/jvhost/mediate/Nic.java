@@ -50,6 +50,11 @@ final class Nic implements AutoCloseable {
   private final EventFd wakeUp;
   private final NicService service;
   private final Queue<Runnable> posted = new ConcurrentLinkedQueue<>();
+
+  /** Guards {@link #ended}, and so the wake-up of a NIC that has ended. */
+  private final Object lock = new Object();
+
+  private boolean ended;
   private final Thread thread;
   private volatile boolean closing;
 
@@ -132,8 +137,8 @@ final class Nic implements AutoCloseable {
       private final Runnable wake = Nic.this::wake;
 
       @Override
-      public void post(Runnable task) {
-        Nic.this.post(task);
+      public boolean post(Runnable task) {
+        return Nic.this.post(task);
       }
 
       @Override
@@ -144,6 +149,11 @@ final class Nic implements AutoCloseable {
       @Override
       public void remember(Hint hint) {
         together.remembered().keep(hint);
+      }
+
+      @Override
+      public void saveAsHalfTold() {
+        save(true, null);
       }
 
       @Override
@@ -160,17 +170,30 @@ final class Nic implements AutoCloseable {
 
   /** Has the thread look at what is due. */
   private void wake() {
-    wakeUp.signal();
+    synchronized (lock) {
+      if (!ended) {
+        wakeUp.signal();
+      }
+    }
   }
 
   NicOptions options() {
     return options;
   }
 
-  /** Has the NIC's thread run something. Any thread may call this. */
-  void post(Runnable task) {
-    posted.add(task);
-    wakeUp.signal();
+  /**
+   * Has the NIC's thread run something. Any thread may call this.
+   *
+   * @return false if the NIC has ended, and nothing is run
+   */
+  boolean post(Runnable task) {
+    synchronized (lock) {
+      if (!ended) {
+        posted.add(task);
+        wakeUp.signal();
+      }
+      return !ended;
+    }
   }
 
   /** {@return the service, for tasks on the NIC's thread} */
@@ -282,6 +305,12 @@ final class Nic implements AutoCloseable {
 
   private void turn(Poller poller) {
     try {
+      runPosted();
+      service.doWhatIsDue();
+      makeOffer();
+      if (service.takeUnsaved()) {
+        save(false, null);
+      }
       poller.clear();
       poller.add(wakeUp.descriptor().number(), Poller.IN);
       boolean reads = !link.isConnected() || messages != null;
@@ -290,13 +319,8 @@ final class Nic implements AutoCloseable {
       poller.await(nanosToNextTask());
       wakeUp.drain();
       service.serve(poller, front + 1);
-      runPosted();
-      makeOffer();
       if (poller.ready(front) != 0 || (!link.isConnected() && link.connectsItself())) {
         frontEndIsReady();
-      }
-      if (service.takeUnsaved()) {
-        save(false, null);
       }
     } catch (RuntimeException e) {
       log.error("{}: an error of the mediator; its front end has to connect anew", name(), e);
@@ -402,8 +426,7 @@ final class Nic implements AutoCloseable {
       }
       case Action.Stop(int ring) -> {
         service.stop();
-        Integer base = service.device().ring(ring).base();
-        link.answer(message, new VringState(ring, base == null ? 0 : base));
+        link.answer(message, new VringState(ring, service.baseOf(ring)));
       }
       case Action.Announce(byte[] mac) -> {
         service.announce(mac);
@@ -435,7 +458,7 @@ final class Nic implements AutoCloseable {
   @Override
   public void close() {
     closing = true;
-    wakeUp.signal();
+    wake();
     boolean interrupted = false;
     Deadline deadline = Deadline.after(CLOSING);
     while (thread.isAlive() && !deadline.expired()) {
@@ -448,7 +471,10 @@ final class Nic implements AutoCloseable {
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
+    synchronized (lock) {
+      ended = true;
+      wakeUp.close();
+    }
     runPosted(); // a switch that was found meanwhile is closed
-    wakeUp.close();
   }
 }

@@ -14,6 +14,7 @@ import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.DeviceConfig.Lifecycle;
+import io.github.jvhost.vhost.plan.InflightRegion;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.Planner;
@@ -54,7 +55,20 @@ final class NicService implements AutoCloseable {
   private @Nullable Spare standby;
   private @Nullable Move moving;
   private @Nullable Prediction prediction;
+
+  /** What the switch is preset as, to preset the next one in the same way. */
+  private @Nullable Prediction presetAs;
+
   private int generation;
+
+  /** Whether somebody else presets, so that nothing is due before the thread is woken. */
+  private boolean waitsForTurn;
+
+  /** False if a switch has gone that had packed rings, and nothing says where they go on. */
+  private boolean positionsKnown = true;
+
+  /** What the switch is to announce once it can be told. */
+  private byte @Nullable [] announcement;
 
   /** How often the device has changed while a front end was connected. */
   private long changes;
@@ -75,14 +89,19 @@ final class NicService implements AutoCloseable {
 
   /** What the service needs of the mediator around it. */
   interface Surroundings {
-    /** Has the NIC's thread run something later. Any thread may call this. */
-    void post(Runnable task);
+    /**
+     * Has the NIC's thread run something later; false if it has ended. Any thread may call this.
+     */
+    boolean post(Runnable task);
 
     /** Tells the other mediator something about this NIC. Does not wait. */
     void publish(Hint hint);
 
     /** Keeps what the device had when it started. Does not wait. */
     void remember(Hint hint);
+
+    /** Saves the NIC as one whose switch may hold anything, because a move begins. */
+    void saveAsHalfTold();
 
     /** Takes the turn to preset, if it is free; otherwise the thread is woken when it is. */
     boolean takeTurn();
@@ -113,8 +132,14 @@ final class NicService implements AutoCloseable {
             .withProtocolFeatures(Offer.TO_THE_SWITCH);
     return new SwitchSearch(
         reached,
-        came -> around.post(() -> found.accept(came)),
-        failure -> around.post(() -> failed.accept(failure)));
+        came -> {
+          if (!around.post(() -> found.accept(came))) {
+            came.close();
+          }
+        },
+        failure -> {
+          var _ = around.post(() -> failed.accept(failure));
+        });
   }
 
   FrontEndDevice device() {
@@ -261,7 +286,7 @@ final class NicService implements AutoCloseable {
   }
 
   /**
-   * Serves the switches after a poll, and does what is due.
+   * Serves the switches after a poll.
    *
    * @param first the index of the first that {@link #watch} has added
    */
@@ -281,10 +306,6 @@ final class NicService implements AutoCloseable {
     if (ready[2] && moving != null) {
       advance(moving.spare());
     }
-    doWhatIsDue();
-    if (noPlanIsUnderWay()) {
-      device.closeReplaced();
-    }
   }
 
   private boolean noPlanIsUnderWay() {
@@ -296,10 +317,15 @@ final class NicService implements AutoCloseable {
     return true;
   }
 
-  private void doWhatIsDue() {
+  /** Does what is due, before a poll: {@link #nanosToNextTask} says when that is again. */
+  void doWhatIsDue() {
+    if (noPlanIsUnderWay()) {
+      device.closeReplaced();
+    }
     if (serving == null) {
       search.attempt();
     }
+    takeStandby();
     if (settled != null && settled.expired()) {
       settled = null;
       ship();
@@ -312,7 +338,7 @@ final class NicService implements AutoCloseable {
     if (move != null) {
       prepare(move.spare());
       if (move.deadline().expired()) {
-        moveFailed(move, "the other switch was not ready within " + move.deadline());
+        moveFailed(move, "the other switch was not ready in time: " + move.spare().whyNotReady());
       } else if (canMove(move)) {
         carryOut(move);
       }
@@ -331,7 +357,7 @@ final class NicService implements AutoCloseable {
     if (settled != null) {
       nanos = Math.min(nanos, settled.remainingNanos());
     }
-    if (prediction != null && mayPreset()) {
+    if (prediction != null && mayPreset() && !waitsForTurn) {
       nanos = Math.min(nanos, prediction.nanosLeft());
     }
     if (standby != null && standby.connection() == null) {
@@ -360,11 +386,13 @@ final class NicService implements AutoCloseable {
     frontEndSocket = -1;
     to(NicState.Event.FRONT_END_WENT);
     endPresetup();
+    announcement = null;
+    positionsKnown = true;
     if (moving != null) {
       moveFailed(moving, "the front end has gone");
     }
     if (standby != null) {
-      standby.lost();
+      standby.disconnect();
     }
     if (serving != null) {
       serving.close();
@@ -444,10 +472,18 @@ final class NicService implements AutoCloseable {
   void start() {
     to(NicState.Event.STARTED);
     prediction = null;
+    presetAs = null;
+    positionsKnown = true; // the front end has said where its rings begin
     settled = Deadline.after(SETTLING);
     SwitchConnection at = serving;
     if (at == null) {
-      to(NicState.Event.SWITCH_WENT);
+      noSwitch();
+      return;
+    }
+    finishPresetup(at);
+    String missing = missing(at.device());
+    if (!missing.isEmpty()) {
+      switchWent(lacks(missing));
       return;
     }
     try {
@@ -456,12 +492,23 @@ final class NicService implements AutoCloseable {
       keepInflight(told);
       if (told.outcome().failure() != null) {
         switchWent(told.outcome().failure());
+        return;
       }
+      search.worked();
+      announce();
     } catch (VhostException e) {
       switchWent(e);
-    } finally {
-      around.giveTurnBack();
     }
+  }
+
+  /** A connection tells one thing at a time: a presetup that is under way is waited for. */
+  private void finishPresetup(SwitchConnection at) {
+    Outcome outcome = at.finish();
+    if (outcome != null) {
+      keepInflight(outcome);
+      history.presetupEnded(outcome);
+    }
+    endTurn();
   }
 
   /** The device is to stop, if it runs: the rings' bases are those of the switch then. */
@@ -472,12 +519,38 @@ final class NicService implements AutoCloseable {
     if (moving != null) {
       moveFailed(moving, "the front end has stopped the device");
     }
-    if (!stopAt(serving)) {
-      recoverBases();
-    }
+    stopRings();
     to(NicState.Event.STOPPED);
     settled = null;
     device.kicksAreGone();
+  }
+
+  /**
+   * {@return where a ring goes on that was stopped}
+   *
+   * @throws VhostException if that is not known
+   */
+  int baseOf(int ring) {
+    if (!positionsKnown) {
+      throw new VhostException(
+          options.name()
+              + ": where its packed rings go on is not known, because the switch has gone",
+          Recovery.GIVE_UP);
+    }
+    Integer base = device.ring(ring).base();
+    return base == null ? 0 : base;
+  }
+
+  /**
+   * Stops the rings. A switch that does not answer is given up, and guest memory is asked.
+   *
+   * @return whether it is known where all of them go on
+   */
+  private boolean stopRings() {
+    if (!stopAt(serving)) {
+      recoverBases();
+    }
+    return positionsKnown;
   }
 
   /** Stops a device, and takes the bases of its rings; false if the switch has not answered all. */
@@ -491,14 +564,11 @@ final class NicService implements AutoCloseable {
       history.told(told);
       boolean all = takeBases(told.plan(), told.outcome());
       if (told.outcome().failure() != null) {
-        switchWent(told.outcome().failure());
-      }
-      if (all) {
-        device.inflight(null); // the switch has finished what was in flight
+        drop(at, told.outcome().failure());
       }
       return all;
     } catch (VhostException e) {
-      switchWent(e);
+      drop(at, e);
       return false;
     }
   }
@@ -534,13 +604,27 @@ final class NicService implements AutoCloseable {
         all = false;
       }
     }
+    positionsKnown = all;
     return all;
   }
 
-  /** Asks the switch to announce the guest. */
+  /** Asks the switch to announce the guest, as soon as it can be told. */
   void announce(byte[] mac) {
-    if (serving != null) {
-      serving.device().announce(mac);
+    announcement = mac;
+    announce();
+  }
+
+  private void announce() {
+    SwitchConnection at = serving;
+    byte[] mac = announcement;
+    if (at == null || mac == null || at.isBusy() || state == NicState.NO_SWITCH) {
+      return;
+    }
+    announcement = null;
+    try {
+      at.device().announce(mac);
+    } catch (VhostException e) {
+      switchWent(e);
     }
   }
 
@@ -561,6 +645,7 @@ final class NicService implements AutoCloseable {
       case CANCELLED, GONE -> {
         prediction = null;
         if (state == NicState.PRESET || state == NicState.PRESETTING) {
+          presetAs = null;
           dropSwitch("the peer says that the guest does not come");
         }
       }
@@ -587,7 +672,8 @@ final class NicService implements AutoCloseable {
     if (next == null || at == null || !mayPreset() || next.nanosLeft() > 0) {
       return;
     }
-    if (!around.takeTurn()) {
+    waitsForTurn = !takeTurn();
+    if (waitsForTurn) {
       return; // this thread is woken when it is free
     }
     boolean begun = false;
@@ -599,8 +685,19 @@ final class NicService implements AutoCloseable {
       prediction = null;
     } finally {
       if (!begun) {
-        around.giveTurnBack();
+        endTurn();
       }
+    }
+  }
+
+  /** One connection is preset at a time, of this NIC and of all others. */
+  private boolean takeTurn() {
+    return noPlanIsUnderWay() && around.takeTurn();
+  }
+
+  private void endTurn() {
+    if (noPlanIsUnderWay()) {
+      around.giveTurnBack();
     }
   }
 
@@ -620,6 +717,7 @@ final class NicService implements AutoCloseable {
           device.putAside(device.memory().predict(content.regions(), files));
     }
     prediction = null;
+    presetAs = next;
     at.preset(
         device.predicted(content, at.capabilities()),
         ++generation,
@@ -631,19 +729,32 @@ final class NicService implements AutoCloseable {
   }
 
   private void presetupEnded(Outcome outcome) {
-    around.giveTurnBack();
+    endTurn();
     keepInflight(outcome);
     history.presetupEnded(outcome);
     if (outcome.failure() != null) {
+      presetAs = null; // what has failed once is not tried again
       switchWent(outcome.failure());
     } else {
       to(NicState.Event.PRESETUP_DONE);
+      search.worked();
+      announce();
     }
   }
 
   private void endPresetup() {
     prediction = null;
+    presetAs = null;
     around.giveTurnBack();
+  }
+
+  /** The switch that was preset has gone, or is left: the next one is preset in the same way. */
+  private void presetIsLost() {
+    to(NicState.Event.PRESETUP_ENDED);
+    if (presetAs != null) {
+      prediction = presetAs.again();
+      presetAs = null;
+    }
   }
 
   // ---- what is shipped ----
@@ -700,31 +811,34 @@ final class NicService implements AutoCloseable {
 
   private void switchWent(VhostException why) {
     SwitchConnection at = serving;
-    if (at == null) {
-      return;
+    if (at != null) {
+      drop(at, why);
+      noSwitch();
     }
+  }
+
+  /** Ends the connection to the switch that serves. */
+  private void drop(SwitchConnection at, VhostException why) {
     log.warn("{}: the connection to the switch ends: {}", options.name(), why.getMessage());
     history.failed(why);
     at.close();
     serving = null;
     unsaved = true;
-    search.restart();
+    search.pause();
+    endTurn();
+  }
+
+  private void noSwitch() {
     switch (state) {
       case NO_FRONT_END -> {}
-      case PRESETTING, PRESET -> {
-        around.giveTurnBack();
-        to(NicState.Event.PRESETUP_ENDED);
-      }
+      case PRESETTING, PRESET -> presetIsLost();
       default -> to(NicState.Event.SWITCH_WENT);
     }
-    Spare other = standby;
-    if (state == NicState.NO_SWITCH && other != null && other.isPreset(changes)) {
-      takeStandby(other);
-    }
+    takeStandby();
   }
 
   private void switchCame(VhostDevice found) {
-    search.restart();
+    search.found();
     if (serving != null || closed) {
       found.close();
       return;
@@ -743,6 +857,7 @@ final class NicService implements AutoCloseable {
     if (state == NicState.NO_SWITCH) {
       replay(now);
     } else if (state != NicState.NO_FRONT_END) {
+      device.inflight(null); // nothing is in flight; this switch makes its own region
       to(NicState.Event.SWITCH_CAME);
     }
   }
@@ -759,13 +874,23 @@ final class NicService implements AutoCloseable {
         Recovery.RETRY);
   }
 
-  /** A switch came back, or another one came: it is told everything, and both sides are woken. */
+  /**
+   * A switch came back, or another one came: it is told everything, and both sides are woken.
+   *
+   * @return whether it serves now. It stays connected and is not used if nobody knows where packed
+   *     rings go on
+   */
   private boolean replay(SwitchConnection at) {
     if (!recoverBases()) {
-      log.warn(
-          "{}: where its packed rings are is not known; the guest has to reset its NIC",
-          options.name());
-      dropSwitch("where the packed rings go on is not known; the guest has to reset its NIC");
+      VhostException why =
+          new VhostException(
+              options.name()
+                  + ": its packed rings are not served, because the switch that had them has gone"
+                  + " and no in-flight region says where they go on; the guest has to reset its"
+                  + " NIC",
+              Recovery.RETRY);
+      log.warn("{}", why.getMessage());
+      history.failed(why);
       return false;
     }
     return run(at);
@@ -788,7 +913,9 @@ final class NicService implements AutoCloseable {
     if (state == NicState.NO_SWITCH) {
       to(NicState.Event.SWITCH_CAME);
     }
+    search.worked();
     device.signalAll();
+    announce();
     return true;
   }
 
@@ -850,7 +977,7 @@ final class NicService implements AutoCloseable {
   }
 
   private void spareNotFound(Spare spare, VhostException why) {
-    spare.search().pause();
+    spare.notFound(why);
     Move move = moving;
     if (move != null && move.spare() == spare && why.recovery() == Recovery.GIVE_UP) {
       moveFailed(move, String.valueOf(why.getMessage()));
@@ -860,20 +987,11 @@ final class NicService implements AutoCloseable {
   }
 
   private void spareCame(Spare spare, VhostDevice found) {
-    spare.search().restart();
+    spare.connected(new SwitchConnection(found));
     String missing = missing(found);
     if (!missing.isEmpty()) {
-      found.close();
-      spare.search().pause();
-      Move move = moving;
-      if (move != null && move.spare() == spare) {
-        moveFailed(move, "the other switch lacks what the front end uses: " + missing);
-      } else {
-        history.failed(lacks(missing));
-      }
-      return;
+      lost(spare, lacks(missing));
     }
-    spare.connected(new SwitchConnection(found));
   }
 
   /** Connects a spare, and tells it early what the device has. */
@@ -886,7 +1004,12 @@ final class NicService implements AutoCloseable {
     if (state != NicState.RUNNING || at.isBusy() || spare.isPreset(changes) || settled != null) {
       return;
     }
-    if (!around.takeTurn()) {
+    String missing = missing(at.device()); // the device has changed since the spare came
+    if (!missing.isEmpty()) {
+      lost(spare, lacks(missing));
+      return;
+    }
+    if (!takeTurn()) {
       return;
     }
     try {
@@ -894,45 +1017,39 @@ final class NicService implements AutoCloseable {
       at.preset(running(at), ++generation, Deadline.after(options.presetupWithin()));
       advance(spare);
     } catch (VhostException e) {
-      around.giveTurnBack();
       lost(spare, e);
     }
   }
 
   private void advance(Spare spare) {
-    SwitchConnection at = spare.connection();
-    boolean busy = at != null && at.isBusy();
     VhostException gone = spare.advance(answer());
     if (gone != null) {
       lost(spare, gone);
     }
-    if (busy && (at == null || !at.isBusy())) {
-      around.giveTurnBack();
-    }
+    endTurn();
   }
 
   private void lost(Spare spare, VhostException why) {
-    spare.lost();
-    spare.search().pause();
+    spare.lost(why);
+    endTurn();
     history.failed(why);
     Move move = moving;
     if (move != null && move.spare() == spare) {
-      moveFailed(move, "the other switch was lost: " + why.getMessage());
+      moveFailed(move, "the other switch is of no use: " + why.getMessage());
     }
   }
 
   private boolean canMove(Move move) {
     SwitchConnection to = move.spare().connection();
-    if (to == null || to.isBusy()) {
-      return false;
-    }
-    return state == NicState.RUNNING ? move.spare().isPreset(changes) : state != NicState.NO_SWITCH;
+    return to != null
+        && !to.isBusy()
+        && (state != NicState.RUNNING || move.spare().isPreset(changes));
   }
 
   private void moveFailed(Move move, String why) {
     move.spare().close();
     moving = null;
-    around.giveTurnBack();
+    endTurn();
     log.warn("{}: the move has failed: {}", options.name(), why);
     move.result()
         .completeExceptionally(
@@ -947,83 +1064,139 @@ final class NicService implements AutoCloseable {
    */
   private void carryOut(Move move) {
     long begin = System.nanoTime();
-    SwitchConnection old = serving;
     SwitchConnection target = move.spare().connection();
-    if (old == null || target == null) {
+    if (target == null) {
       return;
     }
-    if (state != NicState.RUNNING) {
-      moved(move, old, begin);
+    String missing = missing(target.device());
+    if (!missing.isEmpty()) {
+      moveFailed(move, "the other switch lacks what the front end uses: " + missing);
       return;
     }
-    if (!stopAt(old) && !recoverBases()) {
-      moveFailed(move, "the old switch did not say where its rings are");
-      return;
-    }
-    VhostException failure;
-    try {
-      SwitchConnection.Told told = target.tellAndCheck(running(target), answer());
-      failure = told.outcome().failure();
-      if (failure == null) {
-        history.started(told);
-        keepInflight(told);
-      }
-    } catch (VhostException e) {
-      failure = e;
+    String failure = null;
+    if (state.isStarted()) {
+      around.saveAsHalfTold();
+      unsaved = true;
+      failure = startAt(target, move);
     }
     if (failure == null) {
-      moved(move, old, begin);
-      return;
-    }
-    moveFailed(move, "the other switch did not start it: " + failure.getMessage());
-    if (serving != null) {
-      run(serving);
+      moved(move, begin);
+    } else {
+      moveFailed(move, failure); // closes the new one first: two must not serve the same rings
+      goOn();
     }
   }
 
-  private void moved(Move move, SwitchConnection old, long begin) {
+  private @Nullable String startAt(SwitchConnection target, Move move) {
+    if (!stopRings()) {
+      return "where its packed rings go on is not known";
+    }
+    InflightRegion made = move.spare().takeInflight();
+    if (made != null) {
+      device.inflight(made);
+    }
+    try {
+      SwitchConnection.Told told = target.tellAndCheck(running(target), answer());
+      VhostException failure = told.outcome().failure();
+      keepInflight(told);
+      if (failure == null) {
+        history.started(told);
+        return null;
+      }
+      return "the other switch did not start it: " + failure.getMessage();
+    } catch (VhostException e) {
+      return "the other switch did not start it: " + e.getMessage();
+    }
+  }
+
+  /** A move has failed after the rings were stopped. The new switch may have used some buffers. */
+  private void goOn() {
+    SwitchConnection old = serving;
+    if (old == null) {
+      noSwitch();
+      return;
+    }
+    boolean asAnswered = device.isPacked() && RingPositions.nothingWasUsed(device);
+    if (positionsKnown && !asAnswered) {
+      recoverBases();
+    }
+    if (positionsKnown) {
+      run(old);
+    } else {
+      switchWent(
+          new VhostException(
+              options.name() + ": where its packed rings go on is not known after a failed move",
+              Recovery.RECONNECT));
+    }
+  }
+
+  private void moved(Move move, long begin) {
+    SwitchConnection old = serving;
     SwitchConnection now = move.spare().take();
     if (now == null) {
       return;
     }
-    boolean wasLost = serving == null;
+    moving = null;
+    servesFromNowOn(now);
+    switch (state) {
+      case PRESETTING, PRESET -> presetIsLost();
+      case NO_SWITCH -> to(NicState.Event.SWITCH_CAME);
+      default -> {}
+    }
+    if (state.isStarted()) {
+      device.signalAll();
+    } else {
+      device.inflight(null); // nothing is in flight; this switch makes its own region
+    }
+    long micros = (System.nanoTime() - begin) / 1_000;
+    if (old != null) {
+      old.close();
+    }
+    move.spare().close();
+    endTurn();
+    announce();
+    log.info("{}: moved to {} in {} us", options.name(), now.options().address(), micros);
+    move.result().complete(new MoveResult(now.options().address().toString(), micros));
+  }
+
+  private void servesFromNowOn(SwitchConnection now) {
     serving = now;
     negotiated = now.capabilities();
     unsaved = true;
     search.restart();
     search = search(now.options().address(), this::switchCame, this::notFound);
-    moving = null;
-    if (wasLost && state == NicState.NO_SWITCH) {
-      to(NicState.Event.SWITCH_CAME);
-    }
-    if (state == NicState.PRESET) {
-      to(NicState.Event.PRESETUP_ENDED); // the new switch holds nothing of it
-    }
-    if (state.isStarted()) {
-      device.signalAll();
-    }
-    long micros = (System.nanoTime() - begin) / 1_000;
-    old.close();
-    log.info("{}: moved to {} in {} us", options.name(), now.options().address(), micros);
-    move.result().complete(new MoveResult(now.options().address().toString(), micros));
   }
 
-  /** The switch is gone, and its standby holds everything but where the rings are. */
-  private void takeStandby(Spare other) {
-    SwitchConnection now = other.take();
-    if (now == null) {
+  /** The switch is gone: its standby serves, which holds everything but where the rings are. */
+  private void takeStandby() {
+    Spare other = standby;
+    SwitchConnection now = other == null ? null : other.connection();
+    if (state != NicState.NO_SWITCH || serving != null || other == null || now == null) {
       return;
     }
-    BackEndAddress where = now.options().address();
-    search.restart();
-    search = search(where, this::switchCame, this::notFound);
-    other.close();
-    standby = null;
-    serving = now;
-    negotiated = now.capabilities();
-    if (replay(now)) {
-      log.info("{}: the standby {} serves it now", options.name(), where);
+    Outcome presetup = now.finish();
+    if (presetup != null) {
+      keepInflight(presetup);
     }
+    InflightRegion made = other.takeInflight();
+    if (made != null && device.inflight() == null) {
+      device.inflight(made);
+    } else if (made != null) {
+      made.file().close();
+    }
+    var _ = other.take();
+    serving = now;
+    String missing = missing(now.device());
+    if (!missing.isEmpty()) {
+      switchWent(lacks(missing));
+    } else if (replay(now)) {
+      servesFromNowOn(now);
+      other.close();
+      standby = null;
+      log.info("{}: the standby {} serves it now", options.name(), now.options().address());
+      return;
+    }
+    other.notFound(null);
   }
 
   /** {@return what is going on, as it is shown} */

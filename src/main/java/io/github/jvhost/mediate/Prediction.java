@@ -30,6 +30,11 @@ final class Prediction {
     this.from = from;
   }
 
+  /** {@return the same prediction for another switch} */
+  Prediction again() {
+    return new Prediction(content, from);
+  }
+
   Hint.Content content() {
     return content;
   }

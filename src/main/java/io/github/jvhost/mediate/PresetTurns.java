@@ -1,7 +1,7 @@
 package io.github.jvhost.mediate;
 
-import java.util.ArrayDeque;
-import java.util.Queue;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,14 +12,15 @@ import org.jspecify.annotations.Nullable;
  * <p>Thread-safe.
  */
 final class PresetTurns {
-  private final Queue<Runnable> waiting = new ArrayDeque<>();
+  private final List<Runnable> waiting = new ArrayList<>();
   private @Nullable Nic holder;
 
   /**
    * Takes the turn if it is free.
    *
    * @param who asks
-   * @param wake is called once, on another thread, when the turn may be free
+   * @param wake is called once, on another thread, when the turn may be free. All who wait are
+   *     woken, because the first of them may not need it any more
    * @return whether it has the turn now
    */
   synchronized boolean take(Nic who, Runnable wake) {
@@ -35,16 +36,15 @@ final class PresetTurns {
 
   /** Gives the turn back, if this one has it. */
   void giveBack(Nic who) {
-    Runnable next;
+    List<Runnable> woken;
     synchronized (this) {
       if (holder != who) {
         return;
       }
       holder = null;
-      next = waiting.poll();
+      woken = List.copyOf(waiting);
+      waiting.clear();
     }
-    if (next != null) {
-      next.run();
-    }
+    woken.forEach(Runnable::run);
   }
 }

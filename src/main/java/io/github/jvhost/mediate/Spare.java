@@ -2,6 +2,7 @@ package io.github.jvhost.mediate;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.vhost.plan.InflightRegion;
 import io.github.jvhost.vhost.plan.Outcome;
 import org.jspecify.annotations.Nullable;
 
@@ -12,6 +13,11 @@ import org.jspecify.annotations.Nullable;
 final class Spare implements AutoCloseable {
   private final SwitchSearch search;
   private @Nullable SwitchConnection connection;
+
+  /** The region for requests in flight that this switch has made; owned. */
+  private @Nullable InflightRegion inflight;
+
+  private @Nullable VhostException failure;
 
   /** Which change of the device it was told last; -1: none. */
   private long told = -1;
@@ -31,8 +37,30 @@ final class Spare implements AutoCloseable {
   }
 
   void connected(SwitchConnection now) {
+    search.found();
     connection = now;
     told = -1;
+  }
+
+  /**
+   * An attempt to reach it has failed: the next one is made after a pause.
+   *
+   * @param why it has failed; null if that was said before
+   */
+  void notFound(@Nullable VhostException why) {
+    search.pause();
+    failure = why == null ? failure : why;
+  }
+
+  /** {@return what went wrong last, or that nothing did, for the operator} */
+  String whyNotReady() {
+    if (failure != null) {
+      return String.valueOf(failure.getMessage());
+    }
+    return connection == null
+        ? "it did not answer"
+        : "it was not told everything, because that takes too long, or the device changes too"
+            + " often";
   }
 
   /** {@return whether it has been told everything up to this change} */
@@ -62,17 +90,47 @@ final class Spare implements AutoCloseable {
     if (outcome == null) {
       return null;
     }
-    told = telling;
+    if (outcome.inflight() != null) {
+      forgetInflight();
+      inflight = outcome.inflight();
+    }
+    if (outcome.failure() == null) {
+      told = telling;
+      search.worked();
+    }
     return outcome.failure();
   }
 
   /** It is lost: the next attempt to reach it is made after a pause. */
-  void lost() {
+  void lost(VhostException why) {
+    disconnect();
+    notFound(why);
+  }
+
+  /**
+   * Ends the connection: only that undoes what it was told. It may be connected to anew at once.
+   */
+  void disconnect() {
     if (connection != null) {
       connection.close();
       connection = null;
     }
+    forgetInflight();
     told = -1;
+  }
+
+  private void forgetInflight() {
+    if (inflight != null) {
+      inflight.file().close();
+      inflight = null;
+    }
+  }
+
+  /** {@return the region that it has made, which is the caller's from now on; null: none} */
+  @Nullable InflightRegion takeInflight() {
+    InflightRegion taken = inflight;
+    inflight = null;
+    return taken;
   }
 
   /** {@return the connection, which is the caller's from now on} */
@@ -85,6 +143,6 @@ final class Spare implements AutoCloseable {
   @Override
   public void close() {
     search.restart();
-    lost();
+    disconnect();
   }
 }

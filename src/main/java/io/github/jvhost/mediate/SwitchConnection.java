@@ -13,6 +13,7 @@ import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.EarlyConfiguration;
 import io.github.jvhost.vhost.plan.Execution;
+import io.github.jvhost.vhost.plan.InflightRegion;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.PreparedPlan;
@@ -141,8 +142,24 @@ final class SwitchConnection implements AutoCloseable {
   }
 
   /**
-   * Tells the switch the difference to what it holds. Waits for a presetup that is under way, then
-   * for what has to be answered.
+   * Waits for a presetup that is under way, as long as it was given.
+   *
+   * @return its outcome; null if none was under way
+   */
+  @Nullable Outcome finish() {
+    Outcome outcome = null;
+    while (underWay != null) {
+      outcome = advance();
+      if (outcome == null) {
+        await();
+      }
+    }
+    return outcome;
+  }
+
+  /**
+   * Tells the switch the difference to what it holds, and waits for what has to be answered. No
+   * presetup may be under way.
    *
    * @param desired what it is to hold
    * @param waits whether every step is to be answered; otherwise only those that this switch has to
@@ -152,9 +169,6 @@ final class SwitchConnection implements AutoCloseable {
    * @throws VhostException if the switch cannot hold it; nothing was sent then
    */
   Told tell(DeviceConfig desired, boolean waits, Deadline deadline) {
-    while (underWay != null && advance() == null) {
-      await(deadline);
-    }
     Plan plan = device.plan(desired);
     Plan sent =
         waits ? plan.withoutBarrier() : PreparedPlan.acknowledgedWhereNeeded(plan).withoutBarrier();
@@ -167,10 +181,10 @@ final class SwitchConnection implements AutoCloseable {
     return new Told(plan, device.execute(plan, deadline));
   }
 
-  private void await(Deadline deadline) {
+  private void await() {
     try (Poller poller = new Poller(1)) {
       poller.add(number(), events());
-      poller.await(Math.min(nanosLeft(), deadline.remainingNanos()));
+      poller.await(nanosLeft());
     }
   }
 
@@ -197,6 +211,10 @@ final class SwitchConnection implements AutoCloseable {
     if (underWay != null) {
       underWay.abandon(
           new VhostException(device.name() + ": the connection is closed", Recovery.RECONNECT));
+      InflightRegion made = device.takeOutcome(underWay).inflight();
+      if (made != null) {
+        made.file().close();
+      }
       underWay = null;
     }
     device.close();

@@ -19,7 +19,7 @@ final class SwitchSearch {
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(1);
 
   private final VhostDeviceOptions options;
-  private final Consumer<VhostDevice> found;
+  private final Consumer<VhostDevice> taker;
   private final Consumer<VhostException> failed;
   private Duration pause = FIRST_PAUSE;
   private Deadline next = Deadline.after(Duration.ZERO);
@@ -28,13 +28,13 @@ final class SwitchSearch {
   /**
    * Makes a search that has not begun.
    *
-   * @param found takes the device over
+   * @param taker takes the device over
    * @param failed is called with why an attempt failed
    */
   SwitchSearch(
-      VhostDeviceOptions options, Consumer<VhostDevice> found, Consumer<VhostException> failed) {
+      VhostDeviceOptions options, Consumer<VhostDevice> taker, Consumer<VhostException> failed) {
     this.options = options;
-    this.found = found;
+    this.taker = taker;
     this.failed = failed;
   }
 
@@ -68,27 +68,44 @@ final class SwitchSearch {
       return;
     }
     if (mine.getAndSet(false)) {
-      found.accept(device);
+      taker.accept(device);
     } else {
       device.close();
     }
   }
 
-  /** The attempt has failed: the next one is made after a pause. */
+  /**
+   * The attempt has failed, or what it has found was of no use: the next one is made after a pause,
+   * which grows until {@link #worked}.
+   */
   void pause() {
-    wanted = null;
+    forget();
     next = Deadline.after(pause);
     Duration longer = pause.multipliedBy(2);
     pause = longer.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : longer;
   }
 
+  /** A switch was found. A search for the next one begins after {@link #pause}. */
+  void found() {
+    wanted = null;
+  }
+
+  /** The switch that was found has done what it was asked: the next pause is short. */
+  void worked() {
+    pause = FIRST_PAUSE;
+  }
+
   /** Forgets the attempt that is under way, if any. The next one can be made at once. */
   void restart() {
+    forget();
+    pause = FIRST_PAUSE;
+    next = Deadline.after(Duration.ZERO);
+  }
+
+  private void forget() {
     if (wanted != null) {
       wanted.set(false);
       wanted = null;
     }
-    pause = FIRST_PAUSE;
-    next = Deadline.after(Duration.ZERO);
   }
 }

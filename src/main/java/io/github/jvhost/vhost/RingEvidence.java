@@ -109,10 +109,10 @@ final class RingEvidence {
       return false;
     }
     boolean neverBegun = avail == 0 && used == 0 && availWrap && usedWrap;
-    return PackedFlags.isBlank(memory, descriptors)
+    return PackedDescriptors.isBlank(memory, descriptors)
         ? !neverBegun
-        : PackedFlags.isUsed(memory, descriptors, avail, availWrap)
-            || PackedFlags.isUsed(memory, descriptors, used, usedWrap);
+        : PackedDescriptors.isUsed(memory, descriptors, avail, availWrap)
+            || PackedDescriptors.isUsed(memory, descriptors, used, usedWrap);
   }
 
   /** Describes the ring for messages. */

@@ -4,6 +4,7 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.InflightPositions;
 import io.github.jvhost.vhost.plan.InflightRegion;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
@@ -258,7 +259,7 @@ final class RingIndexes {
     if (region == null) {
       return null;
     }
-    RingIndex noted = InflightPositions.of(region, ring, model.queue(ring), memory).orElse(null);
+    RingIndex noted = noted(region, ring, model.queue(ring));
     return noted == null || evidence.rulesOut(ring, noted.toVhostBase()) ? null : noted;
   }
 
@@ -336,10 +337,16 @@ final class RingIndexes {
     if (!memory.table().contains(queue.desc(), 16L * queue.size())) {
       return null; // its driver has moved it out of memory
     }
-    if (PackedFlags.isBlank(memory, queue.desc())) {
+    if (PackedDescriptors.isBlank(memory, queue.desc())) {
       return RingIndex.start(true); // its driver has never made anything available
     }
-    return region == null ? null : InflightPositions.of(region, ring, queue, memory).orElse(null);
+    return region == null ? null : noted(region, ring, queue);
+  }
+
+  private @Nullable RingIndex noted(InflightRegion region, int ring, QueueState queue) {
+    return InflightPositions.of(
+            region, ring, queue.size(), PackedDescriptors.flags(memory, queue.desc()))
+        .orElse(null);
   }
 
   /**

@@ -51,7 +51,7 @@ public final class OwnVm implements AutoCloseable {
   }
 
   /** KVM lets go of a ring's eventfds, and knows others instead. */
-  void rebind(int ring) {
+  public void rebind(int ring) {
     ioEventFds.set(ring, EventFd.create(ledger, "vmm other ioeventfd " + ring)).close();
     irqFds.set(ring, EventFd.create(ledger, "vmm other irqfd " + ring)).close();
   }
@@ -67,7 +67,7 @@ public final class OwnVm implements AutoCloseable {
   }
 
   /** Where the guest's interrupts arrive. */
-  EventFd interrupts(int ring) {
+  public EventFd interrupts(int ring) {
     return irqFds.get(ring);
   }
 

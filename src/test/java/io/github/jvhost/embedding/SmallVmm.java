@@ -19,10 +19,10 @@ public final class SmallVmm implements AutoCloseable {
   static final long HIGH = 4L << 30;
   static final int HALF = OwnVm.RAM_BYTES / 2;
 
-  final DescriptorLedger ledger = DescriptorLedger.tracing();
-  final GuestMemory memory;
+  public final DescriptorLedger ledger = DescriptorLedger.tracing();
+  public final GuestMemory memory;
   final List<RingEventfds> rings;
-  final VhostNet net;
+  public final VhostNet net;
   private final VirtioMmio registers;
 
   public SmallVmm(OwnVm vm, Path socket) {
@@ -83,7 +83,7 @@ public final class SmallVmm implements AutoCloseable {
   }
 
   /** A ring has other eventfds in KVM from now on. */
-  void rebind(OwnVm vm, int ring) {
+  public void rebind(OwnVm vm, int ring) {
     // guide: rebind
     RingEventfds others =
         RingEventfds.duplicateOf(ledger, "net0 ring " + ring, vm.ioEventFd(ring), vm.irqFd(ring));

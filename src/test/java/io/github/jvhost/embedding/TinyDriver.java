@@ -58,6 +58,16 @@ public final class TinyDriver {
     write(0x70, 3 | 8 | 4);
   }
 
+  /** Resets the device, and forgets its rings. {@link #boot} begins anew. */
+  public void reset() {
+    write(0x70, 0);
+    for (long ring : new long[] {RX, TX}) {
+      memory.putInt(ring + AVAIL, 0);
+      memory.putInt(ring + USED, 0);
+    }
+    frames = 0;
+  }
+
   /** Puts a command into the control ring, and does not notify: the guest was paused before. */
   void leaveCommand(int... command) {
     beginControlRing();

@@ -7,8 +7,8 @@ import io.github.jvhost.protocol.Inflight;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.io.Mapping;
 import io.github.jvhost.sys.io.MemoryFile;
+import io.github.jvhost.vhost.plan.InflightPositions;
 import io.github.jvhost.vhost.plan.InflightRegion;
-import io.github.jvhost.virtio.QueueState;
 import io.github.jvhost.virtio.RingIndex;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -28,8 +28,6 @@ class InflightPositionsTest {
   private final MemoryFile file = MemoryFile.create(ledger, "in flight", 2 * PART);
   private final Mapping mapping = file.map(0, 2 * PART);
   private final MemorySegment ring = mapping.segment().asSlice(PART * RING);
-  private final QueueState queue =
-      new QueueState(SIZE, DESC, 0x20000, 0x21000, true, RingIndex.start(true));
 
   @AfterEach
   void close() {
@@ -60,7 +58,7 @@ class InflightPositionsTest {
 
   private Optional<RingIndex> position(int ringIndex, long size) {
     InflightRegion region = new InflightRegion(file.descriptor(), new Inflight(size, 0, 2, SIZE));
-    return InflightPositions.of(region, ringIndex, queue, memory);
+    return InflightPositions.of(region, ringIndex, SIZE, PackedDescriptors.flags(memory, DESC));
   }
 
   private Optional<RingIndex> position() {

@@ -1,13 +1,12 @@
-package io.github.jvhost.vhost;
+package io.github.jvhost.vhost.plan;
 
-import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.io.MemoryFile;
-import io.github.jvhost.vhost.plan.InflightRegion;
-import io.github.jvhost.virtio.QueueState;
 import io.github.jvhost.virtio.RingIndex;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Optional;
+import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Finds where a back end that has gone was in packed rings. It reads the region in which the back
@@ -26,7 +25,7 @@ import java.util.Optional;
  * <p>The region is the back end's file, which may be shorter than it said. So it is read and never
  * mapped.
  */
-final class InflightPositions {
+public final class InflightPositions {
   private static final int VERSION = 8;
   private static final int USED = 16;
   private static final int OLD_USED = 18;
@@ -43,14 +42,15 @@ final class InflightPositions {
    *
    * @param region as the back end left it
    * @param ring its index
-   * @param queue the ring, set up and packed
+   * @param size entries of the ring, which is packed
+   * @param flags reads the flags of a descriptor of the ring by its index, from 0; null if that is
+   *     not possible
    * @return empty if the region does not show it: it was never used, is cut off or inconsistent, or
    *     the back end died while it recorded a batch as done
    */
-  static Optional<RingIndex> of(
-      InflightRegion region, int ring, QueueState queue, GuestMemory memory) {
+  public static Optional<RingIndex> of(
+      InflightRegion region, int ring, int size, IntFunction<@Nullable Integer> flags) {
     long part = region.layout().mmapSize() / Math.max(1, region.layout().queues());
-    int size = queue.size();
     long bytes = HEADER + (long) ENTRY * size;
     if (ring >= region.layout().queues() || part < bytes) {
       return Optional.empty();
@@ -60,12 +60,11 @@ final class InflightPositions {
     if (MemoryFile.read(region.file(), at, raw) < raw.length) {
       return Optional.empty();
     }
-    return position(ByteBuffer.wrap(raw).order(ByteOrder.nativeOrder()), queue, memory);
+    return position(ByteBuffer.wrap(raw).order(ByteOrder.nativeOrder()), size, flags);
   }
 
   private static Optional<RingIndex> position(
-      ByteBuffer region, QueueState queue, GuestMemory memory) {
-    int size = queue.size();
+      ByteBuffer region, int size, IntFunction<@Nullable Integer> flags) {
     int used = region.getShort(USED) & 0xffff;
     int old = region.getShort(OLD_USED) & 0xffff;
     boolean usedWrap = region.get(USED_WRAP) != 0;
@@ -74,7 +73,8 @@ final class InflightPositions {
       return Optional.empty();
     }
     if (used != old || usedWrap != oldWrap) {
-      if (PackedFlags.isUsed(memory, queue.desc(), old, oldWrap)) {
+      Integer written = flags.apply(old);
+      if (written == null || PackedFlags.isUsed(written, oldWrap)) {
         return Optional.empty(); // the record of the batch is not complete
       }
       used = old; // the guest never saw the batch
