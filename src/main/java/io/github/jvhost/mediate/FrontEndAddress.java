@@ -31,6 +31,18 @@ public sealed interface FrontEndAddress {
   }
 
   /**
+   * A connection that somebody else has made. When it ends there is no other.
+   *
+   * @param socket of the AF_UNIX family, connected; the NIC owns it from its start on
+   */
+  record Connected(OwnedDescriptor socket) implements FrontEndAddress {
+    @Override
+    public String toString() {
+      return "the given " + socket.identity();
+    }
+  }
+
+  /**
    * The mediator listens on a socket that somebody else has made, for example a service manager.
    *
    * @param socket listens; the NIC owns it from its start on

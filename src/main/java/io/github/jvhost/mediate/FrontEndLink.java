@@ -81,7 +81,7 @@ final class FrontEndLink implements AutoCloseable {
           case FrontEndAddress.Listen(var path) -> listen(path, ledger);
           case FrontEndAddress.Listening(var socket, var path) ->
               BackEndListener.adopt(socket, path, ledger);
-          case FrontEndAddress.Connect _ -> null;
+          case FrontEndAddress.Connect _, FrontEndAddress.Connected _ -> null;
         };
     return new FrontEndLink(address, name, ledger, listener);
   }
@@ -147,11 +147,14 @@ final class FrontEndLink implements AutoCloseable {
   }
 
   private @Nullable BackEndConnection connect() {
-    if (!(address instanceof FrontEndAddress.Connect(var path))) {
-      return null;
-    }
     try {
-      return BackEndConnection.connect(path, name, ledger, Deadline.after(CONNECTING));
+      return switch (address) {
+        case FrontEndAddress.Connect(var path) ->
+            BackEndConnection.connect(path, name, ledger, Deadline.after(CONNECTING));
+        case FrontEndAddress.Connected(var socket) when socket.isOpen() ->
+            BackEndConnection.adopt(socket, name, ledger);
+        default -> null;
+      };
     } catch (VhostException e) {
       return null; // it is not there yet
     }
@@ -240,6 +243,9 @@ final class FrontEndLink implements AutoCloseable {
   public void close() {
     hangUp();
     stopListening();
+    if (address instanceof FrontEndAddress.Connected(var socket)) {
+      socket.close(); // in case that it was never used
+    }
   }
 
   /** Stops listening. A front end that is connected stays connected. */

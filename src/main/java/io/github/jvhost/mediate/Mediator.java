@@ -11,6 +11,7 @@ import io.github.jvhost.mediate.peer.PeerLink;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.vhost.BackEndAddress;
+import io.github.jvhost.vhost.plan.BackEndProfile;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -85,6 +86,9 @@ public final class Mediator implements AutoCloseable {
     store = kept;
     Map<String, OwnedDescriptor> left = kept == null ? new HashMap<>() : kept.takeUp();
     try {
+      if (left.isEmpty() && options.rehearsing().isPositive()) { // or front ends may be waiting
+        rehearse(options, ledger);
+      }
       startNics(
           options,
           new Nic.Together(ledger, new PresetTurns(), this::publish, remembered, kept, left));
@@ -98,6 +102,16 @@ public final class Mediator implements AutoCloseable {
     }
     if (kept instanceof SystemdStore systemd) {
       systemd.ready(nics.size() + " NICs");
+    }
+  }
+
+  private static void rehearse(MediatorOptions options, DescriptorLedger ledger) {
+    for (BackEndProfile profile :
+        options.nics().stream().map(NicOptions::profile).distinct().toList()) {
+      log.debug(
+          "{} windows were rehearsed for {}",
+          NicRehearsal.run(profile, options.rehearsing(), ledger),
+          profile);
     }
   }
 

@@ -2,6 +2,7 @@ package io.github.jvhost.mediate;
 
 import io.github.jvhost.mediate.peer.PeerAddress;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -14,10 +15,16 @@ import org.jspecify.annotations.Nullable;
  * @param keeper the socket of a {@code jvhost keep}, which holds descriptors and state for the
  *     mediator that comes after this one; null: the service manager does, if it says so in the
  *     environment
+ * @param rehearsing how long windows are rehearsed before the mediator serves, so that the code of
+ *     the first one is compiled; zero: not at all
  * @param remember a directory in which the last start of each NIC is kept; null: nothing is kept
  */
 public record MediatorOptions(
-    List<NicOptions> nics, @Nullable String peer, @Nullable Path keeper, @Nullable Path remember) {
+    List<NicOptions> nics,
+    @Nullable String peer,
+    @Nullable Path keeper,
+    Duration rehearsing,
+    @Nullable Path remember) {
 
   /** Copies the list. */
   public MediatorOptions {
@@ -28,12 +35,12 @@ public record MediatorOptions(
   }
 
   /**
-   * {@return a mediator that neither has a peer nor remembers}
+   * {@return a mediator without a peer and a keeper, which neither rehearses nor remembers}
    *
    * @param nics each with another name
    */
   public static MediatorOptions of(List<NicOptions> nics) {
-    return new MediatorOptions(nics, null, null, null);
+    return new MediatorOptions(nics, null, null, Duration.ZERO, null);
   }
 
   @Nullable PeerAddress peerAddress() {

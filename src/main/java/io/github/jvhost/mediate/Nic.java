@@ -356,7 +356,7 @@ final class Nic implements AutoCloseable {
     if (!link.isConnected()) {
       if (link.come()) {
         offerUntil = Deadline.after(OFFER_WITHIN);
-        log.info("{}: the front end has connected", name());
+        log.atLevel(service.level()).log("{}: the front end has connected", name());
         service.frontEndCame(link.socket());
         together.remembered().of(name()).ifPresent(service::predictFromFile);
         makeOffer();
@@ -439,7 +439,7 @@ final class Nic implements AutoCloseable {
     if (!link.isConnected()) {
       return;
     }
-    log.info("{}: the connection to the front end ends: {}", name(), why);
+    log.atLevel(service.level()).log("{}: the connection to the front end ends: {}", name(), why);
     link.hangUp();
     messages = null;
     service.frontEndWent();

@@ -31,6 +31,7 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * What a NIC's switches are told, and when: the transitions of {@link NicState}. It knows the
@@ -259,6 +260,11 @@ final class NicService implements AutoCloseable {
     } else {
       at.close();
     }
+  }
+
+  /** {@return how loudly it is said what happens to this NIC} */
+  Level level() {
+    return options.name().equals(NicRehearsal.NAME) ? Level.DEBUG : Level.INFO;
   }
 
   private Deadline answer() {
@@ -853,7 +859,8 @@ final class NicService implements AutoCloseable {
     serving = now;
     negotiated = found.capabilities();
     unsaved = true;
-    log.info("{}: connected to the switch {}", options.name(), found.options().address());
+    log.atLevel(level())
+        .log("{}: connected to the switch {}", options.name(), found.options().address());
     if (state == NicState.NO_SWITCH) {
       replay(now);
     } else if (state != NicState.NO_FRONT_END) {

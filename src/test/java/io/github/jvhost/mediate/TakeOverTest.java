@@ -69,6 +69,7 @@ class TakeOverTest {
                     BackEndProfile.GENERIC)),
             null,
             directory.resolve("keeper"),
+            Duration.ZERO,
             null),
         ledger);
   }

@@ -1,0 +1,20 @@
+package io.github.jvhost.mediate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import java.time.Duration;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class NicRehearsalTest {
+  @ParameterizedTest
+  @EnumSource(names = {"GENERIC", "DPDK"})
+  void itGoesThroughWindowsAndLeavesNothing(BackEndProfile profile) {
+    DescriptorLedger ledger = DescriptorLedger.tracing();
+
+    assertThat(NicRehearsal.run(profile, Duration.ofMillis(20), ledger)).isPositive();
+    assertThat(ledger.describeOpen()).isEmpty();
+  }
+}
