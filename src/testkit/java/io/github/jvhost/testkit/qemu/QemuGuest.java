@@ -2,6 +2,8 @@ package io.github.jvhost.testkit.qemu;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -269,5 +271,10 @@ public final class QemuGuest implements AutoCloseable {
   @Override
   public void close() {
     qemu.close();
+    try {
+      Files.deleteIfExists(migration); // QEMU leaves it when a migration was cancelled
+    } catch (IOException e) {
+      // The file stays in the caller's directory.
+    }
   }
 }

@@ -89,6 +89,7 @@ public final class QemuSystem implements AutoCloseable {
     private @Nullable Path memoryFile;
     private boolean listening;
     private boolean incoming;
+    private boolean unusedMemory;
     private boolean runsByItself;
 
     private Builder(Path backEnd, Path monitor) {
@@ -132,6 +133,17 @@ public final class QemuSystem implements AutoCloseable {
     public Builder memoryFile(Path file) {
       requireNoComma(file);
       memoryFile = file.toAbsolutePath();
+      return this;
+    }
+
+    /**
+     * Adds a memfd of the size of the guest's RAM that the guest does not use. QEMU opens it before
+     * the RAM, so whoever looks for the RAM by its size finds it first.
+     *
+     * @return this
+     */
+    public Builder unusedMemory() {
+      unusedMemory = true;
       return this;
     }
 
@@ -281,6 +293,12 @@ public final class QemuSystem implements AutoCloseable {
       }
       command.addAll(List.of("-accel", "tcg", "-m", mebibytes + "M"));
       command.addAll(List.of("-machine", machine + ",memory-backend=" + RAM));
+      if (unusedMemory) {
+        command.addAll(
+            List.of(
+                "-object",
+                "memory-backend-memfd,id=unused,size=%dM,share=on".formatted(mebibytes)));
+      }
       String kind = memoryFile == null ? "memfd" : "file,mem-path=" + memoryFile;
       command.addAll(
           List.of(
