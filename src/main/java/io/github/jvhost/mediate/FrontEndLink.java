@@ -11,6 +11,7 @@ import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.ProtocolException;
 import io.github.jvhost.protocol.U64;
+import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
@@ -200,12 +201,19 @@ final class FrontEndLink implements AutoCloseable {
     Payload payload =
         request.payload().decode(Unpooled.wrappedBuffer(received.payload()), header.size());
     try {
-      request.requireWellFormed(payload, received.descriptors().size());
+      request.requireWellFormed(withoutOldNumber(request, payload), received.descriptors().size());
     } catch (IllegalArgumentException e) {
       throw new ProtocolException("%s: the front end sent %s".formatted(name, e.getMessage()));
     }
     return new Message(
         header.request(), request, payload, received.descriptors(), header.needsReply());
+  }
+
+  /** DPDK's virtio-user leaves in its GET_VRING_BASE what it was answered about another ring. */
+  private static Payload withoutOldNumber(FrontEndRequest request, Payload payload) {
+    return request == FrontEndRequest.GET_VRING_BASE && payload instanceof VringState told
+        ? new VringState(told.index(), 0)
+        : payload;
   }
 
   /** Answers a message that always has an answer. */

@@ -1223,7 +1223,7 @@ final class NicService implements AutoCloseable {
   @Override
   public void close() {
     closed = true;
-    search.restart();
+    search.close();
     endPresetup();
     if (moving != null) {
       moveFailed(moving, "the mediator ends");

@@ -5,6 +5,8 @@ import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.vhost.VhostDevice;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -17,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 final class SwitchSearch {
   private static final Duration FIRST_PAUSE = Duration.ofMillis(20);
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(1);
+  private static final Duration ENDING = Duration.ofSeconds(10);
 
   private final VhostDeviceOptions options;
   private final Consumer<VhostDevice> taker;
@@ -24,6 +27,9 @@ final class SwitchSearch {
   private Duration pause = FIRST_PAUSE;
   private Deadline next = Deadline.after(Duration.ZERO);
   private @Nullable AtomicBoolean wanted;
+
+  /** Those of the attempts that may not have ended yet. */
+  private final List<Thread> attempts = new ArrayList<>();
 
   /**
    * Makes a search that has not begun.
@@ -54,7 +60,12 @@ final class SwitchSearch {
     }
     var mine = new AtomicBoolean(true);
     wanted = mine;
-    Thread.ofPlatform().name("jvhost-search " + options.name()).daemon().start(() -> attempt(mine));
+    attempts.removeIf(attempt -> !attempt.isAlive());
+    attempts.add(
+        Thread.ofPlatform()
+            .name("jvhost-search " + options.name())
+            .daemon()
+            .start(() -> attempt(mine)));
   }
 
   private void attempt(AtomicBoolean mine) {
@@ -106,6 +117,28 @@ final class SwitchSearch {
     if (wanted != null) {
       wanted.set(false);
       wanted = null;
+    }
+  }
+
+  /**
+   * Forgets the attempts that are under way, and waits for their end: what they have connected is
+   * closed then. A switch that does not answer is waited for 10 s.
+   */
+  void close() {
+    restart();
+    boolean interrupted = false;
+    Deadline deadline = Deadline.after(ENDING);
+    for (Thread attempt : attempts) {
+      while (attempt.isAlive() && !deadline.expired()) {
+        try {
+          attempt.join(Duration.ofNanos(Math.max(1, deadline.remainingNanos())));
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
     }
   }
 }
