@@ -43,6 +43,15 @@ public record MediatorOptions(
     return new MediatorOptions(nics, null, null, Duration.ZERO, null);
   }
 
+  /**
+   * {@return the same with a peer}
+   *
+   * @param address as {@code --peer} has it
+   */
+  public MediatorOptions withPeer(String address) {
+    return new MediatorOptions(nics, address, keeper, rehearsing, remember);
+  }
+
   @Nullable PeerAddress peerAddress() {
     return peer == null ? null : PeerAddress.parse(peer);
   }

@@ -63,7 +63,7 @@ final class MediatedHost implements AutoCloseable {
               new BackEndAddress.Socket(file("tap" + nic)),
               BackEndProfile.DPDK));
     }
-    mediator = Mediator.start(new MediatorOptions(nics, peer, null, null), ledger);
+    mediator = Mediator.start(MediatorOptions.of(nics).withPeer(peer), ledger);
   }
 
   private Path file(String extension) {
