@@ -95,6 +95,7 @@ public final class Testpmd implements AutoCloseable {
     private int megabytes = 512;
     private boolean mlockall = true;
     private boolean nice;
+    private String forwarding = "icmpecho";
 
     private Builder() {}
 
@@ -182,6 +183,17 @@ public final class Testpmd implements AutoCloseable {
     }
 
     /**
+     * Makes it send packets of its own to every port all the time, as fast as it can, and take
+     * none. By default it answers pings.
+     *
+     * @return this
+     */
+    public Builder transmits() {
+      forwarding = "txonly";
+      return this;
+    }
+
+    /**
      * Starts the process, waits for its prompt and starts forwarding.
      *
      * @param deadline for all of it; usually it takes less than a second; 30 seconds are a good
@@ -229,7 +241,7 @@ public final class Testpmd implements AutoCloseable {
         command.add("--vdev");
         command.add("net_vhost" + port + ",iface=" + sockets.get(port) + ",queues=" + queuePairs);
       }
-      command.addAll(List.of("--", "-i", "--forward-mode=icmpecho"));
+      command.addAll(List.of("--", "-i", "--forward-mode=" + forwarding));
       command.add("--total-num-mbufs=" + buffers);
       command.addAll(List.of("--rxq=" + queuePairs, "--txq=" + queuePairs));
       if (!mlockall) {
