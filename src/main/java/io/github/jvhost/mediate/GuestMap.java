@@ -69,6 +69,11 @@ final class GuestMap implements AutoCloseable {
     return table;
   }
 
+  /** {@return whether the front end has described memory, which no prediction may replace then} */
+  boolean isDescribed() {
+    return regions.stream().anyMatch(m -> m.frontEndAddress() != NO_ADDRESS);
+  }
+
   /**
    * Takes the table of a SET_MEM_TABLE.
    *

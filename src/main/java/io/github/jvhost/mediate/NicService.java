@@ -669,6 +669,7 @@ final class NicService implements AutoCloseable {
     return serving != null
         && !serving.isBusy()
         && frontEndSocket >= 0
+        && !device.memory().isDescribed()
         && (state == NicState.CONNECTED || state == NicState.PRESET);
   }
 

@@ -26,7 +26,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(60)
 class FrontEndTraceTest {
   /** What DPDK 22.11 has answered to GET_FEATURES. */
-  private static final long DPDK_OFFERS = 0xd7c66e7cbL;
+  static final long DPDK_OFFERS = 0xd7c66e7cbL;
 
   @TempDir private Path directory;
 
@@ -74,7 +74,7 @@ class FrontEndTraceTest {
   }
 
   /** Each device's messages, from one connection to the next. */
-  private static List<List<TraceLine>> sessions(String trace) throws IOException {
+  static List<List<TraceLine>> sessions(String trace) throws IOException {
     List<List<TraceLine>> sessions = new ArrayList<>();
     Map<String, List<TraceLine>> current = new LinkedHashMap<>();
     try (InputStream in =
