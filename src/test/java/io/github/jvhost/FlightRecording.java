@@ -16,7 +16,7 @@ public final class FlightRecording implements AutoCloseable {
   private final Recording recording = new Recording();
 
   private FlightRecording() {
-    for (String type : List.of("Message", "Phase", "Plan", "Fallback", "Reconnect")) {
+    for (String type : List.of("Message", "Phase", "Plan", "Fallback", "Reconnect", "Mediation")) {
       recording.enable(name(type));
     }
     recording.start();

@@ -29,6 +29,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       CompletionCommand.class,
       DemoCommand.class,
       KeepCommand.class,
+      MediateCommand.class,
       MockBackEndCommand.class,
       PlanCommand.class,
       ProbeCommand.class,
@@ -64,9 +65,11 @@ public final class Jvhost implements Runnable {
 
   /** Runs the command and returns its exit code. */
   static int execute(PrintWriter out, PrintWriter err, String... args) {
-    // Logging is off unless the user asks for it. The command prints an error as one line.
+    // Logging is off unless the user asks for it: the command prints an error as one line. Only a
+    // mediator is a service, and its log says when a guest or a switch comes and goes.
     if (System.getProperty("org.slf4j.simpleLogger.defaultLogLevel") == null) {
-      System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "error");
+      boolean service = args.length > 0 && args[0].equals("mediate");
+      System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", service ? "info" : "error");
     }
     return new CommandLine(new Jvhost())
         .setOut(out)

@@ -58,9 +58,9 @@ final class Shown {
     return value.isPresent() ? both(name, value.getAsLong(), format) : both(name, null, none);
   }
 
-  /** Adds a member whose parts have texts. */
-  Shown both(String name, Shown object) {
-    parts.add(new Part(name, object, true));
+  /** Adds a member whose parts have texts. Null is a member without a text. */
+  Shown both(String name, @Nullable Shown object) {
+    parts.add(new Part(name, object, object != null));
     return this;
   }
 

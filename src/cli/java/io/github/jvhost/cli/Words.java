@@ -1,5 +1,7 @@
 package io.github.jvhost.cli;
 
+import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.socket.Connector;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.testkit.HardwareModel;
 import java.nio.file.Path;
@@ -40,6 +42,19 @@ final class Words {
   static void requireNamed(CommandSpec spec, String what, Path path) {
     if (path.toString().isEmpty()) {
       throw new ParameterException(spec.commandLine(), what + ": the empty word is no file");
+    }
+  }
+
+  /**
+   * Rejects a path that no socket can have.
+   *
+   * @throws ParameterException when it is too long
+   */
+  static void requireSocketPath(CommandSpec spec, String what, Path path) {
+    try {
+      Connector.requireThatItFits(path, what + ": ");
+    } catch (VhostException e) {
+      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }
   }
 

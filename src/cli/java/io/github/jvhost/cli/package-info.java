@@ -18,6 +18,11 @@
  *     ProxyCommand          -> Relay, until a signal ends it; CaptureQueue -> lines, CaptureWriter
  *       ProxySummary        a summary
  *     KeepCommand           -> Keeper, until a signal ends it
+ *     MediateCommand        -> Mediator, until a signal ends it
+ *       NicWords, MemoryWords   values of its options
+ *       MediateStatusCommand, MediateMoveCommand, MediateStandbyCommand
+ *         ControlQuestion       -> ControlClient
+ *         MediateSummary        what goes on in a mediator
  *     TraceCommand          CaptureReader -> TracedSession, WhatIf
  *       TraceSummary
  *     PlanCommand           QEMU's stream -> SavedMachine -> PlanPreview

@@ -5,6 +5,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.testkit.json.JsonTree;
 import java.io.IOException;
 import java.io.Reader;
+import java.io.StringReader;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -16,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * A value in a JSON text, with its place for error messages: "runs[1].stopWindow.messages is
  * missing". Immutable.
  */
-final class Json {
+public final class Json {
   private final String place;
   private final @Nullable Object value;
 
@@ -38,8 +39,22 @@ final class Json {
     }
   }
 
+  /**
+   * The same of a text at hand.
+   *
+   * @param whose text it is, for the message
+   * @throws VhostException (GIVE_UP) when it is no JSON
+   */
+  public static Json of(String text, String whose) {
+    try {
+      return read(new StringReader(text));
+    } catch (IOException e) {
+      throw new VhostException(whose + ": this is no JSON: " + e.getMessage(), Recovery.GIVE_UP, e);
+    }
+  }
+
   /** Returns a member of an object. It must exist, and may be null. */
-  Json at(String name) {
+  public Json at(String name) {
     String there = place.isEmpty() ? name : place + "." + name;
     if (!(value instanceof Map<?, ?> members)) {
       throw wrong("an object");
@@ -55,7 +70,8 @@ final class Json {
     return value instanceof Map<?, ?> members && members.containsKey(name);
   }
 
-  boolean isNull() {
+  /** Returns true if it is null. */
+  public boolean isNull() {
     return value == null;
   }
 
@@ -70,7 +86,7 @@ final class Json {
   }
 
   /** Returns an array's elements. */
-  List<Json> elements() {
+  public List<Json> elements() {
     if (!(value instanceof List<?> elements)) {
       throw wrong("an array");
     }
@@ -81,18 +97,21 @@ final class Json {
     return all;
   }
 
-  String text() {
+  /** Returns a text. */
+  public String text() {
     if (value instanceof String text) {
       return text;
     }
     throw wrong("a text");
   }
 
-  @Nullable String textOrNull() {
+  /** Returns a text, or null. */
+  public @Nullable String textOrNull() {
     return isNull() ? null : text();
   }
 
-  boolean truth() {
+  /** Returns true or false. */
+  public boolean truth() {
     if (value instanceof Boolean truth) {
       return truth;
     }
@@ -100,7 +119,7 @@ final class Json {
   }
 
   /** Returns a whole number. */
-  long number() {
+  public long number() {
     if (value instanceof Long number) {
       return number;
     }
@@ -108,7 +127,7 @@ final class Json {
   }
 
   /** Returns a whole number of 0 or more. */
-  long count() {
+  public long count() {
     long number = number();
     if (number < 0) {
       throw wrong("a number of 0 or more");

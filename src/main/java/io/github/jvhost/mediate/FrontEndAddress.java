@@ -54,4 +54,17 @@ public sealed interface FrontEndAddress {
       return path + " (as it was handed over)";
     }
   }
+
+  /**
+   * The mediator listens on a socket that the service manager has handed over: of systemd's socket
+   * units the one with this name.
+   *
+   * @param name as {@code FileDescriptorName=} of the unit has it
+   */
+  record Handed(String name) implements FrontEndAddress {
+    @Override
+    public String toString() {
+      return "fd:" + name;
+    }
+  }
 }

@@ -83,6 +83,8 @@ final class FrontEndLink implements AutoCloseable {
           case FrontEndAddress.Listening(var socket, var path) ->
               BackEndListener.adopt(socket, path, ledger);
           case FrontEndAddress.Connect _, FrontEndAddress.Connected _ -> null;
+          case FrontEndAddress.Handed _ ->
+              throw new IllegalArgumentException("the socket was not looked up: " + address);
         };
     return new FrontEndLink(address, name, ledger, listener);
   }

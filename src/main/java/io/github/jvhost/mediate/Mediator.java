@@ -8,6 +8,7 @@ import io.github.jvhost.mediate.keep.SystemdStore;
 import io.github.jvhost.mediate.peer.Hint;
 import io.github.jvhost.mediate.peer.PeerAddress;
 import io.github.jvhost.mediate.peer.PeerLink;
+import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.vhost.BackEndAddress;
@@ -23,6 +24,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -46,9 +48,15 @@ public final class Mediator implements AutoCloseable {
   private static final Duration SLACK = Duration.ofSeconds(30);
 
   private final Map<String, Nic> nics = new LinkedHashMap<>();
+  private final Map<String, PassThrough> passed = new LinkedHashMap<>();
   private final RememberedStarts remembered;
+
+  /** Sockets for switches that operators name. */
+  private final SwitchSockets sockets = new SwitchSockets();
+
   private @Nullable PeerLink peer;
   private @Nullable DescriptorStore store;
+  private @Nullable ControlSocket control;
 
   private Mediator(MediatorOptions options) {
     this.remembered = new RememberedStarts(options.remember());
@@ -60,8 +68,8 @@ public final class Mediator implements AutoCloseable {
    * @param options what is to be done
    * @param ledger where descriptors are recorded while the mediator has them
    * @return the mediator, which the caller closes
-   * @throws VhostException (GIVE_UP) if it cannot listen for a front end or for its peer; nothing
-   *     is left then
+   * @throws VhostException (GIVE_UP) if it cannot listen for a front end, its peer or operators;
+   *     nothing is left then
    */
   public static Mediator start(MediatorOptions options, DescriptorLedger ledger) {
     var mediator = new Mediator(options);
@@ -71,6 +79,13 @@ public final class Mediator implements AutoCloseable {
       PeerAddress address = options.peerAddress();
       if (address != null) {
         mediator.peer = PeerLink.open(address, mediator.listener(address));
+      }
+      Path path = options.control();
+      if (path != null) {
+        mediator.control = ControlSocket.listen(path, mediator.operations(), ledger);
+      }
+      if (mediator.store instanceof SystemdStore systemd) {
+        systemd.ready(mediator.nics.size() + mediator.passed.size() + " NICs");
       }
       done = true;
       return mediator;
@@ -100,9 +115,6 @@ public final class Mediator implements AutoCloseable {
         }
       });
     }
-    if (kept instanceof SystemdStore systemd) {
-      systemd.ready(nics.size() + " NICs");
-    }
   }
 
   private static void rehearse(MediatorOptions options, DescriptorLedger ledger) {
@@ -125,12 +137,56 @@ public final class Mediator implements AutoCloseable {
 
   private void startNics(MediatorOptions options, Nic.Together together) {
     for (NicOptions nic : options.nics()) {
-      if (nics.containsKey(nic.name())) {
-        throw new VhostException("two NICs are named " + nic.name(), Recovery.GIVE_UP);
-      }
+      requireNew(nic.name());
       remembered.load(nic.name());
-      nics.put(nic.name(), Nic.start(nic, together));
+      nics.put(nic.name(), Nic.start(handedOver(nic, together.left()), together));
     }
+    for (PassedDevice device : options.passed()) {
+      requireNew(device.name());
+      passed.put(device.name(), PassThrough.start(device, together.ledger()));
+    }
+  }
+
+  /** A NIC whose front end's socket is among what was handed over gets it. */
+  private static NicOptions handedOver(NicOptions nic, Map<String, OwnedDescriptor> handed) {
+    if (!(nic.frontEnd() instanceof FrontEndAddress.Handed(String name))) {
+      return nic;
+    }
+    OwnedDescriptor socket = handed.remove(name);
+    if (socket == null) {
+      throw new VhostException(
+          "%s: the service manager has handed over no socket with the name %s"
+              .formatted(nic.name(), name),
+          Recovery.GIVE_UP);
+    }
+    return nic.withFrontEnd(new FrontEndAddress.Listening(socket, Path.of("fd:" + name)));
+  }
+
+  private void requireNew(String name) {
+    if (nics.containsKey(name) || passed.containsKey(name)) {
+      throw new VhostException("two NICs are named " + name, Recovery.GIVE_UP);
+    }
+  }
+
+  private ControlSocket.Operations operations() {
+    return new ControlSocket.Operations() {
+      @Override
+      public List<NicStatus> status() {
+        return Mediator.this.status();
+      }
+
+      @Override
+      public MoveResult move(String nic, String address, Duration within) {
+        named(nic);
+        return Mediator.this.move(nic, sockets.address(nic, address), within);
+      }
+
+      @Override
+      public void standby(String nic, @Nullable String address) {
+        named(nic);
+        Mediator.this.standby(nic, address == null ? null : sockets.address(nic, address));
+      }
+    };
   }
 
   private void publish(Hint hint) {
@@ -163,18 +219,25 @@ public final class Mediator implements AutoCloseable {
   }
 
   /**
-   * {@return what is going on, one entry a NIC, in the order in which they were given} A NIC that
-   * waits for its switch and cannot answer within a second is left out.
+   * {@return what is going on, one entry a NIC, in the order in which they were given; then those
+   * that are passed through} A NIC that waits for its switch and does not say within a second is
+   * BUSY.
    */
   public List<NicStatus> status() {
-    List<NicStatus> all = new ArrayList<>();
+    Map<Nic, CompletableFuture<NicStatus>> asked = new LinkedHashMap<>();
     for (Nic nic : nics.values()) {
-      try {
-        all.add(ask(nic, n -> n.service().status(), BUSY));
-      } catch (VhostException e) {
-        // It is left out.
-      }
+      asked.put(nic, ask(nic, n -> n.service().status()));
     }
+    Deadline deadline = Deadline.after(BUSY);
+    List<NicStatus> all = new ArrayList<>();
+    asked.forEach((nic, answer) -> {
+      try {
+        all.add(await(nic, answer, Duration.ofNanos(deadline.remainingNanos())));
+      } catch (VhostException e) {
+        all.add(NicStatus.busy(nic.options().name()));
+      }
+    });
+    passed.values().forEach(device -> all.add(device.status()));
     return all;
   }
 
@@ -190,7 +253,7 @@ public final class Mediator implements AutoCloseable {
    */
   public MoveResult move(String nic, BackEndAddress where, Duration within) {
     Nic named = named(nic);
-    CompletableFuture<MoveResult> moved = ask(named, n -> n.service().move(where, within), BUSY);
+    CompletableFuture<MoveResult> moved = answer(named, n -> n.service().move(where, within));
     return await(named, moved, within.plus(SLACK));
   }
 
@@ -202,25 +265,35 @@ public final class Mediator implements AutoCloseable {
    * @throws VhostException if there is no such NIC, or it is busy
    */
   public void standby(String nic, @Nullable BackEndAddress where) {
-    ask(
+    answer(
         named(nic),
         n -> {
           n.service().standby(where);
           return where == null;
-        },
-        BUSY);
+        });
   }
 
   private Nic named(String name) {
     Nic nic = nics.get(name);
+    if (nic == null && passed.containsKey(name)) {
+      throw new VhostException(
+          "the messages of %s are passed on as they are; it can be neither moved nor replaced"
+              .formatted(name),
+          Recovery.GIVE_UP);
+    }
     if (nic == null) {
       throw new VhostException(
-          "there is no NIC %s; there are %s".formatted(name, nics.keySet()), Recovery.GIVE_UP);
+          "there is no NIC %s; there are: %s".formatted(name, String.join(", ", nics.keySet())),
+          Recovery.GIVE_UP);
     }
     return nic;
   }
 
-  private static <T> T ask(Nic nic, Function<Nic, T> question, Duration within) {
+  private static <T> T answer(Nic nic, Function<Nic, T> question) {
+    return await(nic, ask(nic, question), BUSY);
+  }
+
+  private static <T> CompletableFuture<T> ask(Nic nic, Function<Nic, T> question) {
     var answer = new CompletableFuture<T>();
     boolean asked =
         nic.post(() -> {
@@ -233,7 +306,7 @@ public final class Mediator implements AutoCloseable {
     if (!asked) {
       throw new VhostException(nic.options().name() + ": the NIC has ended", Recovery.GIVE_UP);
     }
-    return await(nic, answer, within);
+    return answer;
   }
 
   private static <T> T await(Nic nic, CompletableFuture<T> answer, Duration within) {
@@ -259,23 +332,25 @@ public final class Mediator implements AutoCloseable {
    * {@link #close}.
    */
   public void leave() {
-    if (peer != null) {
-      peer.close();
-    }
-    nics.values().forEach(Nic::leave);
-    remembered.close();
-    if (store != null) {
-      store.close();
-    }
+    end(Nic::leave);
   }
 
   /** Ends all NICs. The front ends see a hang-up; the switches stop serving. */
   @Override
   public void close() {
+    end(Nic::close);
+  }
+
+  private void end(Consumer<Nic> ends) {
+    if (control != null) {
+      control.close();
+    }
     if (peer != null) {
       peer.close();
     }
-    nics.values().forEach(Nic::close);
+    nics.values().forEach(ends);
+    passed.values().forEach(PassThrough::close);
+    sockets.close();
     remembered.close();
     if (store != null) {
       store.close();

@@ -34,13 +34,42 @@ public record NicOptions(
   public NicOptions {
     Objects.requireNonNull(frontEnd, "frontEnd");
     Objects.requireNonNull(theSwitch, "theSwitch");
+    requireName(name);
+    if (!answersWithin.isPositive() || !presetupWithin.isPositive()) {
+      throw new IllegalArgumentException(name + ": every bound is positive");
+    }
+  }
+
+  /**
+   * {@return the same with another dialect}
+   *
+   * @param other the message numbers that the switch uses
+   */
+  public NicOptions withDialect(Dialect other) {
+    return new NicOptions(
+        name, frontEnd, theSwitch, other, profile, ram, answersWithin, presetupWithin);
+  }
+
+  /**
+   * {@return the same with another place of guest memory}
+   *
+   * @param place where it is found before the front end sends it
+   */
+  public NicOptions withRam(GuestRamPlace place) {
+    return new NicOptions(
+        name, frontEnd, theSwitch, dialect, profile, place, answersWithin, presetupWithin);
+  }
+
+  NicOptions withFrontEnd(FrontEndAddress other) {
+    return new NicOptions(
+        name, other, theSwitch, dialect, profile, ram, answersWithin, presetupWithin);
+  }
+
+  static void requireName(String name) {
     if (!name.matches(NAMES)) {
       throw new IllegalArgumentException(
           "a NIC is named with 1 to 64 letters, digits, dots, hyphens and underscores, not \"%s\""
               .formatted(name));
-    }
-    if (!answersWithin.isPositive() || !presetupWithin.isPositive()) {
-      throw new IllegalArgumentException(name + ": every bound is positive");
     }
   }
 

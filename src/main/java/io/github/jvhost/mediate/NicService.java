@@ -48,7 +48,7 @@ final class NicService implements AutoCloseable {
   private final DescriptorLedger ledger;
   private final Surroundings around;
   private final FrontEndDevice device = new FrontEndDevice();
-  private final NicHistory history = new NicHistory();
+  private final NicHistory history;
 
   private NicState state = NicState.NO_FRONT_END;
   private SwitchSearch search;
@@ -121,6 +121,7 @@ final class NicService implements AutoCloseable {
 
   NicService(NicOptions options, DescriptorLedger ledger, Surroundings around) {
     this.options = options;
+    this.history = new NicHistory(options.name());
     this.ledger = ledger;
     this.around = around;
     this.search = search(options.theSwitch(), this::switchCame, this::notFound);
@@ -494,7 +495,7 @@ final class NicService implements AutoCloseable {
     }
     try {
       SwitchConnection.Told told = at.tell(running(at), false, answer());
-      history.started(told);
+      history.started("start", at.options().address(), told);
       keepInflight(told);
       if (told.outcome().failure() != null) {
         switchWent(told.outcome().failure());
@@ -512,7 +513,7 @@ final class NicService implements AutoCloseable {
     Outcome outcome = at.finish();
     if (outcome != null) {
       keepInflight(outcome);
-      history.presetupEnded(outcome);
+      history.presetupEnded(at.options().address(), outcome);
     }
     endTurn();
   }
@@ -735,14 +736,16 @@ final class NicService implements AutoCloseable {
     return true;
   }
 
-  private void presetupEnded(Outcome outcome) {
+  private void presetupEnded(SwitchConnection at, Outcome outcome) {
     endTurn();
     keepInflight(outcome);
-    history.presetupEnded(outcome);
+    history.presetupEnded(at.options().address(), outcome);
     if (outcome.failure() != null) {
       presetAs = null; // what has failed once is not tried again
       switchWent(outcome.failure());
     } else {
+      log.info(
+          "{}: preset, {} messages in {} us", options.name(), outcome.messages(), outcome.micros());
       to(NicState.Event.PRESETUP_DONE);
       search.worked();
       announce();
@@ -796,7 +799,7 @@ final class NicService implements AutoCloseable {
     if (at.isBusy()) {
       Outcome outcome = at.advance();
       if (outcome != null) {
-        presetupEnded(outcome);
+        presetupEnded(at, outcome);
       }
       return;
     }
@@ -908,7 +911,7 @@ final class NicService implements AutoCloseable {
     try {
       SwitchConnection.Told told =
           at.tellAndCheck(running(at), Deadline.after(options.presetupWithin()));
-      history.started(told);
+      history.started("replay", at.options().address(), told);
       keepInflight(told);
       if (told.outcome().failure() != null) {
         switchWent(told.outcome().failure());
@@ -1059,6 +1062,7 @@ final class NicService implements AutoCloseable {
     moving = null;
     endTurn();
     log.warn("{}: the move has failed: {}", options.name(), why);
+    history.moved(move.spare().search().options().address(), System.nanoTime(), why);
     move.result()
         .completeExceptionally(
             new VhostException(
@@ -1108,7 +1112,7 @@ final class NicService implements AutoCloseable {
       VhostException failure = told.outcome().failure();
       keepInflight(told);
       if (failure == null) {
-        history.started(told);
+        history.started("move", target.options().address(), told);
         return null;
       }
       return "the other switch did not start it: " + failure.getMessage();
@@ -1157,6 +1161,7 @@ final class NicService implements AutoCloseable {
       device.inflight(null); // nothing is in flight; this switch makes its own region
     }
     long micros = (System.nanoTime() - begin) / 1_000;
+    history.moved(now.options().address(), begin, null);
     if (old != null) {
       old.close();
     }

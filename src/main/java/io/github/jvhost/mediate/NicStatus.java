@@ -9,7 +9,9 @@ import org.jspecify.annotations.Nullable;
  *
  * @param name of the NIC
  * @param state in capitals: NO_FRONT_END, CONNECTED, PRESETTING, PRESET, RUNNING, STOPPED or
- *     NO_SWITCH, as docs/mediate.md explains them
+ *     NO_SWITCH, as docs/mediate.md explains them; PASS_THROUGH of a device whose messages are
+ *     passed on; BUSY of a NIC that did not say within a second, of which nothing else is known
+ *     then
  * @param logging whether the guest's writes are being logged, because it is being migrated
  * @param theSwitch where the switch is that serves the NIC; null: none is connected
  * @param standby what the standby is; null: there is none
@@ -81,6 +83,41 @@ public record NicStatus(
     public Start {
       steps = List.copyOf(steps);
     }
+  }
+
+  static NicStatus busy(String name) {
+    return of(name, "BUSY", null, 0, 0, null);
+  }
+
+  static NicStatus passedOn(
+      String name,
+      @Nullable String backEnd,
+      long messages,
+      long messagesToTheSwitch,
+      @Nullable String lastEnd) {
+    return of(name, "PASS_THROUGH", backEnd, messages, messagesToTheSwitch, lastEnd);
+  }
+
+  private static NicStatus of(
+      String name,
+      String state,
+      @Nullable String theSwitch,
+      long messages,
+      long messagesToTheSwitch,
+      @Nullable String lastFailure) {
+    return new NicStatus(
+        name,
+        state,
+        false,
+        theSwitch,
+        null,
+        0,
+        List.of(),
+        messages,
+        messagesToTheSwitch,
+        null,
+        null,
+        lastFailure);
   }
 
   static NicStatus of(

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -34,11 +35,15 @@ class CommandHelpTest {
     if (command.getSubcommands().isEmpty()) {
       return Stream.of(words);
     }
-    return command.getSubcommands().entrySet().stream()
-        .flatMap(entry ->
-            leaves(
-                entry.getValue(),
-                Stream.concat(words.stream(), Stream.of(entry.getKey())).toList()));
+    Stream<List<String>> itself =
+        command.getCommand() instanceof Callable<?> ? Stream.of(words) : Stream.of();
+    return Stream.concat(
+        itself,
+        command.getSubcommands().entrySet().stream()
+            .flatMap(entry ->
+                leaves(
+                    entry.getValue(),
+                    Stream.concat(words.stream(), Stream.of(entry.getKey())).toList())));
   }
 
   private static String printed(String... args) {
@@ -88,6 +93,8 @@ class CommandHelpTest {
     "mock-back-end --dialect=, rfc-2023",
     "trace --request=set-mem, set-mem-table",
     "demo --fail=cancel, cancel-after-stop",
+    "mediate st, standby",
+    "mediate --profile=, dpdk",
     "vmstate r, roundtrip"
   })
   void aShellOffersWhatFits(String typed, String offered) throws Exception {

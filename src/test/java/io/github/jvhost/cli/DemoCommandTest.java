@@ -175,8 +175,8 @@ class DemoCommandTest {
     Ran.of()
         .assertRefused(
             2,
-            "Say what to do: bench, completion, demo, keep, mock-back-end, plan, probe, proxy,"
-                + " report, trace, vmstate");
+            "Say what to do: bench, completion, demo, keep, mediate, mock-back-end, plan, probe,"
+                + " proxy, report, trace, vmstate");
     Ran.of("fly").assertRefused(2, "there is no command 'fly'");
     Ran.of("prob", "x").assertRefused(2, "there is no command 'prob', but probe");
     Ran.of("vmstate", "sho").assertRefused(2, "there is no command 'sho', but show");

@@ -60,17 +60,14 @@ class TakeOverTest {
 
   private Mediator start() {
     return Mediator.start(
-        new MediatorOptions(
-            List.of(
-                NicOptions.of(
-                    "net0",
-                    new FrontEndAddress.Listen(directory.resolve("net0")),
-                    new BackEndAddress.Socket(directory.resolve("switch")),
-                    BackEndProfile.GENERIC)),
-            null,
-            directory.resolve("keeper"),
-            Duration.ZERO,
-            null),
+        MediatorOptions.of(
+                List.of(
+                    NicOptions.of(
+                        "net0",
+                        new FrontEndAddress.Listen(directory.resolve("net0")),
+                        new BackEndAddress.Socket(directory.resolve("switch")),
+                        BackEndProfile.GENERIC)))
+            .withKeeper(directory.resolve("keeper")),
         ledger);
   }
 

@@ -2,18 +2,13 @@ package io.github.jvhost.mediate.keep;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.channel.socket.ListeningSocket;
+import io.github.jvhost.channel.socket.PrivateListener;
 import io.github.jvhost.channel.socket.SocketStream;
-import io.github.jvhost.channel.socket.StaleSocket;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
-import io.github.jvhost.sys.io.PeerCredentials;
 import io.github.jvhost.sys.io.Poller;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -52,10 +47,7 @@ public final class Keeper implements AutoCloseable {
   /** How long it does not accept after accepting has failed, so that it does not spin. */
   private static final Duration PAUSE = Duration.ofMillis(100);
 
-  private static final int ROOT = 0;
-
-  private final ListeningSocket listening;
-  private final int owner;
+  private final PrivateListener listening;
   private final DescriptorLedger ledger;
   private final Poller poller = new Poller(2);
   private final NavigableMap<String, OwnedDescriptor> held = new TreeMap<>();
@@ -64,9 +56,8 @@ public final class Keeper implements AutoCloseable {
   private long clients;
   private long refused;
 
-  private Keeper(ListeningSocket listening, int owner, DescriptorLedger ledger) {
+  private Keeper(PrivateListener listening, DescriptorLedger ledger) {
     this.listening = listening;
-    this.owner = owner;
     this.ledger = ledger;
   }
 
@@ -79,17 +70,7 @@ public final class Keeper implements AutoCloseable {
    * @throws VhostException (GIVE_UP) if it cannot listen there
    */
   public static Keeper listen(Path path, DescriptorLedger ledger) {
-    StaleSocket.removeAt(path);
-    ListeningSocket listening = ListeningSocket.open(path);
-    try {
-      // Who connected before this line is recognized by its user id.
-      Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-------"));
-      int owner = (Integer) Files.getAttribute(path, "unix:uid");
-      return new Keeper(listening, owner, ledger);
-    } catch (IOException e) {
-      listening.close();
-      throw new VhostException("listening on " + path + ": " + e.getMessage(), Recovery.GIVE_UP, e);
-    }
+    return new Keeper(PrivateListener.open(path), ledger);
   }
 
   /** {@return how many descriptors it holds} */
@@ -146,7 +127,7 @@ public final class Keeper implements AutoCloseable {
     FrameStream stream = new FrameStream(new SocketStream(socket, name, ledger), name, "client");
     boolean welcome = false;
     try {
-      String reason = reasonToRefuse(PeerCredentials.of(stream.number()).user());
+      String reason = reasonToRefuse(stream.number());
       welcome = reason.isEmpty();
       stream.send(
           welcome ? new Frame.Done() : new Frame.Refused(reason),
@@ -166,10 +147,10 @@ public final class Keeper implements AutoCloseable {
     }
   }
 
-  /** Why this user's connection is not wanted; empty if it is. */
-  private String reasonToRefuse(int user) {
-    if (user != owner && user != ROOT) {
-      return "it serves user %d, and this is user %d".formatted(owner, user);
+  /** Why a connection is not wanted; empty if it is. */
+  private String reasonToRefuse(int connection) {
+    if (!listening.admits(connection)) {
+      return "it serves its own user and root alone";
     }
     return client == null
         ? ""

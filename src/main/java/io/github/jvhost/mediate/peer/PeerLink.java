@@ -2,6 +2,7 @@ package io.github.jvhost.mediate.peer;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.socket.PrivateListener;
 import io.github.jvhost.channel.socket.StaleSocket;
 import io.github.jvhost.mediate.peer.PeerAddress.Local;
 import io.github.jvhost.mediate.peer.PeerAddress.Port;
@@ -18,7 +19,6 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -397,7 +397,7 @@ public final class PeerLink implements AutoCloseable {
       if (address.place() instanceof Local local) {
         StaleSocket.removeAt(local.path());
         server.bind(address.socketAddress(), BACKLOG);
-        Files.setPosixFilePermissions(local.path(), PosixFilePermissions.fromString("rw-------"));
+        PrivateListener.restrict(local.path());
         hangUpOnTheEarly(server);
       } else {
         server.bind(address.socketAddress(), BACKLOG);
