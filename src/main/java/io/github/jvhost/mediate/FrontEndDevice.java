@@ -326,12 +326,18 @@ final class FrontEndDevice implements AutoCloseable {
 
   /** The rings were stopped: the front end sends a kick again before one starts. */
   void kicksAreGone() {
-    for (Ring ring : rings) {
-      if (ring.kick instanceof RingEventfd.Fd(OwnedDescriptor descriptor)) {
-        replaced.add(descriptor);
-      }
-      ring.kick = null;
+    for (int i = 0; i < rings.size(); i++) {
+      kickIsGone(i);
     }
+  }
+
+  /** The same for one ring. */
+  void kickIsGone(int index) {
+    Ring ring = ring(index);
+    if (ring.kick instanceof RingEventfd.Fd(OwnedDescriptor descriptor)) {
+      replaced.add(descriptor);
+    }
+    ring.kick = null;
   }
 
   /**

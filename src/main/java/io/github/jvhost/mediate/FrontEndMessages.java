@@ -164,6 +164,9 @@ final class FrontEndMessages {
 
   private Action log(Payload payload, List<OwnedDescriptor> files) {
     LogRegion region = (LogRegion) payload;
+    if (files.isEmpty()) {
+      throw new ProtocolException("the front end sent SET_LOG_BASE without a file");
+    }
     OwnedDescriptor file = files.getFirst();
     long size = FileStat.of(file).size();
     if (region.offset() != 0 || region.bytes() > size) {

@@ -11,7 +11,8 @@ import io.github.jvhost.protocol.MemoryTablePayload;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.io.FileStat;
 import java.util.ArrayList;
-import java.util.HashSet;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Function;
@@ -147,7 +148,8 @@ final class GuestMap implements AutoCloseable {
 
   /** The old regions' files and the new parts' files that no region of the new table has. */
   private List<OwnedDescriptor> unused(List<Part> parts, List<Mapped> now) {
-    Set<OwnedDescriptor> used = new HashSet<>();
+    // By identity: two descriptors of one file are equal.
+    Set<OwnedDescriptor> used = Collections.newSetFromMap(new IdentityHashMap<>());
     now.forEach(m -> used.add(m.region().file()));
     List<OwnedDescriptor> unused = new ArrayList<>();
     for (Mapped old : regions) {

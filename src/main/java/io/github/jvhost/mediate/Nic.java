@@ -411,9 +411,9 @@ final class Nic implements AutoCloseable {
       case Action.Answer(var payload) -> link.answer(message, payload);
       case Action.Noted _ -> link.acknowledge(message, true);
       case Action.Changed _ ->
-          link.acknowledge(message, service.changed(message.needsReply(), !reader.hasStatus()));
+          link.acknowledge(message, changed(message, reader, message.needsReply()));
       case Action.ChangedAndAnswered _ -> {
-        service.changed(true, !reader.hasStatus());
+        var _ = changed(message, reader, true);
         link.answer(message, new U64(0));
       }
       case Action.Start _ -> {
@@ -421,11 +421,11 @@ final class Nic implements AutoCloseable {
         link.acknowledge(message, true);
       }
       case Action.Reset _ -> {
-        service.stop();
+        service.reset();
         link.acknowledge(message, true);
       }
       case Action.Stop(int ring) -> {
-        service.stop();
+        service.stop(ring);
         link.answer(message, new VringState(ring, service.baseOf(ring)));
       }
       case Action.Announce(byte[] mac) -> {
@@ -433,6 +433,11 @@ final class Nic implements AutoCloseable {
         link.acknowledge(message, true);
       }
     }
+  }
+
+  private boolean changed(FrontEndLink.Message message, FrontEndMessages reader, boolean waits) {
+    boolean kick = message.request() == FrontEndRequest.SET_VRING_KICK;
+    return service.changed(waits, kick, reader.hasStatus());
   }
 
   private void hangUp(String why) {

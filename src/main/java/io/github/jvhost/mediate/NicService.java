@@ -68,6 +68,9 @@ final class NicService implements AutoCloseable {
   /** False if a switch has gone that had packed rings, and nothing says where they go on. */
   private boolean positionsKnown = true;
 
+  /** Whether a ring got a kick since the device stopped, so that it may start again. */
+  private boolean kickedSinceStop;
+
   /** What the switch is to announce once it can be told. */
   private byte @Nullable [] announcement;
 
@@ -218,7 +221,7 @@ final class NicService implements AutoCloseable {
     }
     boolean drives = (device.status() & DeviceStatus.DRIVER_OK) != 0;
     if (ran && saved.telling() && device.status() == 0) {
-      stop(); // the front end has reset the device, and the switch may not have been told
+      reset(); // the front end has reset the device, and the switch may not have been told
     } else if (!ran && saved.telling() && drives) {
       start();
     }
@@ -418,18 +421,21 @@ final class NicService implements AutoCloseable {
    * The front end has changed something. Tells the switch if the device runs there.
    *
    * @param waits whether the front end waits for the switch's answer
-   * @param startsByKick whether the front end has no status byte to say that the device runs
+   * @param kick whether a ring got its kick. A ring that was stopped alone is started again by that
+   * @param hasStatus whether the front end says by the status byte that the device runs
    * @return whether the switch has taken it
    */
-  boolean changed(boolean waits, boolean startsByKick) {
+  boolean changed(boolean waits, boolean kick, boolean hasStatus) {
     changes++;
+    kickedSinceStop |= kick;
     if (state.isStarted()) {
       settled = Deadline.after(SETTLING);
     }
     if (state == NicState.RUNNING) {
       return tell(waits);
     }
-    if (startsByKick && state != NicState.NO_SWITCH && anyRingIsComplete()) {
+    boolean runs = !hasStatus || (device.status() & DeviceStatus.DRIVER_OK) != 0;
+    if (runs && kickedSinceStop && !state.isStarted() && anyRingIsComplete()) {
       start();
     }
     return true;
@@ -518,8 +524,23 @@ final class NicService implements AutoCloseable {
     endTurn();
   }
 
+  /** The front end has reset the device. */
+  void reset() {
+    stop();
+    device.kicksAreGone();
+  }
+
+  /**
+   * The front end stops a ring, which makes the device stop, if it runs. Most front ends stop the
+   * others next. One that starts this ring again makes all of them go on.
+   */
+  void stop(int ring) {
+    stop();
+    device.kickIsGone(ring);
+  }
+
   /** The device is to stop, if it runs: the rings' bases are those of the switch then. */
-  void stop() {
+  private void stop() {
     if (!state.isStarted()) {
       return;
     }
@@ -529,7 +550,7 @@ final class NicService implements AutoCloseable {
     stopRings();
     to(NicState.Event.STOPPED);
     settled = null;
-    device.kicksAreGone();
+    kickedSinceStop = false;
   }
 
   /**

@@ -18,7 +18,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A small guest at a mediator's only NIC, and switches that send every frame back.
@@ -35,9 +37,9 @@ final class MediatedGuest implements AutoCloseable {
   final Mediator mediator;
   private final DescriptorLedger ofTheSwitches = DescriptorLedger.tracing();
   private final List<MockBackEnd> switches = new ArrayList<>();
-  private OwnVm vm;
-  private SmallVmm vmm;
-  private TinyDriver driver;
+  private @Nullable OwnVm vm;
+  private @Nullable SmallVmm vmm;
+  private @Nullable TinyDriver driver;
 
   /**
    * A mediator without any switch.
@@ -97,27 +99,30 @@ final class MediatedGuest implements AutoCloseable {
 
   /** The guest boots; its driver starts the device. */
   void boot() {
-    vm = new OwnVm();
-    vmm = new SmallVmm(vm, directory.resolve("net0"));
-    driver = new TinyDriver(vm, vmm);
-    driver.boot();
+    OwnVm machine = new OwnVm();
+    vm = machine;
+    SmallVmm monitor = new SmallVmm(machine, directory.resolve("net0"));
+    vmm = monitor;
+    TinyDriver booting = new TinyDriver(machine, monitor);
+    driver = booting;
+    booting.boot();
   }
 
   TinyDriver driver() {
-    return driver;
+    return Objects.requireNonNull(driver);
   }
 
   SmallVmm vmm() {
-    return vmm;
+    return Objects.requireNonNull(vmm);
   }
 
   OwnVm vm() {
-    return vm;
+    return Objects.requireNonNull(vm);
   }
 
   /** A frame goes to the switch and comes back. */
   void echo(int mark) {
-    assertThat(driver.echo(mark)).endsWith(mark, mark);
+    assertThat(driver().echo(mark)).endsWith(mark, mark);
   }
 
   MoveResult move(String to) {
@@ -152,8 +157,11 @@ final class MediatedGuest implements AutoCloseable {
   void shutDown() {
     if (vmm != null) {
       vmm.close();
-      vm.close();
       vmm = null;
+    }
+    if (vm != null) {
+      vm.close();
+      vm = null;
     }
   }
 

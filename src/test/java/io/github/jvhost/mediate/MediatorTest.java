@@ -62,4 +62,20 @@ class MediatorTest {
       assertThat(status.state()).isEqualTo("RUNNING");
     }
   }
+
+  @Test
+  void aFrontEndThatStopsOneRingAndStartsItAgainGoesOn() {
+    try (OwnVm vm = new OwnVm();
+        SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"))) {
+      TinyDriver driver = new TinyDriver(vm, vmm);
+      driver.boot();
+      for (int i = 0; i < 6; i++) {
+        assertThat(driver.echo(i)).endsWith(i, i);
+        vm.rebind(i % 2);
+        vmm.rebind(vm, i % 2);
+      }
+      assertThat(driver.echo(6)).endsWith(6, 6);
+      assertThat(mediator.status().getFirst().state()).isEqualTo("RUNNING");
+    }
+  }
 }
