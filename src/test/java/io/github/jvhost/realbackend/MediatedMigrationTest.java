@@ -105,6 +105,7 @@ class MediatedMigrationTest {
         next.machine(QemuSystem.Builder::unusedMemory);
       }
       destination = Optional.of(next.await(deadline()));
+      guest.awaitUnanswered(here.dropped() + there.dropped(), deadline());
       bandwidth(1 << 20);
       guest.beginMigrationTo(destination.get(), deadline());
       there.await("preset", status -> status.state().equals("PRESET"));
