@@ -1,0 +1,79 @@
+package io.github.jvhost.mediate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.jvhost.embedding.Mirror;
+import io.github.jvhost.embedding.OwnVm;
+import io.github.jvhost.embedding.SmallVmm;
+import io.github.jvhost.embedding.TinyDriver;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.MockBackEnd;
+import io.github.jvhost.vhost.BackEndAddress;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A guest that is started again most often has what it had before. */
+class InstantStartTest {
+  @TempDir private Path directory;
+
+  private final DescriptorLedger ledger = DescriptorLedger.tracing();
+
+  private Mediator start() {
+    return Mediator.start(
+        new MediatorOptions(
+            List.of(
+                NicOptions.of(
+                    "net0",
+                    new FrontEndAddress.Listen(directory.resolve("net0")),
+                    new BackEndAddress.Socket(directory.resolve("switch")),
+                    BackEndProfile.GENERIC)),
+            null,
+            null,
+            Duration.ZERO,
+            directory),
+        ledger);
+  }
+
+  private NicStatus.Start boot(Mediator mediator, boolean remembered) {
+    try (OwnVm vm = new OwnVm();
+        SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"))) {
+      if (remembered) {
+        Wait.until(() -> mediator.status().getFirst().state().equals("PRESET"));
+      }
+      TinyDriver driver = new TinyDriver(vm, vmm);
+      driver.boot();
+      assertThat(driver.echo(1)).endsWith(1, 1);
+      Wait.until(() -> Files.exists(directory.resolve("net0.json")));
+      NicStatus status = mediator.status().getFirst();
+      assertThat(status.presetup() != null).isEqualTo(remembered);
+      return status.lastStart();
+    }
+  }
+
+  @Test
+  void theSecondStartTellsOnlyTheDifferenceAlsoWithAnotherMediator() {
+    try (MockBackEnd theSwitch = Mirror.start(directory.resolve("switch"), ledger)) {
+      NicStatus.Start first;
+      NicStatus.Start second;
+      NicStatus.Start third;
+      try (Mediator mediator = start()) {
+        first = boot(mediator, false);
+        second = boot(mediator, true);
+      }
+      try (Mediator mediator = start()) {
+        third = boot(mediator, true);
+      }
+      assertThat(first.steps()).anyMatch(step -> step.startsWith("memory table"));
+      assertThat(second.steps()).noneMatch(step -> step.startsWith("memory table"));
+      assertThat(second.messages()).isLessThan(first.messages());
+      assertThat(third.steps()).isEqualTo(second.steps());
+      assertThat(theSwitch.record().violations()).isEmpty();
+    }
+    assertThat(ledger.describeOpen()).isEmpty();
+  }
+}
