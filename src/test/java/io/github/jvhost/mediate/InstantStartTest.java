@@ -12,7 +12,6 @@ import io.github.jvhost.vhost.BackEndAddress;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -25,17 +24,14 @@ class InstantStartTest {
 
   private Mediator start() {
     return Mediator.start(
-        new MediatorOptions(
-            List.of(
-                NicOptions.of(
-                    "net0",
-                    new FrontEndAddress.Listen(directory.resolve("net0")),
-                    new BackEndAddress.Socket(directory.resolve("switch")),
-                    BackEndProfile.GENERIC)),
-            null,
-            null,
-            Duration.ZERO,
-            directory),
+        MediatorOptions.of(
+                List.of(
+                    NicOptions.of(
+                        "net0",
+                        new FrontEndAddress.Listen(directory.resolve("net0")),
+                        new BackEndAddress.Socket(directory.resolve("switch")),
+                        BackEndProfile.GENERIC)))
+            .withRemember(directory),
         ledger);
   }
 
