@@ -1,5 +1,6 @@
 package io.github.jvhost.mediate;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.embedding.Mirror;
@@ -47,7 +48,7 @@ class InstantStartTest {
       Wait.until(() -> Files.exists(directory.resolve("net0.json")));
       NicStatus status = mediator.status().getFirst();
       assertThat(status.presetup() != null).isEqualTo(remembered);
-      return status.lastStart();
+      return requireNonNull(status.lastStart());
     }
   }
 
