@@ -40,24 +40,25 @@ public final class Poller implements AutoCloseable {
   private static final long NANOS_PER_SECOND = 1_000_000_000L;
 
   private final int capacity;
-  private final Arena arena;
   private final MemorySegment entries;
   private final MemorySegment timeout;
   private final MemorySegment state;
   private int count;
+  private volatile boolean closed;
 
   /**
    * Makes a poller without descriptors.
    *
    * @param capacity how many descriptors it can watch, at least 1
    */
-  @SuppressWarnings("MustBeClosed") // by close()
   public Poller(int capacity) {
     if (capacity < 1) {
       throw new IllegalArgumentException("a poller for " + capacity + " descriptors");
     }
     this.capacity = capacity;
-    this.arena = Arena.ofShared();
+    // The garbage collector frees it: the kernel writes to it until a wait has ended, also when
+    // another thread closes the poller meanwhile.
+    Arena arena = Arena.ofAuto();
     this.entries = arena.allocate(capacity * ENTRY_BYTES, Long.BYTES);
     this.timeout = arena.allocate(2 * (long) Long.BYTES, Long.BYTES);
     this.state = arena.allocate(Linux.CALL_STATE);
@@ -96,6 +97,9 @@ public final class Poller implements AutoCloseable {
    * @throws IllegalStateException when closed
    */
   public int await(long timeoutNanos) {
+    if (closed) {
+      throw new IllegalStateException("the poller is closed");
+    }
     long remaining = Math.max(0, timeoutNanos);
     // Reading the clock costs as much as a system call, and is not needed without a wait.
     long start = remaining == 0 ? 0 : System.nanoTime();
@@ -126,11 +130,12 @@ public final class Poller implements AutoCloseable {
     return entries.get(ValueLayout.JAVA_SHORT, index * ENTRY_BYTES + RETURNED);
   }
 
-  /** Frees the poller's memory. The descriptors stay open. A second call does nothing. */
+  /**
+   * Ends the use of the poller. The descriptors stay open. A wait of another thread goes on until
+   * its end. A second call does nothing.
+   */
   @Override
   public void close() {
-    if (arena.scope().isAlive()) {
-      arena.close();
-    }
+    closed = true;
   }
 }
