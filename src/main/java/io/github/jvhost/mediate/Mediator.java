@@ -68,8 +68,9 @@ public final class Mediator implements AutoCloseable {
    * @param options what is to be done
    * @param ledger where descriptors are recorded while the mediator has them
    * @return the mediator, which the caller closes
-   * @throws VhostException (GIVE_UP) if it cannot listen for a front end, its peer or operators;
-   *     nothing is left then
+   * @throws VhostException (GIVE_UP) if it cannot listen for a front end, its peer or operators.
+   *     Without a keeper nothing is left then. With one the connections that it has taken up stay
+   *     open until this process ends, and the next mediator can take them up
    */
   public static Mediator start(MediatorOptions options, DescriptorLedger ledger) {
     var mediator = new Mediator(options);
@@ -91,7 +92,7 @@ public final class Mediator implements AutoCloseable {
       return mediator;
     } finally {
       if (!done) {
-        mediator.close();
+        mediator.leave(); // what an earlier mediator has left is for the next attempt
       }
     }
   }
@@ -109,10 +110,8 @@ public final class Mediator implements AutoCloseable {
           new Nic.Together(ledger, new PresetTurns(), this::publish, remembered, kept, left));
     } finally {
       left.forEach((name, file) -> {
-        file.close(); // of a NIC that is not configured any more
-        if (kept != null) {
-          kept.remove(name);
-        }
+        log.warn("the store has {}, and no NIC of this mediator is named so; it stays there", name);
+        file.close();
       });
     }
   }

@@ -166,8 +166,14 @@ final class NicSaver implements AutoCloseable {
     named.clear();
   }
 
+  /** What the store has is out of date from now on, and must not be believed. */
   private void fail(VhostException e) {
     failed = true;
+    try {
+      file.write(new byte[0]);
+    } catch (VhostException writing) {
+      log.error("{}: its saved state cannot be taken back", nic, writing);
+    }
     log.error(
         "{}: it is not saved any more; a mediator that takes over cannot go on with it: {}",
         nic,

@@ -212,12 +212,16 @@ final class NicService implements AutoCloseable {
    */
   void restore(SavedNic saved, int socket, Function<String, OwnedDescriptor> files) {
     frontEndSocket = socket;
+    state = NicState.CONNECTED; // if the rest fails, the front end has to go
     device.restore(saved.device(), files);
     boolean ran = saved.state().isStarted();
     state = ran ? NicState.NO_SWITCH : restoredState(saved.state());
     SavedNic.Connection at = saved.theSwitch();
     if (at != null) {
-      resume(at, ran && !saved.telling(), files);
+      resume(at, saved.state() == NicState.RUNNING && !saved.telling(), files);
+    }
+    if (state == NicState.NO_SWITCH) {
+      recoverBases();
     }
     boolean drives = (device.status() & DeviceStatus.DRIVER_OK) != 0;
     if (ran && saved.telling() && device.status() == 0) {
@@ -483,6 +487,9 @@ final class NicService implements AutoCloseable {
 
   /** The device is to run: the switch is told the difference to what it holds. */
   void start() {
+    if (state.isStarted()) {
+      return; // the front end says again what it has said
+    }
     to(NicState.Event.STARTED);
     prediction = null;
     presetAs = null;
@@ -957,6 +964,7 @@ final class NicService implements AutoCloseable {
    * From now on another switch is kept preset, and serves at once when the first goes away.
    *
    * @param where it is; null: no more
+   * @throws VhostException (GIVE_UP) if this switch serves it already
    */
   void standby(@Nullable BackEndAddress where) {
     if (standby != null) {
@@ -964,7 +972,19 @@ final class NicService implements AutoCloseable {
       standby = null;
     }
     if (where != null) {
+      requireAnother(where);
       standby = spare(where, () -> standby);
+    }
+  }
+
+  /** A switch that takes one connection at a time would have to choose. */
+  private void requireAnother(BackEndAddress where) {
+    if (where instanceof BackEndAddress.Socket(Path to)
+        && search.options().address() instanceof BackEndAddress.Socket(Path from)
+        && to.toAbsolutePath().normalize().equals(from.toAbsolutePath().normalize())) {
+      throw new VhostException(
+          "%s: the switch at %s is the one that serves it".formatted(options.name(), to),
+          Recovery.GIVE_UP);
     }
   }
 
@@ -975,8 +995,10 @@ final class NicService implements AutoCloseable {
    * @param within how long it may take until the other switch is ready
    * @return completed with what it took, or exceptionally with a {@link VhostException}: then the
    *     device runs where it was
+   * @throws VhostException (GIVE_UP) if this switch serves it already
    */
   CompletableFuture<MoveResult> move(BackEndAddress where, Duration within) {
+    requireAnother(where);
     var result = new CompletableFuture<MoveResult>();
     if (moving != null) {
       result.completeExceptionally(
