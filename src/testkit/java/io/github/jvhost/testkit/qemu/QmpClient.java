@@ -8,6 +8,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.StringReader;
 import java.io.UncheckedIOException;
+import java.net.ConnectException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
@@ -39,6 +40,8 @@ final class QmpClient implements AutoCloseable {
   /** Far more than the longest answer. A longer line is an error. */
   private static final int MAX_LINE = 1 << 22;
 
+  private static final long PAUSE_MILLIS = 5;
+
   private final SocketChannel socket;
   private final Selector readable;
   private final ByteBuffer received = ByteBuffer.allocate(1 << 14).flip();
@@ -47,6 +50,22 @@ final class QmpClient implements AutoCloseable {
   private QmpClient(SocketChannel socket, Selector readable) {
     this.socket = socket;
     this.readable = readable;
+  }
+
+  /** Between bind and listen of a QEMU that starts, its socket is there and refuses. */
+  private static SocketChannel open(Path monitor, Deadline deadline) throws IOException {
+    try (Selector pause = Selector.open()) {
+      while (true) {
+        try {
+          return SocketChannel.open(UnixDomainSocketAddress.of(monitor));
+        } catch (ConnectException e) {
+          if (deadline.expired()) {
+            throw e;
+          }
+          pause.select(PAUSE_MILLIS);
+        }
+      }
+    }
   }
 
   /**
@@ -60,7 +79,7 @@ final class QmpClient implements AutoCloseable {
   static QmpClient connect(Path monitor, Deadline deadline) {
     QmpClient client;
     try {
-      SocketChannel socket = SocketChannel.open(UnixDomainSocketAddress.of(monitor));
+      SocketChannel socket = open(monitor, deadline);
       socket.configureBlocking(false);
       Selector readable = Selector.open();
       socket.register(readable, SelectionKey.OP_READ);
