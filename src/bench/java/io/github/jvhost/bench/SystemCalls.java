@@ -24,7 +24,7 @@ import java.util.stream.Collectors;
  *
  * @param counts by name, those of the window's thread up to the last answer
  * @param emptyWaits waits of these that found nothing; a look that does not wait is none
- * @param after the thread's other calls before the guest can run: the rings are signalled
+ * @param after the thread's other calls after that: the rings are signalled
  */
 record SystemCalls(Map<String, Long> counts, long emptyWaits, Map<String, Long> after) {
   private static final Pattern CALL = Pattern.compile("(\\d+) +(\\w+)\\(.*");

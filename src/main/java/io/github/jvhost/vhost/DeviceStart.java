@@ -18,9 +18,9 @@ import org.slf4j.LoggerFactory;
  *
  * <pre>
  *   new                    guest runs on the source
- *   start                  guest stopped: every device is sent its plan, one wait, then kicks and calls
+ *   start                  guest stopped: every device is sent its plan, one wait
  *   (the guest resumes)
- *   results                what was sent, for reports; the devices can be used again
+ *   results                kicks and calls; what was sent, for reports; the devices can be used again
  * </pre>
  *
  * <p>For one thread. Other threads that use one of the devices wait until {@link #results} or
