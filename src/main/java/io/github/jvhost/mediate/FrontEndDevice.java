@@ -36,52 +36,13 @@ final class FrontEndDevice implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(FrontEndDevice.class);
 
   private final GuestMap memory = new GuestMap();
-  private final List<Ring> rings = new ArrayList<>();
+  private final List<FrontEndRing> rings = new ArrayList<>();
   private final List<OwnedDescriptor> replaced = new ArrayList<>();
   private long features;
   private @Nullable Integer mtu;
   private @Nullable LogTarget dirtyLog;
   private int status;
   private @Nullable InflightRegion inflight;
-
-  /** One vring, as far as it was described. */
-  static final class Ring {
-    private @Nullable Integer size;
-    private @Nullable VringAddress address;
-    private @Nullable Integer base;
-    private @Nullable RingEventfd kick;
-    private @Nullable RingEventfd call;
-    private @Nullable RingEventfd err;
-    private @Nullable Boolean enabled;
-
-    @Nullable Integer size() {
-      return size;
-    }
-
-    @Nullable VringAddress address() {
-      return address;
-    }
-
-    @Nullable Integer base() {
-      return base;
-    }
-
-    @Nullable RingEventfd kick() {
-      return kick;
-    }
-
-    @Nullable RingEventfd call() {
-      return call;
-    }
-
-    @Nullable RingEventfd err() {
-      return err;
-    }
-
-    @Nullable Boolean enabled() {
-      return enabled;
-    }
-  }
 
   /** One of the three eventfds of a ring. */
   enum Signal {
@@ -95,7 +56,7 @@ final class FrontEndDevice implements AutoCloseable {
   }
 
   /** {@return the rings that were described, by vring index} */
-  List<Ring> rings() {
+  List<FrontEndRing> rings() {
     return rings;
   }
 
@@ -157,6 +118,13 @@ final class FrontEndDevice implements AutoCloseable {
     inflight = region;
   }
 
+  /** Keeps such a region in place of the one before, if there is another one. */
+  void keepInflight(@Nullable InflightRegion made) {
+    if (made != null) {
+      inflight(made);
+    }
+  }
+
   @Nullable InflightRegion inflight() {
     return inflight;
   }
@@ -167,9 +135,9 @@ final class FrontEndDevice implements AutoCloseable {
   }
 
   /** {@return the ring of this index, which is made if it was not described before} */
-  Ring ring(int index) {
+  FrontEndRing ring(int index) {
     while (rings.size() <= index) {
-      rings.add(new Ring());
+      rings.add(new FrontEndRing());
     }
     return rings.get(index);
   }
@@ -192,7 +160,7 @@ final class FrontEndDevice implements AutoCloseable {
 
   /** Takes an eventfd over. */
   void signal(int index, Signal which, RingEventfd eventfd) {
-    Ring ring = ring(index);
+    FrontEndRing ring = ring(index);
     RingEventfd before =
         switch (which) {
           case KICK -> ring.kick;
@@ -210,7 +178,7 @@ final class FrontEndDevice implements AutoCloseable {
   }
 
   /** {@return where a ring lies in guest memory; null if that is not known yet} */
-  @Nullable RingAddresses addressesOf(Ring ring) {
+  @Nullable RingAddresses addressesOf(FrontEndRing ring) {
     VringAddress at = ring.address;
     if (at == null) {
       return null;
@@ -224,13 +192,13 @@ final class FrontEndDevice implements AutoCloseable {
   }
 
   /** {@return whether a ring is in use: enabled, or never to be enabled by a message} */
-  boolean isEnabled(Ring ring) {
+  boolean isEnabled(FrontEndRing ring) {
     boolean disabledAtFirst = (features & VhostFeature.PROTOCOL_FEATURES) != 0;
     return ring.enabled == null ? !disabledAtFirst : ring.enabled;
   }
 
   /** {@return whether all is there that a ring needs to run} */
-  boolean isComplete(Ring ring) {
+  boolean isComplete(FrontEndRing ring) {
     return ring.size != null && ring.kick != null && addressesOf(ring) != null;
   }
 
@@ -267,7 +235,7 @@ final class FrontEndDevice implements AutoCloseable {
       while (predicted.size() < ring.number()) {
         predicted.add(RingConfig.NOT_SET_UP);
       }
-      Ring known = ring(ring.number());
+      FrontEndRing known = ring(ring.number());
       predicted.add(
           new RingConfig(
               ring.size(),
@@ -297,7 +265,7 @@ final class FrontEndDevice implements AutoCloseable {
   Hint.Content hint() {
     List<Hint.Ring> shipped = new ArrayList<>();
     for (int i = 0; i < rings.size(); i++) {
-      Ring ring = rings.get(i);
+      FrontEndRing ring = rings.get(i);
       RingAddresses at = addressesOf(ring);
       if (ring.size != null && at != null) {
         shipped.add(new Hint.Ring(i, ring.size, at, isEnabled(ring)));
@@ -306,7 +274,7 @@ final class FrontEndDevice implements AutoCloseable {
     return new Hint.Content(features & ~VhostFeature.LOG_ALL, mtu, memory.hinted(), shipped);
   }
 
-  private RingConfig desired(Ring ring) {
+  private RingConfig desired(FrontEndRing ring) {
     RingAddresses addresses = addressesOf(ring);
     if (ring.size == null || addresses == null) {
       return RingConfig.NOT_SET_UP;
@@ -333,7 +301,7 @@ final class FrontEndDevice implements AutoCloseable {
 
   /** The same for one ring. */
   void kickIsGone(int index) {
-    Ring ring = ring(index);
+    FrontEndRing ring = ring(index);
     if (ring.kick instanceof RingEventfd.Fd(OwnedDescriptor descriptor)) {
       replaced.add(descriptor);
     }
@@ -345,7 +313,7 @@ final class FrontEndDevice implements AutoCloseable {
    * that took it.
    */
   void signalAll() {
-    for (Ring ring : rings) {
+    for (FrontEndRing ring : rings) {
       signal(ring.kick);
       signal(ring.call);
     }
@@ -372,7 +340,7 @@ final class FrontEndDevice implements AutoCloseable {
         dirtyLog == null ? 0 : dirtyLog.size(),
         memory.serial(),
         memory.saved(saver),
-        rings.stream().map(ring -> saved(ring, saver)).toList(),
+        rings.stream().map(ring -> ring.saved(saver)).toList(),
         region == null
             ? null
             : new SavedNic.Inflight(
@@ -381,32 +349,6 @@ final class FrontEndDevice implements AutoCloseable {
                 region.layout().mmapOffset(),
                 region.layout().queues(),
                 region.layout().queueSize()));
-  }
-
-  private static SavedNic.Ring saved(Ring ring, NicSaver saver) {
-    VringAddress at = ring.address;
-    return new SavedNic.Ring(
-        ring.size == null ? -1 : ring.size,
-        at == null ? -1 : at.flags(),
-        at == null ? 0 : at.descriptor(),
-        at == null ? 0 : at.used(),
-        at == null ? 0 : at.available(),
-        at == null ? 0 : at.log(),
-        ring.base != null,
-        ring.base == null ? 0 : ring.base,
-        saved(ring.kick, saver),
-        saved(ring.call, saver),
-        saved(ring.err, saver),
-        ring.enabled == null ? -1 : ring.enabled ? 1 : 0);
-  }
-
-  private static SavedNic.Signal saved(@Nullable RingEventfd eventfd, NicSaver saver) {
-    return switch (eventfd) {
-      case null -> SavedNic.Signal.NONE;
-      case RingEventfd.NoFd _ -> new SavedNic.Signal(true, "");
-      case RingEventfd.Fd(OwnedDescriptor descriptor) ->
-          new SavedNic.Signal(true, saver.name(descriptor));
-    };
   }
 
   /**
@@ -424,7 +366,7 @@ final class FrontEndDevice implements AutoCloseable {
     }
     memory.restore(saved.serial(), saved.regions(), files);
     for (int i = 0; i < saved.rings().size(); i++) {
-      restore(ring(i), i, saved.rings().get(i), files);
+      ring(i).restore(i, saved.rings().get(i), files);
     }
     SavedNic.Inflight region = saved.inflight();
     if (region != null) {
@@ -433,36 +375,6 @@ final class FrontEndDevice implements AutoCloseable {
               files.apply(region.file()),
               new Inflight(region.size(), region.offset(), region.queues(), region.queueSize()));
     }
-  }
-
-  private void restore(
-      Ring ring, int index, SavedNic.Ring saved, Function<String, OwnedDescriptor> files) {
-    ring.size = saved.size() < 0 ? null : Integer.valueOf(saved.size());
-    if (saved.flags() >= 0) {
-      ring.address =
-          new VringAddress(
-              index,
-              saved.flags(),
-              saved.descriptor(),
-              saved.used(),
-              saved.available(),
-              saved.log());
-    }
-    ring.base = saved.hasBase() ? Integer.valueOf(saved.base()) : null;
-    ring.kick = restored(saved.kick(), files);
-    ring.call = restored(saved.call(), files);
-    ring.err = restored(saved.err(), files);
-    ring.enabled = saved.enabled() < 0 ? null : Boolean.valueOf(saved.enabled() == 1);
-  }
-
-  private static @Nullable RingEventfd restored(
-      SavedNic.Signal saved, Function<String, OwnedDescriptor> files) {
-    if (!saved.described()) {
-      return null;
-    }
-    return saved.file().isEmpty()
-        ? new RingEventfd.NoFd()
-        : new RingEventfd.Fd(files.apply(saved.file()));
   }
 
   /** Closes what was replaced. No plan that names it may be under way. */

@@ -206,7 +206,7 @@ public final class Mediator implements AutoCloseable {
       public void received(Hint hint) {
         Nic nic = nics.get(hint.nic());
         if (nic != null) {
-          var _ = nic.post(() -> nic.service().predict(hint));
+          var _ = nic.post(() -> nic.service().early().predict(hint));
         }
       }
 
@@ -252,7 +252,8 @@ public final class Mediator implements AutoCloseable {
    */
   public MoveResult move(String nic, BackEndAddress where, Duration within) {
     Nic named = named(nic);
-    CompletableFuture<MoveResult> moved = answer(named, n -> n.service().move(where, within));
+    CompletableFuture<MoveResult> moved =
+        answer(named, n -> n.service().spares().move(where, within));
     return await(named, moved, within.plus(SLACK));
   }
 
@@ -267,7 +268,7 @@ public final class Mediator implements AutoCloseable {
     answer(
         named(nic),
         n -> {
-          n.service().standby(where);
+          n.service().spares().standby(where);
           return where == null;
         });
   }

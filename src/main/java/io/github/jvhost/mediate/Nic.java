@@ -66,6 +66,9 @@ final class Nic implements AutoCloseable {
   /** Saves what a mediator that takes over has to know; null: nobody takes over. */
   private final @Nullable NicSaver saver;
 
+  /** Whether something has changed that is not saved yet. */
+  private boolean unsaved;
+
   /** Whether this mediator ends so that another one goes on, and leaves its connections. */
   private volatile boolean leaving;
 
@@ -132,8 +135,8 @@ final class Nic implements AutoCloseable {
     }
   }
 
-  private NicService.Surroundings surroundings() {
-    return new NicService.Surroundings() {
+  private NicShared.Surroundings surroundings() {
+    return new NicShared.Surroundings() {
       private final Runnable wake = Nic.this::wake;
 
       @Override
@@ -154,6 +157,12 @@ final class Nic implements AutoCloseable {
       @Override
       public void saveAsHalfTold() {
         save(true, null);
+        unsaved = true;
+      }
+
+      @Override
+      public void hasChanged() {
+        unsaved = true;
       }
 
       @Override
@@ -269,16 +278,17 @@ final class Nic implements AutoCloseable {
    * @param owed the message that is to be answered next; null: none
    */
   private void save(boolean telling, SavedNic.@Nullable Owed owed) {
+    unsaved = false;
     if (saver != null) {
       saver.write(
           new SavedNic(
-              service.state(),
+              service.serving().state(),
               telling,
               owed,
               link.saved(saver),
               messages == null ? 0 : messages.protocolFeatures(),
-              service.device().saved(saver),
-              service.saved(saver)));
+              service.nic().device().saved(saver),
+              service.serving().saved(saver)));
     }
   }
 
@@ -308,7 +318,7 @@ final class Nic implements AutoCloseable {
       runPosted();
       service.doWhatIsDue();
       makeOffer();
-      if (service.takeUnsaved()) {
+      if (unsaved) {
         save(false, null);
       }
       poller.clear();
@@ -356,9 +366,9 @@ final class Nic implements AutoCloseable {
     if (!link.isConnected()) {
       if (link.come()) {
         offerUntil = Deadline.after(OFFER_WITHIN);
-        log.atLevel(service.level()).log("{}: the front end has connected", name());
+        log.atLevel(service.nic().level()).log("{}: the front end has connected", name());
         service.frontEndCame(link.socket());
-        together.remembered().of(name()).ifPresent(service::predictFromFile);
+        together.remembered().of(name()).ifPresent(service.early()::predictFromFile);
         makeOffer();
       }
       return;
@@ -369,7 +379,7 @@ final class Nic implements AutoCloseable {
     }
     try {
       FrontEndLink.Message message = link.receive();
-      service.history().message();
+      service.nic().history().message();
       Action action = reader.take(message.request(), message.payload(), message.files());
       if (action instanceof Action.Answer(var payload)) {
         link.answer(message, payload); // nothing has changed
@@ -393,12 +403,12 @@ final class Nic implements AutoCloseable {
 
   /** What can be offered is known once a switch is connected. A later switch may offer more. */
   private void makeOffer() {
-    Offer offer = service.offer();
+    Offer offer = service.serving().offer();
     if (!link.isConnected()) {
       return;
     }
     if (offer != null && messages == null) {
-      messages = new FrontEndMessages(service.device(), offer);
+      messages = new FrontEndMessages(service.nic().device(), offer);
     } else if (offer != null && messages != null) {
       messages.offer(offer);
     } else if (messages == null && offerUntil.expired()) {
@@ -424,10 +434,7 @@ final class Nic implements AutoCloseable {
         service.reset();
         link.acknowledge(message, true);
       }
-      case Action.Stop(int ring) -> {
-        service.stop(ring);
-        link.answer(message, new VringState(ring, service.baseOf(ring)));
-      }
+      case Action.Stop(int ring) -> link.answer(message, new VringState(ring, service.stop(ring)));
       case Action.Announce(byte[] mac) -> {
         service.announce(mac);
         link.acknowledge(message, true);
@@ -444,7 +451,8 @@ final class Nic implements AutoCloseable {
     if (!link.isConnected()) {
       return;
     }
-    log.atLevel(service.level()).log("{}: the connection to the front end ends: {}", name(), why);
+    log.atLevel(service.nic().level())
+        .log("{}: the connection to the front end ends: {}", name(), why);
     link.hangUp();
     messages = null;
     service.frontEndWent();

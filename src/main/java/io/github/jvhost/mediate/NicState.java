@@ -10,7 +10,7 @@ import java.util.Optional;
  * <pre>
  *                 FRONT_END_CAME               PRESETUP_BEGUN               PRESETUP_DONE
  *   NO_FRONT_END ---------------&gt; CONNECTED ---------------&gt; PRESETTING ---------------&gt; PRESET
- *                                   |  ^  PRESETUP_ENDED        |                          |
+ *                                   |  ^  SWITCH_WENT           |                          |
  *                                   |  +------------------------+--------------------------+
  *                            STARTED|                    STARTED|                   STARTED|
  *                                   v                           v                          v
@@ -21,8 +21,8 @@ import java.util.Optional;
  *                                STOPPED   NO_SWITCH
  * </pre>
  *
- * <p>FRONT_END_WENT leads from every state to NO_FRONT_END. A move to another switch and a standby
- * are no states of the NIC: it runs meanwhile.
+ * <p>FRONT_END_WENT leads from every state to NO_FRONT_END. What leaves a state as it is, is not
+ * drawn. A move to another switch and a standby are no states of the NIC: it runs meanwhile.
  */
 enum NicState {
   /** No front end is connected. */
@@ -46,10 +46,9 @@ enum NicState {
     FRONT_END_WENT,
     PRESETUP_BEGUN,
     PRESETUP_DONE,
-    /** Presetup failed, was cancelled, or the switch that held it has gone. */
-    PRESETUP_ENDED,
     STARTED,
     STOPPED,
+    /** The connection has ended, from whatever side: the switch holds nothing any more. */
     SWITCH_WENT,
     SWITCH_CAME
   }
@@ -57,7 +56,10 @@ enum NicState {
   private static final Map<NicState, Map<Event, NicState>> TABLE =
       Map.of(
           NO_FRONT_END,
-          Map.of(Event.FRONT_END_CAME, CONNECTED),
+          Map.of(
+              Event.FRONT_END_CAME, CONNECTED,
+              Event.SWITCH_WENT, NO_FRONT_END,
+              Event.SWITCH_CAME, NO_FRONT_END),
           CONNECTED,
           Map.of(
               Event.PRESETUP_BEGUN, PRESETTING,
@@ -67,12 +69,12 @@ enum NicState {
           PRESETTING,
           Map.of(
               Event.PRESETUP_DONE, PRESET,
-              Event.PRESETUP_ENDED, CONNECTED,
+              Event.SWITCH_WENT, CONNECTED,
               Event.STARTED, RUNNING),
           PRESET,
           Map.of(
               Event.PRESETUP_BEGUN, PRESETTING,
-              Event.PRESETUP_ENDED, CONNECTED,
+              Event.SWITCH_WENT, CONNECTED,
               Event.STARTED, RUNNING),
           RUNNING,
           Map.of(Event.STOPPED, STOPPED, Event.SWITCH_WENT, NO_SWITCH),

@@ -128,7 +128,7 @@ public record NicStatus(
       NicStatus.@Nullable Standby standby,
       NicHistory history) {
     List<Ring> rings = new ArrayList<>();
-    for (FrontEndDevice.Ring ring : device.rings()) {
+    for (FrontEndRing ring : device.rings()) {
       Integer size = ring.size();
       rings.add(new Ring(size == null ? 0 : size, device.isEnabled(ring)));
     }

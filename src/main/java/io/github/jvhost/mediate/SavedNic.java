@@ -2,6 +2,7 @@ package io.github.jvhost.mediate;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
@@ -124,7 +125,14 @@ record SavedNic(
       long features,
       long protocolFeatures,
       int queuePairs,
-      int memorySlots) {}
+      int memorySlots) {
+
+    /** {@return what the switch can do} */
+    BackEndCapabilities capabilities(NicOptions nic) {
+      return new BackEndCapabilities(
+          features, protocolFeatures, queuePairs, memorySlots, nic.dialect(), nic.profile());
+    }
+  }
 
   /** {@return this as bytes} */
   byte[] encoded() {

@@ -52,6 +52,11 @@ final class Spare implements AutoCloseable {
     failure = why == null ? failure : why;
   }
 
+  /** {@return how long until something is due, in nanoseconds} */
+  long nanosLeft() {
+    return connection == null ? search.nanosLeft() : connection.nanosLeft();
+  }
+
   /** {@return what went wrong last, or that nothing did, for the operator} */
   String whyNotReady() {
     if (failure != null) {
@@ -86,7 +91,21 @@ final class Spare implements AutoCloseable {
     if (!at.isBusy()) {
       return at.look(deadline);
     }
-    Outcome outcome = at.advance();
+    return ended(at.advance());
+  }
+
+  /**
+   * Waits for what it is being told.
+   *
+   * @param deadline for the rest of it
+   * @return why it is lost; null if it is not
+   */
+  @Nullable VhostException finish(Deadline deadline) {
+    SwitchConnection at = connection;
+    return at == null ? null : ended(at.finish(deadline));
+  }
+
+  private @Nullable VhostException ended(@Nullable Outcome outcome) {
     if (outcome == null) {
       return null;
     }
@@ -133,11 +152,9 @@ final class Spare implements AutoCloseable {
     return taken;
   }
 
-  /** {@return the connection, which is the caller's from now on} */
-  @Nullable SwitchConnection take() {
-    SwitchConnection taken = connection;
+  /** The connection is the caller's from now on. */
+  void leaveConnection() {
     connection = null;
-    return taken;
   }
 
   @Override

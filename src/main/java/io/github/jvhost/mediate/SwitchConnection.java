@@ -16,8 +16,10 @@ import io.github.jvhost.vhost.plan.Execution;
 import io.github.jvhost.vhost.plan.InflightRegion;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.Planner;
 import io.github.jvhost.vhost.plan.PreparedPlan;
 import io.github.jvhost.vhost.plan.PresetupMode;
+import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.vhost.plan.StoppedRings;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
@@ -35,12 +37,35 @@ final class SwitchConnection implements AutoCloseable {
   /** A duplicate of the connection's socket, where the NIC is saved; it is the same open file. */
   private @Nullable OwnedDescriptor handle;
 
+  /** Of the newest presetup on this connection. */
+  private int generation;
+
   private @Nullable Execution underWay;
   private Deadline until = Deadline.after(Duration.ZERO);
 
   /** Takes the device over. */
   SwitchConnection(VhostDevice device) {
     this.device = device;
+  }
+
+  /**
+   * {@return the connection that an earlier mediator has saved}
+   *
+   * @param socket as it was saved, taken over
+   * @param can what was negotiated on it
+   * @param held what the switch was told, and has not been told anything since
+   */
+  static SwitchConnection resume(
+      VhostDeviceOptions options,
+      OwnedDescriptor socket,
+      BackEndCapabilities can,
+      DeviceConfig held) {
+    OwnedDescriptor handle = socket.duplicate();
+    Plan plan = Planner.plan(Shadow.nothingHeld(), held, can);
+    Shadow shadow = Shadow.nothingHeld().after(plan, Outcome.ofAll(plan));
+    var resumed = new SwitchConnection(VhostDevice.resume(options, socket, can, shadow));
+    resumed.handle = handle;
+    return resumed;
   }
 
   VhostDeviceOptions options() {
@@ -64,11 +89,6 @@ final class SwitchConnection implements AutoCloseable {
         can.protocolFeatures(),
         can.maxQueuePairs(),
         can.memorySlots());
-  }
-
-  /** It is saved under this handle already, which is taken over. */
-  void isSavedAs(OwnedDescriptor socket) {
-    handle = socket;
   }
 
   BackEndCapabilities capabilities() {
@@ -107,14 +127,13 @@ final class SwitchConnection implements AutoCloseable {
    * Begins to tell the switch early what is known of a device that does not run there yet.
    *
    * @param running what it is to hold once the device runs
-   * @param generation newer than that of any earlier presetup on this connection
    * @throws VhostException if the switch cannot hold it
    */
-  void preset(DeviceConfig running, int generation, Deadline deadline) {
+  void preset(DeviceConfig running, Deadline deadline) {
     PresetupMode mode =
         capabilities().hasPresetup() ? PresetupMode.EXPLICIT : PresetupMode.IMPLICIT;
     DeviceConfig early = EarlyConfiguration.of(mode, running, capabilities());
-    Plan plan = device.plan(early.withGeneration(generation));
+    Plan plan = device.plan(early.withGeneration(++generation));
     underWay = device.begin(plan, deadline, StoppedRings.AS_ANSWERED);
     until = deadline;
   }
@@ -142,11 +161,13 @@ final class SwitchConnection implements AutoCloseable {
   }
 
   /**
-   * Waits for a presetup that is under way, as long as it was given.
+   * Waits for a presetup that is under way. If it is not done in time, the connection is closed.
    *
+   * @param deadline for the rest of it, if that is earlier than its own
    * @return its outcome; null if none was under way
    */
-  @Nullable Outcome finish() {
+  @Nullable Outcome finish(Deadline deadline) {
+    until = until.remainingNanos() < deadline.remainingNanos() ? until : deadline;
     Outcome outcome = null;
     while (underWay != null) {
       outcome = advance();

@@ -2,6 +2,8 @@ package io.github.jvhost.mediate;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.vhost.BackEndAddress;
 import io.github.jvhost.vhost.VhostDevice;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import java.time.Duration;
@@ -42,6 +44,12 @@ final class SwitchSearch {
     this.options = options;
     this.taker = taker;
     this.failed = failed;
+  }
+
+  /** {@return how a switch of this NIC is reached} */
+  static VhostDeviceOptions options(NicOptions nic, BackEndAddress where, DescriptorLedger ledger) {
+    return VhostDeviceOptions.of(nic.name(), where, nic.dialect(), nic.profile(), ledger)
+        .withProtocolFeatures(Offer.TO_THE_SWITCH);
   }
 
   VhostDeviceOptions options() {

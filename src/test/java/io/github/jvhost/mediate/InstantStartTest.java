@@ -7,12 +7,17 @@ import io.github.jvhost.embedding.Mirror;
 import io.github.jvhost.embedding.OwnVm;
 import io.github.jvhost.embedding.SmallVmm;
 import io.github.jvhost.embedding.TinyDriver;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.Faults;
+import io.github.jvhost.testkit.Faults.Wrong;
 import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.vhost.BackEndAddress;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -24,16 +29,16 @@ class InstantStartTest {
   private final DescriptorLedger ledger = DescriptorLedger.tracing();
 
   private Mediator start() {
-    return Mediator.start(
-        MediatorOptions.of(
-                List.of(
-                    NicOptions.of(
-                        "net0",
-                        new FrontEndAddress.Listen(directory.resolve("net0")),
-                        new BackEndAddress.Socket(directory.resolve("switch")),
-                        BackEndProfile.GENERIC)))
-            .withRemember(directory),
-        ledger);
+    return start(
+        NicOptions.of(
+            "net0",
+            new FrontEndAddress.Listen(directory.resolve("net0")),
+            new BackEndAddress.Socket(directory.resolve("switch")),
+            BackEndProfile.GENERIC));
+  }
+
+  private Mediator start(NicOptions nic) {
+    return Mediator.start(MediatorOptions.of(List.of(nic)).withRemember(directory), ledger);
   }
 
   private NicStatus.Start boot(Mediator mediator, boolean remembered) {
@@ -70,6 +75,35 @@ class InstantStartTest {
       assertThat(second.messages()).isLessThan(first.messages());
       assertThat(third.steps()).isEqualTo(second.steps());
       assertThat(theSwitch.record().violations()).isEmpty();
+    }
+    assertThat(ledger.describeOpen()).isEmpty();
+  }
+
+  @Test
+  void aStartDoesNotWaitForAPresetupThatHangs() {
+    try (MockBackEnd theSwitch = Mirror.start(directory.resolve("switch"), ledger)) {
+      try (Mediator mediator = start()) {
+        boot(mediator, false);
+      }
+      theSwitch.arm(Faults.none().at(FrontEndRequest.SET_MEM_TABLE, 1, new Wrong.NeverRead()));
+      NicOptions patientWithPresetups =
+          new NicOptions(
+              "net0",
+              new FrontEndAddress.Listen(directory.resolve("net0")),
+              new BackEndAddress.Socket(directory.resolve("switch")),
+              Dialect.UPSTREAM,
+              BackEndProfile.GENERIC,
+              new GuestRamPlace.FrontEnd(),
+              Duration.ofMillis(300),
+              Duration.ofHours(1));
+      try (Mediator mediator = start(patientWithPresetups);
+          OwnVm vm = new OwnVm();
+          SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"))) {
+        Wait.until(() -> mediator.status().getFirst().state().equals("PRESETTING"));
+        TinyDriver driver = new TinyDriver(vm, vmm);
+        driver.boot();
+        assertThat(driver.echo(1)).endsWith(1, 1);
+      }
     }
     assertThat(ledger.describeOpen()).isEmpty();
   }

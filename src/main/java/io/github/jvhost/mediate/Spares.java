@@ -1,0 +1,362 @@
+package io.github.jvhost.mediate;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.vhost.BackEndAddress;
+import io.github.jvhost.vhost.VhostDevice;
+import io.github.jvhost.vhost.plan.DeviceConfig.Lifecycle;
+import io.github.jvhost.vhost.plan.InflightRegion;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The other switches of a NIC: its standby, and the target of a move. Both are told everything
+ * early while the device runs elsewhere. One thread at a time.
+ */
+final class Spares implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Spares.class);
+
+  private final NicShared nic;
+  private final ServingSwitch serving;
+  private final DeviceRun run;
+  private final DeviceChanges changes;
+  private final BooleanSupplier turn;
+  private @Nullable Spare standby;
+  private @Nullable Move moving;
+  private boolean closed;
+
+  /**
+   * A move that was asked for.
+   *
+   * @param spare the switch to move to
+   * @param deadline for it to be ready
+   * @param result completed with what it took, or with why it failed
+   */
+  private record Move(Spare spare, Deadline deadline, CompletableFuture<MoveResult> result) {}
+
+  /**
+   * Has no spares yet.
+   *
+   * @param turn takes the turn to preset, if it is free
+   */
+  Spares(
+      NicShared nic,
+      ServingSwitch serving,
+      DeviceRun run,
+      DeviceChanges changes,
+      BooleanSupplier turn) {
+    this.nic = nic;
+    this.serving = serving;
+    this.run = run;
+    this.changes = changes;
+    this.turn = turn;
+  }
+
+  /** {@return the connection to the standby; null: none} */
+  @Nullable SwitchConnection toStandby() {
+    return standby == null ? null : standby.connection();
+  }
+
+  /** {@return the connection to the target of a move; null: none} */
+  @Nullable SwitchConnection toTarget() {
+    return moving == null ? null : moving.spare().connection();
+  }
+
+  /**
+   * From now on another switch is kept preset, and serves at once when the first goes away.
+   *
+   * @param where it is; null: no more
+   * @throws VhostException (GIVE_UP) if this switch serves it already
+   */
+  void standby(@Nullable BackEndAddress where) {
+    if (where != null) {
+      requireAnother(where);
+    }
+    if (standby != null) {
+      standby.close();
+    }
+    standby = where == null ? null : spare(where, () -> standby);
+    nic.around().hasChanged();
+  }
+
+  /**
+   * The device moves to another switch while its guest runs.
+   *
+   * @param where it is
+   * @param within how long it may take until the other switch is ready
+   * @return completed with what it took, or exceptionally with a {@link VhostException}: then the
+   *     device runs where it was
+   * @throws VhostException (GIVE_UP) if this switch serves it already
+   */
+  CompletableFuture<MoveResult> move(BackEndAddress where, Duration within) {
+    requireAnother(where);
+    var result = new CompletableFuture<MoveResult>();
+    if (moving != null) {
+      result.completeExceptionally(
+          new VhostException(nic.name() + ": a move is under way already", Recovery.RETRY));
+      return result;
+    }
+    moving = new Move(spare(where, this::target), Deadline.after(within), result);
+    return result;
+  }
+
+  private @Nullable Spare target() {
+    return moving == null ? null : moving.spare();
+  }
+
+  /** A switch that takes one connection at a time would have to choose. */
+  private void requireAnother(BackEndAddress where) {
+    if (where instanceof BackEndAddress.Socket(Path to)
+        && serving.address() instanceof BackEndAddress.Socket(Path from)
+        && to.toAbsolutePath().normalize().equals(from.toAbsolutePath().normalize())) {
+      throw new VhostException(
+          "%s: the switch at %s is the one that serves it".formatted(nic.name(), to),
+          Recovery.GIVE_UP);
+    }
+  }
+
+  private Spare spare(BackEndAddress where, Supplier<@Nullable Spare> current) {
+    Spare[] made = new Spare[1];
+    made[0] =
+        new Spare(
+            nic.search(
+                where,
+                found -> {
+                  if (current.get() == made[0] && !closed) {
+                    came(made[0], found);
+                  } else {
+                    found.close();
+                  }
+                },
+                failure -> notFound(made[0], failure)));
+    return made[0];
+  }
+
+  private void notFound(Spare spare, VhostException why) {
+    spare.notFound(why);
+    if (moving != null && moving.spare() == spare && why.recovery() == Recovery.GIVE_UP) {
+      failed(moving, String.valueOf(why.getMessage()));
+    } else {
+      nic.history().failed(why);
+    }
+  }
+
+  private void came(Spare spare, VhostDevice found) {
+    spare.connected(new SwitchConnection(found));
+    try {
+      nic.requireEnough(found);
+    } catch (VhostException e) {
+      lost(spare, e);
+    }
+  }
+
+  private void lost(Spare spare, VhostException why) {
+    spare.lost(why);
+    nic.history().failed(why);
+    if (moving != null && moving.spare() == spare) {
+      failed(moving, "the other switch is of no use: " + why.getMessage());
+    }
+  }
+
+  private void failed(Move move, String why) {
+    move.spare().close();
+    moving = null;
+    log.warn("{}: the move has failed: {}", nic.name(), why);
+    nic.history().moved(move.spare().search().options().address(), System.nanoTime(), why);
+    move.result()
+        .completeExceptionally(
+            new VhostException(
+                "%s: it was not moved, and stays where it was: %s".formatted(nic.name(), why),
+                Recovery.RETRY));
+  }
+
+  /** The front end stops the device, which cannot be moved amid that. */
+  void deviceStops() {
+    if (moving != null) {
+      failed(moving, "the front end has stopped the device");
+    }
+  }
+
+  /** The front end has gone: only the end of a connection undoes what a spare was told. */
+  void frontEndWent() {
+    if (moving != null) {
+      failed(moving, "the front end has gone");
+    }
+    if (standby != null) {
+      standby.disconnect();
+    }
+  }
+
+  // ---- what is done from time to time ----
+
+  /** {@return how long until something is due, in nanoseconds} */
+  long nanosLeft() {
+    long nanos = Long.MAX_VALUE;
+    if (standby != null) {
+      nanos = standby.nanosLeft();
+    }
+    if (moving != null) {
+      nanos = Math.min(nanos, moving.deadline().remainingNanos());
+      nanos = Math.min(nanos, moving.spare().nanosLeft());
+    }
+    return nanos;
+  }
+
+  /** Prepares the spares, moves to one that is ready, and takes the standby where it is needed. */
+  void doWhatIsDue() {
+    if (standby != null) {
+      prepare(standby);
+    }
+    if (moving != null) {
+      prepare(moving.spare());
+    }
+    Move move = moving; // unless its spare was lost right now
+    if (move != null && move.deadline().expired()) {
+      failed(move, "the other switch was not ready in time: " + move.spare().whyNotReady());
+    } else if (move != null) {
+      carryOut(move);
+    }
+    takeStandby();
+  }
+
+  /** Connects a spare, and tells it early what the device has. */
+  private void prepare(Spare spare) {
+    SwitchConnection at = spare.connection();
+    if (at == null) {
+      spare.search().attempt();
+      return;
+    }
+    if (serving.state() != NicState.RUNNING
+        || at.isBusy()
+        || spare.isPreset(changes.newest())
+        || !changes.areSettled()) {
+      return;
+    }
+    try {
+      nic.requireEnough(at.device()); // the device may have changed since the spare came
+      if (turn.getAsBoolean()) {
+        spare.tells(changes.newest());
+        at.preset(nic.device().desired(Lifecycle.RUNNING, at.capabilities()), nic.presetup());
+        advance(spare);
+      }
+    } catch (VhostException e) {
+      lost(spare, e);
+    }
+  }
+
+  /** The connection to the standby is ready. */
+  void standbyIsReady() {
+    if (standby != null) {
+      advance(standby);
+    }
+  }
+
+  /** The connection to the target of a move is ready. */
+  void targetIsReady() {
+    if (moving != null) {
+      advance(moving.spare());
+    }
+  }
+
+  private void advance(Spare spare) {
+    VhostException gone = spare.advance(nic.answer());
+    if (gone != null) {
+      lost(spare, gone);
+    }
+  }
+
+  /** Moves, if the other switch is ready. A device that does not run needs no presetup. */
+  private void carryOut(Move move) {
+    SwitchConnection target = move.spare().connection();
+    boolean ready = serving.state() != NicState.RUNNING || move.spare().isPreset(changes.newest());
+    if (target == null || target.isBusy() || !ready) {
+      return;
+    }
+    try {
+      nic.requireEnough(target.device());
+    } catch (VhostException e) {
+      failed(move, "the other switch is of no use: " + e.getMessage());
+      return;
+    }
+    long begin = System.nanoTime();
+    String failure = run.moveTo(target, move.spare().takeInflight());
+    if (failure != null) {
+      failed(move, failure); // closes the new one first: two must not serve the same rings
+      run.goOn();
+      return;
+    }
+    long micros = (System.nanoTime() - begin) / 1_000;
+    BackEndAddress where = target.options().address();
+    moving = null;
+    move.spare().leaveConnection();
+    move.spare().close();
+    nic.history().moved(where, begin, null);
+    log.info("{}: moved to {} in {} us", nic.name(), where, micros);
+    move.result().complete(new MoveResult(where.toString(), micros));
+  }
+
+  /** The switch is gone: its standby serves, which holds everything but where the rings are. */
+  private void takeStandby() {
+    Spare other = standby;
+    SwitchConnection now = other == null ? null : other.connection();
+    if (other == null
+        || now == null
+        || serving.state() != NicState.NO_SWITCH
+        || serving.connection() != null) {
+      return;
+    }
+    VhostException unusable = other.finish(nic.answer());
+    try {
+      nic.requireEnough(now.device());
+    } catch (VhostException e) {
+      unusable = e;
+    }
+    if (unusable != null) {
+      lost(other, unusable);
+      return;
+    }
+    InflightRegion made = other.takeInflight();
+    if (nic.device().inflight() == null) {
+      nic.device().keepInflight(made);
+    } else if (made != null) {
+      made.file().close();
+    }
+    other.leaveConnection();
+    serving.serves(now);
+    run.replay();
+    if (serving.connection() == now) {
+      serving.staysHere();
+      other.close();
+      standby = null;
+      log.info("{}: the standby {} serves it now", nic.name(), serving.address());
+    } else {
+      other.notFound(null);
+    }
+  }
+
+  /** {@return the standby as it is shown; null: there is none} */
+  NicStatus.@Nullable Standby status() {
+    return standby == null
+        ? null
+        : new NicStatus.Standby(
+            standby.search().options().address().toString(), standby.isPreset(changes.newest()));
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    if (moving != null) {
+      failed(moving, "the mediator ends");
+    }
+    if (standby != null) {
+      standby.close();
+    }
+  }
+}
