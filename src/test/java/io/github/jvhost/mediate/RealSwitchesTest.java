@@ -198,4 +198,24 @@ class RealSwitchesTest {
       frontEnd().quit(deadline());
     }
   }
+
+  @Test
+  void aKilledSwitchThatIsStartedAgainIsToldEverything() {
+    try (Testpmd a = testpmd("a")) {
+      startFrontEnd();
+      send();
+      await(() -> taken(a), BURST);
+      a.crash();
+    } // its socket's file goes as well
+    long messages = status().messages();
+    send();
+
+    try (Testpmd again = testpmd("a")) {
+      await(() -> taken(again), BURST);
+      send();
+      await(() -> taken(again), 2L * BURST);
+      assertThat(status().messages()).as("the front end was told nothing").isEqualTo(messages);
+      frontEnd().quit(deadline());
+    }
+  }
 }

@@ -217,7 +217,7 @@ public final class Testpmd implements AutoCloseable {
         }
       }
       String prefix = "jvhost-" + UUID.randomUUID();
-      ChildProcess process = ChildProcess.interactive(PROGRAM, command(prefix));
+      ChildProcess process = ChildProcess.prompting(PROGRAM, command(prefix));
       var testpmd = new Testpmd(prefix, List.copyOf(sockets), process);
       try {
         testpmd.awaitReady(deadline);
@@ -241,7 +241,8 @@ public final class Testpmd implements AutoCloseable {
         command.add("--vdev");
         command.add("net_vhost" + port + ",iface=" + sockets.get(port) + ",queues=" + queuePairs);
       }
-      command.addAll(List.of("--", "-i", "--forward-mode=" + forwarding));
+      // An event of a port is printed on standard output, where it would cut into the prompt.
+      command.addAll(List.of("--", "-i", "--mask-event=all", "--forward-mode=" + forwarding));
       command.add("--total-num-mbufs=" + buffers);
       command.addAll(List.of("--rxq=" + queuePairs, "--txq=" + queuePairs));
       if (!mlockall) {
@@ -253,7 +254,7 @@ public final class Testpmd implements AutoCloseable {
 
   private void awaitReady(Deadline deadline) {
     String banner = process.transcript().awaitText(PROMPT, 0, deadline, "starting " + PROGRAM);
-    runtimeDirectory = runtimeDirectory(banner);
+    runtimeDirectory = runtimeDirectory();
     for (Path socket : sockets) {
       if (!Files.exists(socket)) {
         throw new VhostException(
@@ -318,11 +319,11 @@ public final class Testpmd implements AutoCloseable {
   }
 
   /**
-   * {@return the end of everything that it has printed so far, at most half a million characters} A
-   * failure's message carries the last few lines of it.
+   * {@return the end of everything that it has logged so far, and then of its answers, at most half
+   * a million characters of each} A failure's message carries the last few lines of both.
    */
   public String output() {
-    return process.transcript().text();
+    return process.errors().text() + process.transcript().text();
   }
 
   /**
@@ -352,13 +353,13 @@ public final class Testpmd implements AutoCloseable {
       delete(socket);
     }
     runtimeDirectory
-        .or(() -> runtimeDirectory(output())) // its prompt never came
+        .or(this::runtimeDirectory) // its prompt never came
         .filter(Files::isDirectory)
         .ifPresent(Testpmd::deleteDirectory);
   }
 
-  private Optional<Path> runtimeDirectory(String banner) {
-    Matcher line = RUNTIME_DIRECTORY.matcher(banner);
+  private Optional<Path> runtimeDirectory() {
+    Matcher line = RUNTIME_DIRECTORY.matcher(process.errors().text());
     return line.find()
         ? Optional.of(Path.of(line.group(1))).filter(d -> d.endsWith(prefix))
         : Optional.empty();

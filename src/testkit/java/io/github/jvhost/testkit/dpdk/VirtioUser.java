@@ -123,8 +123,7 @@ public final class VirtioUser implements AutoCloseable {
       }
       String prefix = "jvhost-" + UUID.randomUUID();
       var started =
-          new VirtioUser(
-              prefix, backEnds.size(), ChildProcess.interactive(PROGRAM, command(prefix)));
+          new VirtioUser(prefix, backEnds.size(), ChildProcess.prompting(PROGRAM, command(prefix)));
       try {
         started
             .process
@@ -149,7 +148,9 @@ public final class VirtioUser implements AutoCloseable {
             "net_virtio_user%d,path=%s,queues=%d%s"
                 .formatted(port, backEnds.get(port), queuePairs, packed ? ",packed_vq=1" : ""));
       }
-      command.addAll(List.of("--", "-i", "--no-mlockall", "--total-num-mbufs=4096"));
+      // An event of a port is printed on standard output, where it would cut into the prompt.
+      command.addAll(List.of("--", "-i", "--mask-event=all"));
+      command.addAll(List.of("--no-mlockall", "--total-num-mbufs=4096"));
       command.addAll(List.of("--rxq=" + queuePairs, "--txq=" + queuePairs));
       return command;
     }
@@ -220,10 +221,11 @@ public final class VirtioUser implements AutoCloseable {
   }
 
   /**
-   * {@return the end of everything that it has printed so far, at most half a million characters}
+   * {@return the end of everything that it has logged so far, and then of its answers, at most half
+   * a million characters of each}
    */
   public String output() {
-    return process.transcript().text();
+    return process.errors().text() + process.transcript().text();
   }
 
   private synchronized String command(String line, Deadline deadline) {
@@ -243,7 +245,7 @@ public final class VirtioUser implements AutoCloseable {
     process.endInput(); // testpmd quits at the end of its input.
     var _ = process.awaitExit(Deadline.after(QUIT));
     process.close();
-    Matcher line = RUNTIME_DIRECTORY.matcher(process.transcript().text());
+    Matcher line = RUNTIME_DIRECTORY.matcher(process.errors().text());
     if (line.find() && Path.of(line.group(1)).endsWith(prefix)) {
       deleteDirectory(Path.of(line.group(1)));
     }

@@ -6,6 +6,7 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.Reader;
 import java.io.Writer;
@@ -20,10 +21,10 @@ import java.util.concurrent.TimeUnit;
 /**
  * A program in a child process, with its output. Thread-safe.
  *
- * <p>It is started in one of two ways. An {@link #interactive} program reads commands from its
- * standard input and quits when that ends. A {@link #leashed} program reads nothing: a shell waits
- * for the end of the standard input in its place and then kills it, so that it ends even if the JVM
- * is killed.
+ * <p>It is started in one of three ways. An {@link #interactive} program reads commands from its
+ * standard input and quits when that ends. So does a {@link #prompting} one, whose standard error
+ * is kept apart. A {@link #leashed} program reads nothing: a shell waits for the end of the
+ * standard input in its place and then kills it, so that it ends even if the JVM is killed.
  */
 public final class ChildProcess implements AutoCloseable {
   private static final long KILL_SECONDS = 10;
@@ -44,14 +45,21 @@ public final class ChildProcess implements AutoCloseable {
   private final String name;
   private final Process process;
   private final Writer input;
-  private final Transcript transcript = new Transcript();
+  private final Transcript errors = new Transcript();
+  private final Transcript transcript = new Transcript(errors);
   private final Thread reader;
 
   private ChildProcess(String name, Process process) {
     this.name = name;
     this.process = process;
     this.input = process.outputWriter(ISO_8859_1);
-    this.reader = Thread.ofPlatform().daemon().name(name + " output").start(this::readOutput);
+    Thread errorReader = reader(() -> read(process.getErrorStream(), errors));
+    this.reader =
+        reader(() -> {
+          read(process.getInputStream(), transcript);
+          join(errorReader); // whoever sees the end of the output may ask for the errors
+          transcript.end();
+        });
   }
 
   /**
@@ -81,7 +89,21 @@ public final class ChildProcess implements AutoCloseable {
    * @throws VhostException when it cannot be started
    */
   public static ChildProcess interactive(String name, List<String> command) {
-    return start(name, command, Map.of());
+    return start(name, command, Map.of(), true);
+  }
+
+  /**
+   * Starts a program that reads commands from its standard input, and prints on its standard output
+   * that it waits for the next one. Whatever it prints on its standard error is kept apart: it
+   * could cut into that.
+   *
+   * @param name for messages
+   * @param command the program and its arguments
+   * @return the running program, which the caller has to close
+   * @throws VhostException when it cannot be started
+   */
+  public static ChildProcess prompting(String name, List<String> command) {
+    return start(name, command, Map.of(), false);
   }
 
   /**
@@ -98,13 +120,13 @@ public final class ChildProcess implements AutoCloseable {
       String name, List<String> command, Map<String, String> environment) {
     var held = new ArrayList<>(List.of("/bin/sh", "-c", LEASH, "leash"));
     held.addAll(command);
-    return start(name, held, environment);
+    return start(name, held, environment, true);
   }
 
   private static ChildProcess start(
-      String name, List<String> command, Map<String, String> environment) {
+      String name, List<String> command, Map<String, String> environment, boolean together) {
     try {
-      var builder = new ProcessBuilder(command).redirectErrorStream(true);
+      var builder = new ProcessBuilder(command).redirectErrorStream(together);
       builder.environment().putAll(environment);
       return new ChildProcess(name, builder.start());
     } catch (IOException e) {
@@ -112,16 +134,30 @@ public final class ChildProcess implements AutoCloseable {
     }
   }
 
-  private void readOutput() {
+  private Thread reader(Runnable task) {
+    return Thread.ofPlatform().daemon().name(name + " output").start(task);
+  }
+
+  private static void read(InputStream stream, Transcript kept) {
     var buffer = new char[4096];
-    try (Reader output = new InputStreamReader(process.getInputStream(), ISO_8859_1)) {
+    try (Reader output = new InputStreamReader(stream, ISO_8859_1)) {
       for (int count = output.read(buffer); count >= 0; count = output.read(buffer)) {
-        transcript.append(buffer, count);
+        kept.append(buffer, count);
       }
     } catch (IOException e) {
       // The process was destroyed during the read, and its last output is lost.
-    } finally {
-      transcript.end();
+    }
+  }
+
+  private static void join(Thread thread) {
+    boolean interrupted = Thread.interrupted();
+    try {
+      thread.join(TimeUnit.SECONDS.toMillis(KILL_SECONDS));
+    } catch (InterruptedException e) {
+      interrupted = true;
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
     }
   }
 
@@ -148,9 +184,17 @@ public final class ChildProcess implements AutoCloseable {
     }
   }
 
-  /** {@return its output on both streams, which stays readable when it has ended} */
+  /**
+   * {@return its output on both streams, or that on standard output if it is {@link #prompting}} It
+   * stays readable when it has ended.
+   */
   public Transcript transcript() {
     return transcript;
+  }
+
+  /** {@return what a {@link #prompting} program has printed on its standard error} */
+  public Transcript errors() {
+    return errors;
   }
 
   /**
@@ -217,15 +261,7 @@ public final class ChildProcess implements AutoCloseable {
 
   /** Waits until all its output is in the transcript. To be called when it has ended. */
   public void awaitOutput() {
-    boolean interrupted = Thread.interrupted();
-    try {
-      reader.join(TimeUnit.SECONDS.toMillis(KILL_SECONDS));
-    } catch (InterruptedException e) {
-      interrupted = true;
-    }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
+    join(reader);
   }
 
   /** Kills it if it still runs, and reads its output to the end. Idempotent. */

@@ -5,6 +5,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The output of a process: one thread adds to it, others wait for a text in it. Only the last
@@ -31,7 +32,16 @@ public final class Transcript {
   private long dropped;
   private boolean ended;
 
-  Transcript() {}
+  /** What the same process prints elsewhere, to be shown beside this. */
+  private final @Nullable Transcript beside;
+
+  Transcript() {
+    this(null);
+  }
+
+  Transcript(@Nullable Transcript beside) {
+    this.beside = beside;
+  }
 
   void append(char[] text, int length) {
     lock.lock();
@@ -122,14 +132,22 @@ public final class Transcript {
     }
   }
 
-  /** {@return the last few lines, joined into one, as part of an error message} */
+  /**
+   * {@return the last few lines, joined into one, as part of an error message} With those on
+   * standard error where they are kept apart.
+   */
   public String lastLines() {
-    String text = text().strip();
-    if (text.isEmpty()) {
+    String printed = lastLines(text());
+    String apart = beside == null ? "" : lastLines(beside.text());
+    if (printed.isEmpty() && apart.isEmpty()) {
       return "it printed nothing";
     }
+    return "it printed: "
+        + (apart.isEmpty() ? printed : printed + "; and on its standard error: " + apart);
+  }
+
+  private static String lastLines(String text) {
     var lines = text.lines().map(String::strip).filter(l -> !l.isEmpty()).toList();
-    int last = lines.size();
-    return "it printed: " + String.join(" | ", lines.subList(Math.max(0, last - 4), last));
+    return String.join(" | ", lines.subList(Math.max(0, lines.size() - 4), lines.size()));
   }
 }
