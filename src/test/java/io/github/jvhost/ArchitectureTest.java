@@ -48,6 +48,7 @@ class ArchitectureTest {
     rooms.put("virtio", Set.of("sys", "memory"));
     rooms.put("vhost.plan", Set.of("sys", "protocol", "memory", "virtio"));
     rooms.put("vhost.user", Set.of("sys", "protocol", "channel", "memory", "virtio", "vhost.plan"));
+    rooms.put("vhost.kernel", Set.of("sys", "protocol", "memory", "virtio", "vhost.plan"));
     rooms.put("vhost", Set.copyOf(rooms.keySet()));
     rooms.put(
         "mediate.peer", Set.of("sys", "protocol", "channel", "memory", "virtio", "vhost.plan"));
@@ -135,11 +136,11 @@ class ArchitectureTest {
   /** Another carrier is a case in Carriers; a rehearsal has a simulated vhost-user back end. */
   @Test
   void aDeviceKnowsItsBackEndThroughTheCarrierAlone() {
-    Predicate<JavaClass> vhostUser =
-        c -> ours(c) && Set.of("vhost.user", "channel").contains(room(c));
+    Predicate<JavaClass> carriers =
+        c -> ours(c) && Set.of("vhost.user", "vhost.kernel", "channel").contains(room(c));
 
     assertThat(
-            uses(in("vhost"), vhostUser)
+            uses(in("vhost"), carriers)
                 .map(d -> d.getOriginClass().getSimpleName())
                 .distinct()
                 .sorted())

@@ -2,6 +2,7 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.sys.OwnedDescriptor;
 import java.nio.file.Path;
+import java.util.List;
 
 /**
  * How a device reaches its back end.
@@ -10,12 +11,15 @@ import java.nio.file.Path;
  * to.
  */
 public sealed interface BackEndAddress {
+  /** A vhost-user back end, at the other end of a socket. */
+  sealed interface OfVhostUser extends BackEndAddress {}
+
   /**
    * The back end listens. The front end connects, as often as needed.
    *
    * @param path of its socket, at most 107 bytes
    */
-  record Socket(Path path) implements BackEndAddress {
+  record Socket(Path path) implements OfVhostUser {
     @Override
     public String toString() {
       return path.toString();
@@ -27,7 +31,7 @@ public sealed interface BackEndAddress {
    *
    * @param listener its owner keeps it, and closes it when no back end is wanted any more
    */
-  record Listening(FrontEndListener listener) implements BackEndAddress {
+  record Listening(FrontEndListener listener) implements OfVhostUser {
     @Override
     public String toString() {
       return "whoever connects to " + listener.path();
@@ -40,10 +44,54 @@ public sealed interface BackEndAddress {
    *
    * @param socket of the AF_UNIX family, connected; the channel owns it from its use on
    */
-  record Connected(OwnedDescriptor socket) implements BackEndAddress {
+  record Connected(OwnedDescriptor socket) implements OfVhostUser {
     @Override
     public String toString() {
       return "the given " + socket.identity();
+    }
+  }
+
+  /**
+   * vhost-net of the kernel, with a tap. This process opens {@code /dev/vhost-net} once for each
+   * queue pair, and a queue of the tap. There is one back end of this kind, so dialect, profile,
+   * protocol features and reply deadlines of the options do not count.
+   *
+   * @param name of the interface, 1 to 15 bytes. It is made if it is not there, and lives as long
+   *     as the connection then
+   * @param queuePairs as many as the device has, 1 or more; for more than one the interface needs
+   *     multi_queue
+   */
+  record Tap(String name, int queuePairs) implements BackEndAddress {
+    /** Checks the number of queue pairs. */
+    public Tap {
+      if (queuePairs < 1) {
+        throw new IllegalArgumentException(queuePairs + " queue pairs");
+      }
+    }
+
+    @Override
+    public String toString() {
+      return "the tap " + name;
+    }
+  }
+
+  /**
+   * The same with a tap whose queues somebody else has opened, with the flags VNET_HDR and NO_PI.
+   *
+   * @param queues one for each queue pair; their owner keeps them, as long as the device is open
+   */
+  record TapQueues(List<OwnedDescriptor> queues) implements BackEndAddress {
+    /** Copies the list, which has one queue at least. */
+    public TapQueues {
+      queues = List.copyOf(queues);
+      if (queues.isEmpty()) {
+        throw new IllegalArgumentException("a tap without a queue");
+      }
+    }
+
+    @Override
+    public String toString() {
+      return "the given queues of a tap";
     }
   }
 }

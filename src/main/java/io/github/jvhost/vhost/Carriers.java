@@ -6,16 +6,18 @@ import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.vhost.kernel.VhostNetConnection;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.user.VhostUserConnection;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.function.IntConsumer;
 
 /**
- * Makes the connection that an address stands for. Another kind of carrier is another address, and
- * a case here. Everything else in this package knows a back end through its {@link Carrier} alone,
- * but for {@link RehearsalDevice}, whose back end is simulated.
+ * Makes the connection that an address stands for: over a socket, or to the kernel. Another kind of
+ * carrier is another address, and a case here. Everything else in this package knows a back end
+ * through its {@link Carrier} alone, but for {@link RehearsalDevice}, whose back end is simulated.
  */
 final class Carriers {
   private Carriers() {}
@@ -27,9 +29,20 @@ final class Carriers {
    * @throws VhostException if it is not there (RETRY), or if what answers is no back end
    */
   static Carrier open(VhostDeviceOptions options, IntConsumer call) {
+    return switch (options.address()) {
+      case BackEndAddress.OfVhostUser where -> vhostUser(where, options, call);
+      case BackEndAddress.Tap(String tap, int queuePairs) ->
+          VhostNetConnection.toTap(options.name(), options.ledger(), tap, queuePairs);
+      case BackEndAddress.TapQueues(List<OwnedDescriptor> queues) ->
+          VhostNetConnection.toQueues(options.name(), options.ledger(), queues);
+    };
+  }
+
+  private static Carrier vhostUser(
+      BackEndAddress.OfVhostUser where, VhostDeviceOptions options, IntConsumer call) {
     VhostUserChannel channel =
         channel(
-            options.address(),
+            where,
             options.name(),
             options.dialect(),
             options.ledger(),
@@ -73,7 +86,7 @@ final class Carriers {
    *     also if this fails
    */
   static VhostUserChannel channel(
-      BackEndAddress where,
+      BackEndAddress.OfVhostUser where,
       String name,
       Dialect dialect,
       DescriptorLedger ledger,

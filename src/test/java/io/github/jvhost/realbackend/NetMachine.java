@@ -31,8 +31,8 @@ final class NetMachine implements AutoCloseable {
   private static final Duration GRACE = Duration.ofMillis(200);
 
   final VhostNet net;
-  private final GuestMemory memory;
-  private final List<RingEventfds> eventfds;
+  final GuestMemory memory;
+  final List<RingEventfds> eventfds;
   private final EventFd controlCall;
   private final PingRecorder recorder = new PingRecorder(1);
   private final TestGuest guest;
@@ -110,6 +110,20 @@ final class NetMachine implements AutoCloseable {
 
   void start() {
     guest.start();
+  }
+
+  void pause() {
+    guest.pause(deadline());
+  }
+
+  void resume() {
+    recorder.mark();
+    guest.resume();
+  }
+
+  /** Runs work while the guest writes nothing; its device may. */
+  void atSafePoint(Runnable work) {
+    guest.atSafePoint(work, deadline());
   }
 
   /** Waits until the guest has answers to so many pings that it sends from now on. */

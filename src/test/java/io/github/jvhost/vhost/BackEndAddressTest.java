@@ -56,7 +56,7 @@ class BackEndAddressTest {
     assertThat(openFiles("socket:")).isEqualTo(socketsBefore);
   }
 
-  private VhostUserChannel connect(BackEndAddress where, Deadline deadline) {
+  private VhostUserChannel connect(BackEndAddress.OfVhostUser where, Deadline deadline) {
     return Carriers.channel(where, "net0", Dialect.UPSTREAM, ledger, deadline);
   }
 

@@ -45,7 +45,7 @@ import org.jspecify.annotations.Nullable;
  * Test aid: a model of a back end, the shadow that a front end has of it, and a comparison of what
  * it holds with what it should hold. No sockets.
  */
-final class PlannedBackEnd {
+final class PlannedBackEnd implements ModelledBackEnd {
   private final BackEndState state;
   private final BackEndCapabilities capabilities;
   private final int[] used;
@@ -98,7 +98,8 @@ final class PlannedBackEnd {
         new DeviceConfig(Lifecycle.STOPPED, 0, null, MemoryTable.EMPTY, null, List.of(), 0);
   }
 
-  BackEndCapabilities capabilities() {
+  @Override
+  public BackEndCapabilities capabilities() {
     return capabilities;
   }
 
@@ -106,20 +107,28 @@ final class PlannedBackEnd {
     return state.offer().personality();
   }
 
-  void usedInMemory(int ring, int index) {
+  @Override
+  public void usedInMemory(int ring, int index) {
     used[ring] = index;
   }
 
-  @Nullable Integer stoppedAt(int ring) {
+  @Override
+  public @Nullable Integer stoppedAt(int ring) {
     return stoppedAt[ring];
   }
 
-  boolean packed() {
+  @Override
+  public boolean packed() {
     return NetFeature.RING_PACKED.in(reached.features());
   }
 
-  /** Whether a ring runs now, and the driver has not set it up anew. */
-  boolean wouldGoOn(int ring, RingConfig wanted, long features) {
+  @Override
+  public boolean isModern() {
+    return personality() == Personality.LIBVHOST_USER;
+  }
+
+  @Override
+  public boolean wouldGoOn(int ring, RingConfig wanted, long features) {
     if (reached.lifecycle() != Lifecycle.RUNNING || ring >= reached.rings().size()) {
       return false;
     }
@@ -132,8 +141,8 @@ final class PlannedBackEnd {
         && wanted.addresses().equals(before.addresses());
   }
 
-  /** Plans, and tells the model step by step. */
-  Plan reach(DeviceConfig desired) {
+  @Override
+  public Plan reach(DeviceConfig desired) {
     Plan plan = Planner.plan(shadow, desired, capabilities);
     state.guestMemoryComplete(!desired.lifecycle().isEarly());
     List<PlannedStep> steps = plan.steps();
@@ -168,8 +177,8 @@ final class PlannedBackEnd {
     return plan;
   }
 
-  /** Compares. */
-  void check(DeviceConfig desired, Plan plan, String story) {
+  @Override
+  public void check(DeviceConfig desired, Plan plan, String story) {
     assertThat(state.violations()).as(story).isEmpty();
     String left =
         aPresetRingIsGone(desired) ? "" : Planner.plan(shadow, desired, capabilities).describe();

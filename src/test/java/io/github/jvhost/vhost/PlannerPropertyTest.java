@@ -8,7 +8,9 @@ import io.github.jvhost.vhost.plan.Configs;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.Plan;
 import java.util.SplittableRandom;
+import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -39,18 +41,30 @@ class PlannerPropertyTest {
   @ParameterizedTest
   @EnumSource(Personality.class)
   void everyPlanEndsInTheDesiredState(Personality personality) {
+    everyPlanEndsInTheDesiredState(random -> {
+      boolean presetup = personality.knowsPresetup() && random.nextBoolean();
+      BackEndProfile profile = random.nextBoolean() ? known(personality) : BackEndProfile.GENERIC;
+      return new PlannedBackEnd(
+          personality, profile, presetup, random, configs.low.regions().getFirst().file());
+    });
+  }
+
+  @Test
+  void everyPlanForTheKernelEndsInTheDesiredState() {
+    everyPlanEndsInTheDesiredState(PlannedKernel::new);
+  }
+
+  private void everyPlanEndsInTheDesiredState(
+      Function<SplittableRandom, ModelledBackEnd> backEnds) {
     long seed = new SplittableRandom().nextLong();
     SplittableRandom seeds = new SplittableRandom(seed);
     for (int chain = 0; chain < CHAINS; chain++) {
       long chainSeed = seeds.nextLong();
       SplittableRandom random = new SplittableRandom(chainSeed);
-      boolean presetup = personality.knowsPresetup() && random.nextBoolean();
-      BackEndProfile profile = random.nextBoolean() ? known(personality) : BackEndProfile.GENERIC;
-      PlannedBackEnd backEnd =
-          new PlannedBackEnd(
-              personality, profile, presetup, random, configs.low.regions().getFirst().file());
+      ModelledBackEnd backEnd = backEnds.apply(random);
       RandomConfigs wishes = new RandomConfigs(configs, random, backEnd);
-      String story = "chain seed " + chainSeed + "L (seed " + seed + "L), " + profile;
+      String story =
+          "chain seed %dL (seed %dL), %s".formatted(chainSeed, seed, backEnd.capabilities());
       int length = random.nextInt(2, LONGEST + 1);
       for (int i = 0; i < length; i++) {
         DeviceConfig desired = wishes.next();

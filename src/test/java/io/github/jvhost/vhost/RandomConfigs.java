@@ -1,7 +1,6 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.protocol.VhostFeature;
-import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.vhost.plan.Configs;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.DeviceConfig.Lifecycle;
@@ -30,13 +29,13 @@ final class RandomConfigs {
 
   private final Configs configs;
   private final SplittableRandom random;
-  private final PlannedBackEnd backEnd;
+  private final ModelledBackEnd backEnd;
   private DeviceConfig wanted;
   private boolean everRan;
   private boolean stopped;
   private int generation;
 
-  RandomConfigs(Configs configs, SplittableRandom random, PlannedBackEnd backEnd) {
+  RandomConfigs(Configs configs, SplittableRandom random, ModelledBackEnd backEnd) {
     this.configs = configs;
     this.random = random;
     this.backEnd = backEnd;
@@ -79,10 +78,7 @@ final class RandomConfigs {
   }
 
   private DeviceConfig fromScratch() {
-    long features =
-        backEnd.personality() == Personality.LIBVHOST_USER || random.nextInt(4) > 0
-            ? NetFeature.VERSION_1.mask()
-            : 0;
+    long features = backEnd.isModern() || random.nextInt(4) > 0 ? NetFeature.VERSION_1.mask() : 0;
     for (NetFeature feature : NEGOTIABLE) {
       features |= random.nextInt(4) > 0 ? feature.mask() : 0;
     }

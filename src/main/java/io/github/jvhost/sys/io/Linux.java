@@ -101,6 +101,15 @@ public final class Linux {
           FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT),
           Linker.Option.captureCallState("errno"),
           Linker.Option.firstVariadicArg(2));
+
+  /** The argument is a long: an address or a number. */
+  private static final MethodHandle IOCTL =
+      LINKER.downcallHandle(
+          LINKER.defaultLookup().findOrThrow("ioctl"),
+          FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG),
+          Linker.Option.captureCallState("errno"),
+          Linker.Option.firstVariadicArg(2));
+
   private static final MethodHandle OPEN = call("open", JAVA_INT, ADDRESS, JAVA_INT);
   private static final MethodHandle FSTAT = call("fstat", JAVA_INT, JAVA_INT, ADDRESS);
   private static final MethodHandle FTRUNCATE = call("ftruncate", JAVA_INT, JAVA_INT, JAVA_LONG);
@@ -177,6 +186,20 @@ public final class Linux {
       MemorySegment state = arena.allocate(CALL_STATE);
       MemorySegment cPath = arena.allocateFrom(path);
       return result((int) OPEN.invokeExact(state, cPath, flags | O_CLOEXEC), state);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  /**
+   * An ioctl, with an argument that is an address or a number.
+   *
+   * @param state receives errno
+   * @param argument of an address: its segment stays reachable until this returns
+   */
+  public static int ioctl(MemorySegment state, int fd, long request, long argument) {
+    try {
+      return result((int) IOCTL.invokeExact(state, fd, request, argument), state);
     } catch (Throwable t) {
       throw unexpected(t);
     }

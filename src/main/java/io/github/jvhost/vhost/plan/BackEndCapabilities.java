@@ -9,23 +9,47 @@ import io.github.jvhost.protocol.VhostFeature;
  * What one connected back end can do: what was negotiated with it, and what its profile knows.
  *
  * @param features that it offered (virtio's and vhost's)
- * @param protocolFeatures that were acknowledged
+ * @param protocol how it is sent what it is to hold
  * @param maxQueuePairs that it serves
- * @param memorySlots how many memory regions it takes one by one; 0: it takes a table of at most
- *     eight regions
- * @param dialect the message numbers that the connection uses
- * @param profile what is known of it beyond the wire
+ * @param memoryRegions how many regions it takes: in one table, or one by one ({@link
+ *     #hasMemorySlots})
+ * @param profile what is known of it beyond what it says
  */
 public record BackEndCapabilities(
     long features,
-    long protocolFeatures,
+    BackEndProtocol protocol,
     int maxQueuePairs,
-    int memorySlots,
-    Dialect dialect,
+    int memoryRegions,
     BackEndProfile profile) {
 
   /**
-   * A back end that is sent guest memory as one table.
+   * A vhost-user back end.
+   *
+   * @param features that it offered (virtio's and vhost's)
+   * @param protocolFeatures that were acknowledged
+   * @param maxQueuePairs that it serves
+   * @param memorySlots how many memory regions it takes one by one; not used without
+   *     CONFIGURE_MEM_SLOTS: then it takes a table of at most eight regions
+   * @param dialect the message numbers that the connection uses
+   * @param profile what is known of it beyond the wire
+   */
+  public BackEndCapabilities(
+      long features,
+      long protocolFeatures,
+      int maxQueuePairs,
+      int memorySlots,
+      Dialect dialect,
+      BackEndProfile profile) {
+    this(
+        features,
+        new BackEndProtocol.VhostUser(protocolFeatures, dialect),
+        maxQueuePairs,
+        memorySlots,
+        profile);
+  }
+
+  /**
+   * A vhost-user back end that is sent guest memory as one table.
    *
    * @param features that it offered (virtio's and vhost's)
    * @param protocolFeatures that were acknowledged, without CONFIGURE_MEM_SLOTS
@@ -42,6 +66,24 @@ public record BackEndCapabilities(
     this(features, protocolFeatures, maxQueuePairs, 0, dialect, profile);
   }
 
+  /** {@return the protocol features that were acknowledged; 0 of a back end without messages} */
+  public long protocolFeatures() {
+    return protocol instanceof BackEndProtocol.VhostUser user ? user.features() : 0;
+  }
+
+  /**
+   * {@return the message numbers that the connection uses; {@link Dialect#UPSTREAM}, which has no
+   * PRESETUP, of a back end without messages}
+   */
+  public Dialect dialect() {
+    return protocol instanceof BackEndProtocol.VhostUser user ? user.dialect() : Dialect.UPSTREAM;
+  }
+
+  /** {@return how many memory slots a vhost-user back end has; 0: it takes a table} */
+  public int memorySlots() {
+    return hasMemorySlots() ? memoryRegions : 0;
+  }
+
   /**
    * {@return whether a protocol feature was negotiated, in its upstream meaning} A feature that the
    * dialect masks is never negotiated, even where PRESETUP uses its bit.
@@ -49,7 +91,7 @@ public record BackEndCapabilities(
    * @param feature any
    */
   public boolean has(ProtocolFeature feature) {
-    return feature.isIn(protocolFeatures & ~dialect.maskedProtocolFeatures());
+    return feature.isIn(protocolFeatures() & ~dialect().maskedProtocolFeatures());
   }
 
   /** {@return whether the back end knows of the virtio status byte} */
@@ -69,7 +111,12 @@ public record BackEndCapabilities(
 
   /** {@return whether the back end can log the pages that it writes} */
   public boolean canLog() {
-    return (features & VhostFeature.LOG_ALL) != 0 && has(ProtocolFeature.LOG_SHMFD);
+    boolean takesLog =
+        switch (protocol) {
+          case BackEndProtocol.VhostUser _ -> has(ProtocolFeature.LOG_SHMFD);
+          case BackEndProtocol.VhostNet _ -> true;
+        };
+    return takesLog && (features & VhostFeature.LOG_ALL) != 0;
   }
 
   /** {@return whether memory is sent region by region and not as a table} */
@@ -79,7 +126,8 @@ public record BackEndCapabilities(
 
   /** {@return how many memory regions it takes} */
   public int maxMemoryRegions() {
-    return hasMemorySlots() ? memorySlots : MemoryTablePayload.MAX_REGIONS;
+    boolean table = protocol instanceof BackEndProtocol.VhostUser && !hasMemorySlots();
+    return table ? MemoryTablePayload.MAX_REGIONS : memoryRegions;
   }
 
   /** {@return whether the back end can be sent the guest's MTU} */
@@ -119,7 +167,33 @@ public record BackEndCapabilities(
 
   /** {@return whether explicit presetup was negotiated} It needs the status byte too. */
   public boolean hasPresetup() {
-    return hasStatus() && dialect.hasPresetup() && (protocolFeatures & dialect.presetupMask()) != 0;
+    return hasStatus()
+        && dialect().hasPresetup()
+        && (protocolFeatures() & dialect().presetupMask()) != 0;
+  }
+
+  /**
+   * {@return whether a ring is served only after a step that says so ({@link Fact#SERVED})} With a
+   * vhost-user back end a kick starts a ring, or DRIVER_OK does.
+   */
+  public boolean startsRingsByStep() {
+    return protocol instanceof BackEndProtocol.VhostNet;
+  }
+
+  /**
+   * {@return whether the receive offloads stay as the features say} A tap is told of them with the
+   * features, and a driver's later choice (CTRL_GUEST_OFFLOADS) is not sent to it.
+   */
+  public boolean hasFixedOffloads() {
+    return protocol instanceof BackEndProtocol.VhostNet;
+  }
+
+  /**
+   * {@return whether addresses and kick may be sent while guest memory is not complete: the back
+   * end touches no ring before a later step}
+   */
+  public boolean holdsRings() {
+    return startsRingsByStep() || (hasStatus() && profile.holdsRingsUntilDriverOk());
   }
 
   /**

@@ -64,12 +64,14 @@ public final class Fact<T> {
   public enum Early {
     /** Any back end. */
     ANY,
-    /** Those that touch no ring before DRIVER_OK. */
+    /** Those that touch no ring before DRIVER_OK, or before {@link Fact#SERVED}. */
     HOLDING,
     /** Those that know the PRESETUP message. */
     EXPLICIT,
     /** Those that know the PRESETUP message and surely touch no ring before DRIVER_OK. */
-    EXPLICIT_HOLDING;
+    EXPLICIT_HOLDING,
+    /** None. */
+    NONE;
 
     /**
      * {@return the kind of a back end, for a presetup}
@@ -78,7 +80,7 @@ public final class Fact<T> {
      * @param capabilities of the back end
      */
     public static Early of(PresetupMode mode, BackEndCapabilities capabilities) {
-      boolean holds = capabilities.hasStatus() && capabilities.profile().holdsRingsUntilDriverOk();
+      boolean holds = capabilities.holdsRings();
       return switch (mode) {
         case OFF, IMPLICIT -> holds ? HOLDING : ANY;
         case EXPLICIT ->
@@ -250,6 +252,19 @@ public final class Fact<T> {
           .effect((now, ring, _) -> now.kickSent(ring))
           .fact();
 
+  /**
+   * NET_SET_BACKEND: whether the ring is connected to its tap. It starts the ring, and no back end
+   * but the kernel's has it. A ring that was never served, and is not to be, is not told so.
+   */
+  public static final Fact<Boolean> SERVED =
+      Fact.<Boolean>row("served")
+          .wanted(PlanDraft::wantedServed)
+          .possible(BackEndCapabilities::startsRingsByStep)
+          .early(Early.NONE)
+          .madeAhead()
+          .effect((now, ring, _) -> now.servedSent(ring))
+          .fact();
+
   /** The facts of a device. {@link Planner} says in which order they are sent. */
   public static final List<Fact<?>> OF_DEVICE =
       List.of(MTU, LOG, FEATURES, STATUS, MEMORY, INFLIGHT);
@@ -270,9 +285,15 @@ public final class Fact<T> {
    */
   static final List<Fact<?>> SERVING = List.of(ENABLED, BASE, ADDRESS, LOG_USED, KICK);
 
+  /**
+   * The facts that start a ring, where a kick does not. For all rings they come after all else,
+   * above all after every base: a ring that is started goes on at the base that it holds by then.
+   */
+  static final List<Fact<?>> STARTING = List.of(SERVED);
+
   /** The facts of a vring, in the order in which they are sent. */
   public static final List<Fact<?>> OF_RING =
-      Stream.of(DESCRIBING, SERVING).<Fact<?>>flatMap(List::stream).toList();
+      Stream.of(DESCRIBING, SERVING, STARTING).<Fact<?>>flatMap(List::stream).toList();
 
   private final Row<T> row;
 

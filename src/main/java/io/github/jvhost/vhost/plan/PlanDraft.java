@@ -125,6 +125,17 @@ final class PlanDraft {
     return err == null && heldOne ? new RingEventfd.NoFd() : err;
   }
 
+  /**
+   * A ring is served from the start on. One that never was need not be told that it is not. One
+   * that this plan stops is told so: the back end goes on to know best where it is.
+   */
+  @Nullable Boolean wantedServed(int ring) {
+    boolean enabled = wanted(ring).enabled();
+    boolean wasServed = stops(ring) || !(now.ring(ring).get(Fact.SERVED) instanceof Known.NotSent);
+    boolean starts = desired.lifecycle() == DeviceConfig.Lifecycle.RUNNING;
+    return (starts && (enabled || wasServed)) ? enabled : null;
+  }
+
   /** Early, a base only completes the ring. The real base is sent in the stop window. */
   @Nullable Integer wantedBase(int ring) {
     boolean complete = !(now.ring(ring).get(Fact.BASE) instanceof Known.NotSent);

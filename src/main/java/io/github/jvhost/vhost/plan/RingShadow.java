@@ -63,6 +63,7 @@ public record RingShadow(Run run, Facts facts) {
   RingShadow afterStop(BackEndProfile profile) {
     Facts kept =
         facts.after((fact, known) -> fact.isKeptOverStop(profile) ? known : known.mayBeGone());
-    return new RingShadow(Run.STOPPED, kept.with(Fact.KICK, Known.notSent()));
+    return new RingShadow(
+        Run.STOPPED, kept.with(Fact.KICK, Known.notSent()).with(Fact.SERVED, Known.notSent()));
   }
 }

@@ -2,6 +2,7 @@ package io.github.jvhost.vhost.plan;
 
 import io.github.jvhost.vhost.plan.Fact.WhileRunning;
 import io.github.jvhost.vhost.plan.PlannedStep.Answer;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,9 +18,13 @@ final class RingSteps {
 
   /** Sends what describes the rings that are to be set up. None of them runs because of it. */
   void describe() {
+    sendOfAll(Fact.DESCRIBING);
+  }
+
+  private void sendOfAll(List<Fact<?>> facts) {
     for (int i = 0; i < plan.desired().rings().size(); i++) {
       if (plan.wanted(i).isSetUp()) {
-        for (Fact<?> fact : Fact.DESCRIBING) {
+        for (Fact<?> fact : facts) {
           plan.send(fact, i);
         }
       }
@@ -33,6 +38,7 @@ final class RingSteps {
         putIntoService(i);
       }
     }
+    sendOfAll(Fact.STARTING);
   }
 
   private void putIntoService(int index) {

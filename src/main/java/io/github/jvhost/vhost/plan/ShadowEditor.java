@@ -128,7 +128,8 @@ final class ShadowEditor {
           everyRing(r -> r.with(RingShadow.Run.UNKNOWN));
         }
       }
-      case Step.Set<?>(var fact, int ring, var _) -> forgetRing(ring, fact == Fact.KICK);
+      case Step.Set<?>(var fact, int ring, var _) ->
+          forgetRing(ring, fact == Fact.KICK || fact == Fact.SERVED);
       case Step.StopRing(int ring) -> forgetRing(ring, true);
       case Step.SetRingAddress _, Step.ResumeRing _ -> forgetRing(step.ring(), false);
     }
@@ -201,9 +202,15 @@ final class ShadowEditor {
   }
 
   void kickSent(int index) {
-    if (!capabilities.holdsRingsUntilDriverOk() || isDriverOk()) {
+    boolean starts = !capabilities.holdsRingsUntilDriverOk() || isDriverOk();
+    if (starts && !capabilities.startsRingsByStep()) {
       ring(index, started(ring(index)));
     }
+  }
+
+  /** A ring that is not served any more still has to be asked where it is, as if it ran. */
+  void servedSent(int index) {
+    ring(index, started(ring(index)));
   }
 
   // ---- the rest ----

@@ -58,10 +58,11 @@ class FactTableTest {
         switch (fact.earlyColumn()) {
           case ANY -> "any back end";
           case HOLDING ->
-              "any back end that holds its rings until DRIVER_OK, or that knows PRESETUP";
+              "any back end that holds its rings until a later step, or that knows PRESETUP";
           case EXPLICIT, EXPLICIT_HOLDING -> "one that knows PRESETUP";
+          case NONE -> "none";
         };
-    return fact.isSettledEarly(Early.EXPLICIT) || fact.earlyColumn() == Early.EXPLICIT
+    return fact.isSettledEarly(Early.EXPLICIT) || fact.earlyColumn().compareTo(Early.EXPLICIT) >= 0
         ? to
         : to + "; without a descriptor where only PRESETUP is known of it";
   }
@@ -96,6 +97,7 @@ class FactTableTest {
 
     assertThat(Stream.concat(Fact.OF_DEVICE.stream(), Fact.OF_RING.stream()))
         .filteredOn(fact -> !lookedUp.contains(fact) && fact != Fact.LOG_USED)
+        .filteredOn(fact -> fact != Fact.SERVED) // it asks the lifecycle
         .allMatch(fact -> fact.earlyColumn() == Early.ANY);
     assertThat(Fact.LOG_USED.earlyColumn())
         .as("it goes with the address")
@@ -107,6 +109,7 @@ class FactTableTest {
     assertThat(Fact.OF_RING)
         .filteredOn(fact -> fact.whileRunning() == WhileRunning.NEVER)
         .allMatch(fact -> fact.earlyColumn() == Early.EXPLICIT);
+    assertThat(Fact.SERVED.earlyColumn()).isEqualTo(Early.NONE);
     assertThat(Fact.KICK.earlyColumn()).isNotEqualTo(Early.ANY);
     assertThat(Fact.ADDRESS.earlyColumn()).isNotEqualTo(Early.ANY);
   }

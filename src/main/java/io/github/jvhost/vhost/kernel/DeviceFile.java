@@ -1,0 +1,122 @@
+package io.github.jvhost.vhost.kernel;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.io.Linux;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * An open device file, and the ioctls on it. It owns its descriptor. One thread at a time; the
+ * scratch memory for arguments is its own, so that a call allocates nothing.
+ */
+final class DeviceFile implements AutoCloseable {
+  /** Enough for a memory table of 512 regions. */
+  private static final long ARGUMENT_BYTES = 8 + 32 * 512;
+
+  private final OwnedDescriptor descriptor;
+  private final Arena arena = Arena.ofShared();
+  private final MemorySegment state = arena.allocate(Linux.CALL_STATE);
+  private final MemorySegment argument = arena.allocate(ARGUMENT_BYTES, Long.BYTES);
+  private int calls;
+
+  /** Takes over a descriptor. */
+  DeviceFile(OwnedDescriptor descriptor) {
+    this.descriptor = descriptor;
+  }
+
+  /**
+   * Opens a device for reading and writing.
+   *
+   * @throws io.github.jvhost.VhostException with what to do if it is not there or not allowed
+   */
+  static DeviceFile open(DescriptorLedger ledger, String path) {
+    int number = Linux.open(path, Linux.O_RDWR | Linux.O_NONBLOCK);
+    if (number < 0) {
+      throw Errno.openFailure(path, -number);
+    }
+    return new DeviceFile(OwnedDescriptor.adopt(ledger, number, path));
+  }
+
+  int number() {
+    return descriptor.number();
+  }
+
+  /** Returns how many ioctls were made. */
+  int calls() {
+    return calls;
+  }
+
+  /** Returns the result of an ioctl, or the negated errno. */
+  int tryCall(Ioctl call, long value) {
+    calls++;
+    return Linux.ioctl(state, descriptor.number(), call.number(), value);
+  }
+
+  /** An ioctl whose argument is a number and no address. */
+  void value(Ioctl call, long value, String doing) {
+    int result = tryCall(call, value);
+    if (result < 0) {
+      throw Errno.failure(doing, call, -result);
+    }
+  }
+
+  /** The argument that {@link #argument} passes; its content is of the call before. */
+  MemorySegment scratch() {
+    return argument;
+  }
+
+  /** An ioctl whose argument is in {@link #scratch}. */
+  void argument(Ioctl call, String doing) {
+    value(call, argument.address(), doing);
+  }
+
+  /** An ioctl that returns a u64. */
+  long getLong(Ioctl call, String doing) {
+    argument(call, doing);
+    return argument.get(JAVA_LONG, 0);
+  }
+
+  void setLong(Ioctl call, long value, String doing) {
+    argument.set(JAVA_LONG, 0, value);
+    argument(call, doing);
+  }
+
+  void setInt(Ioctl call, int value, String doing) {
+    argument.set(JAVA_INT, 0, value);
+    argument(call, doing);
+  }
+
+  /**
+   * An ioctl about a ring with one number: struct vhost_vring_state, or vhost_vring_file where the
+   * number is a descriptor.
+   *
+   * @return the number that came back
+   */
+  int ring(Ioctl call, int ring, int number, String doing) {
+    argument.set(JAVA_INT, 0, ring);
+    argument.set(JAVA_INT, Integer.BYTES, number);
+    argument(call, doing);
+    return argument.get(JAVA_INT, Integer.BYTES);
+  }
+
+  /** Writes bytes to the file; false if it took none or not all. */
+  boolean write(byte[] bytes) {
+    try (Arena scratch = Arena.ofConfined()) {
+      MemorySegment from = scratch.allocate(bytes.length);
+      from.copyFrom(MemorySegment.ofArray(bytes));
+      return Linux.write(state, descriptor.number(), from) == bytes.length;
+    }
+  }
+
+  @Override
+  public void close() {
+    if (descriptor.isOpen()) {
+      descriptor.close();
+      arena.close();
+    }
+  }
+}

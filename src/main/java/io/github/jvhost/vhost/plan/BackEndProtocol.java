@@ -1,0 +1,23 @@
+package io.github.jvhost.vhost.plan;
+
+import io.github.jvhost.protocol.Dialect;
+
+/**
+ * How a back end is sent what it is to hold, and what was agreed on that with it. It is asked by
+ * its questions in {@link BackEndCapabilities}; only a carrier, and who compares two back ends of
+ * vhost-user, look at the kinds.
+ *
+ * <p>Immutable, and so thread-safe.
+ */
+public sealed interface BackEndProtocol {
+  /**
+   * Messages on a socket.
+   *
+   * @param features protocol features that were acknowledged
+   * @param dialect the message numbers that the connection uses
+   */
+  record VhostUser(long features, Dialect dialect) implements BackEndProtocol {}
+
+  /** The ioctls of {@code /dev/vhost-net}: the kernel moves packets between rings and a tap. */
+  record VhostNet() implements BackEndProtocol {}
+}

@@ -1,0 +1,232 @@
+package io.github.jvhost.realbackend;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.DirtyBitmap;
+import io.github.jvhost.memory.DirtyLog;
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.MemoryRegion;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.vhost.BackEndAddress;
+import io.github.jvhost.vhost.PresetupResult;
+import io.github.jvhost.vhost.StartOrder;
+import io.github.jvhost.vhost.StartResult;
+import io.github.jvhost.vhost.VhostDevice;
+import io.github.jvhost.vhost.VhostDeviceOptions;
+import io.github.jvhost.vhost.VhostNet;
+import io.github.jvhost.vhost.VhostNetGroup;
+import io.github.jvhost.vhost.VhostNetGroup.EarlyState;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.PresetupMode;
+import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.VirtioNetState;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+
+/**
+ * What {@link KernelVhostNetTest} checks, run in its guest. Prints one line for each that passed.
+ */
+final class InKernelGuest {
+  private static final int PAIRS = 2;
+
+  private static final List<Check> CHECKS =
+      List.of(
+          new Check("frames go both ways, rings go on where they stopped", InKernelGuest::traffic),
+          new Check("a tap of one queue, a driver that begins anew", InKernelGuest::oneQueue),
+          new Check("the log has each page that the kernel wrote", InKernelGuest::log),
+          new Check("a window tells bases and starts rings", InKernelGuest::window),
+          new Check("what the kernel refuses is explained", InKernelGuest::refusals));
+
+  private final DescriptorLedger ledger = DescriptorLedger.tracing();
+
+  private record Check(String name, Consumer<InKernelGuest> run) {}
+
+  static Stream<String> names() {
+    return CHECKS.stream().map(Check::name);
+  }
+
+  static String passed(String name) {
+    return "PASSED: " + name;
+  }
+
+  /** Runs all of them. */
+  public static void main(String[] arguments) {
+    for (Check check : CHECKS) {
+      try {
+        var in = new InKernelGuest();
+        check.run.accept(in);
+        assertThat(in.ledger.describeOpen()).isEmpty();
+        System.out.println(passed(check.name));
+      } catch (RuntimeException | AssertionError e) {
+        System.out.println("FAILED: " + check.name);
+        e.printStackTrace(System.out);
+      }
+    }
+    System.exit(0);
+  }
+
+  private VhostDeviceOptions at(String tap, int pairs) {
+    return VhostDeviceOptions.of(
+        "net",
+        new BackEndAddress.Tap(tap, pairs),
+        Dialect.UPSTREAM,
+        BackEndProfile.GENERIC,
+        ledger);
+  }
+
+  private NetMachine machine(String tap, int pairs) {
+    return new NetMachine(new NetMachine.Setup(1, 2, pairs, false), at(tap, pairs));
+  }
+
+  private void traffic() {
+    try (var machine = machine("tap0", PAIRS)) {
+      assertThat(machine.net.capabilities().profile()).isEqualTo(BackEndProfile.VHOST_NET);
+      machine.start();
+      machine.awaitAnswers(20 * PAIRS);
+      assertThat(machine.queuePairs()).isEqualTo(PAIRS);
+      for (int round = 0; round < 3; round++) {
+        assertThat(machine.net.stop().orThrow().complete()).isTrue();
+        // The first chain that was made available is index 0, so the ring has moved.
+        assertThat(machine.net.model().queue(1).next().toVhostBase()).isPositive();
+        machine.net.start();
+        machine.awaitAnswers(10 * PAIRS);
+      }
+      machine.net.reconnect().orThrow();
+      machine.awaitAnswers(10 * PAIRS);
+      machine.drain();
+      machine.assertSound();
+    }
+  }
+
+  private void oneQueue() {
+    try (var machine = machine("single", 1)) {
+      machine.start();
+      machine.awaitAnswers(20);
+      machine.resetAndReinit();
+      machine.awaitAnswers(20);
+      assertThat(machine.net.announce()).isTrue();
+      machine.drain();
+      machine.assertSound();
+    }
+  }
+
+  /** A page that differs, and that the guest has not written, has to be in the log. */
+  private void log() {
+    try (var machine = machine("tap0", PAIRS)) {
+      machine.start();
+      machine.awaitAnswers(20);
+      GuestMemory memory = machine.memory;
+      long highest = memory.table().highestAddress();
+      try (DirtyLog log = DirtyLog.create(ledger, memory.table())) {
+        machine.net.migration().logTo(log);
+        var byGuest = new DirtyBitmap(highest);
+        List<byte[]> before = new ArrayList<>();
+        machine.atSafePoint(() -> {
+          memory.trackWrites(byGuest);
+          before.addAll(pages(memory));
+        });
+        machine.awaitAnswers(50);
+        machine.pause();
+        machine.net.stop().orThrow();
+        var byKernel = new DirtyBitmap(highest);
+        assertThat(log.collectInto(byKernel)).isPositive();
+        List<Long> unlogged = new ArrayList<>();
+        int onlyByKernel = 0;
+        List<byte[]> after = pages(memory);
+        for (int i = 0; i < after.size(); i++) {
+          long page = i * MemoryRegion.PAGE;
+          if (!Arrays.equals(before.get(i), after.get(i)) && !byGuest.isMarked(page)) {
+            onlyByKernel++;
+            if (!byKernel.isMarked(page)) {
+              unlogged.add(page);
+            }
+          }
+        }
+        assertThat(unlogged).isEmpty();
+        assertThat(onlyByKernel).as("pages that only the kernel wrote").isPositive();
+        machine.net.migration().logTo(null);
+        machine.net.start();
+        machine.resume();
+        machine.awaitAnswers(10);
+        assertThat(log.collectInto(new DirtyBitmap(highest))).as("logged when off").isZero();
+        machine.drain();
+        machine.assertSound();
+      }
+    }
+  }
+
+  private static List<byte[]> pages(GuestMemory memory) {
+    List<byte[]> pages = new ArrayList<>();
+    for (long at = 0; at < memory.table().highestAddress(); at += MemoryRegion.PAGE) {
+      byte[] page = new byte[(int) MemoryRegion.PAGE];
+      memory.copyOut(at, page);
+      pages.add(page);
+    }
+    return pages;
+  }
+
+  /** From one tap to another, with the guest in the same memory. */
+  private void window() {
+    try (var machine = machine("tap0", PAIRS);
+        VhostNet there =
+            VhostNet.connect(
+                new NetMachine.Setup(1, 2, PAIRS, false).model(),
+                machine.memory,
+                machine.eventfds,
+                at("tap1", PAIRS))) {
+      machine.start();
+      machine.awaitAnswers(20);
+      var early = List.of(new EarlyState(there, machine.net.snapshot(), 1));
+      assertThat(VhostNetGroup.presetup(PresetupMode.IMPLICIT, early, () -> false))
+          .allMatch(PresetupResult::done);
+      machine.awaitAnswers(20); // it is served here still
+
+      machine.pause();
+      machine.net.stop().orThrow();
+      VirtioNetState moved = machine.net.snapshot();
+      machine.net.migration().handedOver();
+      there.restore(moved);
+      StartResult started = VhostNetGroup.start(List.of(there), StartOrder.PLANNED).getFirst();
+
+      assertThat(started.running()).as(started.toString()).isTrue();
+      assertThat(started.plan().describe().lines())
+          .hasSize(4 * PAIRS)
+          .allMatch(step -> step.contains(" base ") || step.contains(" served "));
+      // A base and a start for each ring, and each queue of the tap is attached.
+      assertThat(started.messages()).isEqualTo(2 * 2 * PAIRS + PAIRS);
+      assertThat(there.announce()).isTrue();
+      machine.resume();
+      machine.awaitAnswers(20);
+      machine.drain();
+      machine.assertSound();
+      there.stop().orThrow();
+    }
+  }
+
+  private void refusals() {
+    assertThatThrownBy(() -> VhostDevice.connect(at("single", PAIRS)))
+        .isInstanceOf(VhostException.class)
+        .hasMessageContaining(
+            "open a queue of the tap single: ioctl TUNSETIFF failed with errno 22")
+        .hasMessageContaining("it has to be a tap, with multi_queue for more than one pair");
+    assertThatThrownBy(() -> VhostDevice.connect(at("br0", 1)))
+        .isInstanceOf(VhostException.class)
+        .hasMessageContaining("it has to be a tap");
+    try (OwnedDescriptor none = EventFd.create(ledger, "no tap").descriptor()) {
+      var options = at("tap0", 1).at(new BackEndAddress.TapQueues(List.of(none)));
+      assertThatThrownBy(() -> VhostDevice.connect(options)).isInstanceOf(VhostException.class);
+    }
+    try (var machine = machine("tap0", 1)) {
+      // The tap is told of the offloads with the features, and not when the driver changes them.
+      assertThat(NetFeature.CTRL_GUEST_OFFLOADS.in(machine.net.model().deviceFeatures())).isFalse();
+    }
+  }
+}

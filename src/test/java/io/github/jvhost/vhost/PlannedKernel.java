@@ -1,0 +1,222 @@
+package io.github.jvhost.vhost;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.protocol.VhostFeature;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.BackEndProtocol;
+import io.github.jvhost.vhost.plan.DeviceConfig;
+import io.github.jvhost.vhost.plan.DeviceConfig.Lifecycle;
+import io.github.jvhost.vhost.plan.Fact;
+import io.github.jvhost.vhost.plan.Outcome;
+import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.Planner;
+import io.github.jvhost.vhost.plan.RingAddresses;
+import io.github.jvhost.vhost.plan.RingConfig;
+import io.github.jvhost.vhost.plan.Shadow;
+import io.github.jvhost.vhost.plan.Step;
+import io.github.jvhost.virtio.NetFeature;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Test aid: a model of the kernel's vhost-net. It refuses what the kernel refuses, and what the
+ * kernel takes and then does wrong.
+ *
+ * <pre>
+ *   size or base of a ring that is served                                EBUSY
+ *   a ring is served without memory or address                           EFAULT
+ *   memory without that of a ring that is served, LOG_ALL without a log  taken, and wrong
+ * </pre>
+ */
+final class PlannedKernel implements ModelledBackEnd {
+  private static final int RINGS = 8;
+
+  private final SplittableRandom random;
+  private final BackEndCapabilities capabilities =
+      new BackEndCapabilities(
+          NetFeature.BACK_END | VhostFeature.LOG_ALL,
+          new BackEndProtocol.VhostNet(),
+          RINGS / 2,
+          64,
+          BackEndProfile.VHOST_NET);
+  private final Map<Fact<?>, Object> device = new HashMap<>();
+  private final KernelRing[] rings = new KernelRing[RINGS];
+  private Shadow shadow = Shadow.nothingHeld();
+  private DeviceConfig reached =
+      new DeviceConfig(Lifecycle.STOPPED, 0, null, MemoryTable.EMPTY, null, List.of(), 0);
+
+  private static final class KernelRing {
+    private final Map<Fact<?>, Object> facts = new HashMap<>();
+    private boolean logged;
+    private boolean served;
+    private int index;
+    private @Nullable Integer stoppedAt;
+
+    /** Where the last start found it. */
+    private int startedAt;
+  }
+
+  PlannedKernel(SplittableRandom random) {
+    this.random = random;
+    Arrays.setAll(rings, _ -> new KernelRing());
+  }
+
+  @Override
+  public BackEndCapabilities capabilities() {
+    return capabilities;
+  }
+
+  @Override
+  public void usedInMemory(int ring, int index) {
+    // The kernel takes its available index from the base alone.
+  }
+
+  @Override
+  public @Nullable Integer stoppedAt(int ring) {
+    return rings[ring].stoppedAt;
+  }
+
+  @Override
+  public boolean packed() {
+    return NetFeature.RING_PACKED.in(reached.features());
+  }
+
+  @Override
+  public boolean wouldGoOn(int ring, RingConfig wanted, long features) {
+    if (reached.lifecycle() != Lifecycle.RUNNING || ring >= reached.rings().size()) {
+      return false;
+    }
+    RingConfig before = reached.rings().get(ring);
+    return shadow.ring(ring).get(Fact.BASE).isHeld()
+        && before.isSetUp()
+        && (features | VhostFeature.LOG_ALL) == (reached.features() | VhostFeature.LOG_ALL)
+        && Objects.equals(wanted.size(), before.size())
+        && Objects.equals(wanted.addresses(), before.addresses())
+        && isServedOrWas(ring);
+  }
+
+  private boolean isServedOrWas(int ring) {
+    return rings[ring].facts.get(Fact.SERVED) != null;
+  }
+
+  @Override
+  public Plan reach(DeviceConfig desired) {
+    Plan plan = Planner.plan(shadow, desired, capabilities);
+    @Nullable Integer[] bases = new Integer[plan.steps().size()];
+    for (int i = 0; i < bases.length; i++) {
+      bases[i] = take(plan.steps().get(i).step(), plan.describe());
+    }
+    shadow =
+        shadow.after(
+            plan, new Outcome(bases.length, Arrays.asList(bases), bases.length, 0, 0, 0, null));
+    return plan;
+  }
+
+  private @Nullable Integer take(Step step, String plan) {
+    switch (step) {
+      case Step.Set<?> s when s.ring() == Step.NO_RING -> {
+        device.put(s.fact(), s.value());
+        for (KernelRing ring : rings) {
+          assertThat(ring.served && !liesInMemory(ring)).as("memory goes\n%s", plan).isFalse();
+        }
+      }
+      case Step.Set<?> s -> ring(rings[s.ring()], s.fact(), s.value(), plan);
+      case Step.SetRingAddress s -> {
+        KernelRing ring = rings[s.ring()];
+        assertThat(ring.served && !s.addresses().equals(ring.facts.get(Fact.ADDRESS)))
+            .as("the address of a ring that is served changes\n%s", plan)
+            .isFalse();
+        ring.facts.put(Fact.ADDRESS, s.addresses());
+        ring.logged = s.logUsed();
+      }
+      case Step.StopRing(int index) -> {
+        KernelRing ring = rings[index];
+        ring.served = false;
+        ring.facts.remove(Fact.SERVED);
+        ring.stoppedAt = ring.index;
+        return ring.index;
+      }
+      case Step.ResumeRing(int index) -> {
+        int base = Objects.requireNonNull(rings[index].stoppedAt);
+        ring(rings[index], Fact.BASE, base, plan);
+        return base;
+      }
+      default -> throw new AssertionError("not offered: " + step + "\n" + plan);
+    }
+    return null;
+  }
+
+  private void ring(KernelRing ring, Fact<?> fact, Object value, String plan) {
+    if (fact == Fact.SIZE || fact == Fact.BASE) {
+      assertThat(ring.served).as("EBUSY: %s\n%s", fact, plan).isFalse();
+    }
+    ring.facts.put(fact, value);
+    if (fact == Fact.BASE) {
+      ring.index = (Integer) value;
+    } else if (fact == Fact.SERVED) {
+      ring.served = (Boolean) value;
+      if (ring.served) {
+        assertThat(device).as(plan).containsKey(Fact.FEATURES);
+        assertThat(liesInMemory(ring)).as("EFAULT\n%s", plan).isTrue();
+        ring.startedAt = ring.index;
+      }
+      ring.index += random.nextInt(3);
+    }
+  }
+
+  private boolean liesInMemory(KernelRing ring) {
+    return device.get(Fact.MEMORY) instanceof MemoryTable table
+        && ring.facts.get(Fact.ADDRESS) instanceof RingAddresses at
+        && table.contains(at.descriptor(), 1)
+        && table.contains(at.used(), 1)
+        && table.contains(at.available(), 1);
+  }
+
+  @Override
+  public void check(DeviceConfig desired, Plan plan, String story) {
+    assertThat(Planner.plan(shadow, desired, capabilities).describe()).as(story).isEmpty();
+    boolean running = desired.lifecycle() == Lifecycle.RUNNING;
+    for (int i = 0; i < RINGS; i++) {
+      RingConfig wanted =
+          i < desired.rings().size() ? desired.rings().get(i) : RingConfig.NOT_SET_UP;
+      String what = "ring " + i + "\n" + story;
+      assertThat(rings[i].served)
+          .as(what)
+          .isEqualTo(running && wanted.isSetUp() && wanted.enabled());
+      if (running && wanted.isSetUp()) {
+        checkRing(rings[i], i, wanted, desired, plan, what);
+      }
+    }
+    if (!desired.lifecycle().isStopped()) {
+      assertThat(device.get(Fact.FEATURES)).as(story).isEqualTo(desired.features());
+      assertThat(device.get(Fact.MEMORY)).as(story).isEqualTo(desired.memory());
+      boolean logs = (desired.features() & VhostFeature.LOG_ALL) != 0;
+      assertThat(logs && device.get(Fact.LOG) == null).as(story).isFalse();
+    }
+    reached = desired;
+  }
+
+  private void checkRing(
+      KernelRing held, int index, RingConfig wanted, DeviceConfig desired, Plan plan, String what) {
+    boolean wentOn = wouldGoOn(index, wanted, desired.features());
+    assertThat(held.facts.get(Fact.SIZE)).as(what).isEqualTo(wanted.size());
+    assertThat(held.facts.get(Fact.ADDRESS)).as(what).isEqualTo(wanted.addresses());
+    assertThat(held.facts.get(Fact.KICK)).as(what).isEqualTo(wanted.kick());
+    assertThat(held.facts.get(Fact.CALL)).as(what).isEqualTo(wanted.call());
+    assertThat(held.logged).as(what).isEqualTo(wanted.logUsed());
+    boolean started =
+        plan.steps().stream()
+            .anyMatch(s -> s.step().equals(new Step.Set<>(Fact.SERVED, index, true)));
+    if (started && !wentOn) {
+      assertThat(held.startedAt).as("where it starts, %s", what).isEqualTo(wanted.base());
+    }
+  }
+}
