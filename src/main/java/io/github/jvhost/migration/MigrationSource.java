@@ -4,7 +4,6 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.vhost.DeviceStop;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vmstate.DeviceRecord;
@@ -64,8 +63,8 @@ public final class MigrationSource {
   /** Where pages go; one object for all rounds. */
   private final PageSink pages;
 
-  /** The stop of the devices, from just before the guest is paused. */
-  private @Nullable DeviceStop stopping;
+  /** The stop window, from just before the guest is paused. */
+  private @Nullable SourceWindow window;
 
   /** The memory table that the destination was sent; null: none yet. */
   private @Nullable MemoryTable sentTable;
@@ -283,31 +282,25 @@ public final class MigrationSource {
     if (options.early()) {
       sendEarly();
     }
-    new FinalRecords(devices, generation).rehearse();
+    settle("the rehearsal of its stop", this::rehearse);
     enter(Phase.ITERATE);
     boolean late = iterate();
     enter(Phase.STOP);
-    FinalRecords records = new FinalRecords(devices, generation);
-    DeviceStop stop = devices.isEmpty() ? null : new DeviceStop(devices, options.order());
-    stopping = stop;
+    stream.send(new MigrationMessage.Stopping()); // first: it takes the destination as long
+    SourceWindow stop = new SourceWindow(devices, options.order(), generation);
+    window = stop;
     long totalPages = ram.table().totalBytes() / MemoryRegion.PAGE;
-    stream.send(new MigrationMessage.Stopping());
     guestIs(Guest.PAUSED);
     long pausingAt = System.nanoTime();
     vm.pause();
     long pausedAt = clock.endPart("pause");
-    if (stop != null) {
-      stop.stop();
-    }
+    stop.stop();
     long stoppedAt = clock.endPart("stop rings");
-    if (stop != null) {
-      stop.requireStopped(); // what is written after the last pages would be lost
-      stop.requirePositions(); // the final state says where rings go on, and must not guess
-    }
+    stop.requireStopped();
     BackEndStateSender.sendAll(devices, stream);
     logging.collect();
     long lastPages = ram.sendDirty(pages);
-    handOver(records.ofStopped());
+    handOver(stop.records());
     // From COMMIT to ABORT or RUNNING nothing but the link may end the wait: ABORT would be missed.
     long committedAt = System.nanoTime();
     settle("the recording", () -> recordCommit(committedAt));
@@ -318,7 +311,7 @@ public final class MigrationSource {
     rounds.add(lastPages);
     List<Outcome> stops = new ArrayList<>();
     giveUpDevices();
-    settle("taking up how the devices stopped", () -> stops.addAll(outcomesOf(stop)));
+    settle("taking up how the devices stopped", () -> stops.addAll(stop.outcomes()));
     settle("the listener", () -> listener.phase(Phase.DONE));
     settle("the recording", () -> clock.end(null));
     return new SourceReport(
@@ -343,8 +336,10 @@ public final class MigrationSource {
     Settled.run("source: " + what, work);
   }
 
-  private static List<Outcome> outcomesOf(@Nullable DeviceStop stop) {
-    return stop == null ? List.of() : stop.outcomes();
+  /** While the destination presets its back ends, which this has to wait for anyway. */
+  private void rehearse() {
+    SourceWindow.rehearse(devices, options.order(), generation);
+    BackEndStateSender.sendAll(List.of(), stream); // loads its code; a copy's back end has no state
   }
 
   /**
@@ -523,8 +518,8 @@ public final class MigrationSource {
 
   /** The devices can be used again, or closed. */
   private void endStop() {
-    DeviceStop stop = stopping;
-    stopping = null;
+    SourceWindow stop = window;
+    window = null;
     if (stop != null) {
       settle("ending the devices' stop", stop::close);
     }

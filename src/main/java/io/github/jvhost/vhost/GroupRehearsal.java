@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -34,7 +35,7 @@ final class GroupRehearsal {
   private static final Logger log = LoggerFactory.getLogger(GroupRehearsal.class);
 
   /** The first compiler compiles a method after 200 calls (Tier3InvocationThreshold). */
-  private static final int ROUNDS = 1000;
+  static final int ROUNDS = 1000;
 
   /**
    * Some load and link all code. After 127 calls the JVM makes a class for a method handle, which a
@@ -63,9 +64,14 @@ final class GroupRehearsal {
     @Nullable Copy copyOf(D device, Deadline deadline);
   }
 
-  /** Rehearses devices of one VM; returns how many rounds there was time for. */
-  static int run(List<VhostNet> nets, Duration within) {
-    return run(nets, GroupRehearsal::copy, true, ROUNDS, within, () -> false);
+  /**
+   * Rehearses devices of one VM.
+   *
+   * @param stop stops the copies, once a round
+   * @return how many rounds there was time for
+   */
+  static int run(List<VhostNet> nets, int most, Duration within, Consumer<List<VhostNet>> stop) {
+    return run(nets, GroupRehearsal::copy, stop, most, within, () -> false);
   }
 
   /**
@@ -80,7 +86,7 @@ final class GroupRehearsal {
       return run(
           devices,
           (early, deadline) -> copy(mode, early, deadline),
-          false,
+          _ -> {},
           FEW_ROUNDS,
           within,
           cancelled);
@@ -93,7 +99,7 @@ final class GroupRehearsal {
   private static <D> int run(
       List<D> devices,
       Copying<D> copying,
-      boolean stops,
+      Consumer<List<VhostNet>> behindStart,
       int most,
       Duration within,
       BooleanSupplier cancelled) {
@@ -116,9 +122,7 @@ final class GroupRehearsal {
       while (rounds < most && !twins.isEmpty() && !over.getAsBoolean()) {
         copies.forEach(Copy::restore);
         VhostNetGroup.start(twins, StartOrder.PLANNED);
-        if (stops) {
-          VhostNetGroup.stop(twins, StartOrder.PLANNED);
-        }
+        behindStart.accept(twins);
         rounds++;
       }
     } catch (VhostException e) {

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -171,7 +172,24 @@ public final class VhostNetGroup {
    * @throws IllegalArgumentException if the time is negative, or longer than a year
    */
   public static int rehearse(List<VhostNet> nets, Duration within) {
-    return GroupRehearsal.run(nets, within);
+    return GroupRehearsal.run(
+        nets, GroupRehearsal.ROUNDS, within, copies -> stop(copies, StartOrder.PLANNED));
+  }
+
+  /**
+   * The same for a caller that does more than {@link #stop} in its stop window, as a migration's
+   * source does.
+   *
+   * @param nets connected devices; the first four are used
+   * @param rounds at most
+   * @param within how long all of it may take
+   * @param stop is called once a round with the copies, which run then; stops them
+   * @return how often start and stop were run
+   * @throws IllegalArgumentException if the time is negative, or longer than a year
+   */
+  public static int rehearse(
+      List<VhostNet> nets, int rounds, Duration within, Consumer<List<VhostNet>> stop) {
+    return GroupRehearsal.run(nets, rounds, within, stop);
   }
 
   private static PresetupResult finishPresetup(

@@ -76,6 +76,29 @@ class GroupRehearsalTest {
     }
   }
 
+  @Test
+  void aCallerStopsTheCopiesInItsOwnWay() {
+    try (Rig rig = rig(Personality.DPDK, 2)) {
+      rig.driveAll();
+      List<VhostNet> stopped = new ArrayList<>();
+
+      int rounds =
+          VhostNetGroup.rehearse(
+              rig.nets,
+              3,
+              ENOUGH,
+              copies -> {
+                assertThat(copies).hasSize(2).allMatch(VhostNet::running);
+                VhostNetGroup.stop(copies, StartOrder.PLANNED);
+                stopped.addAll(copies);
+              });
+
+      assertThat(rounds).isEqualTo(3);
+      assertThat(stopped).hasSize(6).doesNotContainAnyElementsOf(rig.nets);
+      assertThat(rig.nets).noneMatch(VhostNet::running);
+    }
+  }
+
   /** Its peer stops where it began. The guest has got on since, so guest memory rules that out. */
   @Test
   void aRehearsalRefusesNoAnswer() {
