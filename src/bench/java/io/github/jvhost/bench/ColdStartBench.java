@@ -3,7 +3,6 @@ package io.github.jvhost.bench;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.migration.MigrationLink;
-import io.github.jvhost.migration.MigrationOptions;
 import io.github.jvhost.migration.MigrationSource;
 import io.github.jvhost.migration.PreCopySource;
 import io.github.jvhost.migration.SocketLink;
@@ -40,24 +39,16 @@ public final class ColdStartBench implements Bench {
   private static final int DEVICES = 2;
   private static final int PAIRS = 1;
 
-  /** Rounds of {@link Effort} that one JVM takes the place of; and windows that it goes through. */
+  /** Rounds of {@link Effort} that one JVM takes the place of. */
   private static final int ROUNDS_EACH = 12;
 
-  private static final int WINDOWS = 20;
+  /** Of each JVM. */
+  private static final int MIGRATIONS = 20;
 
   /** The last ones, which count as warm. */
   private static final int WARM = 10;
 
   private static final Duration PATIENCE = Duration.ofSeconds(30);
-
-  /**
-   * The first migration's source waits until the destination has rehearsed. The others need not:
-   * the longer a JVM has run, the less there is to rehearse.
-   */
-  private static final MigrationOptions FIRST = MigrationOptions.defaults();
-
-  private static final MigrationOptions FOLLOWING =
-      FIRST.patience(Duration.ofMillis(50), FIRST.lateWithin());
 
   private static final Question ROW =
       new Question(
@@ -76,8 +67,13 @@ public final class ColdStartBench implements Bench {
 
   private final DescriptorLedger ledger = DescriptorLedger.counting();
 
-  /** By migration: nanoseconds from the source's pause to its COMMIT. */
-  private final List<Long> sourceStops = new ArrayList<>();
+  /**
+   * A migration to a fresh JVM.
+   *
+   * @param window at the destination
+   * @param sourceNanos from the source's pause to its COMMIT
+   */
+  record Migration(FreshDestination.Window window, long sourceNanos) {}
 
   /** A benchmark without state. */
   public ColdStartBench() {}
@@ -108,14 +104,14 @@ public final class ColdStartBench implements Bench {
     Histogram around = new Histogram(3);
     Histogram source = new Histogram(3);
     // The first one is for the source to become warm.
-    List<List<FreshDestination.Window>> jvms = jvms(program, samples + 1, WINDOWS, List.of());
-    for (List<FreshDestination.Window> windows : jvms.subList(1, jvms.size())) {
-      List<FreshDestination.Window> last = windows.subList(WINDOWS - WARM, WINDOWS);
-      first.recordValue(windows.getFirst().nanos());
+    List<List<Migration>> jvms = jvms(program, samples + 1, MIGRATIONS, List.of());
+    for (List<Migration> jvm : jvms.subList(1, jvms.size())) {
+      List<Migration> last = jvm.subList(MIGRATIONS - WARM, MIGRATIONS);
+      first.recordValue(jvm.getFirst().window().nanos());
       warm.recordValue(median(last));
-      last.forEach(window -> around.recordValue(window.withoutBarrierNanos()));
+      last.forEach(m -> around.recordValue(m.window().withoutBarrierNanos()));
+      jvm.forEach(m -> source.recordValue(m.sourceNanos()));
     }
-    sourceStops.subList(WINDOWS, sourceStops.size()).forEach(source::recordValue);
     return List.of(
         ROW.timed(first, warm, samples + " JVMs"),
         AROUND.is(micros(around, "warm")),
@@ -134,11 +130,11 @@ public final class ColdStartBench implements Bench {
    * Lets fresh JVMs be destinations, one JVM after the other.
    *
    * @param options of these JVMs, further ones
-   * @return by JVM, its windows in order
+   * @return by JVM, its migrations in order
    */
-  List<List<FreshDestination.Window>> jvms(
-      PeerProgram program, int samples, int windows, List<String> options) {
-    List<List<FreshDestination.Window>> all = new ArrayList<>();
+  List<List<Migration>> jvms(
+      PeerProgram program, int samples, int migrations, List<String> options) {
+    List<List<Migration>> all = new ArrayList<>();
     try (var opened = new Opened()) {
       Path directory =
           opened.add(AnsweringPeer.start(program, 2 * DEVICES, Duration.ZERO)).directory();
@@ -147,40 +143,40 @@ public final class ColdStartBench implements Bench {
           opened.add(
               new StillMachine(new StillMachine.Shape(DEVICES, PAIRS, MEMORY_BYTES), ledger));
       for (int i = 0; i < samples; i++) {
-        all.add(sample(directory, machine, backEnds, windows, options));
+        all.add(jvm(directory, machine, backEnds, migrations, options));
       }
     }
     return all;
   }
 
-  private static long median(List<FreshDestination.Window> windows) {
-    long[] nanos = windows.stream().mapToLong(FreshDestination.Window::nanos).sorted().toArray();
+  private static long median(List<Migration> migrations) {
+    long[] nanos = migrations.stream().mapToLong(m -> m.window().nanos()).sorted().toArray();
     return nanos[nanos.length / 2];
   }
 
-  private List<FreshDestination.Window> sample(
+  private List<Migration> jvm(
       Path directory,
       StillMachine machine,
       List<Path> backEnds,
-      int windows,
+      int migrations,
       List<String> options) {
     List<String> arguments =
         List.of(
             directory.toString(),
             Integer.toString(DEVICES),
             Integer.toString(PAIRS),
-            Integer.toString(windows));
+            Integer.toString(migrations));
     List<String> command = ThisJvm.command(options, FreshDestination.class, arguments);
     try (var caller = new OneCaller(link(directory));
         var child = ChildProcess.leashed("a fresh JVM", command, Map.of())) {
       Transcript said = child.transcript();
       try (var link = SocketLink.over(caller.accept(deadline()))) {
-        List<FreshDestination.Window> all = new ArrayList<>();
-        for (int i = 0; i < windows; i++) {
+        List<Migration> all = new ArrayList<>();
+        for (int i = 0; i < migrations; i++) {
           long from = said.position();
-          migrate(machine, backEnds, link, i == 0 ? FIRST : FOLLOWING);
+          long sourceNanos = migrate(machine, backEnds, link);
           String text = said.awaitText(FreshDestination.UNIT, from, deadline(), "a fresh JVM");
-          all.add(FreshDestination.Window.of(text));
+          all.add(new Migration(FreshDestination.Window.of(text), sourceNanos));
         }
         return all;
       } catch (VhostException | IllegalArgumentException e) {
@@ -194,9 +190,12 @@ public final class ColdStartBench implements Bench {
     return Deadline.after(PATIENCE);
   }
 
-  /** Boots the devices at their back ends here, and lets the other side have them. */
-  private void migrate(
-      StillMachine machine, List<Path> backEnds, MigrationLink link, MigrationOptions options) {
+  /**
+   * Boots the devices at their back ends here, and lets the other side have them.
+   *
+   * @return nanoseconds from the pause to COMMIT
+   */
+  private long migrate(StillMachine machine, List<Path> backEnds, MigrationLink link) {
     List<VhostNet> nets =
         machine.connect(backEnds, FreshDestination.DIALECT, BackEndProfile.NVIDIA_VFE);
     try {
@@ -210,10 +209,9 @@ public final class ColdStartBench implements Bench {
               .ram(new PreCopySource(machine.memory(), 0, Runnable::run))
               .vm(new FreshDestination.NobodyRuns())
               .link(link)
-              .options(options)
               .build()
               .run();
-      sourceStops.add(report.committedNanos() - report.pausingNanos());
+      return report.committedNanos() - report.pausingNanos();
     } finally {
       nets.forEach(VhostNet::close);
     }

@@ -96,15 +96,15 @@ public final class DpdkBench implements Bench {
 
   @Override
   public List<BenchRow> run(Effort effort) {
-    var alone = new Questions(List.of(SHORTER, LARGER, FLAT));
-    var toC = new Questions(List.of(WINDOW_TO_C, PRESETUP_TO_C));
+    var alone = Questions.of(SHORTER, LARGER, FLAT);
+    var toC = Questions.of(WINDOW_TO_C, PRESETUP_TO_C);
     Optional<String> missing = Testpmd.available().or(DpdkBench::tooLittleMemory);
     if (missing.isPresent()) {
       var not = new Measured.Not(missing.get());
       return Stream.of(alone, toC).flatMap(rows -> rows.all(not).stream()).toList();
     }
     int rounds = Math.max(1, effort.rounds() / ROUNDS_EACH);
-    List<BenchRow> rows = new ArrayList<>(alone.ask(() -> measure(rounds)));
+    List<BenchRow> rows = new ArrayList<>(alone.ask(() -> againstQemusOrder(rounds)));
     rows.addAll(toC.askWithPeerAnywhere(program -> againstC(program, rounds)));
     return rows;
   }
@@ -126,6 +126,31 @@ public final class DpdkBench implements Bench {
     }
   }
 
+  /** Implicit presetup and QEMU's order in turn, with both guests. */
+  private List<BenchRow> againstQemusOrder(int rounds) {
+    try (var opened = new Opened()) {
+      List<Path> testpmd = sockets(testpmd(opened));
+      StillMachine small = opened.add(machine(SMALL_GIB));
+      StillMachine large = opened.add(machine(LARGE_GIB));
+      // The first round warms up both processes.
+      List<Histogram> both =
+          Rounds.run(
+              new Effort(1, rounds),
+              List.of(
+                  () -> arrive(small, testpmd).window(),
+                  () -> off(small, testpmd),
+                  () -> arrive(large, testpmd).window()));
+      List<Histogram> larger =
+          Rounds.run(
+              new Effort(0, Math.max(2, rounds / 3)),
+              List.of(() -> arrive(large, testpmd).window(), () -> off(large, testpmd)));
+      return List.of(
+          SHORTER.timed(both.get(0), both.get(1)),
+          LARGER.timed(larger.get(0), larger.get(1), shorter(larger)),
+          FLAT.timed(both.get(2), both.get(0)));
+    }
+  }
+
   /** Ours and C in turn. C does presetup and window in one round, and each is timed. */
   private List<BenchRow> againstC(PeerProgram program, int rounds) {
     try (var opened = new Opened()) {
@@ -138,12 +163,12 @@ public final class DpdkBench implements Bench {
       List<Histogram> window =
           Rounds.run(
               new Effort(2, WINDOWS_EACH * rounds),
-              List.of(() -> preset(small, sockets).window(), () -> smallC.round().phases().get(1)));
+              List.of(() -> arrive(small, sockets).window(), () -> smallC.round().phases().get(1)));
       List<Histogram> presetup =
           Rounds.run(
               new Effort(1, rounds),
               List.of(
-                  () -> preset(large, sockets).presetup(), () -> largeC.round().phases().get(0)));
+                  () -> arrive(large, sockets).presetup(), () -> largeC.round().phases().get(0)));
       return List.of(
           WINDOW_TO_C.timed(window.get(0), window.get(1)),
           PRESETUP_TO_C.timed(presetup.get(0), presetup.get(1)));
@@ -154,7 +179,7 @@ public final class DpdkBench implements Bench {
   private TellingPeer c(PeerProgram program, StillMachine machine, List<Path> sockets) {
     try (var recorder =
         new ConversationRecorder(sockets, program.newDirectory(), Dialect.UPSTREAM, ledger)) {
-      preset(machine, recorder.sockets(), recorder::phaseBegins);
+      arrive(machine, recorder.sockets(), recorder::phaseBegins);
       return TellingPeer.start(program, recorder.finish(), machine.memoryFile(), sockets);
     }
   }
@@ -170,30 +195,6 @@ public final class DpdkBench implements Bench {
 
   private static List<Path> sockets(Testpmd testpmd) {
     return IntStream.range(0, DEVICES).mapToObj(testpmd::socket).toList();
-  }
-
-  private List<BenchRow> measure(int rounds) {
-    try (var opened = new Opened()) {
-      List<Path> testpmd = sockets(testpmd(opened));
-      StillMachine small = opened.add(machine(SMALL_GIB));
-      StillMachine large = opened.add(machine(LARGE_GIB));
-      // The first round warms up both processes.
-      List<Histogram> both =
-          Rounds.run(
-              new Effort(1, rounds),
-              List.of(
-                  () -> preset(small, testpmd).window(),
-                  () -> off(small, testpmd),
-                  () -> preset(large, testpmd).window()));
-      List<Histogram> larger =
-          Rounds.run(
-              new Effort(0, Math.max(2, rounds / 3)),
-              List.of(() -> preset(large, testpmd).window(), () -> off(large, testpmd)));
-      return List.of(
-          SHORTER.timed(both.get(0), both.get(1)),
-          LARGER.timed(larger.get(0), larger.get(1), shorter(larger)),
-          FLAT.timed(both.get(2), both.get(0)));
-    }
   }
 
   private static String shorter(List<Histogram> times) {
@@ -212,7 +213,7 @@ public final class DpdkBench implements Bench {
     List<VhostNet> nets = connect(machine, sockets);
     try {
       try (var window = new StartWindow(nets, QemuOrder.QEMU)) {
-        return nanos(window, nets, states(machine, nets));
+        return windowNanos(window, nets, states(machine, nets));
       }
     } finally {
       nets.forEach(VhostNet::close);
@@ -220,23 +221,23 @@ public final class DpdkBench implements Bench {
   }
 
   /**
-   * How long one migration took at the destination.
+   * How long a destination took.
    *
    * @param presetup nanoseconds of it
    * @param window nanoseconds up to the last barrier's answer
    */
-  private record Preset(long presetup, long window) {}
+  private record Arrival(long presetup, long window) {}
 
-  private static Preset preset(StillMachine machine, List<Path> sockets) {
-    return preset(machine, sockets, () -> {});
+  private static Arrival arrive(StillMachine machine, List<Path> sockets) {
+    return arrive(machine, sockets, () -> {});
   }
 
   /**
-   * Implicit presetup, a rehearsal, and the window.
+   * Connects anew; implicit presetup, a rehearsal, and the window.
    *
    * @param phase is called before presetup and before the window
    */
-  private static Preset preset(StillMachine machine, List<Path> sockets, Runnable phase) {
+  private static Arrival arrive(StillMachine machine, List<Path> sockets, Runnable phase) {
     List<VhostNet> nets = connect(machine, sockets);
     try {
       List<VirtioNetState> states = states(machine, nets);
@@ -257,7 +258,7 @@ public final class DpdkBench implements Bench {
       early.forEach(DpdkBench::rehearse);
       phase.run();
       try (var window = new StartWindow(nets, StartOrder.PLANNED)) {
-        return new Preset(presetup, nanos(window, nets, states));
+        return new Arrival(presetup, windowNanos(window, nets, states));
       }
     } finally {
       nets.forEach(VhostNet::close);
@@ -278,7 +279,9 @@ public final class DpdkBench implements Bench {
     }
   }
 
-  private static long nanos(StartWindow window, List<VhostNet> nets, List<VirtioNetState> states) {
+  /** The guest has stopped: restores the final states, and starts. */
+  private static long windowNanos(
+      StartWindow window, List<VhostNet> nets, List<VirtioNetState> states) {
     for (int i = 0; i < nets.size(); i++) {
       nets.get(i).restore(StillMachine.later(states.get(i)));
     }

@@ -32,7 +32,7 @@ public final class ManyDevicesBench implements Bench {
   private static final Question TIME =
       new Question(
           "a message of the stop window, %d devices; to %d devices".formatted(MANY, FEW),
-          new Goal.Within(1.25, false));
+          new Goal.Within(1.1, false));
 
   private static final Question THREADS =
       new Question(

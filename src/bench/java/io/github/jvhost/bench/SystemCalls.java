@@ -22,20 +22,17 @@ import java.util.stream.Collectors;
  *   4711 &lt;... epoll_wait resumed&gt;[...], 64, 100) = 3
  * </pre>
  *
- * @param counts by name, those of the window's thread up to the last answer
+ * @param counts by name, those of the window's thread
  * @param emptyWaits waits of these that found nothing; a look that does not wait is none
- * @param after the thread's other calls after that: the rings are signalled
  */
-record SystemCalls(Map<String, Long> counts, long emptyWaits, Map<String, Long> after) {
+record SystemCalls(Map<String, Long> counts, long emptyWaits) {
   private static final Pattern CALL = Pattern.compile("(\\d+) +(\\w+)\\(.*");
   private static final String WAIT = "epoll_wait";
   private static final Pattern FOUND_NOTHING =
       Pattern.compile("\\d+ +(<\\.\\.\\. )?" + WAIT + "\\b.*, (?!0\\))[^,]*\\) += 0");
-  private static final Pattern ANSWER = Pattern.compile("\\d+ +(<\\.\\.\\. )?recvmsg\\b.*");
 
   SystemCalls {
     counts = Map.copyOf(counts);
-    after = Map.copyOf(after);
   }
 
   /**
@@ -66,22 +63,12 @@ record SystemCalls(Map<String, Long> counts, long emptyWaits, Map<String, Long> 
     String thread = lines.get(begins).split(" ", 2)[0] + " ";
     List<String> window =
         lines.subList(begins + 1, ends).stream().filter(line -> line.startsWith(thread)).toList();
-    int answered = 0;
-    for (int i = 0; i < window.size(); i++) {
-      answered = ANSWER.matcher(window.get(i)).matches() ? i + 1 : answered;
-    }
-    List<String> untilThen = window.subList(0, answered);
     return new SystemCalls(
-        counted(untilThen),
-        untilThen.stream().filter(line -> FOUND_NOTHING.matcher(line).matches()).count(),
-        counted(window.subList(answered, window.size())));
-  }
-
-  private static Map<String, Long> counted(List<String> lines) {
-    return lines.stream()
-        .map(CALL::matcher)
-        .filter(Matcher::matches)
-        .collect(Collectors.groupingBy(call -> call.group(2), Collectors.counting()));
+        window.stream()
+            .map(CALL::matcher)
+            .filter(Matcher::matches)
+            .collect(Collectors.groupingBy(call -> call.group(2), Collectors.counting())),
+        window.stream().filter(line -> FOUND_NOTHING.matcher(line).matches()).count());
   }
 
   /** All but the waits. */
@@ -93,12 +80,8 @@ record SystemCalls(Map<String, Long> counts, long emptyWaits, Map<String, Long> 
     return counts.getOrDefault(WAIT, 0L);
   }
 
-  /** "64 recvmsg, 64 sendmsg; then 512 write". */
+  /** "3 epoll_wait, 64 recvmsg, 64 sendmsg". */
   String describe() {
-    return describe(counts) + "; then " + describe(after);
-  }
-
-  private static String describe(Map<String, Long> counts) {
     return new TreeMap<>(counts)
         .entrySet().stream()
             .map(call -> call.getValue() + " " + call.getKey())

@@ -12,35 +12,50 @@ import org.HdrHistogram.Histogram;
 public final class WindowBench implements Bench {
   private static final int DEVICES = 2;
 
-  /**
-   * A size of the window.
-   *
-   * @param pairs queue pairs of a device
-   * @param toPatches how many times the window of the patches of 2023 ours may take
-   */
-  private record Size(int pairs, double toPatches) {}
-
-  private static final List<Size> SIZES =
-      List.of(new Size(1, 1.1), new Size(4, 0.8), new Size(16, 0.4), new Size(64, 0.15));
-
-  /** How much more often than usual: a 99th percentile wants some hundred rounds. */
-  private static final double MORE = 5;
-
-  /** The same where a round is short. */
-  private static final double MUCH_MORE = 15;
-
-  private static final int FEW_PAIRS = 4;
-
   /** Rounds of the smallest window before anything is timed, until all of it is compiled. */
   private static final int COMPILING_ROUNDS = 1500;
+
+  /** A 99th percentile wants hundreds of rounds; the smaller the window, the shorter is one. */
+  private static final List<Size> SIZES =
+      List.of(
+          new Size(1, 1.1, 15), new Size(4, 0.8, 15), new Size(16, 0.4, 5), new Size(64, 0.15, 5));
 
   /** Benchmarks without state. */
   public WindowBench() {}
 
+  /**
+   * A size of the window, and its rows.
+   *
+   * @param pairs queue pairs of a device
+   * @param toPatches how many times the window of the patches of 2023 ours may take
+   * @param rounds how many times more than usual
+   */
+  private record Size(int pairs, double toPatches, double rounds) {
+    Question same() {
+      return to("C that sends the same", new Goal.Within(1.2, true));
+    }
+
+    Question patches() {
+      return to("C that sends kicks and calls too", new Goal.Within(toPatches, false));
+    }
+
+    Question off() {
+      return to("off", new Goal.Shorter(5));
+    }
+
+    Questions all() {
+      return Questions.of(same(), patches(), off());
+    }
+
+    private Question to(String whom, Goal goal) {
+      return new Question(
+          "stop window, %d devices x %d queue pairs; to %s".formatted(DEVICES, pairs, whom), goal);
+    }
+  }
+
   @Override
   public List<BenchRow> run(Effort effort) {
-    List<Question> all = new ArrayList<>();
-    SIZES.forEach(size -> all.addAll(questions(size).rows()));
+    List<Question> all = SIZES.stream().flatMap(size -> size.all().rows().stream()).toList();
     return new Questions(all)
         .askWithPeer(program -> {
           if (effort.warmUp() > 0) {
@@ -48,20 +63,10 @@ public final class WindowBench implements Bench {
           }
           List<BenchRow> rows = new ArrayList<>();
           for (Size size : SIZES) {
-            rows.addAll(questions(size).ask(() -> rows(program, size, effort)));
+            rows.addAll(size.all().ask(() -> rows(program, size, effort)));
           }
           return rows;
         });
-  }
-
-  private static Questions questions(Size size) {
-    String window = "stop window, %d devices x %d queue pairs".formatted(DEVICES, size.pairs);
-    return Questions.of(
-        new Question(window + "; to C that sends the same", new Goal.Within(1.2, true)),
-        new Question(
-            window + "; to C that sends kicks and calls too",
-            new Goal.Within(size.toPatches, false)),
-        new Question(window + "; to off", new Goal.Shorter(5)));
   }
 
   private static void compile(PeerProgram program) {
@@ -74,14 +79,12 @@ public final class WindowBench implements Bench {
 
   private static List<BenchRow> rows(PeerProgram program, Size size, Effort effort) {
     try (var contest = new WindowContest(program, DEVICES, size.pairs)) {
-      Questions questions = questions(size);
-      Rounds.Undisturbed toC =
-          contest.againstC(effort.times(size.pairs > FEW_PAIRS ? MORE : MUCH_MORE));
+      Rounds.Undisturbed toC = contest.againstC(effort.times(size.rounds));
       List<Histogram> toOff = contest.againstOff(effort);
       return List.of(
-          questions.rows().get(0).timed(toC, 1, contest.describe()),
-          questions.rows().get(1).timed(toC, 2, ""),
-          questions.rows().get(2).timed(toOff.get(0), toOff.get(1)));
+          size.same().timed(toC, 1, contest.describe()),
+          size.patches().timed(toC, 2, ""),
+          size.off().timed(toOff.get(0), toOff.get(1)));
     }
   }
 }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.jvhost.testkit.ClassLog;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -42,8 +43,9 @@ class ColdStartBenchTest {
 
     FreshDestination.Window window;
     try (var program = PeerProgram.build(Cores.shared())) {
-      window =
-          new ColdStartBench().jvms(program, 1, 1, ClassLog.options(log)).getFirst().getFirst();
+      List<List<ColdStartBench.Migration>> jvms =
+          new ColdStartBench().jvms(program, 1, 1, ClassLog.options(log));
+      window = jvms.getFirst().getFirst().window();
     }
 
     assumeThat(window.rehearsed()).as("rehearsed windows").isGreaterThanOrEqualTo(FEW);
