@@ -1,0 +1,35 @@
+package io.github.jvhost.memory;
+
+import java.util.Optional;
+
+/**
+ * The IOMMU that stands between a device and guest memory. The embedder's VMM emulates it; this
+ * library asks it for translations, and is told when the guest changes some (see {@code
+ * io.github.jvhost.vhost.VhostNet}).
+ *
+ * <p>Any thread asks, also one that holds the lock of a device, and the one that carries out a stop
+ * window. So an implementation is thread-safe, returns at once, and does not call a device.
+ */
+@FunctionalInterface
+public interface Iommu {
+  /**
+   * No IOMMU: each I/O virtual address is the guest address with the same number. A device that
+   * offers ACCESS_PLATFORM needs an IOMMU, and this one if there is none. Its back end then hears
+   * nothing of it, and need not know the feature.
+   */
+  Iommu NONE =
+      (address, _) ->
+          address < 0
+              ? Optional.empty()
+              : Optional.of(
+                  new Translation(address, address, Long.MAX_VALUE - address, Access.READ_WRITE));
+
+  /**
+   * {@return the largest piece that translates an address; empty if the guest has mapped nothing
+   * there, or does not permit the access}
+   *
+   * @param iova I/O virtual address
+   * @param access what the device wants
+   */
+  Optional<Translation> translate(long iova, Access access);
+}
