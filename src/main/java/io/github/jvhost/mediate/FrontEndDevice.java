@@ -219,6 +219,7 @@ final class FrontEndDevice implements AutoCloseable {
         rings.stream().map(this::desired).toList(),
         inflight,
         null,
+        null,
         0);
   }
 
@@ -257,6 +258,7 @@ final class FrontEndDevice implements AutoCloseable {
         null,
         predicted,
         inflight,
+        null,
         null,
         0);
   }

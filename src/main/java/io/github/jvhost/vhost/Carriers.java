@@ -9,6 +9,7 @@ import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.vhost.kernel.VhostNetConnection;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.Carrier;
+import io.github.jvhost.vhost.plan.MissHandler;
 import io.github.jvhost.vhost.user.VhostUserConnection;
 import java.nio.file.Path;
 import java.util.List;
@@ -26,11 +27,12 @@ final class Carriers {
    * Connects and asks the back end what it can do. Nothing of a guest is sent yet.
    *
    * @param call signals the call of a ring whose notifications come as messages
+   * @param misses answers a back end that lacks a translation
    * @throws VhostException if it is not there (RETRY), or if what answers is no back end
    */
-  static Carrier open(VhostDeviceOptions options, IntConsumer call) {
+  static Carrier open(VhostDeviceOptions options, IntConsumer call, MissHandler misses) {
     return switch (options.address()) {
-      case BackEndAddress.OfVhostUser where -> vhostUser(where, options, call);
+      case BackEndAddress.OfVhostUser where -> vhostUser(where, options, call, misses);
       case BackEndAddress.Tap(String tap, int queuePairs) ->
           VhostNetConnection.toTap(options.name(), options.ledger(), tap, queuePairs);
       case BackEndAddress.TapQueues(List<OwnedDescriptor> queues) ->
@@ -39,7 +41,10 @@ final class Carriers {
   }
 
   private static Carrier vhostUser(
-      BackEndAddress.OfVhostUser where, VhostDeviceOptions options, IntConsumer call) {
+      BackEndAddress.OfVhostUser where,
+      VhostDeviceOptions options,
+      IntConsumer call,
+      MissHandler misses) {
     VhostUserChannel channel =
         channel(
             where,
@@ -51,7 +56,7 @@ final class Carriers {
       channel.unrecorded();
     }
     channel.replyDeadlines(options.replies());
-    return VhostUserConnection.over(channel, settings(options, call));
+    return VhostUserConnection.over(channel, settings(options, call, misses));
   }
 
   /**
@@ -65,17 +70,19 @@ final class Carriers {
     VhostUserChannel channel =
         VhostUserChannel.adopt(socket, options.name(), options.dialect(), options.ledger());
     channel.replyDeadlines(options.replies());
-    return VhostUserConnection.resume(channel, settings(options, _ -> {}), capabilities);
+    return VhostUserConnection.resume(
+        channel, settings(options, _ -> {}, MissHandler.NONE), capabilities);
   }
 
   private static VhostUserConnection.Settings settings(
-      VhostDeviceOptions options, IntConsumer call) {
+      VhostDeviceOptions options, IntConsumer call, MissHandler misses) {
     return new VhostUserConnection.Settings(
         options.profile(),
         options.ledger(),
         options.protocolFeatures(),
         options.events(),
         call,
+        misses,
         options.connectWithin());
   }
 

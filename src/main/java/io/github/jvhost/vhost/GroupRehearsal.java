@@ -155,7 +155,7 @@ final class GroupRehearsal {
       state =
           net.read(VirtioNet::live)
               ? net.snapshot()
-              : simulated(device.net().model(), net.memory());
+              : simulated(device.net().model(), net.memory().guest());
     } finally {
       if (state == null) {
         device.close();

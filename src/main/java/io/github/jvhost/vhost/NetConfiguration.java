@@ -2,8 +2,11 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.Access;
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.DirtyLog;
-import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.GuestAddressException;
+import io.github.jvhost.memory.Translation;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.DeviceConfig;
@@ -13,6 +16,8 @@ import io.github.jvhost.vhost.plan.Planner;
 import io.github.jvhost.vhost.plan.RingAddresses;
 import io.github.jvhost.vhost.plan.RingConfig;
 import io.github.jvhost.vhost.plan.RingEventfd;
+import io.github.jvhost.vhost.plan.RingShadow;
+import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.QueueState;
 import io.github.jvhost.virtio.VirtioNet;
@@ -26,10 +31,10 @@ import org.jspecify.annotations.Nullable;
  * eventfds.
  *
  * @param name of the device, for errors
- * @param memory the guest's
+ * @param translations which the back end is to have, and guest memory under the device's addresses
  * @param eventfds by vring index
  */
-record NetConfiguration(String name, GuestMemory memory, EventfdTable eventfds) {
+record NetConfiguration(String name, DeviceTranslations translations, EventfdTable eventfds) {
   /** Offset of the index in a split used ring (virtio 1.2, 2.7.8). */
   private static final int USED_INDEX = 2;
 
@@ -38,6 +43,11 @@ record NetConfiguration(String name, GuestMemory memory, EventfdTable eventfds) 
 
   /** What a back end is sent where kicks and calls go as messages. */
   private static final RingEventfd IN_BAND = new RingEventfd.NoFd();
+
+  /** Guest memory under the device's addresses. */
+  private DeviceMemory memory() {
+    return translations.memory();
+  }
 
   /**
    * What the configuration depends on besides the model.
@@ -71,14 +81,48 @@ record NetConfiguration(String name, GuestMemory memory, EventfdTable eventfds) 
     }
     return new DeviceConfig(
         DeviceConfig.Lifecycle.RUNNING,
-        Planner.withVhostBits(model.backEndFeatures(), setting.capabilities(), log != null),
+        Planner.withVhostBits(features(model), setting.capabilities(), log != null),
         NetFeature.MTU.in(model.driverFeatures()) ? model.mtu() : null,
-        memory.table(),
+        memory().guest().table(),
         log == null ? null : new LogTarget(log.descriptor(), log.size()),
         rings,
         setting.inflight(),
+        memory().translated() ? translations(model, rings, setting.memoryComplete()) : null,
         bigEndianRings(model) ? ByteOrder.BIG_ENDIAN : null,
         setting.generation());
+  }
+
+  /** What the driver has acknowledged. A back end need not know of an IOMMU that is not there. */
+  private long features(VirtioNet model) {
+    return memory().translated()
+        ? model.backEndFeatures()
+        : model.backEndFeatures() & ~NetFeature.ACCESS_PLATFORM.mask();
+  }
+
+  /**
+   * Returns the translations that the back end is to have once a device runs; none without an
+   * IOMMU.
+   */
+  List<Translation> translations(VirtioNet model) {
+    List<DeviceTranslations.Area> areas = new ArrayList<>();
+    for (int i = 0; memory().translated() && i < 2 * model.backEndQueuePairs(); i++) {
+      QueueState queue = model.queue(i);
+      if (queue.isSetUp() && isMapped(queue, model.packed())) {
+        areas.addAll(areas(queue, model.packed()));
+      }
+    }
+    return memory().translated() ? translations.desired(areas, true) : List.of();
+  }
+
+  private List<Translation> translations(
+      VirtioNet model, List<RingConfig> rings, boolean complete) {
+    List<DeviceTranslations.Area> areas = new ArrayList<>();
+    for (int i = 0; i < rings.size(); i++) {
+      if (rings.get(i).isSetUp()) {
+        areas.addAll(areas(model.queue(i), model.packed()));
+      }
+    }
+    return translations.desired(areas, complete);
   }
 
   private static boolean bigEndianRings(VirtioNet model) {
@@ -87,26 +131,26 @@ record NetConfiguration(String name, GuestMemory memory, EventfdTable eventfds) 
 
   /** The used index in guest memory, 0 to 65535. Split rings only. */
   int usedIndex(VirtioNet model, int ring) {
-    return usedIndex(memory, model.usedRing(ring), bigEndianRings(model));
+    return usedIndex(memory(), model.usedRing(ring), bigEndianRings(model));
   }
 
   /** Whether there is guest memory where {@link #usedIndex} reads. */
   boolean hasUsedIndex(VirtioNet model, int ring) {
-    return memory.table().contains(model.usedRing(ring) + USED_INDEX, Short.BYTES);
+    return memory().contains(model.usedRing(ring) + USED_INDEX, Short.BYTES);
   }
 
   /** Whether there is guest memory where {@link #availableIndex} reads. */
   boolean hasAvailableIndex(VirtioNet model, int ring) {
-    return memory.table().contains(model.availableRing(ring) + AVAILABLE_INDEX, Short.BYTES);
+    return memory().contains(model.availableRing(ring) + AVAILABLE_INDEX, Short.BYTES);
   }
 
   /** The available index in guest memory, 0 to 65535. Split rings only. */
   int availableIndex(VirtioNet model, int ring) {
-    short index = memory.getShortAcquire(model.availableRing(ring) + AVAILABLE_INDEX);
+    short index = memory().getShortAcquire(model.availableRing(ring) + AVAILABLE_INDEX);
     return (bigEndianRings(model) ? Short.reverseBytes(index) : index) & 0xffff;
   }
 
-  static int usedIndex(GuestMemory memory, long usedRing, boolean bigEndian) {
+  static int usedIndex(DeviceMemory memory, long usedRing, boolean bigEndian) {
     short index = memory.getShort(usedRing + USED_INDEX);
     return (bigEndian ? Short.reverseBytes(index) : index) & 0xffff;
   }
@@ -117,7 +161,14 @@ record NetConfiguration(String name, GuestMemory memory, EventfdTable eventfds) 
     if (!queue.isSetUp()) {
       return RingConfig.NOT_SET_UP;
     }
-    checkExtent(index, queue, packed);
+    if (!memory().translated()) {
+      checkExtent(index, queue, packed);
+    } else if (setting.memoryComplete()) {
+      if (!isMapped(queue, packed)) {
+        return RingConfig.NOT_SET_UP; // it is started when the guest maps it
+      }
+      checkPieces(index, queue, packed, setting.capabilities());
+    }
     Integer usedIndex = null;
     if (setting.memoryComplete() && !packed) {
       usedIndex = usedIndex(model, index);
@@ -144,8 +195,11 @@ record NetConfiguration(String name, GuestMemory memory, EventfdTable eventfds) 
    * @throws IllegalStateException if guest memory is closed, which is not the driver's fault
    */
   @Nullable VhostException ringOutside(VirtioNet model) {
-    if (!memory.isOpen()) {
+    if (!memory().guest().isOpen()) {
       throw new IllegalStateException(name + ": its guest memory is closed");
+    }
+    if (memory().translated()) {
+      return null; // what the guest has not mapped is not started, and may be mapped later
     }
     for (int i = 0; i < 2 * model.backEndQueuePairs(); i++) {
       QueueState queue = model.queue(i);
@@ -160,14 +214,60 @@ record NetConfiguration(String name, GuestMemory memory, EventfdTable eventfds) 
     return null;
   }
 
+  /** The three parts of a ring. */
+  private static List<DeviceTranslations.Area> areas(QueueState queue, boolean packed) {
+    long entries = queue.size();
+    return List.of(
+        new DeviceTranslations.Area(queue.desc(), 16 * entries),
+        new DeviceTranslations.Area(queue.avail(), packed ? 4 : 6 + 2 * entries),
+        new DeviceTranslations.Area(queue.used(), packed ? 4 : 6 + 8 * entries));
+  }
+
+  /** Whether the IOMMU translates a ring by now that the back end does not serve. */
+  boolean someRingWaits(VirtioNet model, Shadow held) {
+    for (int i = 0; i < 2 * model.backEndQueuePairs(); i++) {
+      QueueState queue = model.queue(i);
+      if (queue.isSetUp()
+          && held.ring(i).run() == RingShadow.Run.STOPPED
+          && isMapped(queue, model.packed())) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Whether the IOMMU translates all of a ring. */
+  private boolean isMapped(QueueState queue, boolean packed) {
+    return areas(queue, packed).stream().allMatch(a -> memory().contains(a.first(), a.length()));
+  }
+
+  /**
+   * Checks that each part of a ring is one piece of memory where this back end takes it for one.
+   *
+   * @throws VhostException (GIVE_UP) if it is not: the back end would use memory that the guest has
+   *     not mapped
+   */
+  private void checkPieces(int index, QueueState queue, boolean packed, BackEndCapabilities can) {
+    for (DeviceTranslations.Area area : areas(queue, packed)) {
+      List<Translation> pieces = memory().pieces(area.first(), area.length(), Access.READ);
+      for (int i = 1; i < pieces.size() && can.profile().joinsAdjoiningTranslations(); i++) {
+        if (!pieces.get(i - 1).continuesIn(pieces.get(i))) {
+          throw new VhostException(
+              "%s: ring %d cannot be served by this back end: its memory is apart at I/O virtual address 0x%x, and the back end takes adjoining addresses for adjoining memory; a smaller ring lies on one page"
+                  .formatted(name, index, pieces.get(i).iova()),
+              Recovery.GIVE_UP);
+        }
+      }
+    }
+  }
+
   /** Checks that each part of a ring lies in one region, because a guest may set any address. */
   private void checkExtent(int index, QueueState queue, boolean packed) {
     try {
-      long entries = queue.size();
-      memory.table().userAddressOf(queue.desc(), 16 * entries);
-      memory.table().userAddressOf(queue.avail(), packed ? 4 : 6 + 2 * entries);
-      memory.table().userAddressOf(queue.used(), packed ? 4 : 6 + 8 * entries);
-    } catch (VhostException e) {
+      for (DeviceTranslations.Area area : areas(queue, packed)) {
+        memory().guest().table().userAddressOf(area.first(), area.length());
+      }
+    } catch (GuestAddressException e) {
       throw new VhostException(
           "%s: ring %d lies outside of guest memory: %s".formatted(name, index, e.getMessage()),
           Recovery.GIVE_UP,

@@ -1,7 +1,8 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
@@ -26,7 +27,7 @@ final class NetConnecting {
    */
   static void check(
       VirtioNet model,
-      GuestMemory memory,
+      DeviceMemory memory,
       List<RingEventfds> eventfds,
       VhostDeviceOptions options) {
     Objects.requireNonNull(model, "model");
@@ -39,42 +40,54 @@ final class NetConnecting {
           "%s: %d ring eventfds for %d queue pairs: each pair needs two, to receive and to send"
               .formatted(options.name(), eventfds.size(), model.maxQueuePairs()));
     }
-    if (NetFeature.ACCESS_PLATFORM.in(model.deviceFeatures())) {
-      // Its ring addresses would be I/O virtual addresses, which are not translated here.
+    if (memory.translated() && !NetFeature.ACCESS_PLATFORM.in(model.deviceFeatures())) {
       throw new IllegalArgumentException(
           options.name()
-              + ": the device offers ACCESS_PLATFORM (a virtual IOMMU), which is not served yet:"
-              + " build its model without");
+              + ": an IOMMU stands behind the device, and its model does not offer ACCESS_PLATFORM:"
+              + " its driver would not use it");
     }
-    if (!memory.isOpen()) {
+    if (!memory.guest().isOpen()) {
       throw new IllegalStateException(options.name() + ": its guest memory is closed");
     }
-    if (memory.table().regions().isEmpty()) {
+    if (memory.guest().table().regions().isEmpty()) {
       throw new IllegalStateException(options.name() + ": its guest memory has no region");
     }
   }
 
   /** Connects; a call that comes as a message signals the ring's eventfd. */
-  static Carrier open(EventfdTable eventfds, VhostDeviceOptions options) {
+  static Carrier open(
+      EventfdTable eventfds, VhostDeviceOptions options, DeviceTranslations translations) {
     return Carriers.open(
         options,
         ring -> {
           if (ring < eventfds.size()) {
             eventfds.get(ring).call().signal();
           }
-        });
+        },
+        translations);
   }
 
   /**
    * Connects, and limits the model's offer to what the back end can do.
    *
    * @param calls makes the calls of the observer
+   * @param translations of the device
    * @throws VhostException if it cannot serve the device; it is not connected then
    */
   static VhostDevice connect(
-      VirtioNet model, VhostDeviceOptions options, Supplier<Carrier> carriers, Executor calls) {
-    VhostDevice device = VhostDevice.over(options, carriers, calls);
+      VirtioNet model,
+      VhostDeviceOptions options,
+      Supplier<Carrier> carriers,
+      Executor calls,
+      DeviceTranslations translations) {
+    VhostDevice device = VhostDevice.over(options, carriers, calls, translations::takeSent);
     try {
+      if (translations.memory().translated() && !device.capabilities().translates()) {
+        throw new VhostException(
+            "%s: the back end is of no use: %s"
+                .formatted(options.name(), NetNeeds.WHY_NOT_TRANSLATED),
+            Recovery.GIVE_UP);
+      }
       NetPlanning.limit(model, options.name(), device.capabilities(), "the back end");
     } catch (RuntimeException e) {
       device.close();

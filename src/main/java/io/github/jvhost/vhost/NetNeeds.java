@@ -20,8 +20,14 @@ import java.util.StringJoiner;
  *     complete requests in another order than they were made available. Then the used index only
  *     says how many are done, and the region says which. A back end that goes on at the used index
  *     without it does some requests twice and never completes others
+ * @param translated whether an IOMMU stands between the device and guest memory
  */
-record NetNeeds(VirtioNet model, int regions, boolean logging, boolean inflight) {
+record NetNeeds(
+    VirtioNet model, int regions, boolean logging, boolean inflight, boolean translated) {
+  /** What a back end lacks that cannot serve a device behind an IOMMU. */
+  static final String WHY_NOT_TRANSLATED =
+      "it cannot serve a device behind an IOMMU (ACCESS_PLATFORM, BACKEND_REQ and REPLY_ACK)";
+
   /**
    * Limits what the device offers to its driver to what another back end can do.
    *
@@ -39,14 +45,18 @@ record NetNeeds(VirtioNet model, int regions, boolean logging, boolean inflight)
     boolean allPairs = offered.maxQueuePairs() >= model.maxQueuePairs();
     // With MQ a driver could use all pairs, and it cannot be shown fewer.
     long without = allPairs ? 0 : NetFeature.MQ.mask();
-    model.limitFeatures(offered.features() & ~without);
+    NetPlanning.limitFeatures(model, offered.features() & ~without);
   }
 
   private String missingIn(BackEndCapabilities offered) {
     StringJoiner missing = new StringJoiner(", ");
-    long features = model.backEndFeatures() & ~offered.features();
+    long features =
+        model.backEndFeatures() & ~offered.features() & ~NetFeature.ACCESS_PLATFORM.mask();
     if (features != 0) {
       missing.add("features " + NetFeature.describe(features));
+    }
+    if (translated && !offered.translates()) {
+      missing.add(WHY_NOT_TRANSLATED);
     }
     if (offered.maxQueuePairs() < model.backEndQueuePairs()) {
       missing.add(

@@ -2,6 +2,7 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.DeviceConfig;
@@ -44,7 +45,15 @@ public final class NetPlanning {
     if (can.hasFixedOffloads()) {
       model.withholdFeatures(NetFeature.CTRL_GUEST_OFFLOADS.mask());
     }
-    model.limitFeatures(can.features());
+    limitFeatures(model, can.features());
+  }
+
+  /**
+   * Limits the offer. ACCESS_PLATFORM stays: where no IOMMU stands behind the device, its back end
+   * need not know the feature; where one does, {@link BackEndCapabilities#translates} is asked.
+   */
+  static void limitFeatures(VirtioNet model, long offered) {
+    model.limitFeatures(offered | NetFeature.ACCESS_PLATFORM.mask());
   }
 
   /**
@@ -66,7 +75,9 @@ public final class NetPlanning {
       List<RingEventfds> eventfds,
       BackEndCapabilities can,
       int generation) {
-    return new NetConfiguration(name, memory, new EventfdTable(eventfds))
+    DeviceMemory seen = DeviceMemory.of(memory);
+    return new NetConfiguration(
+            name, new DeviceTranslations(name, seen), new EventfdTable(eventfds))
         .of(model, new NetConfiguration.Setting(can, null, null, generation, false));
   }
 
@@ -79,11 +90,6 @@ public final class NetPlanning {
     if ((device.status() & DeviceStatus.DRIVER_OK) == 0) {
       return "the driver is not ready";
     }
-    if (!device.linkUp()) {
-      return "the link is down";
-    }
-    return NetFeature.ACCESS_PLATFORM.in(device.driverFeatures())
-        ? "the device is behind a vIOMMU"
-        : "";
+    return device.linkUp() ? "" : "the link is down";
   }
 }

@@ -2,8 +2,8 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.DirtyLog;
-import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
@@ -54,7 +54,8 @@ final class NetTransitions {
 
   private final DeviceLock lock;
   private final VirtioNet model;
-  private final GuestMemory memory;
+  private final DeviceMemory memory;
+  private final DeviceTranslations translations;
   private final VhostDevice device;
   private final NetConfiguration configuration;
   private final RingIndexes indexes;
@@ -84,15 +85,16 @@ final class NetTransitions {
 
   NetTransitions(
       VirtioNet model,
-      GuestMemory memory,
+      DeviceTranslations translations,
       EventfdTable eventfds,
       VhostDevice device,
       DeviceLock lock) {
     this.lock = lock;
     this.model = model;
-    this.memory = memory;
+    this.memory = translations.memory();
+    this.translations = translations;
     this.device = device;
-    this.configuration = new NetConfiguration(device.name(), memory, eventfds);
+    this.configuration = new NetConfiguration(device.name(), translations, eventfds);
     this.indexes = new RingIndexes(model, memory, configuration, inflight);
     this.presence = new BackEndPresence(model, eventfds);
     this.connection = new NetConnection(device, presence, indexes, this::use);
@@ -198,7 +200,7 @@ final class NetTransitions {
    */
   @SuppressWarnings("ReferenceEquality") // immutable, and compared without walking through them
   boolean mayDiffer() {
-    return modelChanged || memory.table() != plannedMemory;
+    return modelChanged || memory.guest().table() != plannedMemory;
   }
 
   /**
@@ -213,7 +215,7 @@ final class NetTransitions {
   private Plan planStart(StartOrder order, boolean linkComesBack) {
     startWanted = true;
     modelChanged = false;
-    plannedMemory = memory.table();
+    plannedMemory = memory.guest().table();
     VhostException outside = model.live() ? configuration.ringOutside(model) : null;
     if (outside != null) {
       model.markBroken(String.valueOf(outside.getMessage()));
@@ -227,7 +229,12 @@ final class NetTransitions {
       indexes.requireRecovered();
     }
     DeviceConfig desired = runningConfig(true);
-    return order.start(device.shadow(), desired, device.capabilities());
+    return order.start(device.shadowNow(), desired, device.capabilities());
+  }
+
+  /** Whether a ring of a running device is not served, because the guest has not mapped it yet. */
+  boolean someRingWaits() {
+    return configuration.someRingWaits(model, device.shadow());
   }
 
   /**
@@ -277,10 +284,17 @@ final class NetTransitions {
     like.restore(early);
     boolean runs = like.live() && like.linkUp() && configuration.ringOutside(like) == null;
     if (opened != null && runs) {
-      Plan plan = device.plan(configuration.of(like, setting(0, false)));
+      DeviceConfig desired = configuration.of(like, setting(0, false));
+      Plan plan = device.plan(desired);
       PreparedTransition start = PreparedTransition.of(plan, opened, device.shadow(), deadline);
       if (start != null) {
-        preparedStart = new PreparedStart(like, start, memory.table(), inflight.region());
+        preparedStart =
+            new PreparedStart(
+                like,
+                start,
+                desired.memory(),
+                inflight.region(),
+                desired.translations() == null ? List.of() : desired.translations());
       }
     }
     return preparedStart != null;
@@ -323,7 +337,13 @@ final class NetTransitions {
       indexes.requireRecovered();
     }
     Execution execution =
-        prepared.completed(model, memory, device.shadow(), inflight.region(), opened);
+        prepared.completed(
+            model,
+            memory,
+            device.shadow(),
+            inflight.region(),
+            configuration.translations(model),
+            opened);
     if (execution != null) {
       presence.planBegins();
     }
@@ -350,7 +370,7 @@ final class NetTransitions {
   /** Plans the stop of a device that is to stay stopped. */
   Plan planStopForGood(StartOrder order) {
     startWanted = false;
-    return order.stop(device.shadow(), stopped(), device.capabilities());
+    return order.stop(device.shadowNow(), stopped(), device.capabilities());
   }
 
   private DeviceConfig stopped() {
@@ -359,7 +379,7 @@ final class NetTransitions {
 
   /** Has no rings, so that a device can be stopped whatever its driver has written there. */
   private DeviceConfig stopped(DeviceConfig.Lifecycle lifecycle) {
-    return new DeviceConfig(lifecycle, 0, null, memory.table(), null, List.of(), 0);
+    return new DeviceConfig(lifecycle, 0, null, memory.guest().table(), null, List.of(), 0);
   }
 
   /**
@@ -495,6 +515,7 @@ final class NetTransitions {
     }
     indexes.driverHasReset();
     inflight.close();
+    translations.forgetAll();
     if (device.connected()) {
       presence.restoreLink(); // the old positions of the rings do not matter any more
     }
@@ -518,8 +539,10 @@ final class NetTransitions {
 
   /** Uses what another back end can do; see {@link NetNeeds#use}. */
   private void use(BackEndCapabilities offered) {
-    int regions = memory.table().regions().size();
-    new NetNeeds(model, regions, dirtyLog != null, inflight.region() != null).use(offered);
+    translations.forgetAll(); // another back end holds none
+    int regions = memory.guest().table().regions().size();
+    new NetNeeds(model, regions, dirtyLog != null, inflight.region() != null, memory.translated())
+        .use(offered);
   }
 
   /**

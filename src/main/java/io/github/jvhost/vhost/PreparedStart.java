@@ -1,7 +1,8 @@
 package io.github.jvhost.vhost;
 
-import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.memory.Translation;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.plan.Execution;
@@ -27,6 +28,7 @@ final class PreparedStart {
   private final List<PlannedStep> steps;
   private final MemoryTable memory;
   private final @Nullable InflightRegion inflight;
+  private final List<Translation> translations;
 
   // The values of the device from which the plan was made.
   private final long features;
@@ -54,16 +56,19 @@ final class PreparedStart {
    * @param transition planned from that model without reading guest memory
    * @param memory the table that the plan was made with
    * @param inflight the device's region at this time
+   * @param translations that the plan was made with; none without an IOMMU
    */
   PreparedStart(
       VirtioNet like,
       PreparedTransition transition,
       MemoryTable memory,
-      @Nullable InflightRegion inflight) {
+      @Nullable InflightRegion inflight,
+      List<Translation> translations) {
     this.transition = transition;
     this.steps = transition.plan().steps();
     this.memory = memory;
     this.inflight = inflight;
+    this.translations = translations;
     this.features = like.backEndFeatures();
     this.packed = like.packed();
     this.bigEndian = like.legacyBigEndian();
@@ -86,6 +91,7 @@ final class PreparedStart {
    * @param guest memory, complete
    * @param held what the back end is known to hold now
    * @param region the device's in-flight region now
+   * @param mapped the translations that the back end is to have now
    * @param connection of the device now
    * @return what to carry out; null if something else has changed, or if this was carried out
    *     before
@@ -93,14 +99,16 @@ final class PreparedStart {
   @SuppressWarnings("ReferenceEquality") // immutable, and compared without walking through them
   @Nullable Execution completed(
       VirtioNet model,
-      GuestMemory guest,
+      DeviceMemory guest,
       Shadow held,
       @Nullable InflightRegion region,
+      List<Translation> mapped,
       Carrier connection) {
     boolean same =
         transition.stillFits(held, connection)
             && region == inflight
-            && guest.table() == memory
+            && guest.guest().table() == memory
+            && mapped.equals(translations)
             && isLike(model);
     return same && patch(model, guest) && !changed ? transition.takeExecution() : null;
   }
@@ -131,7 +139,7 @@ final class PreparedStart {
     return same;
   }
 
-  private boolean patch(VirtioNet model, GuestMemory guest) {
+  private boolean patch(VirtioNet model, DeviceMemory guest) {
     for (int i = 0; i < steps.size(); i++) {
       int ring = ringOfBase(i);
       if (ring != Step.NO_RING) {
@@ -152,7 +160,7 @@ final class PreparedStart {
         : Step.NO_RING;
   }
 
-  private boolean isUsedIndex(int base, QueueState ring, GuestMemory guest) {
+  private boolean isUsedIndex(int base, QueueState ring, DeviceMemory guest) {
     return !bigEndian && NetConfiguration.usedIndex(guest, ring.used(), false) == (base & 0xffff);
   }
 

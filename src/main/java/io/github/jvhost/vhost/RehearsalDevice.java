@@ -2,7 +2,7 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
@@ -38,7 +38,7 @@ public final class RehearsalDevice implements AutoCloseable {
       VhostDeviceOptions original,
       BackEndCapabilities capabilities,
       VirtioNet model,
-      GuestMemory memory,
+      DeviceMemory memory,
       Deadline within) {
     this.within = within;
     if (within.expired()) { // a peer that answers at once never waits, so no deadline would be seen

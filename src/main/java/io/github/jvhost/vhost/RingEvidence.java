@@ -1,7 +1,6 @@
 package io.github.jvhost.vhost;
 
-import io.github.jvhost.memory.GuestMemory;
-import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.virtio.RingIndex;
 import io.github.jvhost.virtio.VirtioNet;
 
@@ -26,10 +25,10 @@ final class RingEvidence {
   private static final int DESCRIPTOR = 16;
 
   private final VirtioNet model;
-  private final GuestMemory memory;
+  private final DeviceMemory memory;
   private final NetConfiguration configuration;
 
-  RingEvidence(VirtioNet model, GuestMemory memory, NetConfiguration configuration) {
+  RingEvidence(VirtioNet model, DeviceMemory memory, NetConfiguration configuration) {
     this.model = model;
     this.memory = memory;
     this.configuration = configuration;
@@ -103,9 +102,8 @@ final class RingEvidence {
     if (avail >= size || used >= size || !apart) {
       return true;
     }
-    MemoryTable table = memory.table();
     long descriptors = model.descriptorRing(ring);
-    if (!table.contains(descriptors, (long) DESCRIPTOR * size)) {
+    if (!memory.contains(descriptors, (long) DESCRIPTOR * size)) {
       return false;
     }
     boolean neverBegun = avail == 0 && used == 0 && availWrap && usedWrap;

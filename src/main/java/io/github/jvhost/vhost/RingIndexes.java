@@ -2,7 +2,7 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.InflightPositions;
 import io.github.jvhost.vhost.plan.InflightRegion;
@@ -60,7 +60,7 @@ final class RingIndexes {
   private static final Logger log = LoggerFactory.getLogger(RingIndexes.class);
 
   private final VirtioNet model;
-  private final GuestMemory memory;
+  private final DeviceMemory memory;
   private final NetConfiguration configuration;
   private final RingEvidence evidence;
   private final KeptInflight inflight;
@@ -81,7 +81,7 @@ final class RingIndexes {
   private final List<RefusedBase> refused = new ArrayList<>();
 
   RingIndexes(
-      VirtioNet model, GuestMemory memory, NetConfiguration configuration, KeptInflight inflight) {
+      VirtioNet model, DeviceMemory memory, NetConfiguration configuration, KeptInflight inflight) {
     this.model = model;
     this.memory = memory;
     this.configuration = configuration;
@@ -334,7 +334,7 @@ final class RingIndexes {
   /** The position of a packed ring after its back end has gone; null if it is not known. */
   private @Nullable RingIndex packedIndex(
       int ring, QueueState queue, @Nullable InflightRegion region) {
-    if (!memory.table().contains(queue.desc(), 16L * queue.size())) {
+    if (!memory.contains(queue.desc(), 16L * queue.size())) {
       return null; // its driver has moved it out of memory
     }
     if (PackedDescriptors.isBlank(memory, queue.desc())) {

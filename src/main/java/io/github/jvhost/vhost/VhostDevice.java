@@ -10,10 +10,12 @@ import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.Execution;
 import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Known;
+import io.github.jvhost.vhost.plan.MissHandler;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.Planner;
 import io.github.jvhost.vhost.plan.Shadow;
+import io.github.jvhost.vhost.plan.Step;
 import io.github.jvhost.vhost.plan.StoppedRings;
 import java.util.ArrayList;
 import java.util.List;
@@ -38,6 +40,7 @@ public final class VhostDevice implements AutoCloseable {
 
   private final VhostDeviceOptions options;
   private final Supplier<Carrier> carriers;
+  private final Supplier<List<Step>> sentBesides;
   private final Observation observation;
   private @Nullable Carrier connection;
 
@@ -45,8 +48,13 @@ public final class VhostDevice implements AutoCloseable {
   private volatile BackEndCapabilities capabilities;
   private volatile Shadow shadow = Shadow.nothingHeld();
 
-  private VhostDevice(VhostDeviceOptions options, Supplier<Carrier> carriers, Executor calls) {
+  private VhostDevice(
+      VhostDeviceOptions options,
+      Supplier<Carrier> carriers,
+      Executor calls,
+      Supplier<List<Step>> sentBesides) {
     this.options = options;
+    this.sentBesides = sentBesides;
     this.carriers = carriers;
     this.observation = new Observation(options, calls);
     Carrier opened = carriers.get();
@@ -64,7 +72,8 @@ public final class VhostDevice implements AutoCloseable {
    * @throws VhostException if there is no such socket (RETRY), or what answers is no back end
    */
   public static VhostDevice connect(VhostDeviceOptions options) {
-    return over(options, () -> Carriers.open(options, _ -> {}), Runnable::run);
+    return over(
+        options, () -> Carriers.open(options, _ -> {}, MissHandler.NONE), Runnable::run, List::of);
   }
 
   /**
@@ -73,9 +82,14 @@ public final class VhostDevice implements AutoCloseable {
    * @param options its address is not used
    * @param carriers makes a connection at each call, or throws
    * @param calls makes the calls of the observer, at once or later
+   * @param sentBesides takes the steps that were sent between plans, in answers to requests
    */
-  static VhostDevice over(VhostDeviceOptions options, Supplier<Carrier> carriers, Executor calls) {
-    return new VhostDevice(options, carriers, calls);
+  static VhostDevice over(
+      VhostDeviceOptions options,
+      Supplier<Carrier> carriers,
+      Executor calls,
+      Supplier<List<Step>> sentBesides) {
+    return new VhostDevice(options, carriers, calls, sentBesides);
   }
 
   /**
@@ -113,7 +127,8 @@ public final class VhostDevice implements AutoCloseable {
       BackEndCapabilities capabilities,
       Shadow held) {
     VhostDevice device =
-        over(options, () -> Carriers.resume(options, socket, capabilities), Runnable::run);
+        over(
+            options, () -> Carriers.resume(options, socket, capabilities), Runnable::run, List::of);
     device.shadow = held;
     return device;
   }
@@ -233,7 +248,20 @@ public final class VhostDevice implements AutoCloseable {
    * @param desired what it is to hold
    */
   public Plan plan(DeviceConfig desired) {
-    return Planner.plan(shadow, desired, capabilities);
+    return Planner.plan(shadowNow(), desired, capabilities);
+  }
+
+  /** What the back end is known to hold, with what was sent between plans. No plan is under way. */
+  Shadow shadowNow() {
+    addWhatWasSent(false);
+    return shadow;
+  }
+
+  private void addWhatWasSent(boolean duringPlan) {
+    List<Step> sent = sentBesides.get();
+    if (!sent.isEmpty()) {
+      shadow = shadow.after(sent, capabilities, duringPlan);
+    }
   }
 
   /**
@@ -269,6 +297,7 @@ public final class VhostDevice implements AutoCloseable {
   public Outcome takeOutcome(Execution execution) {
     Outcome outcome = execution.outcome();
     shadow = shadow.after(execution.plan(), outcome);
+    addWhatWasSent(true);
     boolean slotsUnknown =
         capabilities.hasMemorySlots() && shadow.get(Fact.MEMORY) instanceof Known.Unknown;
     if (connection != null && (slotsUnknown || !connection.usable())) {

@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.protocol.SharedObject;
 import io.github.jvhost.sys.Deadline;
@@ -16,6 +17,7 @@ import io.github.jvhost.vhost.plan.RingShadow;
 import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.virtio.DeviceChange;
 import io.github.jvhost.virtio.DeviceOwner;
+import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.util.List;
@@ -55,7 +57,8 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(VhostNet.class);
 
   private final VirtioNet model;
-  private final GuestMemory memory;
+  private final DeviceMemory memory;
+  private final DeviceTranslations translations;
   private final EventfdTable eventfds;
   private final VhostDevice device;
   private final NetTransitions transitions;
@@ -66,16 +69,17 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
 
   private VhostNet(
       VirtioNet model,
-      GuestMemory memory,
+      DeviceTranslations translations,
       EventfdTable eventfds,
       VhostDevice device,
       DeviceLock lock) {
     this.model = model;
-    this.memory = memory;
+    this.memory = translations.memory();
+    this.translations = translations;
     this.eventfds = eventfds;
     this.device = device;
     this.lock = lock;
-    this.transitions = new NetTransitions(model, memory, eventfds, device, lock);
+    this.transitions = new NetTransitions(model, translations, eventfds, device, lock);
     this.migration = new VhostNetMigration(this, memory, device, transitions, lock);
     this.watch = new VhostNetWatch(this, device, transitions, lock, eventfds);
     this.inBandKicks = new InBandKicks(device.name(), eventfds.size(), this::sendKick);
@@ -94,7 +98,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    * @throws VhostException if there is no such socket (RETRY), or the back end cannot serve the
    *     device (GIVE_UP)
    * @throws IllegalArgumentException if there are not two eventfds for each queue pair, or the
-   *     model offers ACCESS_PLATFORM (a virtual IOMMU), which is not served yet
+   *     model offers ACCESS_PLATFORM: then it is connected with a {@link DeviceMemory}
    * @throws IllegalStateException if the memory is closed or has no region, or the model has a back
    *     end already; nothing was connected
    */
@@ -103,9 +107,48 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
       GuestMemory memory,
       List<RingEventfds> eventfds,
       VhostDeviceOptions options) {
+    if (NetFeature.ACCESS_PLATFORM.in(model.deviceFeatures())) {
+      throw new IllegalArgumentException(
+          options.name()
+              + ": its model offers ACCESS_PLATFORM, and nobody says which IOMMU stands behind it:"
+              + " connect it with a DeviceMemory, with Iommu.NONE if there is none");
+    }
+    return connect(model, DeviceMemory.of(memory), eventfds, options);
+  }
+
+  /**
+   * Connects a device behind an IOMMU, or one that offers ACCESS_PLATFORM although there is none.
+   * The embedder tells the device when the guest changes its mappings: {@link #iotlbMapped}, {@link
+   * #iotlbUpdate}, {@link #iotlbInvalidate}. The back end asks for translations at any time, so a
+   * {@link BackEndWatch} has to watch the device.
+   *
+   * @param model of the device; it offers ACCESS_PLATFORM if there is an IOMMU
+   * @param memory the guest's, under the addresses of the device; the embedder keeps it
+   * @param eventfds of each ring, two for each queue pair, without the control queue; the embedder
+   *     keeps them
+   * @param options where the back end is
+   * @return the device, connected and not started; the caller closes it
+   * @throws VhostException if there is no such socket (RETRY), or the back end cannot serve the
+   *     device (GIVE_UP)
+   * @throws IllegalArgumentException if there are not two eventfds for each queue pair, or the
+   *     model does not offer ACCESS_PLATFORM to a driver behind an IOMMU
+   * @throws IllegalStateException if the memory is closed or has no region, or the model has a back
+   *     end already; nothing was connected
+   */
+  public static VhostNet connect(
+      VirtioNet model,
+      DeviceMemory memory,
+      List<RingEventfds> eventfds,
+      VhostDeviceOptions options) {
     NetConnecting.check(model, memory, eventfds, options);
     var table = new EventfdTable(eventfds);
-    return over(model, memory, table, options, () -> NetConnecting.open(table, options));
+    var translations = new DeviceTranslations(options.name(), memory);
+    return over(
+        model,
+        translations,
+        table,
+        options,
+        () -> NetConnecting.open(table, options, translations));
   }
 
   /**
@@ -115,7 +158,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    */
   static VhostNet over(
       VirtioNet model,
-      GuestMemory memory,
+      DeviceTranslations translations,
       EventfdTable table,
       VhostDeviceOptions options,
       Supplier<Carrier> carriers) {
@@ -123,8 +166,9 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
     var lock = new DeviceLock(options.name(), options.longest());
     VhostNet net;
     try {
-      VhostDevice device = NetConnecting.connect(model, options, carriers, lock::callLater);
-      net = new VhostNet(model, memory, table, device, lock);
+      VhostDevice device =
+          NetConnecting.connect(model, options, carriers, lock::callLater, translations);
+      net = new VhostNet(model, translations, table, device, lock);
     } catch (RuntimeException e) {
       model.endService();
       throw e;
@@ -209,7 +253,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /** The guest's memory; the embedder's. */
-  GuestMemory memory() {
+  DeviceMemory memory() {
     return memory;
   }
 
@@ -332,6 +376,79 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
       }
       return plan;
     }
+  }
+
+  // ---- behind an IOMMU ----
+
+  /**
+   * The guest has mapped a range for the device. The back end is told what it has asked for there,
+   * because it asks once; a ring that could not start without it is started. Nothing is thrown: see
+   * {@link #access}.
+   *
+   * @param iova I/O virtual address of the first byte
+   * @param length in bytes, 1 or more; a range does not wrap, and one that is too long is cut
+   */
+  public void iotlbMapped(long iova, long length) {
+    mapped(iova, length, false);
+  }
+
+  /**
+   * The same, and the back end is told all of the range, whether it has asked or not. For guests
+   * that map each frame anew: without it a back end asks for each, and loses the frame that it
+   * wanted to write there.
+   *
+   * @param iova I/O virtual address of the first byte
+   * @param length in bytes, 1 or more; a range does not wrap, and one that is too long is cut
+   */
+  public void iotlbUpdate(long iova, long length) {
+    mapped(iova, length, true);
+  }
+
+  private void mapped(long iova, long length, boolean push) {
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
+      boolean asked = translations.mapped(iova, lastOf(iova, length), push);
+      if (transitions.running() && (asked || transitions.someRingWaits())) {
+        refreshOrWait();
+      }
+    }
+  }
+
+  /**
+   * The guest has unmapped a range, or mapped something else there: its IOMMU does not translate it
+   * as before any more. When this returns, no access of the back end with an earlier translation
+   * can follow. What is still mapped as before stays. Waits for the back end to acknowledge, and
+   * answers its requests meanwhile.
+   *
+   * @param iova I/O virtual address of the first byte
+   * @param length in bytes, 1 or more; one that is too long is cut at the end of all addresses.
+   *     Everything: 0 and -1
+   * @throws VhostException if the back end has not acknowledged it. Its connection is closed, the
+   *     guest sees its link down, and the back end may still access the memory: the embedder should
+   *     not give it to somebody else before the back end's process has ended
+   */
+  public void iotlbInvalidate(long iova, long length) {
+    try (var _ = lock.hold()) {
+      transitions.takeTurn();
+      if (transitions.running()
+          && device.shadowNow().mayHoldTranslations(iova, lastOf(iova, length))) {
+        try {
+          refresh();
+        } catch (VhostException e) {
+          transitions.connection().cannotFollow(e);
+          throw e;
+        }
+      }
+    }
+  }
+
+  /** The last address of a range; a length is unsigned. */
+  private static long lastOf(long iova, long length) {
+    if (length == 0) {
+      throw new IllegalArgumentException("a range of no bytes");
+    }
+    long last = iova + length - 1;
+    return Long.compareUnsigned(last, iova) < 0 ? -1 : last;
   }
 
   /** {@return everything that a migration carries for the device, as it is now} */

@@ -2,8 +2,8 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.DirtyLog;
-import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.plan.Execution;
@@ -42,7 +42,7 @@ public final class VhostNetMigration {
   private static final Logger log = LoggerFactory.getLogger(VhostNetMigration.class);
 
   private final VhostNet net;
-  private final GuestMemory memory;
+  private final DeviceMemory memory;
   private final VhostDevice device;
   private final NetTransitions transitions;
   private final DeviceLock lock;
@@ -52,7 +52,7 @@ public final class VhostNetMigration {
 
   VhostNetMigration(
       VhostNet net,
-      GuestMemory memory,
+      DeviceMemory memory,
       VhostDevice device,
       NetTransitions transitions,
       DeviceLock lock) {

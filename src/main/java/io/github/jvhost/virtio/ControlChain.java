@@ -1,9 +1,8 @@
 package io.github.jvhost.virtio;
 
-import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.Access;
+import io.github.jvhost.memory.DeviceMemory;
 import java.io.ByteArrayOutputStream;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 
 /**
@@ -18,13 +17,13 @@ final class ControlChain {
   /** The most bytes of a command. A longer command is answered with an error. */
   static final int MAX_COMMAND = 64 * 1024;
 
-  private final GuestMemory memory;
+  private final DeviceMemory memory;
   private final ByteArrayOutputStream readable = new ByteArrayOutputStream();
   private long readableLength;
   private long ackAddress;
   private boolean writableSeen;
 
-  ControlChain(GuestMemory memory) {
+  ControlChain(DeviceMemory memory) {
     this.memory = memory;
   }
 
@@ -45,8 +44,8 @@ final class ControlChain {
     if (length == 0) {
       throw new ControlRing.BrokenRingException("a descriptor has no length");
     }
-    // slice() checks the address, before the command has an effect.
-    MemorySegment segment = memory.slice(address, length);
+    // The address is checked before the command has an effect.
+    memory.pieces(address, length, writable ? Access.WRITE : Access.READ);
     if (writable) {
       if (!writableSeen) {
         writableSeen = true;
@@ -59,7 +58,7 @@ final class ControlChain {
     }
     readableLength += length;
     if (readableLength <= MAX_COMMAND) {
-      readable.writeBytes(segment.toArray(ValueLayout.JAVA_BYTE));
+      readable.writeBytes(memory.read(address, (int) length));
     }
   }
 

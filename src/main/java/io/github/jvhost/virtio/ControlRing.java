@@ -1,7 +1,7 @@
 package io.github.jvhost.virtio;
 
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.GuestAddressException;
-import io.github.jvhost.memory.GuestMemory;
 import java.nio.ByteOrder;
 
 /**
@@ -47,14 +47,14 @@ abstract sealed class ControlRing permits SplitControlRing, PackedControlRing {
   /** The buffer is a table of descriptors. */
   static final int INDIRECT = 4;
 
-  final GuestMemory memory;
+  final DeviceMemory memory;
   final QueueState queue;
   final boolean eventIndex;
   final ControlChain chain;
   private final boolean indirect;
   private int completed;
 
-  ControlRing(GuestMemory memory, QueueState queue, long features) {
+  ControlRing(DeviceMemory memory, QueueState queue, long features) {
     this.memory = memory;
     this.queue = queue;
     this.indirect = NetFeature.INDIRECT_DESC.in(features);
@@ -67,7 +67,7 @@ abstract sealed class ControlRing permits SplitControlRing, PackedControlRing {
    *
    * @param order byte order of a split ring; a packed ring is little-endian
    */
-  static ControlRing of(GuestMemory memory, QueueState queue, long features, ByteOrder order) {
+  static ControlRing of(DeviceMemory memory, QueueState queue, long features, ByteOrder order) {
     return queue.next().isPacked()
         ? new PackedControlRing(memory, queue, features)
         : new SplitControlRing(memory, queue, features, order);

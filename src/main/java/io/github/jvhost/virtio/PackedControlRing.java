@@ -1,6 +1,6 @@
 package io.github.jvhost.virtio;
 
-import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.DeviceMemory;
 import java.lang.invoke.VarHandle;
 
 /**
@@ -35,7 +35,7 @@ final class PackedControlRing extends ControlRing {
   private int used;
   private boolean usedWrap;
 
-  PackedControlRing(GuestMemory memory, QueueState queue, long features) {
+  PackedControlRing(DeviceMemory memory, QueueState queue, long features) {
     super(memory, queue, features);
     RingIndex next = queue.next();
     this.avail = next.avail();

@@ -1,6 +1,6 @@
 package io.github.jvhost.virtio;
 
-import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.DeviceMemory;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
@@ -54,7 +54,7 @@ final class Rings {
    * @return how many commands were completed, and whether the ring broke afterwards
    */
   Served serveControl(
-      GuestMemory memory, long features, ByteOrder order, ControlRing.Commands commands) {
+      DeviceMemory memory, long features, ByteOrder order, ControlRing.Commands commands) {
     Ring ring = get(control());
     ControlRing served = ControlRing.of(memory, ring.state(), features, order);
     Optional<String> broke = Optional.empty();

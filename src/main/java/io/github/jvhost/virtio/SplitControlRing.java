@@ -1,6 +1,6 @@
 package io.github.jvhost.virtio;
 
-import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.DeviceMemory;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 
@@ -19,7 +19,7 @@ final class SplitControlRing extends ControlRing {
   private int next;
   private int used;
 
-  SplitControlRing(GuestMemory memory, QueueState queue, long features, ByteOrder order) {
+  SplitControlRing(DeviceMemory memory, QueueState queue, long features, ByteOrder order) {
     super(memory, queue, features);
     this.swapped = order == ByteOrder.BIG_ENDIAN;
     this.next = queue.next().avail();

@@ -1,6 +1,7 @@
 package io.github.jvhost.virtio;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.GuestMemory;
 import java.util.ArrayList;
 import java.util.List;
@@ -601,21 +602,21 @@ public final class VirtioNet {
    *     not live or has no control ring
    */
   public int serviceControlQueue(GuestMemory memory) {
-    return serviceControlQueue(memory, () -> true);
+    return serviceControlQueue(DeviceMemory.of(memory), () -> true);
   }
 
   /**
    * The same, for a device whose back end depends on the commands. After the answer "done" a driver
    * may use its new queues at once, so the back end has to know them before the answer.
    *
-   * @param memory the guest's memory, with the ring and its buffers
+   * @param memory the guest's memory as the device addresses it, with the ring and its buffers
    * @param backEnd called after a command has changed the number of queue pairs in use, and before
    *     that command is answered. It sends the change to the back end, and returns whether the back
    *     end accepted it. If it returns false or throws, the change is undone and the driver gets an
    *     error. Its exception, or that of a listener, is thrown after all commands were answered
    * @return as above
    */
-  public int serviceControlQueue(GuestMemory memory, BooleanSupplier backEnd) {
+  public int serviceControlQueue(DeviceMemory memory, BooleanSupplier backEnd) {
     QueueState ring = queue(controlQueue());
     if (!live() || !ring.ready() || !negotiation.has(NetFeature.CTRL_VQ)) {
       return 0;

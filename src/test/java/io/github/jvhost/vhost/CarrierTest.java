@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.SharedObject;
@@ -67,7 +68,7 @@ class CarrierTest {
       VhostNet net =
           VhostNet.over(
               Rig.model(0).build(),
-              rig.memory,
+              new DeviceTranslations("net0", DeviceMemory.of(rig.memory)),
               new EventfdTable(rig.eventfds.getFirst()),
               options,
               () -> {
@@ -146,7 +147,7 @@ class CarrierTest {
       VhostNet net =
           VhostNet.over(
               Rig.model(0).build(),
-              rig.memory,
+              new DeviceTranslations("net0", DeviceMemory.of(rig.memory)),
               new EventfdTable(eventfds),
               rig.options(0, Duration.ofSeconds(10)).withEvents(events),
               () -> new MemoryCarrier(capabilities(true)));

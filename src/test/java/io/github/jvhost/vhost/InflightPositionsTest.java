@@ -2,6 +2,7 @@ package io.github.jvhost.vhost;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.protocol.Inflight;
 import io.github.jvhost.sys.DescriptorLedger;
@@ -58,7 +59,8 @@ class InflightPositionsTest {
 
   private Optional<RingIndex> position(int ringIndex, long size) {
     InflightRegion region = new InflightRegion(file.descriptor(), new Inflight(size, 0, 2, SIZE));
-    return InflightPositions.of(region, ringIndex, SIZE, PackedDescriptors.flags(memory, DESC));
+    return InflightPositions.of(
+        region, ringIndex, SIZE, PackedDescriptors.flags(DeviceMemory.of(memory), DESC));
   }
 
   private Optional<RingIndex> position() {

@@ -38,7 +38,7 @@ class MisuseTest {
       VirtioNet model = Rig.model(0).build();
 
       refused("model", () -> VhostNet.connect(null, rig.memory, rings, options));
-      refused("memory", () -> VhostNet.connect(model, null, rings, options));
+      refused("memory", () -> VhostNet.connect(model, (GuestMemory) null, rings, options));
       refused("eventfds", () -> VhostNet.connect(model, rig.memory, null, options));
       refused("options", () -> VhostNet.connect(model, rig.memory, rings, null));
       refused(
@@ -50,7 +50,7 @@ class MisuseTest {
               .deviceFeatures(VirtioNetBuilder.DEFAULT_FEATURES | NetFeature.ACCESS_PLATFORM.mask())
               .build();
       refused(
-          "net0: the device offers ACCESS_PLATFORM (a virtual IOMMU), which is not served yet",
+          "net0: its model offers ACCESS_PLATFORM, and nobody says which IOMMU stands behind it",
           () -> VhostNet.connect(behindIommu, rig.memory, rings, options));
       refused(
           "net0: its guest memory is closed",

@@ -2,6 +2,7 @@ package io.github.jvhost.vhost;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.testkit.BackEndOffer;
@@ -190,7 +191,10 @@ class PreparedStartChangeTest {
       VirtioNet like = guest.twin();
       like.restore(state);
       var configuration =
-          new NetConfiguration("net0", rig.memory, new EventfdTable(rig.eventfds.getFirst()));
+          new NetConfiguration(
+              "net0",
+              new DeviceTranslations("net0", DeviceMemory.of(rig.memory)),
+              new EventfdTable(rig.eventfds.getFirst()));
       return PreparedStartChangeTest.values(
           configuration.of(
               like, new NetConfiguration.Setting(rig.net().capabilities(), log, null, 0, true)));
@@ -235,6 +239,7 @@ class PreparedStartChangeTest {
               var log,
               var rings,
               var inflight,
+              var translations,
               var ringOrder,
               var generation) -> {
         values.put("lifecycle", lifecycle);
@@ -244,6 +249,7 @@ class PreparedStartChangeTest {
         values.put("log", String.valueOf(log));
         values.put("rings", rings.size());
         values.put("inflight", String.valueOf(inflight));
+        values.put("translations", String.valueOf(translations));
         values.put("ringOrder", String.valueOf(ringOrder));
         values.put("generation", generation);
         for (int i = 0; i < rings.size(); i++) {
@@ -312,8 +318,10 @@ class PreparedStartChangeTest {
     assertThat(all)
         .as(
             "the first two are the same for all running devices; a plan makes the third, after"
-                + " which the shadow is another one; the last changes with the features alone")
-        .containsExactlyInAnyOrder("lifecycle", "generation", "inflight", "ringOrder");
+                + " which the shadow is another one; the next changes with the features alone; the"
+                + " last is of devices behind an IOMMU")
+        .containsExactlyInAnyOrder(
+            "lifecycle", "generation", "inflight", "ringOrder", "translations");
   }
 
   @ParameterizedTest

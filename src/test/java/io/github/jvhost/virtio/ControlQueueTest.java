@@ -2,6 +2,7 @@ package io.github.jvhost.virtio;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.memory.DeviceMemory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -92,7 +93,7 @@ class ControlQueueTest {
     guest.post(4, 0, 3, 0);
     List<Integer> told = new ArrayList<>();
     device.serviceControlQueue(
-        guest.memory,
+        DeviceMemory.of(guest.memory),
         () -> {
           assertThat(guest.memory.getByte(ControlGuest.ACK)).isEqualTo((byte) ControlGuest.NO_ACK);
           assertThat(guest.usedIndex()).isZero();
@@ -103,7 +104,7 @@ class ControlQueueTest {
     assertThat(guest.usedIndex()).isEqualTo(1);
 
     guest.post(4, 0, 3, 0);
-    device.serviceControlQueue(guest.memory, () -> told.add(0));
+    device.serviceControlQueue(DeviceMemory.of(guest.memory), () -> told.add(0));
     assertThat(told).as("the same number again is nothing to tell").hasSize(1);
   }
 
@@ -111,7 +112,7 @@ class ControlQueueTest {
   void queuePairsThatTheBackEndRefusesAreAnErrorAndAsBefore() {
     guest.command(4, 0, 2, 0);
     guest.post(4, 0, 3, 0);
-    assertThat(device.serviceControlQueue(guest.memory, () -> false)).isEqualTo(1);
+    assertThat(device.serviceControlQueue(DeviceMemory.of(guest.memory), () -> false)).isEqualTo(1);
     assertThat(guest.memory.getByte(ControlGuest.ACK)).isEqualTo((byte) NetControl.ERR);
     assertThat(device.currentQueuePairs()).isEqualTo(2);
     assertThat(device.broken()).isFalse();

@@ -165,6 +165,16 @@ public record BackEndCapabilities(
     return has(ProtocolFeature.GPA_ADDRESSES);
   }
 
+  /**
+   * {@return whether the back end can serve a device behind an IOMMU} It has to know I/O virtual
+   * addresses, ask on a channel of its own, and acknowledge that it has forgotten a translation.
+   */
+  public boolean translates() {
+    return (features & VhostFeature.IOMMU_PLATFORM) != 0
+        && has(ProtocolFeature.BACKEND_REQ)
+        && hasReplyAck();
+  }
+
   /** {@return whether explicit presetup was negotiated} It needs the status byte too. */
   public boolean hasPresetup() {
     return hasStatus()

@@ -48,20 +48,6 @@ public interface BackEndEvents {
   }
 
   /**
-   * A translation is missing (IOTLB_MSG). The answer is sent to the back end on the main
-   * connection. Only with a virtual IOMMU.
-   *
-   * <p>Where GPA_ADDRESSES was negotiated, the translation has a guest-physical address in the
-   * place of the user address; the back end's own messages do not (vhost-user, "An IOTLB message").
-   *
-   * @param miss the address that the back end wants to access, and how
-   * @return the translation; empty: there is none, and nothing is sent
-   */
-  default Optional<Iotlb> iotlbMiss(Iotlb miss) {
-    return Optional.empty();
-  }
-
-  /**
    * The back end could not access memory as translated (IOTLB_MSG, access fail).
    *
    * @param access what it wanted to access, and how

@@ -19,13 +19,14 @@ public enum BackEndProfile {
    * guest memory ({@link #LIBVHOST_USER}), which repeats requests that were done but are not in the
    * used ring yet. Choose {@link #LIBVHOST_USER} for libvhost-user.
    */
-  GENERIC(true, false, false, true, true, true, false, false, StopKeeps.NOTHING),
+  GENERIC(true, false, false, true, true, true, false, false, false, StopKeeps.NOTHING),
 
   /**
    * DPDK's vhost library. Verified on the wire against DPDK 22.11: at GET_VRING_BASE it frees what
    * it allocated at SET_VRING_NUM, and it crashes when a ring starts again without SET_VRING_NUM.
+   * With an IOMMU it takes adjoining I/O virtual addresses for adjoining memory.
    */
-  DPDK(true, true, true, true, false, false, false, true, StopKeeps.ENABLE),
+  DPDK(true, true, true, true, false, false, false, true, true, StopKeeps.ENABLE),
 
   /**
    * NVIDIA's VFE, a DPDK fork with a vDPA driver. Verified on the wire against the public fork in
@@ -33,7 +34,7 @@ public enum BackEndProfile {
    * also with explicit presetup. What it keeps of a ring over GET_VRING_BASE was not tried, so
    * everything of a stopped ring is sent again.
    */
-  NVIDIA_VFE(true, true, true, true, true, false, false, true, StopKeeps.NOTHING),
+  NVIDIA_VFE(true, true, true, true, true, false, false, true, true, StopKeeps.NOTHING),
 
   /**
    * libvhost-user of QEMU. Verified on the wire against qemu-storage-daemon 7.2, which offers
@@ -42,21 +43,24 @@ public enum BackEndProfile {
    * daemon of QEMU 11 serves at once what already waits in the ring. passt behaves as this profile
    * says.
    */
-  LIBVHOST_USER(true, false, false, false, false, true, true, true, StopKeeps.SIZE_AND_ENABLE),
+  LIBVHOST_USER(
+      true, false, false, false, false, true, true, true, false, StopKeeps.SIZE_AND_ENABLE),
 
   /**
    * rust-vmm's vhost-user-backend. This profile was read from its sources and was not verified. Two
    * things were seen on the wire, with its vsock device: it serves a ring only after
    * SET_VRING_ENABLE, and one ring can stop alone.
    */
-  RUST_VMM(false, false, false, false, false, true, false, false, StopKeeps.SIZE_AND_ENABLE),
+  RUST_VMM(
+      false, false, false, false, false, true, false, false, false, StopKeeps.SIZE_AND_ENABLE),
 
   /**
    * vhost-net of the kernel. Verified in a guest with Linux 6.12: before NET_SET_BACKEND it reads
    * and writes no byte of guest memory, and nothing is in flight after a stop. It keeps all of a
    * ring over a stop. Its carrier has this profile, whatever the options say.
    */
-  VHOST_NET(true, false, false, false, false, true, false, false, StopKeeps.SIZE_AND_ENABLE);
+  VHOST_NET(
+      true, false, false, false, false, true, false, false, false, StopKeeps.SIZE_AND_ENABLE);
 
   /**
    * What a back end keeps of a ring over GET_VRING_BASE, so that it need not be sent again. No back
@@ -79,6 +83,7 @@ public enum BackEndProfile {
   private final boolean packedBaseCarriesUsed;
   private final boolean stopLeavesRequestsInFlight;
   private final boolean hangsUpOnRefusal;
+  private final boolean joinsAdjoiningTranslations;
   private final StopKeeps stopKeeps;
 
   BackEndProfile(
@@ -90,6 +95,7 @@ public enum BackEndProfile {
       boolean packedBaseCarriesUsed,
       boolean stopLeavesRequestsInFlight,
       boolean hangsUpOnRefusal,
+      boolean joinsAdjoiningTranslations,
       StopKeeps stopKeeps) {
     this.verified = verified;
     this.holdsRingsUntilDriverOk = holdsRingsUntilDriverOk;
@@ -99,6 +105,7 @@ public enum BackEndProfile {
     this.packedBaseCarriesUsed = packedBaseCarriesUsed;
     this.stopLeavesRequestsInFlight = stopLeavesRequestsInFlight;
     this.hangsUpOnRefusal = hangsUpOnRefusal;
+    this.joinsAdjoiningTranslations = joinsAdjoiningTranslations;
     this.stopKeeps = stopKeeps;
   }
 
@@ -164,6 +171,14 @@ public enum BackEndProfile {
    */
   public boolean hangsUpOnRefusal() {
     return effective().hangsUpOnRefusal;
+  }
+
+  /**
+   * {@return whether the back end takes adjoining I/O virtual addresses for adjoining memory} Then
+   * a ring or a buffer that runs over two pages has to lie in one piece of memory.
+   */
+  public boolean joinsAdjoiningTranslations() {
+    return effective().joinsAdjoiningTranslations;
   }
 
   /** Whether a ring keeps as much as this over GET_VRING_BASE. */

@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost.plan;
 
 import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.memory.Translation;
 import java.nio.ByteOrder;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -17,6 +18,9 @@ import org.jspecify.annotations.Nullable;
  * @param rings by vring index; the control queue is not among them
  * @param inflight the region in which the back end records the requests in flight; null: none was
  *     made yet
+ * @param translations of I/O virtual addresses that the back end is to have, in the order of these
+ *     addresses, taken as unsigned; ring addresses are I/O virtual addresses then. Null: there is
+ *     no IOMMU
  * @param ringOrder the byte order of legacy rings, if it is not this host's; null: not to be sent
  * @param generation of an early configuration: it increases when the guest changes something, so
  *     that an old configuration is recognised; 0 where it does not matter
@@ -29,6 +33,7 @@ public record DeviceConfig(
     @Nullable LogTarget log,
     List<RingConfig> rings,
     @Nullable InflightRegion inflight,
+    @Nullable List<Translation> translations,
     @Nullable ByteOrder ringOrder,
     int generation) {
 
@@ -59,13 +64,14 @@ public record DeviceConfig(
     }
   }
 
-  /** Copies the list. */
+  /** Copies the lists. */
   public DeviceConfig {
     rings = List.copyOf(rings);
+    translations = translations == null ? null : List.copyOf(translations);
   }
 
   /**
-   * A configuration without in-flight region, with rings in this host's byte order.
+   * A configuration without in-flight region and IOMMU, with rings in this host's byte order.
    *
    * @param lifecycle what the device is to do
    * @param features what SET_FEATURES is to carry
@@ -83,7 +89,7 @@ public record DeviceConfig(
       @Nullable LogTarget log,
       List<RingConfig> rings,
       int generation) {
-    this(lifecycle, features, mtu, memory, log, rings, null, null, generation);
+    this(lifecycle, features, mtu, memory, log, rings, null, null, null, generation);
   }
 
   /**
@@ -94,7 +100,31 @@ public record DeviceConfig(
    */
   public DeviceConfig with(Lifecycle newLifecycle, List<RingConfig> newRings) {
     return new DeviceConfig(
-        newLifecycle, features, mtu, memory, log, newRings, inflight, ringOrder, generation);
+        newLifecycle,
+        features,
+        mtu,
+        memory,
+        log,
+        newRings,
+        inflight,
+        translations,
+        ringOrder,
+        generation);
+  }
+
+  /** The same configuration without translations, if it has any. */
+  DeviceConfig withoutTranslations() {
+    return new DeviceConfig(
+        lifecycle,
+        features,
+        mtu,
+        memory,
+        log,
+        rings,
+        inflight,
+        translations == null ? null : List.of(),
+        ringOrder,
+        generation);
   }
 
   /**
@@ -104,6 +134,15 @@ public record DeviceConfig(
    */
   public DeviceConfig withGeneration(int newGeneration) {
     return new DeviceConfig(
-        lifecycle, features, mtu, memory, log, rings, inflight, ringOrder, newGeneration);
+        lifecycle,
+        features,
+        mtu,
+        memory,
+        log,
+        rings,
+        inflight,
+        translations,
+        ringOrder,
+        newGeneration);
   }
 }

@@ -6,9 +6,9 @@ import io.github.jvhost.vhost.plan.Fact.Early;
  * What presetup sends: the configuration of a running device, without what could make this back end
  * read guest memory, start a ring, or believe that the driver is ready.
  *
- * <p>The columns "early" and "dummy" of {@link Fact} say what that is. The facts of the device,
- * byte order and enable are not looked up here, because any back end may be sent them early. The
- * log flag is a part of the address, and is sent with it.
+ * <p>The columns "early" and "dummy" of {@link Fact} say what that is. The facts of the device
+ * except translations, byte order and enable are not looked up here, because any back end may be
+ * sent them early. The log flag is a part of the address, and is sent with it.
  *
  * <p>Pure functions: thread-safe.
  */
@@ -25,11 +25,13 @@ public final class EarlyConfiguration {
   public static DeviceConfig of(
       PresetupMode mode, DeviceConfig running, BackEndCapabilities capabilities) {
     Early to = Early.of(mode, capabilities);
-    return running.with(
-        mode == PresetupMode.EXPLICIT
-            ? DeviceConfig.Lifecycle.PRESET_EXPLICIT
-            : DeviceConfig.Lifecycle.PRESET,
-        running.rings().stream().map(r -> early(r, to)).toList());
+    DeviceConfig early =
+        running.with(
+            mode == PresetupMode.EXPLICIT
+                ? DeviceConfig.Lifecycle.PRESET_EXPLICIT
+                : DeviceConfig.Lifecycle.PRESET,
+            running.rings().stream().map(r -> early(r, to)).toList());
+    return Fact.TRANSLATIONS.isSettledEarly(to) ? early : early.withoutTranslations();
   }
 
   private static RingConfig early(RingConfig ring, Early to) {

@@ -162,6 +162,17 @@ public final class Fact<T> {
           .afterReset(AfterReset.GONE) // requests of the driver before are not the next driver's
           .fact();
 
+  /**
+   * IOTLB_MSG, for the difference: translations of I/O virtual addresses. A back end may look a
+   * ring up as soon as they are there.
+   */
+  public static final Fact<Translations> TRANSLATIONS =
+      Fact.<Translations>row("translations")
+          .wanted((_, _) -> null) // the planner sends the difference, step by step
+          .early(Early.HOLDING)
+          .afterReset(AfterReset.KEPT)
+          .fact();
+
   // ---- of a vring ----
 
   /** SET_VRING_NUM: entries. With another size a ring has other indexes and covers other memory. */
@@ -267,7 +278,7 @@ public final class Fact<T> {
 
   /** The facts of a device. {@link Planner} says in which order they are sent. */
   public static final List<Fact<?>> OF_DEVICE =
-      List.of(MTU, LOG, FEATURES, STATUS, MEMORY, INFLIGHT);
+      List.of(MTU, LOG, FEATURES, STATUS, MEMORY, INFLIGHT, TRANSLATIONS);
 
   /**
    * The facts that describe a ring, in the order in which they are sent. For all rings they come

@@ -182,7 +182,11 @@ final class PlanDraft {
     RingAddresses at = Objects.requireNonNull(wanted.addresses());
     boolean packed = NetFeature.RING_PACKED.in(desired.features());
     return new Step.SetRingAddress(
-        ring, at, desired.memory(), wanted.logUsed(), packed ? at.descriptor() : at.used());
+        ring,
+        at,
+        desired.translations() == null ? desired.memory() : null,
+        wanted.logUsed(),
+        packed ? at.descriptor() : at.used());
   }
 
   // ---- steps ----

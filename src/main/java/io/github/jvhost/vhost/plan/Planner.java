@@ -100,6 +100,11 @@ public final class Planner {
     }
     RingStops stops = new RingStops(plan);
     stops.stopWhatCannotChange();
+    TranslationSteps translations =
+        desired.translations() == null ? null : new TranslationSteps(plan, desired.translations());
+    if (translations != null) {
+      translations.withdraw();
+    }
     List<PlannedStep> steps = plan.steps();
     boolean explicit = desired.lifecycle() == DeviceConfig.Lifecycle.PRESET_EXPLICIT;
     int frame = steps.size();
@@ -110,6 +115,9 @@ public final class Planner {
     RingSteps rings = new RingSteps(plan);
     rings.describe();
     inflight();
+    if (translations != null) {
+      translations.tell();
+    }
     rings.putIntoService();
     if (explicit && steps.size() > frame) {
       PlannedStep begin =

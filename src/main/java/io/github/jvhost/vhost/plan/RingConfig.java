@@ -30,6 +30,9 @@ public record RingConfig(
     boolean enabled,
     boolean logUsed) {
 
+  /** The most entries of a ring (virtio 1.2, 2.7). */
+  static final int MAX_SIZE = 32768;
+
   /** A ring that the driver has not set up: nothing of it is sent. */
   public static final RingConfig NOT_SET_UP =
       new RingConfig(null, null, null, null, null, null, null, false, false);

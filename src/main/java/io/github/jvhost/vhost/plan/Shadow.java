@@ -42,6 +42,17 @@ public record Shadow(Facts device, List<RingShadow> rings, int generation) {
     return index < rings.size() ? rings.get(index) : RingShadow.NOTHING_HELD;
   }
 
+  /**
+   * {@return whether the back end may hold a translation of an address in a range}
+   *
+   * @param first I/O virtual address of the range's first byte
+   * @param last of its last byte
+   */
+  public boolean mayHoldTranslations(long first, long last) {
+    Translations held = get(Fact.TRANSLATIONS).orNull();
+    return held != null && held.mayHoldAnyOf(first, last);
+  }
+
   /** {@return whether any ring runs or may run} */
   public boolean anyRingMayRun() {
     for (RingShadow ring : rings) {
@@ -73,6 +84,26 @@ public record Shadow(Facts device, List<RingShadow> rings, int generation) {
     }
     if (outcome.complete() && plan.generation() > generation) {
       editor.generation(plan.generation());
+    }
+    return editor.toShadow();
+  }
+
+  /**
+   * {@return the shadow after steps that were sent besides plans}
+   *
+   * @param steps each a {@link Step.Translate} or a {@link Step.Invalidate}, whose answer was not
+   *     asked for
+   * @param capabilities of that back end
+   * @param duringPlan whether a plan was under way, which may have made the back end drop them
+   *     again
+   */
+  public Shadow after(List<Step> steps, BackEndCapabilities capabilities, boolean duringPlan) {
+    var editor = new ShadowEditor(this, capabilities);
+    for (Step step : steps) {
+      editor.apply(step, null);
+      if (duringPlan && step instanceof Step.Translate) {
+        editor.forget(step);
+      }
     }
     return editor.toShadow();
   }

@@ -2,6 +2,7 @@ package io.github.jvhost.vhost.plan;
 
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.memory.Translation;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.virtio.DeviceStatus;
 import java.util.List;
@@ -90,6 +91,12 @@ final class ShadowEditor {
         put(Fact.LOG_USED, s.ring(), Known.held(s.logUsed()));
         set(new Step.Set<>(Fact.ADDRESS, s.ring(), s.addresses()));
       }
+      case Step.Translate(Translation one, MemoryTable _) -> {
+        translations(translations().with(new Translations.Told(one, false)));
+        everyRing(r -> r.run() == RingShadow.Run.STOPPED && liesIn(one, r) ? translated(r) : r);
+      }
+      case Step.Invalidate(long first, long last) ->
+          translations(translations().without(first, last));
       case Step.StopRing(int ring) -> stopped(ring);
       case Step.ResumeRing(int ring) ->
           put(Fact.BASE, ring, stoppedAt == null ? Known.unknown() : Known.held(stoppedAt));
@@ -120,6 +127,9 @@ final class ShadowEditor {
       }
       case Step.EndPresetup _ -> forgetEarlyBases();
       case Step.AddRegion _, Step.RemoveRegion _ -> put(Fact.MEMORY, Step.NO_RING, Known.unknown());
+      case Step.Translate(Translation one, MemoryTable _) ->
+          translations(translations().with(new Translations.Told(one, true)));
+      case Step.Invalidate _ -> mayHaveDroppedTranslations();
       case Step.ReturnInflight _ -> put(Fact.INFLIGHT, Step.NO_RING, Known.unknown());
       case Step.GetInflight _, Step.ReadStatus _, Step.BeginPresetup _ -> {}
       case Step.Set<?>(var fact, int ring, var _) when ring == Step.NO_RING -> {
@@ -151,6 +161,7 @@ final class ShadowEditor {
     Long now = get(Fact.FEATURES).orNull();
     if (held != null && now != null && withoutLogBit(held) != withoutLogBit(now)) {
       everyRing(RingShadow::afterReset);
+      mayHaveDroppedTranslations();
     }
   }
 
@@ -183,6 +194,7 @@ final class ShadowEditor {
    */
   void memoryReplaced(Known<MemoryTable> before) {
     if (!before.equals(get(Fact.MEMORY))) {
+      mayHaveDroppedTranslations();
       everyRing(r ->
           r.run() == RingShadow.Run.STOPPED && r.get(Fact.ADDRESS).isHeld()
               ? toBeTranslated(r)
@@ -226,7 +238,39 @@ final class ShadowEditor {
       return; // it stays unknown
     }
     put(Fact.MEMORY, Step.NO_RING, Known.held(table));
-    everyRing(r -> r.run() == RingShadow.Run.STOPPED && liesIn(changed, r) ? toBeTranslated(r) : r);
+    boolean anywhere = get(Fact.TRANSLATIONS).isHeld(); // ring addresses say nothing of a region
+    mayHaveDroppedTranslations();
+    everyRing(r ->
+        r.run() == RingShadow.Run.STOPPED && (anywhere || liesIn(changed, r))
+            ? toBeTranslated(r)
+            : r);
+  }
+
+  private Translations translations() {
+    Translations held = get(Fact.TRANSLATIONS).orNull();
+    return held == null ? Translations.NONE : held;
+  }
+
+  private void translations(Translations now) {
+    put(Fact.TRANSLATIONS, Step.NO_RING, Known.held(now));
+  }
+
+  private void mayHaveDroppedTranslations() {
+    if (get(Fact.TRANSLATIONS).isHeld()) {
+      translations(translations().inDoubt());
+    }
+  }
+
+  /** Whether a translation has an address of the ring. A ring of unknown size has the largest. */
+  private static boolean liesIn(Translation one, RingShadow ring) {
+    RingAddresses at = ring.get(Fact.ADDRESS).orNull();
+    Integer size = ring.get(Fact.SIZE).orNull();
+    return at != null && at.touches(one, size == null ? RingConfig.MAX_SIZE : size);
+  }
+
+  /** The back end finds the ring now, and then some back ends take its used index for the base. */
+  private RingShadow translated(RingShadow r) {
+    return profile.takesUsedIndexAtTranslation() ? r.mayHaveForgotten(Fact.BASE) : r;
   }
 
   private static boolean liesIn(MemoryRegion region, RingShadow ring) {
@@ -253,6 +297,7 @@ final class ShadowEditor {
    */
   private void reset() {
     device = device.afterReset();
+    mayHaveDroppedTranslations();
     everyRing(RingShadow::afterReset);
     generation = 0;
   }
@@ -263,6 +308,7 @@ final class ShadowEditor {
 
   private void stopped(int index) {
     ring(index, ring(index).afterStop(profile));
+    mayHaveDroppedTranslations();
     boolean together = profile.stopsWholeDevice();
     if (profile.stopClearsStatus() || together) {
       // Even if the back end keeps the byte, no ring runs until DRIVER_OK is sent again.

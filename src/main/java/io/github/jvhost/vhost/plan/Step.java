@@ -2,6 +2,8 @@ package io.github.jvhost.vhost.plan;
 
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.memory.Translation;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One thing that a back end is sent or asked, at the level of vhost. Most steps are {@link Set}:
@@ -33,15 +35,20 @@ public sealed interface Step {
    * for {@link Fact#ADDRESS} and {@link Fact#LOG_USED}.
    *
    * @param ring vring index
-   * @param addresses guest addresses of its parts
-   * @param memory the table that gives the user addresses for them
+   * @param addresses of its parts
+   * @param memory the table that gives the user addresses for them; null: they are I/O virtual
+   *     addresses, and sent as they are
    * @param logUsed whether writes to the used ring are to be logged
-   * @param logAddress guest address to which the writes of used entries are logged: the used
-   *     ring's; of a packed ring the descriptor ring's, where they are (DPDK logs them at this
-   *     address and the slot's offset)
+   * @param logAddress the address to which the writes of used entries are logged: the used ring's;
+   *     of a packed ring the descriptor ring's, where they are (DPDK logs them at this address and
+   *     the slot's offset)
    */
   record SetRingAddress(
-      int ring, RingAddresses addresses, MemoryTable memory, boolean logUsed, long logAddress)
+      int ring,
+      RingAddresses addresses,
+      @Nullable MemoryTable memory,
+      boolean logUsed,
+      long logAddress)
       implements Step {}
 
   /**
@@ -78,6 +85,23 @@ public sealed interface Step {
    * @param region that is removed; the back end finds it by its addresses and size
    */
   record RemoveRegion(MemoryRegion region) implements Step {}
+
+  /**
+   * IOTLB_MSG, update: the back end may use a translation.
+   *
+   * @param translation where it leads, and for which access
+   * @param memory the table that gives the user address for it
+   */
+  record Translate(Translation translation, MemoryTable memory) implements Step {}
+
+  /**
+   * IOTLB_MSG, invalidate: the back end forgets each translation of an address in the range. The
+   * range does not wrap.
+   *
+   * @param first I/O virtual address of its first byte
+   * @param last of its last byte
+   */
+  record Invalidate(long first, long last) implements Step {}
 
   /**
    * GET_INFLIGHT_FD: the back end makes a region in which it records its requests in flight.

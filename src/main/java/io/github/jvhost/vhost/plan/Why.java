@@ -41,6 +41,10 @@ public enum Why {
   INFLIGHT("what is in flight has to outlive the back end"),
   /** The region of memory is not in use any more, or another is in its place. */
   REGION_GONE("the region is gone"),
+  /** The guest has mapped something else there, or nothing. */
+  UNMAPPED("the guest has unmapped it"),
+  /** The answer comes when no thread of the back end uses what was withdrawn. */
+  INVALIDATED("waits for what still uses the translations"),
   /** Dirty logging is switched on or off. */
   LOGGING("dirty logging"),
   /** The baseline sends everything, as QEMU does. */

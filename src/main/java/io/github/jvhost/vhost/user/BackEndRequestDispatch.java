@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost.user;
 
 import io.github.jvhost.channel.BackEndRequestHandler;
+import io.github.jvhost.memory.Access;
 import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.Iotlb;
 import io.github.jvhost.protocol.MmapRequest;
@@ -10,6 +11,8 @@ import io.github.jvhost.protocol.VringArea;
 import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.vhost.plan.BackEndEvents;
+import io.github.jvhost.vhost.plan.MissHandler;
+import io.github.jvhost.vhost.plan.Step;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -27,7 +30,8 @@ final class BackEndRequestDispatch implements BackEndRequestHandler {
 
   private final BackEndEvents events;
   private final IntConsumer call;
-  private final Consumer<Iotlb> translate;
+  private final MissHandler misses;
+  private final Consumer<Step> send;
   private final List<Integer> doorbells = new ArrayList<>();
   private final SharedMemoryMaps maps = new SharedMemoryMaps();
 
@@ -36,12 +40,15 @@ final class BackEndRequestDispatch implements BackEndRequestHandler {
    *
    * @param events the embedder's
    * @param call signals the call of a ring whose notifications come as messages
-   * @param translate sends the back end a translation on the main connection
+   * @param misses answers a back end that lacks a translation
+   * @param send sends the back end a step on the main connection
    */
-  BackEndRequestDispatch(BackEndEvents events, IntConsumer call, Consumer<Iotlb> translate) {
+  BackEndRequestDispatch(
+      BackEndEvents events, IntConsumer call, MissHandler misses, Consumer<Step> send) {
     this.events = events;
     this.call = call;
-    this.translate = translate;
+    this.misses = misses;
+    this.send = send;
   }
 
   @Override
@@ -75,7 +82,12 @@ final class BackEndRequestDispatch implements BackEndRequestHandler {
 
   private Answer iotlb(Iotlb message) {
     switch (message.type()) {
-      case Iotlb.MISS -> events.iotlbMiss(message).ifPresent(translate);
+      case Iotlb.MISS -> {
+        if (message.permission() == 0) {
+          return Answer.REFUSED; // it wants to do nothing there
+        }
+        misses.missed(message.iova(), Access.of(message.permission())).forEach(send);
+      }
       case Iotlb.ACCESS_FAIL -> events.iotlbAccessFailed(message);
       default -> {
         return Answer.REFUSED; // only the front end sends updates and invalidations

@@ -2,8 +2,10 @@ package io.github.jvhost.vhost.user;
 
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.memory.Translation;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Inflight;
+import io.github.jvhost.protocol.Iotlb;
 import io.github.jvhost.protocol.LogRegion;
 import io.github.jvhost.protocol.MemoryRegionPayload;
 import io.github.jvhost.protocol.MemoryTablePayload;
@@ -137,6 +139,22 @@ public record StepMessage(
               region.file());
       case Step.RemoveRegion(MemoryRegion region) ->
           plain(FrontEndRequest.REM_MEM_REG, new SingleRegion(payload(region, guestAddresses)));
+      case Step.Translate(Translation one, MemoryTable memory) ->
+          plain(
+              FrontEndRequest.IOTLB_MSG,
+              new Iotlb(
+                  one.iova(),
+                  one.length(),
+                  guestAddresses
+                      ? one.guestAddress()
+                      : memory.userAddressOf(one.guestAddress(), one.length()),
+                  one.access().bits(),
+                  Iotlb.UPDATE));
+      // Of all addresses the size does not fit into 64 bits; this is the one message for them.
+      case Step.Invalidate(long first, long last) ->
+          plain(
+              FrontEndRequest.IOTLB_MSG,
+              new Iotlb(first, last - first == -1 ? -1 : last - first + 1, 0, 0, Iotlb.INVALIDATE));
       case Step.GetInflight(int queues, int queueSize) ->
           plain(FrontEndRequest.GET_INFLIGHT_FD, new Inflight(0, 0, queues, queueSize))
               .answered(Answered.WITH_REGION);
@@ -202,20 +220,21 @@ public record StepMessage(
 
   private static StepMessage address(Step.SetRingAddress step, boolean guestAddresses) {
     RingAddresses at = step.addresses();
-    MemoryTable memory = step.memory();
+    MemoryTable memory = guestAddresses ? null : step.memory();
     return plain(
         FrontEndRequest.SET_VRING_ADDR,
         new VringAddress(
             step.ring(),
             step.logUsed() ? VRING_F_LOG : 0,
-            addressOf(memory, at.descriptor(), guestAddresses),
-            addressOf(memory, at.used(), guestAddresses),
-            addressOf(memory, at.available(), guestAddresses),
+            addressOf(memory, at.descriptor()),
+            addressOf(memory, at.used()),
+            addressOf(memory, at.available()),
             step.logAddress()));
   }
 
-  private static long addressOf(MemoryTable memory, long guestAddress, boolean guestAddresses) {
-    return guestAddresses ? guestAddress : memory.userAddressOf(guestAddress, 1);
+  /** The user address; without a table the address is sent as it is. */
+  private static long addressOf(@Nullable MemoryTable memory, long address) {
+    return memory == null ? address : memory.userAddressOf(address, 1);
   }
 
   private static StepMessage eventfd(FrontEndRequest request, Step.Set<RingEventfd> step) {

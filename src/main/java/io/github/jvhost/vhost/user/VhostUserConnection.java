@@ -5,8 +5,6 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.BackEndChannel;
 import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.protocol.Dialect;
-import io.github.jvhost.protocol.FrontEndRequest;
-import io.github.jvhost.protocol.Iotlb;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.SharedObject;
 import io.github.jvhost.protocol.VhostFeature;
@@ -18,7 +16,9 @@ import io.github.jvhost.vhost.plan.BackEndEvents;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.plan.Execution;
+import io.github.jvhost.vhost.plan.MissHandler;
 import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.Step;
 import io.github.jvhost.vhost.plan.StoppedRings;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.WritableByteChannel;
@@ -56,6 +56,7 @@ public final class VhostUserConnection implements Carrier {
    *     dialect adds the bit of PRESETUP
    * @param events handles the requests of the back end
    * @param call signals the call of a ring whose notifications come as messages
+   * @param misses answers a back end that lacks a translation
    * @param requestWithin how long each request may take that is no part of a plan
    */
   public record Settings(
@@ -64,6 +65,7 @@ public final class VhostUserConnection implements Carrier {
       long protocolFeatures,
       BackEndEvents events,
       IntConsumer call,
+      MissHandler misses,
       Duration requestWithin) {}
 
   private VhostUserConnection(
@@ -180,7 +182,7 @@ public final class VhostUserConnection implements Carrier {
       VhostUserChannel channel, VhostUserFrontEnd frontEnd, long negotiated, Settings settings) {
     var dispatch =
         new BackEndRequestDispatch(
-            settings.events(), settings.call(), update -> sendTranslation(channel, update));
+            settings.events(), settings.call(), settings.misses(), step -> send(channel, step));
     BackEndChannel.Opened opened =
         BackEndChannel.open(channel.name(), channel.dialect(), settings.ledger(), dispatch);
     opened.channel().negotiated(negotiated);
@@ -193,8 +195,11 @@ public final class VhostUserConnection implements Carrier {
     return dispatch;
   }
 
-  private static void sendTranslation(VhostUserChannel channel, Iotlb update) {
-    channel.sendUncollected(FrontEndRequest.IOTLB_MSG, update);
+  /** Sends a step that is no part of a plan; nobody waits for it. */
+  private static void send(VhostUserChannel channel, Step step) {
+    boolean guestAddresses = ProtocolFeature.GPA_ADDRESSES.isIn(channel.protocolFeatures());
+    StepMessage message = StepMessage.of(step, null, null, guestAddresses);
+    channel.sendUncollected(message.request(), message.payload());
   }
 
   /** {@return every request as a method, for tests} The shadow does not record what it sends. */

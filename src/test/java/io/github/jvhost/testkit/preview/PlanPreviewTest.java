@@ -347,8 +347,7 @@ class PlanPreviewTest {
       assertThatThrownBy(() -> preview(null, behind, backEnd))
           .isInstanceOf(VhostException.class)
           .hasMessageStartingWith(
-              "net0: its driver uses ACCESS_PLATFORM (a virtual IOMMU), and no such device is"
-                  + " served yet");
+              "net0: its driver uses ACCESS_PLATFORM (a virtual IOMMU), and no plan can be shown");
     }
     assertThat(preview(behind, transitional(), GENERIC).whyNoPresetup())
         .as("before the guest was rebooted")

@@ -2,6 +2,7 @@ package io.github.jvhost.vhost.plan;
 
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.memory.Translation;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.VhostFeature;
@@ -165,6 +166,21 @@ public final class Configs implements AutoCloseable {
         c.lifecycle(), c.features(), c.mtu(), memory, c.log(), c.rings(), c.generation());
   }
 
+  /** The same device behind an IOMMU. */
+  public static DeviceConfig translated(DeviceConfig c, List<Translation> translations) {
+    return new DeviceConfig(
+        c.lifecycle(),
+        c.features() | NetFeature.ACCESS_PLATFORM.mask(),
+        c.mtu(),
+        c.memory(),
+        c.log(),
+        c.rings(),
+        c.inflight(),
+        translations,
+        c.ringOrder(),
+        c.generation());
+  }
+
   /** What a device that is to stop is to hold: the memory table, and no rings. */
   public static DeviceConfig stopped(DeviceConfig c) {
     return new DeviceConfig(
@@ -276,6 +292,8 @@ public final class Configs implements AutoCloseable {
       case Step.GetInflight _ -> "get inflight";
       case Step.ReturnInflight _ -> "set inflight";
       case Step.ResetDevice _ -> "reset device";
+      case Step.Translate s -> "translate " + s.translation();
+      case Step.Invalidate s -> "invalidate %x to %x".formatted(s.first(), s.last());
       case Step.BeginPresetup _ -> "begin";
       case Step.EndPresetup _ -> "end";
       case Step.SetRingAddress s -> "address " + s.ring();

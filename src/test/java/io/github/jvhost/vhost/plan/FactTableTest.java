@@ -93,7 +93,8 @@ class FactTableTest {
   @Test
   void whatTheEarlyConfigurationDoesNotLookUpMayBeSentToAnyBackEnd() {
     Set<Fact<?>> lookedUp =
-        Set.of(Fact.SIZE, Fact.ADDRESS, Fact.BASE, Fact.KICK, Fact.CALL, Fact.ERR);
+        Set.of(
+            Fact.SIZE, Fact.ADDRESS, Fact.BASE, Fact.KICK, Fact.CALL, Fact.ERR, Fact.TRANSLATIONS);
 
     assertThat(Stream.concat(Fact.OF_DEVICE.stream(), Fact.OF_RING.stream()))
         .filteredOn(fact -> !lookedUp.contains(fact) && fact != Fact.LOG_USED)

@@ -49,6 +49,7 @@ class PlannerInflightTest {
         c.log(),
         c.rings(),
         inflight,
+        c.translations(),
         order,
         c.generation());
   }

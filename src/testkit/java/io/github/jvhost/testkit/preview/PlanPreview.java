@@ -14,6 +14,7 @@ import io.github.jvhost.vhost.plan.PreparedPlan;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.virtio.DeviceStatus;
+import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.util.Collections;
@@ -121,6 +122,9 @@ public record PlanPreview(
     String unlike = rig.whyNotEarlier(early, backEnd);
     if (!unlike.isEmpty()) {
       return EarlyPlan.none(unlike);
+    }
+    if (NetFeature.ACCESS_PLATFORM.in(early.common().features())) {
+      return EarlyPlan.none("the device is behind a vIOMMU");
     }
     try {
       VirtioNet device = rig.in(early);

@@ -58,8 +58,8 @@ final class PlanPreviewRig implements AutoCloseable {
     if (NetFeature.ACCESS_PLATFORM.in(running.common().features())) {
       throw new VhostException(
           device
-              + ": its driver uses ACCESS_PLATFORM (a virtual IOMMU), and no such device is served"
-              + " yet: its rings' addresses may be I/O virtual ones, which nobody here translates",
+              + ": its driver uses ACCESS_PLATFORM (a virtual IOMMU), and no plan can be shown: its"
+              + " rings' addresses may be I/O virtual ones, which nobody here translates",
           Recovery.GIVE_UP);
     }
     VirtioNet model = model(device, early, running);
