@@ -21,6 +21,7 @@ import io.github.jvhost.migration.MigrationMessage.Ready;
 import io.github.jvhost.migration.MigrationMessage.RegionAdded;
 import io.github.jvhost.migration.MigrationMessage.Running;
 import io.github.jvhost.migration.MigrationMessage.Stopping;
+import io.github.jvhost.migration.MigrationMessage.Translations;
 import io.github.jvhost.vmstate.DeviceRecord;
 import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
@@ -61,6 +62,13 @@ final class MessageTable {
               2, Final.class, "a final record", SOURCE, in(ITERATE, STOP), MessageTable::device),
           new Row(
               3, EarlyEnd.class, "the end of early records", SOURCE, in(ITERATE), EarlyEnd::read),
+          new Row(
+              10,
+              Translations.class,
+              "a device's translations",
+              SOURCE,
+              in(ITERATE),
+              Translations::read),
           new Row(4, Pages.class, "PAGES", SOURCE, in(ITERATE, STOP), Pages::read),
           new Row(5, RegionAdded.class, "a region", SOURCE, in(ITERATE, STOP), RegionAdded::read),
           new Row(6, Commit.class, "COMMIT", SOURCE, in(ITERATE, STOP), _ -> new Commit()),

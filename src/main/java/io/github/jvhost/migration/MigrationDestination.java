@@ -2,6 +2,7 @@ package io.github.jvhost.migration;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.memory.MemoryRegion;
+import io.github.jvhost.memory.Translation;
 import io.github.jvhost.vhost.PresetupResult;
 import io.github.jvhost.vhost.StartResult;
 import io.github.jvhost.vhost.VhostNet;
@@ -339,6 +340,8 @@ public final class MigrationDestination {
       case MigrationMessage.Pages(long guestAddress, int length) ->
           stream.receiveBytes(ram.writable(guestAddress, length));
       case MigrationMessage.Early(DeviceRecord content) -> early(received(content));
+      case MigrationMessage.Translations(String device, List<Translation> told) ->
+          known(device, "the translations").migration().expectTranslations(told);
       case MigrationMessage.EarlyEnd _ -> {
         if (!early.isEmpty()) {
           worker.preset(early);
@@ -370,12 +373,16 @@ public final class MigrationDestination {
   }
 
   private void state(String device, ByteBuffer chunk) {
+    VhostNet net = known(device, "the state of the back end");
+    states.computeIfAbsent(device, _ -> new BackEndStateReceiver(net)).take(chunk);
+  }
+
+  private VhostNet known(String device, String what) {
     VhostNet net = devices.get(device);
     if (net == null) {
-      throw MigrationException.malformed(
-          "the state of the back end of an unknown device, %s".formatted(device));
+      throw MigrationException.malformed("%s of an unknown device, %s".formatted(what, device));
     }
-    states.computeIfAbsent(device, _ -> new BackEndStateReceiver(net)).take(chunk);
+    return net;
   }
 
   /** What the window needs is made before the guest stops. */
@@ -393,11 +400,7 @@ public final class MigrationDestination {
   }
 
   private ReceivedRecord received(DeviceRecord content) {
-    VhostNet device = devices.get(content.device());
-    if (device == null) {
-      throw MigrationException.malformed("a record of an unknown device, " + content.device());
-    }
-    return new ReceivedRecord(device, content);
+    return new ReceivedRecord(known(content.device(), "a record"), content);
   }
 
   private void early(ReceivedRecord received) {

@@ -1,5 +1,8 @@
 package io.github.jvhost.migration;
 
+import io.github.jvhost.memory.Access;
+import io.github.jvhost.memory.Translation;
+import io.github.jvhost.vhost.VhostNetMigration;
 import io.github.jvhost.vmstate.DeviceRecord;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -32,6 +35,9 @@ sealed interface MigrationMessage {
 
   /** The most entries of a list. */
   int MAX_ENTRIES = 1024;
+
+  /** The most translations of a device. */
+  int MAX_TRANSLATIONS = VhostNetMigration.MOST_TRANSLATIONS;
 
   /** Writes the body. */
   default void write(MessageBody out) {}
@@ -101,6 +107,56 @@ sealed interface MigrationMessage {
     @Override
     public void write(MessageBody out) {
       content.write(out.room(content.size()));
+    }
+  }
+
+  /**
+   * Behind a device's early record, where an IOMMU stands behind the device: what its back end was
+   * told. A hint, which the destination's IOMMU overrules.
+   *
+   * <pre>
+   *   name (u16, bytes) | count (u16) | count x { iova u64 | guest address u64 | length u64 | access u8 }
+   * </pre>
+   */
+  record Translations(String device, List<Translation> told) implements MigrationMessage {
+    public Translations {
+      if (told.size() > MAX_TRANSLATIONS) {
+        throw new IllegalArgumentException(told.size() + " translations are too many");
+      }
+      told = List.copyOf(told);
+    }
+
+    @Override
+    public void write(MessageBody out) {
+      out.text(device).u16(told.size());
+      for (Translation one : told) {
+        out.u64(one.iova()).u64(one.guestAddress()).u64(one.length()).u8(one.access().bits());
+      }
+    }
+
+    static Translations read(MessageBody in) {
+      String device = in.text();
+      int count = in.u16();
+      if (count > MAX_TRANSLATIONS) {
+        throw MigrationException.malformed("%d translations".formatted(count));
+      }
+      List<Translation> told = new ArrayList<>();
+      for (int i = 0; i < count; i++) {
+        told.add(one(in));
+      }
+      return new Translations(device, told);
+    }
+
+    private static Translation one(MessageBody in) {
+      long iova = in.u64();
+      long guestAddress = in.u64();
+      long length = in.u64();
+      int access = in.u8();
+      try {
+        return new Translation(iova, guestAddress, length, Access.of(access));
+      } catch (IllegalArgumentException e) {
+        throw MigrationException.malformed("a translation of " + e.getMessage());
+      }
     }
   }
 

@@ -3,6 +3,7 @@ package io.github.jvhost.migration;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.memory.Translation;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.plan.Outcome;
@@ -11,7 +12,9 @@ import io.github.jvhost.vmstate.VirtioNetVmState;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
@@ -54,6 +57,9 @@ public final class MigrationSource {
   private final AtomicReference<@Nullable String> cancelled = new AtomicReference<>();
   private final AtomicBoolean begun = new AtomicBoolean();
   private volatile boolean refreshWanted;
+
+  /** By device: the translations of the last early records. */
+  private final Map<String, List<Translation>> translations = new HashMap<>();
 
   /** The thread that is in {@link #run}; null: none is. */
   private volatile @Nullable Thread runner;
@@ -412,6 +418,11 @@ public final class MigrationSource {
     generation++;
     for (VhostNet device : devices) {
       stream.send(early(device));
+      List<Translation> told = device.migration().translations();
+      if (!told.isEmpty()) {
+        stream.send(new MigrationMessage.Translations(device.name(), told));
+      }
+      translations.put(device.name(), told);
     }
     stream.send(new MigrationMessage.EarlyEnd(generation));
     answers.expect(generation);
@@ -427,6 +438,7 @@ public final class MigrationSource {
   private boolean iterate() {
     long presetupUntil = System.nanoTime() + options.presetupWithin().toNanos();
     long sent = 0;
+    boolean refreshedLast = false;
     for (int round = 0; ; round++) {
       // The listener sees the answers first, so it can still change a device before the stop.
       boolean answersSeen = answers.complete();
@@ -449,9 +461,23 @@ public final class MigrationSource {
       boolean little = ram.dirty().count() <= options.stopPages();
       boolean ready = (answersSeen || late) && !refreshWanted;
       if (ready && (little || round + 1 >= options.maxRounds())) {
+        if (!late && options.early() && !refreshedLast && translationsDiffer()) {
+          refreshedLast = true;
+          refreshWanted = true;
+          continue;
+        }
         return !answers.complete();
       }
     }
+  }
+
+  /**
+   * Whether a back end was told other translations since the last early records. They are sent once
+   * more before the guest stops; a guest that maps each frame anew would have them sent for ever.
+   */
+  private boolean translationsDiffer() {
+    return devices.stream()
+        .anyMatch(d -> !d.migration().translations().equals(translations.get(d.name())));
   }
 
   private void takeAnswers(Duration patience) {
@@ -476,6 +502,7 @@ public final class MigrationSource {
       }
       case MigrationMessage.Hello _,
           MigrationMessage.Early _,
+          MigrationMessage.Translations _,
           MigrationMessage.EarlyEnd _,
           MigrationMessage.Pages _,
           MigrationMessage.RegionAdded _,

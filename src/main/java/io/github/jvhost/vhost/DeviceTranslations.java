@@ -10,9 +10,11 @@ import io.github.jvhost.vhost.plan.Step;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -52,10 +54,11 @@ final class DeviceTranslations implements MissHandler {
   private final String name;
   private final DeviceMemory memory;
 
-  /** What was asked for, by I/O virtual address; none overlap. The oldest goes first. */
+  /** What was asked for, by I/O virtual address; none overlap. */
   private final NavigableMap<Long, Translation> asked = new TreeMap<>(UNSIGNED);
 
-  private final LinkedHashMap<Long, Boolean> ages = new LinkedHashMap<>();
+  /** The addresses of these, the oldest first. */
+  private final LinkedHashSet<Long> ages = new LinkedHashSet<>();
 
   /** What the last plan wanted, and what was told since. */
   private NavigableMap<Long, Translation> told = new TreeMap<>(UNSIGNED);
@@ -117,10 +120,28 @@ final class DeviceTranslations implements MissHandler {
     for (Translation one : List.copyOf(asked.values())) {
       List<Translation> now = lookUp(one.iova(), one.last(), one.access());
       if (!leadsTo(now, one)) {
+        List<Translation> readable = lookUp(one.iova(), one.last(), Access.READ);
         forget(one);
-        now.forEach(this::ask);
+        merged(readable).forEach(this::ask);
       }
     }
+  }
+
+  /** Those that are one piece together, in the order of their addresses; at most {@link #MOST}. */
+  static List<Translation> merged(List<Translation> pieces) {
+    List<Translation> merged = new ArrayList<>();
+    for (Translation piece : pieces) {
+      Translation last = merged.isEmpty() ? null : merged.getLast();
+      if (last != null && last.continuesIn(piece) && last.access() == piece.access()) {
+        merged.set(
+            merged.size() - 1,
+            new Translation(
+                last.iova(), last.guestAddress(), last.length() + piece.length(), last.access()));
+      } else if (merged.size() < MOST) {
+        merged.add(piece);
+      }
+    }
+    return merged;
   }
 
   /** Whether pieces, one behind the other, are the same as one translation. */
@@ -205,12 +226,10 @@ final class DeviceTranslations implements MissHandler {
   }
 
   private void tell(Translation one, List<Step> steps) {
-    if (asked.size() >= MOST) {
-      Translation oldest = asked.get(ages.firstEntry().getKey());
-      if (oldest != null) {
-        forget(oldest);
-        steps.add(new Step.Invalidate(oldest.iova(), oldest.last()));
-      }
+    if (asked.size() == MOST) {
+      Translation oldest = oldest();
+      forget(oldest);
+      steps.add(new Step.Invalidate(oldest.iova(), oldest.last()));
     }
     ask(one);
     told.put(one.iova(), one);
@@ -249,7 +268,7 @@ final class DeviceTranslations implements MissHandler {
   }
 
   /** The source says what its back end was told. The IOMMU has the last word, once it knows. */
-  synchronized void hint(List<Translation> early) {
+  synchronized void expect(List<Translation> early) {
     asked.clear();
     ages.clear();
     MemoryTable table = memory.guest().table();
@@ -261,10 +280,15 @@ final class DeviceTranslations implements MissHandler {
     }
   }
 
-  /** The driver has reset the device, or another back end is there: nothing is asked for now. */
+  /** The driver has reset the device: nothing is asked for now. */
   synchronized void forgetAll() {
     asked.clear();
     ages.clear();
+    anotherBackEnd();
+  }
+
+  /** Another back end holds nothing, and will ask again. What was asked for is told to it. */
+  synchronized void anotherBackEnd() {
     told.clear();
     unanswered.clear();
     sent.clear();
@@ -280,7 +304,14 @@ final class DeviceTranslations implements MissHandler {
   private void ask(Translation one) {
     Translation wide = one.access().permits(Access.WRITE) ? writable(one) : one;
     asked.put(wide.iova(), wide);
-    ages.putLast(wide.iova(), true);
+    ages.addLast(wide.iova());
+    if (asked.size() > MOST) {
+      forget(oldest()); // the next plan withdraws it
+    }
+  }
+
+  private Translation oldest() {
+    return Objects.requireNonNull(asked.get(ages.getFirst()));
   }
 
   private void forget(Translation one) {

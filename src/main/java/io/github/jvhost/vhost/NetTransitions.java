@@ -5,6 +5,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.memory.Translation;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.BackEndEvents;
@@ -230,6 +231,13 @@ final class NetTransitions {
     }
     DeviceConfig desired = runningConfig(true);
     return order.start(device.shadowNow(), desired, device.capabilities());
+  }
+
+  /** The source of a migration says which translations its back end has. */
+  void expectTranslations(List<Translation> told) {
+    if (memory.translated()) {
+      translations.expect(told);
+    }
   }
 
   /** Whether a ring of a running device is not served, because the guest has not mapped it yet. */
@@ -539,7 +547,7 @@ final class NetTransitions {
 
   /** Uses what another back end can do; see {@link NetNeeds#use}. */
   private void use(BackEndCapabilities offered) {
-    translations.forgetAll(); // another back end holds none
+    translations.anotherBackEnd();
     int regions = memory.guest().table().regions().size();
     new NetNeeds(model, regions, dirtyLog != null, inflight.region() != null, memory.translated())
         .use(offered);

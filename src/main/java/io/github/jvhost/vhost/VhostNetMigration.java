@@ -4,19 +4,23 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.DirtyLog;
+import io.github.jvhost.memory.Translation;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.plan.Execution;
+import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.Shadow;
+import io.github.jvhost.vhost.plan.Translations;
 import io.github.jvhost.virtio.NetState;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.io.ByteArrayOutputStream;
 import java.nio.channels.Channels;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.WritableByteChannel;
+import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -38,6 +42,9 @@ public final class VhostNetMigration {
    * keeps them in the heap until the device is restored.
    */
   public static final int BACK_END_STATE_LIMIT = NetState.MAX_BACK_END_STATE;
+
+  /** The most translations that a migration carries for a device behind an IOMMU. */
+  public static final int MOST_TRANSLATIONS = DeviceTranslations.MOST;
 
   private static final Logger log = LoggerFactory.getLogger(VhostNetMigration.class);
 
@@ -77,6 +84,30 @@ public final class VhostNetMigration {
     try (var _ = lock.hold()) {
       return new RehearsalDevice(
           device.options(), device.capabilities(), net.model().twin(), memory, within);
+    }
+  }
+
+  /**
+   * {@return what the back end was told of the device's IOMMU and was not told to forget, for the
+   * destination of a migration; those that are one piece are merged; at most {@link
+   * #MOST_TRANSLATIONS}, none without an IOMMU}
+   */
+  public List<Translation> translations() {
+    try (var _ = lock.hold()) {
+      Translations told = device.shadowNow().get(Fact.TRANSLATIONS).orNull();
+      return told == null ? List.of() : DeviceTranslations.merged(told.all());
+    }
+  }
+
+  /**
+   * The source says what its back end was told. Presetup tells this back end the same. A start
+   * tells it what this host's IOMMU says, which is expected to have its state by then.
+   *
+   * @param told a hint; what lies outside of guest memory or overlaps is ignored
+   */
+  public void expectTranslations(List<Translation> told) {
+    try (var _ = lock.hold()) {
+      transitions.expectTranslations(told);
     }
   }
 
