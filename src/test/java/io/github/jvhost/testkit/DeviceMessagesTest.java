@@ -105,8 +105,9 @@ class DeviceMessagesTest {
     ToldState with = offering(ProtocolFeature.BACKEND_REQ);
     with.features(FEATURES | VhostFeature.IOMMU_PLATFORM);
 
-    assertThat(answer(with, FrontEndRequest.IOTLB_MSG, update)).isEqualTo(new U64(0));
-    assertThat(without.tell(FrontEndRequest.IOTLB_MSG, update, 0).answer()).isEqualTo(new U64(1));
+    with.call(0).done(FrontEndRequest.IOTLB_MSG, update, 0);
+    assertThat(without.tell(FrontEndRequest.IOTLB_MSG, update, 0).verdict())
+        .isEqualTo(Verdict.FAILED);
     assertThat(with.breaches()).isEmpty();
     assertThat(without.breaches()).containsExactly(Rule.NOT_NEGOTIATED);
   }

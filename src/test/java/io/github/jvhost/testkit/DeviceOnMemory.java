@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class DeviceOnMemory implements AutoCloseable {
   private final BackEndMemory mapped;
-  private final RingModel model = new RingModel(0);
+  private final RingModel model = new RingModel(0, IotlbModel.DPDK);
   private final List<Long> descriptorWrites = new ArrayList<>();
   private final List<Long> areaWrites = new ArrayList<>();
   private final long descriptors;
@@ -38,7 +38,7 @@ public final class DeviceOnMemory implements AutoCloseable {
     model.isPacked(true);
     model.reportsUsed = true;
     model.size = size;
-    model.address =
+    model.mapped =
         new VringAddress(
             0,
             VringAddress.LOG,

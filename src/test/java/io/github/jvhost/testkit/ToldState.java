@@ -30,6 +30,7 @@ final class ToldState {
 
   final int[] usedInMemory = new int[8];
   final List<Integer> reads = new ArrayList<>();
+  final List<Effect.TranslationMissed> missed = new ArrayList<>();
   final BackEndState state;
 
   ToldState(BackEndOffer offer) {
@@ -57,7 +58,13 @@ final class ToldState {
   }
 
   Outcome tell(FrontEndRequest request, Payload payload, int descriptors) {
-    return state.handle(request, payload, descriptors);
+    Outcome outcome = state.handle(request, payload, descriptors);
+    for (Effect effect : outcome.effects()) {
+      if (effect instanceof Effect.TranslationMissed miss) {
+        missed.add(miss);
+      }
+    }
+    return outcome;
   }
 
   ToldState done(FrontEndRequest request, Payload payload, int descriptors) {

@@ -1,7 +1,6 @@
 package io.github.jvhost.testkit;
 
 import io.github.jvhost.protocol.MemoryRegionPayload;
-import io.github.jvhost.protocol.VringAddress;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -42,25 +41,27 @@ final class BackEndMemoryTable {
     return null;
   }
 
-  /**
-   * Returns true if all three parts of a split ring are inside the table. For a ring of unknown
-   * size it checks only where the parts begin.
-   */
-  boolean holds(VringAddress ring, int size) {
-    long entries = Math.max(size, 1);
-    return holds(ring.descriptor(), 16 * entries)
-        && holds(ring.available(), 6 + 2 * entries)
-        && holds(ring.used(), 6 + 8 * entries);
+  /** Returns true if a range of user addresses is inside one region. */
+  boolean holds(long userAddress, long length) {
+    MemoryRegionPayload region = regionAt(userAddress);
+    return region != null && userAddress - region.userAddress() <= region.size() - length;
   }
 
-  private boolean holds(long userAddress, long length) {
+  /** Returns the region with a user address, or null if there is none. */
+  @Nullable MemoryRegionPayload regionAt(long userAddress) {
     for (MemoryRegionPayload region : regions) {
       long offset = userAddress - region.userAddress();
-      if (offset >= 0 && offset <= region.size() - length) {
-        return true;
+      if (offset >= 0 && offset < region.size()) {
+        return region;
       }
     }
-    return false;
+    return null;
+  }
+
+  /** Returns the guest address of a user address, or 0 if it is in no region. */
+  long guestAddressOf(long userAddress) {
+    MemoryRegionPayload region = regionAt(userAddress);
+    return region == null ? 0 : region.guestAddress() + (userAddress - region.userAddress());
   }
 
   static boolean overlap(List<MemoryRegionPayload> table) {

@@ -19,6 +19,7 @@ import io.github.jvhost.virtio.NetFeature;
  * @param dialect the request numbers and feature bits that it understands
  * @param queuePairs how many queue pairs it serves, 1 to 64
  * @param memorySlots how many memory slots it has, 8 to 512
+ * @param iotlb how it keeps translations, if IOMMU_PLATFORM is among the features
  */
 public record BackEndOffer(
     Personality personality,
@@ -26,7 +27,8 @@ public record BackEndOffer(
     long protocolFeatures,
     Dialect dialect,
     int queuePairs,
-    int memorySlots) {
+    int memorySlots,
+    IotlbModel iotlb) {
   /**
    * The feature bits of a new offer; also the bits that the packet path of {@link MockBackEnd} can
    * serve.
@@ -82,7 +84,8 @@ public record BackEndOffer(
             : DEFAULT_PROTOCOL_FEATURES & ~status,
         Dialect.UPSTREAM,
         8,
-        32);
+        32,
+        IotlbModel.DPDK);
   }
 
   /**
@@ -91,7 +94,7 @@ public record BackEndOffer(
    * @param bits all of the answer to GET_FEATURES
    */
   public BackEndOffer withFeatures(long bits) {
-    return new BackEndOffer(personality, bits, protocolFeatures, dialect, queuePairs, memorySlots);
+    return copy(bits, protocolFeatures, dialect, queuePairs, memorySlots, iotlb);
   }
 
   /**
@@ -100,7 +103,7 @@ public record BackEndOffer(
    * @param bits all of them except PRESETUP's bit, which the dialect adds
    */
   public BackEndOffer withProtocolFeatures(long bits) {
-    return new BackEndOffer(personality, features, bits, dialect, queuePairs, memorySlots);
+    return copy(features, bits, dialect, queuePairs, memorySlots, iotlb);
   }
 
   /**
@@ -127,8 +130,7 @@ public record BackEndOffer(
    * @param other the numbers that are understood; only some dialects have a bit for PRESETUP
    */
   public BackEndOffer withDialect(Dialect other) {
-    return new BackEndOffer(
-        personality, features, protocolFeatures, other, queuePairs, memorySlots);
+    return copy(features, protocolFeatures, other, queuePairs, memorySlots, iotlb);
   }
 
   /**
@@ -137,7 +139,7 @@ public record BackEndOffer(
    * @param pairs 1 to 64
    */
   public BackEndOffer withQueuePairs(int pairs) {
-    return new BackEndOffer(personality, features, protocolFeatures, dialect, pairs, memorySlots);
+    return copy(features, protocolFeatures, dialect, pairs, memorySlots, iotlb);
   }
 
   /**
@@ -146,7 +148,34 @@ public record BackEndOffer(
    * @param slots 8 to 512
    */
   public BackEndOffer withMemorySlots(int slots) {
-    return new BackEndOffer(personality, features, protocolFeatures, dialect, queuePairs, slots);
+    return copy(features, protocolFeatures, dialect, queuePairs, slots, iotlb);
+  }
+
+  /**
+   * {@return the same offer for a guest with an IOMMU: IOMMU_PLATFORM, and the back end's own
+   * channel, on which it asks for translations}
+   *
+   * @param model how it keeps them
+   */
+  public BackEndOffer withIotlb(IotlbModel model) {
+    return copy(
+        features | VhostFeature.IOMMU_PLATFORM,
+        protocolFeatures | ProtocolFeature.BACKEND_REQ.mask(),
+        dialect,
+        queuePairs,
+        memorySlots,
+        model);
+  }
+
+  private BackEndOffer copy(
+      long newFeatures,
+      long newProtocolFeatures,
+      Dialect other,
+      int pairs,
+      int slots,
+      IotlbModel model) {
+    return new BackEndOffer(
+        personality, newFeatures, newProtocolFeatures, other, pairs, slots, model);
   }
 
   /** {@return how many rings it serves: an RX and a TX ring per queue pair} */

@@ -1,6 +1,7 @@
 package io.github.jvhost.testkit;
 
 import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.Iotlb;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.testkit.net.Packet;
 import java.util.ArrayList;
@@ -22,6 +23,10 @@ public final class BackEndRecord {
   private final List<RuleBreach> violations = new ArrayList<>();
   private final List<String> notes = new ArrayList<>();
   private final Map<FrameDrop, Long> drops = new EnumMap<>(FrameDrop.class);
+  private final List<IotlbCounts.Miss> misses = new ArrayList<>();
+  private long translations;
+  private long ignoredTranslations;
+  private long invalidations;
   private long droppedEchoes;
   private long replies;
   private long guestWrites;
@@ -95,18 +100,24 @@ public final class BackEndRecord {
   }
 
   /**
-   * Deletes messages, requests on the back end's own channel, charges and notes, for runs of many
-   * thousand connections. The counts that are made from them ({@link #count}, {@link
-   * #descriptors(FrontEndRequest)}, {@link #chargedMicros}) restart at 0. All other counts and the
-   * breaches of the rules stay.
+   * Deletes messages, requests on the back end's own channel, misses, charges and notes, for runs
+   * of many thousand connections. The counts that are made from them ({@link #count}, {@link
+   * #descriptors(FrontEndRequest)}, {@link #chargedMicros}, {@link IotlbCounts#misses}) restart at
+   * 0. All other counts and the breaches of the rules stay.
    */
   public void forget() {
     change(() -> {
       messages.clear();
       asks.clear();
       charges.clear();
+      misses.clear();
       notes.clear();
     });
+  }
+
+  /** {@return what it was told and asked for about I/O virtual addresses} */
+  public IotlbCounts iotlb() {
+    return locked(() -> new IotlbCounts(translations, ignoredTranslations, invalidations, misses));
   }
 
   /** {@return how many replies were sent, acknowledgements included} */
@@ -213,6 +224,21 @@ public final class BackEndRecord {
 
   void message(RecordedMessage message) {
     change(() -> messages.add(message));
+  }
+
+  void missed(IotlbCounts.Miss miss) {
+    change(() -> misses.add(miss));
+  }
+
+  void translationTold(Iotlb message, boolean kept) {
+    change(() -> {
+      if (message.type() == Iotlb.INVALIDATE) {
+        invalidations++;
+      } else {
+        translations++;
+        ignoredTranslations += kept ? 0 : 1;
+      }
+    });
   }
 
   void asked(RecordedAsk ask) {

@@ -5,8 +5,10 @@ import io.github.jvhost.channel.backend.BackEndConnection;
 import io.github.jvhost.channel.backend.BackEndRequester;
 import io.github.jvhost.channel.backend.FrontEndGoneException;
 import io.github.jvhost.channel.backend.Received;
+import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
+import io.github.jvhost.protocol.Iotlb;
 import io.github.jvhost.protocol.LogRegion;
 import io.github.jvhost.protocol.MemoryTablePayload;
 import io.github.jvhost.protocol.NoPayload;
@@ -59,6 +61,7 @@ final class BackEndSession implements AutoCloseable {
   private final SessionMemory memory;
   private final SessionTransfers transfers;
   private final RingSignals signals;
+  private final RingService rings;
   private volatile @Nullable BackEndAsker asker;
   private boolean heard;
   private int breachesSeen;
@@ -78,6 +81,7 @@ final class BackEndSession implements AutoCloseable {
     this.memory = new SessionMemory(state);
     this.transfers = new SessionTransfers(state, setup.device(), record, ledger);
     this.signals = new RingSignals(state, record, ledger, this::asker);
+    this.rings = new RingService(this, state, port, record);
   }
 
   BackEndState state() {
@@ -86,6 +90,10 @@ final class BackEndSession implements AutoCloseable {
 
   BackEndMemory memory() {
     return memory.memory();
+  }
+
+  RingService rings() {
+    return rings;
   }
 
   RingEventfds eventfds(int ring) {
@@ -115,8 +123,11 @@ final class BackEndSession implements AutoCloseable {
     return connection.number();
   }
 
+  /** Logs a write. Behind an IOMMU, DPDK takes guest address 0 for an address that it has not. */
   void markDirty(long guestAddress, long length) {
-    memory.markDirty(guestAddress, length);
+    if (guestAddress != 0 || !state.translations().active()) {
+      memory.markDirty(guestAddress, length);
+    }
   }
 
   void signalCall(int ring) {
@@ -128,6 +139,18 @@ final class BackEndSession implements AutoCloseable {
     memory.served();
     transfers.served();
     signals.served();
+    var _ = noteBreaches();
+  }
+
+  /** Asks the front end for a translation, without waiting for it. */
+  void missed(int ring, Iotlb miss) {
+    record.missed(new IotlbCounts.Miss(ring, miss));
+    BackEndAsker channel = asker;
+    if (channel == null) {
+      record.note("ring " + ring + " lacks " + miss + ", and there is no channel to ask on");
+    } else {
+      channel.tell(BackEndRequest.IOTLB_MSG, miss);
+    }
   }
 
   /**
@@ -248,6 +271,7 @@ final class BackEndSession implements AutoCloseable {
       Payload payload,
       List<OwnedDescriptor> descriptors,
       List<OwnedDescriptor> outgoing) {
+    rings.beforeMessage(request, payload);
     Outcome outcome =
         switch (payload) {
           case MemoryTablePayload table when descriptors.size() == table.regions().size() ->
@@ -272,6 +296,10 @@ final class BackEndSession implements AutoCloseable {
       }
       for (Effect effect : outcome.effects()) {
         apply(effect, descriptors, outgoing);
+      }
+      if (state.translations().active()) {
+        // Any message may have brought what a TX chain waits for.
+        signals.lookAgain();
       }
     } catch (VhostException e) {
       // The descriptor is of the wrong kind. The message has taken effect in part, so the
@@ -320,6 +348,11 @@ final class BackEndSession implements AutoCloseable {
       case Effect.NotifiersForgotten(int ring, boolean kick, boolean call) ->
           signals.forgotten(ring, kick, call);
       case Effect.CallSignalled(int ring) -> signals.call(ring);
+      case Effect.TranslationMissed(int ring, Iotlb miss) -> missed(ring, miss);
+      case Effect.TranslationTold(Iotlb message, boolean kept) -> {
+        record.translationTold(message, kept);
+        rings.translationTold(message);
+      }
       case Effect.KickedInBand(int ring) -> signals.kickedInBand(ring);
       case Effect.MemoryReplaced(var regions, boolean isNew) -> {
         if (isNew) {

@@ -20,6 +20,7 @@ import io.github.jvhost.virtio.NetFeature;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Function;
 import java.util.function.IntUnaryOperator;
 
 /**
@@ -45,6 +46,7 @@ public final class BackEndState {
   private final RingModel[] rings;
   private final RingSet ringSet;
   private final BackEndMemoryTable memory = new BackEndMemoryTable();
+  private final Translations translations;
   private final MemoryMessages memoryMessages = new MemoryMessages(this, memory);
   private final DeviceMessages deviceMessages;
   private final List<RuleBreach> breaches = new ArrayList<>();
@@ -85,9 +87,10 @@ public final class BackEndState {
     this.personality = offer.personality();
     this.rings = new RingModel[offer.rings()];
     for (int i = 0; i < rings.length; i++) {
-      rings[i] = new RingModel(i);
+      rings[i] = new RingModel(i, offer.iotlb());
     }
-    this.ringSet = new RingSet(this, rings, memory, usedIndexes);
+    this.translations = new Translations(this, rings, memory);
+    this.ringSet = new RingSet(this, rings, memory, translations, usedIndexes);
   }
 
   /**
@@ -238,6 +241,10 @@ public final class BackEndState {
     return ringSet;
   }
 
+  Translations translations() {
+    return translations;
+  }
+
   boolean hasInBandNotifications() {
     return ProtocolFeature.INBAND_NOTIFICATIONS.isIn(protocolFeatures);
   }
@@ -297,6 +304,17 @@ public final class BackEndState {
             + " was started, but its size was never sent, or was forgotten at its last stop");
   }
 
+  void usedAfterInvalidation(int ring, RingService.Piece piece) {
+    rules.breach(
+        Rule.USED_AFTER_INVALIDATION,
+        "ring "
+            + ring
+            + " wrote to I/O virtual address 0x"
+            + Long.toHexString(piece.address())
+            + " after its invalidation was acknowledged; no message that takes the ring's lock"
+            + " came in between");
+  }
+
   boolean holdsRingsUntilStart() {
     return (protocolFeatures & offer.presetupMask()) != 0 && hasStatus();
   }
@@ -314,17 +332,11 @@ public final class BackEndState {
       case NoPayload _ -> takeQuestion(request);
       case U64 number -> takeNumber(request, number.value());
       case VringState told ->
-          told.index() >= rings.length
-              ? noSuchRing(told.index())
-              : deviceMessages.takeRing(request, rings[told.index()], told);
-      case VringAddress told ->
-          told.index() >= rings.length
-              ? noSuchRing(told.index())
-              : ringSet.takeAddress(rings[told.index()], told);
+          withRing(told.index(), ring -> deviceMessages.takeRing(request, ring, told));
+      case VringAddress told -> withRing(told.index(), ring -> ringSet.takeAddress(ring, told));
       case VringDescriptor told ->
-          told.index() >= rings.length
-              ? noSuchRing(told.index())
-              : ringSet.takeNotifier(request, rings[told.index()], !told.withoutDescriptor());
+          withRing(
+              told.index(), ring -> ringSet.takeNotifier(request, ring, !told.withoutDescriptor()));
       case MemoryTablePayload table -> memoryMessages.takeTable(table.regions());
       case SingleRegion single -> memoryMessages.takeRegion(request, single.region());
       case LogRegion _ -> memoryMessages.takeLog();
@@ -332,8 +344,12 @@ public final class BackEndState {
     };
   }
 
-  private Outcome noSuchRing(int index) {
-    return Outcome.failed("there is no ring " + Integer.toUnsignedString(index));
+  private Outcome withRing(int index, Function<RingModel, Outcome> message) {
+    if (index >= rings.length) {
+      return Outcome.failed("there is no ring " + Integer.toUnsignedString(index));
+    }
+    translations.named(index);
+    return message.apply(rings[index]);
   }
 
   private Outcome takeQuestion(FrontEndRequest request) {

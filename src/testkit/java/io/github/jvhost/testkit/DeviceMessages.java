@@ -8,7 +8,6 @@ import io.github.jvhost.protocol.Iotlb;
 import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.SharedObject;
 import io.github.jvhost.protocol.U64;
-import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.BitSet;
@@ -47,7 +46,7 @@ final class DeviceMessages {
         state.effect(new Effect.StateTransferBegun(transfer.direction(), own));
         yield Outcome.answered(new U64(own ? 0 : DeviceStateTransfer.NO_DESCRIPTOR));
       }
-      case Iotlb entry -> takeTranslation(entry);
+      case Iotlb message -> state.translations().take(message);
       case SharedObject object -> {
         if (!device.shares(object.uuid())) {
           yield Outcome.failed("no object " + object.uuid());
@@ -96,15 +95,6 @@ final class DeviceMessages {
     }
     state.effect(new Effect.InflightTaken(layout, told.mmapOffset()));
     return Outcome.done();
-  }
-
-  private Outcome takeTranslation(Iotlb entry) {
-    if ((state.features() & VhostFeature.IOMMU_PLATFORM) == 0) {
-      return Outcome.failed("a translation without an IOMMU");
-    }
-    return entry.type() == Iotlb.UPDATE || entry.type() == Iotlb.INVALIDATE
-        ? Outcome.answered(new U64(0))
-        : Outcome.failed("a translation of type " + entry.type());
   }
 
   Outcome takeRing(FrontEndRequest request, RingModel ring, VringState told) {

@@ -1,6 +1,7 @@
 package io.github.jvhost.testkit;
 
 import io.github.jvhost.protocol.DeviceStateTransfer;
+import io.github.jvhost.protocol.Iotlb;
 import io.github.jvhost.protocol.MemoryRegionPayload;
 import java.util.List;
 import java.util.UUID;
@@ -113,6 +114,22 @@ sealed interface Effect {
 
   /** The back end sends a descriptor for page faults with the answer. */
   record PostcopyAdvised() implements Effect {}
+
+  /**
+   * The back end asks for a translation on its own channel.
+   *
+   * @param ring which ring needs it, from 0
+   * @param miss the first byte that is missing, and the access
+   */
+  record TranslationMissed(int ring, Iotlb miss) implements Effect {}
+
+  /**
+   * A translation was taken or removed.
+   *
+   * @param message an update or an invalidation
+   * @param kept false for an update that no ring keeps
+   */
+  record TranslationTold(Iotlb message, boolean kept) implements Effect {}
 
   /**
    * A kick arrived as a message.

@@ -11,6 +11,8 @@ public enum FrameDrop {
   RX_DISABLED,
   /** A frame for the guest that did not fit into the buffers of its RX ring. */
   RX_NO_BUFFERS,
+  /** A frame for the guest whose buffer, or that of a frame before it, had no translation. */
+  RX_NOT_TRANSLATED,
   /**
    * A frame of the guest taken from a started but disabled TX ring (specification, "Ring states").
    */

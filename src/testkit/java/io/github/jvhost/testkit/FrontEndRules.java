@@ -1,6 +1,7 @@
 package io.github.jvhost.testkit;
 
 import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.Iotlb;
 import io.github.jvhost.protocol.MemoryTablePayload;
 import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.PresetupCode;
@@ -38,6 +39,7 @@ final class FrontEndRules {
       case U64 value -> checkNumber(request, value.value());
       case MemoryTablePayload table -> memory.checkTable(table.regions());
       case SingleRegion single -> memory.checkRegion(request, single.region());
+      case Iotlb message -> memory.checkTranslation(message);
       default -> checkOther(request);
     }
   }
@@ -56,11 +58,6 @@ final class FrontEndRules {
         }
         if (!isAnyRingKnown()) {
           breach(Rule.INFLIGHT_BEFORE_RINGS, "in-flight regions sent before any ring");
-        }
-      }
-      case IOTLB_MSG -> {
-        if ((state.features() & VhostFeature.IOMMU_PLATFORM) == 0) {
-          breach(Rule.NOT_NEGOTIATED, "IOTLB_MSG without IOMMU_PLATFORM");
         }
       }
       case POSTCOPY_ADVISE, POSTCOPY_LISTEN, POSTCOPY_END -> memory.checkPostcopy(request);
@@ -160,6 +157,7 @@ final class FrontEndRules {
               Rule.FEATURES_WHILE_STARTED,
               "features 0x" + Long.toHexString(changed) + " changed while a ring was started");
         }
+        memory.checkFeatures(value);
       }
       case SET_PROTOCOL_FEATURES -> {
         long unknown = value & ~state.offer().offeredProtocolFeatures();

@@ -67,7 +67,10 @@ final class MemoryMessages {
     if (isNew || !state.offer().personality().keepsEqualMemory() || listens()) {
       table.replace(regions);
       state.effect(new Effect.MemoryReplaced(regions, isNew));
-      state.ringSet().retranslate();
+      if (isNew) {
+        state.translations().memoryReplaced();
+      }
+      state.ringSet().mapAgain();
     }
     if (listens()) {
       postcopy = Postcopy.TOLD;
@@ -90,15 +93,17 @@ final class MemoryMessages {
       if (table.regions().size() >= state.offer().memorySlots() || !table.add(region)) {
         return Outcome.failed("a memory region that finds no place");
       }
+      state.translations().memoryReplaced();
       state.effect(new Effect.RegionAdded(region));
     } else {
       MemoryRegionPayload removed = table.remove(region);
       if (removed == null) {
         return Outcome.failed("a memory region that was never added");
       }
+      state.translations().regionRemoved(removed);
       state.effect(new Effect.RegionRemoved(removed));
     }
-    state.ringSet().retranslate();
+    state.ringSet().mapAgain();
     if (listens() && request == FrontEndRequest.ADD_MEM_REG) {
       postcopy = Postcopy.TOLD;
       return Outcome.answered(new SingleRegion(told));

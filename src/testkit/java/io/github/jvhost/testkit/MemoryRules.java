@@ -1,6 +1,7 @@
 package io.github.jvhost.testkit;
 
 import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.Iotlb;
 import io.github.jvhost.protocol.MemoryRegionPayload;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.VhostFeature;
@@ -34,6 +35,7 @@ final class MemoryRules {
   void checkRegion(FrontEndRequest request, MemoryRegionPayload told) {
     checkUserAddress(told);
     if (request != FrontEndRequest.ADD_MEM_REG) {
+      checkRemoved(told);
       return;
     }
     List<MemoryRegionPayload> next = new ArrayList<>(state.memory());
@@ -44,6 +46,21 @@ final class MemoryRules {
           "ADD_MEM_REG of guest address 0x"
               + Long.toHexString(told.guestAddress())
               + ", whose place or slot is taken");
+    }
+  }
+
+  private void checkRemoved(MemoryRegionPayload told) {
+    MemoryRegionPayload region = MemoryMessages.placed(told, state.protocolFeatures());
+    for (int i = 0; i < state.offer().rings(); i++) {
+      if (state.model(i).iotlb.pointsInto(region.userAddress(), region.size())) {
+        rules.breach(
+            Rule.TRANSLATION_INTO_REMOVED_REGION,
+            "REM_MEM_REG of guest address 0x"
+                + Long.toHexString(told.guestAddress())
+                + ", into which ring "
+                + i
+                + " has translations");
+      }
     }
   }
 
@@ -72,6 +89,47 @@ final class MemoryRules {
             Rule.NO_GUEST_ADDRESS,
             "address 0x" + Long.toHexString(address) + " of ring " + told.index());
       }
+    }
+  }
+
+  /** Checks features that are about to be taken. */
+  void checkFeatures(long told) {
+    if ((told & ~state.features() & VhostFeature.IOMMU_PLATFORM) == 0) {
+      return;
+    }
+    for (int i = 0; i < state.offer().rings(); i++) {
+      if (state.model(i).address != null) {
+        rules.breach(Rule.RING_BEFORE_IOMMU, "IOMMU_PLATFORM after the addresses of ring " + i);
+      }
+    }
+  }
+
+  void checkTranslation(Iotlb told) {
+    if ((state.features() & VhostFeature.IOMMU_PLATFORM) == 0) {
+      rules.breach(Rule.NOT_NEGOTIATED, "IOTLB_MSG without IOMMU_PLATFORM");
+      return;
+    }
+    String range = "0x%x bytes at 0x%x".formatted(told.length(), told.iova());
+    if (told.type() == Iotlb.INVALIDATE) {
+      if (Long.compareUnsigned(told.iova() + told.length(), told.iova()) < 0) {
+        rules.breach(Rule.INVALIDATION_WRAPS, "invalidation of " + range);
+      }
+      return;
+    }
+    boolean named = false;
+    for (int i = 0; i < state.offer().rings(); i++) {
+      RingModel ring = state.model(i);
+      Iotlb there = ring.iotlb.at(told.iova());
+      named |= ring.named;
+      if (there != null && !there.equals(told)) {
+        rules.breach(
+            Rule.TRANSLATION_NOT_INVALIDATED,
+            "translation of " + range + ", where ring " + i + " has " + there);
+        return;
+      }
+    }
+    if (!named) {
+      rules.breach(Rule.TRANSLATION_BEFORE_RINGS, "translation of " + range + " before any ring");
     }
   }
 

@@ -89,11 +89,7 @@ public final class Outcome {
     }
     Payload form =
         switch (request) {
-          case SET_DEVICE_STATE_FD,
-              CHECK_DEVICE_STATE,
-              POSTCOPY_END,
-              IOTLB_MSG,
-              GET_SHARED_OBJECT ->
+          case SET_DEVICE_STATE_FD, CHECK_DEVICE_STATE, POSTCOPY_END, GET_SHARED_OBJECT ->
               new U64(1);
           case GET_CONFIG -> new OpaquePayload(Bytes.EMPTY);
           case GET_INFLIGHT_FD -> new Inflight(0, 0, 0, 0);

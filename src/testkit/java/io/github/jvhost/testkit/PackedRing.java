@@ -84,9 +84,9 @@ final class PackedRing implements DeviceRing {
    *     base does not belong to a ring of this size
    */
   static PackedRing of(RingModel model, BackEndMemory memory, Log log) {
-    VringAddress address = model.address;
+    VringAddress address = model.mapped;
     if (address == null) {
-      throw DeviceRing.broken(model.number, "has no addresses");
+      throw DeviceRing.broken(model.number, "has no place in memory");
     }
     MemorySegment descriptors = memory.atUser(address.descriptor(), (long) BYTES * model.size);
     MemorySegment driverArea = memory.atUser(address.available(), Integer.BYTES);
@@ -180,7 +180,7 @@ final class PackedRing implements DeviceRing {
   public void askForKicks() {
     if ((deviceArea.get(U16, 2) & EVENT_FLAGS) == DISABLED) {
       deviceArea.set(U16, 2, (short) 0);
-      long area = model.address == null ? 0 : model.address.log();
+      long area = model.mapped == null ? 0 : model.mapped.log();
       log.counts.wrote(area, Integer.BYTES);
       log.marksArea.wrote(area, Integer.BYTES);
     }

@@ -37,8 +37,23 @@ final class RingModel {
   /** In the same form as {@link #base}. */
   int nextUsed;
 
+  /** As it was told; with an IOMMU I/O virtual addresses. */
   @Nullable VringAddress address;
-  boolean translated;
+
+  /**
+   * The same as user addresses in memory that is there, and the guest address for the log; null if
+   * the ring cannot be accessed.
+   */
+  @Nullable VringAddress mapped;
+
+  /** Set when the ring lost its place in memory at run time; the device runs on without it. */
+  boolean unmapped;
+
+  /** Whether a message has named the ring, or one behind it. */
+  boolean named;
+
+  final RingIotlb iotlb;
+
   RingEventfd kick = RingEventfd.UNKNOWN;
   RingEventfd call = RingEventfd.UNKNOWN;
   boolean enabled;
@@ -50,8 +65,9 @@ final class RingModel {
   /** Set at a start, until the device has asked the guest for kicks. */
   boolean asksForKicks;
 
-  RingModel(int number) {
+  RingModel(int number, IotlbModel model) {
     this.number = number;
+    this.iotlb = new RingIotlb(model);
   }
 
   /** Returns true if DPDK counts the ring as ready. */
@@ -60,11 +76,20 @@ final class RingModel {
   }
 
   boolean readyButForSize() {
-    return translated && kick != RingEventfd.UNKNOWN && call != RingEventfd.UNKNOWN && enabled;
+    return mapped != null && isToldButForPlace();
+  }
+
+  /** Returns true if the ring is ready, or was and has lost only its place in memory. */
+  boolean readyOrUnmapped() {
+    return (mapped != null || unmapped) && isToldButForPlace();
+  }
+
+  private boolean isToldButForPlace() {
+    return kick != RingEventfd.UNKNOWN && call != RingEventfd.UNKNOWN && enabled;
   }
 
   boolean described() {
-    return size > 0 && translated;
+    return size > 0 && mapped != null;
   }
 
   /**
@@ -91,11 +116,17 @@ final class RingModel {
   void forgetAll() {
     size = 0;
     startOver();
-    address = null;
-    translated = false;
+    forgetPlace();
     kick = RingEventfd.UNKNOWN;
     call = RingEventfd.UNKNOWN;
     enabled = false;
+  }
+
+  /** Forgets where the ring is. */
+  void forgetPlace() {
+    address = null;
+    mapped = null;
+    unmapped = false;
   }
 
   RingView view() {

@@ -1,14 +1,25 @@
 package io.github.jvhost.testkit;
 
 import io.github.jvhost.VhostException;
-import io.github.jvhost.protocol.MemoryRegionPayload;
+import io.github.jvhost.memory.Access;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.Iotlb;
+import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.protocol.VringAddress;
+import io.github.jvhost.protocol.VringDescriptor;
+import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.testkit.net.SwitchPort;
 import io.github.jvhost.virtio.NetFeature;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Moves frames between the rings of one device and its port of the switch. RX rings have even
@@ -18,6 +29,8 @@ import java.util.List;
  *   TX chain:  | virtio-net header | frame ... |                 header: 12 bytes with VERSION_1 or MRG_RXBUF,
  *   RX chain:  | header, num_buffers = n | frame ... |           else 10 (num_buffers, the last two, is missing)
  *              | ... frame |   (n - 1 further chains, only with MRG_RXBUF)
+ *
+ *   no translation of a buffer:   TX: the chain waits        RX: the frame is lost
  * </pre>
  */
 final class RingService {
@@ -29,15 +42,17 @@ final class RingService {
   private final BackEndSession session;
   private final SwitchPort port;
   private final BackEndRecord record;
+  // By the number of the ring; empty unless bursts are held up.
+  private final Map<Integer, RxBurst> bursts = new HashMap<>();
 
-  /** One writable or readable piece of guest memory. */
-  private record Piece(long guestAddress, MemorySegment bytes) {}
+  /** One writable or readable piece of guest memory, and where the driver says that it is. */
+  record Piece(long address, long guestAddress, MemorySegment bytes) {}
 
   /** A chain that holds or receives a frame, and its pieces. */
-  private record Place(DeviceRing.Chain chain, List<Piece> pieces, long capacity) {}
+  record Place(DeviceRing.Chain chain, List<Piece> pieces, long capacity) {}
 
-  RingService(BackEndSession session, SwitchPort port, BackEndRecord record) {
-    this.state = session.state();
+  RingService(BackEndSession session, BackEndState state, SwitchPort port, BackEndRecord record) {
+    this.state = state;
     this.session = session;
     this.port = port;
     this.record = record;
@@ -60,6 +75,10 @@ final class RingService {
           break;
         }
         byte[] frame = gather(ring, chain);
+        if (frame == null) {
+          // The chain waits. The session looks at the ring again when a message has come.
+          break;
+        }
         device.use(chain, 0);
         taken++;
         send(ring, frame);
@@ -86,8 +105,12 @@ final class RingService {
     }
   }
 
-  private byte[] gather(RingModel ring, DeviceRing.Chain chain) {
+  /** Returns the frame of a chain, or null if a translation is missing. */
+  private byte @Nullable [] gather(RingModel ring, DeviceRing.Chain chain) {
     Place place = place(ring, chain, false);
+    if (place == null) {
+      return null;
+    }
     long total = place.capacity;
     int header = headerLength();
     if (total < header || total > MAX_FRAME) {
@@ -106,40 +129,124 @@ final class RingService {
   }
 
   /**
-   * Puts a frame into an RX ring, or counts it as dropped if there is no room.
+   * Puts a frame into an RX ring, or counts it as dropped if there is no room or a translation is
+   * missing.
    *
    * @throws VhostException when the ring's contents are invalid
    */
   void receive(RingModel ring, byte[] frame) {
-    DeviceRing device = lookUp(ring);
+    RxBurst burst = bursts.get(ring.number);
+    if (burst != null && burst.isHeldUp()) {
+      record.drop(FrameDrop.RX_NOT_TRANSLATED, frame);
+      return;
+    }
+    burst = burst == null ? new RxBurst(lookUp(ring)) : burst;
     int header = headerLength();
     byte[] packet = new byte[header + frame.length];
     System.arraycopy(frame, 0, packet, header, frame.length);
-    List<Place> places = room(ring, device, packet.length);
-    if (places.isEmpty()) {
+    List<Place> places = room(ring, burst.device(), packet.length);
+    Duration pause = state.offer().iotlb().burstPause();
+    boolean goesOn = false;
+    if (places == null) {
+      record.drop(FrameDrop.RX_NOT_TRANSLATED, frame);
+      goesOn = !pause.isZero() && burst.holdUp(pause);
+    } else if (places.isEmpty()) {
       record.drop(FrameDrop.RX_NO_BUFFERS, frame);
-      return;
+    } else {
+      if (header > NUM_BUFFERS_AT) {
+        packet[NUM_BUFFERS_AT] = (byte) places.size();
+        packet[NUM_BUFFERS_AT + 1] = (byte) (places.size() >> 8);
+      }
+      burst.add(packet, places);
+      goesOn = !pause.isZero();
     }
-    if (header > NUM_BUFFERS_AT) {
-      packet[NUM_BUFFERS_AT] = (byte) places.size();
-      packet[NUM_BUFFERS_AT + 1] = (byte) (places.size() >> 8);
+    if (goesOn) {
+      bursts.put(ring.number, burst);
+    } else {
+      var _ = bursts.remove(ring.number);
+      end(ring, burst);
     }
-    int at = 0;
-    for (Place place : places) {
-      int length = (int) Math.min(place.capacity, packet.length - at);
-      scatter(place, packet, at, length);
-      device.use(place.chain, length);
-      at += length;
+  }
+
+  /** Returns whether a burst is held up. No more frames are taken from the port then. */
+  boolean isHeldUp() {
+    return bursts.values().stream().anyMatch(RxBurst::isHeldUp);
+  }
+
+  /** Called at the end of a turn: ends the bursts that are not held up, or not any more. */
+  void endTurn() {
+    endBursts(burst -> !burst.isHeldUp() || burst.isOver());
+  }
+
+  /** Called before a message is handled: it waits for the bursts of the rings that it locks. */
+  void beforeMessage(FrontEndRequest request, Payload payload) {
+    for (int ring : List.copyOf(bursts.keySet())) {
+      if (locks(state.model(ring), request, payload)) {
+        end(state.model(ring), Objects.requireNonNull(bursts.remove(ring)));
+      }
     }
-    record.delivered(1);
-    finish(ring, device, places.size());
+  }
+
+  private boolean locks(RingModel ring, FrontEndRequest request, Payload payload) {
+    return switch (payload) {
+      case VringState told -> told.index() == ring.number;
+      case VringAddress told -> told.index() == ring.number;
+      case VringDescriptor told -> told.index() == ring.number;
+      case Iotlb message -> state.translations().touches(ring, message);
+      default ->
+          switch (request) {
+            case SET_OWNER,
+                SET_FEATURES,
+                SET_MEM_TABLE,
+                ADD_MEM_REG,
+                REM_MEM_REG,
+                SET_LOG_BASE,
+                RESET_OWNER,
+                RESET_DEVICE ->
+                true;
+            // Questions and the status take no ring's lock.
+            default -> false;
+          };
+    };
+  }
+
+  /** Called when a translation was taken or removed. */
+  void translationTold(Iotlb message) {
+    bursts.values().forEach(burst -> burst.translationTold(message));
+  }
+
+  private void endBursts(Predicate<RxBurst> which) {
+    for (int ring : List.copyOf(bursts.keySet())) {
+      RxBurst burst = Objects.requireNonNull(bursts.get(ring));
+      if (which.test(burst)) {
+        var _ = bursts.remove(ring);
+        burst.pieceAfterInvalidation().ifPresent(piece -> state.usedAfterInvalidation(ring, piece));
+        end(state.model(ring), burst);
+      }
+    }
+  }
+
+  private void end(RingModel ring, RxBurst burst) {
+    int used = 0;
+    for (RxBurst.Frame frame : burst.frames()) {
+      int at = 0;
+      for (Place place : frame.places()) {
+        int length = (int) Math.min(place.capacity, frame.packet().length - at);
+        scatter(place, frame.packet(), at, length);
+        burst.device().use(place.chain, length);
+        at += length;
+        used++;
+      }
+      record.delivered(1);
+    }
+    finish(ring, burst.device(), used);
   }
 
   /**
-   * Returns chains with room for this many bytes, or none if the ring has not enough. Takes no
-   * chain.
+   * Returns chains with room for this many bytes, or none if the ring has not enough, or null if a
+   * translation is missing. Takes no chain.
    */
-  private List<Place> room(RingModel ring, DeviceRing device, int bytes) {
+  private @Nullable List<Place> room(RingModel ring, DeviceRing device, int bytes) {
     boolean merges = NetFeature.MRG_RXBUF.in(state.features());
     List<Place> places = new ArrayList<>();
     long capacity = 0;
@@ -149,6 +256,9 @@ final class RingService {
         return List.of();
       }
       Place place = place(ring, chain, true);
+      if (place == null) {
+        return null;
+      }
       places.add(place);
       capacity += place.capacity;
       if (capacity >= bytes) {
@@ -158,8 +268,11 @@ final class RingService {
     return List.of();
   }
 
-  /** Looks up the pieces of a chain whose descriptors must all be writable, or all readable. */
-  private Place place(RingModel ring, DeviceRing.Chain chain, boolean writable) {
+  /**
+   * Looks up the pieces of a chain whose descriptors must all be writable, or all readable. Returns
+   * null if a translation is missing, which it asks for.
+   */
+  private @Nullable Place place(RingModel ring, DeviceRing.Chain chain, boolean writable) {
     List<Piece> pieces = new ArrayList<>(2);
     long capacity = 0;
     for (DeviceRing.Descriptor descriptor : chain.descriptors()) {
@@ -167,15 +280,43 @@ final class RingService {
         throw DeviceRing.broken(
             ring.number, "has descriptor " + descriptor.index() + " of the wrong direction");
       }
-      MemorySegment bytes = session.memory().atGuest(descriptor.address(), descriptor.length());
-      if (bytes == null) {
-        throw DeviceRing.broken(
-            ring.number, "has descriptor " + descriptor.index() + " outside of guest memory");
+      if (!addPieces(ring, descriptor, pieces)) {
+        return null;
       }
-      pieces.add(new Piece(descriptor.address(), bytes));
       capacity += descriptor.length();
     }
     return new Place(chain, pieces, capacity);
+  }
+
+  /** Returns false if a translation is missing. */
+  private boolean addPieces(RingModel ring, DeviceRing.Descriptor descriptor, List<Piece> pieces) {
+    long address = descriptor.address();
+    if (!state.translations().active()) {
+      MemorySegment bytes = session.memory().atGuest(address, descriptor.length());
+      pieces.add(new Piece(address, address, inMemory(ring, descriptor, bytes)));
+      return true;
+    }
+    // DPDK reads and writes what it receives into.
+    Access access = descriptor.deviceWrites() ? Access.READ_WRITE : Access.READ;
+    List<RingIotlb.Piece> found =
+        ring.iotlb.find(
+            address, descriptor.length(), access, miss -> session.missed(ring.number, miss));
+    for (RingIotlb.Piece piece : found) {
+      MemorySegment bytes = session.memory().atUser(piece.userAddress(), piece.length());
+      long guest = state.translations().guestAddressOf(piece.userAddress());
+      pieces.add(new Piece(address, guest, inMemory(ring, descriptor, bytes)));
+      address += piece.length();
+    }
+    return !found.isEmpty() || descriptor.length() == 0;
+  }
+
+  private static MemorySegment inMemory(
+      RingModel ring, DeviceRing.Descriptor descriptor, @Nullable MemorySegment bytes) {
+    if (bytes == null) {
+      throw DeviceRing.broken(
+          ring.number, "has descriptor " + descriptor.index() + " outside of guest memory");
+    }
+    return bytes;
   }
 
   private void scatter(Place place, byte[] packet, int from, int length) {
@@ -218,7 +359,7 @@ final class RingService {
    * descriptors.
    */
   private PackedRing.Log packedLog(RingModel ring) {
-    VringAddress told = ring.address;
+    VringAddress told = ring.mapped;
     boolean logged = told != null && (told.flags() & VringAddress.LOG) != 0;
     boolean all = (state.features() & VhostFeature.LOG_ALL) != 0;
     DeviceRing.GuestWrites mark = session::markDirty;
@@ -227,18 +368,8 @@ final class RingService {
     if (told != null && state.offer().personality().baseSetsUsed()) {
       return new PackedRing.Log(told.log(), all && logged ? mark : ignore, ignore, count);
     }
-    long descriptors = told == null ? 0 : guestAddress(told.descriptor());
+    long descriptors = told == null ? 0 : state.translations().guestAddressOf(told.descriptor());
     return new PackedRing.Log(descriptors, all ? mark : ignore, logged ? mark : ignore, count);
-  }
-
-  private long guestAddress(long userAddress) {
-    for (MemoryRegionPayload region : state.memory()) {
-      long offset = userAddress - region.userAddress();
-      if (offset >= 0 && offset < region.size()) {
-        return region.guestAddress() + offset;
-      }
-    }
-    return 0;
   }
 
   private int headerLength() {

@@ -26,17 +26,20 @@ final class RingSet {
   private final Personality personality;
   private final RingModel[] rings;
   private final BackEndMemoryTable memory;
+  private final Translations translations;
   private final IntUnaryOperator usedIndexes;
 
   RingSet(
       BackEndState state,
       RingModel[] rings,
       BackEndMemoryTable memory,
+      Translations translations,
       IntUnaryOperator usedIndexes) {
     this.state = state;
     this.personality = state.offer().personality();
     this.rings = rings;
     this.memory = memory;
+    this.translations = translations;
     this.usedIndexes = usedIndexes;
     for (RingModel ring : rings) {
       // DPDK does not keep the used half of a packed base: its answer to GET_VRING_BASE has zero
@@ -99,11 +102,12 @@ final class RingSet {
 
   private void stop(RingModel ring) {
     forget(ring, personality.forgets() != Personality.Forgets.KICK);
+    ring.unmapped = false;
+    ring.iotlb.clear();
     switch (personality.forgets()) {
       case KICK, KICK_CALL -> {}
       case KICK_CALL_ADDRESS_SIZE -> {
-        ring.address = null;
-        ring.translated = false;
+        ring.forgetPlace();
         ring.size = 0;
       }
       case EVERYTHING -> forgetAll(ring);
@@ -124,6 +128,8 @@ final class RingSet {
     for (int i = first; i < rings.length; i++) {
       forget(rings[i], true);
       forgetAll(rings[i]);
+      rings[i].iotlb.clear();
+      rings[i].named = false;
     }
   }
 
@@ -138,18 +144,20 @@ final class RingSet {
     if (memory.isEmpty()) {
       return Outcome.failed("ring addresses before any memory");
     }
-    if (!personality.toleratesForeignAddress() && !inMemory(told, ring)) {
+    if (!personality.toleratesForeignAddress()
+        && !translations.active()
+        && !translations.inMemory(told, ring)) {
       return Outcome.failed("ring " + ring.number + " outside of the memory table");
     }
-    boolean wasTranslated = ring.translated;
+    boolean wasMapped = ring.mapped != null;
+    lose(ring);
     ring.address = told;
-    ring.translated = false;
     switch (personality.indexRead()) {
-      case AT_ADDRESS -> translate(ring, true);
-      case AT_START -> translate(ring, false);
+      case AT_ADDRESS -> map(ring, true);
+      case AT_START -> map(ring, false);
       case AT_KICK -> {
-        if (ring.enabled || wasTranslated) {
-          translate(ring, true);
+        if (ring.enabled || wasMapped) {
+          map(ring, true);
         }
       }
     }
@@ -173,7 +181,7 @@ final class RingSet {
       case SET_VRING_KICK -> {
         ring.kick = told;
         if (personality.indexRead() == Personality.IndexRead.AT_KICK) {
-          translate(ring, true);
+          map(ring, true);
         }
         if (personality.enablesAtKick()
             && (state.features() & VhostFeature.PROTOCOL_FEATURES) == 0) {
@@ -197,38 +205,40 @@ final class RingSet {
     return NetFeature.RING_PACKED.in(state.features());
   }
 
-  /** Translates the addresses of rings again after a change of memory. */
-  void retranslate() {
+  /** Looks rings up again after a change of memory. */
+  void mapAgain() {
     for (RingModel ring : rings) {
-      if (ring.translated) {
-        translate(ring, personality.indexRead() == Personality.IndexRead.AT_KICK);
+      if (ring.mapped != null) {
+        lose(ring);
+        map(ring, personality.indexRead() == Personality.IndexRead.AT_KICK);
       }
     }
   }
 
-  private void translate(RingModel ring, boolean readIndex) {
+  /** The ring's place in memory is not valid any more. With an IOMMU the device runs on. */
+  void lose(RingModel ring) {
+    ring.mapped = null;
+    ring.unmapped = ring.started && translations.active();
+  }
+
+  /** A translation has come that may be what the ring lacks. */
+  void map(RingModel ring) {
+    map(ring, personality.indexRead() != Personality.IndexRead.AT_START);
+  }
+
+  private void map(RingModel ring, boolean readIndex) {
     VringAddress address = ring.address;
-    ring.translated = address != null && inMemory(address, ring);
-    if (ring.translated && readIndex) {
-      readUsedIndex(ring, ring.nextUsed);
+    // A ring that has a place keeps it, whatever becomes of the translations.
+    if (address == null || (ring.mapped != null && translations.active())) {
+      return;
     }
-  }
-
-  private boolean inMemory(VringAddress told, RingModel ring) {
-    if (!ring.packed) {
-      return memory.holds(told, ring.size);
+    ring.mapped = translations.map(ring, address);
+    if (ring.mapped != null) {
+      ring.unmapped = false;
+      if (readIndex) {
+        readUsedIndex(ring, ring.nextUsed);
+      }
     }
-    return contains(told.descriptor(), 16L * Math.max(ring.size, 1))
-        && contains(told.available(), Integer.BYTES)
-        && contains(told.used(), Integer.BYTES);
-  }
-
-  private boolean contains(long userAddress, long length) {
-    return memory.regions().stream()
-        .anyMatch(region -> {
-          long offset = userAddress - region.userAddress();
-          return offset >= 0 && offset <= region.size() - length;
-        });
   }
 
   private void readUsedIndex(RingModel ring, int expected) {
@@ -298,15 +308,15 @@ final class RingSet {
         // A back end with PRESETUP drives hardware: it must not start its rings before the final
         // start.
         boolean held = state.holdsRingsUntilStart() && !deviceRuns;
-        yield ring.translated && kicked && !held;
+        yield ring.mapped != null && kicked && !held;
       }
       case KICK_AND_ENABLE ->
-          ring.translated && ring.kick == RingModel.RingEventfd.WITH_DESCRIPTOR && ring.enabled;
+          ring.mapped != null && ring.kick == RingModel.RingEventfd.WITH_DESCRIPTOR && ring.enabled;
       case DEVICE_READY ->
           deviceRuns
               && ring.readyButForSize()
-              && rings[0].readyButForSize()
-              && rings[1].readyButForSize();
+              && rings[0].readyOrUnmapped()
+              && rings[1].readyOrUnmapped();
     };
   }
 

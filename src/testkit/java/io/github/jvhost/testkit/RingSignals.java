@@ -94,6 +94,13 @@ final class RingSignals implements AutoCloseable {
     eventfds[ring].kicked = polls || eventfds[ring].kick() == null;
   }
 
+  /** Makes a TX ring look for chains although its driver has not kicked. */
+  void lookAgain() {
+    for (RingEventfds ring : eventfds) {
+      ring.kicked = true;
+    }
+  }
+
   void forgotten(int ring, boolean kick, boolean call) {
     if (kick) {
       eventfds[ring].closeKick();

@@ -34,7 +34,7 @@ final class RingTurn {
     this.state = session.state();
     this.port = port;
     this.record = record;
-    this.service = new RingService(session, port, record);
+    this.service = session.rings();
   }
 
   /** Returns true if chains or frames wait that no descriptor will report. */
@@ -88,10 +88,11 @@ final class RingTurn {
     }
     int arrivals = 0;
     byte[] frame = null;
-    while (arrivals < MAX_ARRIVALS && (frame = port.poll()) != null) {
+    while (!service.isHeldUp() && arrivals < MAX_ARRIVALS && (frame = port.poll()) != null) {
       deliver(frame);
       arrivals++;
     }
+    service.endTurn();
     moreArrivals = frame != null;
   }
 
@@ -169,6 +170,7 @@ final class RingTurn {
     }
 
     void kicks(BackEndSession session) {
+      polled = session.rings().isHeldUp();
       for (int i = 1; i < kickAt.length; i += 2) {
         if (!session.state().isStarted(i) || session.eventfds(i).broken) {
           continue;

@@ -61,6 +61,31 @@ public record RuleBreach(Rule rule, String what) {
     /** SET_VRING_ENDIAN while the ring was started. */
     BYTE_ORDER_WHILE_STARTED,
     /**
+     * A ring's addresses before SET_FEATURES with IOMMU_PLATFORM: the back end took them for user
+     * addresses.
+     */
+    RING_BEFORE_IOMMU,
+    /** A translation before any message about a ring: DPDK acknowledges it and keeps nothing. */
+    TRANSLATION_BEFORE_RINGS,
+    /**
+     * A translation that differs from one which begins at the same address and was not invalidated:
+     * DPDK acknowledges it and goes on with the old one.
+     */
+    TRANSLATION_NOT_INVALIDATED,
+    /**
+     * An invalidation of a range that ends behind the last address: DPDK acknowledges it and
+     * removes nothing.
+     */
+    INVALIDATION_WRAPS,
+    /**
+     * The back end used a translation after its invalidation was acknowledged, because no message
+     * that takes the ring's lock followed (see {@link IotlbModel#burstPause()}). The page may
+     * belong to somebody else by then.
+     */
+    USED_AFTER_INVALIDATION,
+    /** A memory region was removed while translations pointed into it. */
+    TRANSLATION_INTO_REMOVED_REGION,
+    /**
      * A message that the back end cannot take, bytes that are no message, or half a message before
      * the end of the connection. It is recorded when the back end hangs up because of it and the
      * message breaks no other rule. If the front end asked for an acknowledgement, it gets one of

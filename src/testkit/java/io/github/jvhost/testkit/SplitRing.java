@@ -68,9 +68,9 @@ final class SplitRing implements DeviceRing {
    * @throws io.github.jvhost.VhostException when a part is not in memory or not aligned
    */
   static SplitRing of(RingModel model, BackEndMemory memory, GuestWrites log, GuestWrites writes) {
-    VringAddress address = model.address;
+    VringAddress address = model.mapped;
     if (address == null) {
-      throw DeviceRing.broken(model.number, "has no addresses");
+      throw DeviceRing.broken(model.number, "has no place in memory");
     }
     int size = model.size;
     MemorySegment descriptors = memory.atUser(address.descriptor(), 16L * size);

@@ -1,0 +1,84 @@
+package io.github.jvhost.testkit;
+
+import io.github.jvhost.protocol.Iotlb;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.testkit.RingService.Piece;
+import io.github.jvhost.testkit.RingService.Place;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Frames that have their buffers in one RX ring, and are not copied there yet. A burst that asks
+ * for a missing translation may be held up (see {@link IotlbModel#burstPause()}). Used by one
+ * thread.
+ */
+final class RxBurst {
+  private final DeviceRing device;
+  private final List<Frame> frames = new ArrayList<>();
+  private final List<Iotlb> invalidated = new ArrayList<>();
+  private @Nullable Deadline heldUp;
+
+  /** A frame with its header, and the chains that it goes into. */
+  record Frame(byte[] packet, List<Place> places) {}
+
+  RxBurst(DeviceRing device) {
+    this.device = device;
+  }
+
+  DeviceRing device() {
+    return device;
+  }
+
+  List<Frame> frames() {
+    return frames;
+  }
+
+  void add(byte[] packet, List<Place> places) {
+    frames.add(new Frame(packet, places));
+  }
+
+  /** Holds the burst up, if it has a frame. Returns whether it is held up. */
+  boolean holdUp(Duration pause) {
+    if (!frames.isEmpty()) {
+      heldUp = Deadline.after(pause);
+    }
+    return isHeldUp();
+  }
+
+  boolean isHeldUp() {
+    return heldUp != null;
+  }
+
+  /** Returns whether it was held up for long enough. */
+  boolean isOver() {
+    return heldUp != null && heldUp.expired();
+  }
+
+  /** An update of what was invalidated makes its use right again. */
+  void translationTold(Iotlb message) {
+    if (message.type() == Iotlb.INVALIDATE) {
+      invalidated.add(message);
+    } else {
+      invalidated.removeIf(range -> overlap(range, message.iova(), message.length()));
+    }
+  }
+
+  /** Returns a piece of memory that the burst uses although it was invalidated. */
+  Optional<Piece> pieceAfterInvalidation() {
+    return frames.stream()
+        .flatMap(frame -> frame.places.stream())
+        .flatMap(place -> place.pieces().stream())
+        .filter(piece ->
+            invalidated.stream()
+                .anyMatch(range -> overlap(range, piece.address(), piece.bytes().byteSize())))
+        .findFirst();
+  }
+
+  private static boolean overlap(Iotlb range, long address, long length) {
+    return Long.compareUnsigned(address, range.iova() + range.length()) < 0
+        && Long.compareUnsigned(range.iova(), address + length) < 0;
+  }
+}
