@@ -74,7 +74,7 @@ final class Conversation implements AutoCloseable {
   /** Whether a poll has found nothing to read, so that the next write need not look. */
   private boolean lookedAhead;
 
-  private record Later(FrontEndRequest request, int id, Payload payload) {}
+  private record Later(FrontEndRequest request, int id, Payload payload, boolean needReply) {}
 
   Conversation(VhostUserChannel channel, SocketStream stream, String name) {
     this.open = new Messages(channel, stream.maxWrite());
@@ -193,14 +193,14 @@ final class Conversation implements AutoCloseable {
   }
 
   /** Writes a request for whose answer nobody will ask, as {@link #send} does. */
-  void sendUncollected(FrontEndRequest request, int id, Payload payload) {
+  void sendUncollected(FrontEndRequest request, int id, Payload payload, boolean needReply) {
     if (later.size() == MOST_LATER) {
       throw new VhostException(
           "%s: sending %s: the back end does not read, and %d messages wait already"
               .formatted(name, request, MOST_LATER),
           Recovery.RETRY);
     }
-    later.add(new Later(request, id, payload));
+    later.add(new Later(request, id, payload, needReply));
     writeMore();
   }
 
@@ -218,7 +218,7 @@ final class Conversation implements AutoCloseable {
   /** Adds what was sent while other messages were being written. */
   private void beginLater() {
     for (Later next = later.poll(); next != null; next = later.poll()) {
-      open.add(next.request, next.id, next.payload, List.of(), false, false);
+      open.add(next.request, next.id, next.payload, List.of(), next.needReply, false);
       messagesSent++;
     }
     beginOpen();

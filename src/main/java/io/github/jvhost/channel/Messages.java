@@ -104,7 +104,8 @@ public final class Messages {
    * Adds a message. Its answer, if it has one, is {@linkplain VhostUserChannel#awaitReply asked
    * for} after the answers to earlier messages.
    *
-   * @param request that may be sent on the connection as it is now
+   * @param request that may be sent on the connection as it is now, and as it is after the messages
+   *     before this one
    * @param payload of the layout that the request has
    * @param descriptors the caller keeps them, and keeps them open until the messages were sent
    * @param needReply asks for an acknowledgement; only with REPLY_ACK. A request with an explicit
@@ -118,7 +119,7 @@ public final class Messages {
       Payload payload,
       List<OwnedDescriptor> descriptors,
       boolean needReply) {
-    int id = channel.checked(request, payload, descriptors.size(), needReply);
+    int id = channel.checked(request, payload, descriptors.size(), needReply, features);
     return add(request, id, payload, descriptors, needReply, true);
   }
 

@@ -13,6 +13,7 @@ import io.github.jvhost.protocol.MessageClass;
 import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.PayloadKind;
 import io.github.jvhost.protocol.ProtocolException;
+import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.ReplyDeadlines;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.sys.Deadline;
@@ -22,6 +23,7 @@ import io.github.jvhost.sys.io.Poller;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
 
 /**
@@ -288,10 +290,11 @@ public final class VhostUserChannel implements AutoCloseable {
   }
 
   /**
-   * Sends a request whose answer no caller will ask for. The channel takes the answer when it
-   * comes, and logs a refusal. Never waits: what there is no room for is written by the next call
-   * that writes or waits, or by {@link #sendMore}. A {@link BackEndRequestHandler} may call this to
-   * answer a missing translation, also while other messages are being written.
+   * Sends a request whose answer no caller will ask for. With REPLY_ACK an acknowledgement is asked
+   * for. The channel takes the answer when it comes, and logs a refusal. Never waits: what there is
+   * no room for is written by the next call that writes or waits, or by {@link #sendMore}. A {@link
+   * BackEndRequestHandler} may call this to answer a missing translation, also while other messages
+   * are being written.
    *
    * @param request as for {@link #send}, without descriptors
    * @param payload of the layout that the request has
@@ -300,7 +303,9 @@ public final class VhostUserChannel implements AutoCloseable {
    */
   public void sendUncollected(FrontEndRequest request, Payload payload) {
     health.requireUsable();
-    conversation.sendUncollected(request, checked(request, payload, 0, false), payload);
+    boolean needReply = ProtocolFeature.REPLY_ACK.isIn(protocolFeatures);
+    int id = checked(request, payload, 0, needReply);
+    conversation.sendUncollected(request, id, payload, needReply);
   }
 
   /**
@@ -381,8 +386,23 @@ public final class VhostUserChannel implements AutoCloseable {
 
   /** Returns the number of a request that may be sent now with this payload. */
   int checked(FrontEndRequest request, Payload payload, int descriptors, boolean needReply) {
+    return checked(request, payload, descriptors, needReply, null);
+  }
+
+  /**
+   * The same behind other messages.
+   *
+   * @param acknowledged the features that one of these acknowledges; null: none does
+   */
+  int checked(
+      FrontEndRequest request,
+      Payload payload,
+      int descriptors,
+      boolean needReply,
+      @Nullable Long acknowledged) {
     request.requireWellFormed(payload, descriptors);
-    return Gate.requireOpen(name, dialect, protocolFeatures, features, request, needReply);
+    long then = acknowledged == null ? features : acknowledged;
+    return Gate.requireOpen(name, dialect, protocolFeatures, then, request, needReply);
   }
 
   /** The layout of the answer to a request, given what is negotiated now; empty: no answer. */

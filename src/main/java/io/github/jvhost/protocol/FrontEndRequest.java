@@ -68,14 +68,17 @@ public enum FrontEndRequest {
   /** Sends the socket for the back end's own requests. */
   SET_BACKEND_REQ_FD(
       21, SETTING, PayloadKind.NONE, 1, 1, ifAsked(), 0, ProtocolFeature.BACKEND_REQ),
-  /** Sends or removes a translation; also needs {@link VhostFeature#IOMMU_PLATFORM}. */
+  /**
+   * Sends or removes a translation; also needs {@link VhostFeature#IOMMU_PLATFORM}. By the
+   * specification a back end always answers it. DPDK answers it only if it is asked to.
+   */
   IOTLB_MSG(
       22,
       SETTING,
       PayloadKind.IOTLB,
       0,
       0,
-      always(PayloadKind.U64),
+      ifAsked(),
       0,
       ProtocolFeature.BACKEND_REQ,
       ProtocolFeature.REPLY_ACK),

@@ -336,10 +336,9 @@ public final class VhostUserFrontEnd {
    * the user address (vhost-user, "An IOTLB message").
    *
    * @param message an {@link Iotlb#UPDATE} or an {@link Iotlb#INVALIDATE}
-   * @return whether the back end took it
    */
-  public boolean iotlb(Iotlb message) {
-    return RequestExchange.value(exchange.ask(IOTLB_MSG, message)) == 0;
+  public void iotlb(Iotlb message) {
+    exchange.confirm(IOTLB_MSG, message);
   }
 
   /**

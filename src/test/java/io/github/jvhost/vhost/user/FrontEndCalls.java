@@ -178,8 +178,7 @@ final class FrontEndCalls {
             }));
     told(FrontEndRequest.SET_LOG_FD, NoPayload.INSTANCE, 1, (fe, event) -> fe.setLogFd(event));
     var update = translation();
-    answered(FrontEndRequest.IOTLB_MSG, update, new U64(0), true, (fe, _) -> fe.iotlb(update));
-    answered(FrontEndRequest.IOTLB_MSG, update, new U64(1), false, (fe, _) -> fe.iotlb(update));
+    confirmed(FrontEndRequest.IOTLB_MSG, update, 0, (fe, _) -> fe.iotlb(update));
   }
 
   private void rings() {

@@ -1,0 +1,352 @@
+package io.github.jvhost.vhost;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.Access;
+import io.github.jvhost.memory.DeviceMemory;
+import io.github.jvhost.memory.Iommu;
+import io.github.jvhost.memory.Translation;
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.VhostFeature;
+import io.github.jvhost.testkit.BackEndOffer;
+import io.github.jvhost.testkit.Faults;
+import io.github.jvhost.testkit.IommuTable;
+import io.github.jvhost.testkit.IotlbModel;
+import io.github.jvhost.testkit.Personality;
+import io.github.jvhost.testkit.RecordedMessage;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.Fact;
+import io.github.jvhost.vhost.plan.PresetupMode;
+import io.github.jvhost.vhost.plan.RingShadow;
+import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.VirtioNet;
+import io.github.jvhost.virtio.VirtioNetBuilder;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * A device whose rings are at I/O virtual addresses, at a back end that keeps translations as DPDK
+ * does.
+ *
+ * <pre>
+ *   ring r: three pages with gaps at 0x8000_0000 + r x 1 MiB: descriptors, + 0x2000 available,
+ *           + 0x4000 used, in guest memory at 64 KiB x (r + 1): used, descriptors, available
+ * </pre>
+ */
+class BehindIommuTest {
+  private static final long PAGE = 4096;
+
+  @TempDir private Path dir;
+
+  private final IommuTable iommu = new IommuTable();
+  private Rig rig;
+
+  @BeforeEach
+  void start() {
+    rig =
+        new Rig(
+            dir,
+            0,
+            BackEndOffer.of(Personality.DPDK).withIotlb(IotlbModel.DPDK),
+            BackEndProfile.DPDK);
+    rig.addBackEnd(Faults.none());
+  }
+
+  @AfterEach
+  void close() {
+    rig.close();
+  }
+
+  private static long iova(int ring) {
+    return 0x8000_0000L + ((long) ring << 20);
+  }
+
+  private static long guest(int ring) {
+    return 0x10000L * (ring + 1);
+  }
+
+  private void map(int ring) {
+    iommu.map(iova(ring), guest(ring) + PAGE, PAGE, Access.READ);
+    iommu.map(iova(ring) + 0x2000, guest(ring) + 2 * PAGE, PAGE, Access.READ);
+    iommu.map(iova(ring) + 0x4000, guest(ring), PAGE, Access.READ_WRITE);
+  }
+
+  private static VirtioNet model() {
+    return VirtioNet.builder("net0")
+        .maxQueuePairs(Rig.PAIRS)
+        .deviceFeatures(VirtioNetBuilder.DEFAULT_FEATURES | NetFeature.ACCESS_PLATFORM.mask())
+        .build();
+  }
+
+  private VhostNet connect(Iommu behind) {
+    VhostNet net =
+        VhostNet.connect(
+            model(),
+            new DeviceMemory(rig.memory, behind),
+            rig.eventfds.getFirst(),
+            rig.options(0, Duration.ofSeconds(10)));
+    rig.nets.add(net);
+    return net;
+  }
+
+  /** The driver sets its rings up. */
+  private static void drive(VhostNet net) {
+    Rig.negotiate(net.model());
+    for (int ring = 0; ring < Rig.RINGS; ring++) {
+      long at = iova(ring);
+      net.model().configureQueue(ring, 256, at, at + 0x2000, at + 0x4000);
+    }
+    net.model().setStatus(0xf);
+  }
+
+  private VhostNet running() {
+    VhostNet net = connect(iommu);
+    for (int ring = 0; ring < Rig.RINGS; ring++) {
+      map(ring);
+    }
+    drive(net);
+    net.start();
+    return net;
+  }
+
+  private long updates() {
+    return rig.backEnd().record().iotlb().updates();
+  }
+
+  // ---- rings ----
+
+  @Test
+  void ringsAreToldBeforeTheyAreAskedFor() {
+    VhostNet net = running();
+
+    assertThat(net.running()).isTrue();
+    assertThat(rig.backEnd().record().iotlb().misses()).isEmpty();
+    assertThat(updates()).as("three areas of each ring").isEqualTo(3 * Rig.RINGS);
+    assertThat(rig.backEnd().record().iotlb().ignored()).isZero();
+    rig.noRuleWasBroken();
+  }
+
+  @Test
+  void aRingStartsWhenTheGuestMapsIt() {
+    VhostNet net = connect(iommu);
+    map(0);
+    map(1);
+    map(2);
+    drive(net);
+    net.start();
+    assertThat(net.shadow().ring(3).run()).isEqualTo(RingShadow.Run.STOPPED);
+
+    map(3);
+    net.iotlbMapped(iova(3), 3 * 0x2000);
+
+    assertThat(net.shadow().ring(3).run()).isEqualTo(RingShadow.Run.STARTED);
+    assertThat(net.running()).isTrue();
+    rig.noRuleWasBroken();
+  }
+
+  @Test
+  void aRingWhoseMemoryIsApartIsNotServedByABackEndThatTakesItForOnePiece() {
+    VhostNet net = connect(iommu);
+    drive(net);
+    for (int ring = 0; ring < Rig.RINGS; ring++) {
+      map(ring);
+    }
+    net.model().configureQueue(0, 256, 0xa000_0800L, 0xa010_0000L, 0xa020_0000L);
+    iommu.map(0xa000_0000L, 0x100000, PAGE, Access.READ);
+    iommu.map(0xa000_1000L, 0x180000, PAGE, Access.READ);
+    iommu.map(0xa010_0000L, 0x190000, PAGE, Access.READ);
+    iommu.map(0xa020_0000L, 0x1a0000, 2 * PAGE, Access.READ_WRITE);
+
+    assertThatThrownBy(net::start)
+        .isInstanceOf(VhostException.class)
+        .hasMessageStartingWith(
+            "net0: ring 0 cannot be served by this back end: its memory is apart at I/O virtual"
+                + " address 0xa0001000");
+  }
+
+  // ---- what the guest changes ----
+
+  @Test
+  void whatIsStillMappedStaysWhenAllIsInvalidated() {
+    VhostNet net = running();
+    int before = rig.backEnd().record().messages().size();
+
+    net.iotlbInvalidate(0, -1);
+
+    assertThat(rig.backEnd().record().messages())
+        .as("a flush of the whole domain, in which the guest has unmapped nothing")
+        .hasSize(before);
+    assertThat(net.running()).isTrue();
+  }
+
+  @Test
+  void anInvalidationIsAcknowledgedAndEachRingIsWaitedFor() {
+    VhostNet net = running();
+    iommu.map(0x9000_0000L, 0x200000, PAGE, Access.READ_WRITE);
+    net.iotlbUpdate(0x9000_0000L, PAGE);
+    int mark = rig.backEnd().record().messages().size();
+
+    iommu.unmap(0x9000_0000L, PAGE);
+    net.iotlbInvalidate(0x9000_0000L, PAGE);
+
+    List<RecordedMessage> sent = rig.backEnd().record().messages();
+    assertThat(Rig.marked(sent.subList(mark, sent.size())))
+        .containsExactly(
+            "IOTLB_MSG!",
+            "SET_VRING_ENABLE!",
+            "SET_VRING_ENABLE!",
+            "SET_VRING_ENABLE!",
+            "SET_VRING_ENABLE!",
+            "GET_STATUS");
+    assertThat(net.shadow().mayHoldTranslations(0x9000_0000L, 0x9000_0fffL)).isFalse();
+    rig.noRuleWasBroken();
+  }
+
+  @Test
+  void aRingWhoseTranslationChangesIsToldTheNewOne() {
+    VhostNet net = running();
+    iommu.unmap(iova(1) + 0x4000, PAGE);
+    iommu.map(iova(1) + 0x4000, 0x300000, PAGE, Access.READ_WRITE);
+
+    net.iotlbInvalidate(iova(1) + 0x4000, PAGE);
+
+    assertThat(net.shadow().get(Fact.TRANSLATIONS).orNull().all())
+        .contains(new Translation(iova(1) + 0x4000, 0x300000, 6 + 8 * 256, Access.READ_WRITE));
+    rig.noRuleWasBroken();
+  }
+
+  @Test
+  void whatWasUnmappedInARunningRingStopsIt() {
+    VhostNet net = running();
+    iommu.unmap(iova(1), PAGE);
+
+    net.iotlbInvalidate(iova(1), PAGE);
+
+    assertThat(net.shadow().ring(1).run()).isEqualTo(RingShadow.Run.STOPPED);
+    assertThat(net.shadow().mayHoldTranslations(iova(1), iova(1) + PAGE - 1)).isFalse();
+  }
+
+  @Test
+  void anotherBackEndIsToldEverythingAnew() {
+    VhostNet net = running();
+    iommu.map(0x9000_0000L, 0x200000, PAGE, Access.READ_WRITE);
+    net.iotlbUpdate(0x9000_0000L, PAGE);
+    long before = updates();
+
+    assertThat(net.reconnect().complete()).isTrue();
+
+    assertThat(updates() - before).isEqualTo(3 * Rig.RINGS + 1);
+    rig.noRuleWasBroken();
+  }
+
+  @Test
+  void aDriverThatResetsItsDeviceHasAskedForNothing() {
+    VhostNet net = running();
+    iommu.map(0x9000_0000L, 0x200000, PAGE, Access.READ_WRITE);
+    net.iotlbUpdate(0x9000_0000L, PAGE);
+
+    net.access(() -> net.model().setStatus(0));
+    drive(net);
+    net.start();
+
+    assertThat(net.shadow().mayHoldTranslations(0x9000_0000L, 0x9000_0fffL)).isFalse();
+    rig.noRuleWasBroken();
+  }
+
+  // ---- migration ----
+
+  @Test
+  void whatTheSourceToldIsToldEarlyAndNotInTheWindow() {
+    VhostNet net = connect(iommu);
+    drive(net);
+    for (int ring = 0; ring < Rig.RINGS; ring++) {
+      map(ring);
+    }
+    iommu.map(0x9000_0000L, 0x200000, 4 * PAGE, Access.READ_WRITE);
+    IommuTable source = new IommuTable(iommu);
+    net.migration().expectTranslations(toldAt(source));
+    iommu.unmap(0, -1); // this host's IOMMU has not got its state yet
+
+    assertThat(rig.presetup(PresetupMode.IMPLICIT)).allMatch(PresetupResult::done);
+    long early = updates();
+    assertThat(early).isEqualTo(3 * Rig.RINGS + 1);
+
+    source.mappings().forEach(iommu::map);
+    net.start();
+
+    assertThat(updates()).as("nothing more in the window").isEqualTo(early);
+    assertThat(rig.backEnd().record().iotlb().invalidations()).isZero();
+    assertThat(rig.backEnd().record().iotlb().misses()).isEmpty();
+    rig.noRuleWasBroken();
+  }
+
+  /** What a source that has these mappings tells: its rings' areas, and one buffer. */
+  private static List<Translation> toldAt(IommuTable mappings) {
+    return mappings.mappings().stream()
+        .map(t -> new Translation(t.iova(), t.guestAddress(), used(t), Access.READ_WRITE))
+        .toList();
+  }
+
+  private static long used(Translation t) {
+    return switch ((int) (t.iova() & 0xfffff)) {
+      case 0x2000 -> 6 + 2 * 256;
+      case 0x4000 -> 6 + 8 * 256;
+      default -> t.length();
+    };
+  }
+
+  @Test
+  void aWrongHintIsWithdrawnInTheWindow() {
+    VhostNet net = connect(iommu);
+    drive(net);
+    for (int ring = 0; ring < Rig.RINGS; ring++) {
+      map(ring);
+    }
+    net.migration()
+        .expectTranslations(
+            List.of(new Translation(0x9000_0000L, 0x200000, PAGE, Access.READ_WRITE)));
+    rig.presetup(PresetupMode.IMPLICIT);
+
+    net.start();
+
+    assertThat(rig.backEnd().record().iotlb().invalidations()).isEqualTo(1);
+    assertThat(net.shadow().mayHoldTranslations(0x9000_0000L, 0x9000_0fffL)).isFalse();
+    rig.noRuleWasBroken();
+  }
+
+  // ---- back ends and models that do not fit ----
+
+  @Test
+  void aBackEndThatKnowsNoIommuIsRefusedAtOnce() {
+    rig.replaceBackEnd(BackEndOffer.of(Personality.DPDK));
+
+    assertThatThrownBy(() -> connect(iommu))
+        .isInstanceOfSatisfying(
+            VhostException.class, e -> assertThat(e.recovery()).isEqualTo(Recovery.GIVE_UP))
+        .hasMessage(
+            "net0: the back end is of no use: it cannot serve a device behind an IOMMU"
+                + " (ACCESS_PLATFORM, BACKEND_REQ and REPLY_ACK)");
+    assertThat(rig.backEnd().record().count(FrontEndRequest.SET_FEATURES)).isZero();
+  }
+
+  @Test
+  void aBackEndHearsNothingOfAnIommuThatIsNotThere() {
+    rig.replaceBackEnd(BackEndOffer.of(Personality.DPDK));
+    VhostNet net = connect(Iommu.NONE);
+    assertThat(NetFeature.ACCESS_PLATFORM.in(net.model().deviceFeatures())).isTrue();
+    Rig.drive(net, 0);
+    net.start();
+
+    assertThat(net.shadow().get(Fact.FEATURES).orNull() & VhostFeature.IOMMU_PLATFORM).isZero();
+    assertThat(rig.backEnd().record().count(FrontEndRequest.IOTLB_MSG)).isZero();
+    rig.noRuleWasBroken();
+  }
+}
