@@ -28,6 +28,7 @@ import io.github.jvhost.virtio.NetFeature;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.LongUnaryOperator;
 
 /**
  * Test aid: one queue pair of a guest in real memory, and just enough of a front end to put it
@@ -49,6 +50,13 @@ final class TestFrontEnd implements AutoCloseable {
   final VhostUserChannel channel;
   final EventFd[] kicks = new EventFd[2];
   final EventFd[] calls = new EventFd[2];
+
+  /** What is told. */
+  long features = FEATURES;
+
+  /** What the driver says in place of a guest address. */
+  LongUnaryOperator said = LongUnaryOperator.identity();
+
   private final int[] avail = new int[2];
 
   TestFrontEnd(MockBackEnd backEnd, DescriptorLedger ledger) {
@@ -101,7 +109,7 @@ final class TestFrontEnd implements AutoCloseable {
     channel.negotiated(offered.value());
     assertThat(ProtocolFeature.REPLY_ACK.isIn(offered.value())).isTrue();
     ok(FrontEndRequest.SET_OWNER, NoPayload.INSTANCE);
-    ok(FrontEndRequest.SET_FEATURES, new U64(FEATURES));
+    ok(FrontEndRequest.SET_FEATURES, new U64(features));
     if (!ProtocolFeature.CONFIGURE_MEM_SLOTS.isIn(offered.value())) {
       tellMemory();
     }
@@ -136,7 +144,7 @@ final class TestFrontEnd implements AutoCloseable {
       // LOG_SHMFD answers, and how long the answer is differs.
       exchange(FrontEndRequest.SET_LOG_BASE, new LogRegion(4096, 0), log.descriptor());
     }
-    ok(FrontEndRequest.SET_FEATURES, new U64(FEATURES | VhostFeature.LOG_ALL));
+    ok(FrontEndRequest.SET_FEATURES, new U64(features | VhostFeature.LOG_ALL));
   }
 
   void start() {
@@ -159,10 +167,25 @@ final class TestFrontEnd implements AutoCloseable {
   }
 
   void tellAddress(int ring, int flags) {
-    long user = guestAddresses() ? at(ring) : memory.table().userAddressOf(at(ring), 0x4000);
     ok(
         FrontEndRequest.SET_VRING_ADDR,
-        new VringAddress(ring, flags, user, user + 0x3000, user + 0x2000, at(ring) + 0x3000));
+        new VringAddress(
+            ring,
+            flags,
+            told(at(ring)),
+            told(at(ring) + 0x3000),
+            told(at(ring) + 0x2000),
+            behindIommu() ? told(at(ring) + 0x3000) : at(ring) + 0x3000));
+  }
+
+  private long told(long guestAddress) {
+    return guestAddresses() || behindIommu()
+        ? said.applyAsLong(guestAddress)
+        : memory.table().userAddressOf(guestAddress, 0x1000);
+  }
+
+  private boolean behindIommu() {
+    return (features & VhostFeature.IOMMU_PLATFORM) != 0;
   }
 
   void ok(FrontEndRequest request, Payload payload, OwnedDescriptor... descriptors) {
@@ -199,7 +222,7 @@ final class TestFrontEnd implements AutoCloseable {
 
   void writeDescriptor(int ring, int slot, long address, int length, int flags, int next) {
     long descriptor = at(ring) + 16L * slot;
-    memory.putLong(descriptor, address);
+    memory.putLong(descriptor, said.applyAsLong(address));
     memory.putInt(descriptor + 8, length);
     memory.putShort(descriptor + 12, (short) flags);
     memory.putShort(descriptor + 14, (short) next);

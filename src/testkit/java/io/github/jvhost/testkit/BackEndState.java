@@ -46,7 +46,7 @@ public final class BackEndState {
   private final RingModel[] rings;
   private final RingSet ringSet;
   private final BackEndMemoryTable memory = new BackEndMemoryTable();
-  private final Translations translations;
+  private final BackEndTranslations translations;
   private final MemoryMessages memoryMessages = new MemoryMessages(this, memory);
   private final DeviceMessages deviceMessages;
   private final List<RuleBreach> breaches = new ArrayList<>();
@@ -89,7 +89,7 @@ public final class BackEndState {
     for (int i = 0; i < rings.length; i++) {
       rings[i] = new RingModel(i, offer.iotlb());
     }
-    this.translations = new Translations(this, rings, memory);
+    this.translations = new BackEndTranslations(this, rings, memory);
     this.ringSet = new RingSet(this, rings, memory, translations, usedIndexes);
   }
 
@@ -241,7 +241,7 @@ public final class BackEndState {
     return ringSet;
   }
 
-  Translations translations() {
+  BackEndTranslations translations() {
     return translations;
   }
 

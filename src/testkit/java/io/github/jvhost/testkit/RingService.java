@@ -229,11 +229,11 @@ final class RingService {
   private void end(RingModel ring, RxBurst burst) {
     int used = 0;
     for (RxBurst.Frame frame : burst.frames()) {
-      int at = 0;
+      long at = 0;
       for (Place place : frame.places()) {
-        int length = (int) Math.min(place.capacity, frame.packet().length - at);
+        long length = Math.min(place.capacity, frame.packet().byteSize() - at);
         scatter(place, frame.packet(), at, length);
-        burst.device().use(place.chain, length);
+        burst.device().use(place.chain, (int) length);
         at += length;
         used++;
       }
@@ -319,20 +319,19 @@ final class RingService {
     return bytes;
   }
 
-  private void scatter(Place place, byte[] packet, int from, int length) {
-    MemorySegment source = MemorySegment.ofArray(packet);
-    int done = 0;
+  private void scatter(Place place, MemorySegment packet, long from, long length) {
+    long done = 0;
     for (Piece piece : place.pieces) {
       long part = Math.min(piece.bytes.byteSize(), length - done);
       if (part == 0) {
         continue;
       }
-      MemorySegment.copy(source, from + done, piece.bytes, 0, part);
+      MemorySegment.copy(packet, from + done, piece.bytes, 0, part);
       record.wroteGuestMemory();
       if ((state.features() & VhostFeature.LOG_ALL) != 0) {
         session.markDirty(piece.guestAddress, part);
       }
-      done += (int) part;
+      done += part;
     }
   }
 

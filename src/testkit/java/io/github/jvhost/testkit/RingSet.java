@@ -26,14 +26,14 @@ final class RingSet {
   private final Personality personality;
   private final RingModel[] rings;
   private final BackEndMemoryTable memory;
-  private final Translations translations;
+  private final BackEndTranslations translations;
   private final IntUnaryOperator usedIndexes;
 
   RingSet(
       BackEndState state,
       RingModel[] rings,
       BackEndMemoryTable memory,
-      Translations translations,
+      BackEndTranslations translations,
       IntUnaryOperator usedIndexes) {
     this.state = state;
     this.personality = state.offer().personality();

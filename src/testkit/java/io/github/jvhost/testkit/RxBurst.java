@@ -4,6 +4,7 @@ import io.github.jvhost.protocol.Iotlb;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.testkit.RingService.Piece;
 import io.github.jvhost.testkit.RingService.Place;
+import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -22,7 +23,7 @@ final class RxBurst {
   private @Nullable Deadline heldUp;
 
   /** A frame with its header, and the chains that it goes into. */
-  record Frame(byte[] packet, List<Place> places) {}
+  record Frame(MemorySegment packet, List<Place> places) {}
 
   RxBurst(DeviceRing device) {
     this.device = device;
@@ -37,7 +38,7 @@ final class RxBurst {
   }
 
   void add(byte[] packet, List<Place> places) {
-    frames.add(new Frame(packet, places));
+    frames.add(new Frame(MemorySegment.ofArray(packet), places));
   }
 
   /** Holds the burst up, if it has a frame. Returns whether it is held up. */

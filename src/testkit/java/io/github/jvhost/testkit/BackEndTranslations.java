@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>This follows DPDK 22.11, and for REM_MEM_REG, which that has not, its main branch.
  */
-final class Translations {
+final class BackEndTranslations {
   private static final int LOG_BYTES = 8;
 
   private final BackEndState state;
@@ -41,7 +41,7 @@ final class Translations {
   /** One part of a ring. */
   private record Area(long address, long length) {}
 
-  Translations(BackEndState state, RingModel[] rings, BackEndMemoryTable memory) {
+  BackEndTranslations(BackEndState state, RingModel[] rings, BackEndMemoryTable memory) {
     this.state = state;
     this.rings = rings;
     this.memory = memory;
