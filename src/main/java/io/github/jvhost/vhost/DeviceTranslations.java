@@ -118,11 +118,10 @@ final class DeviceTranslations implements MissHandler {
   /** Replaces what the IOMMU says otherwise by now; what it does not translate any more is gone. */
   private void checkAsked() {
     for (Translation one : List.copyOf(asked.values())) {
-      List<Translation> now = lookUp(one.iova(), one.last(), one.access());
+      List<Translation> now = lookUp(one.iova(), one.last());
       if (!leadsTo(now, one)) {
-        List<Translation> readable = lookUp(one.iova(), one.last(), Access.READ);
         forget(one);
-        merged(readable).forEach(this::ask);
+        now.forEach(this::ask);
       }
     }
   }
@@ -150,7 +149,7 @@ final class DeviceTranslations implements MissHandler {
     for (Translation piece : pieces) {
       if (piece.iova() != next
           || piece.guestAddress() - one.guestAddress() != next - one.iova()
-          || !piece.access().permits(one.access())) {
+          || piece.access().permits(Access.WRITE) != one.access().permits(Access.WRITE)) {
         return false;
       }
       next = piece.last() + 1;
@@ -169,7 +168,7 @@ final class DeviceTranslations implements MissHandler {
     if (!complete) {
       return; // the IOMMU does not know its guest yet
     }
-    for (Translation piece : lookUp(area.first(), area.last(), Access.READ)) {
+    for (Translation piece : lookUp(area.first(), area.last())) {
       gaps(all, piece).forEach(gap -> all.put(gap.iova(), writable(gap)));
     }
   }
@@ -205,8 +204,7 @@ final class DeviceTranslations implements MissHandler {
   public synchronized List<Step> missed(long iova, Access access) {
     Translation found = entryAt(told, iova);
     if (found == null || !found.access().permits(access)) {
-      List<Translation> mapped = lookUp(iova, iova, access);
-      if (mapped.isEmpty()) {
+      if (!permits(iova, access)) {
         remember(iova, access);
         return List.of();
       }
@@ -231,9 +229,9 @@ final class DeviceTranslations implements MissHandler {
       forget(oldest);
       steps.add(new Step.Invalidate(oldest.iova(), oldest.last()));
     }
-    ask(one);
-    told.put(one.iova(), one);
-    steps.add(new Step.Translate(one, memory.guest().table()));
+    Translation wide = ask(one);
+    told.put(wide.iova(), wide);
+    steps.add(new Step.Translate(wide, memory.guest().table()));
   }
 
   private void remember(long iova, Access access) {
@@ -252,14 +250,14 @@ final class DeviceTranslations implements MissHandler {
     boolean any = false;
     for (Map.Entry<Long, Access> miss : List.copyOf(unanswered.entrySet())) {
       long iova = miss.getKey();
-      if (isIn(iova, first, last) && !lookUp(iova, iova, miss.getValue()).isEmpty()) {
+      if (isIn(iova, first, last) && permits(iova, miss.getValue())) {
         unanswered.remove(iova);
         largestAt(iova, miss.getValue()).ifPresent(this::ask);
         any = true;
       }
     }
     if (push) {
-      for (Translation piece : lookUp(first, last, Access.READ)) {
+      for (Translation piece : lookUp(first, last)) {
         gaps(asked, piece).forEach(this::ask);
         any = true;
       }
@@ -301,13 +299,14 @@ final class DeviceTranslations implements MissHandler {
     return taken;
   }
 
-  private void ask(Translation one) {
+  private Translation ask(Translation one) {
     Translation wide = one.access().permits(Access.WRITE) ? writable(one) : one;
     asked.put(wide.iova(), wide);
     ages.addLast(wide.iova());
     if (asked.size() > MOST) {
       forget(oldest()); // the next plan withdraws it
     }
+    return wide;
   }
 
   private Translation oldest() {
@@ -322,12 +321,20 @@ final class DeviceTranslations implements MissHandler {
 
   // ---- looking up ----
 
+  /** Whether the IOMMU translates an address for such an access, to guest memory. */
+  private boolean permits(long iova, Access access) {
+    return piece(iova, iova, access) != null;
+  }
+
   /** The pieces of a range that the IOMMU translates now, and that lie in guest memory. */
-  private List<Translation> lookUp(long first, long last, Access access) {
+  private List<Translation> lookUp(long first, long last) {
     List<Translation> found = new ArrayList<>(1);
     long at = first;
     while (true) {
-      Translation piece = piece(at, last, access);
+      Translation piece = piece(at, last, Access.WRITE);
+      if (piece == null) {
+        piece = piece(at, last, Access.READ);
+      }
       if (piece != null) {
         found.add(piece);
       }

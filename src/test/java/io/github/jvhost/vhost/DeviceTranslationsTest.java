@@ -1,0 +1,245 @@
+package io.github.jvhost.vhost;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.jvhost.memory.Access;
+import io.github.jvhost.memory.DeviceMemory;
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.Translation;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.IommuTable;
+import io.github.jvhost.vhost.DeviceTranslations.Area;
+import io.github.jvhost.vhost.plan.Step;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class DeviceTranslationsTest {
+  private static final long PAGE = 4096;
+  private static final long RAM = 1 << 20;
+
+  private final DescriptorLedger ledger = DescriptorLedger.tracing();
+  private final GuestMemory memory =
+      GuestMemory.builder(ledger).region("ram", 0, RAM).region("more", RAM, RAM).build();
+  private final IommuTable iommu = new IommuTable();
+  private final DeviceTranslations translations =
+      new DeviceTranslations("net0", new DeviceMemory(memory, iommu));
+
+  @AfterEach
+  void close() {
+    memory.close();
+  }
+
+  private static Translation page(long iovaPage, long guestPage) {
+    return new Translation(iovaPage * PAGE, guestPage * PAGE, PAGE, Access.READ_WRITE);
+  }
+
+  private List<Translation> desired() {
+    return translations.desired(List.of(), true);
+  }
+
+  private static List<Translation> told(List<Step> steps) {
+    List<Translation> told = new ArrayList<>();
+    for (Step step : steps) {
+      if (step instanceof Step.Translate(Translation one, var _)) {
+        told.add(one);
+      }
+    }
+    return told;
+  }
+
+  @Test
+  void aMissIsAnsweredWithThePieceAroundIt() {
+    iommu.map(0x10000, 0x20000, 4 * PAGE, Access.READ_WRITE);
+
+    assertThat(told(translations.missed(0x11234, Access.READ)))
+        .containsExactly(new Translation(0x10000, 0x20000, 4 * PAGE, Access.READ_WRITE));
+    assertThat(desired()).as("it stays").hasSize(1);
+  }
+
+  @Test
+  void whatMayBeWrittenMayBeReadToo() {
+    iommu.map(0x10000, 0x20000, PAGE, Access.WRITE);
+
+    assertThat(told(translations.missed(0x10000, Access.WRITE))).containsExactly(page(0x10, 0x20));
+  }
+
+  @Test
+  void whatMayOnlyBeReadIsNotWritten() {
+    iommu.map(0x10000, 0x20000, PAGE, Access.READ);
+
+    assertThat(translations.missed(0x10000, Access.READ_WRITE)).isEmpty();
+    assertThat(told(translations.missed(0x10000, Access.READ)))
+        .containsExactly(new Translation(0x10000, 0x20000, PAGE, Access.READ));
+  }
+
+  @Test
+  void anEntryThatPermitsTooLittleIsWithdrawnFirst() {
+    iommu.map(0x10000, 0x20000, PAGE, Access.READ);
+    translations.missed(0x10000, Access.READ);
+    iommu.unmap(0x10000, PAGE);
+    iommu.map(0x10000, 0x20000, PAGE, Access.READ_WRITE);
+
+    assertThat(translations.missed(0x10000, Access.READ_WRITE))
+        .first()
+        .isEqualTo(new Step.Invalidate(0x10000, 0x10fff));
+  }
+
+  @Test
+  void aPieceEndsWithItsMemoryRegion() {
+    iommu.map(0x10000, RAM - PAGE, 2 * PAGE, Access.READ_WRITE);
+
+    assertThat(told(translations.missed(0x10000, Access.READ)))
+        .containsExactly(new Translation(0x10000, RAM - PAGE, PAGE, Access.READ_WRITE));
+  }
+
+  @Test
+  void whereNoMemoryIsNothingIsTold() {
+    iommu.map(0x10000, 1L << 40, PAGE, Access.READ_WRITE);
+
+    assertThat(translations.missed(0x10000, Access.READ)).isEmpty();
+    assertThat(desired()).isEmpty();
+  }
+
+  @Test
+  void aMissThatNothingAnswersIsToldWhenTheGuestMapsIt() {
+    assertThat(translations.missed(0x10010, Access.READ_WRITE)).isEmpty();
+    assertThat(translations.mapped(0x20000, 0x20fff, false)).as("somewhere else").isFalse();
+
+    iommu.map(0x10000, 0x20000, PAGE, Access.READ_WRITE);
+
+    assertThat(translations.mapped(0x10000, 0x10fff, false)).isTrue();
+    assertThat(desired()).containsExactly(page(0x10, 0x20));
+    assertThat(translations.mapped(0x10000, 0x10fff, false)).as("it is answered").isFalse();
+  }
+
+  @Test
+  void ringAreasGoOverPagesThatAreApart() {
+    iommu.map(0x10000, 0x20000, PAGE, Access.READ);
+    iommu.map(0x11000, 0x30000, PAGE, Access.READ);
+
+    assertThat(translations.desired(List.of(new Area(0x10800, PAGE)), true))
+        .containsExactly(
+            new Translation(0x10800, 0x20800, 0x800, Access.READ_WRITE),
+            new Translation(0x11000, 0x30000, 0x800, Access.READ_WRITE));
+  }
+
+  @Test
+  void aHintIsTakenAsItIsUntilTheIommuKnows() {
+    translations.expect(List.of(page(0x10, 0x20), page(0x11, 0x21), page(0x30, 1L << 30)));
+    assertThat(translations.desired(List.of(), false))
+        .as("what lies in guest memory")
+        .containsExactly(page(0x10, 0x20), page(0x11, 0x21));
+
+    iommu.map(0x10000, 0x20000, PAGE, Access.READ_WRITE);
+    iommu.map(0x11000, 0x99000, PAGE, Access.READ_WRITE);
+
+    assertThat(desired()).containsExactly(page(0x10, 0x20), page(0x11, 0x99));
+  }
+
+  @Test
+  void aMergedHintIsRightIfAllOfItsPiecesAre() {
+    Translation merged = new Translation(0x10000, 0x20000, 2 * PAGE, Access.READ_WRITE);
+    assertThat(DeviceTranslations.merged(List.of(page(0x10, 0x20), page(0x11, 0x21))))
+        .containsExactly(merged);
+    translations.expect(List.of(merged));
+    iommu.map(0x10000, 0x20000, 2 * PAGE, Access.READ_WRITE);
+
+    assertThat(desired()).containsExactly(merged);
+
+    iommu.unmap(0x10000, PAGE);
+    assertThat(desired()).containsExactly(page(0x11, 0x21));
+  }
+
+  @Test
+  void adjoiningAddressesAloneAreNotMerged() {
+    List<Translation> apart = List.of(page(0x10, 0x20), page(0x11, 0x30));
+
+    assertThat(DeviceTranslations.merged(apart)).isEqualTo(apart);
+  }
+
+  @Test
+  void theOldestGoesWhenThereAreTooMany() {
+    for (int i = 0; i <= DeviceTranslations.MOST; i++) {
+      long iova = (0x1000L + 2L * i) * PAGE;
+      iommu.map(iova, i % 200 * PAGE, PAGE, Access.READ_WRITE);
+      List<Step> steps = translations.missed(iova, Access.READ_WRITE);
+      if (i == DeviceTranslations.MOST) {
+        assertThat(steps).first().isEqualTo(new Step.Invalidate(0x1000000, 0x1000fff));
+      }
+    }
+    assertThat(desired()).hasSize(DeviceTranslations.MOST);
+  }
+
+  /** A back end asks for anything, the guest maps and unmaps anything, in any order. */
+  @Test
+  void whateverIsAskedForTheBackEndIsToldWhatTheIommuSays() {
+    for (int seed = 0; seed < 300; seed++) {
+      Random random = new Random(seed);
+      IommuTable table = new IommuTable();
+      var device = new DeviceTranslations("net0", new DeviceMemory(memory, table));
+      Map<Long, Translation> backEnd = new LinkedHashMap<>();
+      for (int i = 0; i < 60; i++) {
+        long iova = (0x100L + random.nextInt(12)) * PAGE;
+        Access access = Access.of(1 + random.nextInt(3));
+        switch (random.nextInt(5)) {
+          case 0, 1 ->
+              device.missed(iova + random.nextInt(4096), access).forEach(s -> take(backEnd, s));
+          case 2 -> {
+            table.unmap(iova, PAGE);
+            settle(backEnd, device.desired(List.of(), true)); // what iotlbInvalidate does
+            assertRight(backEnd, table, seed);
+          }
+          case 3 -> {
+            table.unmap(iova, PAGE);
+            settle(backEnd, device.desired(List.of(), true));
+            table.map(iova, random.nextInt(8) * PAGE, PAGE, access);
+            if (device.mapped(iova, iova + PAGE - 1, random.nextBoolean())) {
+              settle(backEnd, device.desired(List.of(), true));
+            }
+          }
+          default ->
+              settle(
+                  backEnd, device.desired(List.of(new Area(iova, 1 + random.nextInt(5000))), true));
+        }
+      }
+      settle(backEnd, device.desired(List.of(), true));
+      assertRight(backEnd, table, seed);
+    }
+  }
+
+  private static void take(Map<Long, Translation> backEnd, Step step) {
+    switch (step) {
+      case Step.Translate(Translation one, var _) -> backEnd.putIfAbsent(one.iova(), one);
+      case Step.Invalidate(long first, long last) ->
+          backEnd.values().removeIf(t -> t.touches(first, last));
+      default -> throw new AssertionError(step);
+    }
+  }
+
+  /** What a plan does. */
+  private static void settle(Map<Long, Translation> backEnd, List<Translation> desired) {
+    backEnd.values().retainAll(desired);
+    desired.forEach(t -> backEnd.putIfAbsent(t.iova(), t));
+  }
+
+  private static void assertRight(Map<Long, Translation> backEnd, IommuTable table, int seed) {
+    assertThat(backEnd.values())
+        .as("seed %d", seed)
+        .allSatisfy(held -> {
+          for (long at = held.iova(); at <= held.last(); at += PAGE) {
+            Translation now =
+                table
+                    .translate(at, Access.READ)
+                    .or(() -> table.translate(held.iova(), Access.WRITE))
+                    .orElseThrow();
+            assertThat(now.guestAddress() + (at - now.iova()))
+                .isEqualTo(held.guestAddress() + (at - held.iova()));
+          }
+        });
+  }
+}
