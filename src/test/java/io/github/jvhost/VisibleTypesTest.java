@@ -63,6 +63,7 @@ class VisibleTypesTest {
           Map.entry("mediate.PassedDevice", "only the command mediates"),
           Map.entry("mediate.SwitchSockets", "only the command mediates"),
           Map.entry("vhost.plan.InflightPositions", "a mediator finds packed rings by it"),
+          Map.entry("vhost.plan.MissHandler", "a carrier is given one"),
           Map.entry("vhost.plan.PackedFlags", "a mediator finds packed rings by it"),
           Map.entry("vhost.plan.Planner", "for whoever plans without a device: tools, a mediator"),
           Map.entry("vhost.plan.StoppedRings", "a carrier is given one"),

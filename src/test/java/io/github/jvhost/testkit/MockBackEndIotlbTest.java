@@ -31,11 +31,9 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Objects;
 import java.util.Queue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -59,11 +57,12 @@ class MockBackEndIotlbTest {
   private final LearningSwitch network = new LearningSwitch();
   private final LinkedBlockingQueue<byte[]> arrived = new LinkedBlockingQueue<>();
   private final Queue<Iotlb> misses = new ArrayDeque<>();
+  private long received;
   private SwitchPort peer;
   private SwitchPort plug;
   private MockBackEnd backEnd;
   private TestFrontEnd guest;
-  private @Nullable BackEndChannel channel;
+  private BackEndChannel.Opened channel;
 
   @BeforeEach
   void plugIn() {
@@ -75,12 +74,12 @@ class MockBackEndIotlbTest {
         arrived.add(frame);
       }
     });
+    begin(offer(IotlbModel.DPDK, Personality.DPDK));
   }
 
   @AfterEach
   void nothingIsLeftOpen() {
-    guest.close();
-    backEnd.close();
+    end();
     peer.close();
     plug.close();
     assertThat(ledger.describeOpen()).isEmpty();
@@ -129,7 +128,7 @@ class MockBackEndIotlbTest {
   void nothingEarlyIsSixMissesAtTheStart() throws Exception {
     connect(IotlbModel.DPDK);
     guest.startRings();
-    while (!running()) {
+    while (!backEnd.isRunning()) {
       answer(nextMiss());
     }
 
@@ -175,8 +174,6 @@ class MockBackEndIotlbTest {
 
   @Test
   void withoutAChannelMissesAreLostAndWhatIsToldWorks() throws Exception {
-    backEnd = start(IotlbModel.DPDK, Personality.DPDK);
-    guest = behindIommu();
     guest.negotiate();
     rings();
     buffers(1, 1);
@@ -392,12 +389,8 @@ class MockBackEndIotlbTest {
 
   @Test
   void withGuestAddressesTranslationsHaveThemToo() throws Exception {
-    backEnd =
-        MockBackEnd.builder(dir.resolve("nic"), ledger)
-            .offer(offer(IotlbModel.DPDK, Personality.DPDK).with(ProtocolFeature.GPA_ADDRESSES))
-            .port(plug)
-            .start();
-    guest = behindIommu();
+    end();
+    begin(offer(IotlbModel.DPDK, Personality.DPDK).with(ProtocolFeature.GPA_ADDRESSES));
     guest.negotiate();
     for (int ring = 0; ring < 2; ring++) {
       guest.ok(FrontEndRequest.SET_VRING_NUM, new VringState(ring, TestFrontEnd.SIZE));
@@ -419,42 +412,44 @@ class MockBackEndIotlbTest {
   }
 
   private void connect(IotlbModel model, Personality personality) {
-    backEnd = start(model, personality);
-    guest = behindIommu();
-    BackEndChannel.Opened opened =
+    end();
+    begin(offer(model, personality));
+    negotiate();
+  }
+
+  private void begin(BackEndOffer offer) {
+    backEnd = MockBackEnd.builder(dir.resolve("nic"), ledger).offer(offer).port(plug).start();
+    guest = new TestFrontEnd(backEnd, ledger);
+    guest.features |= VhostFeature.IOMMU_PLATFORM;
+    guest.said = at -> page(at & -PAGE) + (at & (PAGE - 1));
+    channel =
         BackEndChannel.open(
             "nic",
-            backEnd.offer().dialect(),
+            offer.dialect(),
             ledger,
             (_, payload, _) -> {
               misses.add((Iotlb) payload);
               return Answer.DONE;
             });
-    channel = opened.channel();
-    channel.negotiated(backEnd.offer().offeredProtocolFeatures());
-    guest.channel.serve(channel);
-    guest.negotiate();
-    try (var theirs = opened.theirs()) {
-      guest.ok(FrontEndRequest.SET_BACKEND_REQ_FD, NoPayload.INSTANCE, theirs);
-    }
   }
 
-  private MockBackEnd start(IotlbModel model, Personality personality) {
-    return MockBackEnd.builder(dir.resolve("nic"), ledger)
-        .offer(offer(model, personality))
-        .port(plug)
-        .start();
+  private void end() {
+    channel.channel().close();
+    channel.theirs().close();
+    guest.close();
+    backEnd.close();
+  }
+
+  /** Everything up to the memory table, and the back end's own channel. */
+  private void negotiate() {
+    channel.channel().negotiated(backEnd.offer().offeredProtocolFeatures());
+    guest.channel.serve(channel.channel());
+    guest.negotiate();
+    guest.ok(FrontEndRequest.SET_BACKEND_REQ_FD, NoPayload.INSTANCE, channel.theirs());
   }
 
   private static BackEndOffer offer(IotlbModel model, Personality personality) {
     return BackEndOffer.of(personality).withQueuePairs(1).withIotlb(model);
-  }
-
-  private TestFrontEnd behindIommu() {
-    TestFrontEnd front = new TestFrontEnd(backEnd, ledger);
-    front.features |= VhostFeature.IOMMU_PLATFORM;
-    front.said = at -> page(at & -PAGE) + (at & (PAGE - 1));
-    return front;
   }
 
   /** The I/O virtual address of a page. */
@@ -563,8 +558,6 @@ class MockBackEndIotlbTest {
     return lost;
   }
 
-  private long received;
-
   /** The next frame on the network; what is missing for it is told. */
   private byte[] sent() throws Exception {
     Deadline soon = TestFrontEnd.soon();
@@ -613,10 +606,6 @@ class MockBackEndIotlbTest {
     return barrier == FrontEndRequest.SET_OWNER ? NoPayload.INSTANCE : new VringState(0, 1);
   }
 
-  private boolean running() {
-    return backEnd.isRunning();
-  }
-
   /** Tells the page that a miss asks for. */
   private void answer(Iotlb miss) {
     long at = (miss.iova() - IOVA & -2L * PAGE) / 2;
@@ -633,9 +622,9 @@ class MockBackEndIotlbTest {
 
   private void serveOnce() {
     try (Poller poller = new Poller(1)) {
-      poller.add(Objects.requireNonNull(channel).number(), Poller.IN);
+      poller.add(channel.channel().number(), Poller.IN);
       if (poller.await(TimeUnit.MILLISECONDS.toNanos(5)) > 0) {
-        channel.serveAvailable();
+        channel.channel().serveAvailable();
       }
     }
   }

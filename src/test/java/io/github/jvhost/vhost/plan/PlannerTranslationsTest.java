@@ -2,7 +2,6 @@ package io.github.jvhost.vhost.plan;
 
 import static io.github.jvhost.vhost.plan.Configs.after;
 import static io.github.jvhost.vhost.plan.Configs.backEnd;
-import static io.github.jvhost.vhost.plan.Configs.from;
 import static io.github.jvhost.vhost.plan.Configs.steps;
 import static io.github.jvhost.vhost.plan.Configs.stopped;
 import static io.github.jvhost.vhost.plan.Configs.translated;
@@ -202,7 +201,7 @@ class PlannerTranslationsTest {
   void aTranslationOfAPresetRingMakesItsBaseBeSentAfterIt() {
     DeviceConfig early = EarlyConfiguration.of(PresetupMode.IMPLICIT, with(), DPDK);
     Shadow preset = after(Shadow.nothingHeld(), plan(Shadow.nothingHeld(), early));
-    long used = plain.rings().getFirst().addresses().used();
+    long used = Configs.place(0, 0).used();
 
     assertThat(steps(plan(preset, with(page(used / PAGE, 1)))))
         .containsSubsequence(
@@ -268,7 +267,7 @@ class PlannerTranslationsTest {
               case 1 -> translated(withMemory(plain, configs.both), mappings(random));
               default -> translated(plain, mappings(random));
             };
-        DeviceConfig wanted = withRings(desired, r -> r.isSetUp() ? from(r, 5, 5) : r);
+        DeviceConfig wanted = withRings(desired, r -> r.isSetUp() ? Configs.from(r, 5, 5) : r);
         Plan plan = plan(held, wanted);
         plan.steps().forEach(step -> backEnd.take(step.step()));
         held = after(held, plan);
