@@ -382,8 +382,8 @@ class MockBackEndIotlbTest {
         false,
         TestFrontEnd.soon());
 
-    assertThatThrownBy(() -> guest.channel.awaitReply(TestFrontEnd.soon()))
-        .as("refused, and nobody asked for an acknowledgement")
+    assertThatThrownBy(() -> guest.tell(FrontEndRequest.SET_VRING_NUM, new VringState(0, 8)))
+        .as("refused, and nobody asked for an acknowledgement: it has hung up")
         .isInstanceOf(VhostException.class);
   }
 

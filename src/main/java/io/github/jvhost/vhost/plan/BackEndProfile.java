@@ -51,16 +51,14 @@ public enum BackEndProfile {
    * things were seen on the wire, with its vsock device: it serves a ring only after
    * SET_VRING_ENABLE, and one ring can stop alone.
    */
-  RUST_VMM(
-      false, false, false, false, false, true, false, false, false, StopKeeps.SIZE_AND_ENABLE),
+  RUST_VMM(false, false, false, false, false, true, false, false, false, StopKeeps.SIZE_AND_ENABLE),
 
   /**
    * vhost-net of the kernel. Verified in a guest with Linux 6.12: before NET_SET_BACKEND it reads
    * and writes no byte of guest memory, and nothing is in flight after a stop. It keeps all of a
    * ring over a stop. Its carrier has this profile, whatever the options say.
    */
-  VHOST_NET(
-      true, false, false, false, false, true, false, false, false, StopKeeps.SIZE_AND_ENABLE);
+  VHOST_NET(true, false, false, false, false, true, false, false, false, StopKeeps.SIZE_AND_ENABLE);
 
   /**
    * What a back end keeps of a ring over GET_VRING_BASE, so that it need not be sent again. No back
