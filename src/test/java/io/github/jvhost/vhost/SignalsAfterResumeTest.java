@@ -2,6 +2,7 @@ package io.github.jvhost.vhost;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.migration.InPlaceTarget;
 import io.github.jvhost.migration.MigrationDestination;
 import io.github.jvhost.migration.MigrationSource;
@@ -84,7 +85,7 @@ class SignalsAfterResumeTest {
             BackEndProfile.GENERIC);
     return VhostNet.over(
         Rig.model(0).build(),
-        rig.memory,
+        new DeviceTranslations("net0", DeviceMemory.of(rig.memory)),
         new EventfdTable(rig.eventfds.get(host)),
         rig.options(0, Duration.ofSeconds(10)),
         () -> new MemoryCarrier(capabilities));
