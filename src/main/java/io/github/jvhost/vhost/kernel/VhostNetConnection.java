@@ -31,6 +31,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -309,13 +310,15 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
 
   private void address(Step.SetRingAddress step) {
     RingAddresses at = step.addresses();
+    MemoryTable table =
+        Objects.requireNonNull(step.memory(), "a device behind an IOMMU was refused");
     DeviceFile pair = pair(step.ring());
     MemorySegment argument = pair.scratch();
     argument.set(JAVA_INT, 0, index(step.ring()));
     argument.set(JAVA_INT, 4, step.logUsed() ? VRING_F_LOG : 0);
-    argument.set(JAVA_LONG, 8, memory.addressOf(step.memory(), at.descriptor()));
-    argument.set(JAVA_LONG, 16, memory.addressOf(step.memory(), at.used()));
-    argument.set(JAVA_LONG, 24, memory.addressOf(step.memory(), at.available()));
+    argument.set(JAVA_LONG, 8, memory.addressOf(table, at.descriptor()));
+    argument.set(JAVA_LONG, 16, memory.addressOf(table, at.used()));
+    argument.set(JAVA_LONG, 24, memory.addressOf(table, at.available()));
     argument.set(JAVA_LONG, 32, step.logAddress());
     pair.argument(Ioctl.SET_VRING_ADDR, doing("set the address of ring " + step.ring() + " of"));
   }
