@@ -4,6 +4,14 @@ import io.github.jvhost.protocol.Payload;
 
 /** What a message of the front end asks the mediator to do. */
 sealed interface Action {
+  /** {@return whether the message has an answer, also if none is asked for} */
+  default boolean isAnswered() {
+    return switch (this) {
+      case Answer _, ChangedAndAnswered _, Stop _ -> true;
+      case Changed _, Noted _, Start _, Reset _, Announce _ -> false;
+    };
+  }
+
   /**
    * The mediator knows the answer.
    *

@@ -37,6 +37,23 @@ final class DeviceChanges {
     this.nic = nic;
   }
 
+  boolean isShipped() {
+    return shipped;
+  }
+
+  long generation() {
+    return generation;
+  }
+
+  /** Goes on where an earlier mediator has left off. Spares have to be told everything. */
+  void restore(boolean wasShipped, long lastGeneration, boolean started) {
+    shipped = wasShipped;
+    generation = lastGeneration;
+    if (started) {
+      started();
+    }
+  }
+
   /** {@return the number of the newest change} */
   long newest() {
     return count;

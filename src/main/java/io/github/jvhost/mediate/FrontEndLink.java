@@ -10,7 +10,6 @@ import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Header;
 import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.ProtocolException;
-import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
@@ -32,14 +31,15 @@ final class FrontEndLink implements AutoCloseable {
   private static final Duration PATIENCE = Duration.ofSeconds(5);
 
   private static final Duration CONNECTING = Duration.ofMillis(20);
-  private static final U64 DONE = new U64(0);
-  private static final U64 FAILED = new U64(1);
 
   private final FrontEndAddress address;
   private final String name;
   private final DescriptorLedger ledger;
   private final @Nullable BackEndListener listener;
   private @Nullable BackEndConnection connection;
+
+  /** Whether another process may have to go on with the connection. */
+  private boolean kept;
 
   /** A duplicate of the connection's socket, where the NIC is saved; it is the same open file. */
   private @Nullable OwnedDescriptor handle;
@@ -118,10 +118,25 @@ final class FrontEndLink implements AutoCloseable {
     return connection == null ? -1 : connection.number();
   }
 
+  /**
+   * From now on connections are such that another process can go on with them: a message stays in
+   * the socket until it is {@link #taken}.
+   */
+  void isKept() {
+    kept = true;
+  }
+
   /** Goes on with a front end that an earlier process has served; the socket is taken over. */
   void resume(OwnedDescriptor socket) {
     handle = socket.duplicate();
-    connection = BackEndConnection.adopt(socket, name, ledger);
+    connection = prepared(BackEndConnection.adopt(socket, name, ledger));
+  }
+
+  private BackEndConnection prepared(BackEndConnection opened) {
+    if (kept) {
+      opened.leaveInSocket();
+    }
+    return opened;
   }
 
   /** {@return the name of the front end's socket in the store; empty if there is no front end} */
@@ -143,8 +158,9 @@ final class FrontEndLink implements AutoCloseable {
    */
   boolean come() {
     if (connection == null) {
-      connection =
+      BackEndConnection came =
           listener == null ? connect() : listener.accept(Deadline.after(Duration.ofMillis(1)));
+      connection = came == null ? null : prepared(came);
     }
     return connection != null;
   }
@@ -202,13 +218,17 @@ final class FrontEndLink implements AutoCloseable {
     }
     Payload payload =
         request.payload().decode(Unpooled.wrappedBuffer(received.payload()), header.size());
+    List<OwnedDescriptor> files = received.descriptors();
+    if (kept && !request.carriesDescriptors(payload)) {
+      files.forEach(OwnedDescriptor::close); // duplicates of those of the next message
+      files = List.of();
+    }
     try {
-      request.requireWellFormed(withoutOldNumber(request, payload), received.descriptors().size());
+      request.requireWellFormed(withoutOldNumber(request, payload), files.size());
     } catch (IllegalArgumentException e) {
       throw new ProtocolException("%s: the front end sent %s".formatted(name, e.getMessage()));
     }
-    return new Message(
-        header.request(), request, payload, received.descriptors(), header.needsReply());
+    return new Message(header.request(), request, payload, files, header.needsReply());
   }
 
   /** DPDK's virtio-user leaves in its GET_VRING_BASE what it was answered about another ring. */
@@ -218,7 +238,7 @@ final class FrontEndLink implements AutoCloseable {
         : payload;
   }
 
-  /** Answers a message that always has an answer. */
+  /** Answers a message. */
   void answer(Message message, Payload payload) {
     BackEndConnection to = connection;
     if (to == null) {
@@ -229,10 +249,10 @@ final class FrontEndLink implements AutoCloseable {
     to.reply(message.id(), Header.REPLY_FLAGS, bytes, List.of(), Deadline.after(PATIENCE));
   }
 
-  /** Answers a message if it asks for an acknowledgement. */
-  void acknowledge(Message message, boolean done) {
-    if (message.needsReply()) {
-      answer(message, done ? DONE : FAILED);
+  /** Whatever the last message asked for is done. Nobody has to receive it again. */
+  void taken() {
+    if (connection != null) {
+      connection.taken();
     }
   }
 

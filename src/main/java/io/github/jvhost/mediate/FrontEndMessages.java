@@ -60,6 +60,14 @@ final class FrontEndMessages {
     this.offered = offer.features();
   }
 
+  /** {@return whether a switch that serves the device may be told something because of this} */
+  static boolean maySwitchBeTold(FrontEndRequest request) {
+    return switch (request) {
+      case GET_FEATURES, GET_PROTOCOL_FEATURES, GET_QUEUE_NUM, GET_STATUS -> false;
+      default -> true;
+    };
+  }
+
   /** Another switch serves the device. A front end that asks anew is offered what that one has. */
   void offer(Offer now) {
     offer = now;

@@ -107,7 +107,8 @@ public final class Mediator implements AutoCloseable {
       }
       startNics(
           options,
-          new Nic.Together(ledger, new PresetTurns(), this::publish, remembered, kept, left));
+          new Nic.Together(
+              ledger, new PresetTurns(), this::publish, remembered, kept, left, sockets));
     } finally {
       left.forEach((name, file) -> {
         log.warn("the store has {}, and no NIC of this mediator is named so; it stays there", name);

@@ -4,9 +4,8 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.mediate.keep.DescriptorStore;
 import io.github.jvhost.mediate.peer.Hint;
-import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.FrontEndRequest;
-import io.github.jvhost.protocol.NoPayload;
+import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.Deadline;
@@ -14,9 +13,9 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.io.Poller;
+import io.github.jvhost.vhost.BackEndAddress;
 import java.time.Duration;
 import java.util.HashSet;
-import java.util.List;
 import java.util.Map;
 import java.util.Queue;
 import java.util.Set;
@@ -42,6 +41,8 @@ final class Nic implements AutoCloseable {
   private static final Duration OFFER_WITHIN = Duration.ofSeconds(5);
   private static final Duration CLOSING = Duration.ofSeconds(30);
   private static final long FRONT_END_PAUSE_NANOS = 20_000_000;
+  private static final Payload DONE = new U64(0);
+  private static final Payload FAILED = new U64(1);
   private static final long A_DAY_NANOS = Duration.ofDays(1).toNanos();
 
   private final NicOptions options;
@@ -81,6 +82,7 @@ final class Nic implements AutoCloseable {
    * @param remembered keeps what each NIC had when it started
    * @param store holds descriptors for a mediator that takes over; null: nobody takes over
    * @param left what an earlier mediator has left in it, by name
+   * @param sockets where switches are that operators name
    */
   record Together(
       DescriptorLedger ledger,
@@ -88,7 +90,8 @@ final class Nic implements AutoCloseable {
       Consumer<Hint> publish,
       RememberedStarts remembered,
       @Nullable DescriptorStore store,
-      Map<String, OwnedDescriptor> left) {}
+      Map<String, OwnedDescriptor> left,
+      SwitchSockets sockets) {}
 
   private Nic(
       NicOptions options,
@@ -121,6 +124,7 @@ final class Nic implements AutoCloseable {
         DescriptorLedger ledger = together.ledger();
         left = NicSaver.takeUp(options.name(), store, ledger, together.left()).orElse(null);
         saver = left == null ? NicSaver.begin(options.name(), store, ledger) : left.saver();
+        link.isKept();
       }
       EventFd wakeUp = EventFd.create(together.ledger(), options.name() + " wake-up");
       Nic nic = new Nic(options, together, link, wakeUp, saver);
@@ -145,6 +149,12 @@ final class Nic implements AutoCloseable {
       }
 
       @Override
+      public BackEndAddress address(String text) {
+        boolean usual = text.isEmpty() || text.equals(SwitchSockets.text(options.theSwitch()));
+        return usual ? options.theSwitch() : together.sockets().address(name(), text);
+      }
+
+      @Override
       public void publish(Hint hint) {
         together.publish().accept(hint);
       }
@@ -156,7 +166,7 @@ final class Nic implements AutoCloseable {
 
       @Override
       public void saveAsHalfTold() {
-        save(true, null);
+        save(NicState.NO_SWITCH);
         unsaved = true;
       }
 
@@ -238,7 +248,6 @@ final class Nic implements AutoCloseable {
         if (messages != null) {
           messages.acknowledged(saved.protocolFeatures());
         }
-        answerWhatIsOwed(saved.owed());
       }
     } catch (VhostException e) {
       log.error("{}: it cannot be taken over: {}", name(), e.getMessage());
@@ -250,45 +259,19 @@ final class Nic implements AutoCloseable {
         }
       });
     }
-    save(false, null);
+    save();
   }
 
-  /** The earlier mediator has read a message, and has ended before it answered. */
-  private void answerWhatIsOwed(SavedNic.@Nullable Owed owed) {
-    FrontEndMessages reader = messages;
-    if (owed == null || reader == null) {
-      return;
-    }
-    FrontEndRequest request = Dialect.UPSTREAM.requestOf(owed.request()).orElse(null);
-    if (request == null) {
-      return;
-    }
-    var message =
-        new FrontEndLink.Message(owed.request(), request, NoPayload.INSTANCE, List.of(), true);
-    switch (request) {
-      case GET_VRING_BASE -> carryOut(message, new Action.Stop(owed.ring()), reader);
-      default -> link.answer(message, new U64(0));
-    }
+  private void save() {
+    save(service.serving().state());
   }
 
-  /**
-   * Saves the NIC, if somebody takes over.
-   *
-   * @param telling whether the switch is perhaps told something next
-   * @param owed the message that is to be answered next; null: none
-   */
-  private void save(boolean telling, SavedNic.@Nullable Owed owed) {
+  /** Saves the NIC, if somebody takes over, as one that is in this state. */
+  private void save(NicState as) {
     unsaved = false;
     if (saver != null) {
-      saver.write(
-          new SavedNic(
-              service.serving().state(),
-              telling,
-              owed,
-              link.saved(saver),
-              messages == null ? 0 : messages.protocolFeatures(),
-              service.nic().device().saved(saver),
-              service.serving().saved(saver)));
+      long acknowledged = messages == null ? 0 : messages.protocolFeatures();
+      saver.write(service.saved(as, saver, link.saved(saver), acknowledged));
     }
   }
 
@@ -319,7 +302,7 @@ final class Nic implements AutoCloseable {
       service.doWhatIsDue();
       makeOffer();
       if (unsaved) {
-        save(false, null);
+        save();
       }
       poller.clear();
       poller.add(wakeUp.descriptor().number(), Poller.IN);
@@ -380,25 +363,22 @@ final class Nic implements AutoCloseable {
     try {
       FrontEndLink.Message message = link.receive();
       service.nic().history().message();
-      Action action = reader.take(message.request(), message.payload(), message.files());
-      if (action instanceof Action.Answer(var payload)) {
-        link.answer(message, payload); // nothing has changed
-      } else {
-        save(service.tells(action), owed(message, action));
-        carryOut(message, action, reader);
-        save(false, null);
+      if (service.serving().state() == NicState.RUNNING
+          && FrontEndMessages.maySwitchBeTold(message.request())) {
+        save(NicState.NO_SWITCH);
       }
+      Action action = reader.take(message.request(), message.payload(), message.files());
+      Payload answer = carryOut(message, action, reader);
+      if (!(action instanceof Action.Answer)) {
+        save();
+      }
+      if (action.isAnswered() || message.needsReply()) {
+        link.answer(message, answer);
+      }
+      link.taken();
     } catch (VhostException e) {
       hangUp(String.valueOf(e.getMessage()));
     }
-  }
-
-  private static SavedNic.@Nullable Owed owed(FrontEndLink.Message message, Action action) {
-    return switch (action) {
-      case Action.Stop(int ring) -> new SavedNic.Owed(message.id(), ring);
-      case Action.ChangedAndAnswered _ -> new SavedNic.Owed(message.id(), 0);
-      default -> message.needsReply() ? new SavedNic.Owed(message.id(), 0) : null;
-    };
   }
 
   /** What can be offered is known once a switch is connected. A later switch may offer more. */
@@ -416,30 +396,30 @@ final class Nic implements AutoCloseable {
     }
   }
 
-  private void carryOut(FrontEndLink.Message message, Action action, FrontEndMessages reader) {
-    switch (action) {
-      case Action.Answer(var payload) -> link.answer(message, payload);
-      case Action.Noted _ -> link.acknowledge(message, true);
-      case Action.Changed _ ->
-          link.acknowledge(message, changed(message, reader, message.needsReply()));
+  /** Does what a message asks for, and returns the answer, should it have one. */
+  private Payload carryOut(FrontEndLink.Message message, Action action, FrontEndMessages reader) {
+    return switch (action) {
+      case Action.Answer(var payload) -> payload;
+      case Action.Noted _ -> DONE;
+      case Action.Changed _ -> changed(message, reader, message.needsReply()) ? DONE : FAILED;
       case Action.ChangedAndAnswered _ -> {
         var _ = changed(message, reader, true);
-        link.answer(message, new U64(0));
+        yield DONE;
       }
       case Action.Start _ -> {
         service.start();
-        link.acknowledge(message, true);
+        yield DONE;
       }
       case Action.Reset _ -> {
         service.reset();
-        link.acknowledge(message, true);
+        yield DONE;
       }
-      case Action.Stop(int ring) -> link.answer(message, new VringState(ring, service.stop(ring)));
+      case Action.Stop(int ring) -> new VringState(ring, service.stop(ring));
       case Action.Announce(byte[] mac) -> {
         service.announce(mac);
-        link.acknowledge(message, true);
+        yield DONE;
       }
-    }
+    };
   }
 
   private boolean changed(FrontEndLink.Message message, FrontEndMessages reader, boolean waits) {

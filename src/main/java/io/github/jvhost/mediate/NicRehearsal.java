@@ -91,7 +91,13 @@ final class NicRehearsal {
     return Nic.start(
         options,
         new Nic.Together(
-            ledger, new PresetTurns(), _ -> {}, new RememberedStarts(null), null, Map.of()));
+            ledger,
+            new PresetTurns(),
+            _ -> {},
+            new RememberedStarts(null),
+            null,
+            Map.of(),
+            new SwitchSockets()));
   }
 
   private static void connect(VhostUserFrontEnd frontEnd) {

@@ -1,5 +1,6 @@
 package io.github.jvhost.mediate;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.io.Poller;
@@ -99,6 +100,7 @@ final class NicService implements AutoCloseable {
     spares.doWhatIsDue();
     if (announcement != null && serving.announce(announcement)) {
       announcement = null;
+      nic.around().hasChanged();
     }
     if (noPlanIsUnderWay()) {
       nic.around().giveTurnBack();
@@ -240,22 +242,46 @@ final class NicService implements AutoCloseable {
    */
   void announce(byte[] mac) {
     announcement = mac;
+    nic.around().hasChanged();
   }
 
   // ---- what a mediator that takes over has to know ----
 
-  /** {@return whether the switch is perhaps told something because of this} */
-  boolean tells(Action action) {
-    return switch (action) {
-      case Action.Answer _, Action.Noted _, Action.Announce _ -> false;
-      case Action.Start _ -> true;
-      case Action.Changed _, Action.ChangedAndAnswered _, Action.Reset _, Action.Stop _ ->
-          serving.state() == NicState.RUNNING;
-    };
+  /**
+   * {@return the NIC, for a mediator that takes over}
+   *
+   * @param as the state that it is taken over from
+   * @param frontEnd its socket's name in the store
+   * @param protocolFeatures that the front end has acknowledged
+   */
+  SavedNic saved(NicState as, NicSaver saver, String frontEnd, long protocolFeatures) {
+    return new SavedNic(
+        as,
+        kickedSinceStop,
+        announcement == null ? Bytes.EMPTY : Bytes.copyOf(announcement),
+        spares.savedStandby(),
+        changes.isShipped(),
+        changes.generation(),
+        frontEnd,
+        protocolFeatures,
+        nic.device().saved(saver),
+        serving.saved(saver));
   }
 
   /**
    * Takes up what an earlier mediator has saved.
+   *
+   * <pre>
+   *   saved                        device     connection     then
+   *   CONNECTED PRESETTING PRESET  CONNECTED  is closed      the next switch is told when it starts
+   *   RUNNING                      RUNNING    is used        nothing
+   *   NO_SWITCH                    NO_SWITCH  is closed      replay, from the used indexes
+   *   STOPPED                      STOPPED    is closed      the next switch is told when it starts
+   * </pre>
+   *
+   * <p>Before a switch that serves may be told something, NO_SWITCH is saved. The message that asks
+   * for it is in the socket until the new state is saved and the message is answered. So it is
+   * received again, and done as if it had not been received before: no row needs to know it.
    *
    * @param socket of the front end
    * @param files gives the file of a name, which the service then owns
@@ -264,19 +290,12 @@ final class NicService implements AutoCloseable {
     early.frontEndCame(socket);
     serving.restore(NicState.CONNECTED, null, files); // if the rest fails, the front end has to go
     nic.device().restore(saved.device(), files);
-    NicState was =
-        switch (saved.state()) {
-          case NO_FRONT_END, CONNECTED, PRESETTING, PRESET -> NicState.CONNECTED;
-          case STOPPED -> NicState.STOPPED;
-          case RUNNING -> saved.telling() ? NicState.NO_SWITCH : NicState.RUNNING;
-          case NO_SWITCH -> NicState.NO_SWITCH;
-        };
-    serving.restore(was, saved.theSwitch(), files);
-    boolean drives = (nic.device().status() & DeviceStatus.DRIVER_OK) != 0;
-    if (was.isStarted() && saved.telling() && nic.device().status() == 0) {
-      reset(); // the front end has reset the device, and the switch may not have been told
-    } else if (!was.isStarted() && saved.telling() && drives) {
-      start();
+    serving.restore(saved.state(), saved.theSwitch(), files);
+    kickedSinceStop = saved.kickedSinceStop();
+    announcement = saved.announcement().size() == 0 ? null : saved.announcement().toArray();
+    changes.restore(saved.shipped(), saved.shippedGeneration(), saved.state().isStarted());
+    if (!saved.standby().isEmpty()) {
+      spares.standby(nic.saved(saved.standby()));
     }
     log.info("{}: taken over as {}", nic.name(), serving.state());
   }

@@ -8,6 +8,9 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.BackEndAddress;
 import io.github.jvhost.vhost.VhostDevice;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.slf4j.event.Level;
 
 /**
@@ -25,6 +28,7 @@ record NicShared(
     Surroundings around,
     FrontEndDevice device,
     NicHistory history) {
+  private static final Logger log = LoggerFactory.getLogger(NicShared.class);
 
   /** What a NIC needs of the mediator around it. */
   interface Surroundings {
@@ -32,6 +36,13 @@ record NicShared(
      * Has the NIC's thread run something later; false if it has ended. Any thread may call this.
      */
     boolean post(Runnable task);
+
+    /**
+     * {@return the address that operators write so} Listens there, if it says so.
+     *
+     * @throws VhostException (GIVE_UP) if that is not possible
+     */
+    BackEndAddress address(String text);
 
     /** Tells the other mediator something about this NIC. Does not wait. */
     void publish(Hint hint);
@@ -89,6 +100,16 @@ record NicShared(
         failure -> {
           var _ = around.post(() -> failed.accept(failure));
         });
+  }
+
+  /** {@return an address that an earlier mediator has saved; null if it cannot be listened at} */
+  @Nullable BackEndAddress saved(String address) {
+    try {
+      return around.address(address);
+    } catch (VhostException e) {
+      log.warn("{}: a switch is not taken over: {}", name(), e.getMessage());
+      return null;
+    }
   }
 
   /**

@@ -99,6 +99,21 @@ enum NicState {
     return Optional.ofNullable(TABLE.getOrDefault(this, Map.of()).get(event));
   }
 
+  /**
+   * {@return the state in which a mediator goes on with a NIC that an earlier one has saved in this
+   * state} Only the connection of a device that runs is used again. Every other one is closed,
+   * which undoes what its switch was told early.
+   */
+  NicState takenOver() {
+    return switch (this) {
+      case RUNNING -> RUNNING;
+      case NO_SWITCH -> NO_SWITCH;
+      case STOPPED -> STOPPED;
+      case CONNECTED, PRESETTING, PRESET -> CONNECTED;
+      case NO_FRONT_END -> NO_FRONT_END;
+    };
+  }
+
   /** {@return whether the front end believes that its device runs} */
   boolean isStarted() {
     return this == RUNNING || this == NO_SWITCH;

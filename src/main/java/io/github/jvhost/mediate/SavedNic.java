@@ -1,5 +1,6 @@
 package io.github.jvhost.mediate;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
@@ -18,14 +19,18 @@ import org.jspecify.annotations.Nullable;
  * name is empty where there is none. Immutable.
  *
  * <pre>
- *   version (int) | state | telling | owed | front end | device | regions | rings | in-flight | switch
+ *   version (int) | state | kicked | announcement | spares | front end
+ *   | device | regions | rings | in-flight | switch
  *   numbers big-endian, texts with a length before them, as DataOutputStream writes them
  * </pre>
  *
- * @param state of the NIC
- * @param telling whether the switch is perhaps being told something: what it holds is not known
- *     then
- * @param owed the message that the front end waits for an answer to; null: none
+ * @param state of the NIC; NO_SWITCH also while a switch that serves it is perhaps being told
+ *     something, because what it holds is not known then
+ * @param kickedSinceStop whether a ring got a kick since the device stopped
+ * @param announcement the MAC address that a switch is to announce; empty: none
+ * @param standby where it is, as operators write it; empty: there is none
+ * @param shipped whether the other mediator expects this guest
+ * @param shippedGeneration of what it was told last
  * @param frontEnd its socket
  * @param protocolFeatures that the front end has acknowledged
  * @param device what the front end has described
@@ -33,22 +38,17 @@ import org.jspecify.annotations.Nullable;
  */
 record SavedNic(
     NicState state,
-    boolean telling,
-    @Nullable Owed owed,
+    boolean kickedSinceStop,
+    Bytes announcement,
+    String standby,
+    boolean shipped,
+    long shippedGeneration,
     String frontEnd,
     long protocolFeatures,
     Device device,
     @Nullable Connection theSwitch) {
-  private static final int VERSION = 1;
+  private static final int VERSION = 2;
   private static final int MOST = 512;
-
-  /**
-   * A message that was read and is not answered yet.
-   *
-   * @param request its number
-   * @param ring that GET_VRING_BASE asks for; 0 for other messages
-   */
-  record Owed(int request, int ring) {}
 
   /**
    * What the front end has described.
@@ -117,11 +117,11 @@ record SavedNic(
   /**
    * The connection to the switch, and what was negotiated on it.
    *
-   * @param path of its socket; empty: where the options say
+   * @param address where the switch is, as operators write it; empty: where the options say
    */
   record Connection(
       String socket,
-      String path,
+      String address,
       long features,
       long protocolFeatures,
       int queuePairs,
@@ -140,17 +140,19 @@ record SavedNic(
     try (var out = new DataOutputStream(bytes)) {
       out.writeInt(VERSION);
       out.writeUTF(state.name());
-      out.writeBoolean(telling);
-      out.writeBoolean(owed != null);
-      out.writeInt(owed == null ? 0 : owed.request());
-      out.writeInt(owed == null ? 0 : owed.ring());
+      out.writeBoolean(kickedSinceStop);
+      out.writeInt(announcement.size());
+      out.write(announcement.toArray());
+      out.writeUTF(standby);
+      out.writeBoolean(shipped);
+      out.writeLong(shippedGeneration);
       out.writeUTF(frontEnd);
       out.writeLong(protocolFeatures);
       write(out, device);
       out.writeBoolean(theSwitch != null);
       if (theSwitch != null) {
         out.writeUTF(theSwitch.socket());
-        out.writeUTF(theSwitch.path());
+        out.writeUTF(theSwitch.address());
         out.writeLong(theSwitch.features());
         out.writeLong(theSwitch.protocolFeatures());
         out.writeInt(theSwitch.queuePairs());
@@ -218,9 +220,11 @@ record SavedNic(
         throw wrong("it has version " + version + ", and this mediator reads " + VERSION, null);
       }
       NicState state = NicState.valueOf(in.readUTF());
-      boolean telling = in.readBoolean();
-      boolean owes = in.readBoolean();
-      Owed owed = new Owed(in.readInt(), in.readInt());
+      boolean kickedSinceStop = in.readBoolean();
+      Bytes announcement = Bytes.copyOf(in.readNBytes(count(in)));
+      String standby = in.readUTF();
+      boolean shipped = in.readBoolean();
+      long shippedGeneration = in.readLong();
       String frontEnd = in.readUTF();
       long protocolFeatures = in.readLong();
       Device device = readDevice(in);
@@ -235,7 +239,16 @@ record SavedNic(
                   in.readInt())
               : null;
       return new SavedNic(
-          state, telling, owes ? owed : null, frontEnd, protocolFeatures, device, connection);
+          state,
+          kickedSinceStop,
+          announcement,
+          standby,
+          shipped,
+          shippedGeneration,
+          frontEnd,
+          protocolFeatures,
+          device,
+          connection);
     } catch (IOException | IllegalArgumentException e) {
       throw wrong(String.valueOf(e), e);
     }

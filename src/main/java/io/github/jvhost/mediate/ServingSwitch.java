@@ -8,7 +8,6 @@ import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.DeviceConfig.Lifecycle;
 import io.github.jvhost.vhost.plan.Shadow;
-import java.nio.file.Path;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -209,47 +208,41 @@ final class ServingSwitch implements AutoCloseable {
   /** {@return the connection, or what was negotiated on the last one; null: none} */
   SavedNic.@Nullable Connection saved(NicSaver saver) {
     BackEndCapabilities can = negotiated;
-    if (connection != null) {
-      return connection.saved(saver);
-    }
     return can == null
         ? null
         : new SavedNic.Connection(
-            "", "", can.features(), can.protocolFeatures(), can.maxQueuePairs(), can.memorySlots());
+            connection == null ? "" : connection.saved(saver),
+            SwitchSockets.text(address()),
+            can.features(),
+            can.protocolFeatures(),
+            can.maxQueuePairs(),
+            can.memorySlots());
   }
 
   /**
-   * Takes up what an earlier mediator has saved. Its connection is used only if the device ran
-   * there and nothing was being told: else what the switch holds is not known, and the connection
-   * is closed.
+   * Takes up what an earlier mediator has saved. Where the device ran at a switch that was not
+   * being told anything, that connection is used. In every other state what the switch holds is not
+   * known, or is of no use any more, and the connection is closed: {@link NicService#restore} has
+   * the table.
    *
-   * @param was the state that the NIC is in from now on, except that it is NO_SWITCH instead of
-   *     RUNNING if there is no connection
+   * @param was the state that was saved
    * @param files gives the file of a name, which is then owned here
    */
   void restore(
-      NicState was, SavedNic.@Nullable Connection at, Function<String, OwnedDescriptor> files) {
-    state = was;
-    if (at != null) {
-      restore(at, was == NicState.RUNNING, files);
+      NicState was, SavedNic.@Nullable Connection saved, Function<String, OwnedDescriptor> files) {
+    state = was.takenOver();
+    if (saved == null) {
+      return;
     }
-    if (was == NicState.RUNNING && connection == null) {
-      state = NicState.NO_SWITCH;
-    }
-  }
-
-  private void restore(
-      SavedNic.Connection saved, boolean goesOn, Function<String, OwnedDescriptor> files) {
     BackEndCapabilities can = saved.capabilities(nic.options());
     negotiated = can;
-    if (!saved.path().isEmpty()) {
-      search = search(new BackEndAddress.Socket(Path.of(saved.path())));
-    }
+    BackEndAddress where = nic.saved(saved.address());
+    search = where == null ? search : search(where);
     if (saved.socket().isEmpty()) {
       return;
     }
     OwnedDescriptor socket = files.apply(saved.socket());
-    if (goesOn) {
+    if (state == NicState.RUNNING) {
       DeviceConfig held = device.desired(Lifecycle.RUNNING, can);
       connection = SwitchConnection.resume(search.options(), socket, can, held);
     } else {

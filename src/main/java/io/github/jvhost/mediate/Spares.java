@@ -341,6 +341,11 @@ final class Spares implements AutoCloseable {
     }
   }
 
+  /** {@return where the standby is, as operators write it; empty: there is none} */
+  String savedStandby() {
+    return standby == null ? "" : SwitchSockets.text(standby.search().options().address());
+  }
+
   /** {@return the standby as it is shown; null: there is none} */
   NicStatus.@Nullable Standby status() {
     return standby == null

@@ -6,7 +6,6 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.io.Poller;
-import io.github.jvhost.vhost.BackEndAddress;
 import io.github.jvhost.vhost.VhostDevice;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
@@ -72,23 +71,14 @@ final class SwitchConnection implements AutoCloseable {
     return device.options();
   }
 
-  /** {@return the connection as a mediator that takes over finds it} */
-  SavedNic.Connection saved(NicSaver saver) {
+  /** {@return the name of the connection's socket in the store} */
+  String saved(NicSaver saver) {
     OwnedDescriptor socket = handle;
     if (socket == null && number() >= 0) {
       socket = saver.handleOf(number(), device.name() + " to the switch");
       handle = socket;
     }
-    BackEndCapabilities can = capabilities();
-    return new SavedNic.Connection(
-        saver.name(socket),
-        device.options().address() instanceof BackEndAddress.Socket(var path)
-            ? path.toString()
-            : "",
-        can.features(),
-        can.protocolFeatures(),
-        can.maxQueuePairs(),
-        can.memorySlots());
+    return saver.name(socket);
   }
 
   BackEndCapabilities capabilities() {

@@ -60,6 +60,15 @@ public final class SwitchSockets implements AutoCloseable {
     return new BackEndAddress.Listening(use.listener());
   }
 
+  /** {@return the address as operators write it; empty for one that they cannot write} */
+  static String text(BackEndAddress address) {
+    return switch (address) {
+      case BackEndAddress.Socket(Path path) -> path.toString();
+      case BackEndAddress.Listening(FrontEndListener listener) -> LISTEN + listener.path();
+      case BackEndAddress.Connected _, BackEndAddress.Tap _, BackEndAddress.TapQueues _ -> "";
+    };
+  }
+
   private static Path path(String nic, String text) {
     if (text.isEmpty()) {
       throw refused(nic, text, "the path is missing");

@@ -390,6 +390,15 @@ public enum FrontEndRequest {
   }
 
   /**
+   * {@return whether descriptors may be attached to a message}
+   *
+   * @param message its payload
+   */
+  public boolean carriesDescriptors(Payload message) {
+    return MessageRules.carriesDescriptors(this, message);
+  }
+
+  /**
    * Refuses an answer whose parts contradict each other.
    *
    * @param answer the answer, decoded in the layout of {@link #answerTo}

@@ -25,6 +25,14 @@ final class MessageRules {
     }
   }
 
+  /** See {@link FrontEndRequest#carriesDescriptors}. */
+  static boolean carriesDescriptors(FrontEndRequest request, Payload message) {
+    return switch (message) {
+      case VringDescriptor ring -> !ring.withoutDescriptor();
+      default -> request.maxDescriptors() > 0;
+    };
+  }
+
   private static void requireNumber(FrontEndRequest request, int number) {
     int most =
         switch (request) {

@@ -31,7 +31,8 @@ class PresetTurnsTest {
             _ -> {},
             new RememberedStarts(null),
             null,
-            Map.of()));
+            Map.of(),
+            new SwitchSockets()));
   }
 
   @Test

@@ -1,29 +1,50 @@
 package io.github.jvhost.mediate;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.embedding.Mirror;
 import io.github.jvhost.embedding.OwnVm;
 import io.github.jvhost.embedding.SmallVmm;
 import io.github.jvhost.embedding.TinyDriver;
 import io.github.jvhost.mediate.keep.Keeper;
 import io.github.jvhost.mediate.keep.KeeperStore;
+import io.github.jvhost.mediate.keep.StateFile;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.protocol.MemoryRegionPayload;
+import io.github.jvhost.protocol.ProtocolFeature;
+import io.github.jvhost.protocol.VhostFeature;
+import io.github.jvhost.protocol.VringAddress;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.io.MemoryFile;
+import io.github.jvhost.sys.io.SocketIo;
 import io.github.jvhost.testkit.MockBackEnd;
+import io.github.jvhost.testkit.net.ReflectingPort;
 import io.github.jvhost.vhost.BackEndAddress;
 import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.user.VhostUserFrontEnd;
+import io.github.jvhost.virtio.NetFeature;
+import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** A mediator goes on where an earlier one has left off: neither side notices. */
 class TakeOverTest {
@@ -145,6 +166,212 @@ class TakeOverTest {
         vmm.linkUp(true);
         assertThat(driver.echo(4)).endsWith(4, 4);
         assertThat(theSwitch.record().names(told)).contains("GET_VRING_BASE", "SET_VRING_KICK");
+      }
+    }
+  }
+
+  /** What the keeper has, without a mediator. */
+  private void atTheKeeper(Consumer<Map<String, OwnedDescriptor>> use) {
+    try (var store =
+        KeeperStore.connect(directory.resolve("keeper"), ledger, Duration.ofSeconds(20))) {
+      Map<String, OwnedDescriptor> left = store.takeUp();
+      use.accept(left);
+      left.values().forEach(OwnedDescriptor::close);
+    }
+  }
+
+  private static SavedNic state(Map<String, OwnedDescriptor> left) {
+    return SavedNic.decode(file(left).read().orElseThrow());
+  }
+
+  private static StateFile file(Map<String, OwnedDescriptor> left) {
+    return StateFile.adopt(requireNonNull(left.get("net0/" + StateFile.NAME)));
+  }
+
+  private static SavedNic in(NicState state, SavedNic saved) {
+    return new SavedNic(
+        state,
+        saved.kickedSinceStop(),
+        saved.announcement(),
+        saved.standby(),
+        saved.shipped(),
+        saved.shippedGeneration(),
+        saved.frontEnd(),
+        saved.protocolFeatures(),
+        saved.device(),
+        saved.theSwitch());
+  }
+
+  /** The table of {@link NicService#restore}: a device that was saved while it ran. */
+  @ParameterizedTest
+  @CsvSource({
+    "CONNECTED, CONNECTED, false, false",
+    "PRESETTING, CONNECTED, false, false",
+    "PRESET, CONNECTED, false, false",
+    "RUNNING, RUNNING, true, false",
+    "NO_SWITCH, RUNNING, false, true",
+    "STOPPED, STOPPED, false, false"
+  })
+  void eachStateThatWasSavedIsTakenUp(
+      NicState saved, NicState after, boolean connectionIsUsed, boolean toldEverything)
+      throws Exception {
+    Mediator first = start();
+    try (OwnVm vm = new OwnVm();
+        SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"))) {
+      TinyDriver driver = new TinyDriver(vm, vmm);
+      driver.boot();
+      assertThat(driver.echo(1)).endsWith(1, 1);
+      Wait.until(() -> Wait.endsWithAStart(theSwitch.record().names()));
+      first.leave();
+      atTheKeeper(left -> file(left).write(in(saved, state(left)).encoded()));
+      int told = theSwitch.record().mark();
+      long connections = theSwitch.record().connections();
+      try (Mediator second = start()) {
+        Wait.until(() ->
+            second.status().getFirst().state().equals(after.name())
+                && second.status().getFirst().theSwitch() != null);
+        assertThat(theSwitch.record().connections() == connections).isEqualTo(connectionIsUsed);
+        assertThat(theSwitch.record().names(told).contains("SET_MEM_TABLE"))
+            .isEqualTo(toldEverything);
+        if (after == NicState.RUNNING) {
+          assertThat(driver.echo(2)).endsWith(2, 2);
+        }
+      }
+    }
+  }
+
+  /**
+   * The first mediator was killed when it had read half of a message, and had said that its switch
+   * may be told something.
+   */
+  @Test
+  void aMessageThatWasReadAndNotDoneIsReadAgain() {
+    Mediator first = start();
+    try (OwnVm vm = new OwnVm();
+        SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"));
+        var arena = Arena.ofConfined()) {
+      TinyDriver driver = new TinyDriver(vm, vmm);
+      driver.boot();
+      assertThat(driver.echo(1)).endsWith(1, 1);
+      Wait.until(() -> Wait.endsWithAStart(theSwitch.record().names()));
+      first.leave();
+      CompletableFuture<Void> down = CompletableFuture.runAsync(() -> vmm.linkUp(false));
+      atTheKeeper(left -> {
+        SavedNic saved = state(left);
+        OwnedDescriptor frontEnd = requireNonNull(left.get(saved.frontEnd()));
+        var io = new SocketIo("the first mediator");
+        io.leaveInSocket(frontEnd.number());
+        List<OwnedDescriptor> arrived = new ArrayList<>();
+        Wait.until(
+            () -> io.receive(frontEnd.number(), arena.allocate(12), 0, 12, ledger, arrived) == 12);
+        file(left).write(in(NicState.NO_SWITCH, saved).encoded());
+      });
+      try (Mediator second = start()) {
+        down.join();
+        assertThat(second.status().getFirst().state()).isEqualTo("STOPPED");
+        vmm.linkUp(true);
+        assertThat(driver.echo(2)).endsWith(2, 2);
+      }
+    }
+  }
+
+  @Test
+  void aStandbyIsKeptForTheNextMediator() {
+    Mediator first = start();
+    try (OwnVm vm = new OwnVm();
+        SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"));
+        MockBackEnd standby = Mirror.start(directory.resolve("b"), ofTheSwitch)) {
+      TinyDriver driver = new TinyDriver(vm, vmm);
+      driver.boot();
+      assertThat(driver.echo(1)).endsWith(1, 1);
+      first.standby("net0", new BackEndAddress.Socket(standby.socket()));
+      Wait.until(() -> isReady(first.status().getFirst().standby()));
+      first.leave();
+      standby.hangUp(); // the end of a process would do that
+      try (Mediator second = start()) {
+        Wait.until(() -> isReady(second.status().getFirst().standby()));
+        theSwitch.close();
+        assertThat(driver.echo(2)).endsWith(2, 2);
+        assertThat(standby.isRunning()).isTrue();
+      }
+    }
+  }
+
+  private static boolean isReady(NicStatus.@Nullable Standby standby) {
+    return standby != null && standby.ready();
+  }
+
+  @Test
+  void aSwitchThatConnectsIsWaitedForAgainWhereTheDeviceWasMovedTo() {
+    String listen = "listen:" + directory.resolve("b");
+    Path control = directory.resolve("control");
+    Mediator first = Mediator.start(options().withControl(control), ledger);
+    try (OwnVm vm = new OwnVm();
+        SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"))) {
+      TinyDriver driver = new TinyDriver(vm, vmm);
+      driver.boot();
+      assertThat(driver.echo(1)).endsWith(1, 1);
+      CompletableFuture<String> moved =
+          CompletableFuture.supplyAsync(() ->
+              ControlClient.ask(control, "move net0 " + listen, Duration.ofSeconds(60), ledger));
+      MockBackEnd other = comesTo("b");
+      assertThat(moved.join()).contains("\"ok\":true");
+      first.leave();
+      try (Mediator second = start()) {
+        assertThat(driver.echo(2)).endsWith(2, 2);
+        other.close();
+        try (MockBackEnd again = comesTo("b")) {
+          assertThat(driver.echo(3)).endsWith(3, 3);
+          assertThat(again.isRunning()).isTrue();
+        }
+        assertThat(second.status().getFirst().name()).isEqualTo("net0");
+      }
+    }
+  }
+
+  /** A switch that connects, and sends every frame back. */
+  private MockBackEnd comesTo(String name) {
+    return MockBackEnd.builder(directory.resolve("of " + name), ofTheSwitch)
+        .offer(MediatedGuest.usual())
+        .port(new ReflectingPort(name, 64))
+        .connectsTo(directory.resolve(name))
+        .start();
+  }
+
+  /** A front end that does not say by the status byte when its device runs. */
+  private static void describe(VhostUserFrontEnd frontEnd, MemoryFile memory, EventFd event) {
+    long user = 0x7f00_0000_0000L;
+    long features = NetFeature.VERSION_1.mask() | VhostFeature.PROTOCOL_FEATURES;
+    frontEnd.getFeatures();
+    frontEnd.setProtocolFeatures(frontEnd.getProtocolFeatures() & ~ProtocolFeature.STATUS.mask());
+    frontEnd.setFeatures(features);
+    frontEnd.setMemTable(
+        List.of(new MemoryRegionPayload(0, 1 << 20, user, 0)), List.of(memory.descriptor()));
+    frontEnd.setVringNum(0, 256);
+    frontEnd.setVringBase(0, 0);
+    frontEnd.setVringAddr(new VringAddress(0, 0, user, user + 0x2000, user + 0x1000, 0));
+    frontEnd.setVringKick(0, event.descriptor());
+  }
+
+  @Test
+  void aRingThatGotItsKickStartsWhenTheNextMediatorIsToldTheRest() {
+    Mediator first = start();
+    try (var memory = MemoryFile.create(ledger, "memory", 1 << 20);
+        var event = EventFd.create(ledger, "event");
+        var channel =
+            VhostUserChannel.connect(
+                directory.resolve("net0"),
+                "front end",
+                Dialect.UPSTREAM,
+                ledger,
+                MediatedGuest.soon())) {
+      var frontEnd = new VhostUserFrontEnd(channel, Duration.ofSeconds(20));
+      describe(frontEnd, memory, event);
+      frontEnd.getFeatures(); // the mediator has done all of it
+      first.leave();
+      try (Mediator second = start()) {
+        frontEnd.setVringEnable(0, true);
+        Wait.until(() -> second.status().getFirst().state().equals("RUNNING"));
       }
     }
   }

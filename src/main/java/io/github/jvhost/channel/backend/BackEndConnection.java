@@ -47,6 +47,11 @@ public final class BackEndConnection implements AutoCloseable {
 
   private final List<OwnedDescriptor> arrived = new ArrayList<>();
 
+  private boolean leavesInSocket;
+
+  /** How many bytes of received messages are still in the socket. */
+  private int left;
+
   private BackEndConnection(SocketStream stream, String name) {
     this.stream = stream;
     this.name = name;
@@ -113,8 +118,29 @@ public final class BackEndConnection implements AutoCloseable {
     in.get(Header.SIZE, payload);
     Received received = new Received(decoded, payload, List.copyOf(arrived));
     arrived.clear();
+    left += leavesInSocket ? have : 0;
     have = 0;
     return received;
+  }
+
+  /**
+   * From now on a message that was received stays in the socket until it is {@link #taken}. If this
+   * process is killed before that, the next one that has the socket receives the message again,
+   * with its descriptors.
+   *
+   * @throws SystemCallException when the socket cannot do that
+   */
+  public void leaveInSocket() {
+    stream.leaveInSocket();
+    leavesInSocket = true;
+  }
+
+  /** The messages that were received are not needed in the socket any more. */
+  public void taken() {
+    if (left > 0) {
+      stream.discard(memory, left);
+      left = 0;
+    }
   }
 
   private Header decode() {
@@ -147,7 +173,12 @@ public final class BackEndConnection implements AutoCloseable {
         throw new FrontEndGoneException(
             name + ": receiving the " + what + ": the front end closed the connection", null);
       }
-      if (!first && arrived.size() > before) {
+      if (!first && leavesInSocket) {
+        // Each look at the bytes of one write brings duplicates of its descriptors.
+        List<OwnedDescriptor> again = arrived.subList(before, arrived.size());
+        again.forEach(OwnedDescriptor::close);
+        again.clear();
+      } else if (!first && arrived.size() > before) {
         closeArrived();
         throw new ProtocolException(
             name + ": receiving the " + what + ": descriptors in the middle of a message");

@@ -175,6 +175,27 @@ public final class SocketStream implements AutoCloseable {
     return count == SocketIo.WOULD_BLOCK ? 0 : count == 0 ? END : count;
   }
 
+  /**
+   * From now on what is read stays in the socket, so that another process that has the socket can
+   * read it again: until {@link #discard}.
+   *
+   * @throws SystemCallException when the socket cannot do that
+   */
+  public void leaveInSocket() {
+    io.leaveInSocket(number);
+  }
+
+  /**
+   * Takes bytes out of the socket that were read while they stayed in it.
+   *
+   * @param scratch native memory, of at least so many bytes; overwritten
+   * @param length in bytes
+   * @throws SystemCallException the peer has reset the connection
+   */
+  public void discard(MemorySegment scratch, int length) {
+    io.discard(number, scratch, length);
+  }
+
   private static void requireFew(List<OwnedDescriptor> arrived, int before) {
     int came = arrived.size() - before;
     if (came > MAX_DESCRIPTORS) {

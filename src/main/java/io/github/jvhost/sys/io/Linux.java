@@ -72,6 +72,7 @@ public final class Linux {
   private static final int SOL_SOCKET = 1;
   private static final int SO_ACCEPTCONN = 30;
   private static final int SO_PEERCRED = 17;
+  private static final int SO_PEEK_OFF = 42;
   private static final int PROT_READ_WRITE = 3;
   private static final int MAP_SHARED = 1;
 
@@ -121,6 +122,8 @@ public final class Linux {
       call("socketpair", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS);
   private static final MethodHandle GETSOCKOPT =
       call("getsockopt", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS);
+  private static final MethodHandle SETSOCKOPT =
+      call("setsockopt", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
   private static final MethodHandle READ = call("read", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
   private static final MethodHandle PREAD =
       call("pread", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG);
@@ -312,6 +315,19 @@ public final class Linux {
               (int) GETSOCKOPT.invokeExact(state, fd, SOL_SOCKET, SO_ACCEPTCONN, value, size),
               state);
       return result < 0 ? result : value.get(JAVA_INT, 0);
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  /** The next peek at the socket begins this many bytes after what would be received next. */
+  static int peekFrom(int fd, int bytes) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CALL_STATE);
+      MemorySegment value = arena.allocateFrom(JAVA_INT, bytes);
+      return result(
+          (int) SETSOCKOPT.invokeExact(state, fd, SOL_SOCKET, SO_PEEK_OFF, value, Integer.BYTES),
+          state);
     } catch (Throwable t) {
       throw unexpected(t);
     }

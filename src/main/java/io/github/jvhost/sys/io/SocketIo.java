@@ -40,6 +40,7 @@ public final class SocketIo {
 
   private static final int SOL_SOCKET = 1;
   private static final int SCM_RIGHTS = 1;
+  private static final int MSG_PEEK = 2;
   private static final int MSG_DONTWAIT = 0x40;
   private static final int MSG_NOSIGNAL = 0x4000;
   private static final int MSG_CMSG_CLOEXEC = 0x40000000;
@@ -64,6 +65,9 @@ public final class SocketIo {
   private final MemorySegment vector;
   private final MemorySegment control;
   private final MemorySegment state;
+
+  /** MSG_PEEK, if what is received stays in the socket. */
+  private int peek;
 
   /**
    * Makes the object for one socket.
@@ -180,6 +184,40 @@ public final class SocketIo {
    * @return the number of bytes, or the negated errno; without {@code why}, any negative number for
    *     a failure
    */
+  /**
+   * From now on what is received stays in the socket, until {@link #discard}. Each call goes on
+   * behind what the one before has received; the first one begins with what was not discarded.
+   *
+   * @param socket its number, borrowed; whoever has a duplicate of it shares the position
+   * @throws SystemCallException when it is no socket that can do that
+   */
+  public void leaveInSocket(int socket) {
+    Linux.check(
+        Linux.peekFrom(socket, 0), name + ": let messages stay in the socket", "setsockopt");
+    peek = MSG_PEEK;
+  }
+
+  /**
+   * Takes bytes out of the socket that were received while they stayed in it. Descriptors that came
+   * with them are dropped: each receive has made duplicates.
+   *
+   * @param socket its number, borrowed
+   * @param scratch native memory, of at least so many bytes
+   * @param length in bytes
+   * @throws SystemCallException the connection is reset, or this is not a socket
+   */
+  public void discard(int socket, MemorySegment scratch, int length) {
+    for (int done = 0; done < length; ) {
+      point(scratch, 0, length - done);
+      header.set(JAVA_LONG, CONTROL, 0);
+      header.set(JAVA_LONG, CONTROL_LENGTH, 0);
+      long result = Linux.recvmsg(state, socket, header, MSG_DONTWAIT);
+      if (result != -Linux.EINTR) {
+        done += Math.max(1, outcome(result, "take %d bytes", length, "recvmsg"));
+      }
+    }
+  }
+
   private long received(
       int socket,
       MemorySegment bytes,
@@ -191,7 +229,7 @@ public final class SocketIo {
     point(bytes, from, length);
     header.set(JAVA_LONG, CONTROL, control.address());
     header.set(JAVA_LONG, CONTROL_LENGTH, CONTROL_BYTES);
-    int flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
+    int flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC | peek;
     long result;
     try {
       do {
