@@ -93,6 +93,9 @@ class GuideTablesTest {
   void whatIsDeclaredAboutBackEnds() throws IOException {
     Map<String, Predicate<BackEndProfile>> claims =
         Map.of(
+            "BackEndProfile.settlesRingsAtKick: another size or feature before the first kick is"
+                + " sent alone",
+            BackEndProfile::settlesRingsAtKick,
             "BackEndProfile.holdsRingsUntilDriverOk",
             BackEndProfile::holdsRingsUntilDriverOk,
             "BackEndProfile.takesUsedIndexAtTranslation",

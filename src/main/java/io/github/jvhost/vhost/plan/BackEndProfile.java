@@ -19,14 +19,14 @@ public enum BackEndProfile {
    * guest memory ({@link #LIBVHOST_USER}), which repeats requests that were done but are not in the
    * used ring yet. Choose {@link #LIBVHOST_USER} for libvhost-user.
    */
-  GENERIC(true, false, false, true, true, true, false, false, false, StopKeeps.NOTHING),
+  GENERIC(true, false, false, false, true, true, true, false, false, false, StopKeeps.NOTHING),
 
   /**
    * DPDK's vhost library. Verified on the wire against DPDK 22.11: at GET_VRING_BASE it frees what
    * it allocated at SET_VRING_NUM, and it crashes when a ring starts again without SET_VRING_NUM.
    * With an IOMMU it takes adjoining I/O virtual addresses for adjoining memory.
    */
-  DPDK(true, true, true, true, false, false, false, true, true, StopKeeps.ENABLE),
+  DPDK(true, true, true, true, true, false, false, false, true, true, StopKeeps.ENABLE),
 
   /**
    * NVIDIA's VFE, a DPDK fork with a vDPA driver. Verified on the wire against the public fork in
@@ -34,7 +34,7 @@ public enum BackEndProfile {
    * also with explicit presetup. What it keeps of a ring over GET_VRING_BASE was not tried, so
    * everything of a stopped ring is sent again.
    */
-  NVIDIA_VFE(true, true, true, true, true, false, false, true, true, StopKeeps.NOTHING),
+  NVIDIA_VFE(true, true, true, false, true, true, false, false, true, true, StopKeeps.NOTHING),
 
   /**
    * libvhost-user of QEMU. Verified on the wire against qemu-storage-daemon 7.2, which offers
@@ -44,21 +44,43 @@ public enum BackEndProfile {
    * says.
    */
   LIBVHOST_USER(
-      true, false, false, false, false, true, true, true, false, StopKeeps.SIZE_AND_ENABLE),
+      true, false, false, false, false, false, true, true, true, false, StopKeeps.SIZE_AND_ENABLE),
 
   /**
    * rust-vmm's vhost-user-backend. This profile was read from its sources and was not verified. Two
    * things were seen on the wire, with its vsock device: it serves a ring only after
    * SET_VRING_ENABLE, and one ring can stop alone.
    */
-  RUST_VMM(false, false, false, false, false, true, false, false, false, StopKeeps.SIZE_AND_ENABLE),
+  RUST_VMM(
+      false,
+      false,
+      false,
+      false,
+      false,
+      false,
+      true,
+      false,
+      false,
+      false,
+      StopKeeps.SIZE_AND_ENABLE),
 
   /**
    * vhost-net of the kernel. Verified in a guest with Linux 6.12: before NET_SET_BACKEND it reads
    * and writes no byte of guest memory, and nothing is in flight after a stop. It keeps all of a
    * ring over a stop. Its carrier has this profile, whatever the options say.
    */
-  VHOST_NET(true, false, false, false, false, true, false, false, false, StopKeeps.SIZE_AND_ENABLE);
+  VHOST_NET(
+      true,
+      false,
+      false,
+      false,
+      false,
+      false,
+      true,
+      false,
+      false,
+      false,
+      StopKeeps.SIZE_AND_ENABLE);
 
   /**
    * What a back end keeps of a ring over GET_VRING_BASE, so that it need not be sent again. No back
@@ -76,6 +98,7 @@ public enum BackEndProfile {
   private final boolean verified;
   private final boolean holdsRingsUntilDriverOk;
   private final boolean takesUsedIndexAtTranslation;
+  private final boolean settlesRingsAtKick;
   private final boolean stopsWholeDevice;
   private final boolean stopClearsStatus;
   private final boolean packedBaseCarriesUsed;
@@ -88,6 +111,7 @@ public enum BackEndProfile {
       boolean verified,
       boolean holdsRingsUntilDriverOk,
       boolean takesUsedIndexAtTranslation,
+      boolean settlesRingsAtKick,
       boolean stopsWholeDevice,
       boolean stopClearsStatus,
       boolean packedBaseCarriesUsed,
@@ -98,6 +122,7 @@ public enum BackEndProfile {
     this.verified = verified;
     this.holdsRingsUntilDriverOk = holdsRingsUntilDriverOk;
     this.takesUsedIndexAtTranslation = takesUsedIndexAtTranslation;
+    this.settlesRingsAtKick = settlesRingsAtKick;
     this.stopsWholeDevice = stopsWholeDevice;
     this.stopClearsStatus = stopClearsStatus;
     this.packedBaseCarriesUsed = packedBaseCarriesUsed;
@@ -131,6 +156,16 @@ public enum BackEndProfile {
    */
   public boolean takesUsedIndexAtTranslation() {
     return effective().takesUsedIndexAtTranslation;
+  }
+
+  /**
+   * {@return whether the back end translates a ring's addresses at its kick, whatever was
+   * translated before} Then, before the first kick and DRIVER_OK, another size or other features
+   * can be sent alone: all else that was sent counts as before. Verified with DPDK 22.11 as the
+   * switch of mediated migrations whose prediction was wrong in one of them.
+   */
+  public boolean settlesRingsAtKick() {
+    return effective().settlesRingsAtKick;
   }
 
   /** {@return whether GET_VRING_BASE of any ring may stop all of them} */

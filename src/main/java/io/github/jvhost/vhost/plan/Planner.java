@@ -188,7 +188,12 @@ public final class Planner {
   }
 
   private void features() {
-    if (capabilities.hasStatus() && plan.featuresChangeForGood() && mayHaveStatus()) {
+    Long held = now.get(Fact.FEATURES).orNull();
+    if (capabilities.hasStatus()
+        && held != null
+        && plan.featuresChangeForGood()
+        && mayHaveStatus()
+        && !now.mayChangeFeatures(held, desired.features())) {
       status(0, Why.RENEGOTIATE);
     }
     plan.send(Fact.FEATURES, Step.NO_RING);

@@ -5,6 +5,7 @@ import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.memory.Translation;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.virtio.DeviceStatus;
+import io.github.jvhost.virtio.NetFeature;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
@@ -159,10 +160,38 @@ final class ShadowEditor {
   void featuresChanged(Known<Long> before) {
     Long held = before.orNull();
     Long now = get(Fact.FEATURES).orNull();
-    if (held != null && now != null && withoutLogBit(held) != withoutLogBit(now)) {
+    if (held != null
+        && now != null
+        && withoutLogBit(held) != withoutLogBit(now)
+        && !mayChangeFeatures(held, now)) {
       everyRing(RingShadow::afterReset);
       mayHaveDroppedTranslations();
     }
+  }
+
+  /**
+   * Whether the back end can be sent these features alone, with all else as it is. The layout of
+   * rings, how many there are and how they are addressed stay: what was sent of them depends on it.
+   */
+  boolean mayChangeFeatures(long held, long now) {
+    long ofRings =
+        NetFeature.RING_PACKED.mask() | NetFeature.MQ.mask() | VhostFeature.IOMMU_PLATFORM;
+    return ((held ^ now) & ofRings) == 0 && rings.stream().allMatch(this::isUnsettled);
+  }
+
+  /** Whether the back end looks at what it was sent of a ring when the ring gets its kick. */
+  private boolean isUnsettled(RingShadow r) {
+    boolean runsSurelyNot =
+        switch (get(Fact.STATUS)) {
+          case Known.NotSent<?> _ -> true;
+          case Known.Held<Integer>(Integer status) -> (status & DeviceStatus.DRIVER_OK) == 0;
+          case Known.Unknown<?> _ -> false;
+        };
+    return profile.settlesRingsAtKick()
+        && capabilities.hasStatus()
+        && runsSurelyNot
+        && r.run() == RingShadow.Run.STOPPED
+        && r.get(Fact.KICK) instanceof Known.NotSent;
   }
 
   void statusChanged() {
@@ -204,7 +233,8 @@ final class ShadowEditor {
 
   /** A ring of another size has other indexes and covers other memory. */
   void sizeChanged(int index) {
-    ring(index, ring(index).mayHaveForgotten(Fact.BASE).mayHaveForgotten(Fact.ADDRESS));
+    RingShadow ring = ring(index).mayHaveForgotten(Fact.BASE);
+    ring(index, isUnsettled(ring) ? ring : ring.mayHaveForgotten(Fact.ADDRESS));
   }
 
   void addressSent(int index) {

@@ -250,6 +250,19 @@ public final class Configs implements AutoCloseable {
   }
 
   /** The same ring with another call. */
+  public static RingConfig withoutKick(RingConfig r) {
+    return new RingConfig(
+        r.size(),
+        r.addresses(),
+        r.base(),
+        r.usedIndex(),
+        null,
+        r.call(),
+        r.err(),
+        r.enabled(),
+        r.logUsed());
+  }
+
   public static RingConfig calling(RingConfig r, @Nullable RingEventfd call) {
     return new RingConfig(
         r.size(),

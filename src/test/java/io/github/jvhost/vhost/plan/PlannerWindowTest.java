@@ -8,7 +8,9 @@ import static io.github.jvhost.vhost.plan.Configs.withRing;
 import static io.github.jvhost.vhost.plan.Configs.withRings;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.virtio.NetFeature;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -115,6 +117,59 @@ class PlannerWindowTest {
 
     assertThat(steps(plan)).containsExactly("base 0", "base 1", "address 1", "status f");
     assertThat(plan.steps().get(2).why()).isEqualTo(Why.USED_INDEX_DIFFERS);
+  }
+
+  // ---- a mediator's prediction, which has no kicks, is wrong in one thing ----
+
+  private Shadow predicted(UnaryOperator<DeviceConfig> wrong, BackEndCapabilities backEnd) {
+    DeviceConfig prediction = withRings(wrong.apply(configs.running(1)), Configs::withoutKick);
+    return after(NOTHING, Planner.plan(NOTHING, implicit(prediction, backEnd), backEnd));
+  }
+
+  @Test
+  void anotherSizeOfRingsIsToldAloneWhereTheyAreTranslatedAtTheKick() {
+    Shadow shadow = predicted(c -> withRings(c, r -> Configs.sized(r, 128)), DPDK);
+
+    assertThat(steps(Planner.plan(shadow, configs.running(1), DPDK)))
+        .containsExactly("size 0", "size 1", "base 0", "kick 0", "base 1", "kick 1", "status f");
+  }
+
+  @Test
+  void anotherFeatureIsToldAloneWhereRingsAreTranslatedAtTheKick() {
+    long fewer = Configs.FEATURES & ~NetFeature.MRG_RXBUF.mask();
+    Shadow shadow = predicted(c -> Configs.withFeatures(c, fewer), DPDK);
+
+    assertThat(steps(Planner.plan(shadow, configs.running(1), DPDK)))
+        .containsExactly("features", "base 0", "kick 0", "base 1", "kick 1", "status f");
+  }
+
+  @Test
+  void featuresOfTheRingsLayoutMakeAllRingsUnknown() {
+    long packed = Configs.FEATURES ^ NetFeature.RING_PACKED.mask();
+    Shadow shadow = predicted(c -> Configs.withFeatures(c, packed), DPDK);
+
+    assertThat(steps(Planner.plan(shadow, configs.running(1), DPDK)))
+        .startsWith("status 0", "features")
+        .contains("size 0", "address 0");
+  }
+
+  @Test
+  void aRingThatGotItsKickEarlyIsToldItsAddressAgainWithAnotherSize() {
+    DeviceConfig smaller = withRings(configs.running(1), r -> Configs.sized(r, 128));
+    Shadow shadow = after(NOTHING, Planner.plan(NOTHING, implicit(smaller, DPDK), DPDK));
+
+    assertThat(steps(Planner.plan(shadow, configs.running(1), DPDK)))
+        .contains("size 0", "address 0", "size 1", "address 1");
+  }
+
+  @Test
+  void aBackEndThatIsNotKnownIsToldTheWholeDeviceAnewWithAnotherFeature() {
+    long fewer = Configs.FEATURES & ~NetFeature.MRG_RXBUF.mask();
+    Shadow shadow = predicted(c -> Configs.withFeatures(c, fewer), GENERIC);
+
+    assertThat(steps(Planner.plan(shadow, configs.running(1), GENERIC)))
+        .startsWith("status 0", "features")
+        .contains("size 0", "address 0");
   }
 
   @Test
