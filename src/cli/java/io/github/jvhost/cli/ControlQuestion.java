@@ -16,6 +16,9 @@ final class ControlQuestion {
   /** A mediator answers within a second, and a NIC that is busy within another. */
   static final Duration USUAL = Duration.ofSeconds(10);
 
+  /** The word of standby for no switch. */
+  static final String NONE = "none";
+
   private static final String LISTEN = "listen:";
 
   private ControlQuestion() {}
@@ -50,6 +53,10 @@ final class ControlQuestion {
    * @throws ParameterException when it cannot be one
    */
   static String address(CommandSpec spec, String text) {
+    if (text.equals(NONE)) {
+      throw new ParameterException(
+          spec.commandLine(), "SWITCH: a switch belongs here; ./none is a socket of that name");
+    }
     boolean listens = text.startsWith(LISTEN);
     try {
       Path path = Path.of(listens ? text.substring(LISTEN.length()) : text);

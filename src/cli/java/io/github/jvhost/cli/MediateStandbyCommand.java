@@ -33,8 +33,6 @@ import picocli.CommandLine.Spec;
       "2:the command line is wrong"
     })
 final class MediateStandbyCommand implements Callable<Integer> {
-  private static final String NONE = "none";
-
   @Spec private CommandSpec spec;
 
   @Parameters(index = "0", paramLabel = "CONTROL", description = "The mediator's --control.")
@@ -57,7 +55,10 @@ final class MediateStandbyCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     Words.requireNamed(spec, "CONTROL", control);
-    String address = theSwitch.equals(NONE) ? NONE : ControlQuestion.address(spec, theSwitch);
+    String address =
+        theSwitch.equals(ControlQuestion.NONE)
+            ? theSwitch
+            : ControlQuestion.address(spec, theSwitch);
     String request = "standby %s %s".formatted(ControlQuestion.nic(spec, nic), address);
     Json answer = ControlQuestion.ask(control, request, ControlQuestion.USUAL);
     String standby = answer.at("standby").textOrNull();

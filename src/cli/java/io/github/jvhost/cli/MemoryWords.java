@@ -33,6 +33,11 @@ record MemoryWords(GuestRamPlace all, Map<String, GuestRamPlace> own) {
       int equals = value.indexOf('=');
       String before = equals < 0 ? "" : value.substring(0, equals);
       boolean ofNic = nics.stream().anyMatch(nic -> nic.name().equals(before));
+      if (!ofNic && NicWords.isName(before)) {
+        throw new ParameterException(
+            spec.commandLine(),
+            "--memory: there is no NIC %s; write ./%s for a file".formatted(before, value));
+      }
       GuestRamPlace place = place(spec, ofNic ? value.substring(equals + 1) : value);
       if (ofNic ? own.put(before, place) != null : all != null) {
         throw new ParameterException(

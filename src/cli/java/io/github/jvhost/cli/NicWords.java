@@ -45,7 +45,7 @@ record NicWords(
   static NicWords parse(CommandSpec spec, String text) {
     int equals = text.indexOf('=');
     String name = equals < 0 ? "" : text.substring(0, equals);
-    if (!name.matches(NAMES)) {
+    if (!isName(name)) {
       throw usage(
           spec,
           ("--nic: NAME=FRONT-END,SWITCH belongs here, and '%s' has no name of 1 to 64 letters,"
@@ -82,6 +82,11 @@ record NicWords(
     FrontEndAddress frontEnd =
         connects ? new FrontEndAddress.Connect(path) : new FrontEndAddress.Listen(path);
     return new NicWords(name, frontEnd, path, where, pass);
+  }
+
+  /** Whether a NIC can be named so. */
+  static boolean isName(String text) {
+    return text.matches(NAMES);
   }
 
   private static Path path(CommandSpec spec, String name, String text) {

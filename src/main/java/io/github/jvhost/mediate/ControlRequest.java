@@ -46,12 +46,13 @@ sealed interface ControlRequest {
   /**
    * Reads a request.
    *
-   * @param line without its line feed
+   * @param line without its line feed; a carriage return at its end is no part of it
    * @return the request
    * @throws VhostException (GIVE_UP) with a sentence for the operator if it is none
    */
   static ControlRequest parse(String line) {
-    List<String> words = List.of(line.split(" ", -1));
+    String request = line.endsWith("\r") ? line.substring(0, line.length() - 1) : line;
+    List<String> words = List.of(request.split(" ", -1));
     return switch (words.getFirst()) {
       case "status" -> status(words);
       case "move" -> move(words);
@@ -72,14 +73,24 @@ sealed interface ControlRequest {
       throw refused("a move is: move NIC ADDRESS [SECONDS], with single spaces");
     }
     Duration within = words.size() == 3 ? MOVES_WITHIN : seconds(words.get(3));
-    return new Move(words.get(1), words.get(2), within);
+    return new Move(words.get(1), address(words.get(2)), within);
   }
 
   private static Standby standby(List<String> words) {
     if (words.size() != 3) {
       throw refused("a standby is: standby NIC ADDRESS, or standby NIC none");
     }
-    return new Standby(words.get(1), words.get(2).equals(NONE) ? null : words.get(2));
+    return new Standby(words.get(1), words.get(2).equals(NONE) ? null : address(words.get(2)));
+  }
+
+  /** The mediator's working directory is not the client's, so a path has to say where it begins. */
+  private static String address(String word) {
+    if (!word.startsWith("/") && !word.startsWith("listen:/")) {
+      throw refused(
+          "the address of a switch is a path that begins with /, or listen: and such a path, not "
+              + word);
+    }
+    return word;
   }
 
   private static Duration seconds(String word) {

@@ -198,16 +198,19 @@ final class GuestMap implements AutoCloseable {
    */
   List<OwnedDescriptor> predict(List<Hint.Region> predicted, List<OwnedDescriptor> files) {
     List<Part> parts = new ArrayList<>();
-    for (Hint.Region r : predicted) {
-      parts.add(
-          new Part(
-              r.guestAddress(),
-              r.size(),
-              r.fileOffset(),
-              NO_ADDRESS,
-              files.get(r.file()).duplicate()));
+    boolean named = false;
+    try {
+      for (Hint.Region r : predicted) {
+        OwnedDescriptor file = files.get(r.file()).duplicate();
+        parts.add(new Part(r.guestAddress(), r.size(), r.fileOffset(), NO_ADDRESS, file));
+      }
+      named = true;
+    } finally {
+      files.forEach(OwnedDescriptor::close);
+      if (!named) {
+        parts.forEach(part -> part.file().close());
+      }
     }
-    files.forEach(OwnedDescriptor::close);
     return replace(parts);
   }
 
@@ -272,10 +275,13 @@ final class GuestMap implements AutoCloseable {
   void restore(
       int lastSerial, List<SavedNic.Region> saved, Function<String, OwnedDescriptor> files) {
     serial = lastSerial;
+    List<OwnedDescriptor> taken = new ArrayList<>();
     List<Mapped> restored = new ArrayList<>();
+    boolean done = false;
     try {
       for (SavedNic.Region r : saved) {
         OwnedDescriptor file = files.apply(r.file());
+        taken.add(file);
         restored.add(
             new Mapped(
                 new MemoryRegion(
@@ -288,11 +294,16 @@ final class GuestMap implements AutoCloseable {
                 FileStat.of(file),
                 r.frontEndAddress()));
       }
-      regions = List.copyOf(restored);
       table = new MemoryTable(restored.stream().map(Mapped::region).toList());
+      regions = List.copyOf(restored);
+      done = true;
     } catch (IllegalArgumentException e) {
       throw new VhostException(
           "the memory table that was saved is none: " + e.getMessage(), Recovery.GIVE_UP, e);
+    } finally {
+      if (!done) {
+        taken.forEach(OwnedDescriptor::close);
+      }
     }
   }
 

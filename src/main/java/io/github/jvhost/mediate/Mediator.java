@@ -98,18 +98,28 @@ public final class Mediator implements AutoCloseable {
   }
 
   private void startNics(MediatorOptions options, DescriptorLedger ledger) {
-    DescriptorStore kept = storeOf(options, ledger);
-    store = kept;
-    Map<String, OwnedDescriptor> left = kept == null ? new HashMap<>() : kept.takeUp();
+    Map<String, FrontEndLink> links = new HashMap<>();
+    Map<String, OwnedDescriptor> left = new HashMap<>();
     try {
+      // First of all: where another mediator listens already, nothing is touched.
+      for (NicOptions nic : options.nics()) {
+        if (!(nic.frontEnd() instanceof FrontEndAddress.Handed) && !links.containsKey(nic.name())) {
+          links.put(nic.name(), FrontEndLink.open(nic.frontEnd(), nic.name(), ledger));
+        }
+      }
+      DescriptorStore kept = storeOf(options, ledger);
+      store = kept;
+      left = kept == null ? left : kept.takeUp();
       if (left.isEmpty() && options.rehearsing().isPositive()) { // or front ends may be waiting
         rehearse(options, ledger);
       }
       startNics(
           options,
+          links,
           new Nic.Together(
               ledger, new PresetTurns(), this::publish, remembered, kept, left, sockets));
     } finally {
+      links.values().forEach(FrontEndLink::close);
       left.forEach((name, file) -> {
         log.warn("the store has {}, and no NIC of this mediator is named so; it stays there", name);
         file.close();
@@ -135,11 +145,17 @@ public final class Mediator implements AutoCloseable {
         : KeeperStore.connect(keeper, ledger, STORING);
   }
 
-  private void startNics(MediatorOptions options, Nic.Together together) {
+  private void startNics(
+      MediatorOptions options, Map<String, FrontEndLink> links, Nic.Together together) {
     for (NicOptions nic : options.nics()) {
       requireNew(nic.name());
       remembered.load(nic.name());
-      nics.put(nic.name(), Nic.start(handedOver(nic, together.left()), together));
+      FrontEndLink link = links.remove(nic.name());
+      Nic started =
+          link == null
+              ? Nic.start(handedOver(nic, together.left()), together)
+              : Nic.start(nic, link, together);
+      nics.put(nic.name(), started);
     }
     for (PassedDevice device : options.passed()) {
       requireNew(device.name());

@@ -115,7 +115,18 @@ final class Nic implements AutoCloseable {
    * @throws VhostException (GIVE_UP) if it cannot listen for its front end
    */
   static Nic start(NicOptions options, Together together) {
-    FrontEndLink link = FrontEndLink.open(options.frontEnd(), options.name(), together.ledger());
+    return start(
+        options,
+        FrontEndLink.open(options.frontEnd(), options.name(), together.ledger()),
+        together);
+  }
+
+  /**
+   * The same, where the front end is listened for already.
+   *
+   * @param link taken over, also if this fails
+   */
+  static Nic start(NicOptions options, FrontEndLink link, Together together) {
     try {
       DescriptorStore store = together.store();
       NicSaver saver = null;
@@ -283,6 +294,7 @@ final class Nic implements AutoCloseable {
     } finally {
       if (leaving) {
         link.stopListening();
+        service.nic().device().close(); // the store has duplicates; only sockets must stay open
       } else {
         link.close();
         service.close();

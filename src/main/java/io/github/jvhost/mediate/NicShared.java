@@ -115,14 +115,14 @@ record NicShared(
   /**
    * Checks a switch that could serve the device.
    *
-   * @throws VhostException (RETRY) if it lacks what the front end uses
+   * @throws VhostException (GIVE_UP) if it lacks what the front end uses
    */
   void requireEnough(VhostDevice theSwitch) {
     String missing = Needs.missing(device, device.inflight() != null, theSwitch.capabilities());
     if (!missing.isEmpty()) {
       throw new VhostException(
           "%s: the switch lacks what the front end uses: %s".formatted(name(), missing),
-          Recovery.RETRY);
+          Recovery.GIVE_UP);
     }
   }
 }

@@ -142,7 +142,7 @@ final class Spares implements AutoCloseable {
   private void notFound(Spare spare, VhostException why) {
     spare.notFound(why);
     if (moving != null && moving.spare() == spare && why.recovery() == Recovery.GIVE_UP) {
-      failed(moving, String.valueOf(why.getMessage()));
+      failed(moving, String.valueOf(why.getMessage()), Recovery.GIVE_UP);
     } else {
       nic.history().failed(why);
     }
@@ -161,11 +161,16 @@ final class Spares implements AutoCloseable {
     spare.lost(why);
     nic.history().failed(why);
     if (moving != null && moving.spare() == spare) {
-      failed(moving, "the other switch is of no use: " + why.getMessage());
+      failed(moving, "the other switch is of no use: " + why.getMessage(), again(why));
     }
   }
 
-  private void failed(Move move, String why) {
+  /** What the operator can do: a connection that is lost is one that can be made again. */
+  private static Recovery again(VhostException why) {
+    return why.recovery() == Recovery.GIVE_UP ? Recovery.GIVE_UP : Recovery.RETRY;
+  }
+
+  private void failed(Move move, String why, Recovery recovery) {
     move.spare().close();
     moving = null;
     log.warn("{}: the move has failed: {}", nic.name(), why);
@@ -174,20 +179,20 @@ final class Spares implements AutoCloseable {
         .completeExceptionally(
             new VhostException(
                 "%s: it was not moved, and stays where it was: %s".formatted(nic.name(), why),
-                Recovery.RETRY));
+                recovery));
   }
 
   /** The front end stops the device, which cannot be moved amid that. */
   void deviceStops() {
     if (moving != null) {
-      failed(moving, "the front end has stopped the device");
+      failed(moving, "the front end has stopped the device", Recovery.RETRY);
     }
   }
 
   /** The front end has gone: only the end of a connection undoes what a spare was told. */
   void frontEndWent() {
     if (moving != null) {
-      failed(moving, "the front end has gone");
+      failed(moving, "the front end has gone", Recovery.RETRY);
     }
     if (standby != null) {
       standby.disconnect();
@@ -219,7 +224,10 @@ final class Spares implements AutoCloseable {
     }
     Move move = moving; // unless its spare was lost right now
     if (move != null && move.deadline().expired()) {
-      failed(move, "the other switch was not ready in time: " + move.spare().whyNotReady());
+      failed(
+          move,
+          "the other switch was not ready in time: " + move.spare().whyNotReady(),
+          Recovery.RETRY);
     } else if (move != null) {
       carryOut(move);
     }
@@ -282,13 +290,16 @@ final class Spares implements AutoCloseable {
     try {
       nic.requireEnough(target.device());
     } catch (VhostException e) {
-      failed(move, "the other switch is of no use: " + e.getMessage());
+      failed(move, "the other switch is of no use: " + e.getMessage(), again(e));
       return;
     }
     long begin = System.nanoTime();
     String failure = run.moveTo(target, move.spare().takeInflight());
     if (failure != null) {
-      failed(move, failure); // closes the new one first: two must not serve the same rings
+      failed(
+          move,
+          failure,
+          Recovery.RETRY); // closes the new one first: two must not serve the same rings
       run.goOn();
       return;
     }
@@ -358,7 +369,7 @@ final class Spares implements AutoCloseable {
   public void close() {
     closed = true;
     if (moving != null) {
-      failed(moving, "the mediator ends");
+      failed(moving, "the mediator ends", Recovery.GIVE_UP);
     }
     if (standby != null) {
       standby.close();

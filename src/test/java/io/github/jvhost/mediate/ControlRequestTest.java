@@ -26,6 +26,11 @@ class ControlRequestTest {
         .isEqualTo(new ControlRequest.Standby("net0", null));
   }
 
+  @Test
+  void aLineOfATerminalIsReadToo() {
+    assertThat(ControlRequest.parse("status\r")).isEqualTo(new ControlRequest.Status());
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {
@@ -36,6 +41,10 @@ class ControlRequestTest {
         "status net0",
         "move",
         "move net0",
+        "move net0 none",
+        "move net0 run/b",
+        "move net0 listen:b",
+        "standby net0 run/b",
         "move net0 /run/b 0",
         "move net0 /run/b 3601",
         "move net0 /run/b -1",

@@ -1,6 +1,7 @@
 package io.github.jvhost.mediate;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.embedding.Mirror;
 import io.github.jvhost.embedding.OwnVm;
@@ -52,6 +53,10 @@ class MediatorTest {
 
   @Test
   void framesOfAGuestGoToTheSwitchAndComeBack() {
+    aGuestHasTraffic();
+  }
+
+  private void aGuestHasTraffic() {
     try (OwnVm vm = new OwnVm();
         SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"))) {
       TinyDriver driver = new TinyDriver(vm, vmm);
@@ -60,6 +65,32 @@ class MediatorTest {
       assertThat(driver.echo(2)).endsWith(2, 2);
       NicStatus status = mediator.status().getFirst();
       assertThat(status.state()).isEqualTo("RUNNING");
+    }
+  }
+
+  @Test
+  void aSecondMediatorIsRefusedAndTouchesNothing() {
+    Wait.until(() -> theSwitch.record().connections() == 1);
+    try (MockBackEnd another = Mirror.start(directory.resolve("another"), ofTheSwitch)) {
+      List<NicOptions> both =
+          List.of(
+              NicOptions.of(
+                  "net1",
+                  new FrontEndAddress.Listen(directory.resolve("net1")),
+                  new BackEndAddress.Socket(directory.resolve("another")),
+                  BackEndProfile.GENERIC),
+              NicOptions.of(
+                  "net0",
+                  new FrontEndAddress.Listen(directory.resolve("net0")),
+                  new BackEndAddress.Socket(directory.resolve("switch")),
+                  BackEndProfile.GENERIC));
+
+      assertThatThrownBy(() -> Mediator.start(MediatorOptions.of(both), ledger))
+          .hasMessageContaining("somebody listens there already");
+
+      assertThat(another.record().connections()).isZero();
+      aGuestHasTraffic();
+      assertThat(theSwitch.record().connections()).as("the first was not disturbed").isOne();
     }
   }
 

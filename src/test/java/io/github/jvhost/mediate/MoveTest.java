@@ -3,6 +3,7 @@ package io.github.jvhost.mediate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.protocol.FrontEndRequest;
@@ -136,7 +137,12 @@ class MoveTest {
           MockBackEnd other = guest.startSwitch(name, lesser.get(i));
 
           assertThatThrownBy(() -> guest.move(name))
-              .isInstanceOf(VhostException.class)
+              .isInstanceOfSatisfying(
+                  VhostException.class,
+                  e ->
+                      assertThat(e.recovery())
+                          .as("to say it again is no use")
+                          .isEqualTo(Recovery.GIVE_UP))
               .hasMessageContaining("lacks what the front end uses")
               .hasMessageContaining(i == 0 ? "VERSION_1" : "dirty log");
 

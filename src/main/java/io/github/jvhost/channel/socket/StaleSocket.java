@@ -6,9 +6,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import org.newsclub.net.unix.AFUNIXDatagramChannel;
 import org.newsclub.net.unix.AFUNIXSocketAddress;
-import org.newsclub.net.unix.AFUNIXSocketChannel;
 import org.newsclub.net.unix.ConnectionRefusedSocketException;
+import org.newsclub.net.unix.OperationNotSupportedSocketException;
 
 /**
  * The socket file that a process leaves behind when it dies. Nobody listens on it, and bind fails
@@ -49,12 +50,16 @@ public final class StaleSocket {
     }
   }
 
+  /**
+   * Asks with a socket of another kind. The kernel then says whether somebody has the file's
+   * socket, and who listens there does not notice: no connection is made that it would serve.
+   */
   private static boolean isAnswered(Path path) throws IOException {
-    try (AFUNIXSocketChannel probe = AFUNIXSocketChannel.open()) {
-      // Without blocking, because a listener whose queue is full would let this wait.
-      probe.configureBlocking(false);
+    try (AFUNIXDatagramChannel probe = AFUNIXDatagramChannel.open()) {
       probe.connect(AFUNIXSocketAddress.of(path));
       return true;
+    } catch (OperationNotSupportedSocketException _) {
+      return true; // EPROTOTYPE: it is a socket for streams
     } catch (ConnectionRefusedSocketException _) {
       return false;
     }

@@ -178,13 +178,6 @@ public final class SocketIo {
   }
 
   /**
-   * Calls recvmsg, with all the room for descriptors.
-   *
-   * @param why whether to return the errno of a failure
-   * @return the number of bytes, or the negated errno; without {@code why}, any negative number for
-   *     a failure
-   */
-  /**
    * From now on what is received stays in the socket, until {@link #discard}. Each call goes on
    * behind what the one before has received; the first one begins with what was not discarded.
    *
@@ -218,6 +211,13 @@ public final class SocketIo {
     }
   }
 
+  /**
+   * Calls recvmsg, with all the room for descriptors.
+   *
+   * @param why whether to return the errno of a failure
+   * @return the number of bytes, or the negated errno; without {@code why}, any negative number for
+   *     a failure
+   */
   private long received(
       int socket,
       MemorySegment bytes,
