@@ -263,7 +263,7 @@ final class DemoCommand implements Callable<Integer> {
         switch (known) {
           case DPDK -> Personality.DPDK;
           case NVIDIA_VFE -> Personality.VFE;
-          case GENERIC, LIBVHOST_USER, RUST_VMM, VHOST_NET -> Personality.GENERIC;
+          case GENERIC, LIBVHOST_USER, RUST_VMM, VHOST_NET, VHOST_VDPA -> Personality.GENERIC;
         };
     Personality who = given == null ? fits : given;
     if (!dpdk && known.holdsRingsUntilDriverOk() && who != fits) {

@@ -94,4 +94,17 @@ public sealed interface BackEndAddress {
       return "the given queues of a tap";
     }
   }
+
+  /**
+   * A vDPA device of the kernel. As with a tap, dialect, profile, protocol features and reply
+   * deadlines of the options do not count.
+   *
+   * @param node {@code /dev/vhost-vdpa-0}, for example. One process at a time can have it open
+   */
+  record Vdpa(Path node) implements BackEndAddress {
+    @Override
+    public String toString() {
+      return node.toString();
+    }
+  }
 }

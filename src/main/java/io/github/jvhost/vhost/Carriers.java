@@ -7,6 +7,7 @@ import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.vhost.kernel.VhostNetConnection;
+import io.github.jvhost.vhost.kernel.VhostVdpaConnection;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.plan.MissHandler;
@@ -37,6 +38,8 @@ final class Carriers {
           VhostNetConnection.toTap(options.name(), options.ledger(), tap, queuePairs);
       case BackEndAddress.TapQueues(List<OwnedDescriptor> queues) ->
           VhostNetConnection.toQueues(options.name(), options.ledger(), queues);
+      case BackEndAddress.Vdpa(Path node) ->
+          VhostVdpaConnection.open(options.name(), options.ledger(), node);
     };
   }
 

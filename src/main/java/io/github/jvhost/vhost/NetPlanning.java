@@ -42,9 +42,7 @@ public final class NetPlanning {
       // The reset of one ring would stop all rings, and their requests would be lost.
       model.withholdFeatures(NetFeature.RING_RESET.mask());
     }
-    if (can.hasFixedOffloads()) {
-      model.withholdFeatures(NetFeature.CTRL_GUEST_OFFLOADS.mask());
-    }
+    model.withholdFeatures(can.uncontrolled());
     limitFeatures(model, can.features());
   }
 

@@ -157,8 +157,8 @@ public final class VhostNetMigration {
     try (var _ = lock.hold()) {
       if (target != null && !device.capabilities().canLog()) {
         throw new VhostException(
-            device.name()
-                + ": the back end cannot log the pages that it writes (VHOST_F_LOG_ALL, LOG_SHMFD)",
+            "%s: the back end cannot log the pages that it writes (%s)"
+                .formatted(device.name(), device.capabilities().whatLoggingNeeds()),
             Recovery.GIVE_UP);
       }
       transitions.takeTurn();

@@ -9,6 +9,7 @@ import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.realbackend.GuestChecks.Check;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.OwnedDescriptor;
@@ -29,7 +30,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
-import java.util.stream.Stream;
 
 /**
  * What {@link KernelVhostNetTest} checks, run in its guest. Prints one line for each that passed.
@@ -37,40 +37,27 @@ import java.util.stream.Stream;
 final class InKernelGuest {
   private static final int PAIRS = 2;
 
-  private static final List<Check> CHECKS =
+  static final List<Check> CHECKS =
       List.of(
-          new Check("frames go both ways, rings go on where they stopped", InKernelGuest::traffic),
-          new Check("a tap of one queue, a driver that begins anew", InKernelGuest::oneQueue),
-          new Check("the log has each page that the kernel wrote", InKernelGuest::log),
-          new Check("a window tells bases and starts rings", InKernelGuest::window),
-          new Check("what the kernel refuses is explained", InKernelGuest::refusals));
+          check("frames go both ways, rings go on where they stopped", InKernelGuest::traffic),
+          check("a tap of one queue, a driver that begins anew", InKernelGuest::oneQueue),
+          check("the log has each page that the kernel wrote", InKernelGuest::log),
+          check("a window tells bases and starts rings", InKernelGuest::window),
+          check("what the kernel refuses is explained", InKernelGuest::refusals));
 
-  private final DescriptorLedger ledger = DescriptorLedger.tracing();
+  private final DescriptorLedger ledger;
 
-  private record Check(String name, Consumer<InKernelGuest> run) {}
-
-  static Stream<String> names() {
-    return CHECKS.stream().map(Check::name);
+  private InKernelGuest(DescriptorLedger ledger) {
+    this.ledger = ledger;
   }
 
-  static String passed(String name) {
-    return "PASSED: " + name;
+  private static Check check(String name, Consumer<InKernelGuest> run) {
+    return new Check(name, ledger -> run.accept(new InKernelGuest(ledger)));
   }
 
   /** Runs all of them. */
   public static void main(String[] arguments) {
-    for (Check check : CHECKS) {
-      try {
-        var in = new InKernelGuest();
-        check.run.accept(in);
-        assertThat(in.ledger.describeOpen()).isEmpty();
-        System.out.println(passed(check.name));
-      } catch (RuntimeException | AssertionError e) {
-        System.out.println("FAILED: " + check.name);
-        e.printStackTrace(System.out);
-      }
-    }
-    System.exit(0);
+    GuestChecks.run(CHECKS);
   }
 
   private VhostDeviceOptions at(String tap, int pairs) {

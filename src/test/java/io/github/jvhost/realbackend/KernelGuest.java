@@ -33,8 +33,17 @@ final class KernelGuest {
         return Optional.of("a guest with Linux needs " + program);
       }
     }
+    return failed("prepare.sh");
+  }
+
+  /** The same for the simulator of vDPA devices, which is compiled for the guest's kernel. */
+  static Optional<String> simulatorMissing() {
+    return missing().or(() -> failed("vdpa-sim.sh"));
+  }
+
+  private static Optional<String> failed(String script) {
     try {
-      run(SCRIPTS.resolve("prepare.sh").toString());
+      run(SCRIPTS.resolve(script).toString());
       return Optional.empty();
     } catch (VhostException e) {
       return Optional.of(String.valueOf(e.getMessage()));

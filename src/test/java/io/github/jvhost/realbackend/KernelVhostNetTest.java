@@ -1,6 +1,5 @@
 package io.github.jvhost.realbackend;
 
-import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.Optional;
@@ -38,9 +37,6 @@ class KernelVhostNetTest {
     assumeTrue(missing.isEmpty(), () -> missing.orElse(""));
     String printed = KernelGuest.command(NETWORK + KernelGuest.java(InKernelGuest.class));
 
-    return InKernelGuest.names()
-        .map(name ->
-            DynamicTest.dynamicTest(
-                name, () -> assertThat(printed).contains(InKernelGuest.passed(name))));
+    return GuestChecks.tests(InKernelGuest.CHECKS, printed);
   }
 }

@@ -2,6 +2,7 @@ package io.github.jvhost.vhost;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
@@ -17,39 +18,41 @@ import io.github.jvhost.vhost.plan.RingAddresses;
 import io.github.jvhost.vhost.plan.RingConfig;
 import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.vhost.plan.Step;
+import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Test aid: a model of the kernel's vhost-net. It refuses what the kernel refuses, and what the
+ * Test aid: a model of the kernel's back ends. It refuses what the kernel refuses, and what the
  * kernel takes and then does wrong.
  *
  * <pre>
- *   size or base of a ring that is served                                EBUSY
- *   a ring is served without memory or address                           EFAULT
- *   memory without that of a ring that is served, LOG_ALL without a log  taken, and wrong
+ *   both      a ring is served without memory or address                  EFAULT
+ *             memory goes that has a ring that is served                  taken, and wrong
+ *   net       size or base of a ring that is served                       EBUSY
+ *             LOG_ALL without a log                                       taken, and wrong
+ *   vdpa      features behind FEATURES_OK                                 EBUSY
+ *             base or address behind DRIVER_OK, unless suspended          EINVAL
+ *             base of a ring that is enabled                              taken, and wrong
  * </pre>
  */
 final class PlannedKernel implements ModelledBackEnd {
   private static final int RINGS = 8;
 
   private final SplittableRandom random;
-  private final BackEndCapabilities capabilities =
-      new BackEndCapabilities(
-          NetFeature.BACK_END | VhostFeature.LOG_ALL,
-          new BackEndProtocol.VhostNet(),
-          RINGS / 2,
-          64,
-          BackEndProfile.VHOST_NET);
+  private final BackEndCapabilities capabilities;
+  private final boolean vdpa;
   private final Map<Fact<?>, Object> device = new HashMap<>();
   private final KernelRing[] rings = new KernelRing[RINGS];
   private Shadow shadow = Shadow.nothingHeld();
+  private boolean suspended;
   private DeviceConfig reached =
       new DeviceConfig(Lifecycle.STOPPED, 0, null, MemoryTable.EMPTY, null, List.of(), 0);
 
@@ -64,9 +67,21 @@ final class PlannedKernel implements ModelledBackEnd {
     private int startedAt;
   }
 
-  PlannedKernel(SplittableRandom random) {
+  private PlannedKernel(SplittableRandom random, BackEndProtocol protocol, BackEndProfile profile) {
     this.random = random;
+    this.vdpa = protocol instanceof BackEndProtocol.VhostVdpa;
+    this.capabilities =
+        new BackEndCapabilities(
+            NetFeature.BACK_END | VhostFeature.LOG_ALL, protocol, RINGS / 2, 64, profile);
     Arrays.setAll(rings, _ -> new KernelRing());
+  }
+
+  static PlannedKernel net(SplittableRandom random) {
+    return new PlannedKernel(random, new BackEndProtocol.VhostNet(), BackEndProfile.VHOST_NET);
+  }
+
+  static PlannedKernel vdpa(SplittableRandom random) {
+    return new PlannedKernel(random, new BackEndProtocol.VhostVdpa(), BackEndProfile.VHOST_VDPA);
   }
 
   @Override
@@ -122,16 +137,17 @@ final class PlannedKernel implements ModelledBackEnd {
 
   private @Nullable Integer take(Step step, String plan) {
     switch (step) {
-      case Step.Set<?> s when s.ring() == Step.NO_RING -> {
-        device.put(s.fact(), s.value());
-        for (KernelRing ring : rings) {
-          assertThat(ring.served && !liesInMemory(ring)).as("memory goes\n%s", plan).isFalse();
-        }
-      }
+      case Step.Set<?> s when s.ring() == Step.NO_RING -> device(s.fact(), s.value(), plan);
+      case Step.AddRegion(MemoryRegion region) when vdpa ->
+          device(Fact.MEMORY, memory().with(region), plan);
+      case Step.RemoveRegion(MemoryRegion region) when vdpa ->
+          device(Fact.MEMORY, memory().without(region.name()), plan);
+      case Step.ReadStatus(int required) when vdpa ->
+          assertThat(status() & required).isEqualTo(required);
       case Step.Set<?> s -> ring(rings[s.ring()], s.fact(), s.value(), plan);
       case Step.SetRingAddress s -> {
         KernelRing ring = rings[s.ring()];
-        assertThat(ring.served && !s.addresses().equals(ring.facts.get(Fact.ADDRESS)))
+        assertThat(runs(ring) && (vdpa || !s.addresses().equals(ring.facts.get(Fact.ADDRESS))))
             .as("the address of a ring that is served changes\n%s", plan)
             .isFalse();
         ring.facts.put(Fact.ADDRESS, s.addresses());
@@ -139,6 +155,7 @@ final class PlannedKernel implements ModelledBackEnd {
       }
       case Step.StopRing(int index) -> {
         KernelRing ring = rings[index];
+        suspended = vdpa;
         ring.served = false;
         ring.facts.remove(Fact.SERVED);
         ring.stoppedAt = ring.index;
@@ -154,9 +171,46 @@ final class PlannedKernel implements ModelledBackEnd {
     return null;
   }
 
+  private void device(Fact<?> fact, Object value, String plan) {
+    boolean featuresOk = (status() & DeviceStatus.FEATURES_OK) != 0;
+    assertThat(vdpa && fact == Fact.FEATURES && featuresOk).as("EBUSY\n%s", plan).isFalse();
+    device.put(fact, value);
+    if (fact == Fact.STATUS) {
+      suspended = false;
+      if (value.equals(0)) {
+        device.remove(Fact.FEATURES);
+        for (KernelRing ring : rings) {
+          ring.facts.keySet().retainAll(Set.of(Fact.KICK));
+          ring.served = false;
+        }
+      }
+    }
+    for (KernelRing ring : rings) {
+      assertThat(runs(ring) && !liesInMemory(ring)).as("memory goes\n%s", plan).isFalse();
+    }
+  }
+
+  private int status() {
+    return device.get(Fact.STATUS) instanceof Integer status ? status : 0;
+  }
+
+  private MemoryTable memory() {
+    return device.get(Fact.MEMORY) instanceof MemoryTable table ? table : MemoryTable.EMPTY;
+  }
+
+  /** Whether the back end may touch it now. */
+  private boolean runs(KernelRing ring) {
+    boolean deviceRuns = !vdpa || ((status() & DeviceStatus.DRIVER_OK) != 0 && !suspended);
+    return ring.served && deviceRuns;
+  }
+
   private void ring(KernelRing ring, Fact<?> fact, Object value, String plan) {
     if (fact == Fact.SIZE || fact == Fact.BASE) {
-      assertThat(ring.served).as("EBUSY: %s\n%s", fact, plan).isFalse();
+      assertThat(ring.served).as("%s of a ring that is served\n%s", fact, plan).isFalse();
+    }
+    if (vdpa && fact == Fact.BASE) {
+      boolean driverOk = (status() & DeviceStatus.DRIVER_OK) != 0;
+      assertThat(driverOk && !suspended).as("EINVAL\n%s", plan).isFalse();
     }
     ring.facts.put(fact, value);
     if (fact == Fact.BASE) {
@@ -173,8 +227,8 @@ final class PlannedKernel implements ModelledBackEnd {
   }
 
   private boolean liesInMemory(KernelRing ring) {
-    return device.get(Fact.MEMORY) instanceof MemoryTable table
-        && ring.facts.get(Fact.ADDRESS) instanceof RingAddresses at
+    MemoryTable table = memory();
+    return ring.facts.get(Fact.ADDRESS) instanceof RingAddresses at
         && table.contains(at.descriptor(), 1)
         && table.contains(at.used(), 1)
         && table.contains(at.available(), 1);
@@ -194,6 +248,11 @@ final class PlannedKernel implements ModelledBackEnd {
       if (running && wanted.isSetUp()) {
         checkRing(rings[i], i, wanted, desired, plan, what);
       }
+    }
+    if (vdpa) {
+      int status = running ? DeviceStatus.RUNNING : desired.lifecycle().isEarly() ? 8 : 0;
+      assertThat(status()).as(story).isEqualTo(status);
+      assertThat(suspended).as(story).isFalse();
     }
     if (!desired.lifecycle().isStopped()) {
       assertThat(device.get(Fact.FEATURES)).as(story).isEqualTo(desired.features());

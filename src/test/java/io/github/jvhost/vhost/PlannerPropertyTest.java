@@ -50,8 +50,13 @@ class PlannerPropertyTest {
   }
 
   @Test
-  void everyPlanForTheKernelEndsInTheDesiredState() {
-    everyPlanEndsInTheDesiredState(PlannedKernel::new);
+  void everyPlanForVhostNetEndsInTheDesiredState() {
+    everyPlanEndsInTheDesiredState(PlannedKernel::net);
+  }
+
+  @Test
+  void everyPlanForVhostVdpaEndsInTheDesiredState() {
+    everyPlanEndsInTheDesiredState(PlannedKernel::vdpa);
   }
 
   private void everyPlanEndsInTheDesiredState(

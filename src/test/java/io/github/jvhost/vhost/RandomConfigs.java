@@ -160,7 +160,8 @@ final class RandomConfigs {
   }
 
   private DeviceConfig logged(LogTarget log) {
-    return everRan ? Configs.withLog(wanted, log) : wanted;
+    boolean logs = everRan && backEnd.capabilities().canLog();
+    return logs ? Configs.withLog(wanted, log) : wanted;
   }
 
   private void changeRing(int index, UnaryOperator<RingConfig> change) {

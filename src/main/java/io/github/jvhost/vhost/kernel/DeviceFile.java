@@ -1,5 +1,6 @@
 package io.github.jvhost.vhost.kernel;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
@@ -80,6 +81,23 @@ final class DeviceFile implements AutoCloseable {
     return argument.get(JAVA_LONG, 0);
   }
 
+  /** An ioctl that returns a u32. */
+  int getInt(Ioctl call, String doing) {
+    argument(call, doing);
+    return argument.get(JAVA_INT, 0);
+  }
+
+  /** An ioctl that returns a u8. */
+  int getByte(Ioctl call, String doing) {
+    argument(call, doing);
+    return argument.get(JAVA_BYTE, 0) & 0xff;
+  }
+
+  void setByte(Ioctl call, int value, String doing) {
+    argument.set(JAVA_BYTE, 0, (byte) value);
+    argument(call, doing);
+  }
+
   void setLong(Ioctl call, long value, String doing) {
     argument.set(JAVA_LONG, 0, value);
     argument(call, doing);
@@ -108,8 +126,14 @@ final class DeviceFile implements AutoCloseable {
     try (Arena scratch = Arena.ofConfined()) {
       MemorySegment from = scratch.allocate(bytes.length);
       from.copyFrom(MemorySegment.ofArray(bytes));
-      return Linux.write(state, descriptor.number(), from) == bytes.length;
+      return write(from);
     }
+  }
+
+  /** The same with bytes outside of the heap. */
+  boolean write(MemorySegment bytes) {
+    calls++;
+    return Linux.write(state, descriptor.number(), bytes) == bytes.byteSize();
   }
 
   @Override

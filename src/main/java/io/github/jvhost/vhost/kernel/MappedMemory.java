@@ -20,11 +20,12 @@ final class MappedMemory implements AutoCloseable {
 
   /** Returns the address of a region's first byte, and maps it if it is not mapped yet. */
   long map(MemoryRegion region) {
-    return regions.computeIfAbsent(region, MappedMemory::mapping).address();
+    return mapping(region).address();
   }
 
-  private static Mapping mapping(MemoryRegion region) {
-    return map(region.file(), region.fileOffset(), region.size());
+  /** Returns the mapping of a region, which is made if it is not there yet. */
+  Mapping mapping(MemoryRegion region) {
+    return regions.computeIfAbsent(region, r -> map(r.file(), r.fileOffset(), r.size()));
   }
 
   /** Maps a part of a file that somebody else keeps. The caller closes the mapping. */
@@ -48,11 +49,14 @@ final class MappedMemory implements AutoCloseable {
   void keepOnly(MemoryTable table) {
     List<MemoryRegion> gone = new ArrayList<>(regions.keySet());
     gone.removeAll(table.regions());
-    for (MemoryRegion region : gone) {
-      Mapping mapping = regions.remove(region);
-      if (mapping != null) {
-        mapping.close();
-      }
+    gone.forEach(this::unmap);
+  }
+
+  /** Unmaps a region that the kernel does not use any more. */
+  void unmap(MemoryRegion region) {
+    Mapping mapping = regions.remove(region);
+    if (mapping != null) {
+      mapping.close();
     }
   }
 

@@ -151,6 +151,14 @@ final class Turn implements Execution {
     return PreparedPlan.withBases(planned, patched);
   }
 
+  /** The outcome of a turn that was given up while its thread was in it. */
+  Outcome unknownOutcome(VhostException why) {
+    long now = System.nanoTime();
+    int all = bases.length;
+    return new Outcome(
+        all, 0, Arrays.asList(new Integer[all]), null, List.of(), 0, 1, now, now, why);
+  }
+
   @Override
   public Outcome outcome() {
     if (!finished) {

@@ -3,7 +3,6 @@ package io.github.jvhost.vhost.kernel;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
-import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
@@ -94,7 +93,10 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
   private final MappedMemory memory = new MappedMemory();
   private final BackEndCapabilities capabilities;
   private final long offered;
-  private @Nullable Mapping log;
+
+  /** The last is the log. After a failure some pairs may use one before it. */
+  private final List<Mapping> logs = new ArrayList<>();
+
   private boolean closed;
 
   private VhostNetConnection(String name, List<DeviceFile> pairs, List<TapQueue> taps) {
@@ -272,18 +274,11 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
   /** The log before is unmapped when no pair uses it any more. */
   private void log(LogTarget target) {
     Mapping now = MappedMemory.map(target.descriptor(), 0, target.size());
-    Mapping before = log;
-    try {
-      for (DeviceFile pair : pairs) {
-        pair.setLong(Ioctl.SET_LOG_BASE, now.address(), doing("tell the dirty log to"));
-        log = now; // from the first pair on it may be written
-      }
-    } catch (VhostException e) {
-      // Some pairs may use the one, some the other: both stay mapped until the device is closed.
-      throw new VhostException(String.valueOf(e.getMessage()), Recovery.RECONNECT, e);
-    }
-    if (before != null) {
-      before.close();
+    logs.add(now); // from the first pair on it may be written
+    pairs.forEach(
+        pair -> pair.setLong(Ioctl.SET_LOG_BASE, now.address(), doing("tell the dirty log to")));
+    while (logs.size() > 1) {
+      logs.removeFirst().close();
     }
   }
 
@@ -358,9 +353,7 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
       pairs.forEach(DeviceFile::close);
       taps.forEach(TapQueue::close);
       memory.close();
-      if (log != null) {
-        log.close();
-      }
+      logs.forEach(Mapping::close);
     }
   }
 }

@@ -4,6 +4,7 @@ import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.MemoryTablePayload;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.VhostFeature;
+import io.github.jvhost.virtio.NetFeature;
 
 /**
  * What one connected back end can do: what was negotiated with it, and what its profile knows.
@@ -96,7 +97,7 @@ public record BackEndCapabilities(
 
   /** {@return whether the back end knows of the virtio status byte} */
   public boolean hasStatus() {
-    return has(ProtocolFeature.STATUS);
+    return has(ProtocolFeature.STATUS) || protocol instanceof BackEndProtocol.VhostVdpa;
   }
 
   /** {@return whether single requests can be acknowledged} */
@@ -115,13 +116,25 @@ public record BackEndCapabilities(
         switch (protocol) {
           case BackEndProtocol.VhostUser _ -> has(ProtocolFeature.LOG_SHMFD);
           case BackEndProtocol.VhostNet _ -> true;
+          case BackEndProtocol.VhostVdpa _ -> false;
         };
     return takesLog && (features & VhostFeature.LOG_ALL) != 0;
   }
 
+  /** {@return what a back end needs so that it {@link #canLog}, for messages} */
+  public String whatLoggingNeeds() {
+    return switch (protocol) {
+      case BackEndProtocol.VhostUser _ -> "VHOST_F_LOG_ALL, LOG_SHMFD";
+      case BackEndProtocol.VhostNet _ -> "VHOST_F_LOG_ALL";
+      case BackEndProtocol.VhostVdpa _ ->
+          "no vDPA device can, so its guest cannot leave while it runs; it can arrive";
+    };
+  }
+
   /** {@return whether memory is sent region by region and not as a table} */
   public boolean hasMemorySlots() {
-    return has(ProtocolFeature.CONFIGURE_MEM_SLOTS);
+    return has(ProtocolFeature.CONFIGURE_MEM_SLOTS)
+        || protocol instanceof BackEndProtocol.VhostVdpa;
   }
 
   /** {@return how many memory regions it takes} */
@@ -187,15 +200,34 @@ public record BackEndCapabilities(
    * vhost-user back end a kick starts a ring, or DRIVER_OK does.
    */
   public boolean startsRingsByStep() {
-    return protocol instanceof BackEndProtocol.VhostNet;
+    return !(protocol instanceof BackEndProtocol.VhostUser);
   }
 
   /**
-   * {@return whether the receive offloads stay as the features say} A tap is told of them with the
-   * features, and a driver's later choice (CTRL_GUEST_OFFLOADS) is not sent to it.
+   * {@return whether a device that runs takes neither size, base nor address of any ring, also of
+   * one that does not run} It is stopped for that.
    */
-  public boolean hasFixedOffloads() {
-    return protocol instanceof BackEndProtocol.VhostNet;
+  public boolean freezesRings() {
+    return protocol instanceof BackEndProtocol.VhostVdpa;
+  }
+
+  /**
+   * {@return the features of a device that are not offered with this back end, because a command on
+   * the control queue would have to reach it} A tap is told of the offloads with the features. A
+   * vDPA device has a control queue of its own, which it is not shown.
+   */
+  public long uncontrolled() {
+    return switch (protocol) {
+      case BackEndProtocol.VhostUser _ -> 0;
+      case BackEndProtocol.VhostNet _ -> NetFeature.CTRL_GUEST_OFFLOADS.mask();
+      case BackEndProtocol.VhostVdpa _ ->
+          NetFeature.maskOf(
+              NetFeature.CTRL_GUEST_OFFLOADS,
+              NetFeature.CTRL_RX,
+              NetFeature.CTRL_RX_EXTRA,
+              NetFeature.CTRL_VLAN,
+              NetFeature.CTRL_MAC_ADDR);
+    };
   }
 
   /**

@@ -20,4 +20,7 @@ public sealed interface BackEndProtocol {
 
   /** The ioctls of {@code /dev/vhost-net}: the kernel moves packets between rings and a tap. */
   record VhostNet() implements BackEndProtocol {}
+
+  /** The ioctls of {@code /dev/vhost-vdpa-N}: a device works on the rings by itself. */
+  record VhostVdpa() implements BackEndProtocol {}
 }

@@ -4,6 +4,7 @@ import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.vhost.plan.Fact.WhileRunning;
 import io.github.jvhost.vhost.plan.PlannedStep.Answer;
+import io.github.jvhost.virtio.DeviceStatus;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,7 +33,8 @@ final class RingStops {
   /** Stops each ring that cannot take its change while it runs. */
   void stopWhatCannotChange() {
     boolean any = false;
-    for (int i = 0; i < plan.now().ringCount(); i++) {
+    int rings = Math.max(plan.now().ringCount(), plan.desired().rings().size());
+    for (int i = 0; i < rings; i++) {
       Why why = whyStop(i);
       if (why != null) {
         stop(i, why);
@@ -53,8 +55,12 @@ final class RingStops {
   private @Nullable Why whyStop(int index) {
     RingShadow held = plan.now().ring(index);
     return switch (held.run()) {
-      case STOPPED ->
-          wouldRunThoughGone(index) && !plan.capabilities().hasPresetup() ? Why.RING_GONE : null;
+      case STOPPED -> {
+        if (wouldRunThoughGone(index) && !plan.capabilities().hasPresetup()) {
+          yield Why.RING_GONE;
+        }
+        yield isFrozen(index) ? Why.STOP_FIRST : null;
+      }
       case UNKNOWN -> Why.RUN_UNKNOWN;
       case STARTED -> {
         RingConfig wanted = plan.wanted(index);
@@ -79,6 +85,14 @@ final class RingStops {
       }
     }
     return false;
+  }
+
+  /** Whether a ring that does not run cannot be set up, because its device runs. */
+  private boolean isFrozen(int index) {
+    return plan.capabilities().freezesRings()
+        && plan.now().get(Fact.STATUS).is(DeviceStatus.RUNNING)
+        && plan.wanted(index).isSetUp()
+        && (differs(Fact.SIZE, index) || differs(Fact.BASE, index) || differs(Fact.ADDRESS, index));
   }
 
   private <T> boolean differs(Fact<T> fact, int index) {

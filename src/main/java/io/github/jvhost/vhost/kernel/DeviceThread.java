@@ -1,0 +1,155 @@
+package io.github.jvhost.vhost.kernel;
+
+import io.github.jvhost.DeadlineException;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.vhost.plan.Execution;
+import io.github.jvhost.vhost.plan.Outcome;
+import io.github.jvhost.vhost.plan.Plan;
+import java.time.Duration;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The thread on which a device's ioctls are made, and the eventfd that says when a plan is done. An
+ * ioctl cannot be interrupted: if it is late, the thread is left behind with it.
+ */
+final class DeviceThread {
+  private static final Duration CLOSE_WITHIN = Duration.ofSeconds(10);
+
+  private final BlockingQueue<Runnable> work = new LinkedBlockingQueue<>();
+  private final EventFd done;
+  private final Thread thread;
+  private volatile boolean leftBehind;
+  private volatile boolean ended;
+
+  DeviceThread(String name, DescriptorLedger ledger) {
+    done = EventFd.create(ledger, name + " plan done");
+    thread = Thread.ofPlatform().daemon().name(name + " ioctls").start(this::run);
+  }
+
+  private void run() {
+    while (!ended) {
+      try {
+        work.take().run();
+      } catch (InterruptedException e) {
+        // Nobody interrupts it on purpose, and it has to close the device.
+      }
+    }
+  }
+
+  /** Whether a plan was given up while its ioctl had not returned. */
+  boolean leftBehind() {
+    return leftBehind;
+  }
+
+  /** A plan on this thread. */
+  Execution execution(Turn turn, String name, Deadline deadline) {
+    return new Threaded(turn, name, deadline);
+  }
+
+  /** Runs the last work, and ends the thread. Waits, unless the thread was left behind. */
+  void end(Runnable last) {
+    work.add(() -> {
+      ended = true;
+      last.run();
+      done.close();
+    });
+    if (!leftBehind) {
+      try {
+        leftBehind = !thread.join(CLOSE_WITHIN);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  /** A turn that the thread takes. */
+  private final class Threaded implements Execution {
+    private final Turn turn;
+    private final String name;
+    private final Deadline deadline;
+    private boolean begun;
+    private volatile boolean finished;
+
+    /** Why the turn was given up; its thread may still be in it. */
+    private @Nullable VhostException abandoned;
+
+    Threaded(Turn turn, String name, Deadline deadline) {
+      this.turn = turn;
+      this.name = name;
+      this.deadline = deadline;
+    }
+
+    @Override
+    public boolean advance(boolean ready) {
+      if (abandoned != null) {
+        return true;
+      }
+      if (!begun) {
+        begun = true;
+        work.add(() -> {
+          turn.advance(true);
+          finished = true;
+          done.signal();
+        });
+      } else if (finished) {
+        done.drain();
+      } else if (deadline.expired()) {
+        abandon(
+            new DeadlineException(
+                "%s: the kernel has not returned within %s; its thread is left behind, and the device cannot be opened before it returns"
+                    .formatted(name, deadline)));
+        return true;
+      }
+      return finished;
+    }
+
+    @Override
+    public void base(int step, int base) {
+      turn.base(step, base);
+    }
+
+    @Override
+    public int number() {
+      return done.descriptor().number();
+    }
+
+    @Override
+    public long nanosToDeadline(long now) {
+      return deadline.remainingNanos(now);
+    }
+
+    @Override
+    public void abandon(VhostException why) {
+      if (!begun) {
+        turn.abandon(why);
+        begun = true;
+        finished = true;
+      } else if (!finished && abandoned == null) {
+        abandoned = why;
+        leftBehind = true;
+      }
+    }
+
+    @Override
+    public @Nullable VhostException failure() {
+      return abandoned != null ? abandoned : finished ? turn.failure() : null;
+    }
+
+    @Override
+    public Plan plan() {
+      return turn.plan();
+    }
+
+    @Override
+    public Outcome outcome() {
+      VhostException why = abandoned;
+      // How far a turn got that was left behind is not known: all of it may have been sent.
+      return why == null ? turn.outcome() : turn.unknownOutcome(why);
+    }
+  }
+}

@@ -1,0 +1,354 @@
+package io.github.jvhost.vhost.kernel;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.MemoryRegion;
+import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.BackEndProtocol;
+import io.github.jvhost.vhost.plan.BackEndRefusedException;
+import io.github.jvhost.vhost.plan.Carrier;
+import io.github.jvhost.vhost.plan.Execution;
+import io.github.jvhost.vhost.plan.Fact;
+import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.RingAddresses;
+import io.github.jvhost.vhost.plan.RingEventfd;
+import io.github.jvhost.vhost.plan.Step;
+import io.github.jvhost.vhost.plan.StoppedRings;
+import io.github.jvhost.virtio.DeviceStatus;
+import io.github.jvhost.virtio.NetFeature;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.BitSet;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * vhost-vdpa: a network device that works on virtio rings by itself, behind one descriptor.
+ *
+ * <pre>
+ *   memory      a translation for each region, by write: guest address to this process's address
+ *   status      0 --&gt; 3, features --&gt; 0xB --&gt; rings, enable --&gt; 0xF, each read back
+ *   stop        SUSPEND of the whole device, then where each ring is
+ *   go on       base, enable; then RESUME in the place of 0xF
+ * </pre>
+ *
+ * <p>The first stop of a ring suspends all of them, so the planner stops them all (the profile says
+ * so). A device without SUSPEND is refused: nothing else says where its rings are.
+ *
+ * <p>Its ioctls wait for hardware or for a process, and cannot be interrupted. So plans run on a
+ * thread of this device. One thread at a time calls this object.
+ */
+public final class VhostVdpaConnection implements Carrier, Turn.Steps {
+  private static final int NET = 1;
+
+  // Backend features (linux/vhost_types.h).
+  private static final long IOTLB_MSG_V2 = 1 << 1;
+  private static final long IOTLB_BATCH = 1 << 2;
+  private static final long SUSPEND = 1 << 4;
+  private static final long RESUME = 1 << 5;
+  private static final long IOTLB_PERSIST = 1 << 8;
+  private static final long USED = IOTLB_MSG_V2 | IOTLB_BATCH | SUSPEND | RESUME | IOTLB_PERSIST;
+  private static final long REQUIRED = IOTLB_MSG_V2 | SUSPEND | RESUME;
+
+  private static final int ACKNOWLEDGED = DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER;
+
+  /** Offset and length, in struct vhost_vdpa_config. */
+  private static final int CONFIG_HEAD = 8;
+
+  /** A device may have as many regions as one likes. */
+  private static final int MEMORY_REGIONS = MemoryTable.MAX_REGIONS;
+
+  /** The ioctls of each fact that a {@link Step.Set} carries. */
+  private static final Map<Fact<?>, Row<?>> ROWS =
+      Stream.<Row<?>>of(
+              new Row<>(Fact.FEATURES, (to, _, features) -> to.features(features)),
+              new Row<>(Fact.STATUS, (to, _, status) -> to.status(status)),
+              new Row<>(Fact.SIZE, (to, ring, size) -> to.ring(Ioctl.SET_VRING_NUM, ring, size)),
+              new Row<>(Fact.BASE, (to, ring, base) -> to.ring(Ioctl.SET_VRING_BASE, ring, base)),
+              new Row<>(Fact.CALL, (to, ring, fd) -> to.eventfd(Ioctl.SET_VRING_CALL, ring, fd)),
+              new Row<>(Fact.ERR, (to, ring, fd) -> to.eventfd(Ioctl.SET_VRING_ERR, ring, fd)),
+              new Row<>(Fact.KICK, (to, ring, fd) -> to.eventfd(Ioctl.SET_VRING_KICK, ring, fd)),
+              new Row<>(Fact.SERVED, VhostVdpaConnection::enable))
+          .collect(Collectors.toUnmodifiableMap(Row::fact, Function.identity()));
+
+  private record Row<T>(Fact<T> fact, Call<T> call) {
+    private void take(VhostVdpaConnection to, Step.Set<T> step) {
+      call.make(to, step.ring(), step.value());
+    }
+  }
+
+  private interface Call<T> {
+    void make(VhostVdpaConnection to, int ring, T value);
+  }
+
+  private final String name;
+  private final String path;
+  private final DeviceFile file;
+  private final DeviceThread thread;
+  private final MappedMemory memory = new MappedMemory();
+  private final Translations translations;
+  private final BackEndCapabilities capabilities;
+  private final long backEndFeatures;
+
+  /** Regions that the device was told, and may use. */
+  private final Set<MemoryRegion> told = new LinkedHashSet<>();
+
+  /** Rings that were enabled since the last reset. */
+  private final BitSet enabled = new BitSet();
+
+  private int status;
+  private boolean suspended;
+  private boolean closed;
+
+  private VhostVdpaConnection(String name, DescriptorLedger ledger, String path, DeviceFile file) {
+    this.name = name;
+    this.path = path;
+    this.file = file;
+    if (file.getInt(Ioctl.VDPA_GET_DEVICE_ID, doing("ask")) != NET) {
+      throw new VhostException(path + " is no network device", Recovery.GIVE_UP);
+    }
+    long features = file.getLong(Ioctl.GET_FEATURES, doing("ask"));
+    if (!NetFeature.ACCESS_PLATFORM.in(features)) {
+      throw new VhostException(
+          path + " does not offer ACCESS_PLATFORM, without which it takes no guest memory",
+          Recovery.GIVE_UP);
+    }
+    long offered = file.getLong(Ioctl.GET_BACKEND_FEATURES, doing("ask"));
+    if ((offered & REQUIRED) != REQUIRED) {
+      throw new VhostException(
+          "%s offers no SUSPEND or no RESUME (backend features 0x%x): where its rings stop cannot be learnt"
+              .formatted(path, offered),
+          Recovery.GIVE_UP);
+    }
+    backEndFeatures = offered & USED;
+    file.setLong(Ioctl.SET_BACKEND_FEATURES, backEndFeatures, doing("negotiate with"));
+    file.value(Ioctl.SET_OWNER, 0, doing("become the owner of"));
+    translations = new Translations(file, path, (offered & IOTLB_BATCH) != 0);
+    long without = NetFeature.maskOf(NetFeature.ACCESS_PLATFORM, NetFeature.MQ);
+    capabilities =
+        new BackEndCapabilities(
+            (features & ~without) | NetFeature.GUEST_ANNOUNCE.mask(),
+            new BackEndProtocol.VhostVdpa(),
+            1, // more would need the device's own control queue
+            MEMORY_REGIONS,
+            BackEndProfile.VHOST_VDPA);
+    thread = new DeviceThread(name, ledger);
+  }
+
+  /**
+   * Opens a device, which resets it.
+   *
+   * @param name of the device, for errors
+   * @param ledger that counts descriptors
+   * @param node {@code /dev/vhost-vdpa-0}, for example
+   * @return the connection, which the caller closes
+   * @throws VhostException (RETRY) if another process uses it; (GIVE_UP) if it is not there, not
+   *     allowed, no network device, or has no SUSPEND
+   */
+  public static VhostVdpaConnection open(String name, DescriptorLedger ledger, Path node) {
+    DeviceFile file = DeviceFile.open(ledger, node.toString());
+    try {
+      return new VhostVdpaConnection(name, ledger, node.toString(), file);
+    } catch (RuntimeException e) {
+      file.close();
+      throw e;
+    }
+  }
+
+  private String doing(String what) {
+    return what + " " + path;
+  }
+
+  @Override
+  public BackEndCapabilities capabilities() {
+    return capabilities;
+  }
+
+  @Override
+  public Execution begin(Plan plan, Deadline deadline, StoppedRings rings) {
+    return thread.execution(new Turn(name, plan, rings, this), name, deadline);
+  }
+
+  @Override
+  public boolean usable() {
+    return !closed && !thread.leftBehind();
+  }
+
+  /** {@return -1: the kernel says nothing by itself, but for the err eventfds} */
+  @Override
+  public int number() {
+    return -1;
+  }
+
+  @Override
+  public @Nullable VhostException look(Deadline deadline) {
+    return null;
+  }
+
+  @Override
+  public byte[] config(int offset, int size) {
+    MemorySegment argument = file.scratch();
+    argument.set(JAVA_INT, 0, offset);
+    argument.set(JAVA_INT, 4, size);
+    file.argument(Ioctl.VDPA_GET_CONFIG, doing("read the configuration of"));
+    return argument.asSlice(CONFIG_HEAD, size).toArray(JAVA_BYTE);
+  }
+
+  // ---- steps; they run on the device's thread ----
+
+  @Override
+  public @Nullable Integer take(Step step) {
+    switch (step) {
+      case Step.Set<?> s -> set(s);
+      case Step.SetRingAddress s -> address(s);
+      case Step.AddRegion(MemoryRegion region) -> {
+        translations.add(region, memory.mapping(region));
+        told.add(region);
+      }
+      case Step.RemoveRegion(MemoryRegion region) -> {
+        translations.remove(region);
+        told.remove(region);
+        memory.unmap(region);
+      }
+      case Step.ReadStatus(int required) -> readStatus(required);
+      case Step.StopRing(int ring) -> {
+        suspend();
+        return file.ring(Ioctl.GET_VRING_BASE, ring, 0, doing("ask where ring " + ring + " is of"));
+      }
+      default -> throw new IllegalStateException("vhost-vdpa is not told: " + step);
+    }
+    return null;
+  }
+
+  @SuppressWarnings("unchecked") // a row is found by its own fact
+  private <T> void set(Step.Set<T> step) {
+    Row<T> row = (Row<T>) ROWS.get(step.fact());
+    if (row == null) {
+      throw new IllegalStateException("vhost-vdpa has no ioctl for " + step.fact());
+    }
+    row.take(this, step);
+  }
+
+  @Override
+  public int calls() {
+    return file.calls();
+  }
+
+  private void features(long features) {
+    writeStatus(ACKNOWLEDGED, 0);
+    file.setLong(
+        Ioctl.SET_FEATURES, features | NetFeature.ACCESS_PLATFORM.mask(), doing("set features of"));
+  }
+
+  private void status(int wanted) {
+    if (wanted == 0) {
+      reset();
+    } else if (suspended && (wanted & DeviceStatus.DRIVER_OK) != 0) {
+      file.value(Ioctl.VDPA_RESUME, 0, doing("resume"));
+      suspended = false;
+    } else {
+      writeStatus(ACKNOWLEDGED | wanted, wanted);
+    }
+  }
+
+  /** Writes the status, and reads it back: the ioctl does not say whether the device took it. */
+  private void writeStatus(int next, int required) {
+    file.setByte(Ioctl.VDPA_SET_STATUS, next, doing("set the status of"));
+    status = next;
+    readStatus(required);
+  }
+
+  private void readStatus(int required) {
+    int now = file.getByte(Ioctl.VDPA_GET_STATUS, doing("ask"));
+    boolean broken = (now & (DeviceStatus.FAILED | DeviceStatus.NEEDS_RESET)) != 0;
+    if (broken || (now & required) != required) {
+      throw new BackEndRefusedException(
+          "%s has status %s: the device did not take what it was told, or has failed"
+              .formatted(path, DeviceStatus.describe(now)));
+    }
+  }
+
+  /** Without PERSIST the device loses its translations, and vhost does not notice. */
+  private void reset() {
+    file.setByte(Ioctl.VDPA_SET_STATUS, 0, doing("reset"));
+    status = 0;
+    suspended = false;
+    enabled.clear();
+    if ((backEndFeatures & IOTLB_PERSIST) == 0) {
+      for (MemoryRegion region : told) {
+        translations.remove(region);
+        translations.add(region, memory.mapping(region));
+      }
+    }
+  }
+
+  private void suspend() {
+    if (!suspended && (status & DeviceStatus.DRIVER_OK) != 0) {
+      file.value(Ioctl.VDPA_SUSPEND, 0, doing("suspend"));
+      suspended = true;
+    }
+  }
+
+  private void ring(Ioctl call, int ring, int number) {
+    file.ring(call, ring, number, doing("set ring " + ring + " of"));
+  }
+
+  private void eventfd(Ioctl call, int ring, RingEventfd eventfd) {
+    int number =
+        switch (eventfd) {
+          case RingEventfd.NoFd _ -> -1;
+          case RingEventfd.Fd(OwnedDescriptor descriptor) -> descriptor.number();
+        };
+    ring(call, ring, number);
+  }
+
+  /** A device takes the base when its ring is enabled, so an enabled one is switched off first. */
+  private void enable(int ring, boolean on) {
+    if (on && enabled.get(ring)) {
+      ring(Ioctl.VDPA_SET_VRING_ENABLE, ring, 0);
+    }
+    ring(Ioctl.VDPA_SET_VRING_ENABLE, ring, on ? 1 : 0);
+    enabled.set(ring, on);
+  }
+
+  private void address(Step.SetRingAddress step) {
+    RingAddresses at = step.addresses();
+    MemorySegment argument = file.scratch();
+    argument.set(JAVA_INT, 0, step.ring());
+    argument.set(JAVA_INT, 4, 0);
+    argument.set(JAVA_LONG, 8, at.descriptor());
+    argument.set(JAVA_LONG, 16, at.used());
+    argument.set(JAVA_LONG, 24, at.available());
+    argument.set(JAVA_LONG, 32, 0);
+    file.argument(Ioctl.SET_VRING_ADDR, doing("set the address of ring " + step.ring() + " of"));
+  }
+
+  /**
+   * Closes the device, which forgets everything. If an ioctl has not returned, its thread closes
+   * the device when it does; until then nobody else can open it.
+   */
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      thread.end(() -> {
+        file.close();
+        memory.close();
+      });
+    }
+  }
+}

@@ -1,0 +1,161 @@
+package io.github.jvhost.realbackend;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.DirtyLog;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.realbackend.GuestChecks.Check;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.vhost.BackEndAddress;
+import io.github.jvhost.vhost.PresetupResult;
+import io.github.jvhost.vhost.StartOrder;
+import io.github.jvhost.vhost.StartResult;
+import io.github.jvhost.vhost.VhostDevice;
+import io.github.jvhost.vhost.VhostDeviceOptions;
+import io.github.jvhost.vhost.VhostNet;
+import io.github.jvhost.vhost.VhostNetGroup;
+import io.github.jvhost.vhost.VhostNetGroup.EarlyState;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.PresetupMode;
+import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.VirtioNetState;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.Consumer;
+import org.assertj.core.api.InstanceOfAssertFactories;
+
+/** What {@link KernelVdpaTest} checks, run in its guest. The machine pings itself. */
+final class InVdpaGuest {
+  static final List<Check> CHECKS =
+      List.of(
+          check("frames come back, rings go on where they stopped", InVdpaGuest::traffic),
+          check("memory comes and goes while the device runs", InVdpaGuest::memory),
+          check("a window tells bases, enables and DRIVER_OK", InVdpaGuest::window),
+          check("what cannot be is refused, and says why", InVdpaGuest::refusals));
+
+  private static final NetMachine.Setup SETUP = new NetMachine.Setup(1, 1, 1, false);
+
+  private final DescriptorLedger ledger;
+
+  private InVdpaGuest(DescriptorLedger ledger) {
+    this.ledger = ledger;
+  }
+
+  private static Check check(String name, Consumer<InVdpaGuest> run) {
+    return new Check(name, ledger -> run.accept(new InVdpaGuest(ledger)));
+  }
+
+  /** Runs all of them. */
+  public static void main(String[] arguments) {
+    GuestChecks.run(CHECKS);
+  }
+
+  private VhostDeviceOptions at(String node) {
+    return VhostDeviceOptions.of(
+        "net",
+        new BackEndAddress.Vdpa(Path.of(node)),
+        Dialect.UPSTREAM,
+        BackEndProfile.GENERIC,
+        ledger);
+  }
+
+  private NetMachine machine() {
+    return new NetMachine(SETUP, at("/dev/vhost-vdpa-0"));
+  }
+
+  private void traffic() {
+    try (var machine = machine()) {
+      assertThat(machine.net.capabilities().profile()).isEqualTo(BackEndProfile.VHOST_VDPA);
+      machine.start();
+      machine.awaitAnswers(20);
+      for (int round = 0; round < 3; round++) {
+        machine.net.stop().orThrow();
+        assertThat(machine.net.model().queue(1).next().toVhostBase()).isPositive();
+        machine.net.start();
+        machine.awaitAnswers(10);
+      }
+      machine.resetAndReinit();
+      machine.awaitAnswers(10);
+      machine.net.reconnect().orThrow();
+      machine.awaitAnswers(10);
+      machine.drain();
+      machine.assertSound();
+    }
+  }
+
+  private void memory() {
+    try (var machine = machine()) {
+      machine.start();
+      machine.awaitAnswers(10);
+      machine.memory.addRegion("more", 1L << 30, 4 << 20);
+      assertThat(machine.net.refresh().describe().lines())
+          .singleElement(InstanceOfAssertFactories.STRING)
+          .contains("memory region more");
+      machine.awaitAnswers(10);
+      try (var _ = machine.memory.retireRegion("more")) {
+        machine.net.refresh();
+      }
+      machine.awaitAnswers(10);
+      machine.drain();
+      machine.assertSound();
+    }
+  }
+
+  /** From one device to another, with the guest in the same memory. */
+  private void window() {
+    try (var machine = machine();
+        VhostNet there =
+            VhostNet.connect(
+                SETUP.model(), machine.memory, machine.eventfds, at("/dev/vhost-vdpa-1"))) {
+      machine.start();
+      machine.awaitAnswers(20);
+      var early = List.of(new EarlyState(there, machine.net.snapshot(), 1));
+      assertThat(VhostNetGroup.presetup(PresetupMode.IMPLICIT, early, () -> false))
+          .allMatch(PresetupResult::done);
+      machine.awaitAnswers(20); // it is served here still
+
+      machine.pause();
+      machine.net.stop().orThrow();
+      VirtioNetState moved = machine.net.snapshot();
+      machine.net.migration().handedOver();
+      there.restore(moved);
+      StartResult started = VhostNetGroup.start(List.of(there), StartOrder.PLANNED).getFirst();
+
+      assertThat(started.running()).as(started.toString()).isTrue();
+      assertThat(started.plan().describe().lines())
+          .hasSize(5)
+          .allMatch(step ->
+              step.contains(" base ") || step.contains(" served ") || step.startsWith("status"));
+      assertThat(started.messages())
+          .as("bases, enables, status, and the status again")
+          .isEqualTo(6);
+      machine.resume();
+      machine.awaitAnswers(20);
+      machine.drain();
+      machine.assertSound();
+      there.stop().orThrow();
+    }
+  }
+
+  private void refusals() {
+    try (var machine = machine()) {
+      assertThatThrownBy(() -> VhostDevice.connect(at("/dev/vhost-vdpa-0")))
+          .hasMessageContaining("another process has it open")
+          .isInstanceOfSatisfying(
+              VhostException.class, e -> assertThat(e.recovery()).isEqualTo(Recovery.RETRY));
+      assertThat(NetFeature.CTRL_MAC_ADDR.in(machine.net.model().deviceFeatures())).isFalse();
+      machine.start();
+      machine.awaitAnswers(10);
+      try (DirtyLog log = DirtyLog.create(ledger, machine.memory.table())) {
+        assertThatThrownBy(() -> machine.net.migration().logTo(log))
+            .hasMessageContaining("cannot log the pages that it writes");
+      }
+      machine.awaitAnswers(10);
+    }
+    assertThatThrownBy(() -> VhostDevice.connect(at("/dev/vhost-vdpa-9")))
+        .hasMessageContaining("there is no such device");
+  }
+}

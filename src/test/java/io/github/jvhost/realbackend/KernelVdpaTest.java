@@ -1,0 +1,34 @@
+package io.github.jvhost.realbackend;
+
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.parallel.ResourceLock;
+
+/**
+ * vDPA devices of the kernel as back end: its simulator, which loops what is sent back to who sent
+ * it. In a guest with Linux, as {@link KernelVhostNetTest}. Skipped where there can be no such
+ * guest, or where the simulator cannot be compiled.
+ */
+@ResourceLock("real back ends")
+class KernelVdpaTest {
+  private static final String DEVICES =
+      """
+      vdpa dev add name sim0 mgmtdev vdpasim_net mac 52:54:00:00:01:01
+      vdpa dev add name sim1 mgmtdev vdpasim_net mac 52:54:00:00:01:01
+      """;
+
+  @TestFactory
+  @Timeout(200)
+  Stream<DynamicTest> vhostVdpa() {
+    Optional<String> missing = KernelGuest.simulatorMissing();
+    assumeTrue(missing.isEmpty(), () -> missing.orElse(""));
+    String printed = KernelGuest.command(DEVICES + KernelGuest.java(InVdpaGuest.class));
+
+    return GuestChecks.tests(InVdpaGuest.CHECKS, printed);
+  }
+}

@@ -1,0 +1,102 @@
+package io.github.jvhost.vhost.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.jvhost.DeadlineException;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.io.Poller;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.BackEndProtocol;
+import io.github.jvhost.vhost.plan.DeviceConfig.Lifecycle;
+import io.github.jvhost.vhost.plan.Execution;
+import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.PlannedStep;
+import io.github.jvhost.vhost.plan.Step;
+import io.github.jvhost.vhost.plan.StoppedRings;
+import io.github.jvhost.vhost.plan.Why;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** Plans on the thread of a device, one of which does not come back in time. */
+class DeviceThreadTest {
+  private final DescriptorLedger ledger = DescriptorLedger.tracing();
+  private final DeviceThread thread = new DeviceThread("net0", ledger);
+  private final CountDownLatch kernelReturns = new CountDownLatch(1);
+  private final CountDownLatch closed = new CountDownLatch(1);
+
+  @AfterEach
+  void nothingIsLeft() throws InterruptedException {
+    kernelReturns.countDown();
+    thread.end(closed::countDown);
+    assertThat(closed.await(20, TimeUnit.SECONDS)).isTrue();
+  }
+
+  private Execution stop(Deadline deadline) {
+    var step =
+        new PlannedStep(
+            new Step.StopRing(1), PlannedStep.Answer.NONE, "ring 1 stop", null, null, Why.STOP);
+    var capabilities =
+        new BackEndCapabilities(
+            0, new BackEndProtocol.VhostVdpa(), 1, 512, BackEndProfile.VHOST_VDPA);
+    var plan = new Plan(List.of(step), capabilities, Lifecycle.STOPPED, 0, Plan.End.NOTHING);
+    var turn = new Turn("net0", plan, StoppedRings.AS_ANSWERED, new Slow());
+    return thread.execution(turn, "net0", deadline);
+  }
+
+  /** An ioctl that returns when the test says so. */
+  private final class Slow implements Turn.Steps {
+    @Override
+    public @Nullable Integer take(Step step) {
+      try {
+        assertThat(kernelReturns.await(20, TimeUnit.SECONDS)).isTrue();
+      } catch (InterruptedException e) {
+        throw new AssertionError(e);
+      }
+      return 4711;
+    }
+
+    @Override
+    public int calls() {
+      return 0;
+    }
+  }
+
+  @Test
+  void thePollerIsWokenWhenThePlanIsDone() {
+    Execution execution = stop(Deadline.after(Duration.ofSeconds(20)));
+    try (var poller = new Poller(1)) {
+      assertThat(execution.advance(true)).isFalse();
+      poller.add(execution.number(), Poller.IN);
+      kernelReturns.countDown();
+
+      assertThat(poller.await(TimeUnit.SECONDS.toNanos(20))).isEqualTo(1);
+    }
+    assertThat(execution.advance(true)).isTrue();
+    assertThat(execution.outcome().orThrow().baseOf(0)).isEqualTo(4711);
+    assertThat(thread.leftBehind()).isFalse();
+  }
+
+  /** All of the plan may have been done, and nothing surely was. */
+  @Test
+  void aLateIoctlIsLeftBehindWithItsThread() {
+    Execution execution = stop(Deadline.after(Duration.ZERO));
+    assertThat(execution.advance(true)).isFalse();
+
+    assertThat(execution.advance(true)).isTrue();
+
+    assertThat(execution.failure())
+        .isInstanceOf(DeadlineException.class)
+        .hasMessageContaining("its thread is left behind");
+    assertThat(execution.outcome().stepsSent()).isEqualTo(1);
+    assertThat(execution.outcome().stepsTaken()).isZero();
+    assertThat(thread.leftBehind()).isTrue();
+    assertThat(kernelReturns.getCount()).as("the ioctl has not returned").isEqualTo(1);
+  }
+}
