@@ -323,7 +323,15 @@ final class DeviceTranslations implements MissHandler {
 
   /** Whether the IOMMU translates an address for such an access, to guest memory. */
   private boolean permits(long iova, Access access) {
-    return piece(iova, iova, access) != null;
+    return piece(iova, iova, granted(access)) != null;
+  }
+
+  /**
+   * Returns what a guest has to grant. DPDK asks to read and write what it receives into, and Linux
+   * lets a device only write there.
+   */
+  private static Access granted(Access access) {
+    return access == Access.READ_WRITE ? Access.WRITE : access;
   }
 
   /** The pieces of a range that the IOMMU translates now, and that lie in guest memory. */
@@ -363,7 +371,7 @@ final class DeviceTranslations implements MissHandler {
   private Optional<Translation> largestAt(long iova, Access access) {
     return memory
         .iommu()
-        .translate(iova, access)
+        .translate(iova, granted(access))
         .filter(t -> t.contains(iova))
         .map(t -> around(t, iova))
         .map(this::withinRegion);

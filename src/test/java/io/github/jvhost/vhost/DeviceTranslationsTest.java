@@ -69,6 +69,14 @@ class DeviceTranslationsTest {
   }
 
   @Test
+  void aBackEndThatWantsToReadWhatItReceivesIntoNeedsNoMoreThanTheGuestGrants() {
+    iommu.map(0x10000, 0x20000, PAGE, Access.WRITE);
+
+    assertThat(told(translations.missed(0x10000, Access.READ_WRITE)))
+        .containsExactly(page(0x10, 0x20));
+  }
+
+  @Test
   void whatMayOnlyBeReadIsNotWritten() {
     iommu.map(0x10000, 0x20000, PAGE, Access.READ);
 
