@@ -367,12 +367,13 @@ class PackedRingTest {
   @Test
   void commandsOfTheControlQueueAreAnswered() {
     long block = ram.allocate(ControlQueue.BLOCK, 64);
-    ControlQueue control = ControlQueue.create(ram, block, true);
+    Dma dma = new Dma(DmaMode.GUEST_ADDRESSES, null);
+    ControlQueue control = ControlQueue.create(ram, block, true, dma);
     DeviceOnMemory device = deviceOf(control.ring());
     for (int i = 0; i < 40; i++) {
       boolean accepted = i % 3 != 0;
       control.post(ControlQueue.Kind.SET_PAIRS, i);
-      control = ControlQueue.attach(ram, block);
+      control = ControlQueue.attach(ram, block, dma);
       assertThat(control.poll()).isNull();
       assertThat(device.answer(accepted ? 0 : 1)).containsExactly(4, 0, i, 0);
       assertThat(control.poll())

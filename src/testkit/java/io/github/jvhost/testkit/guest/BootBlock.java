@@ -15,6 +15,7 @@ import java.time.Duration;
  *   28  1 = pings are sent            68 first IP       92 pages changed at each tick
  *   32  ticks                         72 queue pairs    96 payload bytes
  *   40  gpa of the working set        76 ring size     104 wanted features
+ *                                                     112 number of the DMA mode
  *  128  NIC blocks, 128 bytes each
  * </pre>
  */
@@ -57,6 +58,7 @@ final class BootBlock {
     ram.putInt(base + 92, settings.changedPagesPerTick());
     ram.putInt(base + 96, settings.payloadBytes());
     ram.putLong(base + 104, settings.wantedFeatures());
+    ram.putInt(base + 112, settings.dma().number);
     return new BootBlock(ram, base, settings);
   }
 
@@ -82,7 +84,8 @@ final class BootBlock {
               ram.getInt(base + 88),
               ram.getInt(base + 92),
               ram.getInt(base + 96),
-              ram.getLong(base + 104));
+              ram.getLong(base + 104),
+              DmaMode.of(ram.getInt(base + 112)));
       return new BootBlock(ram, base, settings);
     } catch (IllegalArgumentException e) {
       throw ram.failure("the boot block is damaged: " + e.getMessage());

@@ -1,5 +1,6 @@
 package io.github.jvhost.testkit.guest;
 
+import io.github.jvhost.memory.Access;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
@@ -28,6 +29,7 @@ final class ControlQueue {
   private final GuestRam ram;
   private final long block;
   private final DriverRing ring;
+  private final Dma dma;
 
   /** The commands. */
   enum Kind {
@@ -52,20 +54,30 @@ final class ControlQueue {
   /** A command that the device has answered. */
   record Done(Kind kind, long argument, boolean accepted) {}
 
-  private ControlQueue(GuestRam ram, long block) {
+  private ControlQueue(GuestRam ram, long block, Dma dma) {
     this.ram = ram;
     this.block = block;
+    this.dma = dma;
     ring = DriverRing.attach(ram, ram.getLong(block));
   }
 
-  static ControlQueue create(GuestRam ram, long block, boolean packed) {
+  static ControlQueue create(GuestRam ram, long block, boolean packed, Dma dma) {
     ram.zero(block, BLOCK);
     ram.putLong(block, DriverRing.create(ram, packed, SIZE, SIZE).block());
-    return new ControlQueue(ram, block);
+    ControlQueue queue = new ControlQueue(ram, block, dma);
+    dma.mapRing(queue.ring);
+    dma.map(block, BLOCK, Access.READ_WRITE);
+    return queue;
   }
 
-  static ControlQueue attach(GuestRam ram, long block) {
-    return new ControlQueue(ram, block);
+  static ControlQueue attach(GuestRam ram, long block, Dma dma) {
+    return new ControlQueue(ram, block, dma);
+  }
+
+  /** Unmaps the ring and the commands. The device does not use them any more. */
+  void unmap() {
+    dma.unmapRing(ring);
+    dma.unmap(block, BLOCK);
   }
 
   DriverRing ring() {
@@ -94,8 +106,8 @@ final class ControlQueue {
     ram.putByte(block + HEADER, kind.commandClass);
     ram.putByte(block + HEADER + 1, kind.command);
     ram.putByte(block + ACK, 0xff);
-    DriverRing.Part header = new DriverRing.Part(block + HEADER, 2, false);
-    DriverRing.Part ack = new DriverRing.Part(block + ACK, 1, true);
+    DriverRing.Part header = new DriverRing.Part(dma.address(block, block + HEADER), 2, false);
+    DriverRing.Part ack = new DriverRing.Part(dma.address(block, block + ACK), 1, true);
     if (kind.dataBytes == 0) {
       ring.post(header, ack);
       return;
@@ -108,7 +120,8 @@ final class ControlQueue {
             ? ByteBuffer.allocate(8).putLong(argument << 16).array()
             : ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(argument).array();
     ram.write(block + DATA, data);
-    ring.post(header, new DriverRing.Part(block + DATA, kind.dataBytes, false), ack);
+    long at = dma.address(block, block + DATA);
+    ring.post(header, new DriverRing.Part(at, kind.dataBytes, false), ack);
   }
 
   /** Takes the device's answer. Returns null if there is none yet. */

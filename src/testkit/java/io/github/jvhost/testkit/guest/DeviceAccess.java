@@ -1,5 +1,6 @@
 package io.github.jvhost.testkit.guest;
 
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.virtio.VirtioNet;
@@ -34,6 +35,17 @@ public interface DeviceAccess {
    * @param controlCall the control ring's call; it stays the caller's
    */
   static DeviceAccess direct(VirtioNet device, GuestMemory memory, EventFd controlCall) {
+    return direct(device, DeviceMemory.of(memory), controlCall);
+  }
+
+  /**
+   * {@return the same for a device behind an IOMMU}
+   *
+   * @param device the device, whose control queue is served
+   * @param memory the guest's memory as the device addresses it
+   * @param controlCall the control ring's call; it stays the caller's
+   */
+  static DeviceAccess direct(VirtioNet device, DeviceMemory memory, EventFd controlCall) {
     return new DeviceAccess() {
       @Override
       public void registers(Runnable accesses) {
@@ -42,7 +54,7 @@ public interface DeviceAccess {
 
       @Override
       public void controlKick() {
-        if (device.serviceControlQueue(memory) > 0) {
+        if (device.serviceControlQueue(memory, () -> true) > 0) {
           controlCall.signal();
         }
       }

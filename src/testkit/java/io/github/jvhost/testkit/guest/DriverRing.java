@@ -66,6 +66,9 @@ sealed interface DriverRing permits SplitRing, PackedRing {
    */
   long used();
 
+  /** Returns the address behind its last part. Its parts are in one piece of memory. */
+  long end();
+
   /** Returns how many descriptors can be posted now. */
   int freeCount();
 

@@ -4,6 +4,7 @@ import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.virtio.VirtioNet;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A NIC of one {@link TestGuest}: the device and the eventfds of its rings. The eventfds stay the
@@ -14,6 +15,7 @@ public final class GuestNic {
   private final List<EventFd> kicks;
   private final List<EventFd> calls;
   private final DeviceAccess access;
+  private final @Nullable GuestIommu iommu;
   private final AtomicBoolean configChanged = new AtomicBoolean();
   private volatile Runnable wakeUp = () -> {};
 
@@ -27,10 +29,31 @@ public final class GuestNic {
    * @param access carries register accesses to the device's owner
    */
   public GuestNic(VirtioNet device, List<EventFd> kicks, List<EventFd> calls, DeviceAccess access) {
+    this(device, kicks, calls, access, null);
+  }
+
+  /**
+   * Creates a NIC behind an IOMMU.
+   *
+   * @param device its registers; it offers ACCESS_PLATFORM
+   * @param kicks as above
+   * @param calls as above
+   * @param access carries register accesses to the device's owner
+   * @param iommu for the driver's mappings, if the {@link GuestSettings#dma} of the guest has some;
+   *     may be shared with other NICs whose I/O virtual addresses are the same ones. Null if the
+   *     driver makes none
+   */
+  public GuestNic(
+      VirtioNet device,
+      List<EventFd> kicks,
+      List<EventFd> calls,
+      DeviceAccess access,
+      @Nullable GuestIommu iommu) {
     this.device = device;
     this.kicks = List.copyOf(kicks);
     this.calls = List.copyOf(calls);
     this.access = access;
+    this.iommu = iommu;
     int rings = 2 * device.maxQueuePairs();
     if (this.kicks.size() < rings || this.calls.size() < rings + 1) {
       throw new IllegalArgumentException(
@@ -68,6 +91,10 @@ public final class GuestNic {
 
   DeviceAccess access() {
     return access;
+  }
+
+  @Nullable GuestIommu iommu() {
+    return iommu;
   }
 
   EventFd kick(int ring) {

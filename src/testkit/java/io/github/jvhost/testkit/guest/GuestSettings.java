@@ -25,6 +25,7 @@ import java.time.Duration;
  * @param changedPagesPerTick how many of them it changes at each tick
  * @param payloadBytes the payload of a ping, in bytes
  * @param wantedFeatures the features that the driver acknowledges if they are offered
+ * @param dma what its drivers tell their devices in place of guest addresses
  */
 public record GuestSettings(
     long base,
@@ -39,7 +40,8 @@ public record GuestSettings(
     int workingSetPages,
     int changedPagesPerTick,
     int payloadBytes,
-    long wantedFeatures) {
+    long wantedFeatures,
+    DmaMode dma) {
   /** The default address of a guest: 1 MiB. */
   public static final long DEFAULT_BASE = 0x10_0000;
 
@@ -54,6 +56,7 @@ public record GuestSettings(
           NetFeature.CTRL_MAC_ADDR,
           NetFeature.GUEST_ANNOUNCE,
           NetFeature.MQ,
+          NetFeature.ACCESS_PLATFORM,
           NetFeature.RING_PACKED);
 
   /** Checks the ranges. */
@@ -103,7 +106,8 @@ public record GuestSettings(
         64,
         4,
         200,
-        KNOWN_FEATURES);
+        KNOWN_FEATURES,
+        DmaMode.GUEST_ADDRESSES);
   }
 
   /**
@@ -174,7 +178,32 @@ public record GuestSettings(
         workingSetPages,
         changedPagesPerTick,
         payloadBytes,
-        wantedFeatures);
+        wantedFeatures,
+        dma);
+  }
+
+  /**
+   * {@return the same with drivers that use an IOMMU in another way} Each NIC of such a guest has a
+   * {@link GuestIommu}.
+   *
+   * @param mode which addresses its drivers tell a device that offers ACCESS_PLATFORM
+   */
+  public GuestSettings withDma(DmaMode mode) {
+    return new GuestSettings(
+        base,
+        period,
+        peerMac,
+        peerIp,
+        firstIp,
+        queuePairs,
+        queueSize,
+        buffersPerRing,
+        mailboxPlaces,
+        workingSetPages,
+        changedPagesPerTick,
+        payloadBytes,
+        wantedFeatures,
+        mode);
   }
 
   private GuestSettings copy(
@@ -192,6 +221,7 @@ public record GuestSettings(
         pages,
         changed,
         payloadBytes,
-        features);
+        features,
+        dma);
   }
 }

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The driver of one NIC, with a small network stack above it. All state that has to survive this
@@ -55,7 +56,7 @@ final class NicDriver {
     block.ip(new Ipv4Address(boot.settings().firstIp().value() + index));
     block.maxPairs(nic.device().maxQueuePairs());
     block.wantedPairs(Math.min(boot.settings().queuePairs(), block.maxPairs()));
-    return new NicDriver(boot, index, nic, series, problems, initialise(boot, block, nic));
+    return new NicDriver(boot, index, nic, series, problems, initialise(boot, block, nic, null));
   }
 
   /** Continues with a device that a driver in this memory started. */
@@ -78,11 +79,18 @@ final class NicDriver {
                   + most
                   + " in its device");
     }
-    return new NicDriver(boot, index, nic, series, problems, NicQueues.attach(boot.ram(), block));
+    Dma dma = Dma.of(boot.ram(), boot.settings(), block, nic);
+    return new NicDriver(
+        boot, index, nic, series, problems, NicQueues.attach(boot.ram(), block, dma));
   }
 
-  /** The order of virtio 1.2, 3.1.1. */
-  private static NicQueues initialise(BootBlock boot, NicBlock block, GuestNic nic) {
+  /**
+   * The order of virtio 1.2, 3.1.1.
+   *
+   * @param before the queues that the device had; null at boot
+   */
+  private static NicQueues initialise(
+      BootBlock boot, NicBlock block, GuestNic nic, @Nullable NicQueues before) {
     int found = DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER;
     long wanted = boot.settings().wantedFeatures();
     nic.access()
@@ -105,13 +113,24 @@ final class NicDriver {
     block.pairs(1);
     block.wantedPairs(multiqueue ? block.wantedPairs() : 1);
     block.announceSteps(0);
-    NicQueues queues = NicQueues.create(boot.ram(), block, boot.settings());
+    if (before != null) {
+      before.unmap();
+    }
+    Dma dma = Dma.of(boot.ram(), boot.settings(), block, nic);
+    NicQueues queues = NicQueues.create(boot.ram(), block, boot.settings(), dma);
     queues.rx().getFirst().fill();
     nic.access()
         .registers(() -> {
           for (int i = 0; i < queues.count(); i++) {
             DriverRing ring = queues.ring(i);
-            nic.device().configureQueue(i, ring.size(), ring.desc(), ring.avail(), ring.used());
+            long unit = ring.desc();
+            nic.device()
+                .configureQueue(
+                    i,
+                    ring.size(),
+                    dma.address(unit, ring.desc()),
+                    dma.address(unit, ring.avail()),
+                    dma.address(unit, ring.used()));
           }
           nic.device().setStatus(DeviceStatus.RUNNING);
         });
@@ -121,7 +140,7 @@ final class NicDriver {
   /** Resets the device and starts it again. Pending frames and commands are given up. */
   void resetAndReinitialise() {
     series.abandonUnanswered();
-    queues = initialise(boot, block, nic);
+    queues = initialise(boot, block, nic, queues);
     damaged = false;
   }
 

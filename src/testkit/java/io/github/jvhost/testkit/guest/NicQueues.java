@@ -18,7 +18,7 @@ record NicQueues(List<RxQueue> rx, List<TxQueue> tx, @Nullable ControlQueue cont
   private static final int BUFFER_BYTES = 2048;
 
   /** Lays out new queues in the set that is not in use, and switches to that set. */
-  static NicQueues create(GuestRam ram, NicBlock nic, GuestSettings settings) {
+  static NicQueues create(GuestRam ram, NicBlock nic, GuestSettings settings, Dma dma) {
     int previous = nic.setInUse();
     int which = nic.set(previous) == 0 ? previous : 1 - previous;
     int pairs = nic.setUpPairs();
@@ -40,33 +40,42 @@ record NicQueues(List<RxQueue> rx, List<TxQueue> tx, @Nullable ControlQueue cont
       if (i % 2 == 0) {
         rx.add(
             RxQueue.create(
-                ram, block, packed, size, count, BUFFER_BYTES, settings.mailboxPlaces()));
+                ram, block, packed, size, count, BUFFER_BYTES, settings.mailboxPlaces(), dma));
       } else {
-        tx.add(TxQueue.create(ram, block, packed, size, count, BUFFER_BYTES));
+        tx.add(TxQueue.create(ram, block, packed, size, count, BUFFER_BYTES, dma));
       }
     }
     ControlQueue control =
         NetFeature.CTRL_VQ.in(nic.features())
-            ? ControlQueue.create(ram, blockOf(ram, nic, which, most - 1), packed)
+            ? ControlQueue.create(ram, blockOf(ram, nic, which, most - 1), packed, dma)
             : null;
     nic.setInUse(which);
     return new NicQueues(List.copyOf(rx), List.copyOf(tx), control);
   }
 
   /** Returns the queues that are in memory. */
-  static NicQueues attach(GuestRam ram, NicBlock nic) {
+  static NicQueues attach(GuestRam ram, NicBlock nic, Dma dma) {
     int which = nic.setInUse();
     List<RxQueue> rx = new ArrayList<>();
     List<TxQueue> tx = new ArrayList<>();
     for (int i = 0; i < nic.setUpPairs(); i++) {
-      rx.add(RxQueue.attach(ram, blockOf(ram, nic, which, 2 * i)));
-      tx.add(TxQueue.attach(ram, blockOf(ram, nic, which, 2 * i + 1)));
+      rx.add(RxQueue.attach(ram, blockOf(ram, nic, which, 2 * i), dma));
+      tx.add(TxQueue.attach(ram, blockOf(ram, nic, which, 2 * i + 1), dma));
     }
     ControlQueue control =
         NetFeature.CTRL_VQ.in(nic.features())
-            ? ControlQueue.attach(ram, blockOf(ram, nic, which, 2 * nic.maxPairs()))
+            ? ControlQueue.attach(ram, blockOf(ram, nic, which, 2 * nic.maxPairs()), dma)
             : null;
     return new NicQueues(List.copyOf(rx), List.copyOf(tx), control);
+  }
+
+  /** Unmaps everything. The device was reset. */
+  void unmap() {
+    rx.forEach(RxQueue::unmap);
+    tx.forEach(TxQueue::unmap);
+    if (control != null) {
+      control.unmap();
+    }
   }
 
   /** Returns a ring by its index; the control ring is the last one. */

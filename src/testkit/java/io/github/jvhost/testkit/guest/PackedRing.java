@@ -110,6 +110,11 @@ final class PackedRing implements DriverRing {
   }
 
   @Override
+  public long end() {
+    return deviceArea + 4;
+  }
+
+  @Override
   public int freeCount() {
     return block.freeCount();
   }

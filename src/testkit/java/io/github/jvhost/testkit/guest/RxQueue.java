@@ -1,5 +1,6 @@
 package io.github.jvhost.testkit.guest;
 
+import io.github.jvhost.memory.Access;
 import java.util.function.Consumer;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
@@ -16,8 +17,8 @@ import org.jspecify.annotations.Nullable;
  *   queue block
  *   0     24       28    32          40
  *   +-----+--------+-----+-----------+------------------------+------------- - -
- *   | as  | places | 0   | received  | place 0: head 4, len 4,| place 1
- *   | Tx  |        |     | (counter) |   digest 4, filled 4   |
+ *   | as  | places | 1 =  | received  | place 0: head 4, len 4,| place 1
+ *   | Tx  |        |mapped| (counter) |   digest 4, filled 4   |
  *   +-----+--------+-----+-----------+------------------------+------------- - -
  *   frame number n is kept in place n % places
  * </pre>
@@ -35,10 +36,12 @@ final class RxQueue {
   private final int bufferBytes;
   private final int count;
   private final int places;
+  private final Dma dma;
   private boolean posted;
 
-  private RxQueue(GuestRam ram, long block) {
+  private RxQueue(GuestRam ram, long block, Dma dma) {
     this.ram = ram;
+    this.dma = dma;
     this.block = block;
     ring = DriverRing.attach(ram, ram.getLong(block));
     buffers = ram.getLong(block + 8);
@@ -63,16 +66,25 @@ final class RxQueue {
       int ringSize,
       int count,
       int bufferBytes,
-      int places) {
+      int places,
+      Dma dma) {
     ram.putInt(block + PLACES, places);
     ram.putLong(block + RECEIVED, 0);
     ram.zero(block + MAILBOX, (long) PLACE * places);
     TxQueue.layOut(ram, block, packed, ringSize, count, bufferBytes).wantInterrupts(true);
-    return new RxQueue(ram, block);
+    RxQueue queue = new RxQueue(ram, block, dma);
+    dma.mapRing(queue.ring);
+    return queue;
   }
 
-  static RxQueue attach(GuestRam ram, long block) {
-    return new RxQueue(ram, block);
+  static RxQueue attach(GuestRam ram, long block, Dma dma) {
+    return new RxQueue(ram, block, dma);
+  }
+
+  /** Unmaps the ring and its buffers. The device does not use them any more. */
+  void unmap() {
+    dma.unmapRing(ring);
+    TxQueue.unmapBuffers(ram, block, dma);
   }
 
   DriverRing ring() {
@@ -81,9 +93,10 @@ final class RxQueue {
 
   /** Posts every free buffer. */
   void fill() {
+    TxQueue.mapBuffers(ram, block, dma, Access.WRITE);
     while (ring.freeCount() > 0) {
       long buffer = buffers + (long) ring.nextHead() * bufferBytes;
-      ring.post(new DriverRing.Part(buffer, bufferBytes, true));
+      ring.post(new DriverRing.Part(TxQueue.address(dma, buffer), bufferBytes, true));
       posted = true;
     }
   }

@@ -99,6 +99,11 @@ final class SplitRing implements DriverRing {
   }
 
   @Override
+  public long end() {
+    return used + 6 + 8L * size;
+  }
+
+  @Override
   public int freeCount() {
     return block.freeCount();
   }
