@@ -99,7 +99,24 @@ class MockBackEndIotlbTest {
     assertThat(backEnd.record().iotlb().misses()).isEmpty();
     assertThat(backEnd.record().iotlb().updates()).isEqualTo(22);
     assertThat(backEnd.record().iotlb().ignored()).isZero();
+    assertThat(backEnd.translations(0)).hasSize(22).isEqualTo(backEnd.translations(1));
     assertThat(backEnd.record().violations()).isEmpty();
+  }
+
+  @Test
+  void anotherConnectionBeginsWithNothing() throws Exception {
+    connect(IotlbModel.DPDK);
+    rings();
+    channel.theirs().close();
+    guest.close();
+    assertThat(backEnd.record().await(r -> r.disconnections() == 1, TestFrontEnd.soon())).isTrue();
+
+    begin();
+    negotiate();
+    guest.startRings();
+
+    assertThat(backEnd.translations(0)).isEmpty();
+    assertThat(nextMiss().iova()).isEqualTo(page(TestFrontEnd.at(0)));
   }
 
   @Test
@@ -419,13 +436,18 @@ class MockBackEndIotlbTest {
 
   private void begin(BackEndOffer offer) {
     backEnd = MockBackEnd.builder(dir.resolve("nic"), ledger).offer(offer).port(plug).start();
+    begin();
+  }
+
+  /** A front end that has not said anything yet. */
+  private void begin() {
     guest = new TestFrontEnd(backEnd, ledger);
     guest.features |= VhostFeature.IOMMU_PLATFORM;
     guest.said = at -> page(at & -PAGE) + (at & (PAGE - 1));
     channel =
         BackEndChannel.open(
             "nic",
-            offer.dialect(),
+            backEnd.offer().dialect(),
             ledger,
             (_, payload, _) -> {
               misses.add((Iotlb) payload);

@@ -1,6 +1,7 @@
 package io.github.jvhost.testkit;
 
 import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.Iotlb;
 import io.github.jvhost.protocol.LogRegion;
 import io.github.jvhost.protocol.MemoryRegionPayload;
 import io.github.jvhost.protocol.MemoryTablePayload;
@@ -205,6 +206,15 @@ public final class BackEndState {
    */
   public RingView ring(int number) {
     return rings[number].view();
+  }
+
+  /**
+   * {@return the translations that a ring has now, as they were told, the oldest first}
+   *
+   * @param ring its number, from 0 to below {@link BackEndOffer#rings()}
+   */
+  public List<Iotlb> translations(int ring) {
+    return rings[ring].iotlb.entries();
   }
 
   /** {@return the front end's breaches of the rules, in order} */

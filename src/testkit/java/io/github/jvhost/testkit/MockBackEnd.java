@@ -5,6 +5,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.backend.BackEndConnection;
 import io.github.jvhost.channel.backend.BackEndListener;
 import io.github.jvhost.protocol.BackEndRequest;
+import io.github.jvhost.protocol.Iotlb;
 import io.github.jvhost.protocol.NoPayload;
 import io.github.jvhost.protocol.Payload;
 import io.github.jvhost.protocol.VringArea;
@@ -125,6 +126,16 @@ public final class MockBackEnd implements AutoCloseable {
    */
   public Optional<RingView> ring(int number) {
     return loop.look(state -> state == null ? Optional.empty() : Optional.of(state.ring(number)));
+  }
+
+  /**
+   * {@return the translations that a ring has now, as they were told, the oldest first; none while
+   * no front end is connected}
+   *
+   * @param ring its number, from 0 to below {@link BackEndOffer#rings()}
+   */
+  public List<Iotlb> translations(int ring) {
+    return loop.look(state -> state == null ? List.of() : state.translations(ring));
   }
 
   /** {@return whether any ring is served now} */

@@ -41,6 +41,11 @@ final class RingIotlb {
     this.model = model;
   }
 
+  /** Returns all entries, the oldest first. */
+  List<Iotlb> entries() {
+    return List.copyOf(entries.values());
+  }
+
   /** Returns the entry that begins at an address, or null if there is none. */
   @Nullable Iotlb at(long iova) {
     return entries.get(iova);

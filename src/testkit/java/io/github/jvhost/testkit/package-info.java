@@ -10,6 +10,7 @@
  *       |                   |      +--> BackEndState (pure) + Personality --> Outcome: answer, effects
  *       |                   |                |                                    |
  *       |                   |                +--> FrontEndRules: RuleBreach       +--> ModelledHardware (time)
+ *       |                   |                +--> BackEndTranslations: RingIotlb  |
  *       |                   |                                                     +--> SessionMemory (mappings, log)
  *       |                   +--> BackEndRecord (what was received, charged, dropped)  +--> SessionTransfers (in-flight
  *       |                   |                                                     |      regions, state, objects)

@@ -11,10 +11,14 @@
  *   |  |    +- ControlQueue ----- DriverRing        |      | desc, avail | used | buffers | mailbox   |
  *   |  +- WorkingSet                                |      | table of expected counters | pages       |
  *   +-----------------------------------------------+      +------------------------------------------+
- *        |  kick, call                  PingRecorder: kept by the host, shared by source and destination
+ *        |  kick, call, GuestIommu      PingRecorder: kept by the host, shared by source and destination
  *        v
  *    back end
  * </pre>
+ *
+ * <p>Behind an IOMMU its drivers map what their devices may use ({@link
+ * io.github.jvhost.testkit.guest.DmaMode}). The addresses follow from guest addresses and from what
+ * is in guest memory, so that a copy of the memory and of the mappings is enough.
  *
  * <p>Three things show a migration that copied too little: the working set (pages that the guest
  * writes), the mailbox (received frames that stay where the back end wrote them, with a digest that
