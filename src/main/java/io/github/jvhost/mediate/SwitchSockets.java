@@ -65,7 +65,11 @@ public final class SwitchSockets implements AutoCloseable {
     return switch (address) {
       case BackEndAddress.Socket(Path path) -> path.toString();
       case BackEndAddress.Listening(FrontEndListener listener) -> LISTEN + listener.path();
-      case BackEndAddress.Connected _, BackEndAddress.Tap _, BackEndAddress.TapQueues _ -> "";
+      case BackEndAddress.Connected _,
+          BackEndAddress.Tap _,
+          BackEndAddress.TapQueues _,
+          BackEndAddress.Vdpa _ ->
+          "";
     };
   }
 

@@ -89,17 +89,7 @@ public enum BackEndProfile {
    * this profile, whatever the options say.
    */
   VHOST_VDPA(
-      true,
-      false,
-      false,
-      false,
-      true,
-      false,
-      true,
-      false,
-      false,
-      false,
-      StopKeeps.SIZE_AND_ENABLE);
+      true, false, false, false, true, false, true, false, false, false, StopKeeps.SIZE_AND_ENABLE);
 
   /**
    * What a back end keeps of a ring over GET_VRING_BASE, so that it need not be sent again. No back
