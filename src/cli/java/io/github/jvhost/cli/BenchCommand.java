@@ -8,6 +8,7 @@ import io.github.jvhost.bench.Effort;
 import io.github.jvhost.bench.GroupStartBench;
 import io.github.jvhost.bench.Machine;
 import io.github.jvhost.bench.ManyDevicesBench;
+import io.github.jvhost.bench.MediatedBench;
 import io.github.jvhost.bench.PlannerBench;
 import io.github.jvhost.bench.QemuBench;
 import io.github.jvhost.bench.RatioPicture;
@@ -70,6 +71,7 @@ final class BenchCommand implements Callable<Integer> {
         new SlowHardwareBench(),
         new DpdkBench(),
         new QemuBench(),
+        new MediatedBench(),
         new ColdStartBench(),
         new GroupStartBench(),
         new SystemCallBench(),

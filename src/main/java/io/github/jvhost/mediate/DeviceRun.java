@@ -48,7 +48,7 @@ final class DeviceRun {
             at,
             () -> {
               nic.requireEnough(at.device());
-              return at.tell(running(at), false, nic.answer());
+              return at.tell(running(at), false, nic.presetup()); // it may map guest memory
             });
   }
 

@@ -176,13 +176,13 @@ final class EarlySetup {
 
   /**
    * The device starts. A connection tells one thing at a time, so a presetup that is under way is
-   * waited for, as long as the front end may be kept waiting. A switch that needs longer is lost.
+   * waited for: begun anew, it would not be done earlier.
    */
   void finish() {
     prediction = null;
     presetAs = null;
     SwitchConnection at = serving.connection();
-    Outcome outcome = at == null ? null : at.finish(nic.answer());
+    Outcome outcome = at == null ? null : at.finish(nic.presetup());
     if (at != null && outcome != null) {
       ended(at, outcome);
     }

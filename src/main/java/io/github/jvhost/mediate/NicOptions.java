@@ -16,8 +16,8 @@ import java.util.Objects;
  * @param dialect the message numbers that the switch uses
  * @param profile what is known of the switch beyond the wire
  * @param ram where guest memory is found before the front end sends it
- * @param answersWithin how long the switch may take for what the front end waits for
- * @param presetupWithin how long a presetup may take; the guest runs meanwhile
+ * @param answersWithin how long the switch may take for an answer, unless it may have to map memory
+ * @param presetupWithin how long a presetup may take, while the guest runs, or a start
  */
 public record NicOptions(
     String name,

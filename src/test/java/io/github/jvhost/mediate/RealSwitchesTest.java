@@ -3,15 +3,22 @@ package io.github.jvhost.mediate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.BackEndOffer;
+import io.github.jvhost.testkit.MockBackEnd;
+import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.dpdk.PortStatistics;
 import io.github.jvhost.testkit.dpdk.Testpmd;
 import io.github.jvhost.testkit.dpdk.VirtioUser;
+import io.github.jvhost.testkit.net.ReflectingPort;
 import io.github.jvhost.testkit.ovs.OpenVswitch;
 import io.github.jvhost.vhost.BackEndAddress;
 import io.github.jvhost.vhost.FrontEndListener;
 import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.virtio.NetFeature;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -94,6 +101,22 @@ class RealSwitchesTest {
 
   private void startFrontEnd() {
     frontEnd = VirtioUser.builder().port(directory.resolve("net0")).start(deadline());
+  }
+
+  private void startPackedFrontEnd() {
+    frontEnd = VirtioUser.builder().port(directory.resolve("net0")).packed().start(deadline());
+  }
+
+  /** Sends a burst, which goes to and fro, until more frames have come back than that. */
+  private void goRound() {
+    long frames = came() + 2L * BURST;
+    frontEnd().forward(deadline());
+    Wait.until(() -> came() > frames);
+    frontEnd().stopForwarding(deadline());
+  }
+
+  private long came() {
+    return frontEnd().statistics(deadline()).getFirst().rxPackets();
   }
 
   private VirtioUser frontEnd() {
@@ -215,6 +238,71 @@ class RealSwitchesTest {
       send();
       await(() -> taken(again), 2L * BURST);
       assertThat(status().messages()).as("the front end was told nothing").isEqualTo(messages);
+      frontEnd().quit(deadline());
+    }
+  }
+
+  /** testpmd does not keep requests in flight; a back end of ours does. */
+  @Test
+  void packedRingsOfAKilledSwitchGoOnWhereItsInFlightRegionSays() {
+    BackEndOffer dpdk = BackEndOffer.of(Personality.DPDK);
+    BackEndOffer offer =
+        dpdk.withFeatures(dpdk.features() | NetFeature.RING_PACKED.mask())
+            .with(ProtocolFeature.INFLIGHT_SHMFD);
+    DescriptorLedger theirs = DescriptorLedger.tracing();
+    for (int life = 0; life < 4; life++) {
+      try (MockBackEnd a =
+          MockBackEnd.builder(directory.resolve("a"), theirs)
+              .offer(offer)
+              .port(new ReflectingPort("a", 256))
+              .start()) {
+        if (life == 0) {
+          startPackedFrontEnd();
+        }
+        goRound();
+        assertThat(a.record().violations()).isEmpty();
+        assertThat(a.record().count(FrontEndRequest.SET_INFLIGHT_FD)).isOne();
+        assertThat(a.record().count(FrontEndRequest.GET_INFLIGHT_FD)).isEqualTo(life == 0 ? 1 : 0);
+      }
+    }
+    assertThat(theirs.describeOpen()).isEmpty();
+  }
+
+  /** It is told by the old switch where its rings are. */
+  @Test
+  void packedRingsMove() {
+    try (Testpmd a = testpmd("a");
+        Testpmd b = testpmd("b")) {
+      startPackedFrontEnd();
+      for (int i = 1; i <= 10; i++) {
+        send();
+        move(at(i % 2 == 0 ? "a" : "b"));
+        send();
+      }
+      await(() -> taken(a) + taken(b), 20L * BURST);
+      assertThat(taken(b)).isPositive();
+      frontEnd().quit(deadline());
+    }
+  }
+
+  /** Nobody knows where its rings are: the front end goes on without frames, and may reset. */
+  @Test
+  void packedRingsOfAKilledSwitchWithoutAnInFlightRegionWaitForAReset() {
+    try (Testpmd a = testpmd("a")) {
+      startPackedFrontEnd();
+      send();
+      await(() -> taken(a), BURST);
+      a.crash();
+    }
+    try (Testpmd again = testpmd("a")) {
+      Wait.until(() -> String.valueOf(status().lastFailure()).contains("packed rings"));
+      send();
+      assertThat(taken(again)).isZero();
+      frontEnd().quit(deadline());
+      frontEnd().close();
+      startPackedFrontEnd();
+      send();
+      await(() -> taken(again), BURST);
       frontEnd().quit(deadline());
     }
   }

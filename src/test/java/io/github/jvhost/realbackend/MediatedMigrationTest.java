@@ -21,6 +21,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -35,9 +36,6 @@ import org.junit.jupiter.api.parallel.ResourceLock;
 @Timeout(300)
 @ResourceLock("real back ends")
 class MediatedMigrationTest {
-  /** {@code mvn -Pnightly verify} */
-  private static final boolean NIGHTLY = Integer.getInteger("jvhost.soak.cycles", 10_000) > 10_000;
-
   private static final Path GUEST = Path.of("target", "linux-guest");
 
   /** What a switch has to be told of one queue pair when everything was predicted. */
@@ -117,7 +115,6 @@ class MediatedMigrationTest {
     void endHop() {
       there.forget();
       List<PingCount> before = guest.awaitAnswers(1, deadline());
-      long open = before.stream().mapToLong(ping -> ping.sent() - ping.answered()).max().orElse(0);
       bandwidth(1L << 30);
       guest.qemu().awaitMigrated(deadline());
       QemuGuest arrived = destination.orElseThrow();
@@ -126,8 +123,7 @@ class MediatedMigrationTest {
         assertThat(after.get(nic).answered()).isGreaterThan(before.get(nic).answered() + 100);
       }
       // testpmd drops, and counts, what it has taken from one ring when the other one is stopped.
-      // What was unanswered before the window may stay so: here the window is looked at.
-      arrived.awaitUnanswered(here.dropped() + there.dropped() + open, deadline());
+      arrived.awaitUnanswered(here.dropped() + there.dropped(), deadline());
       guest.close();
       guest = arrived;
       destination = Optional.empty();
@@ -184,16 +180,19 @@ class MediatedMigrationTest {
   }
 
   /**
-   * With everything predicted and, in a nightly run, in each way in which a prediction can be
-   * wrong. An emulated guest was seen to panic once in one of the seven hops, and it is not known
-   * whether the emulation or the mediator was to blame.
+   * One guest, with everything predicted, and in each way in which a prediction can be wrong.
+   *
+   * <p>QEMU 7.2's emulation loses a guest now and then: it panics, or stands still, after a
+   * migration. Guests of 1 GiB, with QEMU connected straight to testpmd, were lost in 2 of about 70
+   * migrations; guests of 256 MiB, as here, were not lost in any of 150, with a mediator or
+   * without.
    */
   @Test
   void theSwitchIsToldTheDifferenceToWhatWasPredicted() {
     try (var journey = new Journey()) {
-      List<WrongPrediction> others = NIGHTLY ? WrongPrediction.all() : List.of();
-      for (WrongPrediction wrong :
-          Stream.concat(Stream.of(WrongPrediction.NONE), others.stream()).toList()) {
+      List<WrongPrediction> all = new ArrayList<>(List.of(WrongPrediction.NONE));
+      all.addAll(WrongPrediction.all());
+      for (WrongPrediction wrong : all) {
         journey.beginHop(wrong);
         journey.endHop();
         journey.assertToldHere(wrong);

@@ -61,7 +61,11 @@ class MockBackEndIotlbTest {
   private SwitchPort peer;
   private SwitchPort plug;
   private MockBackEnd backEnd;
+
+  @SuppressWarnings("NullAway.Init") // begin() sets it
   private TestFrontEnd guest;
+
+  @SuppressWarnings("NullAway.Init") // begin() sets it
   private BackEndChannel.Opened channel;
 
   @BeforeEach

@@ -95,11 +95,17 @@ public record LinuxGuest(Path kernel, Path initramfs) {
       while :; do sleep 1000; done
       """;
 
+  /**
+   * Pings begin when the neighbour has answered an ARP request: of those that the kernel sends
+   * before, it keeps 1.4 seconds' worth until it knows where the neighbour is, and drops the rest.
+   * A back end that maps memory on a busy machine may take longer than that.
+   */
   private static final String NIC =
       """
       #!/bin/sh
       until ip link set eth$1 up 2>/dev/null; do sleep 0.1; done
       ip addr add 10.0.$1.1/24 dev eth$1
+      until arping -q -c 1 -w 1 -I eth$1 10.0.$1.2; do :; done
       while :; do
         ping -q -i 0.005 10.0.$1.2
         echo "guest: nic $1: ping ended."
