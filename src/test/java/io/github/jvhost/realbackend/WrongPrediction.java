@@ -2,7 +2,6 @@ package io.github.jvhost.realbackend;
 
 import static io.github.jvhost.protocol.FrontEndRequest.SET_FEATURES;
 import static io.github.jvhost.protocol.FrontEndRequest.SET_MEM_TABLE;
-import static io.github.jvhost.protocol.FrontEndRequest.SET_STATUS;
 import static io.github.jvhost.protocol.FrontEndRequest.SET_VRING_ADDR;
 import static io.github.jvhost.protocol.FrontEndRequest.SET_VRING_ENABLE;
 import static io.github.jvhost.protocol.FrontEndRequest.SET_VRING_ERR;
@@ -46,27 +45,13 @@ record WrongPrediction(
             "ring size",
             c -> withRings(c, r -> ring(r, r.size() / 2, r.addresses())),
             SET_VRING_NUM,
-            SET_VRING_NUM,
-            // The planner says it again: a ring of another size covers other memory.
-            SET_VRING_ADDR,
-            SET_VRING_ADDR),
+            SET_VRING_NUM),
         of(
             "a feature",
             c ->
                 new Hint.Content(
                     c.features() ^ NetFeature.MRG_RXBUF.mask(), c.mtu(), c.regions(), c.rings()),
-            // Features are settled: the planner resets the device. It keeps its memory.
-            SET_STATUS,
-            SET_FEATURES,
-            SET_STATUS,
-            SET_VRING_NUM,
-            SET_VRING_NUM,
-            SET_VRING_ERR,
-            SET_VRING_ERR,
-            SET_VRING_ENABLE,
-            SET_VRING_ENABLE,
-            SET_VRING_ADDR,
-            SET_VRING_ADDR),
+            SET_FEATURES),
         of(
             "size of memory",
             c -> new Hint.Content(c.features(), c.mtu(), smaller(c.regions()), c.rings()),
