@@ -215,7 +215,7 @@ class BackEndAddressTest {
       socket.bind(AFUNIXSocketAddress.of(path));
       assertThatThrownBy(() -> FrontEndListener.listen(path))
           .isInstanceOf(VhostException.class)
-          .hasMessage("listening on " + path + ": Protocol wrong type for socket")
+          .hasMessage("listening on " + path + ": somebody listens there already")
           .extracting(e -> ((VhostException) e).recovery())
           .isEqualTo(Recovery.GIVE_UP);
       assertThat(path).exists();
