@@ -66,6 +66,8 @@ public final class RehearsalDevice implements AutoCloseable {
     List<RingEventfds> all = Collections.nCopies(2 * model.maxQueuePairs(), eventfds);
     try {
       net = VhostNet.connect(model, memory, all, options);
+      net.migration().isRehearsal();
+      net.serviceControlQueue(); // its code is loaded; without a driver there is nothing to serve
     } catch (RuntimeException e) {
       peer.close();
       eventfds.close();

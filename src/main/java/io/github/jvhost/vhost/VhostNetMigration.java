@@ -54,6 +54,9 @@ public final class VhostNetMigration {
   private final NetTransitions transitions;
   private final DeviceLock lock;
 
+  /** Whether this device is a rehearsal's copy of another one. */
+  private volatile boolean rehearses;
+
   /** The connection over which a back end's state was loaded last; null if none was. */
   private @Nullable Carrier stateLoadedOn;
 
@@ -125,6 +128,11 @@ public final class VhostNetMigration {
       transitions.takeTurn();
       return transitions.prepareStart(early, net.transitionDeadline());
     }
+  }
+
+  /** This device is a rehearsal's copy of another one, and shares guest memory with it. */
+  void isRehearsal() {
+    rehearses = true;
   }
 
   /** For {@link RehearsalDevice}; see {@link NetTransitions#rewind}. */
@@ -226,9 +234,13 @@ public final class VhostNetMigration {
   /**
    * Serves the control queue of a guest that runs here from now on. A command from before the pause
    * may still wait there, and the driver does not kick for it again. The network works without it,
-   * so a failure is only logged.
+   * so a failure is only logged. A rehearsal's copy leaves it alone: the queue is in the memory of
+   * the real guest, which would get an answer.
    */
   public void serveWhatWaits() {
+    if (rehearses) {
+      return;
+    }
     try {
       net.serviceControlQueue();
     } catch (Throwable e) { // whatever it is, it must not stop a guest that runs
