@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.Bytes;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.Access;
+import io.github.jvhost.memory.Translation;
 import io.github.jvhost.migration.MessageTable.End;
 import io.github.jvhost.vmstate.DeviceRecord;
 import java.nio.ByteBuffer;
@@ -39,6 +41,11 @@ class MigrationMessageTest {
         new MigrationMessage.Hello(List.of(region, high), List.of("net0", "net1")),
         new MigrationMessage.Final(record),
         new MigrationMessage.Early(large),
+        new MigrationMessage.Translations(
+            "net0",
+            List.of(
+                new Translation(0x1000, 0x5000, 4096, Access.READ),
+                new Translation(-4096, 0, 4096, Access.READ_WRITE))),
         new MigrationMessage.EarlyEnd(3),
         new MigrationMessage.Pages(0x5000, 4096),
         new MigrationMessage.Pages(1L << 40, PageSink.MAX_BYTES),
@@ -93,7 +100,8 @@ class MigrationMessageTest {
               switch (now) {
                 case SETUP -> new String[] {"Hello"};
                 case ITERATE ->
-                    "Early EarlyEnd Final Pages RegionAdded Stopping Commit Cancel".split(" ");
+                    "Early Translations EarlyEnd Final Pages RegionAdded Stopping Commit Cancel"
+                        .split(" ");
                 default -> "Final Pages RegionAdded BackEndState Commit Cancel".split(" ");
               });
     }
