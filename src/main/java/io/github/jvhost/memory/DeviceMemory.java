@@ -69,6 +69,10 @@ public record DeviceMemory(GuestMemory guest, Iommu iommu) {
       throw untranslated(address, length);
     }
     MemoryTable table = guest.table();
+    if (!translated()) {
+      var _ = table.regionOf(address, length);
+      return List.of(new Translation(address, address, length, Access.READ_WRITE));
+    }
     List<Translation> pieces = new ArrayList<>(1);
     long from = address;
     while (true) {

@@ -19,7 +19,7 @@ public interface Iommu {
    */
   Iommu NONE =
       (address, _) ->
-          address < 0
+          address < 0 || address == Long.MAX_VALUE
               ? Optional.empty()
               : Optional.of(
                   new Translation(address, address, Long.MAX_VALUE - address, Access.READ_WRITE));

@@ -9,7 +9,6 @@ import io.github.jvhost.vhost.plan.MissHandler;
 import io.github.jvhost.vhost.plan.Step;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -64,7 +63,7 @@ final class DeviceTranslations implements MissHandler {
   private NavigableMap<Long, Translation> told = new TreeMap<>(UNSIGNED);
 
   /** Misses that nothing translated, with what the back end wants to do there. */
-  private final Map<Long, Access> unanswered = new LinkedHashMap<>();
+  private final NavigableMap<Long, Access> unanswered = new TreeMap<>(UNSIGNED);
 
   /** What was sent between plans, for the shadow. */
   private final List<Step> sent = new ArrayList<>();
@@ -203,21 +202,17 @@ final class DeviceTranslations implements MissHandler {
   @Override
   public synchronized List<Step> missed(long iova, Access access) {
     Translation found = entryAt(told, iova);
-    if (found == null || !found.access().permits(access)) {
-      if (!permits(iova, access)) {
-        remember(iova, access);
-        return List.of();
-      }
-    }
     List<Step> steps = new ArrayList<>();
-    if (found == null) {
-      largestAt(iova, access).ifPresent(t -> tell(t, steps));
-    } else if (found.access().permits(access)) {
+    if (found != null && found.access().permits(access)) {
       steps.add(new Step.Translate(found, memory.guest().table())); // it has dropped it
+    } else if (permits(iova, access)) {
+      if (found != null) {
+        steps.add(new Step.Invalidate(found.iova(), found.last()));
+        forget(found);
+      }
+      largestAt(iova, access).ifPresent(t -> tell(t, steps));
     } else {
-      steps.add(new Step.Invalidate(found.iova(), found.last()));
-      forget(found);
-      tell(writable(found), steps);
+      remember(iova, access);
     }
     sent.addAll(steps);
     return steps;
@@ -248,11 +243,12 @@ final class DeviceTranslations implements MissHandler {
    */
   synchronized boolean mapped(long first, long last, boolean push) {
     boolean any = false;
-    for (Map.Entry<Long, Access> miss : List.copyOf(unanswered.entrySet())) {
-      long iova = miss.getKey();
-      if (isIn(iova, first, last) && permits(iova, miss.getValue())) {
-        unanswered.remove(iova);
-        largestAt(iova, miss.getValue()).ifPresent(this::ask);
+    var misses = unanswered.subMap(first, true, last, true).entrySet().iterator();
+    while (misses.hasNext()) {
+      Map.Entry<Long, Access> miss = misses.next();
+      if (permits(miss.getKey(), miss.getValue())) {
+        largestAt(miss.getKey(), miss.getValue()).ifPresent(this::ask);
+        misses.remove();
         any = true;
       }
     }
@@ -334,11 +330,14 @@ final class DeviceTranslations implements MissHandler {
     return access == Access.READ_WRITE ? Access.WRITE : access;
   }
 
-  /** The pieces of a range that the IOMMU translates now, and that lie in guest memory. */
+  /**
+   * The pieces of a range that the IOMMU translates now, and that lie in guest memory. Somebody
+   * else has chosen the range, so not more of it is looked at than can be told.
+   */
   private List<Translation> lookUp(long first, long last) {
     List<Translation> found = new ArrayList<>(1);
     long at = first;
-    while (true) {
+    for (int looks = 0; looks < MOST; looks++) {
       Translation piece = piece(at, last, Access.WRITE);
       if (piece == null) {
         piece = piece(at, last, Access.READ);
@@ -347,11 +346,12 @@ final class DeviceTranslations implements MissHandler {
         found.add(piece);
       }
       long end = piece == null ? at | (PAGE - 1) : piece.last();
-      if (Long.compareUnsigned(end, last) >= 0 || found.size() > MOST) {
-        return found;
+      if (Long.compareUnsigned(end, last) >= 0) {
+        break;
       }
       at = end + 1;
     }
+    return found;
   }
 
   /** The smallest piece of memory that an IOMMU maps. */
@@ -395,10 +395,6 @@ final class DeviceTranslations implements MissHandler {
     } catch (GuestAddressException e) {
       return null;
     }
-  }
-
-  private static boolean isIn(long iova, long first, long last) {
-    return Long.compareUnsigned(iova - first, last - first) <= 0;
   }
 
   private static @Nullable Translation entryAt(NavigableMap<Long, Translation> entries, long iova) {

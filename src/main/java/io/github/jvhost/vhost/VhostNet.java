@@ -395,7 +395,8 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   /**
    * The same, and the back end is told all of the range, whether it has asked or not. For guests
    * that map each frame anew: without it a back end asks for each, and loses the frame that it
-   * wanted to write there.
+   * wanted to write there. Of a range in more than 1,024 pieces, or with as many pages that are not
+   * mapped, the first are told.
    *
    * @param iova I/O virtual address of the first byte
    * @param length in bytes, 1 or more; a range does not wrap, and one that is too long is cut

@@ -164,6 +164,26 @@ class DeviceTranslationsTest {
   }
 
   @Test
+  void anEntryIsRaisedOnlyWhereTheGuestLetsTheDeviceWrite() {
+    iommu.map(0x10000, 0x20000, 2 * PAGE, Access.READ);
+    translations.missed(0x10000, Access.READ);
+    iommu.unmap(0x10000, PAGE);
+    iommu.map(0x10000, 0x20000, PAGE, Access.READ_WRITE);
+
+    assertThat(told(translations.missed(0x10000, Access.READ_WRITE)))
+        .containsExactly(page(0x10, 0x20));
+  }
+
+  @Test
+  void aRangeOfAllAddressesEnds() {
+    iommu.map(0x10000, 0x20000, PAGE, Access.READ_WRITE);
+
+    assertThat(translations.mapped(0, -1, true)).isTrue();
+    assertThat(desired()).containsExactly(page(0x10, 0x20));
+    assertThat(translations.mapped(1L << 50, -1, true)).as("nothing is mapped there").isFalse();
+  }
+
+  @Test
   void adjoiningAddressesAloneAreNotMerged() {
     List<Translation> apart = List.of(page(0x10, 0x20), page(0x11, 0x30));
 
