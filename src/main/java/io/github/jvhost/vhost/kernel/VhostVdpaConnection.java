@@ -100,7 +100,7 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
   private final DeviceFile file;
   private final DeviceThread thread;
   private final MappedMemory memory = new MappedMemory();
-  private final Translations translations;
+  private final VdpaMemory guestMemory;
   private final BackEndCapabilities capabilities;
   private final long backEndFeatures;
 
@@ -137,7 +137,7 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
     backEndFeatures = offered & USED;
     file.setLong(Ioctl.SET_BACKEND_FEATURES, backEndFeatures, doing("negotiate with"));
     file.value(Ioctl.SET_OWNER, 0, doing("become the owner of"));
-    translations = new Translations(file, path, (offered & IOTLB_BATCH) != 0);
+    guestMemory = new VdpaMemory(file, path, (offered & IOTLB_BATCH) != 0);
     long without = NetFeature.maskOf(NetFeature.ACCESS_PLATFORM, NetFeature.MQ);
     capabilities =
         new BackEndCapabilities(
@@ -216,11 +216,11 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
       case Step.Set<?> s -> set(s);
       case Step.SetRingAddress s -> address(s);
       case Step.AddRegion(MemoryRegion region) -> {
-        translations.add(region, memory.mapping(region));
+        guestMemory.add(region, memory.mapping(region));
         told.add(region);
       }
       case Step.RemoveRegion(MemoryRegion region) -> {
-        translations.remove(region);
+        guestMemory.remove(region);
         told.remove(region);
         memory.unmap(region);
       }
@@ -290,8 +290,8 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
     enabled.clear();
     if ((backEndFeatures & IOTLB_PERSIST) == 0) {
       for (MemoryRegion region : told) {
-        translations.remove(region);
-        translations.add(region, memory.mapping(region));
+        guestMemory.remove(region);
+        guestMemory.add(region, memory.mapping(region));
       }
     }
   }

@@ -3,6 +3,7 @@ package io.github.jvhost.vhost.plan;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * What is known of a back end beyond what it says on the wire: when it reads guest memory, what
@@ -19,14 +20,27 @@ public enum BackEndProfile {
    * guest memory ({@link #LIBVHOST_USER}), which repeats requests that were done but are not in the
    * used ring yet. Choose {@link #LIBVHOST_USER} for libvhost-user.
    */
-  GENERIC(true, false, false, false, true, true, true, false, false, false, StopKeeps.NOTHING),
+  GENERIC(
+      StopKeeps.NOTHING,
+      Habit.VERIFIED,
+      Habit.STOPS_WHOLE_DEVICE,
+      Habit.STOP_CLEARS_STATUS,
+      Habit.PACKED_BASE_CARRIES_USED),
 
   /**
    * DPDK's vhost library. Verified on the wire against DPDK 22.11: at GET_VRING_BASE it frees what
    * it allocated at SET_VRING_NUM, and it crashes when a ring starts again without SET_VRING_NUM.
    * With an IOMMU it takes adjoining I/O virtual addresses for adjoining memory.
    */
-  DPDK(true, true, true, true, true, false, false, false, true, true, StopKeeps.ENABLE),
+  DPDK(
+      StopKeeps.ENABLE,
+      Habit.VERIFIED,
+      Habit.HOLDS_RINGS_UNTIL_DRIVER_OK,
+      Habit.TAKES_USED_INDEX_AT_TRANSLATION,
+      Habit.SETTLES_RINGS_AT_KICK,
+      Habit.STOPS_WHOLE_DEVICE,
+      Habit.HANGS_UP_ON_REFUSAL,
+      Habit.JOINS_ADJOINING_TRANSLATIONS),
 
   /**
    * NVIDIA's VFE, a DPDK fork with a vDPA driver. Verified on the wire against the public fork in
@@ -34,7 +48,15 @@ public enum BackEndProfile {
    * also with explicit presetup. What it keeps of a ring over GET_VRING_BASE was not tried, so
    * everything of a stopped ring is sent again.
    */
-  NVIDIA_VFE(true, true, true, false, true, true, false, false, true, true, StopKeeps.NOTHING),
+  NVIDIA_VFE(
+      StopKeeps.NOTHING,
+      Habit.VERIFIED,
+      Habit.HOLDS_RINGS_UNTIL_DRIVER_OK,
+      Habit.TAKES_USED_INDEX_AT_TRANSLATION,
+      Habit.STOPS_WHOLE_DEVICE,
+      Habit.STOP_CLEARS_STATUS,
+      Habit.HANGS_UP_ON_REFUSAL,
+      Habit.JOINS_ADJOINING_TRANSLATIONS),
 
   /**
    * libvhost-user of QEMU. Verified on the wire against qemu-storage-daemon 7.2, which offers
@@ -44,43 +66,25 @@ public enum BackEndProfile {
    * says.
    */
   LIBVHOST_USER(
-      true, false, false, false, false, false, true, true, true, false, StopKeeps.SIZE_AND_ENABLE),
+      StopKeeps.SIZE_AND_ENABLE,
+      Habit.VERIFIED,
+      Habit.PACKED_BASE_CARRIES_USED,
+      Habit.STOP_LEAVES_REQUESTS_IN_FLIGHT,
+      Habit.HANGS_UP_ON_REFUSAL),
 
   /**
    * rust-vmm's vhost-user-backend. This profile was read from its sources and was not verified. Two
    * things were seen on the wire, with its vsock device: it serves a ring only after
    * SET_VRING_ENABLE, and one ring can stop alone.
    */
-  RUST_VMM(
-      false,
-      false,
-      false,
-      false,
-      false,
-      false,
-      true,
-      false,
-      false,
-      false,
-      StopKeeps.SIZE_AND_ENABLE),
+  RUST_VMM(StopKeeps.SIZE_AND_ENABLE, Habit.PACKED_BASE_CARRIES_USED),
 
   /**
    * vhost-net of the kernel. Verified in a guest with Linux 6.12: before NET_SET_BACKEND it reads
    * and writes no byte of guest memory, and nothing is in flight after a stop. It keeps all of a
    * ring over a stop. Its carrier has this profile, whatever the options say.
    */
-  VHOST_NET(
-      true,
-      false,
-      false,
-      false,
-      false,
-      false,
-      true,
-      false,
-      false,
-      false,
-      StopKeeps.SIZE_AND_ENABLE),
+  VHOST_NET(StopKeeps.SIZE_AND_ENABLE, Habit.VERIFIED, Habit.PACKED_BASE_CARRIES_USED),
 
   /**
    * A vDPA device that can be suspended. Verified with the kernel's simulator alone, in a guest
@@ -89,7 +93,10 @@ public enum BackEndProfile {
    * this profile, whatever the options say.
    */
   VHOST_VDPA(
-      true, false, false, false, true, false, true, false, false, false, StopKeeps.SIZE_AND_ENABLE);
+      StopKeeps.SIZE_AND_ENABLE,
+      Habit.VERIFIED,
+      Habit.STOPS_WHOLE_DEVICE,
+      Habit.PACKED_BASE_CARRIES_USED);
 
   /**
    * What a back end keeps of a ring over GET_VRING_BASE, so that it need not be sent again. No back
@@ -104,51 +111,42 @@ public enum BackEndProfile {
     SIZE_AND_ENABLE
   }
 
-  private final boolean verified;
-  private final boolean holdsRingsUntilDriverOk;
-  private final boolean takesUsedIndexAtTranslation;
-  private final boolean settlesRingsAtKick;
-  private final boolean stopsWholeDevice;
-  private final boolean stopClearsStatus;
-  private final boolean packedBaseCarriesUsed;
-  private final boolean stopLeavesRequestsInFlight;
-  private final boolean hangsUpOnRefusal;
-  private final boolean joinsAdjoiningTranslations;
+  /** What is true of a back end; each has its question below. */
+  private enum Habit {
+    VERIFIED,
+    HOLDS_RINGS_UNTIL_DRIVER_OK,
+    TAKES_USED_INDEX_AT_TRANSLATION,
+    SETTLES_RINGS_AT_KICK,
+    STOPS_WHOLE_DEVICE,
+    STOP_CLEARS_STATUS,
+    PACKED_BASE_CARRIES_USED,
+    STOP_LEAVES_REQUESTS_IN_FLIGHT,
+    HANGS_UP_ON_REFUSAL,
+    JOINS_ADJOINING_TRANSLATIONS
+  }
+
   private final StopKeeps stopKeeps;
 
-  BackEndProfile(
-      boolean verified,
-      boolean holdsRingsUntilDriverOk,
-      boolean takesUsedIndexAtTranslation,
-      boolean settlesRingsAtKick,
-      boolean stopsWholeDevice,
-      boolean stopClearsStatus,
-      boolean packedBaseCarriesUsed,
-      boolean stopLeavesRequestsInFlight,
-      boolean hangsUpOnRefusal,
-      boolean joinsAdjoiningTranslations,
-      StopKeeps stopKeeps) {
-    this.verified = verified;
-    this.holdsRingsUntilDriverOk = holdsRingsUntilDriverOk;
-    this.takesUsedIndexAtTranslation = takesUsedIndexAtTranslation;
-    this.settlesRingsAtKick = settlesRingsAtKick;
-    this.stopsWholeDevice = stopsWholeDevice;
-    this.stopClearsStatus = stopClearsStatus;
-    this.packedBaseCarriesUsed = packedBaseCarriesUsed;
-    this.stopLeavesRequestsInFlight = stopLeavesRequestsInFlight;
-    this.hangsUpOnRefusal = hangsUpOnRefusal;
-    this.joinsAdjoiningTranslations = joinsAdjoiningTranslations;
+  @SuppressWarnings("ImmutableEnumChecker") // Set.of makes one that never changes
+  private final Set<Habit> habits;
+
+  BackEndProfile(StopKeeps stopKeeps, Habit... habits) {
     this.stopKeeps = stopKeeps;
+    this.habits = Set.of(habits);
   }
 
   /** {@return whether the claims of this profile were tried against the real back end} */
   public boolean verified() {
-    return verified;
+    return habits.contains(Habit.VERIFIED);
   }
 
   /** This profile if it was verified, otherwise GENERIC. */
   private BackEndProfile effective() {
-    return verified ? this : GENERIC;
+    return verified() ? this : GENERIC;
+  }
+
+  private boolean has(Habit habit) {
+    return effective().habits.contains(habit);
   }
 
   /**
@@ -156,7 +154,7 @@ public enum BackEndProfile {
    * that addresses and kick may be sent while guest memory is not complete}
    */
   public boolean holdsRingsUntilDriverOk() {
-    return effective().holdsRingsUntilDriverOk;
+    return has(Habit.HOLDS_RINGS_UNTIL_DRIVER_OK);
   }
 
   /**
@@ -164,7 +162,7 @@ public enum BackEndProfile {
    * translates addresses}
    */
   public boolean takesUsedIndexAtTranslation() {
-    return effective().takesUsedIndexAtTranslation;
+    return has(Habit.TAKES_USED_INDEX_AT_TRANSLATION);
   }
 
   /**
@@ -174,17 +172,17 @@ public enum BackEndProfile {
    * switch of mediated migrations whose prediction was wrong in one of them.
    */
   public boolean settlesRingsAtKick() {
-    return effective().settlesRingsAtKick;
+    return has(Habit.SETTLES_RINGS_AT_KICK);
   }
 
   /** {@return whether GET_VRING_BASE of any ring may stop all of them} */
   public boolean stopsWholeDevice() {
-    return effective().stopsWholeDevice;
+    return has(Habit.STOPS_WHOLE_DEVICE);
   }
 
   /** {@return whether GET_VRING_BASE may take DRIVER_OK away} */
   public boolean stopClearsStatus() {
-    return effective().stopClearsStatus;
+    return has(Habit.STOP_CLEARS_STATUS);
   }
 
   /**
@@ -192,7 +190,7 @@ public enum BackEndProfile {
    * is believed of a back end that is not known.
    */
   public boolean packedBaseCarriesUsed() {
-    return effective().packedBaseCarriesUsed;
+    return has(Habit.PACKED_BASE_CARRIES_USED);
   }
 
   /**
@@ -201,7 +199,7 @@ public enum BackEndProfile {
    * these requests are done again.
    */
   public boolean stopLeavesRequestsInFlight() {
-    return effective().stopLeavesRequestsInFlight;
+    return has(Habit.STOP_LEAVES_REQUESTS_IN_FLIGHT);
   }
 
   /**
@@ -212,7 +210,7 @@ public enum BackEndProfile {
    * has to ask for its own acknowledgement.
    */
   public boolean hangsUpOnRefusal() {
-    return effective().hangsUpOnRefusal;
+    return has(Habit.HANGS_UP_ON_REFUSAL);
   }
 
   /**
@@ -220,7 +218,7 @@ public enum BackEndProfile {
    * a ring or a buffer that runs over two pages has to lie in one piece of memory.
    */
   public boolean joinsAdjoiningTranslations() {
-    return effective().joinsAdjoiningTranslations;
+    return has(Habit.JOINS_ADJOINING_TRANSLATIONS);
   }
 
   /** Whether a ring keeps as much as this over GET_VRING_BASE. */

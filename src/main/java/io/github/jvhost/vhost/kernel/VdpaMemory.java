@@ -14,14 +14,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * What a vDPA device finds at guest addresses: messages that are written to its file. Each region
- * is mapped in pieces within one batch.
+ * The memory that a vDPA device finds at guest addresses: messages that are written to its file.
+ * Each region is mapped in pieces within one batch.
  *
  * <p>Memory is touched before it is mapped. A device that pins it would otherwise have the kernel
  * find each page while it holds this process's lock for mappings, and the JVM would stand still: no
  * thread could be made, and the heap could not grow.
  */
-final class Translations {
+final class VdpaMemory {
   /** One message pins no more than this, so that others get the lock for mappings in between. */
   private static final long PIECE = 16L << 20;
 
@@ -42,7 +42,7 @@ final class Translations {
   private final String path;
   private final boolean batches;
 
-  Translations(DeviceFile file, String path, boolean batches) {
+  VdpaMemory(DeviceFile file, String path, boolean batches) {
     this.file = file;
     this.path = path;
     this.batches = batches;
