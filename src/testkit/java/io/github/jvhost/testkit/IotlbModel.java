@@ -1,7 +1,5 @@
 package io.github.jvhost.testkit;
 
-import java.time.Duration;
-
 /**
  * How a mock back end keeps the translations of a device behind an IOMMU. Each ring has its own
  * (DPDK 22.11).
@@ -12,20 +10,19 @@ import java.time.Duration;
  *     memory, as DPDK does. If the memory of two such translations is apart, bytes behind the first
  *     one are read and written that the guest has not mapped. If false, each piece is accessed
  *     where it is, and a ring of which a part lies in several pieces does not start
- * @param burstPause how long a receive burst is held up that asks for a missing translation; zero
- *     or more. Its frames before the missing one are copied when it goes on, also into a page whose
- *     translation was invalidated meanwhile. A message that takes the ring's lock ends the burst
- *     before it is answered. In DPDK this lasts microseconds
+ * @param holdsBursts whether the frames of a receive burst are copied late: only when a translation
+ *     is told, also into a page whose translation was invalidated meanwhile. A message that takes
+ *     the ring's lock has the frames copied before it is answered. After a missing translation no
+ *     frame is taken until then. In DPDK this lasts microseconds; held up, a test need not hurry
  */
-public record IotlbModel(int entries, boolean joinsAdjoining, Duration burstPause) {
-  /** As DPDK 22.11 does it, with bursts that are never held up. */
-  public static final IotlbModel DPDK = new IotlbModel(2048, true, Duration.ZERO);
+public record IotlbModel(int entries, boolean joinsAdjoining, boolean holdsBursts) {
+  /** As DPDK 22.11 does it, with bursts that are not held up. */
+  public static final IotlbModel DPDK = new IotlbModel(2048, true, false);
 
   /** Checks the ranges. */
   public IotlbModel {
-    if (entries < 1 || burstPause.isNegative()) {
-      throw new IllegalArgumentException(
-          "an IOTLB of " + entries + " entries, with a pause of " + burstPause);
+    if (entries < 1) {
+      throw new IllegalArgumentException("an IOTLB of " + entries + " entries");
     }
   }
 
@@ -35,20 +32,16 @@ public record IotlbModel(int entries, boolean joinsAdjoining, Duration burstPaus
    * @param count for each ring, 1 or more
    */
   public IotlbModel withEntries(int count) {
-    return new IotlbModel(count, joinsAdjoining, burstPause);
+    return new IotlbModel(count, joinsAdjoining, holdsBursts);
   }
 
   /** {@return the same, but each translation's memory is accessed where it is} */
   public IotlbModel withoutJoining() {
-    return new IotlbModel(entries, false, burstPause);
+    return new IotlbModel(entries, false, holdsBursts);
   }
 
-  /**
-   * {@return the same with bursts that are held up}
-   *
-   * @param pause zero or more
-   */
-  public IotlbModel withBurstPause(Duration pause) {
-    return new IotlbModel(entries, joinsAdjoining, pause);
+  /** {@return the same with bursts that are held up} */
+  public IotlbModel withHeldBursts() {
+    return new IotlbModel(entries, joinsAdjoining, true);
   }
 }

@@ -12,13 +12,11 @@ import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.testkit.net.SwitchPort;
 import io.github.jvhost.virtio.NetFeature;
 import java.lang.foreign.MemorySegment;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -136,7 +134,7 @@ final class RingService {
    */
   void receive(RingModel ring, byte[] frame) {
     RxBurst burst = bursts.get(ring.number);
-    if (burst != null && burst.isHeldUp()) {
+    if (burst != null && burst.isStuck()) {
       record.drop(FrameDrop.RX_NOT_TRANSLATED, frame);
       return;
     }
@@ -145,11 +143,9 @@ final class RingService {
     byte[] packet = new byte[header + frame.length];
     System.arraycopy(frame, 0, packet, header, frame.length);
     List<Place> places = room(ring, burst.device(), packet.length);
-    Duration pause = state.offer().iotlb().burstPause();
-    boolean goesOn = false;
     if (places == null) {
       record.drop(FrameDrop.RX_NOT_TRANSLATED, frame);
-      goesOn = !pause.isZero() && burst.holdUp(pause);
+      burst.stop();
     } else if (places.isEmpty()) {
       record.drop(FrameDrop.RX_NO_BUFFERS, frame);
     } else {
@@ -158,9 +154,8 @@ final class RingService {
         packet[NUM_BUFFERS_AT + 1] = (byte) (places.size() >> 8);
       }
       burst.add(packet, places);
-      goesOn = !pause.isZero();
     }
-    if (goesOn) {
+    if (holdsBursts() && !burst.frames().isEmpty()) {
       bursts.put(ring.number, burst);
     } else {
       var _ = bursts.remove(ring.number);
@@ -168,14 +163,21 @@ final class RingService {
     }
   }
 
-  /** Returns whether a burst is held up. No more frames are taken from the port then. */
-  boolean isHeldUp() {
-    return bursts.values().stream().anyMatch(RxBurst::isHeldUp);
+  /** Returns whether a burst waits for a translation. No more frames are taken from the port. */
+  boolean isStuck() {
+    return bursts.values().stream().anyMatch(RxBurst::isStuck);
   }
 
-  /** Called at the end of a turn: ends the bursts that are not held up, or not any more. */
+  /** Called at the end of a turn: ends the bursts that are not held up any more. */
   void endTurn() {
-    endBursts(burst -> !burst.isHeldUp() || burst.isOver());
+    for (int ring : List.copyOf(bursts.keySet())) {
+      RxBurst burst = Objects.requireNonNull(bursts.get(ring));
+      if (burst.goesOn()) {
+        var _ = bursts.remove(ring);
+        burst.pieceAfterInvalidation().ifPresent(piece -> state.usedAfterInvalidation(ring, piece));
+        end(state.model(ring), burst);
+      }
+    }
   }
 
   /** Called before a message is handled: it waits for the bursts of the rings that it locks. */
@@ -215,15 +217,8 @@ final class RingService {
     bursts.values().forEach(burst -> burst.translationTold(message));
   }
 
-  private void endBursts(Predicate<RxBurst> which) {
-    for (int ring : List.copyOf(bursts.keySet())) {
-      RxBurst burst = Objects.requireNonNull(bursts.get(ring));
-      if (which.test(burst)) {
-        var _ = bursts.remove(ring);
-        burst.pieceAfterInvalidation().ifPresent(piece -> state.usedAfterInvalidation(ring, piece));
-        end(state.model(ring), burst);
-      }
-    }
+  private boolean holdsBursts() {
+    return state.offer().iotlb().holdsBursts();
   }
 
   private void end(RingModel ring, RxBurst burst) {

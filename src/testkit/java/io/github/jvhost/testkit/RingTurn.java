@@ -88,7 +88,7 @@ final class RingTurn {
     }
     int arrivals = 0;
     byte[] frame = null;
-    while (!service.isHeldUp() && arrivals < MAX_ARRIVALS && (frame = port.poll()) != null) {
+    while (!service.isStuck() && arrivals < MAX_ARRIVALS && (frame = port.poll()) != null) {
       deliver(frame);
       arrivals++;
     }
@@ -170,7 +170,6 @@ final class RingTurn {
     }
 
     void kicks(BackEndSession session) {
-      polled = session.rings().isHeldUp();
       for (int i = 1; i < kickAt.length; i += 2) {
         if (!session.state().isStarted(i) || session.eventfds(i).broken) {
           continue;

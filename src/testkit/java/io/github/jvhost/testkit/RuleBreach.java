@@ -79,7 +79,7 @@ public record RuleBreach(Rule rule, String what) {
     INVALIDATION_WRAPS,
     /**
      * The back end used a translation after its invalidation was acknowledged, because no message
-     * that takes the ring's lock followed (see {@link IotlbModel#burstPause()}). The page may
+     * that takes the ring's lock followed (see {@link IotlbModel#holdsBursts()}). The page may
      * belong to somebody else by then.
      */
     USED_AFTER_INVALIDATION,

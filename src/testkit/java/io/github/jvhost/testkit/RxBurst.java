@@ -1,26 +1,23 @@
 package io.github.jvhost.testkit;
 
 import io.github.jvhost.protocol.Iotlb;
-import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.testkit.RingService.Piece;
 import io.github.jvhost.testkit.RingService.Place;
 import java.lang.foreign.MemorySegment;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
 /**
- * Frames that have their buffers in one RX ring, and are not copied there yet. A burst that asks
- * for a missing translation may be held up (see {@link IotlbModel#burstPause()}). Used by one
- * thread.
+ * Frames that have their buffers in one RX ring, and are not copied there yet. A burst may be held
+ * up (see {@link IotlbModel#holdsBursts()}). Used by one thread.
  */
 final class RxBurst {
   private final DeviceRing device;
   private final List<Frame> frames = new ArrayList<>();
   private final List<Iotlb> invalidated = new ArrayList<>();
-  private @Nullable Deadline heldUp;
+  private boolean stuck;
+  private boolean goesOn;
 
   /** A frame with its header, and the chains that it goes into. */
   record Frame(MemorySegment packet, List<Place> places) {}
@@ -41,28 +38,26 @@ final class RxBurst {
     frames.add(new Frame(MemorySegment.ofArray(packet), places));
   }
 
-  /** Holds the burst up, if it has a frame. Returns whether it is held up. */
-  boolean holdUp(Duration pause) {
-    if (!frames.isEmpty()) {
-      heldUp = Deadline.after(pause);
-    }
-    return isHeldUp();
+  /** A frame needs a translation that is missing: the burst takes no more frames. */
+  void stop() {
+    stuck = true;
   }
 
-  boolean isHeldUp() {
-    return heldUp != null;
+  boolean isStuck() {
+    return stuck;
   }
 
-  /** Returns whether it was held up for long enough. */
-  boolean isOver() {
-    return heldUp != null && heldUp.expired();
+  /** Returns whether a translation was told since the burst began. */
+  boolean goesOn() {
+    return goesOn;
   }
 
-  /** An update of what was invalidated makes its use right again. */
+  /** A translation ends the wait. If it was invalidated before, its use is right again. */
   void translationTold(Iotlb message) {
     if (message.type() == Iotlb.INVALIDATE) {
       invalidated.add(message);
     } else {
+      goesOn = true;
       invalidated.removeIf(range -> overlap(range, message.iova(), message.length()));
     }
   }
