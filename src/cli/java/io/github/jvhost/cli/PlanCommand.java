@@ -8,6 +8,7 @@ import io.github.jvhost.testkit.preview.PlanPreviewBackEnd;
 import io.github.jvhost.testkit.preview.PlanPreviewMemory;
 import io.github.jvhost.testkit.preview.PlanPreviewState;
 import io.github.jvhost.testkit.preview.PlanPreviewTraffic;
+import io.github.jvhost.vhost.plan.BackEndProtocol;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.PlannedStep;
 import java.util.ArrayList;
@@ -78,8 +79,8 @@ final class PlanCommand implements Callable<Integer> {
       paramLabel = "KIND",
       completionCandidates = Candidates.PlanBackEnds.class,
       description =
-          "Which back end is assumed: explicit (it knows PRESETUP), dpdk, generic (default:"
-              + " explicit).")
+          "Which back end is assumed: explicit (it knows PRESETUP), dpdk, generic, or the kernel's"
+              + " vhost-net or vdpa (default: explicit).")
   private String kind = "explicit";
 
   @Option(
@@ -188,8 +189,14 @@ final class PlanCommand implements Callable<Integer> {
 
   private PlanPreviewBackEnd backEnd() {
     return switch (Words.choose(
-        spec, "--back-end", kind, List.of("explicit", "dpdk", "generic"), word -> word)) {
+        spec,
+        "--back-end",
+        kind,
+        List.of("explicit", "dpdk", "generic", "vhost-net", "vdpa"),
+        word -> word)) {
       case "dpdk" -> PlanPreviewBackEnd.dpdk();
+      case "vhost-net" -> PlanPreviewBackEnd.vhostNet();
+      case "vdpa" -> PlanPreviewBackEnd.vdpa();
       case "generic" -> PlanPreviewBackEnd.generic();
       default -> {
         Dialect numbers = Words.dialect(spec, dialect);
@@ -250,7 +257,7 @@ final class PlanCommand implements Callable<Integer> {
     shown.text(preview == null ? ": no plan: %s%n" : "%n", result.reason());
     if (preview != null && !result.without().isEmpty()) {
       shown.text(
-          "  planned without what a vhost-user device does not have: %s%n",
+          "  planned without what a device of this library does not have: %s%n",
           String.join(", ", result.without()));
     }
     result.warnings().forEach(line -> shown.text("  warning: %s%n", line));
@@ -296,6 +303,10 @@ final class PlanCommand implements Callable<Integer> {
   }
 
   private static String count(Plan plan) {
+    if (!(plan.capabilities().protocol() instanceof BackEndProtocol.VhostUser)) {
+      int steps = plan.steps().size();
+      return "%d step%s of the kernel".formatted(steps, steps == 1 ? "" : "s");
+    }
     PlanPreviewTraffic traffic = PlanPreviewTraffic.of(plan);
     return "%d message%s, %d repl%s awaited"
         .formatted(

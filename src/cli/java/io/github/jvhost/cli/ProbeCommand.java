@@ -5,6 +5,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.testkit.probe.BackEndProbe;
 import io.github.jvhost.testkit.probe.ProbeResult;
+import io.github.jvhost.vhost.kernel.KernelOffer;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -23,16 +24,17 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     sortOptions = false,
     description = {
-      "Connects to a vhost-user back end, asks what it offers, and prints the answers.",
+      "Asks a vhost-user back end, or the kernel's, what it offers, and prints the answers.",
       """
            It starts nothing, and sets no memory, ring, feature or status. To ask for queues, memory \
            slots and status, it has to acknowledge the protocol features MQ, CONFIGURE_MEM_SLOTS and \
            STATUS if they are offered (SET_PROTOCOL_FEATURES); that ends with the connection. \
-      A back end that serves one front end at a time is busy meanwhile.\
+      A back end that serves one front end at a time is busy meanwhile. A vDPA device is opened, which \
+      resets it; nobody else has it open then.\
       """,
       ""
     },
-    footer = {"", "  jvhost probe /run/vhost0"},
+    footer = {"", "  jvhost probe /run/vhost0", "  jvhost probe /dev/vhost-net"},
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {"0:it answered", "1:it did not", "2:the command line is wrong"})
 final class ProbeCommand implements Callable<Integer> {
@@ -40,7 +42,10 @@ final class ProbeCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
 
-  @Parameters(paramLabel = "SOCKET", description = "Where the back end listens.")
+  @Parameters(
+      paramLabel = "BACKEND",
+      description =
+          "The socket at which it listens; or /dev/vhost-net, or /dev/vhost-vdpa-0, for example.")
   private Path socket;
 
   @Option(
@@ -86,7 +91,7 @@ final class ProbeCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Words.requireNamed(spec, "SOCKET", socket);
+    Words.requireNamed(spec, "BACKEND", socket);
     Dialect dialect = Words.dialect(spec, dialectName);
     boolean net =
         Words.choose(spec, "--device", device, List.of("net", "other"), w -> w).equals("net");
@@ -95,7 +100,10 @@ final class ProbeCommand implements Callable<Integer> {
           spec.commandLine(),
           "--round-trips: 0 to %d, not %d".formatted(MOST_ROUND_TRIPS, roundTrips));
     }
-    output.print(ProbeSummary.of(socket, probe(dialect), net));
+    output.print(
+        KernelOffer.isDevice(socket)
+            ? KernelProbeSummary.of(socket, KernelOffer.of(socket))
+            : ProbeSummary.of(socket, probe(dialect), net));
     return 0;
   }
 

@@ -80,7 +80,7 @@ final class ProbeSummary {
     return shown;
   }
 
-  private static Shown features(long bits, List<String> names) {
+  static Shown features(long bits, List<String> names) {
     var shown = new Shown().both("bits", "0x" + Long.toHexString(bits), "%s%n");
     FeatureWords.lines(names).forEach(line -> shown.text("  %s%n", line));
     return shown.json("names", names);
@@ -153,7 +153,7 @@ final class ProbeSummary {
   }
 
   /** "size, call, enable of each ring, memory, features, MTU". */
-  private static String early(List<EarlyPart> parts) {
+  static String early(List<EarlyPart> parts) {
     String ofRings =
         parts.stream()
             .filter(EarlyPart::isOfRing)

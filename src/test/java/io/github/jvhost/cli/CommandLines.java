@@ -12,10 +12,14 @@ public final class CommandLines {
 
   /** What {@code demo --json} prints with these options. */
   public static String demoJson(String... options) {
+    return printed(
+        Stream.concat(Stream.of("demo", "--json"), Stream.of(options)).toArray(String[]::new));
+  }
+
+  /** What a command that works prints. */
+  public static String printed(String... args) {
     var out = new StringWriter();
     var err = new StringWriter();
-    String[] args =
-        Stream.concat(Stream.of("demo", "--json"), Stream.of(options)).toArray(String[]::new);
     int code = Jvhost.execute(new PrintWriter(out), new PrintWriter(err), args);
     assertThat(code).as(err.toString()).isZero();
     return out.toString();

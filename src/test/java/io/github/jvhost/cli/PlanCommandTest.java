@@ -64,13 +64,27 @@ class PlanCommandTest {
 
     assertThat(planned("plan", file).out())
         .contains(
-            "  planned without what a vhost-user device does not have: RING_RESET, feature 65,"
+            "  planned without what a device of this library does not have: RING_RESET, feature 65,"
                 + " feature 66, feature 67, feature 68\n")
         .contains("ring 1 address not sent -> desc 0x108000 used 0x10c000 avail 0x10a000")
         .contains("in the stop window: 4 messages, 1 reply awaited");
     assertThat(planned("plan", file, "--json").out())
         .containsPattern("\"without\" : \\[\\s*\"RING_RESET\",\\s*\"feature 65\"");
     assertThat(planned("plan", file, "--early", file).out()).contains("early, from the state in");
+  }
+
+  @Test
+  void theKernelIsToldRingsEarlyAndStartsThemInTheWindow() {
+    VirtioNetState tap = SmallStream.sample("qemu11/tap-default.bin.gz", PCI);
+    Path file = stream("pc-q35-11.1", 64 << 20, tap);
+
+    assertThat(planned("plan", file, "--back-end=vhost-net").out())
+        .contains("assumed: back end vhost-net")
+        .containsPattern("ring 1 address .*\\R(.*\\R)*  in the stop window: 4 steps of the kernel")
+        .containsPattern(
+            "window: .*\\R.*ring 0 base.*\\R.*ring 1 base.*\\R.*ring 0 served.*\\R.*ring 1 served");
+    assertThat(planned("plan", file, "--back-end=vdpa").out())
+        .containsPattern("window: 5 steps .*\\R(.*\\R){4}    status 0x8 -> 0xf");
   }
 
   @Test

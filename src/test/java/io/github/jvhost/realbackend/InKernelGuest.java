@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.cli.CommandLines;
 import io.github.jvhost.memory.DirtyBitmap;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.GuestMemory;
@@ -43,7 +44,8 @@ final class InKernelGuest {
           check("a tap of one queue, a driver that begins anew", InKernelGuest::oneQueue),
           check("the log has each page that the kernel wrote", InKernelGuest::log),
           check("a window tells bases and starts rings", InKernelGuest::window),
-          check("what the kernel refuses is explained", InKernelGuest::refusals));
+          check("what the kernel refuses is explained", InKernelGuest::refusals),
+          check("probe says what vhost-net is", InKernelGuest::probe));
 
   private final DescriptorLedger ledger;
 
@@ -215,5 +217,12 @@ final class InKernelGuest {
       // The tap is told of the offloads with the features, and not when the driver changes them.
       assertThat(NetFeature.CTRL_GUEST_OFFLOADS.in(machine.net.model().deviceFeatures())).isFalse();
     }
+  }
+
+  private void probe() {
+    assertThat(CommandLines.printed("probe", "/dev/vhost-net"))
+        .contains("vhost-net of the kernel", "LOG_ALL", "a table of up to 64 regions")
+        .contains("early: size, address, kick, call of each ring, memory, features")
+        .contains("in the stop window: of each ring base and start");
   }
 }

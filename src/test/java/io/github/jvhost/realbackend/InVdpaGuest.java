@@ -5,10 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.cli.CommandLines;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.realbackend.GuestChecks.Check;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.process.ChildProcess;
 import io.github.jvhost.vhost.BackEndAddress;
 import io.github.jvhost.vhost.PresetupResult;
 import io.github.jvhost.vhost.StartOrder;
@@ -24,6 +26,7 @@ import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 import org.assertj.core.api.InstanceOfAssertFactories;
 
@@ -34,7 +37,9 @@ final class InVdpaGuest {
           check("frames come back, rings go on where they stopped", InVdpaGuest::traffic),
           check("memory comes and goes while the device runs", InVdpaGuest::memory),
           check("a window tells bases, enables and DRIVER_OK", InVdpaGuest::window),
-          check("what cannot be is refused, and says why", InVdpaGuest::refusals));
+          check("what cannot be is refused, and says why", InVdpaGuest::refusals),
+          check("what may not be locked is not pinned", InVdpaGuest::lockedMemory),
+          check("probe says what the device is", InVdpaGuest::probe));
 
   private static final NetMachine.Setup SETUP = new NetMachine.Setup(1, 1, 1, false);
 
@@ -157,5 +162,40 @@ final class InVdpaGuest {
     }
     assertThatThrownBy(() -> VhostDevice.connect(at("/dev/vhost-vdpa-9")))
         .hasMessageContaining("there is no such device");
+  }
+
+  /** The limit holds for root too. */
+  private void lockedMemory() {
+    lockAtMost(20L << 20);
+    try (var machine = machine()) {
+      machine.start();
+      Await.until(
+          () -> "the start is refused", () -> !machine.net.connected() || machine.net.running());
+      assertThat(machine.net.running()).isFalse();
+      assertThatThrownBy(() -> machine.net.reconnect().orThrow())
+          .hasMessageContaining("this process may lock 20971520 bytes and has locked 0")
+          .hasMessageContaining("raise RLIMIT_MEMLOCK");
+    } finally {
+      lockAtMost(1L << 30);
+    }
+  }
+
+  private static void lockAtMost(long bytes) {
+    String self = String.valueOf(ProcessHandle.current().pid());
+    List<String> words =
+        List.of("prlimit", "--pid", self, "--memlock=%d:unlimited".formatted(bytes));
+    try (ChildProcess prlimit = ChildProcess.leashed("prlimit", words, Map.of())) {
+      assertThat(prlimit.awaitExit(NetMachine.deadline())).isTrue();
+      assertThat(prlimit.exitValue()).isZero();
+    }
+  }
+
+  private void probe() {
+    assertThat(CommandLines.printed("probe", "/dev/vhost-vdpa-0"))
+        .contains(
+            "a vDPA device for networks", "IOTLB_PERSIST", "up to 256 entries each, 3 of them")
+        .contains("address spaces     2; its control queue can have one of its own")
+        .contains("early: size, address, kick, call of each ring, memory, features")
+        .contains("in the stop window: of each ring base and enable; DRIVER_OK");
   }
 }

@@ -7,6 +7,7 @@ import io.github.jvhost.testkit.process.ChildProcess;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -43,7 +44,7 @@ final class KernelGuest {
 
   private static Optional<String> failed(String script) {
     try {
-      run(SCRIPTS.resolve(script).toString());
+      run(Map.of(), SCRIPTS.resolve(script).toString());
       return Optional.empty();
     } catch (VhostException e) {
       return Optional.of(String.valueOf(e.getMessage()));
@@ -53,11 +54,15 @@ final class KernelGuest {
   /**
    * Runs a command in the guest, as its root.
    *
+   * @param moduleArguments arguments of kernel modules: {@code vdpa_sim.use_va=0}
    * @return what it printed
    * @throws VhostException if it failed, with what it printed
    */
-  static String command(String command) {
-    return run(SCRIPTS.resolve("start.sh").toString(), command);
+  static String command(String command, String... moduleArguments) {
+    return run(
+        Map.of("KG_MODULE_ARGS", String.join(" ", moduleArguments)),
+        SCRIPTS.resolve("start.sh").toString(),
+        command);
   }
 
   /** The command line of a class of the tests in the guest. */
@@ -88,10 +93,11 @@ final class KernelGuest {
             .toList());
   }
 
-  private static String run(String... script) {
+  private static String run(Map<String, String> settings, String... script) {
     List<String> words = Stream.concat(Stream.of("bash"), Stream.of(script)).toList();
-    Map<String, String> environment =
-        Map.of("KG_DIR", CACHE.toString(), "KG_TIMEOUT", String.valueOf(AT_MOST.toSeconds()));
+    var environment = new HashMap<>(settings);
+    environment.put("KG_DIR", CACHE.toString());
+    environment.put("KG_TIMEOUT", String.valueOf(AT_MOST.toSeconds()));
     try (ChildProcess process = ChildProcess.leashed("kernel guest", words, environment)) {
       boolean ended = process.awaitExit(Deadline.after(AT_MOST.plusSeconds(20)));
       if (ended) {

@@ -12,7 +12,8 @@ import org.junit.jupiter.api.parallel.ResourceLock;
 /**
  * vDPA devices of the kernel as back end: its simulator, which loops what is sent back to who sent
  * it. In a guest with Linux, as {@link KernelVhostNetTest}. Skipped where there can be no such
- * guest, or where the simulator cannot be compiled.
+ * guest, or where the simulator cannot be compiled. The simulator pins guest memory, as hardware
+ * does.
  */
 @ResourceLock("real back ends")
 class KernelVdpaTest {
@@ -27,7 +28,12 @@ class KernelVdpaTest {
   Stream<DynamicTest> vhostVdpa() {
     Optional<String> missing = KernelGuest.simulatorMissing();
     assumeTrue(missing.isEmpty(), () -> missing.orElse(""));
-    String printed = KernelGuest.command(DEVICES + KernelGuest.java(InVdpaGuest.class));
+    String printed =
+        KernelGuest.command(
+            DEVICES + KernelGuest.java(InVdpaGuest.class),
+            "vdpa_sim.use_va=0",
+            "vdpa_sim.max_iotlb_entries=65536",
+            "vhost_vdpa.max_iotlb_entries=65536");
 
     return GuestChecks.tests(InVdpaGuest.CHECKS, printed);
   }

@@ -3,6 +3,7 @@ package io.github.jvhost.vhost.kernel;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
@@ -87,6 +88,17 @@ final class DeviceFile implements AutoCloseable {
     return argument.get(JAVA_INT, 0);
   }
 
+  /** The same, or another value where the kernel does not know the ioctl. */
+  int getIntOr(Ioctl call, int otherwise) {
+    return tryCall(call, argument.address()) < 0 ? otherwise : argument.get(JAVA_INT, 0);
+  }
+
+  /** An ioctl that returns a u16. */
+  int getShort(Ioctl call, String doing) {
+    argument(call, doing);
+    return argument.get(JAVA_SHORT, 0) & 0xffff;
+  }
+
   /** An ioctl that returns a u8. */
   int getByte(Ioctl call, String doing) {
     argument(call, doing);
@@ -119,6 +131,14 @@ final class DeviceFile implements AutoCloseable {
     argument.set(JAVA_INT, Integer.BYTES, number);
     argument(call, doing);
     return argument.get(JAVA_INT, Integer.BYTES);
+  }
+
+  /** The same question where a refusal is an answer: the number, or the negated errno. */
+  int tryRing(Ioctl call, int ring) {
+    argument.set(JAVA_INT, 0, ring);
+    argument.set(JAVA_INT, Integer.BYTES, 0);
+    int result = tryCall(call, argument.address());
+    return result < 0 ? result : argument.get(JAVA_INT, Integer.BYTES);
   }
 
   /** Writes bytes to the file; false if it took none or not all. */

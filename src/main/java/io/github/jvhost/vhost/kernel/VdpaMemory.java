@@ -8,10 +8,8 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.sys.io.Mapping;
-import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The memory that a vDPA device finds at guest addresses: messages that are written to its file.
@@ -24,9 +22,6 @@ import java.nio.file.Path;
 final class VdpaMemory {
   /** One message pins no more than this, so that others get the lock for mappings in between. */
   private static final long PIECE = 16L << 20;
-
-  private static final Path LIMITS = Path.of("/proc/self/limits");
-  private static final String LOCKED = "Max locked memory";
 
   /** Struct vhost_msg_v2. */
   private static final int BYTES = 72;
@@ -48,17 +43,29 @@ final class VdpaMemory {
     this.batches = batches;
   }
 
+  /**
+   * Maps a region. Whether the device pins memory shows only when it has pinned the first piece. If
+   * it does, and this process may not lock the rest, the region is refused before all of it is
+   * touched.
+   */
   void add(MemoryRegion region, Mapping mapping) {
-    touch(mapping.segment());
+    LockedMemory before = LockedMemory.now();
+    boolean tooLittle = before.isTooLittleFor(region.size());
     begin();
-    for (long at = 0; at < region.size(); at += PIECE) {
-      long size = Math.min(PIECE, region.size() - at);
-      if (!send(UPDATE, region.guestAddress() + at, size, mapping.address() + at)) {
-        end();
-        throw refused("map", region, at);
+    try {
+      for (long at = 0; at < region.size(); at += PIECE) {
+        long size = Math.min(PIECE, region.size() - at);
+        touch(mapping.segment().asSlice(at, size));
+        if (!send(UPDATE, region.guestAddress() + at, size, mapping.address() + at)) {
+          throw refused("map", region, at, tooLittle ? before : null);
+        }
+        if (tooLittle && at == 0 && LockedMemory.now().pinned() > before.pinned()) {
+          throw refused("map", region, size, before);
+        }
       }
+    } finally {
+      end();
     }
-    end();
   }
 
   void remove(MemoryRegion region) {
@@ -66,7 +73,7 @@ final class VdpaMemory {
     boolean done = send(INVALIDATE, region.guestAddress(), region.size(), 0);
     end();
     if (!done) {
-      throw refused("unmap", region, 0);
+      throw refused("unmap", region, 0, null);
     }
   }
 
@@ -86,6 +93,10 @@ final class VdpaMemory {
     }
   }
 
+  /**
+   * The device is told now. What it answers is lost: Linux ignores it. A batch with more pieces
+   * than the simulator takes left that without memory, and nobody said so.
+   */
   private void end() {
     if (batches) {
       send(END, 0, 0, 0);
@@ -103,27 +114,21 @@ final class VdpaMemory {
     return file.write(message);
   }
 
-  /** The kernel gives the same errno for every reason, so the message has all of them. */
-  private VhostException refused(String what, MemoryRegion region, long at) {
+  /**
+   * The kernel gives the same errno for every reason.
+   *
+   * @param locked if this process may lock too little for a device that pins memory; else null
+   */
+  private VhostException refused(
+      String what, MemoryRegion region, long at, @Nullable LockedMemory locked) {
+    String why =
+        locked != null
+            ? "if the device pins memory: " + locked.advice(region.size())
+            : "either another mapping overlaps it; or the memory lies in more pieces than"
+                + " vhost_vdpa.max_iotlb_entries allows: huge pages make fewer";
     return new VhostException(
-        ("%s memory region %s for %s: the kernel refused it at offset 0x%x. Either another mapping"
-                + " overlaps it; or the device pins memory, and this process may lock only %s"
-                + " (RLIMIT_MEMLOCK); or the memory lies in more pieces than"
-                + " vhost_vdpa.max_iotlb_entries allows: huge pages make fewer")
-            .formatted(what, region, path, at, lockedLimit()),
+        "%s memory region %s for %s: refused at offset 0x%x; %s"
+            .formatted(what, region, path, at, why),
         Recovery.GIVE_UP);
-  }
-
-  /** As /proc says it: "8388608 bytes". */
-  private static String lockedLimit() {
-    try {
-      return Files.readAllLines(LIMITS).stream()
-          .filter(line -> line.startsWith(LOCKED))
-          .map(line -> line.substring(LOCKED.length()).strip().split("\\s+", 2)[0] + " bytes")
-          .findFirst()
-          .orElse("an unknown number of bytes");
-    } catch (IOException e) {
-      return "an unknown number of bytes";
-    }
   }
 }

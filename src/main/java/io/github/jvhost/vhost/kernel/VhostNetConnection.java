@@ -23,10 +23,7 @@ import io.github.jvhost.vhost.plan.RingEventfd;
 import io.github.jvhost.vhost.plan.Step;
 import io.github.jvhost.vhost.plan.StoppedRings;
 import io.github.jvhost.virtio.NetFeature;
-import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -47,8 +44,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class VhostNetConnection implements Carrier, Turn.Steps {
   private static final String DEVICE = "/dev/vhost-net";
-  private static final Path REGIONS = Path.of("/sys/module/vhost/parameters/max_mem_regions");
-  private static final int USUAL_REGIONS = 64;
 
   /** Flag of SET_VRING_ADDR: writes to the used ring are logged. */
   private static final int VRING_F_LOG = 1;
@@ -103,7 +98,8 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
     this.name = name;
     this.pairs = pairs;
     this.taps = taps;
-    this.offered = pairs.getFirst().getLong(Ioctl.GET_FEATURES, doing("ask"));
+    VhostNetOffer offer = VhostNetOffer.ask(pairs.getFirst());
+    this.offered = offer.features();
     long features =
         (offered & ~NEVER)
             | taps.getFirst().features()
@@ -114,18 +110,9 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
             features,
             new BackEndProtocol.VhostNet(),
             pairs.size(),
-            memoryRegions(),
+            offer.memoryRegions(),
             BackEndProfile.VHOST_NET);
     pairs.forEach(pair -> pair.value(Ioctl.SET_OWNER, 0, doing("become the owner of")));
-  }
-
-  private static int memoryRegions() {
-    try {
-      return Math.clamp(
-          Long.parseLong(Files.readString(REGIONS).strip()), 1, MemoryTable.MAX_REGIONS);
-    } catch (IOException | NumberFormatException e) {
-      return USUAL_REGIONS; // its default since Linux 4.2
-    }
   }
 
   /**

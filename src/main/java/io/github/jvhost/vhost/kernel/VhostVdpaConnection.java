@@ -53,17 +53,6 @@ import org.jspecify.annotations.Nullable;
  * thread of this device. One thread at a time calls this object.
  */
 public final class VhostVdpaConnection implements Carrier, Turn.Steps {
-  private static final int NET = 1;
-
-  // Backend features (linux/vhost_types.h).
-  private static final long IOTLB_MSG_V2 = 1 << 1;
-  private static final long IOTLB_BATCH = 1 << 2;
-  private static final long SUSPEND = 1 << 4;
-  private static final long RESUME = 1 << 5;
-  private static final long IOTLB_PERSIST = 1 << 8;
-  private static final long USED = IOTLB_MSG_V2 | IOTLB_BATCH | SUSPEND | RESUME | IOTLB_PERSIST;
-  private static final long REQUIRED = IOTLB_MSG_V2 | SUSPEND | RESUME;
-
   private static final int ACKNOWLEDGED = DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER;
 
   /** Offset and length, in struct vhost_vdpa_config. */
@@ -102,7 +91,7 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
   private final MappedMemory memory = new MappedMemory();
   private final VdpaMemory guestMemory;
   private final BackEndCapabilities capabilities;
-  private final long backEndFeatures;
+  private final VdpaOffer offer;
 
   /** Regions that the device was told, and may use. */
   private final Set<MemoryRegion> told = new LinkedHashSet<>();
@@ -118,30 +107,15 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
     this.name = name;
     this.path = path;
     this.file = file;
-    if (file.getInt(Ioctl.VDPA_GET_DEVICE_ID, doing("ask")) != NET) {
-      throw new VhostException(path + " is no network device", Recovery.GIVE_UP);
+    this.offer = VdpaOffer.ask(file, path);
+    if (!offer.whyNot().isEmpty()) {
+      throw new VhostException("%s: %s".formatted(path, offer.whyNot()), Recovery.GIVE_UP);
     }
-    long features = file.getLong(Ioctl.GET_FEATURES, doing("ask"));
-    if (!NetFeature.ACCESS_PLATFORM.in(features)) {
-      throw new VhostException(
-          path + " does not offer ACCESS_PLATFORM, without which it takes no guest memory",
-          Recovery.GIVE_UP);
-    }
-    long offered = file.getLong(Ioctl.GET_BACKEND_FEATURES, doing("ask"));
-    if ((offered & REQUIRED) != REQUIRED) {
-      throw new VhostException(
-          "%s offers no SUSPEND or no RESUME (backend features 0x%x): where its rings stop cannot be learnt"
-              .formatted(path, offered),
-          Recovery.GIVE_UP);
-    }
-    backEndFeatures = offered & USED;
-    file.setLong(Ioctl.SET_BACKEND_FEATURES, backEndFeatures, doing("negotiate with"));
-    file.value(Ioctl.SET_OWNER, 0, doing("become the owner of"));
-    guestMemory = new VdpaMemory(file, path, (offered & IOTLB_BATCH) != 0);
+    guestMemory = new VdpaMemory(file, path, offer.has(KernelFeature.IOTLB_BATCH));
     long without = NetFeature.maskOf(NetFeature.ACCESS_PLATFORM, NetFeature.MQ);
     capabilities =
         new BackEndCapabilities(
-            (features & ~without) | NetFeature.GUEST_ANNOUNCE.mask(),
+            (offer.features() & ~without) | NetFeature.GUEST_ANNOUNCE.mask(),
             new BackEndProtocol.VhostVdpa(),
             1, // more would need the device's own control queue
             MEMORY_REGIONS,
@@ -288,7 +262,7 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
     status = 0;
     suspended = false;
     enabled.clear();
-    if ((backEndFeatures & IOTLB_PERSIST) == 0) {
+    if (!offer.has(KernelFeature.IOTLB_PERSIST)) {
       for (MemoryRegion region : told) {
         guestMemory.remove(region);
         guestMemory.add(region, memory.mapping(region));

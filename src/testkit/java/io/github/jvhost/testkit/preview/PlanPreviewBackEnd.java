@@ -6,6 +6,7 @@ import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.BackEndProtocol;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.NetState;
@@ -39,6 +40,22 @@ public record PlanPreviewBackEnd(String name, BackEndCapabilities capabilities, 
   /** All features that a driver can use. */
   private static final long ALL_FEATURES =
       NetFeature.BACK_END | VhostFeature.PROTOCOL_FEATURES | VhostFeature.LOG_ALL;
+
+  /** What vhost-net of Linux 6.12 and a tap offer together. */
+  private static final long TAP_FEATURES =
+      NetFeature.BACK_END
+          & ~NetFeature.maskOf(
+              NetFeature.ANY_LAYOUT,
+              NetFeature.ACCESS_PLATFORM,
+              NetFeature.RING_PACKED,
+              NetFeature.NOTIFICATION_DATA,
+              NetFeature.IN_ORDER,
+              NetFeature.RSS,
+              NetFeature.RSC_EXT,
+              NetFeature.HASH_REPORT,
+              NetFeature.GSO);
+
+  private static final int KERNEL_REGIONS = 64;
 
   /**
    * Checks that the back end supports the mode.
@@ -83,6 +100,40 @@ public record PlanPreviewBackEnd(String name, BackEndCapabilities capabilities, 
    */
   public static PlanPreviewBackEnd generic() {
     return implicit("generic", ALL_FEATURES, NetState.MAX_PAIRS, BackEndProfile.GENERIC);
+  }
+
+  /**
+   * {@return the kernel's vhost-net with a tap, as Linux 6.12 offers them} The tap has as many
+   * queues as the device needs.
+   */
+  public static PlanPreviewBackEnd vhostNet() {
+    return kernel(
+        "vhost-net",
+        TAP_FEATURES | VhostFeature.LOG_ALL,
+        NetState.MAX_PAIRS,
+        new BackEndProtocol.VhostNet(),
+        BackEndProfile.VHOST_NET);
+  }
+
+  /**
+   * {@return a vDPA device that can be suspended, which accepts every feature of a driver but more
+   * than one queue pair}
+   */
+  public static PlanPreviewBackEnd vdpa() {
+    return kernel(
+        "vDPA",
+        NetFeature.BACK_END & ~NetFeature.MQ.mask(),
+        1,
+        new BackEndProtocol.VhostVdpa(),
+        BackEndProfile.VHOST_VDPA);
+  }
+
+  private static PlanPreviewBackEnd kernel(
+      String name, long features, int pairs, BackEndProtocol protocol, BackEndProfile profile) {
+    return new PlanPreviewBackEnd(
+        name,
+        new BackEndCapabilities(features, protocol, pairs, KERNEL_REGIONS, profile),
+        PresetupMode.IMPLICIT);
   }
 
   private static PlanPreviewBackEnd implicit(

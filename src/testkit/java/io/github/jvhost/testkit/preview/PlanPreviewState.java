@@ -63,15 +63,15 @@ public record PlanPreviewState(VirtioNetState state, List<String> without) {
       // them too.
       features |= NetFeature.MQ.mask();
     }
+    // A receive offload has the same number as its feature bit.
+    long offloads =
+        NetFeature.CTRL_GUEST_OFFLOADS.in(features) ? net.guestOffloads() & features : 0;
     VirtioNetState planned =
         new VirtioNetState(
             saved.offer(),
             saved.transport(),
             common.withFeatures(features, 0),
-            // A receive offload has the same number as its feature bit.
-            net.withGuestOffloads(net.guestOffloads() & features)
-                .withRss(Optional.empty())
-                .withBackEnd(Optional.empty()),
+            net.withGuestOffloads(offloads).withRss(Optional.empty()).withBackEnd(Optional.empty()),
             saved.queues());
     return new PlanPreviewState(planned, without);
   }
@@ -80,6 +80,8 @@ public record PlanPreviewState(VirtioNetState state, List<String> without) {
     BackEndCapabilities can = backEnd.capabilities();
     boolean ringReset =
         NetFeature.RING_RESET.in(can.features()) && !can.profile().stopsWholeDevice();
-    return VirtioNetBuilder.NOT_EMULATED | (ringReset ? 0 : NetFeature.RING_RESET.mask());
+    return VirtioNetBuilder.NOT_EMULATED
+        | can.uncontrolled()
+        | (ringReset ? 0 : NetFeature.RING_RESET.mask());
   }
 }

@@ -2,6 +2,7 @@ package io.github.jvhost.testkit.preview;
 
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.BackEndProtocol;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.PlannedStep;
 import io.github.jvhost.vhost.plan.PlannedStep.Answer;
@@ -10,7 +11,8 @@ import io.github.jvhost.vhost.user.StepMessage;
 
 /**
  * What a plan costs on a vhost-user connection if it succeeds: a message for each step, and the
- * barrier behind them. It counts the messages that an execution would send, without sending them.
+ * barrier behind them. It counts the messages that an execution would send, without sending them. A
+ * back end of the kernel is sent no messages: its steps are counted, and nothing is awaited.
  *
  * <p>Immutable, and so thread-safe.
  *
@@ -27,6 +29,9 @@ public record PlanPreviewTraffic(int messages, int replies) {
    * @return what it costs; nothing if the plan is empty
    */
   public static PlanPreviewTraffic of(Plan plan) {
+    if (!(plan.capabilities().protocol() instanceof BackEndProtocol.VhostUser)) {
+      return new PlanPreviewTraffic(plan.steps().size(), 0); // done when the system call returns
+    }
     // An empty plan needs no barrier; a stop ends with the answers that bring the bases.
     int barrier = plan.isEmpty() || plan.lifecycle().isStopped() ? 0 : 1;
     int replies = barrier;

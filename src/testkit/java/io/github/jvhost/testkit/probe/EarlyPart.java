@@ -1,5 +1,7 @@
 package io.github.jvhost.testkit.probe;
 
+import io.github.jvhost.vhost.plan.Fact;
+
 /** What a back end can be sent in presetup. */
 public enum EarlyPart {
   /** SET_VRING_NUM of each ring. */
@@ -22,5 +24,16 @@ public enum EarlyPart {
   /** {@return whether it is sent for each ring, and not once for the device} */
   public boolean isOfRing() {
     return compareTo(ENABLE) <= 0;
+  }
+
+  /** Whether presetup sends it to a back end of this kind, with the value of the running device. */
+  boolean isSentTo(Fact.Early to) {
+    return switch (this) {
+      case SIZE -> Fact.SIZE.isSettledEarly(to);
+      case ADDRESS -> Fact.ADDRESS.isSettledEarly(to);
+      case KICK -> Fact.KICK.isSettledEarly(to);
+      case CALL -> Fact.CALL.isSettledEarly(to);
+      case ENABLE, MEMORY, FEATURES, MTU -> true;
+    };
   }
 }

@@ -4,11 +4,11 @@ import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.BackEndProfile;
-import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Fact.Early;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -115,24 +115,21 @@ public record PresetupVerdict(Way way, Reason reason, List<EarlyPart> early) {
   }
 
   private static List<EarlyPart> early(Early to, ProbeResult result) {
-    List<EarlyPart> early = new ArrayList<>();
-    for (EarlyPart part : EarlyPart.values()) {
-      boolean told =
-          switch (part) {
-            case SIZE -> Fact.SIZE.isSettledEarly(to);
-            case ADDRESS -> Fact.ADDRESS.isSettledEarly(to);
-            case KICK -> Fact.KICK.isSettledEarly(to);
-            case CALL -> Fact.CALL.isSettledEarly(to);
-            case ENABLE, MEMORY, FEATURES -> true;
-            // The MTU is sent only if both features are offered.
-            case MTU ->
-                ProtocolFeature.MTU.isIn(result.protocolFeatures().orElse(0))
-                    && NetFeature.MTU.in(result.features());
-          };
-      if (told) {
-        early.add(part);
-      }
-    }
-    return early;
+    // The MTU is sent only if both features are offered.
+    boolean mtu =
+        ProtocolFeature.MTU.isIn(result.protocolFeatures().orElse(0))
+            && NetFeature.MTU.in(result.features());
+    return Arrays.stream(EarlyPart.values())
+        .filter(part -> part != EarlyPart.MTU || mtu)
+        .filter(part -> part.isSentTo(to))
+        .toList();
+  }
+
+  /** {@return what presetup tells a back end of the kernel, which starts rings by a step} */
+  public static List<EarlyPart> earlyOfKernel() {
+    return Arrays.stream(EarlyPart.values())
+        .filter(part -> part != EarlyPart.MTU && part != EarlyPart.ENABLE)
+        .filter(part -> part.isSentTo(Early.HOLDING))
+        .toList();
   }
 }

@@ -1,0 +1,105 @@
+package io.github.jvhost.vhost.kernel;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+import io.github.jvhost.virtio.NetFeature;
+
+/**
+ * What a vDPA device for networks offers.
+ *
+ * @param features virtio's
+ * @param backEndFeatures of {@link KernelFeature}
+ * @param rings how many it has, its control queue included
+ * @param maxRingSize entries of its largest ring
+ * @param groups of rings, each of which has one address space
+ * @param addressSpaces how many there are
+ * @param controlAlone whether the control queue has a group of its own, so that its owner can give
+ *     it memory that the guest does not see
+ */
+public record VdpaOffer(
+    long features,
+    long backEndFeatures,
+    int rings,
+    int maxRingSize,
+    int groups,
+    int addressSpaces,
+    boolean controlAlone)
+    implements KernelOffer {
+  private static final int NET = 1;
+
+  /** What is asked for. The others change nothing here. */
+  private static final long USED =
+      KernelFeature.maskOf(
+          KernelFeature.IOTLB_MSG_V2,
+          KernelFeature.IOTLB_BATCH,
+          KernelFeature.IOTLB_ASID,
+          KernelFeature.SUSPEND,
+          KernelFeature.RESUME,
+          KernelFeature.ENABLE_AFTER_DRIVER_OK,
+          KernelFeature.IOTLB_PERSIST);
+
+  static boolean isVdpa(DeviceFile file) {
+    return file.tryCall(Ioctl.VDPA_GET_DEVICE_ID, file.scratch().address()) >= 0;
+  }
+
+  /**
+   * Asks an open device, and becomes its owner: before that it says nothing of its rings.
+   *
+   * @param path for errors
+   */
+  static VdpaOffer ask(DeviceFile file, String path) {
+    String doing = "ask " + path;
+    if (file.getInt(Ioctl.VDPA_GET_DEVICE_ID, doing) != NET) {
+      throw new VhostException(path + " is no network device", Recovery.GIVE_UP);
+    }
+    long features = file.getLong(Ioctl.GET_FEATURES, doing);
+    long offered = file.getLong(Ioctl.GET_BACKEND_FEATURES, doing);
+    file.setLong(Ioctl.SET_BACKEND_FEATURES, offered & USED, "negotiate with " + path);
+    file.value(Ioctl.SET_OWNER, 0, "become the owner of " + path);
+    int maxRingSize = file.getShort(Ioctl.VDPA_GET_VRING_NUM, doing);
+    // Linux before 6.2 does not know these questions.
+    int rings = file.getIntOr(Ioctl.VDPA_GET_VQS_COUNT, 0);
+    int groups = file.getIntOr(Ioctl.VDPA_GET_GROUP_NUM, 1);
+    int spaces = file.getIntOr(Ioctl.VDPA_GET_AS_NUM, 1);
+    boolean control = NetFeature.CTRL_VQ.in(features) && rings > 2;
+    return new VdpaOffer(
+        features,
+        offered,
+        rings,
+        maxRingSize,
+        groups,
+        spaces,
+        control && spaces > 1 && isAlone(file, rings - 1));
+  }
+
+  /** Whether no other ring is in the group of the last one. */
+  private static boolean isAlone(DeviceFile file, int control) {
+    int group = file.tryRing(Ioctl.VDPA_GET_VRING_GROUP, control);
+    boolean alone = group >= 0;
+    for (int ring = 0; ring < control; ring++) {
+      alone &= file.tryRing(Ioctl.VDPA_GET_VRING_GROUP, ring) != group;
+    }
+    return alone;
+  }
+
+  /** {@return whether where a ring stopped can be learnt, and a stopped device can go on} */
+  public boolean canBeSuspended() {
+    return KernelFeature.SUSPEND.in(backEndFeatures) && KernelFeature.RESUME.in(backEndFeatures);
+  }
+
+  boolean has(KernelFeature feature) {
+    return feature.in(backEndFeatures & USED);
+  }
+
+  /** {@return why this library cannot serve a guest with it; empty: it can} */
+  public String whyNot() {
+    if (!NetFeature.ACCESS_PLATFORM.in(features)) {
+      return "it does not offer ACCESS_PLATFORM, without which it takes no guest memory";
+    }
+    if (!KernelFeature.IOTLB_MSG_V2.in(backEndFeatures) || !canBeSuspended()) {
+      return "it offers no SUSPEND or no RESUME (backend features 0x%x): where its rings stop cannot be learnt"
+          .formatted(backEndFeatures);
+    }
+    return "";
+  }
+}
