@@ -6,11 +6,9 @@ import io.github.jvhost.sys.DescriptorLedger;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -46,12 +44,7 @@ final class KeepCommand implements Callable<Integer> {
           "Where the mediator shall connect; a socket that nobody serves any more is replaced.")
   private Path socket;
 
-  @Option(
-      names = "--for",
-      paramLabel = "TIME",
-      converter = TimeSpan.Converter.class,
-      description = "End by itself after 200ms, 10s, 5m.")
-  private @Nullable TimeSpan bound;
+  @Mixin private RunsFor runsFor;
 
   @Mixin private Output output;
 
@@ -61,7 +54,7 @@ final class KeepCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     Words.requireNamed(spec, "SOCKET", socket);
-    Deadline end = Deadline.after(bound == null ? TimeSpan.LONGEST : bound.duration());
+    Deadline end = runsFor.end();
     try (var signals = new EndOnSignal();
         var keeper = Keeper.listen(socket, DescriptorLedger.counting())) {
       output.announce("keeping at " + socket);

@@ -149,12 +149,7 @@ final class MediateCommand implements Callable<Integer> {
           """)
   private @Nullable Path keep;
 
-  @Option(
-      names = "--for",
-      paramLabel = "TIME",
-      converter = TimeSpan.Converter.class,
-      description = "End by itself after 200ms, 10s, 5m.")
-  private @Nullable TimeSpan bound;
+  @Mixin private RunsFor runsFor;
 
   @Mixin private Output output;
 
@@ -236,9 +231,8 @@ final class MediateCommand implements Callable<Integer> {
 
   /** Waits for the end, and returns what went on then. */
   private List<NicStatus> untilTheEnd(Mediator mediator) {
-    Duration left = bound == null ? TimeSpan.LONGEST : bound.duration();
     try {
-      var _ = new CountDownLatch(1).await(left.toNanos(), TimeUnit.NANOSECONDS);
+      var _ = new CountDownLatch(1).await(runsFor.end().remainingNanos(), TimeUnit.NANOSECONDS);
     } catch (InterruptedException e) {
       // The interrupt ends the command.
     }

@@ -164,12 +164,7 @@ final class MockBackEndCommand implements Callable<Integer> {
       description = "Print every message as it comes in; with --json, on standard error.")
   private boolean trace;
 
-  @Option(
-      names = "--for",
-      paramLabel = "TIME",
-      converter = TimeSpan.Converter.class,
-      description = "End by itself after 200ms, 10s, 5m.")
-  private @Nullable TimeSpan bound;
+  @Mixin private RunsFor runsFor;
 
   @Mixin private Output output;
 
@@ -262,7 +257,7 @@ final class MockBackEndCommand implements Callable<Integer> {
    * @param only true if it ends with the first connection
    */
   private void serve(BackEndRecord record, Optional<MockTrace> traced, boolean only) {
-    Deadline end = Deadline.after(bound == null ? TimeSpan.LONGEST : bound.duration());
+    Deadline end = runsFor.end();
     try {
       while (!end.expired() && !(only && record.disconnections() > 0)) {
         traced.ifPresent(MockTrace::catchUp);

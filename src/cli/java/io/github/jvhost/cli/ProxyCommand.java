@@ -100,12 +100,7 @@ final class ProxyCommand implements Callable<Integer> {
           """)
   private String dialectName = "upstream";
 
-  @Option(
-      names = "--for",
-      paramLabel = "TIME",
-      converter = TimeSpan.Converter.class,
-      description = "End by itself after 200ms, 10s, 5m.")
-  private @Nullable TimeSpan bound;
+  @Mixin private RunsFor runsFor;
 
   @Mixin private Output output;
 
@@ -183,7 +178,7 @@ final class ProxyCommand implements Callable<Integer> {
 
   private void watch(
       Relay relay, CaptureQueue queue, @Nullable CaptureWriter writer, Dialect dialect) {
-    Deadline end = Deadline.after(bound == null ? TimeSpan.LONGEST : bound.duration());
+    Deadline end = runsFor.end();
     try {
       while (!end.expired() && relay.isAlive()) {
         Duration left = Duration.ofNanos(end.remainingNanos());
