@@ -4,6 +4,7 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.OwnedDescriptor;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -67,9 +68,18 @@ final class TellingPeer implements AutoCloseable {
    */
   record Round(List<Long> phases, long preemptions) {}
 
-  /** Connects anew, sets up, and goes through all phases. */
+  /** Connects anew, sets up, and goes through all phases without a pause. */
   Round round() {
-    lines.type("run 1");
+    return round(Duration.ZERO);
+  }
+
+  /**
+   * The same with a pause.
+   *
+   * @param pause for which it sleeps before each phase but the first; whole milliseconds
+   */
+  Round round(Duration pause) {
+    lines.type("run 1 pause " + pause.toMillis());
     String line = lines.next("a round of the C front end");
     try {
       List<Long> all = Arrays.stream(line.split(" ", -1)).map(Long::valueOf).toList();

@@ -611,8 +611,8 @@ static int tell(const char *path, const char *memory_path, char **sockets, int c
   printf("ready\n");
   fflush(stdout);
   while (fgets(line, sizeof line, stdin)) {
-    int rounds = 0;
-    if (sscanf(line, "run %d", &rounds) != 1) {
+    int rounds = 0, pause_ms = 0;
+    if (sscanf(line, "run %d pause %d", &rounds, &pause_ms) != 2 || pause_ms < 0) {
       errno = EINVAL;
       die("%s", line);
     }
@@ -621,6 +621,8 @@ static int tell(const char *path, const char *memory_path, char **sockets, int c
         set_up(&talks[i], sockets[i]);
       long before = preemptions();
       for (uint32_t phase = 0; phase < phase_count; phase++) {
+        if (phase > 0)
+          poll(NULL, 0, pause_ms);
         be_busy();
         printf("%lld ", (long long)window(talks, polls, count, phase));
       }
