@@ -77,7 +77,7 @@ class SocketLinkTest {
           .isInstanceOf(IllegalSelectorException.class);
       assertThat(channel.isOpen()).isFalse();
     }
-    assertThat(OpenDescriptors.count()).as("and so are the selectors").isEqualTo(before);
+    assertThat(OpenDescriptors.count()).as("and so are the selectors").isLessThanOrEqualTo(before);
 
     SocketChannel closed = SocketChannel.open(StandardProtocolFamily.UNIX);
     closed.close();

@@ -19,7 +19,11 @@ public final class OpenDescriptors {
 
   private OpenDescriptors() {}
 
-  /** How many eventfds, memory files and sockets are open. */
+  /**
+   * How many eventfds, memory files and sockets are open. A test asserts that there are no more
+   * than before: those that an earlier test of this JVM has left to the garbage collector may go
+   * any time.
+   */
   public static int count() {
     return list().size();
   }

@@ -110,7 +110,7 @@ class DisconnectSweepTest {
         points++;
         assertThat(OpenDescriptors.count())
             .as("%s: %s", at, OpenDescriptors.list())
-            .isEqualTo(descriptors);
+            .isLessThanOrEqualTo(descriptors);
         assertThat(sharedMappings()).as(at).isEqualTo(mappings);
         assertThat(threads()).as(at).isEmpty();
       }

@@ -47,7 +47,9 @@ class ManyCyclesTest {
 
       awaitDisconnections(rig, 1 + CYCLES);
       assertThat(rig.ledger.openCount()).as("%s", rig.ledger.describeOpen()).isEqualTo(ledger);
-      assertThat(OpenDescriptors.count()).as("%s", OpenDescriptors.list()).isEqualTo(process);
+      assertThat(OpenDescriptors.count())
+          .as("%s", OpenDescriptors.list())
+          .isLessThanOrEqualTo(process);
       rig.noRuleWasBroken();
     }
   }
