@@ -42,10 +42,17 @@ final class MediateSummary {
         .both("standby", orNull(nic.at("standby"), MediateSummary::standby))
         .both("presetup", orNull(nic.at("presetup"), MediateSummary::presetup))
         .both("lastStart", orNull(nic.at("lastStart"), MediateSummary::start));
-    String failure = nic.at("lastFailure").textOrNull();
-    return shown
-        .json("lastFailure", failure)
-        .text(failure == null ? "" : "  last failure: %s%n", failure == null ? "" : line(failure));
+    sentence(shown, nic, "lastFailure", "last failure");
+    sentence(shown, nic, "notSaved", "not saved");
+    return shown;
+  }
+
+  private static void sentence(Shown shown, Json nic, String member, String label) {
+    String text = nic.at(member).textOrNull();
+    shown.json(member, text);
+    if (text != null) {
+      shown.text("  %s: %s%n", label, line(text));
+    }
   }
 
   private interface Part {

@@ -106,6 +106,7 @@ final class ControlAnswer {
     writePresetup(json, nic.presetup());
     writeStart(json, nic.lastStart());
     json.writeStringField("lastFailure", nic.lastFailure());
+    json.writeStringField("notSaved", nic.notSaved());
     json.writeEndObject();
   }
 

@@ -93,7 +93,7 @@ final class ControlSocket implements AutoCloseable {
   }
 
   /**
-   * Listens, for our own user and root alone.
+   * Listens, for our own user and root alone. Clients wait until {@link #begin}.
    *
    * @param path of the socket, which gets mode 0600; a socket that nobody serves is replaced
    * @param operations what is asked for
@@ -110,13 +110,16 @@ final class ControlSocket implements AutoCloseable {
     PrivateListener listener = PrivateListener.open(path);
     try {
       EventFd end = EventFd.create(ledger, "end of control");
-      var control = new ControlSocket(listener, operations, ledger, patience, end);
-      control.thread.start();
-      return control;
+      return new ControlSocket(listener, operations, ledger, patience, end);
     } catch (RuntimeException e) {
       listener.close();
       throw e;
     }
+  }
+
+  /** Begins to serve clients. To be called once. */
+  void begin() {
+    thread.start();
   }
 
   private void run() {

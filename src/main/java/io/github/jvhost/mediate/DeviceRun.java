@@ -169,7 +169,7 @@ final class DeviceRun {
             nic.name()
                 + ": its packed rings are not served, because the switch that had them has gone and"
                 + " no in-flight region says where they go on; the guest has to reset its NIC",
-            Recovery.RETRY);
+            Recovery.GIVE_UP);
     log.warn("{}", why.getMessage());
     nic.history().failed(why);
   }

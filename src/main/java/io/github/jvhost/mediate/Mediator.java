@@ -76,14 +76,13 @@ public final class Mediator implements AutoCloseable {
     var mediator = new Mediator(options);
     boolean done = false;
     try {
+      mediator.listen(options, ledger);
       mediator.startNics(options, ledger);
-      PeerAddress address = options.peerAddress();
-      if (address != null) {
-        mediator.peer = PeerLink.open(address, mediator.listener(address));
+      if (mediator.peer != null) {
+        mediator.peer.begin();
       }
-      Path path = options.control();
-      if (path != null) {
-        mediator.control = ControlSocket.listen(path, mediator.operations(), ledger);
+      if (mediator.control != null) {
+        mediator.control.begin();
       }
       if (mediator.store instanceof SystemdStore systemd) {
         systemd.ready(mediator.nics.size() + mediator.passed.size() + " NICs");
@@ -94,6 +93,22 @@ public final class Mediator implements AutoCloseable {
       if (!done) {
         mediator.leave(); // what an earlier mediator has left is for the next attempt
       }
+    }
+  }
+
+  /** Where somebody listens already this fails before any connection is touched. */
+  private void listen(MediatorOptions options, DescriptorLedger ledger) {
+    PeerAddress address = options.peerAddress();
+    if (address != null) {
+      peer = PeerLink.open(address, listener(address));
+    }
+    Path path = options.control();
+    if (path != null) {
+      control = ControlSocket.listen(path, operations(), ledger);
+    }
+    for (PassedDevice device : options.passed()) {
+      requireNew(device.name());
+      passed.put(device.name(), PassThrough.start(device, ledger));
     }
   }
 
@@ -156,10 +171,6 @@ public final class Mediator implements AutoCloseable {
               ? Nic.start(handedOver(nic, together.left()), together)
               : Nic.start(nic, link, together);
       nics.put(nic.name(), started);
-    }
-    for (PassedDevice device : options.passed()) {
-      requireNew(device.name());
-      passed.put(device.name(), PassThrough.start(device, together.ledger()));
     }
   }
 

@@ -283,6 +283,7 @@ final class Nic implements AutoCloseable {
     if (saver != null) {
       long acknowledged = messages == null ? 0 : messages.protocolFeatures();
       saver.write(service.saved(as, saver, link.saved(saver), acknowledged));
+      service.nic().history().notSaved(saver.failure());
     }
   }
 

@@ -16,6 +16,7 @@ final class NicHistory {
   private NicStatus.@Nullable Presetup presetup;
   private NicStatus.@Nullable Start lastStart;
   private @Nullable String lastFailure;
+  private @Nullable String notSaved;
 
   NicHistory(String nic) {
     this.nic = nic;
@@ -125,6 +126,15 @@ final class NicHistory {
     return failure != null;
   }
 
+  /**
+   * Keeps why a mediator that takes over cannot go on with the NIC.
+   *
+   * @param why null: it can
+   */
+  void notSaved(@Nullable String why) {
+    notSaved = why;
+  }
+
   long messages() {
     return messages;
   }
@@ -143,5 +153,9 @@ final class NicHistory {
 
   @Nullable String lastFailure() {
     return lastFailure;
+  }
+
+  @Nullable String notSaved() {
+    return notSaved;
   }
 }

@@ -35,7 +35,7 @@ final class NicSaver implements AutoCloseable {
   private final Set<OwnedDescriptor> named = new HashSet<>();
   private final StateFile file;
   private long next;
-  private boolean failed;
+  private @Nullable String failure;
 
   /**
    * Begins to save a NIC of which nothing is in the store.
@@ -127,7 +127,7 @@ final class NicSaver implements AutoCloseable {
 
   /** {@return the name of a descriptor in the store, where it is from now on; empty for null} */
   String name(@Nullable OwnedDescriptor descriptor) {
-    if (descriptor == null || failed) {
+    if (descriptor == null || failure != null) {
       return "";
     }
     named.add(descriptor);
@@ -147,7 +147,7 @@ final class NicSaver implements AutoCloseable {
 
   /** Writes a state, all of whose descriptors were named since the last write. */
   void write(SavedNic state) {
-    if (failed) {
+    if (failure != null) {
       return;
     }
     try {
@@ -168,7 +168,7 @@ final class NicSaver implements AutoCloseable {
 
   /** What the store has is out of date from now on, and must not be believed. */
   private void fail(VhostException e) {
-    failed = true;
+    failure = e.getMessage();
     try {
       file.write(new byte[0]);
     } catch (VhostException writing) {
@@ -180,9 +180,14 @@ final class NicSaver implements AutoCloseable {
         e.getMessage());
   }
 
+  /** {@return why the NIC is not saved any more; null if it is} */
+  @Nullable String failure() {
+    return failure;
+  }
+
   /** Removes the NIC from the store. */
   void forget() {
-    if (!failed) {
+    if (failure == null) {
       try {
         store.remove(nic + "/" + StateFile.NAME);
         names.values().forEach(store::remove);

@@ -25,6 +25,8 @@ import org.jspecify.annotations.Nullable;
  * @param lastStart what the switch was told when the device started last; null: it has not started
  *     since the front end connected
  * @param lastFailure what went wrong last; null: nothing did
+ * @param notSaved why a mediator that takes over cannot go on with this NIC, although there is a
+ *     keeper or a service manager for that; null: it can, or there is none
  */
 public record NicStatus(
     String name,
@@ -38,7 +40,8 @@ public record NicStatus(
     long messagesToTheSwitch,
     @Nullable Presetup presetup,
     @Nullable Start lastStart,
-    @Nullable String lastFailure) {
+    @Nullable String lastFailure,
+    @Nullable String notSaved) {
 
   /** Copies the list. */
   public NicStatus {
@@ -117,7 +120,8 @@ public record NicStatus(
         messagesToTheSwitch,
         null,
         null,
-        lastFailure);
+        lastFailure,
+        null);
   }
 
   static NicStatus of(
@@ -144,6 +148,7 @@ public record NicStatus(
         history.messagesToTheSwitch(),
         history.presetup(),
         history.lastStart(),
-        history.lastFailure());
+        history.lastFailure(),
+        history.notSaved());
   }
 }

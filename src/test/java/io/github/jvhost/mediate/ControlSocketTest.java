@@ -46,7 +46,8 @@ class ControlSocketTest {
           20,
           new NicStatus.Presetup("the peer, generation 1", true, 14, 1000),
           new NicStatus.Start(List.of("a \"step\""), 7, 65),
-          null);
+          null,
+          "keeper /run/keep: it hung up");
 
   private final DescriptorLedger ledger = DescriptorLedger.tracing();
   private final Answers answers = new Answers();
@@ -88,9 +89,10 @@ class ControlSocketTest {
   @BeforeAll
   static void useTheSocketLibraryOnce() throws IOException {
     Path directory = Files.createTempDirectory("jvhost");
-    try (ControlSocket _ =
+    try (ControlSocket once =
         ControlSocket.listen(
             directory.resolve("c"), new Answers(), DescriptorLedger.counting(), LONG)) {
+      once.begin();
       ControlClient.ask(directory.resolve("c"), "status", LONG, DescriptorLedger.counting());
     }
     Files.delete(directory);
@@ -105,13 +107,14 @@ class ControlSocketTest {
 
   private void listen(Duration patience) {
     control = ControlSocket.listen(directory.resolve("c"), answers, ledger, patience);
+    control.begin();
   }
 
   @AfterEach
   void nothingIsLeft() throws IOException {
     control.close();
     assertThat(ledger.describeOpen()).isEmpty();
-    assertThat(OpenDescriptors.count()).isEqualTo(filesBefore);
+    assertThat(OpenDescriptors.count()).isLessThanOrEqualTo(filesBefore);
     Files.delete(directory); // fails where the socket is still in it
   }
 
@@ -153,7 +156,7 @@ class ControlSocketTest {
                 + "\"presetup\":{\"from\":\"the peer, generation 1\",\"complete\":true,"
                 + "\"messages\":14,\"micros\":1000},"
                 + "\"lastStart\":{\"messages\":7,\"micros\":65,\"steps\":[\"a \\\"step\\\"\"]},"
-                + "\"lastFailure\":null}]}");
+                + "\"lastFailure\":null,\"notSaved\":\"keeper /run/keep: it hung up\"}]}");
     assertThat(ask("move net0 /run/b"))
         .isEqualTo("{\"ok\":true,\"nic\":\"net0\",\"switch\":\"/run/b\",\"micros\":1500}");
     assertThat(ask("standby net0 none"))

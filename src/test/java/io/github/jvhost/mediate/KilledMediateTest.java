@@ -56,9 +56,21 @@ class KilledMediateTest {
             List.of(
                 "mediate",
                 "--nic=net0=" + directory.resolve("net0") + "," + directory.resolve("switch"),
+                "--control=" + directory.resolve("control"),
                 "--keep=" + directory.resolve("keep")));
     started.transcript().awaitText("mediating net0", 0, soon(), "start of the mediator");
     return started;
+  }
+
+  /**
+   * Waits until the mediator is done with the last message. One that is killed between its answer
+   * and the end of its message gives the answer twice (docs/mediate.md). A NIC that says how it is
+   * has ended all that it did before.
+   */
+  private void awaitRunning(DescriptorLedger ledger) {
+    Path control = directory.resolve("control");
+    Wait.until(() ->
+        ControlClient.ask(control, "status", Duration.ofSeconds(20), ledger).contains("RUNNING"));
   }
 
   /** Every frame comes back, whoever lives or dies beside the guest and the switch. */
@@ -86,6 +98,7 @@ class KilledMediateTest {
           traffic(driver);
           Wait.until(() -> Wait.endsWithAStart(theSwitch.record().names()));
           int told = theSwitch.record().mark();
+          awaitRunning(ledger);
           mediator.kill();
           traffic(driver);
           mediator = mediator();

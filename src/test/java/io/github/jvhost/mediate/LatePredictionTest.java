@@ -63,7 +63,7 @@ class LatePredictionTest {
     int begun = indexOf(first, FrontEndRequest.SET_VRING_NUM);
     try (var _ = theSwitch("net0");
         var _ = theSwitch("net1");
-        var link = PeerLink.open(PeerAddress.parse("listen:" + peer), new Silent());
+        var link = PeerLink.open(PeerAddress.parse("listen:" + peer), new Silent()).begin();
         var mediator =
             Mediator.start(
                 MediatorOptions.of(List.of(nic("net0"), nic("net1"))).withPeer(peer), ledger);

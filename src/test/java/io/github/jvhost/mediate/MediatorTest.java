@@ -3,6 +3,7 @@ package io.github.jvhost.mediate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.VhostException;
 import io.github.jvhost.embedding.Mirror;
 import io.github.jvhost.embedding.OwnVm;
 import io.github.jvhost.embedding.SmallVmm;
@@ -93,6 +94,33 @@ class MediatorTest {
 
       assertThat(another.record().connections()).isZero();
       aGuestHasTraffic(); // the first was not disturbed
+    }
+  }
+
+  @Test
+  void whereAnySocketIsTakenNoSwitchIsConnected() {
+    Path taken = directory.resolve("net0"); // the first mediator listens there
+    try (MockBackEnd another = Mirror.start(directory.resolve("another"), ofTheSwitch)) {
+      MediatorOptions alone =
+          MediatorOptions.of(
+              List.of(
+                  NicOptions.of(
+                      "net1",
+                      new FrontEndAddress.Listen(directory.resolve("net1")),
+                      new BackEndAddress.Socket(directory.resolve("another")),
+                      BackEndProfile.GENERIC)));
+      var passed = new PassedDevice("blk0", taken, directory.resolve("switch"));
+
+      for (MediatorOptions options :
+          List.of(
+              alone.withControl(taken),
+              alone.withPeer("listen:" + taken),
+              alone.withPassed(List.of(passed)))) {
+        assertThatThrownBy(() -> Mediator.start(options, ledger))
+            .isInstanceOf(VhostException.class);
+      }
+
+      assertThat(another.record().connections()).isZero();
     }
   }
 

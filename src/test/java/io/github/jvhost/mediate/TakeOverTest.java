@@ -4,7 +4,6 @@ import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.embedding.Mirror;
 import io.github.jvhost.embedding.OwnVm;
@@ -108,9 +107,17 @@ class TakeOverTest {
       driver.boot();
       assertThat(driver.echo(1)).endsWith(1, 1);
       first.leave();
-      assertThatThrownBy(
-              () -> Mediator.start(options().withControl(directory.resolve("no/control")), ledger))
-          .isInstanceOf(VhostException.class);
+      List<NicOptions> two =
+          List.of(
+              options().nics().getFirst(),
+              NicOptions.of(
+                  "net1",
+                  new FrontEndAddress.Handed("nobody"),
+                  new BackEndAddress.Socket(directory.resolve("switch")),
+                  BackEndProfile.GENERIC));
+      assertThatThrownBy(() -> Mediator.start(options().withNics(two), ledger))
+          .as("when net0 is taken up already")
+          .hasMessageContaining("no socket with the name nobody");
       assertThat(driver.echo(2)).endsWith(2, 2);
       try (Mediator third = start()) {
         assertThat(third.status().getFirst().state()).isEqualTo("RUNNING");
@@ -140,6 +147,27 @@ class TakeOverTest {
       try (Mediator second = start()) {
         assertThat(second.status().getFirst().state()).isEqualTo("NO_FRONT_END");
       }
+    }
+  }
+
+  @Test
+  void aKeeperThatIsGoneIsSaidByTheStatusAndTheGuestGoesOn() throws InterruptedException {
+    try (Mediator mediator = start();
+        OwnVm vm = new OwnVm();
+        SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"))) {
+      TinyDriver driver = new TinyDriver(vm, vmm);
+      driver.boot();
+      assertThat(driver.echo(1)).endsWith(1, 1);
+      assertThat(mediator.status().getFirst().notSaved()).isNull();
+      over = true;
+      keeping.join(Duration.ofSeconds(20));
+      keeper.close();
+
+      vmm.linkUp(false);
+      vmm.linkUp(true);
+
+      assertThat(driver.echo(2)).endsWith(2, 2);
+      assertThat(mediator.status().getFirst().notSaved()).contains("keeper");
     }
   }
 

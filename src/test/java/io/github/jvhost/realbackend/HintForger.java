@@ -21,8 +21,8 @@ final class HintForger implements AutoCloseable {
   HintForger(String one, String other) {
     // Nobody knows the paths before both links are there.
     PeerLink[] both = new PeerLink[2];
-    both[0] = PeerLink.open(PeerAddress.parse("listen:" + one), to(both, 1));
-    both[1] = PeerLink.open(PeerAddress.parse("listen:" + other), to(both, 0));
+    both[0] = PeerLink.open(PeerAddress.parse("listen:" + one), to(both, 1)).begin();
+    both[1] = PeerLink.open(PeerAddress.parse("listen:" + other), to(both, 0)).begin();
     links = List.of(both);
   }
 

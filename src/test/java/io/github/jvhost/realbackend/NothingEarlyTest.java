@@ -114,7 +114,8 @@ class NothingEarlyTest {
   void aSwitchThatIsToldEarlyWritesOnlyAfterTheStart() {
     try (var theSwitch =
             Testpmd.builder().port(file("switch")).transmits().nice().start(deadline());
-        var peer = PeerLink.open(PeerAddress.parse("listen:" + file("peer")), new Silent());
+        var peer =
+            PeerLink.open(PeerAddress.parse("listen:" + file("peer")), new Silent()).begin();
         var mediator = mediator();
         var file = MemoryFile.create(ledger, "guest memory", RAM);
         var mapping = file.map(0, RAM);

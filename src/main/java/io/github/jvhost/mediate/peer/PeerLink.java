@@ -31,8 +31,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The link to the other mediator. It connects, or listens, again and again until it is closed. It
- * carries {@link Hint}s both ways. The package's description has the bytes and the times.
+ * The link to the other mediator. It connects, or listens, again and again from {@link #begin}
+ * until it is closed. It carries {@link Hint}s both ways. The package's description has the bytes
+ * and the times.
  *
  * <pre>
  *        +-------- pause, 0.1 to 5 s &lt;----------------------------------+
@@ -124,7 +125,7 @@ public final class PeerLink implements AutoCloseable {
   }
 
   /**
-   * Opens a link and starts its thread.
+   * Opens a link. If it listens, it does so from now on; peers wait until {@link #begin}.
    *
    * @param address where the other mediator is, or where to listen for it
    * @param listener is told what happens
@@ -137,9 +138,17 @@ public final class PeerLink implements AutoCloseable {
   }
 
   static PeerLink open(PeerAddress address, Listener listener, LinkLimits limits) {
-    PeerLink link = new PeerLink(address, listener, limits);
-    link.thread.start();
-    return link;
+    return new PeerLink(address, listener, limits);
+  }
+
+  /**
+   * Starts the thread of the link. To be called once.
+   *
+   * @return this
+   */
+  public PeerLink begin() {
+    thread.start();
+    return this;
   }
 
   /**
@@ -174,6 +183,10 @@ public final class PeerLink implements AutoCloseable {
   @Override
   public void close() {
     closed = true;
+    if (thread.getState() == Thread.State.NEW) {
+      end(); // it has not begun
+      return;
+    }
     selector.wakeup();
     if (Thread.currentThread() == thread) {
       return;
@@ -203,10 +216,14 @@ public final class PeerLink implements AutoCloseable {
     } catch (IOException e) {
       log.error("peer {}: the link is given up", address, e);
     } finally {
-      closeQuietly(server);
-      closeQuietly(selector);
-      removeSocket();
+      end();
     }
+  }
+
+  private void end() {
+    closeQuietly(server);
+    closeQuietly(selector);
+    removeSocket();
   }
 
   /**
