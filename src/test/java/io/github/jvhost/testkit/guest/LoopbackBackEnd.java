@@ -52,11 +52,6 @@ final class LoopbackBackEnd implements AutoCloseable {
     next = bases.clone();
     dirty = new DirtyBitmap(memory.table().highestAddress());
     wake = EventFd.create(kicks.getFirst().descriptor().ledger(), "back end wake-up");
-    // What was flooded to the port before anybody served it would be answered a second time.
-    boolean flooded = true;
-    while (flooded) {
-      flooded = port.poll() != null;
-    }
     port.onFrame(wake::signal);
     thread = Thread.ofPlatform().daemon().name("loopback").start(this::run);
   }

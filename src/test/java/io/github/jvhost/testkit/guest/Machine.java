@@ -66,13 +66,17 @@ final class Machine implements AutoCloseable {
   }
 
   void serve(int nic, int[] bases) {
+    boolean first = nic >= backEnds.size();
+    // What was flooded to a port before anybody served it would be answered a second time. What
+    // waits there when a back end starts anew is the guest's.
+    while (first && ports.get(nic).poll() != null) {}
     LoopbackBackEnd backEnd =
         new LoopbackBackEnd(
             memory, devices.get(nic), kicks.get(nic), calls.get(nic), ports.get(nic), bases);
-    if (nic < backEnds.size()) {
-      backEnds.set(nic, backEnd);
-    } else {
+    if (first) {
       backEnds.add(backEnd);
+    } else {
+      backEnds.set(nic, backEnd);
     }
   }
 
