@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -88,7 +89,11 @@ public final class MediatedBench implements Bench {
         reference.add(rig.migrate(false));
       }
       return List.of(
-          WINDOW.timed(ours.whole, reference.whole, rounds + " rounds"),
+          WINDOW.timed(
+              ours.whole,
+              reference.whole,
+              "%d rounds; QEMU waited for answers in %s of it, without in %s"
+                  .formatted(rounds, ours.waited(), reference.waited())),
           FROM_FEATURES.timed(ours.fromFeatures, reference.fromFeatures),
           MESSAGES.is(
               new Measured.Counted(ours.messages, "messages", "without " + reference.messages)));
@@ -98,11 +103,17 @@ public final class MediatedBench implements Bench {
   private static final class Windows {
     private final Histogram whole = new Histogram(PATIENCE.toNanos(), 3);
     private final Histogram fromFeatures = new Histogram(PATIENCE.toNanos(), 3);
+    private final Histogram waited = new Histogram(PATIENCE.toNanos(), 3);
     private int messages;
+
+    String waited() {
+      return String.format(Locale.ROOT, "%.1f ms", waited.getValueAtPercentile(50) / 1e6);
+    }
 
     void add(MediatedBenchHost.Window window) {
       whole.recordValue(window.nanos());
       fromFeatures.recordValue(window.nanosFromFeatures());
+      waited.recordValue(window.waitedNanos());
       messages = Math.max(messages, window.messages());
     }
   }

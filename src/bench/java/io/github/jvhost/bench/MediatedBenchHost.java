@@ -38,7 +38,7 @@ import java.util.concurrent.locks.LockSupport;
  *
  * <pre>
  *   QEMU --f--&gt; relay --m--&gt; mediator --t--&gt; relay --&gt; testpmd's ports 0 and 1
- *   QEMU --d--&gt; relay -----------------------------&gt; testpmd's ports 2 and 3
+ *   QEMU --e--&gt; relay ---------------d--&gt; relay --&gt; testpmd's ports 2 and 3
  * </pre>
  */
 final class MediatedBenchHost implements AutoCloseable {
@@ -50,26 +50,60 @@ final class MediatedBenchHost implements AutoCloseable {
   private final Path directory;
   private final String name;
   private final Mediator mediator;
-  private final Messages fromQemu = new Messages();
-  private final Messages toTheSwitch = new Messages();
-  private final Messages direct = new Messages();
+  private final Way mediated = new Way();
+  private final Way direct = new Way();
 
   /**
    * What was seen of a window.
    *
    * @param nanos from QEMU's first message to the last SET_STATUS with DRIVER_OK at the switch
    * @param nanosFromFeatures from QEMU's first SET_FEATURES on
+   * @param waitedNanos in which QEMU waited for answers, the relays not counted
    * @param messages that the switch got
    */
-  record Window(long nanos, long nanosFromFeatures, int messages) {}
+  record Window(long nanos, long nanosFromFeatures, long waitedNanos, int messages) {}
 
-  /** Passed messages of several relays, which call it on threads of their own. */
+  /** From QEMU to the switch: the relays at either end, one a NIC. */
+  private record Way(List<Messages> fromQemu, List<Messages> toTheSwitch) {
+    Way() {
+      this(new ArrayList<>(), new ArrayList<>());
+    }
+
+    private static Messages of(List<Messages> relays) {
+      var messages = new Messages();
+      relays.add(messages);
+      return messages;
+    }
+
+    Messages newFromQemu() {
+      return of(fromQemu);
+    }
+
+    Messages newToTheSwitch() {
+      return of(toTheSwitch);
+    }
+
+    void forget() {
+      fromQemu.forEach(Messages::forget);
+      toTheSwitch.forEach(Messages::forget);
+    }
+
+    List<RelayedMessage> said() {
+      return fromQemu.stream().flatMap(relay -> relay.requests().stream()).toList();
+    }
+
+    List<RelayedMessage> told() {
+      return toTheSwitch.stream().flatMap(relay -> relay.requests().stream()).toList();
+    }
+  }
+
+  /** What has passed a relay, whose threads call it. */
   private static final class Messages implements RelayObserver {
     private final List<RelayedMessage> passed = new ArrayList<>();
 
     @Override
     public synchronized void passed(RelayedMessage message) {
-      if (message.route() == RelayRoute.TO_BACK_END && !message.raw()) {
+      if (!message.raw()) {
         passed.add(message);
       }
     }
@@ -84,8 +118,27 @@ final class MediatedBenchHost implements AutoCloseable {
       passed.clear();
     }
 
-    synchronized List<RelayedMessage> all() {
-      return List.copyOf(passed);
+    private synchronized List<RelayedMessage> to(RelayRoute route) {
+      return passed.stream().filter(message -> message.route() == route).toList();
+    }
+
+    List<RelayedMessage> requests() {
+      return to(RelayRoute.TO_BACK_END);
+    }
+
+    /** Each answer is to the last request before it, because QEMU waits. */
+    long waitedNanos(long end) {
+      List<RelayedMessage> requests = requests();
+      return to(RelayRoute.TO_FRONT_END).stream()
+          .filter(answer -> answer.arrived() <= end)
+          .mapToLong(answer ->
+              answer.arrived()
+                  - requests.stream()
+                      .mapToLong(RelayedMessage::passed)
+                      .filter(nanos -> nanos <= answer.arrived())
+                      .max()
+                      .orElse(answer.arrived()))
+          .sum();
     }
   }
 
@@ -101,8 +154,12 @@ final class MediatedBenchHost implements AutoCloseable {
       Testpmd testpmd = opened.add(builder.start(Deadline.after(Duration.ofSeconds(60))));
       List<NicOptions> nics = new ArrayList<>();
       for (int nic = 0; nic < NICS; nic++) {
-        opened.add(Relay.start(file("t", nic), testpmd.socket(nic), ledger, toTheSwitch));
-        opened.add(Relay.start(file("d", nic), testpmd.socket(NICS + nic), ledger, direct));
+        opened.add(
+            Relay.start(file("t", nic), testpmd.socket(nic), ledger, mediated.newToTheSwitch()));
+        opened.add(
+            Relay.start(
+                file("d", nic), testpmd.socket(NICS + nic), ledger, direct.newToTheSwitch()));
+        opened.add(Relay.start(file("e", nic), file("d", nic), ledger, direct.newFromQemu()));
         nics.add(
             NicOptions.of(
                     "net" + nic,
@@ -116,7 +173,7 @@ final class MediatedBenchHost implements AutoCloseable {
               Mediator.start(
                   MediatorOptions.of(nics).withPeer(peer + directory.resolve("peer")), ledger));
       for (int nic = 0; nic < NICS; nic++) {
-        opened.add(Relay.start(file("f", nic), file("m", nic), ledger, fromQemu));
+        opened.add(Relay.start(file("f", nic), file("m", nic), ledger, mediated.newFromQemu()));
       }
     } catch (RuntimeException e) {
       opened.close();
@@ -134,7 +191,7 @@ final class MediatedBenchHost implements AutoCloseable {
 
   /** {@return the sockets for a QEMU that is mediated, or for one that is not} */
   List<Path> sockets(boolean mediated) {
-    String what = mediated ? "f" : "d";
+    String what = mediated ? "f" : "e";
     return List.of(file(what, 0), file(what, 1));
   }
 
@@ -157,24 +214,23 @@ final class MediatedBenchHost implements AutoCloseable {
   }
 
   void forget() {
-    fromQemu.forget();
-    toTheSwitch.forget();
+    mediated.forget();
     direct.forget();
   }
 
   /** Waits for the start of the last device, and looks at what came since {@link #forget}. */
-  Window awaitWindow(boolean mediated, Deadline deadline) {
-    Messages switchs = mediated ? toTheSwitch : direct;
-    while (switchs.all().stream().filter(MediatedBenchHost::starts).count() < NICS) {
+  Window awaitWindow(boolean isMediated, Deadline deadline) {
+    Way way = isMediated ? mediated : direct;
+    while (way.told().stream().filter(MediatedBenchHost::starts).count() < NICS) {
       if (deadline.expired()) {
         throw new VhostException(
-            "QEMU did not start all devices: %d messages".formatted(switchs.all().size()),
+            "QEMU did not start all devices: %d messages".formatted(way.told().size()),
             Recovery.GIVE_UP);
       }
       LockSupport.parkNanos(PAUSE.toNanos());
     }
-    List<RelayedMessage> said = (mediated ? fromQemu : direct).all();
-    List<RelayedMessage> told = switchs.all();
+    List<RelayedMessage> said = way.said();
+    List<RelayedMessage> told = way.told();
     long first = said.stream().mapToLong(RelayedMessage::arrived).min().orElse(0);
     long features =
         said.stream()
@@ -189,7 +245,8 @@ final class MediatedBenchHost implements AutoCloseable {
             .max()
             .orElse(0);
     int messages = (int) told.stream().filter(m -> m.arrived() <= end).count();
-    return new Window(end - first, end - features, messages);
+    long waited = way.fromQemu.stream().mapToLong(relay -> relay.waitedNanos(end)).sum();
+    return new Window(end - first, end - features, waited, messages);
   }
 
   private static boolean is(RelayedMessage message, FrontEndRequest request) {

@@ -9,6 +9,7 @@ import io.github.jvhost.bench.GroupStartBench;
 import io.github.jvhost.bench.Machine;
 import io.github.jvhost.bench.ManyDevicesBench;
 import io.github.jvhost.bench.MediatedBench;
+import io.github.jvhost.bench.MoveBench;
 import io.github.jvhost.bench.PlannerBench;
 import io.github.jvhost.bench.QemuBench;
 import io.github.jvhost.bench.RatioPicture;
@@ -72,6 +73,7 @@ final class BenchCommand implements Callable<Integer> {
         new DpdkBench(),
         new QemuBench(),
         new MediatedBench(),
+        new MoveBench(),
         new ColdStartBench(),
         new GroupStartBench(),
         new SystemCallBench(),
