@@ -2,11 +2,16 @@ package io.github.jvhost.realbackend;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.Iommu;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.testkit.IommuTable;
 import io.github.jvhost.testkit.guest.DeviceAccess;
+import io.github.jvhost.testkit.guest.DmaMode;
+import io.github.jvhost.testkit.guest.GuestIommu;
 import io.github.jvhost.testkit.guest.GuestNic;
 import io.github.jvhost.testkit.guest.GuestSettings;
 import io.github.jvhost.testkit.guest.PingRecorder;
@@ -32,6 +37,7 @@ final class NetMachine implements AutoCloseable {
 
   final VhostNet net;
   final GuestMemory memory;
+  final IommuTable iommu = new IommuTable();
   final List<RingEventfds> eventfds;
   private final EventFd controlCall;
   private final PingRecorder recorder = new PingRecorder(1);
@@ -42,8 +48,18 @@ final class NetMachine implements AutoCloseable {
    *
    * @param number 1 to 99: its address is 10.0.0.number, and so on
    * @param peer the number of the machine that it pings
+   * @param dma which addresses its driver tells; other than guest addresses behind an IOMMU
+   * @param push whether the back end is told each mapping; otherwise what it has asked for
    */
-  record Setup(int number, int peer, int queuePairs, boolean packed) {
+  record Setup(int number, int peer, int queuePairs, boolean packed, DmaMode dma, boolean push) {
+    Setup(int number, int peer, int queuePairs, boolean packed) {
+      this(number, peer, queuePairs, packed, DmaMode.GUEST_ADDRESSES, false);
+    }
+
+    boolean behindIommu() {
+      return dma != DmaMode.GUEST_ADDRESSES;
+    }
+
     MacAddress mac() {
       return macOf(number);
     }
@@ -55,15 +71,17 @@ final class NetMachine implements AutoCloseable {
     GuestSettings guest() {
       return GuestSettings.of(
               macOf(peer), Ipv4Address.of(10, 0, 0, peer), Ipv4Address.of(10, 0, 0, number))
-          .withQueuePairs(queuePairs);
+          .withQueuePairs(queuePairs)
+          .withDma(dma);
     }
 
     VirtioNet model() {
       long packedRings = packed ? NetFeature.RING_PACKED.mask() : 0;
+      long platform = behindIommu() ? NetFeature.ACCESS_PLATFORM.mask() : 0;
       return VirtioNet.builder("net" + number)
           .mac(mac())
           .maxQueuePairs(queuePairs)
-          .deviceFeatures(VirtioNetBuilder.DEFAULT_FEATURES | packedRings)
+          .deviceFeatures(VirtioNetBuilder.DEFAULT_FEATURES | packedRings | platform)
           .build();
     }
   }
@@ -75,11 +93,17 @@ final class NetMachine implements AutoCloseable {
     memory = GuestMemory.builder(ledger).region("ram", 0, MEMORY).build();
     eventfds = RingEventfds.create(ledger, model.name(), 2 * setup.queuePairs());
     controlCall = EventFd.create(ledger, "control call");
-    net = VhostNet.connect(model, memory, eventfds, at);
+    var seen = new DeviceMemory(memory, setup.behindIommu() ? iommu : Iommu.NONE);
+    net = VhostNet.connect(model, seen, eventfds, at);
     List<EventFd> calls = new ArrayList<>(eventfds.stream().map(RingEventfds::call).toList());
     calls.add(controlCall);
     var nic =
-        new GuestNic(model, eventfds.stream().map(RingEventfds::kick).toList(), calls, access(net));
+        new GuestNic(
+            model,
+            eventfds.stream().map(RingEventfds::kick).toList(),
+            calls,
+            access(net),
+            GuestIommu.of(iommu, net, setup.push()));
     model.onChange(change -> {
       if (change == DeviceChange.CONFIG_INTERRUPT) {
         nic.configChanged();

@@ -127,29 +127,8 @@ class IommuGuestTest {
     assertThat(ledger.describeOpen()).isEmpty();
   }
 
-  /**
-   * A VMM's part: the device hears of each mapping before the guest goes on.
-   *
-   * @param push whether the back end is told all mappings; otherwise only what it has asked for
-   */
   private GuestIommu told(boolean push) {
-    return new GuestIommu() {
-      @Override
-      public void map(Translation mapping) {
-        table.map(mapping);
-        if (push) {
-          net.iotlbUpdate(mapping.iova(), mapping.length());
-        } else {
-          net.iotlbMapped(mapping.iova(), mapping.length());
-        }
-      }
-
-      @Override
-      public void unmap(long iova, long length) {
-        table.unmap(iova, length);
-        net.iotlbInvalidate(iova, length);
-      }
-    };
+    return GuestIommu.of(table, net, push);
   }
 
   private GuestNic nic(GuestIommu iommu) {

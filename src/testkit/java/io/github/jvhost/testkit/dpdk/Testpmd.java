@@ -96,6 +96,7 @@ public final class Testpmd implements AutoCloseable {
     private boolean mlockall = true;
     private boolean nice;
     private String forwarding = "icmpecho";
+    private boolean iommu;
 
     private Builder() {}
 
@@ -194,6 +195,17 @@ public final class Testpmd implements AutoCloseable {
     }
 
     /**
+     * Makes every port offer ACCESS_PLATFORM ({@code iommu-support=1}): it serves devices behind an
+     * IOMMU, and others as before.
+     *
+     * @return this
+     */
+    public Builder iommu() {
+      iommu = true;
+      return this;
+    }
+
+    /**
      * Starts the process, waits for its prompt and starts forwarding.
      *
      * @param deadline for all of it; usually it takes less than a second; 30 seconds are a good
@@ -239,7 +251,9 @@ public final class Testpmd implements AutoCloseable {
       command.addAll(List.of("--file-prefix=" + prefix, "-l", "0,1"));
       for (int port = 0; port < sockets.size(); port++) {
         command.add("--vdev");
-        command.add("net_vhost" + port + ",iface=" + sockets.get(port) + ",queues=" + queuePairs);
+        command.add(
+            "net_vhost%d,iface=%s,queues=%d%s"
+                .formatted(port, sockets.get(port), queuePairs, iommu ? ",iommu-support=1" : ""));
       }
       // An event of a port is printed on standard output, where it would cut into the prompt.
       command.addAll(List.of("--", "-i", "--mask-event=all", "--forward-mode=" + forwarding));

@@ -2,6 +2,7 @@ package io.github.jvhost.testkit.guest;
 
 import io.github.jvhost.memory.Translation;
 import io.github.jvhost.testkit.IommuTable;
+import io.github.jvhost.vhost.VhostNet;
 
 /**
  * The IOMMU as a guest's driver programs it. The guest's thread calls it, and waits for the result
@@ -41,6 +42,34 @@ public interface GuestIommu {
       @Override
       public void unmap(long iova, long length) {
         table.unmap(iova, length);
+      }
+    };
+  }
+
+  /**
+   * {@return an IOMMU that notes the guest's mappings and tells a device of each before the guest
+   * goes on}
+   *
+   * @param table where they are noted; the device's own
+   * @param device which is told
+   * @param push whether its back end is told all mappings; otherwise only what it has asked for
+   */
+  static GuestIommu of(IommuTable table, VhostNet device, boolean push) {
+    return new GuestIommu() {
+      @Override
+      public void map(Translation mapping) {
+        table.map(mapping);
+        if (push) {
+          device.iotlbUpdate(mapping.iova(), mapping.length());
+        } else {
+          device.iotlbMapped(mapping.iova(), mapping.length());
+        }
+      }
+
+      @Override
+      public void unmap(long iova, long length) {
+        table.unmap(iova, length);
+        device.iotlbInvalidate(iova, length);
       }
     };
   }
