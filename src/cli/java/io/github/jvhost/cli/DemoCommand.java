@@ -134,6 +134,13 @@ final class DemoCommand implements Callable<Integer> {
   private boolean packed;
 
   @Option(
+      names = "--iommu",
+      description =
+          "Each NIC is behind an IOMMU: back ends ask for translations, and presetup tells them"
+              + " early.")
+  private boolean iommu;
+
+  @Option(
       names = "--change",
       paramLabel = "WHAT",
       completionCandidates = Candidates.Changes.class,
@@ -286,6 +293,7 @@ final class DemoCommand implements Callable<Integer> {
           dpdk,
           testpmd,
           packed,
+          iommu,
           changed,
           failure);
     } catch (VhostException e) { // these options do not fit together

@@ -4,6 +4,7 @@ import io.github.jvhost.testkit.scenario.RunResult;
 import io.github.jvhost.testkit.scenario.ScenarioOptions;
 import io.github.jvhost.testkit.scenario.TimeLine;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** The results of a demo as JSON. */
 final class DemoJson {
@@ -50,6 +51,7 @@ final class DemoJson {
                 .json("residentShare", r.residentShare())
                 .json("checksumOk", r.checksumOk()))
         .json("ping", ping(r))
+        .json("iotlb", iotlb(r.iotlb()))
         .json("phases", phases)
         .json("plan", r.plan(), DemoJson::step)
         .json(
@@ -74,6 +76,18 @@ final class DemoJson {
         .json("longestGapMicros", r.longestGapMicros())
         .json("inboundLongestGapMicros", r.inboundLongestGapMicros())
         .json("recovered", r.recovered());
+  }
+
+  private static @Nullable Shown iotlb(RunResult.@Nullable Iotlb iotlb) {
+    return iotlb == null
+        ? null
+        : new Shown()
+            .json("toldEarly", iotlb.toldEarly())
+            .json("toldInWindow", iotlb.toldInWindow())
+            .json("missesInWindow", iotlb.missesInWindow())
+            .json("missesAfter", iotlb.missesAfter())
+            .json("framesLost", iotlb.framesLost())
+            .json("widened", iotlb.widened());
   }
 
   private static Shown step(RunResult.DeviceStep step) {

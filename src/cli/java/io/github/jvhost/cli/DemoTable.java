@@ -9,6 +9,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** The results of a demo as a table: a row for each fact, a column for each way. */
@@ -45,6 +46,9 @@ final class DemoTable {
     for (String phase : phases(results)) {
       row(out, phase + ", us", results, r -> "" + r.phases().getOrDefault(phase, 0L));
     }
+    if (first.options().iommu()) {
+      iotlb(out, results);
+    }
     row(out, "pages in the last round, of all", results, DemoTable::pages);
     row(out, "memory resident before the window", results, r -> percent(r.residentShare()));
     row(out, "working set", results, r -> r.checksumOk() ? "intact" : "DAMAGED");
@@ -67,6 +71,29 @@ final class DemoTable {
       notes(out, result);
     }
     out.flush();
+  }
+
+  private static void iotlb(PrintWriter out, List<RunResult> results) {
+    row(
+        out,
+        "translations told: early, in window",
+        results,
+        r -> of(r, i -> i.toldEarly() + ", " + i.toldInWindow()));
+    row(
+        out,
+        "misses: in window, after it",
+        results,
+        r -> of(r, i -> i.missesInWindow() + ", " + i.missesAfter()));
+    row(
+        out,
+        "frames lost to a miss",
+        results,
+        r -> of(r, i -> i.framesLost() == null ? "-" : "" + i.framesLost()));
+    row(out, "told wider than the guest permits", results, r -> of(r, i -> "" + i.widened()));
+  }
+
+  private static String of(RunResult result, Function<RunResult.Iotlb, String> shown) {
+    return result.iotlb() == null ? "-" : shown.apply(result.iotlb());
   }
 
   private static boolean isConfiguredLateInSpiteOfPresetup(RunResult r) {

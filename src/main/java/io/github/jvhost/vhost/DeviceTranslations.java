@@ -5,8 +5,12 @@ import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.GuestAddressException;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.memory.Translation;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.MissHandler;
+import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.vhost.plan.Step;
+import io.github.jvhost.vhost.plan.Translations;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashSet;
@@ -69,6 +73,9 @@ final class DeviceTranslations implements MissHandler {
   private final List<Step> sent = new ArrayList<>();
 
   private boolean warned;
+
+  /** How often a back end has asked. */
+  private long misses;
 
   /**
    * An area of a ring.
@@ -183,7 +190,7 @@ final class DeviceTranslations implements MissHandler {
   private void warnOfNeighbours(NavigableMap<Long, Translation> all) {
     Translation before = null;
     for (Translation one : all.values()) {
-      if (before != null && before.adjoins(one) && !before.continuesIn(one) && !warned) {
+      if (before != null && areApart(before, one) && !warned) {
         warned = true;
         log.warn(
             "{}: the I/O virtual addresses up to 0x{} and from there on lead to memory that is"
@@ -197,10 +204,34 @@ final class DeviceTranslations implements MissHandler {
     }
   }
 
+  private static boolean areApart(Translation before, Translation one) {
+    return before.adjoins(one) && !before.continuesIn(one);
+  }
+
+  /**
+   * What the back end was told.
+   *
+   * @param held after the last plan
+   */
+  synchronized IotlbStatus status(Shadow held, BackEndCapabilities capabilities) {
+    Shadow now = held.after(sent, capabilities, false);
+    Translations told = now.get(Fact.TRANSLATIONS).orNull();
+    List<Translation> all = told == null ? List.of() : told.all();
+    int widened = 0;
+    int apart = 0;
+    for (int i = 0; i < all.size(); i++) {
+      Translation one = all.get(i);
+      widened += piece(one.iova(), one.last(), one.access()) == null ? 1 : 0;
+      apart += i > 0 && areApart(all.get(i - 1), one) ? 1 : 0;
+    }
+    return new IotlbStatus(all.size(), widened, apart, misses);
+  }
+
   // ---- what is asked for ----
 
   @Override
   public synchronized List<Step> missed(long iova, Access access) {
+    misses++;
     Translation found = entryAt(told, iova);
     List<Step> steps = new ArrayList<>();
     if (found != null && found.access().permits(access)) {

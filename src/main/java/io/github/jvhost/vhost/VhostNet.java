@@ -443,6 +443,14 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
     }
   }
 
+  /**
+   * {@return what the back end was told of the IOMMU, by the transitions that have ended and when
+   * it asked, and how often it asked} Does not wait.
+   */
+  public IotlbStatus iotlb() {
+    return translations.status(device.shadow(), device.capabilities());
+  }
+
   /** The last address of a range; a length is unsigned. */
   private static long lastOf(long iova, long length) {
     if (length == 0) {

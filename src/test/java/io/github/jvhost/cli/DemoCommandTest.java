@@ -250,6 +250,31 @@ class DemoCommandTest {
   }
 
   @Test
+  void behindAnIommuTheJsonSaysWhatWasToldAndAskedFor() throws IOException {
+    Ran ran = small("--json", "--iommu", "--devices=1", "--presetup=off,explicit");
+    assertThat(ran.code()).as(ran.err()).isZero();
+    Map<String, List<String>> values = parse(ran.out());
+
+    assertThat(values.get("runs.iotlb.toldEarly"))
+        .as("128 pages of buffers, three rings, and the commands")
+        .containsExactly("0", "132");
+    assertThat(values.get("runs.iotlb.toldInWindow")).element(1).isEqualTo("0");
+    assertThat(values.get("runs.iotlb.missesInWindow")).element(1).isEqualTo("0");
+    assertThat(values.get("runs.iotlb.missesAfter"))
+        .satisfiesExactly(
+            off -> assertThat(off).isNotEqualTo("0"), preset -> assertThat(preset).isEqualTo("0"));
+    assertThat(values.get("runs.iotlb.framesLost")).element(1).isEqualTo("0");
+    assertThat(values.get("runs.iotlb.widened")).element(1).isEqualTo("64");
+  }
+
+  @Test
+  void behindAnIommuTheTableSaysSo() {
+    assertThat(small("--iommu", "--presetup=explicit").out())
+        .containsPattern("translations told: early, in window +264, 0")
+        .containsPattern("misses: in window, after it +0, 0");
+  }
+
+  @Test
   void theJsonSaysWhyItWasNotDoneAsAsked() throws IOException {
     Ran ran = small("--json", "--presetup=implicit", "--fail=cancel-in-iterate");
     assertThat(ran.code()).as(ran.err()).isZero();

@@ -6,6 +6,8 @@ import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.ConfigCharge;
+import io.github.jvhost.testkit.FrameDrop;
+import io.github.jvhost.testkit.IotlbModel;
 import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.dpdk.PortStatistics;
 import io.github.jvhost.testkit.dpdk.Testpmd;
@@ -31,6 +33,12 @@ sealed interface BackEnds extends AutoCloseable {
 
   /** Returns how many echo frames were counted as dropped. */
   long dropped();
+
+  /**
+   * Returns how many frames a host's back ends dropped because a translation was missing, or null
+   * if they do not say.
+   */
+  @Nullable Long droppedUntranslated(Side side);
 
   @Override
   void close();
@@ -76,6 +84,9 @@ sealed interface BackEnds extends AutoCloseable {
             offer
                 .withFeatures(offer.features() | NetFeature.RING_PACKED.mask())
                 .with(ProtocolFeature.INFLIGHT_SHMFD);
+      }
+      if (options.iommu()) {
+        offer = offer.withIotlb(IotlbModel.DPDK);
       }
       for (Side side : Side.values()) {
         for (int i = 0; i < devices; i++) {
@@ -128,6 +139,15 @@ sealed interface BackEnds extends AutoCloseable {
     }
 
     @Override
+    public @Nullable Long droppedUntranslated(Side side) {
+      long dropped = 0;
+      for (int i = 0; i < devices; i++) {
+        dropped += of(side, i).record().drops(FrameDrop.RX_NOT_TRANSLATED);
+      }
+      return dropped;
+    }
+
+    @Override
     public void close() {
       backEnds.forEach(MockBackEnd::close);
       ports.forEach(SwitchPort::close);
@@ -146,6 +166,9 @@ sealed interface BackEnds extends AutoCloseable {
       Testpmd.Builder builder = Testpmd.builder().queuePairs(options.maxQueuePairs());
       if (options.testpmd() != null) {
         builder.program(options.testpmd());
+      }
+      if (options.iommu()) {
+        builder.iommu();
       }
       for (Side side : Side.values()) {
         for (int i = 0; i < devices; i++) {
@@ -171,6 +194,12 @@ sealed interface BackEnds extends AutoCloseable {
       return testpmd.statistics(Deadline.after(PATIENCE)).stream()
           .mapToLong(PortStatistics::dropped)
           .sum();
+    }
+
+    /** It counts them among all frames that it dropped. */
+    @Override
+    public @Nullable Long droppedUntranslated(Side side) {
+      return null;
     }
 
     @Override

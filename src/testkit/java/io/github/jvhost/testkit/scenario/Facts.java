@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  * @param left the source's report; null if the guest stayed at the source
  * @param arrived the destination's report; null if the guest did not arrive
  * @param stayed why the guest stayed at the source
+ * @param iotlb what was counted of translations; null without an IOMMU
  * @param watch when the migration began
  */
 record Facts(
@@ -36,6 +37,7 @@ record Facts(
     Traffic traffic,
     BackEnds backEnds,
     Host target,
+    @Nullable IotlbCount iotlb,
     Watch watch) {
   private static final Duration PATIENCE = Duration.ofSeconds(10);
 
@@ -67,6 +69,7 @@ record Facts(
         longestGapMicros(outbound),
         inbound.isEmpty() ? null : longestGapMicros(inbound),
         recovered,
+        iotlb == null || arrived == null ? null : iotlb.toResult(arrived, backEnds),
         plan(),
         fallback(),
         phases(),

@@ -1,12 +1,18 @@
 package io.github.jvhost.testkit.scenario;
 
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.Iommu;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.testkit.IommuTable;
 import io.github.jvhost.testkit.guest.DeviceAccess;
+import io.github.jvhost.testkit.guest.GuestIommu;
 import io.github.jvhost.testkit.guest.GuestNic;
+import io.github.jvhost.vhost.BackEndWatch;
+import io.github.jvhost.vhost.ReconnectPolicy;
 import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
@@ -15,8 +21,10 @@ import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetBuilder;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a VMM owns on one host: guest memory, the devices, and the eventfds between guest and back
@@ -25,8 +33,16 @@ import java.util.List;
 final class Host implements AutoCloseable {
   static final String RAM = "ram";
   private static final int MTU = 1500;
+  private static final Duration RETRY = Duration.ofMillis(50);
 
   private final GuestMemory memory;
+
+  /** Of each device, in their order; none without an IOMMU. */
+  private final List<IommuTable> iommus = new ArrayList<>();
+
+  /** Answers back ends that lack a translation; null without an IOMMU. */
+  private final @Nullable BackEndWatch watch;
+
   private final List<VhostNet> devices = new ArrayList<>();
   private final List<GuestNic> nics = new ArrayList<>();
   private final List<RingEventfds> eventfds = new ArrayList<>();
@@ -39,6 +55,7 @@ final class Host implements AutoCloseable {
       Dialect dialect,
       DescriptorLedger ledger) {
     memory = GuestMemory.builder(ledger).region(RAM, 0, options.memoryBytes()).build();
+    watch = options.iommu() ? BackEndWatch.start(ledger, BackEndWatch.Listener.NONE) : null;
     try {
       for (int i = 0; i < options.devices(); i++) {
         String name = "net" + i;
@@ -55,11 +72,12 @@ final class Host implements AutoCloseable {
 
   private static VirtioNet model(String name, int index, ScenarioOptions options) {
     long packed = options.packed() ? NetFeature.RING_PACKED.mask() : 0;
+    long platform = options.iommu() ? NetFeature.ACCESS_PLATFORM.mask() : 0;
     return VirtioNet.builder(name)
         .mac(mac(index))
         .mtu(MTU)
         .maxQueuePairs(options.maxQueuePairs())
-        .deviceFeatures(VirtioNetBuilder.DEFAULT_FEATURES | packed)
+        .deviceFeatures(VirtioNetBuilder.DEFAULT_FEATURES | packed | platform)
         .build();
   }
 
@@ -75,12 +93,20 @@ final class Host implements AutoCloseable {
     eventfds.addAll(rings);
     EventFd controlCall = EventFd.create(ledger, where + " control call");
     controlCalls.add(controlCall);
-    VhostNet device = VhostNet.connect(model, memory, rings, at);
+    var iommu = new IommuTable();
+    VhostNet device =
+        VhostNet.connect(
+            model, new DeviceMemory(memory, watch == null ? Iommu.NONE : iommu), rings, at);
     devices.add(device);
+    if (watch != null) {
+      iommus.add(iommu);
+      watch.watch(device, new ReconnectPolicy.Fixed(RETRY, 0));
+    }
     List<EventFd> kicks = rings.stream().map(RingEventfds::kick).toList();
     List<EventFd> calls = new ArrayList<>(rings.stream().map(RingEventfds::call).toList());
     calls.add(controlCall);
-    GuestNic nic = new GuestNic(model, kicks, calls, access(device));
+    GuestNic nic =
+        new GuestNic(model, kicks, calls, access(device), GuestIommu.of(iommu, device, true));
     model.onChange(change -> {
       if (change == DeviceChange.CONFIG_INTERRUPT) {
         nic.configChanged();
@@ -117,6 +143,13 @@ final class Host implements AutoCloseable {
     return devices;
   }
 
+  /** Its IOMMUs get the state of another host's, whose guest is paused. */
+  void takeIommus(Host source) {
+    for (int i = 0; i < iommus.size(); i++) {
+      source.iommus.get(i).mappings().forEach(iommus.get(i)::map);
+    }
+  }
+
   List<GuestNic> nics() {
     return nics;
   }
@@ -127,6 +160,9 @@ final class Host implements AutoCloseable {
 
   @Override
   public void close() {
+    if (watch != null) {
+      watch.close();
+    }
     devices.forEach(VhostNet::close);
     eventfds.forEach(RingEventfds::close);
     controlCalls.forEach(EventFd::close);

@@ -15,6 +15,7 @@ import io.github.jvhost.migration.VmControl;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.guest.DmaMode;
 import io.github.jvhost.testkit.guest.GuestSettings;
 import io.github.jvhost.testkit.guest.TestGuest;
 import io.github.jvhost.testkit.net.Ipv4Address;
@@ -106,10 +107,12 @@ public final class MigrationScenario {
         Links links = Links.connect(directory.resolve("migration"))) {
       GuestSettings settings =
           GuestSettings.of(traffic.peerMac(), traffic.peerIp(), Ipv4Address.of(10, 0, 0, 10))
-              .withQueuePairs(options.queuePairs());
+              .withQueuePairs(options.queuePairs())
+              .withDma(options.iommu() ? DmaMode.STATIC : DmaMode.GUEST_ADDRESSES);
+      IotlbCount iotlb = options.iommu() ? new IotlbCount(source, target) : null;
       try (TestGuest guest =
               TestGuest.boot(source.memory(), source.nics(), settings, traffic.recorder());
-          var arrival = new Arrival(target, traffic)) {
+          var arrival = new Arrival(target, traffic, iotlb)) {
         guest.start();
         traffic.mark();
         traffic.requireFlowing();
@@ -133,11 +136,13 @@ public final class MigrationScenario {
   private static final class Arrival implements VmControl, AutoCloseable {
     private final Host host;
     private final Traffic traffic;
+    private final @Nullable IotlbCount iotlb;
     private @Nullable TestGuest guest;
 
-    Arrival(Host host, Traffic traffic) {
+    Arrival(Host host, Traffic traffic, @Nullable IotlbCount iotlb) {
       this.host = host;
       this.traffic = traffic;
+      this.iotlb = iotlb;
     }
 
     @Override
@@ -147,6 +152,9 @@ public final class MigrationScenario {
 
     @Override
     public void resume() {
+      if (iotlb != null) {
+        iotlb.windowEnds();
+      }
       guest = TestGuest.attach(host.memory(), host.nics(), traffic.recorder());
       guest.start();
     }
@@ -212,6 +220,7 @@ public final class MigrationScenario {
               .link(links.destination())
               .presetup(options.variant().mode())
               .options(how)
+              .listener(arrival.iotlb == null ? _ -> {} : arrival.iotlb)
               .build();
       traffic.mark();
       var watch = new Watch(System.nanoTime());
@@ -281,10 +290,24 @@ public final class MigrationScenario {
       TestGuest runner = moved == null ? guest : moved;
       progress.at(options.variant(), "waiting for the pings to recover");
       boolean recovered = traffic.awaitRecovered(PATIENCE);
+      if (arrival.iotlb != null) {
+        recovered &= traffic.awaitAnswers(IotlbCount.FRAMES, PATIENCE);
+        arrival.iotlb.framesCame();
+      }
       // If the pings did not recover in that time, a longer wait is of no use.
       traffic.drain(runner, recovered ? PATIENCE : Duration.ofSeconds(1));
       var facts =
-          new Facts(options, left, arrived, stayed, runner, traffic, backEnds, target, watch);
+          new Facts(
+              options,
+              left,
+              arrived,
+              stayed,
+              runner,
+              traffic,
+              backEnds,
+              target,
+              arrival.iotlb,
+              watch);
       return facts.toResult(recovered, hooks.residentShare());
     }
   }

@@ -1,6 +1,7 @@
 package io.github.jvhost.testkit.scenario;
 
 import io.github.jvhost.memory.MemoryRegion;
+import io.github.jvhost.memory.Translation;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.vhost.StartOrder;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
@@ -9,6 +10,7 @@ import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.PlannedStep;
 import io.github.jvhost.vhost.plan.PlannedStep.Answer;
+import io.github.jvhost.vhost.plan.RingAddresses;
 import io.github.jvhost.vhost.plan.RingConfig;
 import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.vhost.plan.Step;
@@ -29,6 +31,7 @@ import org.jspecify.annotations.Nullable;
  *              FEATURES  GET_STATUS?  STATUS 8  MEM_TABLE!      (status 8 and memory once)
  *              per ring:  NUM BASE ADDR KICK! CALL!
  *   GET_STATUS?  STATUS 0xF
+ *   [IOTLB_MSG! of the page where each used ring begins: all else is asked for]
  * </pre>
  *
  * <p>Stateless, and so thread-safe.
@@ -110,6 +113,7 @@ public final class QemuOrder implements StartOrder {
             "status",
             DeviceStatus.describe(status));
       }
+      usedRings();
       return new Plan(
           steps,
           capabilities,
@@ -185,7 +189,11 @@ public final class QemuOrder implements StartOrder {
       if (ring.addresses() != null) {
         add(
             new Step.SetRingAddress(
-                index, ring.addresses(), desired.memory(), ring.logUsed(), ring.addresses().used()),
+                index,
+                ring.addresses(),
+                desired.translations() == null ? desired.memory() : null,
+                ring.logUsed(),
+                ring.addresses().used()),
             ring.logUsed() ? Answer.AWAITED : Answer.NONE,
             name + "address",
             ring.addresses());
@@ -203,6 +211,25 @@ public final class QemuOrder implements StartOrder {
             Answer.AWAITED,
             name + "call",
             ring.call());
+      }
+    }
+
+    private void usedRings() {
+      List<Translation> mapped = desired.translations();
+      if (mapped == null) {
+        return;
+      }
+      for (RingConfig ring : desired.rings()) {
+        RingAddresses at = ring.addresses();
+        for (Translation one : mapped) {
+          if (at != null && one.contains(at.used())) {
+            add(
+                new Step.Translate(one, desired.memory()),
+                Answer.AWAITED,
+                "translation of 0x%x".formatted(one.iova()),
+                one);
+          }
+        }
       }
     }
 

@@ -28,6 +28,8 @@ import org.jspecify.annotations.Nullable;
  * @param longestGapMicros longest time without an answer to the guest around the migration
  * @param inboundLongestGapMicros the same for pings to the guest; null as above
  * @param recovered whether every NIC's pings were answered after the migration, both ways
+ * @param iotlb how the destination's back ends got their translations; null without an IOMMU, or if
+ *     the guest did not arrive
  * @param plan the destination's steps in the stop window, by device
  * @param fallback why the migration was not done in the wanted way; null if it was
  * @param phases microseconds by phase
@@ -55,6 +57,7 @@ public record RunResult(
     long longestGapMicros,
     @Nullable Long inboundLongestGapMicros,
     boolean recovered,
+    @Nullable Iotlb iotlb,
     List<DeviceStep> plan,
     @Nullable String fallback,
     Map<String, Long> phases,
@@ -74,6 +77,25 @@ public record RunResult(
    * @param duplicates answers beyond the first
    */
   public record Pings(long sent, long answered, long duplicates) {}
+
+  /**
+   * Translations of all devices together.
+   *
+   * @param toldEarly that the back ends held before the window
+   * @param toldInWindow that the plans of the window told them
+   * @param missesInWindow how often a back end asked for one in the window
+   * @param missesAfter how often from then on until each NIC had a hundred answers
+   * @param framesLost for the guest, because a translation was missing; null if the back end does
+   *     not say
+   * @param widened of those that the back ends hold now, how many permit more than the guest does
+   */
+  public record Iotlb(
+      long toldEarly,
+      long toldInWindow,
+      long missesInWindow,
+      long missesAfter,
+      @Nullable Long framesLost,
+      long widened) {}
 
   /**
    * A step of the plan.

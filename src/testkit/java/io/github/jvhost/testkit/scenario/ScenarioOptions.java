@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  * @param dpdk whether a real dpdk-testpmd is the back end instead of the mock
  * @param testpmd the program if it is a real one; null for dpdk-testpmd from PATH
  * @param packed whether the guest uses packed rings
+ * @param iommu whether each NIC is behind an IOMMU, with mappings that stay
  * @param change what changes between presetup and stop
  * @param failure what fails during the migration
  */
@@ -36,6 +37,7 @@ public record ScenarioOptions(
     boolean dpdk,
     @Nullable Path testpmd,
     boolean packed,
+    boolean iommu,
     Change change,
     Failure failure) {
   private static final long MIB = 1 << 20;
@@ -80,6 +82,7 @@ public record ScenarioOptions(
         Personality.GENERIC,
         false,
         null,
+        false,
         false,
         Change.NONE,
         Failure.NONE);
@@ -153,6 +156,11 @@ public record ScenarioOptions(
     return with(to -> to.packed = true);
   }
 
+  /** {@return the same with NICs that are behind an IOMMU} */
+  public ScenarioOptions behindIommu() {
+    return with(to -> to.iommu = true);
+  }
+
   private ScenarioOptions with(Consumer<Draft> change) {
     var draft = new Draft();
     change.accept(draft);
@@ -169,6 +177,7 @@ public record ScenarioOptions(
     private Personality personality = personality();
     private boolean dpdk = dpdk();
     private boolean packed = packed();
+    private boolean iommu = iommu();
     private Change change = change();
     private Failure failure = failure();
 
@@ -184,6 +193,7 @@ public record ScenarioOptions(
           dpdk,
           testpmd,
           packed,
+          iommu,
           change,
           failure);
     }

@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** The pings of a scenario, both ways, and their results. */
@@ -86,6 +87,21 @@ final class Traffic implements AutoCloseable {
   /** Waits for {@link #recovered}. */
   boolean awaitRecovered(Duration patience) {
     return await(this::recovered, patience);
+  }
+
+  /** Waits until the guest has so many answers more on each NIC. */
+  boolean awaitAnswers(int more, Duration patience) {
+    List<Long> before = answered();
+    return await(
+        () -> {
+          List<Long> now = answered();
+          return IntStream.range(0, now.size()).allMatch(i -> now.get(i) - before.get(i) >= more);
+        },
+        patience);
+  }
+
+  private List<Long> answered() {
+    return outbound().stream().map(PingStats::answered).toList();
   }
 
   /** Tests a condition every half millisecond until it is true. */
