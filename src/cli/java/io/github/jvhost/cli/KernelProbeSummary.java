@@ -58,9 +58,9 @@ final class KernelProbeSummary {
             vdpa.rings())
         .json("groups", vdpa.groups())
         .both("addressSpaces", vdpa.addressSpaces(), "address spaces     %d")
-        .json("controlAlone", vdpa.controlAlone())
+        .json("controlAlone", vdpa.takesCommands())
         .text(
-            vdpa.controlAlone()
+            vdpa.takesCommands()
                 ? "; its control queue can have one of its own%n"
                 : "; it has no control queue with one of its own%n")
         .json("canLog", false)

@@ -220,6 +220,7 @@ final class FrontEndDevice implements AutoCloseable {
         inflight,
         null,
         null,
+        null,
         0);
   }
 
@@ -258,6 +259,7 @@ final class FrontEndDevice implements AutoCloseable {
         null,
         predicted,
         inflight,
+        null,
         null,
         null,
         0);

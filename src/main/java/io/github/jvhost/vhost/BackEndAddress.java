@@ -100,8 +100,21 @@ public sealed interface BackEndAddress {
    * deadlines of the options do not count.
    *
    * @param node {@code /dev/vhost-vdpa-0}, for example. One process at a time can have it open
+   * @param startsEarly whether it can be preset with {@link
+   *     io.github.jvhost.vhost.plan.PresetupMode#EXPLICIT}: it is started early on empty rings of
+   *     this process, told its MAC address, and suspended, so that hardware does its work before
+   *     the stop window. Tried with the kernel's simulator alone
    */
-  record Vdpa(Path node) implements BackEndAddress {
+  record Vdpa(Path node, boolean startsEarly) implements BackEndAddress {
+    /**
+     * A device that is not started early.
+     *
+     * @param node {@code /dev/vhost-vdpa-0}, for example
+     */
+    public Vdpa(Path node) {
+      this(node, false);
+    }
+
     @Override
     public String toString() {
       return node.toString();

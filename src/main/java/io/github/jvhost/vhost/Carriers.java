@@ -38,8 +38,8 @@ final class Carriers {
           VhostNetConnection.toTap(options.name(), options.ledger(), tap, queuePairs);
       case BackEndAddress.TapQueues(List<OwnedDescriptor> queues) ->
           VhostNetConnection.toQueues(options.name(), options.ledger(), queues);
-      case BackEndAddress.Vdpa(Path node) ->
-          VhostVdpaConnection.open(options.name(), options.ledger(), node);
+      case BackEndAddress.Vdpa(Path node, boolean startsEarly) ->
+          VhostVdpaConnection.open(options.name(), options.ledger(), node, startsEarly);
     };
   }
 

@@ -89,6 +89,7 @@ record NetConfiguration(String name, DeviceTranslations translations, EventfdTab
         setting.inflight(),
         memory().translated() ? translations(model, rings, setting.memoryComplete()) : null,
         bigEndianRings(model) ? ByteOrder.BIG_ENDIAN : null,
+        setting.capabilities().ownMac().isPresent() ? model.mac() : null,
         setting.generation());
   }
 

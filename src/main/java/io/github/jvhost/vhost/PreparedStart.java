@@ -11,6 +11,7 @@ import io.github.jvhost.vhost.plan.InflightRegion;
 import io.github.jvhost.vhost.plan.PlannedStep;
 import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.vhost.plan.Step;
+import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.QueueState;
 import io.github.jvhost.virtio.VirtioNet;
@@ -38,6 +39,7 @@ final class PreparedStart {
   private final int mtu;
   private final int pairs;
   private final int pairsInUse;
+  private final @Nullable MacAddress mac;
   private final List<QueueState> rings;
 
   /** By step: whether the base has to be the used index in guest memory. */
@@ -76,6 +78,7 @@ final class PreparedStart {
     this.mtu = like.mtu();
     this.pairs = like.backEndQueuePairs();
     this.pairsInUse = like.currentQueuePairs();
+    this.mac = transition.plan().capabilities().ownMac().isPresent() ? like.mac() : null;
     List<QueueState> queues = new ArrayList<>(2 * pairs);
     for (int i = 0; i < 2 * pairs; i++) {
       queues.add(like.queue(i));
@@ -132,7 +135,8 @@ final class PreparedStart {
             && NetFeature.MTU.in(model.driverFeatures()) == sendsMtu
             && (!sendsMtu || model.mtu() == mtu)
             && model.backEndQueuePairs() == pairs
-            && model.currentQueuePairs() == pairsInUse;
+            && model.currentQueuePairs() == pairsInUse
+            && (mac == null || mac.equals(model.mac()));
     for (int i = 0; same && i < rings.size(); i++) {
       same = model.isSetUpLike(i, rings.get(i));
     }

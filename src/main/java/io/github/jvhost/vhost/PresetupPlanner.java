@@ -2,6 +2,7 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.BackEndProtocol;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.EarlyConfiguration;
 import io.github.jvhost.vhost.plan.Plan;
@@ -63,6 +64,10 @@ final class PresetupPlanner {
   }
 
   private static String whyNotExplicit(BackEndCapabilities can) {
+    if (!(can.protocol() instanceof BackEndProtocol.VhostUser)) {
+      return "the back end is the kernel's; a vDPA device is started early where its address asks"
+                 + " for it";
+    }
     if (!can.dialect().hasPresetup()) {
       return "the dialect %s has no PRESETUP message".formatted(can.dialect().name());
     }

@@ -184,10 +184,11 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   private void changed(DeviceChange change) {
     try (var _ = lock.hold()) {
       switch (change) {
-        case MAC, FILTERS, OFFLOADS, ANNOUNCE_ACK, CONFIG_INTERRUPT, CONTROL_USED -> {
+        case FILTERS, OFFLOADS, ANNOUNCE_ACK, CONFIG_INTERRUPT, CONTROL_USED -> {
           // No back end holds this.
         }
-        case QUEUE_PAIRS, MTU, STATUS, LINK, QUEUE, BROKEN, RESTORED -> transitions.modelChanged();
+        case MAC, QUEUE_PAIRS, MTU, STATUS, LINK, QUEUE, BROKEN, RESTORED ->
+            transitions.modelChanged();
         case RESET -> {
           transitions.modelChanged();
           transitions.driverHasReset();

@@ -73,7 +73,7 @@ final class NetControl {
     boolean done =
         switch (commandClass) {
           case RX -> mode(command, data);
-          case MAC -> mac(command, data);
+          case MAC -> mac(command, data, backEnd);
           case VLAN -> vlan(command, data);
           case ANNOUNCE -> command == 0 && announced();
           case MQ -> queuePairs(command, data, backEnd);
@@ -93,15 +93,21 @@ final class NetControl {
     return true;
   }
 
-  private boolean mac(int command, ByteBuffer data) {
+  private boolean mac(int command, ByteBuffer data, BooleanSupplier backEnd) {
     return switch (command) {
       case 0 -> macTable(data);
       case 1 -> {
         if (data.remaining() != MacAddress.SIZE) {
           yield false;
         }
-        changeMac(address(data));
-        yield true;
+        MacAddress before = net.mac();
+        MacAddress now = address(data);
+        changeMac(now);
+        boolean accepted = now.equals(before) || backEndAccepts(backEnd);
+        if (!accepted) {
+          changeMac(before);
+        }
+        yield accepted;
       }
       default -> false;
     };

@@ -22,11 +22,13 @@ import io.github.jvhost.vhost.VhostNetGroup;
 import io.github.jvhost.vhost.VhostNetGroup.EarlyState;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.PresetupMode;
+import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Consumer;
 import org.assertj.core.api.InstanceOfAssertFactories;
 
@@ -37,6 +39,7 @@ final class InVdpaGuest {
           check("frames come back, rings go on where they stopped", InVdpaGuest::traffic),
           check("memory comes and goes while the device runs", InVdpaGuest::memory),
           check("a window tells bases, enables and DRIVER_OK", InVdpaGuest::window),
+          check("the device is told another address, and started early", InVdpaGuest::control),
           check("what cannot be is refused, and says why", InVdpaGuest::refusals),
           check("what may not be locked is not pinned", InVdpaGuest::lockedMemory),
           check("probe says what the device is", InVdpaGuest::probe));
@@ -117,19 +120,10 @@ final class InVdpaGuest {
                 SETUP.model(), machine.memory, machine.eventfds, at("/dev/vhost-vdpa-1"))) {
       machine.start();
       machine.awaitAnswers(20);
-      var early = List.of(new EarlyState(there, machine.net.snapshot(), 1));
-      assertThat(VhostNetGroup.presetup(PresetupMode.IMPLICIT, early, () -> false))
-          .allMatch(PresetupResult::done);
+      preset(PresetupMode.IMPLICIT, there, machine);
       machine.awaitAnswers(20); // it is served here still
+      StartResult started = moved(machine, there);
 
-      machine.pause();
-      machine.net.stop().orThrow();
-      VirtioNetState moved = machine.net.snapshot();
-      machine.net.migration().handedOver();
-      there.restore(moved);
-      StartResult started = VhostNetGroup.start(List.of(there), StartOrder.PLANNED).getFirst();
-
-      assertThat(started.running()).as(started.toString()).isTrue();
       assertThat(started.plan().describe().lines())
           .hasSize(5)
           .allMatch(step ->
@@ -145,13 +139,70 @@ final class InVdpaGuest {
     }
   }
 
+  /** Returns the steps. */
+  private static String preset(PresetupMode mode, VhostNet there, NetMachine machine) {
+    var early = List.of(new EarlyState(there, machine.net.snapshot(), 1));
+    PresetupResult result = VhostNetGroup.presetup(mode, early, () -> false).getFirst();
+    assertThat(result.done()).as(result.toString()).isTrue();
+    return Objects.requireNonNull(result.plan()).describe();
+  }
+
+  private static StartResult moved(NetMachine machine, VhostNet there) {
+    machine.pause();
+    machine.net.stop().orThrow();
+    VirtioNetState moved = machine.net.snapshot();
+    machine.net.migration().handedOver();
+    there.restore(moved);
+    StartResult started = VhostNetGroup.start(List.of(there), StartOrder.PLANNED).getFirst();
+    assertThat(started.running()).as(started.toString()).isTrue();
+    return started;
+  }
+
+  /** The devices have another address than the guest, and loop nothing back before they know it. */
+  private void control() {
+    var setup = new NetMachine.Setup(7, 7, 1, false);
+    var early = new BackEndAddress.Vdpa(Path.of("/dev/vhost-vdpa-1"), true);
+    try (var machine = new NetMachine(setup, at("/dev/vhost-vdpa-0"));
+        VhostNet there =
+            VhostNet.connect(
+                setup.model(),
+                machine.memory,
+                machine.eventfds,
+                at("/dev/vhost-vdpa-1").at(early))) {
+      machine.start();
+      machine.awaitAnswers(20);
+      machine.resetAndReinit();
+      machine.awaitAnswers(10);
+      machine.setMac(8);
+      assertThat(machine.net.backEndConfig(0, MacAddress.SIZE))
+          .isEqualTo(MacAddress.parse("52:54:00:00:01:08").bytes());
+      machine.setMac(7);
+      machine.awaitAnswers(10);
+
+      assertThat(preset(PresetupMode.EXPLICIT, there, machine)).contains("presetup end");
+      machine.awaitAnswers(20); // it is served here still
+      StartResult started = moved(machine, there);
+
+      assertThat(started.plan().describe().lines())
+          .as("base, address and served of each ring, and the status")
+          .hasSize(7)
+          .noneMatch(step -> step.contains("mac"));
+      assertThat(started.messages()).isEqualTo(7);
+      machine.resume();
+      machine.awaitAnswers(20);
+      machine.drain();
+      machine.assertSound();
+      there.stop().orThrow();
+    }
+  }
+
   private void refusals() {
     try (var machine = machine()) {
       assertThatThrownBy(() -> VhostDevice.connect(at("/dev/vhost-vdpa-0")))
           .hasMessageContaining("another process has it open")
           .isInstanceOfSatisfying(
               VhostException.class, e -> assertThat(e.recovery()).isEqualTo(Recovery.RETRY));
-      assertThat(NetFeature.CTRL_MAC_ADDR.in(machine.net.model().deviceFeatures())).isFalse();
+      assertThat(NetFeature.CTRL_RX.in(machine.net.model().deviceFeatures())).isFalse();
       machine.start();
       machine.awaitAnswers(10);
       try (DirtyLog log = DirtyLog.create(ledger, machine.memory.table())) {
@@ -173,7 +224,7 @@ final class InVdpaGuest {
           () -> "the start is refused", () -> !machine.net.connected() || machine.net.running());
       assertThat(machine.net.running()).isFalse();
       assertThatThrownBy(() -> machine.net.reconnect().orThrow())
-          .hasMessageContaining("this process may lock 20971520 bytes and has locked 0")
+          .hasMessageContaining("this process may lock 20971520 bytes and has locked 4096")
           .hasMessageContaining("raise RLIMIT_MEMLOCK");
     } finally {
       lockAtMost(1L << 30);

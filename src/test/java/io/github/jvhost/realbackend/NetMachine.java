@@ -167,6 +167,11 @@ final class NetMachine implements AutoCloseable {
     return guest.queuePairs(0);
   }
 
+  /** The driver gives its device another address, as a command. */
+  void setMac(int number) {
+    guest.setMac(0, Setup.macOf(number), deadline());
+  }
+
   long answeredByGuest() {
     return guest.answeredEchoes(0);
   }

@@ -13,18 +13,21 @@ import io.github.jvhost.vhost.plan.DeviceConfig.Lifecycle;
 import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.PlannedStep;
 import io.github.jvhost.vhost.plan.Planner;
 import io.github.jvhost.vhost.plan.RingAddresses;
 import io.github.jvhost.vhost.plan.RingConfig;
 import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.vhost.plan.Step;
 import io.github.jvhost.virtio.DeviceStatus;
+import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
@@ -41,6 +44,7 @@ import org.jspecify.annotations.Nullable;
  *   vdpa      features behind FEATURES_OK                                 EBUSY
  *             base or address behind DRIVER_OK, unless suspended          EINVAL
  *             base of a ring that is enabled                              taken, and wrong
+ *             a command of a device that does not run                     not answered
  * </pre>
  */
 final class PlannedKernel implements ModelledBackEnd {
@@ -53,6 +57,10 @@ final class PlannedKernel implements ModelledBackEnd {
   private final KernelRing[] rings = new KernelRing[RINGS];
   private Shadow shadow = Shadow.nothingHeld();
   private boolean suspended;
+
+  /** Told early: the device takes it when it is started on rings of ours. */
+  private @Nullable Object untold;
+
   private DeviceConfig reached =
       new DeviceConfig(Lifecycle.STOPPED, 0, null, MemoryTable.EMPTY, null, List.of(), 0);
 
@@ -81,7 +89,10 @@ final class PlannedKernel implements ModelledBackEnd {
   }
 
   static PlannedKernel vdpa(SplittableRandom random) {
-    return new PlannedKernel(random, new BackEndProtocol.VhostVdpa(), BackEndProfile.VHOST_VDPA);
+    Optional<MacAddress> mac =
+        random.nextBoolean() ? Optional.of(new MacAddress(1)) : Optional.empty();
+    var protocol = new BackEndProtocol.VhostVdpa(mac, random.nextBoolean());
+    return new PlannedKernel(random, protocol, BackEndProfile.VHOST_VDPA);
   }
 
   @Override
@@ -142,6 +153,8 @@ final class PlannedKernel implements ModelledBackEnd {
           device(Fact.MEMORY, memory().with(region), plan);
       case Step.RemoveRegion(MemoryRegion region) when vdpa ->
           device(Fact.MEMORY, memory().without(region.name()), plan);
+      case Step.BeginPresetup _ when vdpa -> {}
+      case Step.EndPresetup _ when vdpa -> startedEarly();
       case Step.ReadStatus(int required) when vdpa ->
           assertThat(status() & required).isEqualTo(required);
       case Step.Set<?> s -> ring(rings[s.ring()], s.fact(), s.value(), plan);
@@ -174,20 +187,50 @@ final class PlannedKernel implements ModelledBackEnd {
   private void device(Fact<?> fact, Object value, String plan) {
     boolean featuresOk = (status() & DeviceStatus.FEATURES_OK) != 0;
     assertThat(vdpa && fact == Fact.FEATURES && featuresOk).as("EBUSY\n%s", plan).isFalse();
-    device.put(fact, value);
     if (fact == Fact.STATUS) {
-      suspended = false;
-      if (value.equals(0)) {
-        device.remove(Fact.FEATURES);
-        for (KernelRing ring : rings) {
-          ring.facts.keySet().retainAll(Set.of(Fact.KICK));
-          ring.served = false;
-        }
-      }
+      status((Integer) value);
+    } else if (fact == Fact.MAC && !works()) {
+      assertThat(plan).as("a command of a device that does not run").contains("presetup end");
+      untold = value;
+    } else {
+      device.put(fact, value);
     }
     for (KernelRing ring : rings) {
       assertThat(runs(ring) && !liesInMemory(ring)).as("memory goes\n%s", plan).isFalse();
     }
+  }
+
+  /** A bit that is there stays. DRIVER_OK of a device that is suspended makes it go on. */
+  private void status(int wanted) {
+    suspended &= wanted != 0 && (wanted & DeviceStatus.DRIVER_OK) == 0;
+    device.put(Fact.STATUS, wanted == 0 ? 0 : status() | wanted);
+    if (wanted == 0) {
+      untold = null;
+      device.remove(Fact.FEATURES);
+      device.computeIfPresent(Fact.MAC, (_, _) -> "anything");
+      for (KernelRing ring : rings) {
+        ring.facts.keySet().retainAll(Set.of(Fact.KICK));
+        ring.served = false;
+      }
+    }
+  }
+
+  /** It runs on other rings for a moment. */
+  private void startedEarly() {
+    device.put(Fact.STATUS, DeviceStatus.RUNNING);
+    suspended = true;
+    if (untold != null) {
+      device.put(Fact.MAC, untold);
+      untold = null;
+    }
+    for (KernelRing ring : rings) {
+      ring.facts.remove(Fact.ADDRESS);
+      ring.index = -1;
+    }
+  }
+
+  private boolean works() {
+    return (status() & DeviceStatus.DRIVER_OK) != 0 && !suspended;
   }
 
   private int status() {
@@ -200,8 +243,7 @@ final class PlannedKernel implements ModelledBackEnd {
 
   /** Whether the back end may touch it now. */
   private boolean runs(KernelRing ring) {
-    boolean deviceRuns = !vdpa || ((status() & DeviceStatus.DRIVER_OK) != 0 && !suspended);
-    return ring.served && deviceRuns;
+    return ring.served && (!vdpa || works());
   }
 
   private void ring(KernelRing ring, Fact<?> fact, Object value, String plan) {
@@ -209,8 +251,7 @@ final class PlannedKernel implements ModelledBackEnd {
       assertThat(ring.served).as("%s of a ring that is served\n%s", fact, plan).isFalse();
     }
     if (vdpa && fact == Fact.BASE) {
-      boolean driverOk = (status() & DeviceStatus.DRIVER_OK) != 0;
-      assertThat(driverOk && !suspended).as("EINVAL\n%s", plan).isFalse();
+      assertThat(works()).as("EINVAL\n%s", plan).isFalse();
     }
     ring.facts.put(fact, value);
     if (fact == Fact.BASE) {
@@ -250,9 +291,7 @@ final class PlannedKernel implements ModelledBackEnd {
       }
     }
     if (vdpa) {
-      int status = running ? DeviceStatus.RUNNING : desired.lifecycle().isEarly() ? 8 : 0;
-      assertThat(status()).as(story).isEqualTo(status);
-      assertThat(suspended).as(story).isFalse();
+      checkDevice(desired, plan, story);
     }
     if (!desired.lifecycle().isStopped()) {
       assertThat(device.get(Fact.FEATURES)).as(story).isEqualTo(desired.features());
@@ -261,6 +300,26 @@ final class PlannedKernel implements ModelledBackEnd {
       assertThat(logs && device.get(Fact.LOG) == null).as(story).isFalse();
     }
     reached = desired;
+  }
+
+  private void checkDevice(DeviceConfig desired, Plan plan, String story) {
+    boolean running = desired.lifecycle() == Lifecycle.RUNNING;
+    if (desired.lifecycle().isEarly()) {
+      assertThat(status() & DeviceStatus.FEATURES_OK).as(story).isNotZero();
+      assertThat(works()).as(story).isFalse();
+    } else {
+      assertThat(status()).as(story).isEqualTo(running ? DeviceStatus.RUNNING : 0);
+      assertThat(suspended).as(story).isFalse();
+    }
+    if (running && desired.mac() != null) {
+      Object own = capabilities.ownMac().orElseThrow();
+      assertThat(device.getOrDefault(Fact.MAC, own)).as(story).isEqualTo(desired.mac());
+      List<Step> steps = plan.steps().stream().map(PlannedStep::step).toList();
+      int told = steps.indexOf(new Step.Set<>(Fact.MAC, Step.NO_RING, desired.mac()));
+      assertThat(steps.subList(0, Math.max(told, 0)))
+          .as("a ring is served before the device has its address\n%s", story)
+          .noneMatch(s -> s instanceof Step.Set<?> set && set.fact() == Fact.SERVED);
+    }
   }
 
   private void checkRing(

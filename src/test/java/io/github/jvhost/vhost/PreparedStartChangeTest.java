@@ -241,6 +241,7 @@ class PreparedStartChangeTest {
               var inflight,
               var translations,
               var ringOrder,
+              var mac,
               var generation) -> {
         values.put("lifecycle", lifecycle);
         values.put("features", features);
@@ -251,6 +252,7 @@ class PreparedStartChangeTest {
         values.put("inflight", String.valueOf(inflight));
         values.put("translations", String.valueOf(translations));
         values.put("ringOrder", String.valueOf(ringOrder));
+        values.put("mac", String.valueOf(mac));
         values.put("generation", generation);
         for (int i = 0; i < rings.size(); i++) {
           put(values, rings.get(i));
@@ -318,10 +320,10 @@ class PreparedStartChangeTest {
     assertThat(all)
         .as(
             "the first two are the same for all running devices; a plan makes the third, after"
-                + " which the shadow is another one; the next changes with the features alone; the"
-                + " last is of devices behind an IOMMU")
+                + " which the shadow is another one; the next changes with the features alone; one"
+                + " is of devices behind an IOMMU, and the last of vDPA devices")
         .containsExactlyInAnyOrder(
-            "lifecycle", "generation", "inflight", "ringOrder", "translations");
+            "lifecycle", "generation", "inflight", "ringOrder", "translations", "mac");
   }
 
   @ParameterizedTest

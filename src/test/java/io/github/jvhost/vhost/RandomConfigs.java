@@ -9,6 +9,7 @@ import io.github.jvhost.vhost.plan.LogTarget;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.RingAddresses;
 import io.github.jvhost.vhost.plan.RingConfig;
+import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.ArrayList;
 import java.util.List;
@@ -43,6 +44,11 @@ final class RandomConfigs {
   }
 
   DeviceConfig next() {
+    boolean tells = backEnd.capabilities().ownMac().isPresent();
+    return Configs.withMac(nextButMac(), tells ? new MacAddress(1 + random.nextInt(3)) : null);
+  }
+
+  private DeviceConfig nextButMac() {
     if (!everRan && random.nextInt(5) < 3) {
       change();
       return early();

@@ -133,6 +133,22 @@ final class DeviceFile implements AutoCloseable {
     return argument.get(JAVA_INT, Integer.BYTES);
   }
 
+  /**
+   * SET_VRING_ADDR.
+   *
+   * @param flags 1: writes to the used ring are logged
+   */
+  void address(
+      int ring, int flags, long descriptors, long used, long available, long log, String doing) {
+    argument.set(JAVA_INT, 0, ring);
+    argument.set(JAVA_INT, 4, flags);
+    argument.set(JAVA_LONG, 8, descriptors);
+    argument.set(JAVA_LONG, 16, used);
+    argument.set(JAVA_LONG, 24, available);
+    argument.set(JAVA_LONG, 32, log);
+    argument(Ioctl.SET_VRING_ADDR, doing);
+  }
+
   /** The same question where a refusal is an answer: the number, or the negated errno. */
   int tryRing(Ioctl call, int ring) {
     argument.set(JAVA_INT, 0, ring);

@@ -9,6 +9,9 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.sys.io.Mapping;
 import java.lang.foreign.MemorySegment;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,11 +39,22 @@ final class VdpaMemory {
   private final DeviceFile file;
   private final String path;
   private final boolean batches;
+  private final int space;
 
-  VdpaMemory(DeviceFile file, String path, boolean batches) {
+  /** What the device was told, and may use. */
+  private final Map<MemoryRegion, Mapping> told = new LinkedHashMap<>();
+
+  /**
+   * Nothing is told yet.
+   *
+   * @param batches whether the device takes several messages as one
+   * @param space number of the address space
+   */
+  VdpaMemory(DeviceFile file, String path, boolean batches, int space) {
     this.file = file;
     this.path = path;
     this.batches = batches;
+    this.space = space;
   }
 
   /**
@@ -63,8 +77,17 @@ final class VdpaMemory {
           throw refused("map", region, size, before);
         }
       }
+      told.put(region, mapping);
     } finally {
       end();
+    }
+  }
+
+  /** After a reset at which the device has lost all, which vhost does not notice. */
+  void tellAgain() {
+    for (Map.Entry<MemoryRegion, Mapping> one : List.copyOf(told.entrySet())) {
+      remove(one.getKey());
+      add(one.getKey(), one.getValue());
     }
   }
 
@@ -75,6 +98,7 @@ final class VdpaMemory {
     if (!done) {
       throw refused("unmap", region, 0, null);
     }
+    told.remove(region);
   }
 
   private static void touch(MemorySegment memory) {
@@ -106,6 +130,7 @@ final class VdpaMemory {
   private boolean send(byte operation, long guestAddress, long size, long userAddress) {
     MemorySegment message = file.scratch().asSlice(0, BYTES).fill((byte) 0);
     message.set(JAVA_INT, 0, TYPE_V2);
+    message.set(JAVA_INT, 4, space);
     message.set(JAVA_LONG, 8, guestAddress);
     message.set(JAVA_LONG, 16, size);
     message.set(JAVA_LONG, 24, userAddress);

@@ -1,5 +1,7 @@
 package io.github.jvhost.vhost.kernel;
 
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.virtio.NetFeature;
@@ -13,8 +15,9 @@ import io.github.jvhost.virtio.NetFeature;
  * @param maxRingSize entries of its largest ring
  * @param groups of rings, each of which has one address space
  * @param addressSpaces how many there are
- * @param controlAlone whether the control queue has a group of its own, so that its owner can give
- *     it memory that the guest does not see
+ * @param controlGroup the group in which the control queue is alone, so that its owner can give it
+ *     memory that the guest does not see; -1 if there is none
+ * @param lastAddress the last address at which it can find memory
  */
 public record VdpaOffer(
     long features,
@@ -23,7 +26,8 @@ public record VdpaOffer(
     int maxRingSize,
     int groups,
     int addressSpaces,
-    boolean controlAlone)
+    int controlGroup,
+    long lastAddress)
     implements KernelOffer {
   private static final int NET = 1;
 
@@ -69,17 +73,31 @@ public record VdpaOffer(
         maxRingSize,
         groups,
         spaces,
-        control && spaces > 1 && isAlone(file, rings - 1));
+        control && spaces > 1 ? groupAlone(file, rings - 1) : -1,
+        lastAddress(file));
   }
 
-  /** Whether no other ring is in the group of the last one. */
-  private static boolean isAlone(DeviceFile file, int control) {
+  /** The group of the last ring, if no other ring is in it; else -1. */
+  private static int groupAlone(DeviceFile file, int control) {
     int group = file.tryRing(Ioctl.VDPA_GET_VRING_GROUP, control);
     boolean alone = group >= 0;
     for (int ring = 0; ring < control; ring++) {
       alone &= file.tryRing(Ioctl.VDPA_GET_VRING_GROUP, ring) != group;
     }
-    return alone;
+    return alone ? group : -1;
+  }
+
+  private static long lastAddress(DeviceFile file) {
+    boolean known = file.tryCall(Ioctl.VDPA_GET_IOVA_RANGE, file.scratch().address()) >= 0;
+    return known ? file.scratch().get(JAVA_LONG, Long.BYTES) : -1;
+  }
+
+  /** {@return whether the control queue can be used by this process, beside the guest} */
+  public boolean takesCommands() {
+    return controlGroup >= 0
+        && NetFeature.CTRL_MAC_ADDR.in(features)
+        && has(KernelFeature.IOTLB_ASID)
+        && has(KernelFeature.ENABLE_AFTER_DRIVER_OK);
   }
 
   /** {@return whether where a ring stopped can be learnt, and a stopped device can go on} */

@@ -295,14 +295,14 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
     MemoryTable table =
         Objects.requireNonNull(step.memory(), "a device behind an IOMMU was refused");
     DeviceFile pair = pair(step.ring());
-    MemorySegment argument = pair.scratch();
-    argument.set(JAVA_INT, 0, index(step.ring()));
-    argument.set(JAVA_INT, 4, step.logUsed() ? VRING_F_LOG : 0);
-    argument.set(JAVA_LONG, 8, memory.addressOf(table, at.descriptor()));
-    argument.set(JAVA_LONG, 16, memory.addressOf(table, at.used()));
-    argument.set(JAVA_LONG, 24, memory.addressOf(table, at.available()));
-    argument.set(JAVA_LONG, 32, step.logAddress());
-    pair.argument(Ioctl.SET_VRING_ADDR, doing("set the address of ring " + step.ring() + " of"));
+    pair.address(
+        index(step.ring()),
+        step.logUsed() ? VRING_F_LOG : 0,
+        memory.addressOf(table, at.descriptor()),
+        memory.addressOf(table, at.used()),
+        memory.addressOf(table, at.available()),
+        step.logAddress(),
+        doing("set the address of ring " + step.ring() + " of"));
   }
 
   private void served(int ring, boolean served) {

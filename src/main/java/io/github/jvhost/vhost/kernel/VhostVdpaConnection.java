@@ -2,7 +2,6 @@ package io.github.jvhost.vhost.kernel;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
@@ -24,13 +23,15 @@ import io.github.jvhost.vhost.plan.RingEventfd;
 import io.github.jvhost.vhost.plan.Step;
 import io.github.jvhost.vhost.plan.StoppedRings;
 import io.github.jvhost.virtio.DeviceStatus;
+import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.BitSet;
-import java.util.LinkedHashSet;
 import java.util.Map;
-import java.util.Set;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -44,6 +45,9 @@ import org.jspecify.annotations.Nullable;
  *   status      0 --&gt; 3, features --&gt; 0xB --&gt; rings, enable --&gt; 0xF, each read back
  *   stop        SUSPEND of the whole device, then where each ring is
  *   go on       base, enable; then RESUME in the place of 0xF
+ *   command     on a control queue that the guest does not see, while the device runs
+ *   end of      stand-ins for all rings, 0xF, commands, SUSPEND: the device has done what it does at
+ *   presetup    a start, and goes on with the guest's rings in the stop window
  * </pre>
  *
  * <p>The first stop of a ring suspends all of them, so the planner stops them all (the profile says
@@ -53,6 +57,13 @@ import org.jspecify.annotations.Nullable;
  * thread of this device. One thread at a time calls this object.
  */
 public final class VhostVdpaConnection implements Carrier, Turn.Steps {
+  private static final long OURS_WITH_CONTROL =
+      NetFeature.maskOf(NetFeature.ACCESS_PLATFORM, NetFeature.CTRL_VQ, NetFeature.CTRL_MAC_ADDR);
+
+  // The command that sets the address (virtio 1.2, 5.1.6.5.2).
+  private static final int CLASS_MAC = 1;
+  private static final int MAC_ADDR_SET = 1;
+
   private static final int ACKNOWLEDGED = DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER;
 
   /** Offset and length, in struct vhost_vdpa_config. */
@@ -65,8 +76,9 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
   private static final Map<Fact<?>, Row<?>> ROWS =
       Stream.<Row<?>>of(
               new Row<>(Fact.FEATURES, (to, _, features) -> to.features(features)),
+              new Row<>(Fact.MAC, (to, _, mac) -> to.mac(mac)),
               new Row<>(Fact.STATUS, (to, _, status) -> to.status(status)),
-              new Row<>(Fact.SIZE, (to, ring, size) -> to.ring(Ioctl.SET_VRING_NUM, ring, size)),
+              new Row<>(Fact.SIZE, (to, ring, size) -> to.size(ring, size)),
               new Row<>(Fact.BASE, (to, ring, base) -> to.ring(Ioctl.SET_VRING_BASE, ring, base)),
               new Row<>(Fact.CALL, (to, ring, fd) -> to.eventfd(Ioctl.SET_VRING_CALL, ring, fd)),
               new Row<>(Fact.ERR, (to, ring, fd) -> to.eventfd(Ioctl.SET_VRING_ERR, ring, fd)),
@@ -90,34 +102,60 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
   private final DeviceThread thread;
   private final MappedMemory memory = new MappedMemory();
   private final VdpaMemory guestMemory;
+
+  /** In the address space of the control queue; empty if it is not used. */
+  private final VdpaMemory controlMemory;
+
   private final BackEndCapabilities capabilities;
   private final VdpaOffer offer;
 
-  /** Regions that the device was told, and may use. */
-  private final Set<MemoryRegion> told = new LinkedHashSet<>();
+  private final StandInRings standIns;
+
+  /** Null: the device has none that this process can use. */
+  private final @Nullable ControlQueue control;
+
+  /** Of the rings that were told since the last reset. */
+  private final Map<Integer, Integer> sizes = new TreeMap<>();
 
   /** Rings that were enabled since the last reset. */
   private final BitSet enabled = new BitSet();
+
+  /** Is told when the device runs; null: nothing is to be told. */
+  private @Nullable MacAddress untold;
 
   private int status;
   private boolean suspended;
   private boolean closed;
 
-  private VhostVdpaConnection(String name, DescriptorLedger ledger, String path, DeviceFile file) {
+  private VhostVdpaConnection(
+      String name,
+      DescriptorLedger ledger,
+      String path,
+      DeviceFile file,
+      VdpaOffer offer,
+      boolean startsEarly,
+      @Nullable ControlQueue control) {
     this.name = name;
     this.path = path;
     this.file = file;
-    this.offer = VdpaOffer.ask(file, path);
-    if (!offer.whyNot().isEmpty()) {
-      throw new VhostException("%s: %s".formatted(path, offer.whyNot()), Recovery.GIVE_UP);
-    }
-    guestMemory = new VdpaMemory(file, path, offer.has(KernelFeature.IOTLB_BATCH));
+    this.offer = offer;
+    this.control = control;
+    boolean batches = offer.has(KernelFeature.IOTLB_BATCH);
+    guestMemory = new VdpaMemory(file, path, batches, 0);
+    controlMemory = new VdpaMemory(file, path, batches, ControlQueue.SPACE);
+    standIns = new StandInRings(file, path, guestMemory, offer.lastAddress(), ledger);
     long without = NetFeature.maskOf(NetFeature.ACCESS_PLATFORM, NetFeature.MQ);
+    Optional<MacAddress> mac = Optional.empty();
+    if (control != null) {
+      controlMemory.add(control.memory().region(), control.memory().mapping());
+      without |= NetFeature.RING_PACKED.mask(); // this queue would be packed too
+      mac = Optional.of(MacAddress.of(config(0, MacAddress.SIZE), 0));
+    }
     capabilities =
         new BackEndCapabilities(
             (offer.features() & ~without) | NetFeature.GUEST_ANNOUNCE.mask(),
-            new BackEndProtocol.VhostVdpa(),
-            1, // more would need the device's own control queue
+            new BackEndProtocol.VhostVdpa(mac, startsEarly),
+            1, // of more than one pair no device was there to try it
             MEMORY_REGIONS,
             BackEndProfile.VHOST_VDPA);
     thread = new DeviceThread(name, ledger);
@@ -129,16 +167,30 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
    * @param name of the device, for errors
    * @param ledger that counts descriptors
    * @param node {@code /dev/vhost-vdpa-0}, for example
+   * @param startsEarly whether explicit presetup is possible
    * @return the connection, which the caller closes
    * @throws VhostException (RETRY) if another process uses it; (GIVE_UP) if it is not there, not
    *     allowed, no network device, or has no SUSPEND
    */
-  public static VhostVdpaConnection open(String name, DescriptorLedger ledger, Path node) {
-    DeviceFile file = DeviceFile.open(ledger, node.toString());
+  public static VhostVdpaConnection open(
+      String name, DescriptorLedger ledger, Path node, boolean startsEarly) {
+    String path = node.toString();
+    DeviceFile file = DeviceFile.open(ledger, path);
+    ControlQueue control = null;
     try {
-      return new VhostVdpaConnection(name, ledger, node.toString(), file);
+      VdpaOffer offer = VdpaOffer.ask(file, path);
+      if (!offer.whyNot().isEmpty()) {
+        throw new VhostException("%s: %s".formatted(path, offer.whyNot()), Recovery.GIVE_UP);
+      }
+      if (offer.takesCommands()) {
+        control = new ControlQueue(file, path, offer.rings() - 1, offer.controlGroup(), ledger);
+      }
+      return new VhostVdpaConnection(name, ledger, path, file, offer, startsEarly, control);
     } catch (RuntimeException e) {
       file.close();
+      if (control != null) {
+        control.close();
+      }
       throw e;
     }
   }
@@ -191,14 +243,14 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
       case Step.SetRingAddress s -> address(s);
       case Step.AddRegion(MemoryRegion region) -> {
         guestMemory.add(region, memory.mapping(region));
-        told.add(region);
       }
       case Step.RemoveRegion(MemoryRegion region) -> {
         guestMemory.remove(region);
-        told.remove(region);
         memory.unmap(region);
       }
       case Step.ReadStatus(int required) -> readStatus(required);
+      case Step.BeginPresetup _ -> {}
+      case Step.EndPresetup _ -> startEarly();
       case Step.StopRing(int ring) -> {
         suspend();
         return file.ring(Ioctl.GET_VRING_BASE, ring, 0, doing("ask where ring " + ring + " is of"));
@@ -224,19 +276,69 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
 
   private void features(long features) {
     writeStatus(ACKNOWLEDGED, 0);
-    file.setLong(
-        Ioctl.SET_FEATURES, features | NetFeature.ACCESS_PLATFORM.mask(), doing("set features of"));
+    long ours = control == null ? NetFeature.ACCESS_PLATFORM.mask() : OURS_WITH_CONTROL;
+    file.setLong(Ioctl.SET_FEATURES, features | ours, doing("set features of"));
   }
 
+  /** A bit that is there already is not written again: no bit may be taken away. */
   private void status(int wanted) {
+    int next = status | ACKNOWLEDGED | wanted;
     if (wanted == 0) {
       reset();
     } else if (suspended && (wanted & DeviceStatus.DRIVER_OK) != 0) {
-      file.value(Ioctl.VDPA_RESUME, 0, doing("resume"));
-      suspended = false;
-    } else {
-      writeStatus(ACKNOWLEDGED | wanted, wanted);
+      resume();
+    } else if (next != status) {
+      boolean settled = (status & DeviceStatus.FEATURES_OK) != 0;
+      writeStatus(next, wanted);
+      if (!settled && control != null) {
+        control.setUp();
+      }
     }
+  }
+
+  private void resume() {
+    file.value(Ioctl.VDPA_RESUME, 0, doing("resume"));
+    suspended = false;
+  }
+
+  private boolean runs() {
+    return (status & DeviceStatus.DRIVER_OK) != 0 && !suspended;
+  }
+
+  /**
+   * Starts the device on empty rings of ours, and suspends it. It has done then what it does at a
+   * start. No ring is enabled.
+   */
+  private void startEarly() {
+    standIns.put(sizes);
+    if (!suspended) {
+      status(DeviceStatus.RUNNING);
+    } else if (untold != null) {
+      resume();
+    }
+    tellMac();
+    suspend();
+  }
+
+  private void mac(MacAddress address) {
+    untold = address;
+    if (runs()) {
+      tellMac();
+    }
+  }
+
+  private void tellMac() {
+    MacAddress address = untold;
+    if (address != null) {
+      Objects.requireNonNull(control, "a device that takes no commands")
+          .command(CLASS_MAC, MAC_ADDR_SET, address.bytes());
+      untold = null;
+    }
+  }
+
+  private void size(int ring, int size) {
+    ring(Ioctl.SET_VRING_NUM, ring, size);
+    sizes.put(ring, size);
   }
 
   /** Writes the status, and reads it back: the ioctl does not say whether the device took it. */
@@ -262,16 +364,16 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
     status = 0;
     suspended = false;
     enabled.clear();
+    sizes.clear();
+    untold = null;
     if (!offer.has(KernelFeature.IOTLB_PERSIST)) {
-      for (MemoryRegion region : told) {
-        guestMemory.remove(region);
-        guestMemory.add(region, memory.mapping(region));
-      }
+      guestMemory.tellAgain();
+      controlMemory.tellAgain();
     }
   }
 
   private void suspend() {
-    if (!suspended && (status & DeviceStatus.DRIVER_OK) != 0) {
+    if (runs()) {
       file.value(Ioctl.VDPA_SUSPEND, 0, doing("suspend"));
       suspended = true;
     }
@@ -301,14 +403,14 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
 
   private void address(Step.SetRingAddress step) {
     RingAddresses at = step.addresses();
-    MemorySegment argument = file.scratch();
-    argument.set(JAVA_INT, 0, step.ring());
-    argument.set(JAVA_INT, 4, 0);
-    argument.set(JAVA_LONG, 8, at.descriptor());
-    argument.set(JAVA_LONG, 16, at.used());
-    argument.set(JAVA_LONG, 24, at.available());
-    argument.set(JAVA_LONG, 32, 0);
-    file.argument(Ioctl.SET_VRING_ADDR, doing("set the address of ring " + step.ring() + " of"));
+    file.address(
+        step.ring(),
+        0,
+        at.descriptor(),
+        at.used(),
+        at.available(),
+        0,
+        doing("set the address of ring " + step.ring() + " of"));
   }
 
   /**
@@ -322,6 +424,10 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
       thread.end(() -> {
         file.close();
         memory.close();
+        standIns.close();
+        if (control != null) {
+          control.close();
+        }
       });
     }
   }

@@ -4,7 +4,9 @@ import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.MemoryTablePayload;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.VhostFeature;
+import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
+import java.util.Optional;
 
 /**
  * What one connected back end can do: what was negotiated with it, and what its profile knows.
@@ -188,11 +190,30 @@ public record BackEndCapabilities(
         && hasReplyAck();
   }
 
-  /** {@return whether explicit presetup was negotiated} It needs the status byte too. */
+  /**
+   * {@return whether explicit presetup is possible} A vhost-user back end has negotiated its
+   * message, and the status byte too. A vDPA device is started early on rings of ours instead.
+   */
   public boolean hasPresetup() {
+    return switch (protocol) {
+      case BackEndProtocol.VhostUser _ -> hasPresetupMessage();
+      case BackEndProtocol.VhostNet _ -> false;
+      case BackEndProtocol.VhostVdpa vdpa -> vdpa.startsEarly();
+    };
+  }
+
+  private boolean hasPresetupMessage() {
     return hasStatus()
         && dialect().hasPresetup()
         && (protocolFeatures() & dialect().presetupMask()) != 0;
+  }
+
+  /**
+   * {@return the address that the device has before it is told one; empty if it cannot be told, or
+   * needs no address}
+   */
+  public Optional<MacAddress> ownMac() {
+    return protocol instanceof BackEndProtocol.VhostVdpa vdpa ? vdpa.mac() : Optional.empty();
   }
 
   /**
@@ -214,7 +235,8 @@ public record BackEndCapabilities(
   /**
    * {@return the features of a device that are not offered with this back end, because a command on
    * the control queue would have to reach it} A tap is told of the offloads with the features. A
-   * vDPA device has a control queue of its own, which it is not shown.
+   * vDPA device may have a control queue of its own, which the driver is not shown. Of what it can
+   * be told there, the MAC address alone was tried.
    */
   public long uncontrolled() {
     return switch (protocol) {
@@ -222,11 +244,11 @@ public record BackEndCapabilities(
       case BackEndProtocol.VhostNet _ -> NetFeature.CTRL_GUEST_OFFLOADS.mask();
       case BackEndProtocol.VhostVdpa _ ->
           NetFeature.maskOf(
-              NetFeature.CTRL_GUEST_OFFLOADS,
-              NetFeature.CTRL_RX,
-              NetFeature.CTRL_RX_EXTRA,
-              NetFeature.CTRL_VLAN,
-              NetFeature.CTRL_MAC_ADDR);
+                  NetFeature.CTRL_GUEST_OFFLOADS,
+                  NetFeature.CTRL_RX,
+                  NetFeature.CTRL_RX_EXTRA,
+                  NetFeature.CTRL_VLAN)
+              | (ownMac().isPresent() ? 0 : NetFeature.CTRL_MAC_ADDR.mask());
     };
   }
 
@@ -243,6 +265,6 @@ public record BackEndCapabilities(
    * back end. Of any other back end the profile says it.
    */
   public boolean holdsRingsUntilDriverOk() {
-    return hasStatus() && (hasPresetup() || profile.holdsRingsUntilDriverOk());
+    return hasStatus() && (hasPresetupMessage() || profile.holdsRingsUntilDriverOk());
   }
 }

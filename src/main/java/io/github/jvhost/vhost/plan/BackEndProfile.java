@@ -89,8 +89,10 @@ public enum BackEndProfile {
   /**
    * A vDPA device that can be suspended. Verified with the kernel's simulator alone, in a guest
    * with Linux 6.12: it writes no byte of guest memory before DRIVER_OK together with the enable of
-   * a ring. SUSPEND stops all rings, and none changes its base or address without. Its carrier has
-   * this profile, whatever the options say.
+   * a ring. SUSPEND stops all rings, and none changes its base or address without. It was also
+   * started early on empty rings of ours and suspended; it went on with the guest's rings at the
+   * right index, and wrote nothing before. Not every device was seen to do so, so that is off
+   * unless the address asks for it. Its carrier has this profile, whatever the options say.
    */
   VHOST_VDPA(
       StopKeeps.SIZE_AND_ENABLE,

@@ -1,6 +1,8 @@
 package io.github.jvhost.vhost.plan;
 
 import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.virtio.MacAddress;
+import java.util.Optional;
 
 /**
  * How a back end is sent what it is to hold, and what was agreed on that with it. It is asked by
@@ -21,6 +23,13 @@ public sealed interface BackEndProtocol {
   /** The ioctls of {@code /dev/vhost-net}: the kernel moves packets between rings and a tap. */
   record VhostNet() implements BackEndProtocol {}
 
-  /** The ioctls of {@code /dev/vhost-vdpa-N}: a device works on the rings by itself. */
-  record VhostVdpa() implements BackEndProtocol {}
+  /**
+   * The ioctls of {@code /dev/vhost-vdpa-N}: a device works on the rings by itself.
+   *
+   * @param mac the address that the device was made with, if it has a control queue of its own, by
+   *     which it can be told another; empty if it has none
+   * @param startsEarly whether it can be preset as with the PRESETUP message: it is started early
+   *     on empty rings of ours, and suspended
+   */
+  record VhostVdpa(Optional<MacAddress> mac, boolean startsEarly) implements BackEndProtocol {}
 }

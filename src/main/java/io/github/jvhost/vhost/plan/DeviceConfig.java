@@ -2,6 +2,7 @@ package io.github.jvhost.vhost.plan;
 
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.memory.Translation;
+import io.github.jvhost.virtio.MacAddress;
 import java.nio.ByteOrder;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -22,6 +23,7 @@ import org.jspecify.annotations.Nullable;
  *     addresses, taken as unsigned; ring addresses are I/O virtual addresses then. Null: there is
  *     no IOMMU
  * @param ringOrder the byte order of legacy rings, if it is not this host's; null: not to be sent
+ * @param mac the address that a device with a control queue of its own is to be told; null: none
  * @param generation of an early configuration: it increases when the guest changes something, so
  *     that an old configuration is recognised; 0 where it does not matter
  */
@@ -35,6 +37,7 @@ public record DeviceConfig(
     @Nullable InflightRegion inflight,
     @Nullable List<Translation> translations,
     @Nullable ByteOrder ringOrder,
+    @Nullable MacAddress mac,
     int generation) {
 
   /** What a device is to do with its configuration. */
@@ -89,7 +92,7 @@ public record DeviceConfig(
       @Nullable LogTarget log,
       List<RingConfig> rings,
       int generation) {
-    this(lifecycle, features, mtu, memory, log, rings, null, null, null, generation);
+    this(lifecycle, features, mtu, memory, log, rings, null, null, null, null, generation);
   }
 
   /**
@@ -109,6 +112,7 @@ public record DeviceConfig(
         inflight,
         translations,
         ringOrder,
+        mac,
         generation);
   }
 
@@ -124,6 +128,7 @@ public record DeviceConfig(
         inflight,
         translations == null ? null : List.of(),
         ringOrder,
+        mac,
         generation);
   }
 
@@ -143,6 +148,7 @@ public record DeviceConfig(
         inflight,
         translations,
         ringOrder,
+        mac,
         newGeneration);
   }
 }

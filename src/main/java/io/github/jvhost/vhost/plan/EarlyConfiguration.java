@@ -25,22 +25,24 @@ public final class EarlyConfiguration {
   public static DeviceConfig of(
       PresetupMode mode, DeviceConfig running, BackEndCapabilities capabilities) {
     Early to = Early.of(mode, capabilities);
+    boolean elsewhere = mode == PresetupMode.EXPLICIT && capabilities.freezesRings();
     DeviceConfig early =
         running.with(
             mode == PresetupMode.EXPLICIT
                 ? DeviceConfig.Lifecycle.PRESET_EXPLICIT
                 : DeviceConfig.Lifecycle.PRESET,
-            running.rings().stream().map(r -> early(r, to)).toList());
+            running.rings().stream().map(r -> early(r, to, elsewhere)).toList());
     return Fact.TRANSLATIONS.isSettledEarly(to) ? early : early.withoutTranslations();
   }
 
-  private static RingConfig early(RingConfig ring, Early to) {
+  /** A vDPA device is started early on other rings, so it is not told where the guest's are. */
+  private static RingConfig early(RingConfig ring, Early to, boolean elsewhere) {
     return ring.isSetUp()
         ? new RingConfig(
             Fact.SIZE.earlyValue(ring.size(), to),
-            Fact.ADDRESS.earlyValue(ring.addresses(), to),
-            Fact.BASE.earlyValue(ring.base(), to),
-            Fact.BASE.earlyValue(ring.usedIndex(), to),
+            elsewhere ? null : Fact.ADDRESS.earlyValue(ring.addresses(), to),
+            elsewhere ? null : Fact.BASE.earlyValue(ring.base(), to),
+            elsewhere ? null : Fact.BASE.earlyValue(ring.usedIndex(), to),
             Fact.KICK.earlyValue(ring.kick(), to),
             Fact.CALL.earlyValue(ring.call(), to),
             Fact.ERR.earlyValue(ring.err(), to),

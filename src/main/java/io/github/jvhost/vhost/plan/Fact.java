@@ -3,6 +3,7 @@ package io.github.jvhost.vhost.plan;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.vhost.plan.BackEndProfile.StopKeeps;
 import io.github.jvhost.vhost.plan.PlannedStep.Answer;
+import io.github.jvhost.virtio.MacAddress;
 import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Optional;
@@ -173,6 +174,17 @@ public final class Fact<T> {
           .afterReset(AfterReset.KEPT)
           .fact();
 
+  /**
+   * MAC_ADDR_SET on the control queue of a vDPA device. The device takes it only while it runs. It
+   * need not be told the address that it was made with.
+   */
+  public static final Fact<MacAddress> MAC =
+      Fact.<MacAddress>row("mac")
+          .wanted((plan, _) -> plan.desired().mac())
+          .possible(can -> can.ownMac().isPresent())
+          .why((plan, _, held) -> plan.whyMac(held))
+          .fact();
+
   // ---- of a vring ----
 
   /** SET_VRING_NUM: entries. With another size a ring has other indexes and covers other memory. */
@@ -278,7 +290,7 @@ public final class Fact<T> {
 
   /** The facts of a device. {@link Planner} says in which order they are sent. */
   public static final List<Fact<?>> OF_DEVICE =
-      List.of(MTU, LOG, FEATURES, STATUS, MEMORY, INFLIGHT, TRANSLATIONS);
+      List.of(MTU, LOG, FEATURES, STATUS, MEMORY, INFLIGHT, TRANSLATIONS, MAC);
 
   /**
    * The facts that describe a ring, in the order in which they are sent. For all rings they come

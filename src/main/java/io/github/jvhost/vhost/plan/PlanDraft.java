@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost.plan;
 
 import io.github.jvhost.vhost.plan.PlannedStep.Answer;
+import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.ArrayList;
 import java.util.BitSet;
@@ -118,6 +119,13 @@ final class PlanDraft {
     return held.isHeld() && !featuresChangeForGood() ? Why.LOGGING : whySent(held);
   }
 
+  @Nullable Why whyMac(Known<MacAddress> held) {
+    boolean hasItsOwn =
+        held instanceof Known.NotSent
+            && capabilities.ownMac().equals(Optional.ofNullable(desired.mac()));
+    return hasItsOwn || held.is(desired.mac()) ? null : whySent(held);
+  }
+
   /** An err eventfd that is no longer wanted is withdrawn. */
   @Nullable RingEventfd wantedErr(int ring) {
     RingEventfd err = wanted(ring).err();
@@ -204,6 +212,12 @@ final class PlanDraft {
         send(fact, ring, wanted, why);
       }
     }
+  }
+
+  /** Whether {@link #send} would add a step. */
+  <T> boolean sends(Fact<T> fact, int ring) {
+    T wanted = fact.wanted(this, ring);
+    return wanted != null && fact.why(this, ring, now.get(fact, ring), wanted) != null;
   }
 
   /** Adds the step that makes the back end hold this value. */

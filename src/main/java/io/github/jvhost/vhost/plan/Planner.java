@@ -21,7 +21,9 @@ import java.util.Optional;
  *   in-flight region
  *   per ring: enable, base, address, kick
  *   PRESETUP end
+ *   rings are served, where that is a step
  *   status 0xF, or 0 for a device that stops
+ *   MAC address, where it is a command; then rings are served behind it, not before
  * </pre>
  *
  * <p>{@link RingStops} and {@link RingSteps} plan the steps of single rings.
@@ -119,6 +121,9 @@ public final class Planner {
       translations.tell();
     }
     rings.putIntoService();
+    if (explicit) {
+      plan.send(Fact.MAC, Step.NO_RING); // a device that is started early takes it then
+    }
     if (explicit && steps.size() > frame) {
       PlannedStep begin =
           new PlannedStep(
@@ -126,10 +131,17 @@ public final class Planner {
       steps.add(frame, begin);
       plan.add(new Step.EndPresetup(), Answer.COLLECTED, "presetup", null, "end", Why.PRESETUP);
     }
-    if (desired.lifecycle() == DeviceConfig.Lifecycle.RUNNING
-        && capabilities.hasStatus()
-        && !now.get(Fact.STATUS).is(DeviceStatus.RUNNING)) {
+    boolean running = desired.lifecycle() == DeviceConfig.Lifecycle.RUNNING;
+    boolean commands = running && plan.sends(Fact.MAC, Step.NO_RING);
+    if (!commands) {
+      rings.start();
+    }
+    if (running && capabilities.hasStatus() && !now.get(Fact.STATUS).is(DeviceStatus.RUNNING)) {
       status(DeviceStatus.RUNNING, Why.START);
+    }
+    if (commands) {
+      plan.send(Fact.MAC, Step.NO_RING);
+      rings.start();
     }
   }
 
@@ -211,9 +223,12 @@ public final class Planner {
     }
   }
 
-  /** After a stop only DRIVER_OK has to be sent again: the features were settled before. */
+  /**
+   * After a stop only DRIVER_OK has to be sent again: the features were settled before. A vDPA
+   * device that was started early has that behind it, too.
+   */
   private boolean startsInOneGo() {
-    return desired.lifecycle() == DeviceConfig.Lifecycle.RUNNING
+    return (desired.lifecycle() == DeviceConfig.Lifecycle.RUNNING || capabilities.freezesRings())
         && now.get(Fact.STATUS) instanceof Known.Unknown
         && now.get(Fact.FEATURES).is(desired.features());
   }

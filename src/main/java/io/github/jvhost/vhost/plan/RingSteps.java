@@ -31,13 +31,17 @@ final class RingSteps {
     }
   }
 
-  /** Sends the other facts, with which the rings run. */
+  /** Sends the other facts, with which the rings run once they are started. */
   void putIntoService() {
     for (int i = 0; i < plan.desired().rings().size(); i++) {
       if (plan.wanted(i).isSetUp()) {
         putIntoService(i);
       }
     }
+  }
+
+  /** Starts the rings, where that is a step of its own. */
+  void start() {
     sendOfAll(Fact.STARTING);
   }
 

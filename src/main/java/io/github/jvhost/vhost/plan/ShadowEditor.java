@@ -106,7 +106,7 @@ final class ShadowEditor {
           regionChanged(memory().without(region.name()), region);
       case Step.ReturnInflight _ -> put(Fact.INFLIGHT, Step.NO_RING, received);
       case Step.ResetDevice _ -> reset();
-      case Step.EndPresetup _ -> forgetEarlyBases();
+      case Step.EndPresetup _ -> presetupEnded();
       case Step.GetInflight _, Step.ReadStatus _, Step.BeginPresetup _ -> {}
     }
   }
@@ -126,7 +126,10 @@ final class ShadowEditor {
         reset();
         put(Fact.STATUS, Step.NO_RING, Known.unknown());
       }
-      case Step.EndPresetup _ -> forgetEarlyBases();
+      case Step.EndPresetup _ -> {
+        presetupEnded();
+        put(Fact.MAC, Step.NO_RING, Known.unknown());
+      }
       case Step.AddRegion _, Step.RemoveRegion _ -> put(Fact.MEMORY, Step.NO_RING, Known.unknown());
       case Step.Translate(Translation one, MemoryTable _) ->
           translations(translations().with(new Translations.Told(one, true)));
@@ -332,8 +335,16 @@ final class ShadowEditor {
     generation = 0;
   }
 
-  private void forgetEarlyBases() {
+  /**
+   * A vDPA device ran on other rings than the guest's, and is suspended. As after a stop, DRIVER_OK
+   * makes it go on.
+   */
+  private void presetupEnded() {
     everyRing(r -> r.with(Fact.BASE, Known.unknown()));
+    if (capabilities.freezesRings()) {
+      everyRing(r -> r.mayHaveForgotten(Fact.ADDRESS));
+      put(Fact.STATUS, Step.NO_RING, Known.unknown());
+    }
   }
 
   private void stopped(int index) {

@@ -18,6 +18,7 @@ import io.github.jvhost.vhost.plan.StoppedRings;
 import io.github.jvhost.vhost.plan.Why;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -44,7 +45,11 @@ class DeviceThreadTest {
             new Step.StopRing(1), PlannedStep.Answer.NONE, "ring 1 stop", null, null, Why.STOP);
     var capabilities =
         new BackEndCapabilities(
-            0, new BackEndProtocol.VhostVdpa(), 1, 512, BackEndProfile.VHOST_VDPA);
+            0,
+            new BackEndProtocol.VhostVdpa(Optional.empty(), false),
+            1,
+            512,
+            BackEndProfile.VHOST_VDPA);
     var plan = new Plan(List.of(step), capabilities, Lifecycle.STOPPED, 0, Plan.End.NOTHING);
     var turn = new Turn("net0", plan, StoppedRings.AS_ANSWERED, new Slow());
     return thread.execution(turn, "net0", deadline);

@@ -11,6 +11,7 @@ import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.io.MemoryFile;
 import io.github.jvhost.vhost.plan.DeviceConfig.Lifecycle;
+import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -178,6 +179,7 @@ public final class Configs implements AutoCloseable {
         c.inflight(),
         translations,
         c.ringOrder(),
+        c.mac(),
         c.generation());
   }
 
@@ -200,6 +202,21 @@ public final class Configs implements AutoCloseable {
   public static DeviceConfig withGeneration(DeviceConfig c, int generation) {
     return new DeviceConfig(
         c.lifecycle(), c.features(), c.mtu(), c.memory(), c.log(), c.rings(), generation);
+  }
+
+  public static DeviceConfig withMac(DeviceConfig c, @Nullable MacAddress mac) {
+    return new DeviceConfig(
+        c.lifecycle(),
+        c.features(),
+        c.mtu(),
+        c.memory(),
+        c.log(),
+        c.rings(),
+        c.inflight(),
+        c.translations(),
+        c.ringOrder(),
+        mac,
+        c.generation());
   }
 
   /** Logging on, with everything that belongs to it; null: off. */

@@ -51,6 +51,7 @@ class PlannerInflightTest {
         inflight,
         c.translations(),
         order,
+        c.mac(),
         c.generation());
   }
 

@@ -10,6 +10,7 @@ import io.github.jvhost.vhost.plan.BackEndProtocol;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.NetState;
+import java.util.Optional;
 
 /**
  * The back end that a {@link PlanPreview} assumes. A preview has no connection, so this holds
@@ -124,7 +125,7 @@ public record PlanPreviewBackEnd(String name, BackEndCapabilities capabilities, 
         "vDPA",
         NetFeature.BACK_END & ~NetFeature.MQ.mask(),
         1,
-        new BackEndProtocol.VhostVdpa(),
+        new BackEndProtocol.VhostVdpa(Optional.empty(), false),
         BackEndProfile.VHOST_VDPA);
   }
 

@@ -1,0 +1,147 @@
+package io.github.jvhost.vhost.kernel;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import io.github.jvhost.DeadlineException;
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.vhost.plan.BackEndRefusedException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
+import java.time.Duration;
+
+/**
+ * The control queue of a vDPA device (virtio 1.2, 5.1.6.5). The driver does not see it: it is a
+ * split ring in memory of this process, in an address space that has nothing else.
+ *
+ * <pre>
+ *   0x000 descriptors   0: class, command, data (the device reads)    1: ack (the device writes)
+ *   0x400 available     0x800 used     0xc00 class, command, data     0xfc0 ack
+ * </pre>
+ *
+ * <p>One command at a time. One thread at a time.
+ */
+final class ControlQueue implements AutoCloseable {
+  /** The address space; the guest's is 0. */
+  static final int SPACE = 1;
+
+  private static final Duration ANSWERED_WITHIN = Duration.ofSeconds(5);
+  private static final long ADDRESS = 1 << 20;
+  private static final long SIZE = 4096;
+  private static final int ENTRIES = 16;
+  private static final long AVAILABLE = 0x400;
+  private static final long USED = 0x800;
+  private static final long COMMAND = 0xc00;
+  private static final long ACK = 0xfc0;
+  private static final int MOST_DATA = 0x200;
+
+  // Flags of a descriptor.
+  private static final int NEXT = 1;
+  private static final int WRITE = 2;
+
+  private static final ValueLayout.OfShort SHORT =
+      ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final VarHandle INDEX = SHORT.varHandle();
+
+  private final DeviceFile file;
+  private final String path;
+  private final int ring;
+  private final int group;
+  private final OwnMemory memory;
+  private final EventFd kick;
+  private final EventFd call;
+  private int next;
+
+  /**
+   * Makes the ring.
+   *
+   * @param ring index of the device's control queue
+   * @param group of rings, in which it is alone
+   */
+  ControlQueue(DeviceFile file, String path, int ring, int group, DescriptorLedger ledger) {
+    this.file = file;
+    this.path = path;
+    this.ring = ring;
+    this.group = group;
+    this.memory = OwnMemory.at(ADDRESS, SIZE, "control queue", ledger);
+    this.kick = EventFd.create(ledger, "control queue kick");
+    this.call = EventFd.create(ledger, "control queue call");
+  }
+
+  OwnMemory memory() {
+    return memory;
+  }
+
+  /** Sets the ring up, once features are settled. A reset of the device forgets it. */
+  void setUp() {
+    memory.mapping().segment().fill((byte) 0);
+    next = 0;
+    String doing = "set up the control queue of " + path;
+    file.ring(Ioctl.VDPA_SET_GROUP_ASID, group, SPACE, doing);
+    file.ring(Ioctl.SET_VRING_NUM, ring, ENTRIES, doing);
+    file.ring(Ioctl.SET_VRING_BASE, ring, 0, doing);
+    file.address(ring, 0, ADDRESS, ADDRESS + USED, ADDRESS + AVAILABLE, 0, doing);
+    file.ring(Ioctl.SET_VRING_CALL, ring, call.descriptor().number(), doing);
+    file.ring(Ioctl.SET_VRING_KICK, ring, kick.descriptor().number(), doing);
+    file.ring(Ioctl.VDPA_SET_VRING_ENABLE, ring, 1, doing);
+  }
+
+  /**
+   * Gives the device, which runs, a command, and waits for its answer.
+   *
+   * @throws BackEndRefusedException if the answer is an error
+   * @throws DeadlineException if there is none
+   */
+  void command(int commandClass, int command, byte[] data) {
+    if (data.length > MOST_DATA) {
+      throw new IllegalArgumentException("a control command with " + data.length + " bytes");
+    }
+    MemorySegment page = memory.mapping().segment();
+    page.set(JAVA_BYTE, COMMAND, (byte) commandClass);
+    page.set(JAVA_BYTE, COMMAND + 1, (byte) command);
+    MemorySegment.copy(data, 0, page, JAVA_BYTE, COMMAND + 2, data.length);
+    page.set(JAVA_BYTE, ACK, (byte) -1);
+    descriptor(page, 0, COMMAND, 2 + data.length, NEXT);
+    descriptor(page, 1, ACK, 1, WRITE);
+    int slot = next % ENTRIES;
+    page.set(SHORT, AVAILABLE + 4 + 2L * slot, (short) 0);
+    page.set(SHORT, AVAILABLE + 4 + 2L * ENTRIES, (short) next); // used event: call at the next
+    next = (next + 1) & 0xffff;
+    INDEX.setRelease(page, AVAILABLE + 2, (short) next);
+    kick.signal();
+    Deadline deadline = Deadline.after(ANSWERED_WITHIN);
+    while ((short) INDEX.getAcquire(page, USED + 2) != (short) next) {
+      if (call.await(deadline) == 0) {
+        throw new DeadlineException(
+            "%s has not answered command %d of class %d on its control queue within %s"
+                .formatted(path, command, commandClass, ANSWERED_WITHIN));
+      }
+    }
+    int answer = page.get(JAVA_BYTE, ACK);
+    if (answer != 0) {
+      throw new BackEndRefusedException(
+          "%s answered command %d of class %d on its control queue with %d"
+              .formatted(path, command, commandClass, answer));
+    }
+  }
+
+  private static void descriptor(MemorySegment page, int index, long at, int length, int flags) {
+    long to = 16L * index;
+    page.set(JAVA_LONG, to, ADDRESS + at);
+    page.set(JAVA_INT, to + 8, length);
+    page.set(SHORT, to + 12, (short) flags);
+    page.set(SHORT, to + 14, (short) (index + 1));
+  }
+
+  @Override
+  public void close() {
+    kick.close();
+    call.close();
+    memory.close();
+  }
+}
