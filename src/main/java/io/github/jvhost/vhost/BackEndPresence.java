@@ -151,10 +151,14 @@ final class BackEndPresence {
     planUnderWay = true;
   }
 
-  /** The plan has ended. The watcher is woken if it left an event to the plan. */
-  void planEnds() {
+  /**
+   * The plan has ended. The watcher is woken if it left an event to the plan.
+   *
+   * @param leftSomething whether the plan has left something to the watcher
+   */
+  void planEnds(boolean leftSomething) {
     planUnderWay = false;
-    if (wakeWhenPlanEnds) {
+    if (wakeWhenPlanEnds || leftSomething) {
       wakeWhenPlanEnds = false;
       wakeWatcher();
     }

@@ -2,7 +2,6 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.memory.Access;
 import io.github.jvhost.memory.DeviceMemory;
-import io.github.jvhost.memory.GuestAddressException;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.memory.Translation;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
@@ -12,7 +11,6 @@ import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.vhost.plan.Step;
 import io.github.jvhost.vhost.plan.Translations;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -20,7 +18,6 @@ import java.util.NavigableMap;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -52,25 +49,27 @@ final class DeviceTranslations implements MissHandler {
   /** The most unanswered misses that are remembered. DPDK has 2,048 of them a ring at most. */
   private static final int MOST_UNANSWERED = 1 << 16;
 
-  private static final Comparator<Long> UNSIGNED = Long::compareUnsigned;
-
   private final String name;
   private final DeviceMemory memory;
+  private final MappedMemory mapped;
 
   /** What was asked for, by I/O virtual address; none overlap. */
-  private final NavigableMap<Long, Translation> asked = new TreeMap<>(UNSIGNED);
+  private final TranslationMap asked = new TranslationMap();
 
   /** The addresses of these, the oldest first. */
   private final LinkedHashSet<Long> ages = new LinkedHashSet<>();
 
   /** What the last plan wanted, and what was told since. */
-  private NavigableMap<Long, Translation> told = new TreeMap<>(UNSIGNED);
+  private TranslationMap told = new TranslationMap();
 
   /** Misses that nothing translated, with what the back end wants to do there. */
-  private final NavigableMap<Long, Access> unanswered = new TreeMap<>(UNSIGNED);
+  private final NavigableMap<Long, Access> unanswered = new TreeMap<>(Long::compareUnsigned);
 
   /** What was sent between plans, for the shadow. */
-  private final List<Step> sent = new ArrayList<>();
+  private final TranslationMap sent = new TranslationMap();
+
+  /** Whether a miss is left to a plan, which has to withdraw something first. */
+  private boolean planWanted;
 
   private boolean warned;
 
@@ -92,6 +91,7 @@ final class DeviceTranslations implements MissHandler {
   DeviceTranslations(String name, DeviceMemory memory) {
     this.name = name;
     this.memory = memory;
+    this.mapped = new MappedMemory(memory);
   }
 
   DeviceMemory memory() {
@@ -111,20 +111,20 @@ final class DeviceTranslations implements MissHandler {
     if (complete) {
       checkAsked();
     }
-    NavigableMap<Long, Translation> all = new TreeMap<>(UNSIGNED);
-    asked.values().forEach(t -> all.put(t.iova(), t));
+    TranslationMap all = new TranslationMap();
+    asked.all().forEach(all::put);
     for (Area area : rings) {
       coverRing(all, area, complete);
     }
     told = all;
     warnOfNeighbours(all);
-    return List.copyOf(all.values());
+    return all.all();
   }
 
   /** Replaces what the IOMMU says otherwise by now; what it does not translate any more is gone. */
   private void checkAsked() {
-    for (Translation one : List.copyOf(asked.values())) {
-      List<Translation> now = lookUp(one.iova(), one.last());
+    for (Translation one : asked.all()) {
+      List<Translation> now = mapped.pieces(one.iova(), one.last());
       if (!leadsTo(now, one)) {
         forget(one);
         now.forEach(this::ask);
@@ -167,15 +167,15 @@ final class DeviceTranslations implements MissHandler {
    * Adds what an area of a ring lacks. Where something is there that may only be read, it is
    * replaced.
    */
-  private void coverRing(NavigableMap<Long, Translation> all, Area area, boolean complete) {
-    for (Translation there : touching(all, area.first(), area.last())) {
-      all.put(there.iova(), writable(there));
+  private void coverRing(TranslationMap all, Area area, boolean complete) {
+    for (Translation there : all.touching(area.first(), area.last())) {
+      all.put(writable(there));
     }
     if (!complete) {
       return; // the IOMMU does not know its guest yet
     }
-    for (Translation piece : lookUp(area.first(), area.last())) {
-      gaps(all, piece).forEach(gap -> all.put(gap.iova(), writable(gap)));
+    for (Translation piece : mapped.pieces(area.first(), area.last())) {
+      all.missingOf(piece).forEach(gap -> all.put(writable(gap)));
     }
   }
 
@@ -187,9 +187,9 @@ final class DeviceTranslations implements MissHandler {
    * DPDK takes adjoining addresses for adjoining memory. Nothing that is sent can change this, so
    * it is said.
    */
-  private void warnOfNeighbours(NavigableMap<Long, Translation> all) {
+  private void warnOfNeighbours(TranslationMap all) {
     Translation before = null;
-    for (Translation one : all.values()) {
+    for (Translation one : all.all()) {
       if (before != null && areApart(before, one) && !warned) {
         warned = true;
         log.warn(
@@ -214,14 +214,14 @@ final class DeviceTranslations implements MissHandler {
    * @param held after the last plan
    */
   synchronized IotlbStatus status(Shadow held, BackEndCapabilities capabilities) {
-    Shadow now = held.after(sent, capabilities, false);
+    Shadow now = held.after(steps(sent), capabilities, false);
     Translations told = now.get(Fact.TRANSLATIONS).orNull();
     List<Translation> all = told == null ? List.of() : told.all();
     int widened = 0;
     int apart = 0;
     for (int i = 0; i < all.size(); i++) {
       Translation one = all.get(i);
-      widened += piece(one.iova(), one.last(), one.access()) == null ? 1 : 0;
+      widened += mapped.permits(one.iova(), one.access()) ? 0 : 1;
       apart += i > 0 && areApart(all.get(i - 1), one) ? 1 : 0;
     }
     return new IotlbStatus(all.size(), widened, apart, misses);
@@ -229,35 +229,72 @@ final class DeviceTranslations implements MissHandler {
 
   // ---- what is asked for ----
 
+  /**
+   * An answer is sent at once, and nobody waits for what the back end says to it. So it withdraws
+   * nothing: {@code iotlbInvalidate} could not know whether the back end has forgotten that. If
+   * something has to be withdrawn first, a plan answers.
+   */
   @Override
-  public synchronized List<Step> missed(long iova, Access access) {
+  public synchronized Optional<Step.Translate> missed(long iova, Access access) {
     misses++;
-    Translation found = entryAt(told, iova);
-    List<Step> steps = new ArrayList<>();
+    Translation found = told.at(iova);
     if (found != null && found.access().permits(access)) {
-      steps.add(new Step.Translate(found, memory.guest().table())); // it has dropped it
-    } else if (permits(iova, access)) {
-      if (found != null) {
-        steps.add(new Step.Invalidate(found.iova(), found.last()));
-        forget(found);
-      }
-      largestAt(iova, access).ifPresent(t -> tell(t, steps));
-    } else {
-      remember(iova, access);
+      return Optional.of(send(found)); // it has dropped it
     }
-    sent.addAll(steps);
-    return steps;
+    if (!mapped.permits(iova, granted(access))) {
+      remember(iova, access);
+      return Optional.empty();
+    }
+    if (found != null) {
+      forget(found);
+      planWanted = true;
+    }
+    if (asked.size() == MOST) {
+      for (int i = 0; i < MOST / 8; i++) { // one plan makes room for many misses
+        forget(oldest());
+      }
+      planWanted = true;
+    }
+    if (planWanted) {
+      askAt(iova, access);
+      return Optional.empty();
+    }
+    return pieceToTell(iova, access).map(t -> send(ask(t)));
   }
 
-  private void tell(Translation one, List<Step> steps) {
-    if (asked.size() == MOST) {
-      Translation oldest = oldest();
-      forget(oldest);
-      steps.add(new Step.Invalidate(oldest.iova(), oldest.last()));
-    }
-    Translation wide = ask(one);
-    told.put(wide.iova(), wide);
-    steps.add(new Step.Translate(wide, memory.guest().table()));
+  private Step.Translate send(Translation one) {
+    told.put(one);
+    sent.put(one);
+    return new Step.Translate(one, memory.guest().table());
+  }
+
+  private void askAt(long iova, Access access) {
+    pieceToTell(iova, access).ifPresent(t -> asked.missingOf(t).forEach(this::ask));
+  }
+
+  /** The largest piece around an address that overlaps nothing that was told. */
+  private Optional<Translation> pieceToTell(long iova, Access access) {
+    return mapped.largestAt(iova, granted(access)).map(whole -> told.roomAround(iova, whole));
+  }
+
+  /**
+   * Returns what a guest has to grant. DPDK asks to read and write what it receives into, and Linux
+   * lets a device only write there.
+   */
+  private static Access granted(Access access) {
+    return access == Access.READ_WRITE ? Access.WRITE : access;
+  }
+
+  /** Whether a plan has to answer a miss. */
+  synchronized boolean isPlanWanted() {
+    return planWanted;
+  }
+
+  /** The same; the caller sends a plan. */
+  synchronized boolean takePlanWanted() {
+    boolean wanted = planWanted;
+    planWanted = false;
+    return wanted;
   }
 
   private void remember(long iova, Access access) {
@@ -277,15 +314,15 @@ final class DeviceTranslations implements MissHandler {
     var misses = unanswered.subMap(first, true, last, true).entrySet().iterator();
     while (misses.hasNext()) {
       Map.Entry<Long, Access> miss = misses.next();
-      if (permits(miss.getKey(), miss.getValue())) {
-        largestAt(miss.getKey(), miss.getValue()).ifPresent(this::ask);
+      if (mapped.permits(miss.getKey(), granted(miss.getValue()))) {
+        askAt(miss.getKey(), miss.getValue());
         misses.remove();
         any = true;
       }
     }
     if (push) {
-      for (Translation piece : lookUp(first, last)) {
-        gaps(asked, piece).forEach(this::ask);
+      for (Translation piece : mapped.pieces(first, last)) {
+        asked.missingOf(piece).forEach(this::ask);
         any = true;
       }
     }
@@ -299,7 +336,7 @@ final class DeviceTranslations implements MissHandler {
     MemoryTable table = memory.guest().table();
     for (Translation one : early) {
       if (table.contains(one.guestAddress(), one.length())
-          && touching(asked, one.iova(), one.last()).isEmpty()) {
+          && asked.touching(one.iova(), one.last()).isEmpty()) {
         ask(one);
       }
     }
@@ -320,15 +357,20 @@ final class DeviceTranslations implements MissHandler {
   }
 
   /** Takes what was sent since the last call. */
-  synchronized List<Step> takeSent() {
-    List<Step> taken = List.copyOf(sent);
+  synchronized List<Step.Translate> takeSent() {
+    List<Step.Translate> taken = steps(sent);
     sent.clear();
     return taken;
   }
 
+  private List<Step.Translate> steps(TranslationMap of) {
+    MemoryTable table = memory.guest().table();
+    return of.all().stream().map(one -> new Step.Translate(one, table)).toList();
+  }
+
   private Translation ask(Translation one) {
     Translation wide = one.access().permits(Access.WRITE) ? writable(one) : one;
-    asked.put(wide.iova(), wide);
+    asked.put(wide);
     ages.addLast(wide.iova());
     if (asked.size() > MOST) {
       forget(oldest()); // the next plan withdraws it
@@ -337,129 +379,12 @@ final class DeviceTranslations implements MissHandler {
   }
 
   private Translation oldest() {
-    return Objects.requireNonNull(asked.get(ages.getFirst()));
+    return Objects.requireNonNull(asked.at(ages.getFirst()));
   }
 
   private void forget(Translation one) {
-    asked.remove(one.iova());
+    asked.remove(one);
     ages.remove(one.iova());
-    told.remove(one.iova());
-  }
-
-  // ---- looking up ----
-
-  /** Whether the IOMMU translates an address for such an access, to guest memory. */
-  private boolean permits(long iova, Access access) {
-    return piece(iova, iova, granted(access)) != null;
-  }
-
-  /**
-   * Returns what a guest has to grant. DPDK asks to read and write what it receives into, and Linux
-   * lets a device only write there.
-   */
-  private static Access granted(Access access) {
-    return access == Access.READ_WRITE ? Access.WRITE : access;
-  }
-
-  /**
-   * The pieces of a range that the IOMMU translates now, and that lie in guest memory. Somebody
-   * else has chosen the range, so not more of it is looked at than can be told.
-   */
-  private List<Translation> lookUp(long first, long last) {
-    List<Translation> found = new ArrayList<>(1);
-    long at = first;
-    for (int looks = 0; looks < MOST; looks++) {
-      Translation piece = piece(at, last, Access.WRITE);
-      if (piece == null) {
-        piece = piece(at, last, Access.READ);
-      }
-      if (piece != null) {
-        found.add(piece);
-      }
-      long end = piece == null ? at | (PAGE - 1) : piece.last();
-      if (Long.compareUnsigned(end, last) >= 0) {
-        break;
-      }
-      at = end + 1;
-    }
-    return found;
-  }
-
-  /** The smallest piece of memory that an IOMMU maps. */
-  private static final long PAGE = 4096;
-
-  private @Nullable Translation piece(long at, long last, Access access) {
-    return memory
-        .iommu()
-        .translate(at, access)
-        .filter(t -> t.contains(at))
-        .flatMap(t -> t.within(at, last))
-        .map(this::withinRegion)
-        .orElse(null);
-  }
-
-  /** The largest piece around an address that overlaps nothing that was told. */
-  private Optional<Translation> largestAt(long iova, Access access) {
-    return memory
-        .iommu()
-        .translate(iova, granted(access))
-        .filter(t -> t.contains(iova))
-        .map(t -> around(t, iova))
-        .map(this::withinRegion);
-  }
-
-  private Translation around(Translation whole, long iova) {
-    Map.Entry<Long, Translation> before = told.lowerEntry(iova);
-    Map.Entry<Long, Translation> behind = told.higherEntry(iova);
-    long first = before == null ? 0 : before.getValue().last() + 1;
-    long last = behind == null ? -1 : behind.getKey() - 1;
-    return whole.within(first, last).orElse(whole);
-  }
-
-  /** A translation up to the end of its memory region; null if it begins outside of memory. */
-  private @Nullable Translation withinRegion(Translation one) {
-    try {
-      long room = memory.guest().table().regionOf(one.guestAddress(), 1).end() - one.guestAddress();
-      return room >= one.length()
-          ? one
-          : new Translation(one.iova(), one.guestAddress(), room, one.access());
-    } catch (GuestAddressException e) {
-      return null;
-    }
-  }
-
-  private static @Nullable Translation entryAt(NavigableMap<Long, Translation> entries, long iova) {
-    Map.Entry<Long, Translation> entry = entries.floorEntry(iova);
-    return entry != null && entry.getValue().contains(iova) ? entry.getValue() : null;
-  }
-
-  private static List<Translation> touching(
-      NavigableMap<Long, Translation> entries, long first, long last) {
-    Long from = entries.floorKey(first);
-    List<Translation> found = new ArrayList<>();
-    for (Translation one : entries.subMap(from == null ? first : from, true, last, true).values()) {
-      if (one.touches(first, last)) {
-        found.add(one);
-      }
-    }
-    return found;
-  }
-
-  /** The parts of a piece that no entry covers. */
-  private static List<Translation> gaps(
-      NavigableMap<Long, Translation> entries, Translation piece) {
-    List<Translation> gaps = new ArrayList<>(1);
-    long at = piece.iova();
-    for (Translation there : touching(entries, piece.iova(), piece.last())) {
-      if (Long.compareUnsigned(at, there.iova()) < 0) {
-        piece.within(at, there.iova() - 1).ifPresent(gaps::add);
-      }
-      if (Long.compareUnsigned(there.last(), piece.last()) >= 0) {
-        return gaps;
-      }
-      at = there.last() + 1;
-    }
-    piece.within(at, piece.last()).ifPresent(gaps::add);
-    return gaps;
+    told.remove(one);
   }
 }

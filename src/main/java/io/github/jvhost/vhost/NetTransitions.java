@@ -240,6 +240,16 @@ final class NetTransitions {
     }
   }
 
+  /** Whether the back end has asked for a translation that a plan has to tell it. No lock. */
+  boolean planWanted() {
+    return running() && translations.isPlanWanted();
+  }
+
+  /** The same; the caller sends that plan. */
+  boolean takePlanWanted() {
+    return running() && translations.takePlanWanted();
+  }
+
   /** Whether a ring of a running device is not served, because the guest has not mapped it yet. */
   boolean someRingWaits() {
     return configuration.someRingWaits(model, device.shadow());
@@ -437,7 +447,7 @@ final class NetTransitions {
       ran = true;
     } finally {
       if (!ran) {
-        presence.planEnds();
+        presence.planEnds(planWanted());
       }
     }
     try {
@@ -458,7 +468,7 @@ final class NetTransitions {
 
   /** The plan is over: the watch is woken, and a closed device releases its resources. */
   void planEnds() {
-    presence.planEnds();
+    presence.planEnds(planWanted());
     if (closed()) {
       release();
     }

@@ -40,7 +40,7 @@ public final class VhostDevice implements AutoCloseable {
 
   private final VhostDeviceOptions options;
   private final Supplier<Carrier> carriers;
-  private final Supplier<List<Step>> sentBesides;
+  private final Supplier<List<Step.Translate>> sentBesides;
   private final Observation observation;
   private @Nullable Carrier connection;
 
@@ -52,7 +52,7 @@ public final class VhostDevice implements AutoCloseable {
       VhostDeviceOptions options,
       Supplier<Carrier> carriers,
       Executor calls,
-      Supplier<List<Step>> sentBesides) {
+      Supplier<List<Step.Translate>> sentBesides) {
     this.options = options;
     this.sentBesides = sentBesides;
     this.carriers = carriers;
@@ -82,13 +82,13 @@ public final class VhostDevice implements AutoCloseable {
    * @param options its address is not used
    * @param carriers makes a connection at each call, or throws
    * @param calls makes the calls of the observer, at once or later
-   * @param sentBesides takes the steps that were sent between plans, in answers to requests
+   * @param sentBesides takes what the back end was told between plans, because it asked
    */
   static VhostDevice over(
       VhostDeviceOptions options,
       Supplier<Carrier> carriers,
       Executor calls,
-      Supplier<List<Step>> sentBesides) {
+      Supplier<List<Step.Translate>> sentBesides) {
     return new VhostDevice(options, carriers, calls, sentBesides);
   }
 
@@ -258,7 +258,7 @@ public final class VhostDevice implements AutoCloseable {
   }
 
   private void addWhatWasSent(boolean duringPlan) {
-    List<Step> sent = sentBesides.get();
+    List<Step.Translate> sent = sentBesides.get();
     if (!sent.isEmpty()) {
       shadow = shadow.after(sent, capabilities, duringPlan);
     }

@@ -533,7 +533,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   }
 
   /** Does not fail the guest's access if the back end refuses or has gone. */
-  private void refreshOrWait() {
+  void refreshOrWait() {
     try {
       refresh();
     } catch (VhostException e) {

@@ -71,6 +71,11 @@ final class VhostNetWatch {
     }
   }
 
+  /** Whether there is something to attend to that no descriptor shows. */
+  boolean planWanted() {
+    return transitions.planWanted();
+  }
+
   /**
    * Serves what the back end asks, and checks whether it is still there. A plan that is under way
    * does both by itself; then the watcher is woken when the plan ends.
@@ -91,6 +96,9 @@ final class VhostNetWatch {
         readErrors(i, eventfds.get(i));
       }
       noteHangUp(connection);
+      if (transitions.takePlanWanted()) {
+        net.refreshOrWait();
+      }
     }
   }
 

@@ -84,7 +84,7 @@ final class WatchedDevice {
     for (int i = 0; i < slots; i++) {
       found |= poller.ready(firstSlot + i) != 0;
     }
-    if (found) {
+    if (found || watch.planWanted()) {
       watch.attend();
     }
     VhostException why = takeLoss();

@@ -171,6 +171,28 @@ class DpdkIommuTest {
     }
   }
 
+  /** They are asked for one by one, and a plan withdraws the oldest ones. */
+  @Test
+  void framesArriveAtMoreAddressesThanABackEndIsTold() {
+    try (var _ = testpmd().transmits().start(deadline());
+        var guest = new FloodedGuest(options())) {
+      guest.start();
+      guest.awaitFrames(1000);
+
+      long goal = guest.received() + 4000;
+      Await.until(
+          () -> "frames arrive: " + guest.received() + " " + guest.net.iotlb(),
+          () -> {
+            guest.receiveAtFreshAddresses();
+            return guest.received() >= goal;
+          });
+
+      assertThat(guest.net.iotlb().misses()).isGreaterThanOrEqualTo(4000 - FloodedGuest.SLOTS);
+      assertThat(guest.net.iotlb().told()).isLessThanOrEqualTo(1024 + 6);
+      guest.assertNothingWrittenElsewhere();
+    }
+  }
+
   @Test
   void framesArriveAfterEachFlushOfTheWholeDomain() {
     try (var _ = testpmd().transmits().start(deadline());

@@ -220,6 +220,20 @@ final class FloodedGuest implements AutoCloseable {
     net.iotlbMapped(addressOf[unmapped], PAGE);
   }
 
+  /** Posts each buffer again at an address of its own, where it is mapped too. */
+  void receiveAtFreshAddresses() {
+    while (arrived() > 0) {
+      int slot = take();
+      addressOf[slot] = freshAddress();
+      iommu.map(mapping(slot));
+      post(slot);
+    }
+  }
+
+  long received() {
+    return received;
+  }
+
   /** Gives all slots other pages, with one invalidation of everything. */
   void swapAll() {
     long[] old = new long[SLOTS];

@@ -9,8 +9,11 @@ import io.github.jvhost.memory.Access;
 import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.Iommu;
 import io.github.jvhost.memory.Translation;
+import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.FrontEndRequest;
+import io.github.jvhost.protocol.Iotlb;
 import io.github.jvhost.protocol.VhostFeature;
+import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.testkit.BackEndOffer;
 import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.IommuTable;
@@ -28,6 +31,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -208,6 +212,46 @@ class BehindIommuTest {
             "SET_VRING_ENABLE!",
             "GET_STATUS");
     assertThat(net.shadow().mayHoldTranslations(0x9000_0000L, 0x9000_0fffL)).isFalse();
+    rig.noRuleWasBroken();
+  }
+
+  /**
+   * A plan withdraws the oldest, and waits for that. Otherwise a page could be unmapped, and given
+   * away, of which the back end has not heard yet.
+   */
+  @Test
+  void whatGoesForWantOfRoomIsGoneBeforeItIsUnmapped() {
+    VhostNet net = running();
+    int pages = DeviceTranslations.MOST + 100;
+    long step = 2 * PAGE;
+    try (var watch = BackEndWatch.start(rig.ledger, BackEndWatch.Listener.NONE)) {
+      watch.watch(net, new ReconnectPolicy.Fixed(Duration.ofMillis(50), 0));
+      for (int i = 0; i < pages; i++) {
+        long iova = 0x9000_0000L + i * step;
+        iommu.map(iova, 0x200000, PAGE, Access.READ);
+        var _ =
+            rig.backEnd()
+                .askFrontEnd(
+                    BackEndRequest.IOTLB_MSG,
+                    new Iotlb(iova, 0, 0, 1, Iotlb.MISS),
+                    List.of(),
+                    false);
+      }
+      Deadline soon = Rig.soon();
+      while (updates() < 3 * Rig.RINGS + pages) {
+        assertThat(soon.expired()).as("each is told: %s", net.iotlb()).isFalse();
+        LockSupport.parkNanos(100_000);
+      }
+      iommu.unmap(0x9000_0000L, PAGE);
+      net.iotlbInvalidate(0x9000_0000L, PAGE);
+
+      assertThat(rig.backEnd().translations(0)).noneMatch(held -> held.iova() == 0x9000_0000L);
+      assertThat(net.iotlb().told()).isLessThanOrEqualTo(DeviceTranslations.MOST + 3 * Rig.RINGS);
+      assertThat(Rig.marked(rig.backEnd().record().messages()))
+          .as("an invalidation and its barrier")
+          .containsSubsequence("IOTLB_MSG!", "SET_VRING_ENABLE!");
+      watch.unwatch(net);
+    }
     rig.noRuleWasBroken();
   }
 

@@ -10,10 +10,10 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.IommuTable;
 import io.github.jvhost.vhost.DeviceTranslations.Area;
 import io.github.jvhost.vhost.plan.Step;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -42,22 +42,17 @@ class DeviceTranslationsTest {
     return translations.desired(List.of(), true);
   }
 
-  private static List<Translation> told(List<Step> steps) {
-    List<Translation> told = new ArrayList<>();
-    for (Step step : steps) {
-      if (step instanceof Step.Translate(Translation one, var _)) {
-        told.add(one);
-      }
-    }
-    return told;
+  /** What the back end is told at once when it asks. */
+  private Optional<Translation> answer(long iova, Access access) {
+    return translations.missed(iova, access).map(Step.Translate::translation);
   }
 
   @Test
   void aMissIsAnsweredWithThePieceAroundIt() {
     iommu.map(0x10000, 0x20000, 4 * PAGE, Access.READ_WRITE);
 
-    assertThat(told(translations.missed(0x11234, Access.READ)))
-        .containsExactly(new Translation(0x10000, 0x20000, 4 * PAGE, Access.READ_WRITE));
+    assertThat(answer(0x11234, Access.READ))
+        .contains(new Translation(0x10000, 0x20000, 4 * PAGE, Access.READ_WRITE));
     assertThat(desired()).as("it stays").hasSize(1);
   }
 
@@ -65,15 +60,14 @@ class DeviceTranslationsTest {
   void whatMayBeWrittenMayBeReadToo() {
     iommu.map(0x10000, 0x20000, PAGE, Access.WRITE);
 
-    assertThat(told(translations.missed(0x10000, Access.WRITE))).containsExactly(page(0x10, 0x20));
+    assertThat(answer(0x10000, Access.WRITE)).contains(page(0x10, 0x20));
   }
 
   @Test
   void aBackEndThatWantsToReadWhatItReceivesIntoNeedsNoMoreThanTheGuestGrants() {
     iommu.map(0x10000, 0x20000, PAGE, Access.WRITE);
 
-    assertThat(told(translations.missed(0x10000, Access.READ_WRITE)))
-        .containsExactly(page(0x10, 0x20));
+    assertThat(answer(0x10000, Access.READ_WRITE)).contains(page(0x10, 0x20));
   }
 
   @Test
@@ -81,28 +75,42 @@ class DeviceTranslationsTest {
     iommu.map(0x10000, 0x20000, PAGE, Access.READ);
 
     assertThat(translations.missed(0x10000, Access.READ_WRITE)).isEmpty();
-    assertThat(told(translations.missed(0x10000, Access.READ)))
-        .containsExactly(new Translation(0x10000, 0x20000, PAGE, Access.READ));
+    assertThat(answer(0x10000, Access.READ))
+        .contains(new Translation(0x10000, 0x20000, PAGE, Access.READ));
   }
 
+  /** A plan waits until the entry is withdrawn. An answer to a miss would not. */
   @Test
-  void anEntryThatPermitsTooLittleIsWithdrawnFirst() {
+  void anEntryThatPermitsTooLittleIsReplacedByAPlan() {
     iommu.map(0x10000, 0x20000, PAGE, Access.READ);
     translations.missed(0x10000, Access.READ);
     iommu.unmap(0x10000, PAGE);
     iommu.map(0x10000, 0x20000, PAGE, Access.READ_WRITE);
 
-    assertThat(translations.missed(0x10000, Access.READ_WRITE))
-        .first()
-        .isEqualTo(new Step.Invalidate(0x10000, 0x10fff));
+    assertThat(answer(0x10000, Access.READ_WRITE)).isEmpty();
+    assertThat(translations.takePlanWanted()).isTrue();
+    assertThat(desired()).containsExactly(page(0x10, 0x20));
+    assertThat(translations.takePlanWanted()).as("it was taken").isFalse();
   }
 
   @Test
   void aPieceEndsWithItsMemoryRegion() {
     iommu.map(0x10000, RAM - PAGE, 2 * PAGE, Access.READ_WRITE);
 
-    assertThat(told(translations.missed(0x10000, Access.READ)))
-        .containsExactly(new Translation(0x10000, RAM - PAGE, PAGE, Access.READ_WRITE));
+    assertThat(answer(0x10000, Access.READ))
+        .contains(new Translation(0x10000, RAM - PAGE, PAGE, Access.READ_WRITE));
+  }
+
+  /** One mapping for all of a guest's memory, as with an IOMMU that passes addresses through. */
+  @Test
+  void aMissIsAnsweredInTheRegionWhereItIs() {
+    iommu.map(0, 0, 1L << 40, Access.READ_WRITE);
+
+    assertThat(answer(RAM + PAGE, Access.READ_WRITE))
+        .contains(new Translation(RAM, RAM, RAM, Access.READ_WRITE));
+    assertThat(answer(PAGE, Access.READ_WRITE))
+        .contains(new Translation(0, 0, RAM, Access.READ_WRITE));
+    assertThat(answer(2 * RAM, Access.READ_WRITE)).as("behind the last one").isEmpty();
   }
 
   @Test
@@ -170,8 +178,8 @@ class DeviceTranslationsTest {
     iommu.unmap(0x10000, PAGE);
     iommu.map(0x10000, 0x20000, PAGE, Access.READ_WRITE);
 
-    assertThat(told(translations.missed(0x10000, Access.READ_WRITE)))
-        .containsExactly(page(0x10, 0x20));
+    assertThat(answer(0x10000, Access.READ_WRITE)).isEmpty();
+    assertThat(desired()).containsExactly(page(0x10, 0x20));
   }
 
   @Test
@@ -191,16 +199,33 @@ class DeviceTranslationsTest {
   }
 
   @Test
-  void theOldestGoesWhenThereAreTooMany() {
-    for (int i = 0; i <= DeviceTranslations.MOST; i++) {
+  void aPlanMakesRoomForManyMissesWhereThereAreTooMany() {
+    int left = 0;
+    for (int i = 0; i < 2 * DeviceTranslations.MOST; i++) {
       long iova = (0x1000L + 2L * i) * PAGE;
       iommu.map(iova, i % 200 * PAGE, PAGE, Access.READ_WRITE);
-      List<Step> steps = translations.missed(iova, Access.READ_WRITE);
-      if (i == DeviceTranslations.MOST) {
-        assertThat(steps).first().isEqualTo(new Step.Invalidate(0x1000000, 0x1000fff));
+      if (translations.missed(iova, Access.READ_WRITE).isEmpty()) {
+        assertThat(translations.takePlanWanted()).isTrue();
+        assertThat(desired())
+            .hasSizeLessThanOrEqualTo(DeviceTranslations.MOST)
+            .anyMatch(one -> one.contains(iova));
+        left++;
       }
     }
-    assertThat(desired()).hasSize(DeviceTranslations.MOST);
+
+    assertThat(left).isEqualTo(8);
+    assertThat(desired()).as("the oldest have gone").noneMatch(one -> one.contains(0x1000000));
+  }
+
+  /** A back end may ask for the same again and again. */
+  @Test
+  void whatWasToldIsKeptOnce() {
+    iommu.map(0x10000, 0x20000, PAGE, Access.READ_WRITE);
+    for (int i = 0; i < 1000; i++) {
+      assertThat(answer(0x10000, Access.READ)).isPresent();
+    }
+
+    assertThat(translations.takeSent()).hasSize(1);
   }
 
   /** A back end asks for anything, the guest maps and unmaps anything, in any order. */
@@ -215,8 +240,15 @@ class DeviceTranslationsTest {
         long iova = (0x100L + random.nextInt(12)) * PAGE;
         Access access = Access.of(1 + random.nextInt(3));
         switch (random.nextInt(5)) {
-          case 0, 1 ->
-              device.missed(iova + random.nextInt(4096), access).forEach(s -> take(backEnd, s));
+          case 0, 1 -> {
+            device
+                .missed(iova + random.nextInt(4096), access)
+                .map(Step.Translate::translation)
+                .ifPresent(one -> backEnd.putIfAbsent(one.iova(), one));
+            if (device.takePlanWanted()) {
+              settle(backEnd, device.desired(List.of(), true));
+            }
+          }
           case 2 -> {
             table.unmap(iova, PAGE);
             settle(backEnd, device.desired(List.of(), true)); // what iotlbInvalidate does
@@ -237,15 +269,6 @@ class DeviceTranslationsTest {
       }
       settle(backEnd, device.desired(List.of(), true));
       assertRight(backEnd, table, seed);
-    }
-  }
-
-  private static void take(Map<Long, Translation> backEnd, Step step) {
-    switch (step) {
-      case Step.Translate(Translation one, var _) -> backEnd.putIfAbsent(one.iova(), one);
-      case Step.Invalidate(long first, long last) ->
-          backEnd.values().removeIf(t -> t.touches(first, last));
-      default -> throw new AssertionError(step);
     }
   }
 

@@ -1,7 +1,7 @@
 package io.github.jvhost.vhost.plan;
 
 import io.github.jvhost.memory.Access;
-import java.util.List;
+import java.util.Optional;
 
 /**
  * Answers a back end that lacks a translation (IOTLB_MSG, miss). The thread that waits for the back
@@ -10,14 +10,14 @@ import java.util.List;
 @FunctionalInterface
 public interface MissHandler {
   /** Knows no translation. */
-  MissHandler NONE = (_, _) -> List.of();
+  MissHandler NONE = (_, _) -> Optional.empty();
 
   /**
-   * {@return what the back end is sent at once, each a {@link Step.Translate} or a {@link
-   * Step.Invalidate}; none if there is no translation} No answer to them is asked for.
+   * {@return what the back end is sent at once, without asking for an answer; empty if there is no
+   * translation, or if it is told later}
    *
    * @param iova the I/O virtual address that the back end wants to access
    * @param access how
    */
-  List<Step> missed(long iova, Access access);
+  Optional<Step.Translate> missed(long iova, Access access);
 }

@@ -91,17 +91,17 @@ public record Shadow(Facts device, List<RingShadow> rings, int generation) {
   /**
    * {@return the shadow after steps that were sent besides plans}
    *
-   * @param steps each a {@link Step.Translate} or a {@link Step.Invalidate}, whose answer was not
-   *     asked for
+   * @param steps whose answers were not asked for
    * @param capabilities of that back end
    * @param duringPlan whether a plan was under way, which may have made the back end drop them
    *     again
    */
-  public Shadow after(List<Step> steps, BackEndCapabilities capabilities, boolean duringPlan) {
+  public Shadow after(
+      List<Step.Translate> steps, BackEndCapabilities capabilities, boolean duringPlan) {
     var editor = new ShadowEditor(this, capabilities);
-    for (Step step : steps) {
+    for (Step.Translate step : steps) {
       editor.apply(step, null);
-      if (duringPlan && step instanceof Step.Translate) {
+      if (duringPlan) {
         editor.forget(step);
       }
     }

@@ -31,7 +31,7 @@ final class BackEndRequestDispatch implements BackEndRequestHandler {
   private final BackEndEvents events;
   private final IntConsumer call;
   private final MissHandler misses;
-  private final Consumer<Step> send;
+  private final Consumer<Step.Translate> send;
   private final List<Integer> doorbells = new ArrayList<>();
   private final SharedMemoryMaps maps = new SharedMemoryMaps();
 
@@ -44,7 +44,7 @@ final class BackEndRequestDispatch implements BackEndRequestHandler {
    * @param send sends the back end a step on the main connection
    */
   BackEndRequestDispatch(
-      BackEndEvents events, IntConsumer call, MissHandler misses, Consumer<Step> send) {
+      BackEndEvents events, IntConsumer call, MissHandler misses, Consumer<Step.Translate> send) {
     this.events = events;
     this.call = call;
     this.misses = misses;
@@ -86,7 +86,7 @@ final class BackEndRequestDispatch implements BackEndRequestHandler {
         if (message.permission() == 0) {
           return Answer.REFUSED; // it wants to do nothing there
         }
-        misses.missed(message.iova(), Access.of(message.permission())).forEach(send);
+        misses.missed(message.iova(), Access.of(message.permission())).ifPresent(send);
       }
       case Iotlb.ACCESS_FAIL -> events.iotlbAccessFailed(message);
       default -> {

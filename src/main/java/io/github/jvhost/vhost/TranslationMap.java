@@ -1,0 +1,86 @@
+package io.github.jvhost.vhost;
+
+import io.github.jvhost.memory.Translation;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/** Translations by I/O virtual address, taken as unsigned; none overlap. Not thread-safe. */
+final class TranslationMap {
+  private final NavigableMap<Long, Translation> byAddress = new TreeMap<>(Long::compareUnsigned);
+
+  /** Adds one, or replaces the one that begins at the same address. */
+  void put(Translation one) {
+    byAddress.put(one.iova(), one);
+  }
+
+  /** Removes the one that begins at the same address, if there is one. */
+  void remove(Translation one) {
+    byAddress.remove(one.iova());
+  }
+
+  void clear() {
+    byAddress.clear();
+  }
+
+  int size() {
+    return byAddress.size();
+  }
+
+  /** Returns a copy, in the order of the addresses. */
+  List<Translation> all() {
+    return List.copyOf(byAddress.values());
+  }
+
+  /** The one that translates an address; null if none does. */
+  @Nullable Translation at(long iova) {
+    Map.Entry<Long, Translation> entry = byAddress.floorEntry(iova);
+    return entry != null && entry.getValue().contains(iova) ? entry.getValue() : null;
+  }
+
+  /** Those with an address in a range, in order. */
+  List<Translation> touching(long first, long last) {
+    Long from = byAddress.floorKey(first);
+    List<Translation> found = new ArrayList<>();
+    for (Translation one :
+        byAddress.subMap(from == null ? first : from, true, last, true).values()) {
+      if (one.touches(first, last)) {
+        found.add(one);
+      }
+    }
+    return found;
+  }
+
+  /** The parts of a piece that none of these covers, in order. */
+  List<Translation> missingOf(Translation piece) {
+    List<Translation> missing = new ArrayList<>(1);
+    long at = piece.iova();
+    for (Translation there : touching(piece.iova(), piece.last())) {
+      if (Long.compareUnsigned(at, there.iova()) < 0) {
+        piece.within(at, there.iova() - 1).ifPresent(missing::add);
+      }
+      if (Long.compareUnsigned(there.last(), piece.last()) >= 0) {
+        return missing;
+      }
+      at = there.last() + 1;
+    }
+    piece.within(at, piece.last()).ifPresent(missing::add);
+    return missing;
+  }
+
+  /**
+   * The largest part of a piece around an address that overlaps none of these.
+   *
+   * @param iova an address of the piece, which none of these translates
+   */
+  Translation roomAround(long iova, Translation piece) {
+    Map.Entry<Long, Translation> before = byAddress.lowerEntry(iova);
+    Map.Entry<Long, Translation> behind = byAddress.higherEntry(iova);
+    long first = before == null ? 0 : before.getValue().last() + 1;
+    long last = behind == null ? -1 : behind.getKey() - 1;
+    return piece.within(first, last).orElse(piece);
+  }
+}
