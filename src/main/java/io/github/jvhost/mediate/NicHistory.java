@@ -77,13 +77,17 @@ final class NicHistory {
    * @param failure null: it was moved
    */
   void moved(BackEndAddress where, long begin, @Nullable String failure) {
-    if (FlightRecorder.isInitialized()) {
+    if (isRecorded()) {
       record("move", where, 0, begin, System.nanoTime(), failure);
     }
   }
 
+  private boolean isRecorded() {
+    return FlightRecorder.isInitialized() && !nic.equals(NicRehearsal.NAME);
+  }
+
   private void record(String what, BackEndAddress where, Outcome outcome) {
-    if (FlightRecorder.isInitialized()) {
+    if (isRecorded()) {
       VhostException failure = outcome.failure();
       record(
           what,

@@ -31,7 +31,10 @@ import org.slf4j.LoggerFactory;
  * window of a mediator is often the only one that matters.
  */
 final class NicRehearsal {
-  /** The name of the NIC that is rehearsed with. What happens to it is not logged as usual. */
+  /**
+   * The name of the NIC that is rehearsed with. What happens to it is not recorded, and not logged
+   * as usual.
+   */
   static final String NAME = "rehearsal";
 
   private static final Logger log = LoggerFactory.getLogger(NicRehearsal.class);
@@ -63,6 +66,7 @@ final class NicRehearsal {
         var event = EventFd.create(ledger, NAME);
         var channel = VhostUserChannel.adopt(sockets.one(), NAME, Dialect.UPSTREAM, ledger);
         var _ = nic(sockets, theSwitch, profile, ledger)) {
+      channel.unrecorded();
       var frontEnd = new VhostUserFrontEnd(channel, PATIENCE);
       connect(frontEnd);
       Deadline end = Deadline.after(longest);

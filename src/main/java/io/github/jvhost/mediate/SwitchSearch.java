@@ -4,6 +4,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.BackEndAddress;
+import io.github.jvhost.vhost.RecordsNothing;
 import io.github.jvhost.vhost.VhostDevice;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import java.time.Duration;
@@ -48,8 +49,12 @@ final class SwitchSearch {
 
   /** {@return how a switch of this NIC is reached} */
   static VhostDeviceOptions options(NicOptions nic, BackEndAddress where, DescriptorLedger ledger) {
-    return VhostDeviceOptions.of(nic.name(), where, nic.dialect(), nic.profile(), ledger)
-        .withProtocolFeatures(Offer.TO_THE_SWITCH);
+    VhostDeviceOptions options =
+        VhostDeviceOptions.of(nic.name(), where, nic.dialect(), nic.profile(), ledger)
+            .withProtocolFeatures(Offer.TO_THE_SWITCH);
+    return nic.name().equals(NicRehearsal.NAME)
+        ? options.withObserver(RecordsNothing.OBSERVER)
+        : options;
   }
 
   VhostDeviceOptions options() {

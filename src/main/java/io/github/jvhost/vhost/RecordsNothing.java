@@ -4,6 +4,7 @@ package io.github.jvhost.vhost;
  * The observer that records nothing. A device with it is left out of flight recordings too. A
  * rehearsal uses it.
  */
-enum RecordsNothing implements Observer {
+public enum RecordsNothing implements Observer {
+  /** The only one. */
   OBSERVER
 }
