@@ -27,6 +27,12 @@ public final class FlightRecording implements AutoCloseable {
     return new FlightRecording();
   }
 
+  /** Writes what it has until now, and goes on. */
+  public Path dump(Path file) throws IOException {
+    recording.dump(file);
+    return file;
+  }
+
   private static String name(String type) {
     return "io.github.jvhost." + type;
   }
@@ -38,8 +44,7 @@ public final class FlightRecording implements AutoCloseable {
     try {
       Path file = Files.createTempFile("jvhost", ".jfr");
       try {
-        recording.dump(file);
-        return RecordingFile.readAllEvents(file).stream()
+        return RecordingFile.readAllEvents(dump(file)).stream()
             .filter(e -> e.getEventType().getName().equals(name(type)))
             .sorted(Comparator.comparing(RecordedEvent::getStartTime))
             .toList();

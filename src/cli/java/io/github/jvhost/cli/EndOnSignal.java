@@ -3,6 +3,9 @@ package io.github.jvhost.cli;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import jdk.jfr.FlightRecorder;
+import jdk.jfr.FlightRecorderListener;
+import jdk.jfr.Recording;
 
 /**
  * Makes a command end normally on SIGINT and SIGTERM, with an exit code that it chooses. A signal
@@ -12,7 +15,7 @@ import java.util.concurrent.TimeUnit;
  * <pre>
  *   signal --> the JVM's shutdown hook --interrupt--> the command's thread: cleans up, close()
  *                                 ^----- closed() --------'
- *                                 '--> the process ends with the code
+ *                                 '--> the process ends with the code, once recordings are written
  * </pre>
  */
 final class EndOnSignal implements AutoCloseable {
@@ -39,11 +42,41 @@ final class EndOnSignal implements AutoCloseable {
       if (!finished.await(PATIENCE.toSeconds(), TimeUnit.SECONDS)) {
         exitCode = 1;
       }
+      awaitRecordings();
     } catch (InterruptedException e) {
       exitCode = 1;
     }
     // Otherwise the exit code would be the signal's own, 130 or 143.
     Runtime.getRuntime().halt(exitCode);
+  }
+
+  /**
+   * Waits until the JVM has written the flight recordings that it writes at its end. It does so in
+   * a shutdown hook of its own, which a halt would cut short.
+   */
+  private static void awaitRecordings() throws InterruptedException {
+    if (!FlightRecorder.isInitialized()) {
+      return;
+    }
+    var written = new CountDownLatch(1);
+    FlightRecorder.addListener(
+        new FlightRecorderListener() {
+          @Override
+          public void recordingStateChanged(Recording recording) {
+            if (areWritten()) {
+              written.countDown();
+            }
+          }
+        });
+    if (!areWritten()) {
+      var _ = written.await(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+    }
+  }
+
+  /** A recording that was written is closed, and then the recorder does not list it any more. */
+  private static boolean areWritten() {
+    return FlightRecorder.getFlightRecorder().getRecordings().stream()
+        .noneMatch(Recording::getDumpOnExit);
   }
 
   /** Restores the usual effect of signals, unless one has arrived already. */

@@ -19,28 +19,34 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     sortOptions = false,
     description = {
-      "Makes a page for a browser from the output of 'jvhost demo --json'.",
+      "Makes a page for a browser from the output of 'jvhost demo --json', or a flight recording.",
       """
-      It shows the downtime of each way, a time line of every message on both hosts, the plans \
-      with their reasons, the pings' gaps. The page is one file that needs no network.\
+      Of a demo it shows the downtime of each way, a time line of every message on both hosts, \
+      the plans with their reasons, the pings' gaps. Of a recording, of a mediator or any program \
+      with the library, it shows when each device was preset, started and moved, and with which \
+      messages. The page is one file that needs no network.\
       """,
       "",
       "  jvhost demo --json > run.json",
       "  jvhost report run.json -o report.html",
+      "  JDK_JAVA_OPTIONS=-XX:StartFlightRecording:filename=m.jfr jvhost mediate ...",
+      "  jvhost report m.jfr -o report.html",
       "",
-      "'jvhost demo --report report.html' does both.",
+      "'jvhost demo --report report.html' is the first two in one.",
       ""
     },
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {
       "0:the page is written",
-      "1:RUN.json is no run, or FILE cannot be written",
+      "1:SOURCE is neither or has nothing to show, or FILE cannot be written",
       "2:the command line is wrong"
     })
 final class ReportCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
-  @Parameters(paramLabel = "RUN.json", description = "What the demo printed; - is standard input.")
+  @Parameters(
+      paramLabel = "SOURCE",
+      description = "What the demo printed, or a recording; - is standard input.")
   private String run;
 
   @Option(

@@ -8,7 +8,7 @@
  *       DemoTable     for people
  *       DemoJson      for programs
  *       ReportFile    for a browser: the JSON through report.ReportPage
- *     ReportCommand   a file with such JSON -> the page
+ *     ReportCommand   a file with such JSON, or a flight recording -> the page
  *     MockBackEndCommand    options of "mock-back-end" -> MockBackEnd, until a signal ends it
  *       FaultWords          the faults that it makes
  *       MockTrace           every message as it comes

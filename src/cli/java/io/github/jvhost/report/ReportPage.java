@@ -8,9 +8,11 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import java.io.IOException;
 import java.io.Reader;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.function.Consumer;
 
 /** Makes the page of a report. Stateless. */
 public final class ReportPage {
@@ -51,7 +53,37 @@ public final class ReportPage {
     }
   }
 
+  /**
+   * Makes the page from a flight recording.
+   *
+   * @param file of less than 2 GiB, which nobody changes meanwhile; it stays the caller's
+   * @return an HTML document that needs no other file
+   * @throws VhostException (GIVE_UP) when it is no recording, is broken or has nothing of jvhost in
+   *     it; the message is one line and says what to do
+   */
+  public static String ofRecording(Path file) {
+    Recording recording = RecordingReader.read(file);
+    return page("What back ends were told", html -> RecordingPart.write(html, recording));
+  }
+
   private static String page(List<Run> runs) {
+    return page(
+        "What a migration costs",
+        html -> {
+          html.element("p", setting(runs), "class", "quiet");
+          Overview.write(html, runs);
+          for (int i = 0; i < runs.size(); i++) {
+            run(html, runs.get(i), i);
+          }
+          FactsTable.write(html, runs);
+          html.element(
+              "footer",
+              "Made by jvhost. Times are measured on the machine that ran it, but for what is"
+                  + " called modelled.");
+        });
+  }
+
+  private static String page(String title, Consumer<Html> content) {
     var html = new Html();
     html.raw("<!DOCTYPE html>\n");
     html.open("html", "lang", "en");
@@ -59,20 +91,12 @@ public final class ReportPage {
     html.lone("meta", "http-equiv", "Content-Security-Policy", "content", POLICY);
     html.lone("meta", "name", "viewport", "content", "width=device-width, initial-scale=1");
     html.lone("meta", "name", "color-scheme", "content", "light dark");
-    html.element("title", "jvhost: what a migration costs");
+    html.element(
+        "title", "jvhost: " + title.substring(0, 1).toLowerCase(Locale.ROOT) + title.substring(1));
     html.raw("<style>\n" + Style.SHEET + "</style>\n").close();
     html.open("body").open("main");
-    html.element("h1", "What a migration costs");
-    html.element("p", setting(runs), "class", "quiet");
-    Overview.write(html, runs);
-    for (int i = 0; i < runs.size(); i++) {
-      run(html, runs.get(i), i);
-    }
-    FactsTable.write(html, runs);
-    html.element(
-        "footer",
-        "Made by jvhost. Times are measured on the machine that ran it, but for what is called"
-            + " modelled.");
+    html.element("h1", title);
+    content.accept(html);
     html.close().close().close();
     return html.toString();
   }

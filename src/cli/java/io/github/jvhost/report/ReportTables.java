@@ -5,10 +5,15 @@ import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Set;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** The long tables of a run. They are folded, and open without a script. */
 final class ReportTables {
+  /** When messages come that are not highlighted. */
+  private static final Set<String> BESIDE = Set.of("", "before", "after");
+
   private ReportTables() {}
 
   /** Writes the steps of the stop window, with their reasons. */
@@ -40,36 +45,53 @@ final class ReportTables {
 
   private record Line(Run.Lane lane, Run.Message message) {}
 
-  /** Writes every message, in order of time. */
+  /** Writes every message of a run, in order of time. */
   static void messages(Html html, Run run) {
+    DownTime time = DownTime.of(run);
+    messages(
+        html,
+        run.timeLine().lanes(),
+        "messages of " + run.presetup(),
+        time == null ? "ms since it began" : "ms from the pause",
+        time == null ? 0 : time.pausingNanos(),
+        "payload",
+        message -> when(message, time));
+  }
+
+  /**
+   * Writes every message of some lanes, in order of time.
+   *
+   * @param label of the table
+   * @param since what its times count from
+   * @param zero that moment
+   * @param payload what is known of it
+   * @param when a message came, in words
+   */
+  static void messages(
+      Html html,
+      List<Run.Lane> lanes,
+      String label,
+      String since,
+      long zero,
+      String payload,
+      Function<Run.Message, String> when) {
     List<Line> lines = new ArrayList<>();
-    for (Run.Lane lane : run.timeLine().lanes()) {
+    for (Run.Lane lane : lanes) {
       lane.messages().forEach(m -> lines.add(new Line(lane, m)));
     }
     if (lines.isEmpty()) {
       return;
     }
     lines.sort(Comparator.comparingLong(line -> line.message().nanos()));
-    DownTime time = DownTime.of(run);
-    long zero = time == null ? 0 : time.pausingNanos();
-    html.open("details").element("summary", "Every message, with its payload: " + lines.size());
-    String since = time == null ? "ms since it began" : "ms from the pause";
-    begin(
-        html,
-        "messages of " + run.presetup(),
-        since,
-        "when",
-        "back end",
-        "message",
-        "payload",
-        "descriptors",
-        "answered");
+    html.open("details")
+        .element("summary", "Every message, with its %s: %d".formatted(payload, lines.size()));
+    begin(html, label, since, "when", "back end", "message", payload, "descriptors", "answered");
     for (Line line : lines) {
       Run.Message m = line.message();
-      String when = when(m, time);
-      html.open("tr", "class", when.equals("stop window") ? "message now" : "message");
+      String words = when.apply(m);
+      html.open("tr", "class", BESIDE.contains(words) ? "message" : "message now");
       html.element("td", exact(m.nanos() - zero), "class", "number");
-      html.element("td", when);
+      html.element("td", words);
       html.element("td", line.lane().name());
       html.element("td", m.name(), "class", "code");
       html.element("td", m.payload(), "class", "code words");

@@ -82,7 +82,7 @@ record Run(
     }
   }
 
-  /** The messages that one back end received. */
+  /** The messages that one back end received, or was sent. */
   record Lane(String side, String device, List<Message> messages, List<Work> work) {
     String name() {
       return side + " " + device;
@@ -94,7 +94,11 @@ record Run(
     }
   }
 
-  /** A message as the back end received it. */
+  /**
+   * A message as the back end received it, or as it was sent.
+   *
+   * @param payload decoded; its size where that is all that is known
+   */
   record Message(
       long nanos,
       String name,
@@ -107,6 +111,6 @@ record Run(
     }
   }
 
-  /** Time that a back end spent on configuration (modelled). */
+  /** Time that a back end spent on configuration (modelled), or until an answer (recorded). */
   record Work(long nanos, long micros, String what) {}
 }

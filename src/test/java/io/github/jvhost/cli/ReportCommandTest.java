@@ -1,12 +1,16 @@
 package io.github.jvhost.cli;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.FlightRecording;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -73,6 +77,42 @@ class ReportCommandTest {
 
     assertRefused(2, "take the place of the run", "report", run.toString(), "-o", run.toString());
     assertThat(Files.readString(run)).isEqualTo(before);
+  }
+
+  /** Its first bytes say what it is, also within what gzip packed. */
+  @Test
+  void aRecordingBecomesAPageWhateverItsName() throws IOException {
+    Path plain = files.resolve("run.json");
+    try (FlightRecording recording = FlightRecording.start()) {
+      CommandLines.demoJson(SMALL);
+      recording.dump(plain);
+    }
+    Path packed = files.resolve("packed");
+    try (var out = new GZIPOutputStream(Files.newOutputStream(packed))) {
+      Files.copy(plain, out);
+    }
+    Path page = files.resolve("report.html");
+
+    for (Path file : List.of(plain, packed)) {
+      Files.deleteIfExists(page);
+      assertThat(jvhost("report", file.toString(), "-o", page.toString()))
+          .as(err.toString())
+          .isZero();
+      assertThat(Files.readString(page))
+          .contains("What back ends were told", "plan PRESET", "plan RUNNING", "SET_MEM_TABLE");
+    }
+  }
+
+  @Test
+  void aRecordingThatCannotBeShownIsRefusedInOneLine() throws IOException {
+    Path file = files.resolve("broken.jfr");
+    String page = files.resolve("no.html").toString();
+
+    Files.write(file, new byte[0]);
+    assertRefused(1, file + ": it is empty", "report", file.toString(), "-o", page);
+    Files.write(file, "FLR\0 and no more".getBytes(UTF_8));
+    assertRefused(1, file + ": this recording", "report", file.toString(), "-o", page);
+    assertThat(Path.of(page)).doesNotExist();
   }
 
   @Test

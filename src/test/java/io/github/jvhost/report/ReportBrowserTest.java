@@ -2,6 +2,7 @@ package io.github.jvhost.report;
 
 import static java.util.stream.Collectors.groupingBy;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.tuple;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.core.JsonFactory;
@@ -268,6 +269,34 @@ class ReportBrowserTest {
       }
     }
     assertThat(colors).as("the bars").contains(dark ? 0xF0883E : 0xD4660A);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"400,false", "400,true", "1600,false", "1600,true"})
+  void thePageOfARecordingCanBeReadToo(int width, boolean dark) throws IOException {
+    Path recording =
+        SampleRecording.write(
+            files.resolve("recording"), () -> SampleRecording.usual("net0", "/run/vhost0"));
+    String text = ReportPage.ofRecording(recording);
+    Browser.Look look =
+        browser.look(Probe.into(text, width, files.resolve("recorded.html")), width, dark);
+    Probe probe = Probe.of(look.dom());
+
+    assertThat(look.console()).isEmpty();
+    assertThat(probe.one(Probe.Kind.WIDTH)).containsOnly("" + width);
+    assertThat(probe.one(Probe.Kind.UNFOLDED)).containsOnly("" + width);
+    assertThat(probe.of(Probe.Kind.CLASH)).as("words on words").isEmpty();
+    assertThat(probe.of(Probe.Kind.CONTRAST))
+        .hasSizeGreaterThan(80)
+        .allSatisfy(
+            word -> assertThat(Double.parseDouble(word.get(0))).isGreaterThanOrEqualTo(4.5));
+    assertThat(probe.of(Probe.Kind.CHART))
+        .as("each block is wider than a pixel")
+        .extracting(chart -> chart.get(1), chart -> chart.get(2))
+        .containsExactly(
+            tuple("1", "1"), tuple("2", "2"), tuple("2", "2"), tuple("0", "0"), tuple("1", "1"));
+    Path file = Files.writeString(files.resolve("recording.html"), text);
+    assertThat(browser.look(file, width, dark).console()).as("with its policy").isEmpty();
   }
 
   /**
