@@ -117,8 +117,9 @@ final class DeviceTranslations implements MissHandler {
       coverRing(all, area, complete);
     }
     told = all;
-    warnOfNeighbours(all);
-    return all.all();
+    List<Translation> inOrder = all.all();
+    warnOfNeighbours(inOrder);
+    return inOrder;
   }
 
   /** Replaces what the IOMMU says otherwise by now; what it does not translate any more is gone. */
@@ -187,25 +188,30 @@ final class DeviceTranslations implements MissHandler {
    * DPDK takes adjoining addresses for adjoining memory. Nothing that is sent can change this, so
    * it is said.
    */
-  private void warnOfNeighbours(TranslationMap all) {
-    Translation before = null;
-    for (Translation one : all.all()) {
-      if (before != null && areApart(before, one) && !warned) {
-        warned = true;
-        log.warn(
-            "{}: the I/O virtual addresses up to 0x{} and from there on lead to memory that is"
-                + " apart. A DPDK back end takes them for one piece: a buffer or ring across this"
-                + " address reads or writes memory that the guest has not mapped. See"
-                + " docs/iommu.md",
-            name,
-            Long.toHexString(one.iova()));
-      }
-      before = one;
+  private void warnOfNeighbours(List<Translation> all) {
+    List<Translation> apart = warned ? List.of() : apart(all);
+    if (!apart.isEmpty()) {
+      warned = true;
+      log.warn(
+          "{}: the I/O virtual addresses up to 0x{} and from there on lead to memory that is"
+              + " apart. A DPDK back end takes them for one piece: a buffer or ring across this"
+              + " address reads or writes memory that the guest has not mapped. See"
+              + " docs/iommu.md",
+          name,
+          Long.toHexString(apart.getFirst().iova()));
     }
   }
 
-  private static boolean areApart(Translation before, Translation one) {
-    return before.adjoins(one) && !before.continuesIn(one);
+  /** Those that adjoin the one before in I/O virtual addresses, but not in memory. */
+  static List<Translation> apart(List<Translation> all) {
+    List<Translation> apart = new ArrayList<>(0);
+    for (int i = 1; i < all.size(); i++) {
+      Translation before = all.get(i - 1);
+      if (before.adjoins(all.get(i)) && !before.continuesIn(all.get(i))) {
+        apart.add(all.get(i));
+      }
+    }
+    return apart;
   }
 
   /**
@@ -217,14 +223,8 @@ final class DeviceTranslations implements MissHandler {
     Shadow now = held.after(steps(sent), capabilities, false);
     Translations told = now.get(Fact.TRANSLATIONS).orNull();
     List<Translation> all = told == null ? List.of() : told.all();
-    int widened = 0;
-    int apart = 0;
-    for (int i = 0; i < all.size(); i++) {
-      Translation one = all.get(i);
-      widened += mapped.permits(one.iova(), one.access()) ? 0 : 1;
-      apart += i > 0 && areApart(all.get(i - 1), one) ? 1 : 0;
-    }
-    return new IotlbStatus(all.size(), widened, apart, misses);
+    long widened = all.stream().filter(t -> !mapped.permits(t.iova(), t.access())).count();
+    return new IotlbStatus(all.size(), (int) widened, apart(all).size(), misses);
   }
 
   // ---- what is asked for ----

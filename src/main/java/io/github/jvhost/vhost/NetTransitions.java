@@ -230,7 +230,20 @@ final class NetTransitions {
       indexes.requireRecovered();
     }
     DeviceConfig desired = runningConfig(true);
+    if (!running() && device.options().refusesApartMemory() && desired.translations() != null) {
+      requireNoneApart(desired.translations());
+    }
     return order.start(device.shadowNow(), desired, device.capabilities());
+  }
+
+  private void requireNoneApart(List<Translation> all) {
+    List<Translation> apart = DeviceTranslations.apart(all);
+    if (!apart.isEmpty()) {
+      throw new VhostException(
+          "%s is not started: the I/O virtual addresses up to 0x%x and from there on lead to memory that is apart, which a back end may take for one piece; this is refused because its options say so"
+              .formatted(device.name(), apart.getFirst().iova()),
+          Recovery.GIVE_UP);
+    }
   }
 
   /** The source of a migration says which translations its back end has. */
@@ -354,14 +367,12 @@ final class NetTransitions {
     if (!running()) {
       indexes.requireRecovered();
     }
+    List<Translation> mapped = configuration.translations(model);
+    if (!DeviceTranslations.apart(mapped).isEmpty()) {
+      return null; // planStart looks closer
+    }
     Execution execution =
-        prepared.completed(
-            model,
-            memory,
-            device.shadow(),
-            inflight.region(),
-            configuration.translations(model),
-            opened);
+        prepared.completed(model, memory, device.shadow(), inflight.region(), mapped, opened);
     if (execution != null) {
       presence.planBegins();
     }

@@ -32,6 +32,8 @@ import java.util.function.Consumer;
  * @param transitionWithin how long any other change may take, a stop window included. One change
  *     may send memory and start rings, so make it at least the sum of these two of {@code replies}
  *     if both are to count
+ * @param refusesApartMemory whether a device behind an IOMMU is not started if the back end would
+ *     be told adjoining I/O virtual addresses whose memory is apart; otherwise that is logged
  */
 public record VhostDeviceOptions(
     String name,
@@ -45,7 +47,8 @@ public record VhostDeviceOptions(
     ReplyDeadlines replies,
     Duration connectWithin,
     Duration presetupWithin,
-    Duration transitionWithin) {
+    Duration transitionWithin,
+    boolean refusesApartMemory) {
 
   /** Checks that all is there, that the device has a name, and that every bound is positive. */
   public VhostDeviceOptions {
@@ -118,7 +121,8 @@ public record VhostDeviceOptions(
         ReplyDeadlines.DEFAULTS,
         Duration.ofSeconds(5),
         Duration.ofSeconds(60),
-        Duration.ofSeconds(120));
+        Duration.ofSeconds(120),
+        false);
   }
 
   /**
@@ -249,6 +253,16 @@ public record VhostDeviceOptions(
     });
   }
 
+  /**
+   * {@return the same, but a device behind an IOMMU is not started if the back end would be told
+   * adjoining I/O virtual addresses whose memory is apart} DPDK takes such memory for one piece,
+   * and may write behind the first part, where the guest has mapped nothing. What the guest maps so
+   * while the device runs is logged all the same, and refused at the next start.
+   */
+  public VhostDeviceOptions refusingApartMemory() {
+    return with(to -> to.refusesApartMemory = true);
+  }
+
   private VhostDeviceOptions with(Consumer<Draft> change) {
     var draft = new Draft();
     change.accept(draft);
@@ -267,6 +281,7 @@ public record VhostDeviceOptions(
     private Duration connectWithin = connectWithin();
     private Duration presetupWithin = presetupWithin();
     private Duration transitionWithin = transitionWithin();
+    private boolean refusesApartMemory = refusesApartMemory();
 
     private VhostDeviceOptions made() {
       return new VhostDeviceOptions(
@@ -281,7 +296,8 @@ public record VhostDeviceOptions(
           replies,
           connectWithin,
           presetupWithin,
-          transitionWithin);
+          transitionWithin,
+          refusesApartMemory);
     }
   }
 }

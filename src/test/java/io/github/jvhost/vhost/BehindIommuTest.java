@@ -12,6 +12,7 @@ import io.github.jvhost.memory.Translation;
 import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Iotlb;
+import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.testkit.BackEndOffer;
@@ -92,12 +93,13 @@ class BehindIommuTest {
   }
 
   private VhostNet connect(Iommu behind) {
+    return connect(behind, rig.options(0, Duration.ofSeconds(10)));
+  }
+
+  private VhostNet connect(Iommu behind, VhostDeviceOptions options) {
     VhostNet net =
         VhostNet.connect(
-            model(),
-            new DeviceMemory(rig.memory, behind),
-            rig.eventfds.getFirst(),
-            rig.options(0, Duration.ofSeconds(10)));
+            model(), new DeviceMemory(rig.memory, behind), rig.eventfds.getFirst(), options);
     rig.nets.add(net);
     return net;
   }
@@ -175,6 +177,72 @@ class BehindIommuTest {
         .hasMessageStartingWith(
             "net0: ring 0 cannot be served by this back end: its memory is apart at I/O virtual"
                 + " address 0xa0001000");
+  }
+
+  /** Two pages that adjoin only in I/O virtual addresses. */
+  private void mapApart() {
+    iommu.map(0x9000_0000L, 0x200000, PAGE, Access.READ_WRITE);
+    iommu.map(0x9000_1000L, 0x300000, PAGE, Access.READ_WRITE);
+  }
+
+  @Test
+  void buffersWhoseMemoryIsApartAreRefusedAtTheStartWhereTheOptionsSaySo() {
+    VhostNet net = connect(iommu, rig.options(0, Duration.ofSeconds(10)).refusingApartMemory());
+    for (int ring = 0; ring < Rig.RINGS; ring++) {
+      map(ring);
+    }
+    drive(net);
+    mapApart();
+    net.iotlbUpdate(0x9000_0000L, 2 * PAGE);
+
+    assertThatThrownBy(net::start)
+        .isInstanceOfSatisfying(
+            VhostException.class, e -> assertThat(e.recovery()).isEqualTo(Recovery.GIVE_UP))
+        .hasMessageStartingWith(
+            "net0 is not started: the I/O virtual addresses up to 0x90001000 and from there on"
+                + " lead to memory that is apart");
+    assertThat(updates()).as("nothing was told").isZero();
+
+    iommu.unmap(0x9000_1000L, PAGE);
+    net.start();
+    assertThat(net.running()).isTrue();
+    rig.noRuleWasBroken();
+  }
+
+  @Test
+  void otherwiseTheyAreCounted() {
+    VhostNet net = running();
+    mapApart();
+    net.iotlbUpdate(0x9000_0000L, 2 * PAGE);
+
+    assertThat(net.iotlb()).isEqualTo(new IotlbStatus(3 * Rig.RINGS + 2, 2 * Rig.RINGS, 1, 0));
+  }
+
+  @Test
+  void aRingWhoseMemoryIsApartIsNotServedAfterPresetupEither() {
+    VhostNet net = connect(iommu);
+    for (int ring = 0; ring < Rig.RINGS; ring++) {
+      map(ring);
+    }
+    drive(net);
+    iommu.unmap(iova(0) + 0x4000, PAGE);
+    iommu.map(iova(0) + 0x4000, guest(0), 0x400, Access.READ_WRITE);
+    iommu.map(iova(0) + 0x4400, guest(0) + 3 * PAGE, 0x406, Access.READ_WRITE);
+    net.migration()
+        .expectTranslations(
+            iommu.mappings().stream()
+                .map(t ->
+                    new Translation(
+                        t.iova(),
+                        t.guestAddress(),
+                        Math.min(t.length(), used(t)),
+                        Access.READ_WRITE))
+                .toList());
+    rig.presetup(PresetupMode.IMPLICIT);
+    assertThat(net.migration().prepareStart(net.snapshot())).isTrue();
+
+    assertThatThrownBy(() -> VhostNetGroup.start(List.of(net), StartOrder.PLANNED))
+        .hasMessageContaining("ring 0 cannot be served by this back end");
   }
 
   // ---- what the guest changes ----
@@ -368,6 +436,38 @@ class BehindIommuTest {
   }
 
   // ---- back ends and models that do not fit ----
+
+  /** By the specification: no back end was found that offers it. */
+  @Test
+  void withGuestAddressesATranslationLeadsToOne() {
+    rig.replaceBackEnd(
+        BackEndOffer.of(Personality.DPDK)
+            .withIotlb(IotlbModel.DPDK)
+            .with(ProtocolFeature.GPA_ADDRESSES));
+    VhostNet net =
+        connect(iommu, rig.options(0, Duration.ofSeconds(10)).with(ProtocolFeature.GPA_ADDRESSES));
+    for (int ring = 0; ring < Rig.RINGS; ring++) {
+      map(ring);
+    }
+    drive(net);
+    net.start();
+    iommu.map(0x9000_0000L, 0x200000, PAGE, Access.READ_WRITE);
+    net.iotlbUpdate(0x9000_0000L, PAGE);
+
+    assertThat(net.capabilities().usesGuestAddresses()).isTrue();
+    assertThat(rig.backEnd().translations(0))
+        .contains(new Iotlb(0x9000_0000L, PAGE, 0x200000, 3, Iotlb.UPDATE))
+        .anySatisfy(held -> {
+          assertThat(held.iova()).isEqualTo(iova(0));
+          assertThat(held.userAddress()).isEqualTo(guest(0) + PAGE);
+        });
+    assertThat(rig.backEnd().record().iotlb().misses()).isEmpty();
+
+    iommu.unmap(0x9000_0000L, PAGE);
+    net.iotlbInvalidate(0x9000_0000L, PAGE);
+    assertThat(rig.backEnd().translations(0)).noneMatch(held -> held.iova() == 0x9000_0000L);
+    rig.noRuleWasBroken();
+  }
 
   @Test
   void aBackEndThatKnowsNoIommuIsRefusedAtOnce() {

@@ -25,7 +25,8 @@ public enum BackEndProfile {
       Habit.VERIFIED,
       Habit.STOPS_WHOLE_DEVICE,
       Habit.STOP_CLEARS_STATUS,
-      Habit.PACKED_BASE_CARRIES_USED),
+      Habit.PACKED_BASE_CARRIES_USED,
+      Habit.JOINS_ADJOINING_TRANSLATIONS),
 
   /**
    * DPDK's vhost library. Verified on the wire against DPDK 22.11: at GET_VRING_BASE it frees what
