@@ -93,7 +93,7 @@ final class Candidates {
 
   static final class DemoBackEnds extends Kind {
     DemoBackEnds() {
-      super("mock", "dpdk");
+      super("mock", "dpdk", "vhost-net");
     }
   }
 

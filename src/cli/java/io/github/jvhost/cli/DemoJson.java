@@ -2,6 +2,7 @@ package io.github.jvhost.cli;
 
 import io.github.jvhost.testkit.scenario.RunResult;
 import io.github.jvhost.testkit.scenario.ScenarioOptions;
+import io.github.jvhost.testkit.scenario.ScenarioOptions.BackEndKind;
 import io.github.jvhost.testkit.scenario.TimeLine;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -23,10 +24,10 @@ final class DemoJson {
         .json("devices", o.devices())
         .json("queuePairs", o.queuePairs())
         .json("memoryBytes", o.memoryBytes())
-        .json("backEnd", o.dpdk() ? "dpdk-testpmd" : "mock")
+        .json("backEnd", DemoTable.backEnd(o))
         // Only the mock has these two.
-        .json("personality", o.dpdk() ? null : Words.label(o.personality()))
-        .json("hardwareModel", o.dpdk() ? null : o.hardware().name())
+        .json("personality", o.backEnd() != BackEndKind.MOCK ? null : Words.label(o.personality()))
+        .json("hardwareModel", o.backEnd() != BackEndKind.MOCK ? null : o.hardware().name())
         .json("change", Words.label(o.change()))
         .json("fail", Words.label(o.failure()))
         .json("ranOn", r.ranOn())
@@ -42,7 +43,7 @@ final class DemoJson {
         // This is modelled, not measured: the time that the mock back end's hardware model took in
         // the window.
         .json("backEndConfigMicros", r.backEndConfigMicros())
-        .json("backEndConfigIsModelled", !o.dpdk())
+        .json("backEndConfigIsModelled", o.backEnd() == BackEndKind.MOCK)
         .json(
             "ram",
             new Shown()

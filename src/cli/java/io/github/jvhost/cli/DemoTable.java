@@ -1,6 +1,8 @@
 package io.github.jvhost.cli;
 
 import io.github.jvhost.testkit.scenario.RunResult;
+import io.github.jvhost.testkit.scenario.ScenarioOptions;
+import io.github.jvhost.testkit.scenario.ScenarioOptions.BackEndKind;
 import io.github.jvhost.testkit.scenario.Variant;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import java.io.PrintWriter;
@@ -19,6 +21,15 @@ final class DemoTable {
 
   private DemoTable() {}
 
+  /** The name of the program, or of the kernel's part, that is the back end. */
+  static String backEnd(ScenarioOptions options) {
+    return switch (options.backEnd()) {
+      case MOCK -> "mock";
+      case DPDK -> "dpdk-testpmd";
+      case VHOST_NET -> "vhost-net";
+    };
+  }
+
   static void write(List<RunResult> results, PrintWriter out) {
     RunResult first = results.getFirst();
     out.printf(
@@ -26,16 +37,16 @@ final class DemoTable {
         first.options().devices(),
         first.options().queuePairs(),
         first.options().memoryBytes() >> 20,
-        first.options().dpdk() ? "dpdk-testpmd" : "mock");
+        backEnd(first.options()));
     row(out, "", results, r -> r.options().variant().label());
-    if (!first.options().dpdk()) {
+    if (first.options().backEnd() == BackEndKind.MOCK) {
       row(out, "the mock behaves as", results, r -> Words.label(r.options().personality()));
     }
     row(out, "guest runs on", results, RunResult::ranOn);
     row(out, "destination: messages in the window", results, r -> "" + r.messages());
     row(out, "destination: waits for a back end", results, r -> "" + r.waits());
     row(out, "destination: window, us", results, r -> "" + r.destinationMicros());
-    if (!first.options().dpdk()) {
+    if (first.options().backEnd() == BackEndKind.MOCK) {
       row(out, "  of it configuring (modelled), us", results, r -> "" + r.backEndConfigMicros());
     }
     RunResult off = of(results, Variant.OFF);

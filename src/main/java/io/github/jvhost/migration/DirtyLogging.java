@@ -16,15 +16,31 @@ final class DirtyLogging {
   private final RamSource ram;
   private final List<VhostNet> devices;
 
+  /** Whether a back end writes that cannot log. */
+  private final boolean incomplete;
+
   /** Whether {@link RamSource#begin} was called, and its end was not. */
   private boolean followed;
 
   private @Nullable DirtyLog shared;
 
-  DirtyLogging(DescriptorLedger ledger, RamSource ram, List<VhostNet> devices) {
+  /**
+   * Nothing is followed yet.
+   *
+   * @param copiesStopped whether back ends are left out that cannot log
+   */
+  DirtyLogging(
+      DescriptorLedger ledger, RamSource ram, List<VhostNet> devices, boolean copiesStopped) {
     this.ledger = ledger;
     this.ram = ram;
-    this.devices = devices;
+    this.devices =
+        copiesStopped ? devices.stream().filter(d -> d.capabilities().canLog()).toList() : devices;
+    this.incomplete = this.devices.size() < devices.size();
+  }
+
+  /** Whether pages may be sent before the guest is stopped, because all writes are followed. */
+  boolean isComplete() {
+    return !incomplete;
   }
 
   void begin() {
@@ -55,6 +71,14 @@ final class DirtyLogging {
   void collect() {
     if (shared != null) {
       shared.collectInto(ram.dirty());
+    }
+  }
+
+  /** The guest is stopped. What was not followed counts as written. */
+  void collectLast() {
+    collect();
+    if (incomplete) {
+      ram.table().regions().forEach(r -> ram.dirty().mark(r.guestAddress(), r.size()));
     }
   }
 

@@ -25,6 +25,9 @@ import java.util.function.Consumer;
  *     the bounds of {@link io.github.jvhost.vhost.VhostDeviceOptions} allow there: a source that
  *     stops waiting after COMMIT does not know whether its guest runs
  * @param stopPages the source stops the guest when no more pages than this are left
+ * @param copiesStopped whether a guest may leave whose back ends cannot log what they write, as no
+ *     vDPA device can: nothing is sent before it is stopped, and all of its memory then. Otherwise
+ *     the migration of such a guest is refused. The source alone looks at this
  * @param maxRounds or after so many rounds, but not before presetup was answered or is late. The
  *     last pages, sent while the guest is stopped, do not count as a round
  */
@@ -35,6 +38,7 @@ public record MigrationOptions(
     Duration lateWithin,
     Duration linkWithin,
     Duration windowWithin,
+    boolean copiesStopped,
     long stopPages,
     int maxRounds) {
 
@@ -85,6 +89,7 @@ public record MigrationOptions(
         Duration.ofSeconds(1),
         Duration.ofSeconds(30),
         Duration.ofMinutes(10),
+        false,
         256,
         8);
   }
@@ -149,6 +154,11 @@ public record MigrationOptions(
     });
   }
 
+  /** {@return the same, with which a guest may leave whose back ends cannot log} */
+  public MigrationOptions copyingStopped() {
+    return with(to -> to.copiesStopped = true);
+  }
+
   private MigrationOptions with(Consumer<Draft> change) {
     var draft = new Draft();
     change.accept(draft);
@@ -163,12 +173,21 @@ public record MigrationOptions(
     private Duration lateWithin = lateWithin();
     private Duration linkWithin = linkWithin();
     private Duration windowWithin = windowWithin();
+    private boolean copiesStopped = copiesStopped();
     private long stopPages = stopPages();
     private int maxRounds = maxRounds();
 
     private MigrationOptions made() {
       return new MigrationOptions(
-          early, order, presetupWithin, lateWithin, linkWithin, windowWithin, stopPages, maxRounds);
+          early,
+          order,
+          presetupWithin,
+          lateWithin,
+          linkWithin,
+          windowWithin,
+          copiesStopped,
+          stopPages,
+          maxRounds);
     }
   }
 }

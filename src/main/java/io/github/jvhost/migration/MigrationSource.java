@@ -90,7 +90,7 @@ public final class MigrationSource {
     this.devices = builder.devices;
     this.ram = Objects.requireNonNull(builder.ram, "a migration's source needs ram(...)");
     this.vm = Objects.requireNonNull(builder.vm, "a migration's source needs vm(...)");
-    this.logging = new DirtyLogging(builder.ledger, ram, devices);
+    this.logging = new DirtyLogging(builder.ledger, ram, devices, builder.options.copiesStopped());
     this.options = builder.options.requireLinkOutlastsPresetup();
     this.listener = builder.listener;
     this.stream =
@@ -304,7 +304,7 @@ public final class MigrationSource {
     long stoppedAt = clock.endPart("stop rings");
     stop.requireStopped();
     BackEndStateSender.sendAll(devices, stream);
-    logging.collect();
+    logging.collectLast();
     long lastPages = ram.sendDirty(pages);
     handOver(stop.records());
     // From COMMIT to ABORT or RUNNING nothing but the link may end the wait: ABORT would be missed.
@@ -450,7 +450,7 @@ public final class MigrationSource {
         answersSeen = false; // those were of the state before
       }
       logging.collect();
-      long pagesSent = ram.sendDirty(pages);
+      long pagesSent = logging.isComplete() ? ram.sendDirty(pages) : 0;
       if (pagesSent > 0) {
         rounds.add(pagesSent);
       }
@@ -458,7 +458,7 @@ public final class MigrationSource {
       takeAnswers(pagesSent < options.stopPages() ? IDLE : Duration.ZERO);
       boolean late = System.nanoTime() > presetupUntil;
       logging.collect();
-      boolean little = ram.dirty().count() <= options.stopPages();
+      boolean little = !logging.isComplete() || ram.dirty().count() <= options.stopPages();
       boolean ready = (answersSeen || late) && !refreshWanted;
       if (ready && (little || round + 1 >= options.maxRounds())) {
         if (!late && options.early() && !refreshedLast && translationsDiffer()) {

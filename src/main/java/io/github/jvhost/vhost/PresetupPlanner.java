@@ -66,7 +66,7 @@ final class PresetupPlanner {
   private static String whyNotExplicit(BackEndCapabilities can) {
     if (!(can.protocol() instanceof BackEndProtocol.VhostUser)) {
       return "the back end is the kernel's; a vDPA device is started early where its address asks"
-                 + " for it";
+          + " for it";
     }
     if (!can.dialect().hasPresetup()) {
       return "the dialect %s has no PRESETUP message".formatted(can.dialect().name());

@@ -16,6 +16,7 @@ class MigrationOptionsTest {
             defaults
                 .linkWithin(Duration.ofSeconds(3))
                 .windowWithin(Duration.ofSeconds(7))
+                .copyingStopped()
                 .stopAt(10, 4))
         .isEqualTo(
             new MigrationOptions(
@@ -25,6 +26,7 @@ class MigrationOptionsTest {
                 defaults.lateWithin(),
                 Duration.ofSeconds(3),
                 Duration.ofSeconds(7),
+                true,
                 10,
                 4));
   }

@@ -29,7 +29,9 @@ import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 
 /**
@@ -38,12 +40,18 @@ import java.util.function.Consumer;
 final class InKernelGuest {
   private static final int PAIRS = 2;
 
+  // Numbers of ioctls, as the kernel's trace has them.
+  private static final String BASE = "4008af12";
+  private static final String NET_SET_BACKEND = "4008af30";
+  private static final String TUNSETQUEUE = "400454d9";
+
   static final List<Check> CHECKS =
       List.of(
           check("frames go both ways, rings go on where they stopped", InKernelGuest::traffic),
           check("a tap of one queue, a driver that begins anew", InKernelGuest::oneQueue),
           check("the log has each page that the kernel wrote", InKernelGuest::log),
           check("a window tells bases and starts rings", InKernelGuest::window),
+          check("a guest migrates from tap to tap, with pings both ways", InKernelGuest::demo),
           check("what the kernel refuses is explained", InKernelGuest::refusals),
           check("probe says what vhost-net is", InKernelGuest::probe));
 
@@ -183,13 +191,19 @@ final class InKernelGuest {
       VirtioNetState moved = machine.net.snapshot();
       machine.net.migration().handedOver();
       there.restore(moved);
-      StartResult started = VhostNetGroup.start(List.of(there), StartOrder.PLANNED).getFirst();
+      Map<String, Long> ioctls = new HashMap<>();
+      StartResult started =
+          IoctlTrace.during(
+              ioctls, () -> VhostNetGroup.start(List.of(there), StartOrder.PLANNED).getFirst());
 
       assertThat(started.running()).as(started.toString()).isTrue();
       assertThat(started.plan().describe().lines())
           .hasSize(4 * PAIRS)
           .allMatch(step -> step.contains(" base ") || step.contains(" served "));
-      // A base and a start for each ring, and each queue of the tap is attached.
+      assertThat(ioctls)
+          .as("a base and a start for each ring, and each queue of the tap is attached")
+          .isEqualTo(
+              Map.of(BASE, 2L * PAIRS, NET_SET_BACKEND, 2L * PAIRS, TUNSETQUEUE, (long) PAIRS));
       assertThat(started.messages()).isEqualTo(2 * 2 * PAIRS + PAIRS);
       assertThat(there.announce()).isTrue();
       machine.resume();
@@ -198,6 +212,19 @@ final class InKernelGuest {
       machine.assertSound();
       there.stop().orThrow();
     }
+  }
+
+  private void demo() {
+    assertThat(
+            CommandLines.printed(
+                "demo",
+                "--back-end=vhost-net",
+                "--devices=1",
+                "--queue-pairs=2",
+                "--memory=16M",
+                "--presetup=implicit",
+                "--json"))
+        .contains("\"ranOn\" : \"destination\"", "\"recovered\" : true", "\"fallback\" : null");
   }
 
   private void refusals() {

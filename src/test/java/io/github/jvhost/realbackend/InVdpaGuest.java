@@ -7,6 +7,9 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.cli.CommandLines;
 import io.github.jvhost.memory.DirtyLog;
+import io.github.jvhost.migration.MigrationException;
+import io.github.jvhost.migration.MigrationOptions;
+import io.github.jvhost.migration.SourceReport;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.realbackend.GuestChecks.Check;
 import io.github.jvhost.sys.DescriptorLedger;
@@ -26,6 +29,8 @@ import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -40,11 +45,22 @@ final class InVdpaGuest {
           check("memory comes and goes while the device runs", InVdpaGuest::memory),
           check("a window tells bases, enables and DRIVER_OK", InVdpaGuest::window),
           check("the device is told another address, and started early", InVdpaGuest::control),
+          check("a guest leaves while it stands still, and not before", InVdpaGuest::leaving),
           check("what cannot be is refused, and says why", InVdpaGuest::refusals),
           check("what may not be locked is not pinned", InVdpaGuest::lockedMemory),
           check("probe says what the device is", InVdpaGuest::probe));
 
+  // Numbers of ioctls, as the kernel's trace has them.
+  private static final String BASE = "4008af12";
+  private static final String ADDRESS = "4028af11";
+  private static final String ENABLE = "4008af75";
+  private static final String SET_STATUS = "4001af72";
+  private static final String GET_STATUS = "8001af71";
+  private static final String RESUME = "af7e";
+
   private static final NetMachine.Setup SETUP = new NetMachine.Setup(1, 1, 1, false);
+
+  private static final Duration PATIENCE = Duration.ofSeconds(20);
 
   private final DescriptorLedger ledger;
 
@@ -122,20 +138,47 @@ final class InVdpaGuest {
       machine.awaitAnswers(20);
       preset(PresetupMode.IMPLICIT, there, machine);
       machine.awaitAnswers(20); // it is served here still
-      StartResult started = moved(machine, there);
+      Map<String, Long> ioctls = new HashMap<>();
+      StartResult started = moved(machine, there, ioctls);
 
+      assertThat(ioctls)
+          .as("bases, enables, the status, and the status again")
+          .isEqualTo(Map.of(BASE, 2L, ENABLE, 2L, SET_STATUS, 1L, GET_STATUS, 1L));
+      assertThat(started.messages()).isEqualTo(6);
       assertThat(started.plan().describe().lines())
           .hasSize(5)
           .allMatch(step ->
               step.contains(" base ") || step.contains(" served ") || step.startsWith("status"));
-      assertThat(started.messages())
-          .as("bases, enables, status, and the status again")
-          .isEqualTo(6);
       machine.resume();
       machine.awaitAnswers(20);
       machine.drain();
       machine.assertSound();
       there.stop().orThrow();
+    }
+  }
+
+  private void leaving() {
+    MigrationOptions live = MigrationOptions.defaults().patience(PATIENCE, PATIENCE);
+    try (var machine = machine()) {
+      machine.start();
+      machine.awaitAnswers(20);
+      try (var there = NetMachine.forArrival(SETUP, at("/dev/vhost-vdpa-1"))) {
+        assertThatThrownBy(() -> Move.run(machine, there, PresetupMode.IMPLICIT, live, ledger))
+            .isInstanceOf(MigrationException.class)
+            .hasMessageContaining("its guest leaves only while it is stopped")
+            .hasMessageContaining("MigrationOptions.copyingStopped");
+      }
+      machine.awaitAnswers(20);
+      try (var there = NetMachine.forArrival(SETUP, at("/dev/vhost-vdpa-1"))) {
+        SourceReport report =
+            Move.run(machine, there, PresetupMode.IMPLICIT, live.copyingStopped(), ledger);
+
+        assertThat(report.roundPages()).as("all, at the end").containsExactly(report.totalPages());
+        there.awaitAnswers(20);
+        there.drain();
+        there.assertSound();
+        there.net.stop().orThrow();
+      }
     }
   }
 
@@ -147,13 +190,16 @@ final class InVdpaGuest {
     return Objects.requireNonNull(result.plan()).describe();
   }
 
-  private static StartResult moved(NetMachine machine, VhostNet there) {
+  /** Counts the ioctls of the window. */
+  private static StartResult moved(NetMachine machine, VhostNet there, Map<String, Long> ioctls) {
     machine.pause();
     machine.net.stop().orThrow();
     VirtioNetState moved = machine.net.snapshot();
     machine.net.migration().handedOver();
     there.restore(moved);
-    StartResult started = VhostNetGroup.start(List.of(there), StartOrder.PLANNED).getFirst();
+    StartResult started =
+        IoctlTrace.during(
+            ioctls, () -> VhostNetGroup.start(List.of(there), StartOrder.PLANNED).getFirst());
     assertThat(started.running()).as(started.toString()).isTrue();
     return started;
   }
@@ -181,12 +227,10 @@ final class InVdpaGuest {
 
       assertThat(preset(PresetupMode.EXPLICIT, there, machine)).contains("presetup end");
       machine.awaitAnswers(20); // it is served here still
-      StartResult started = moved(machine, there);
+      Map<String, Long> ioctls = new HashMap<>();
+      StartResult started = moved(machine, there, ioctls);
 
-      assertThat(started.plan().describe().lines())
-          .as("base, address and served of each ring, and the status")
-          .hasSize(7)
-          .noneMatch(step -> step.contains("mac"));
+      assertThat(ioctls).isEqualTo(Map.of(BASE, 2L, ADDRESS, 2L, ENABLE, 2L, RESUME, 1L));
       assertThat(started.messages()).isEqualTo(7);
       machine.resume();
       machine.awaitAnswers(20);

@@ -21,7 +21,7 @@ import java.util.stream.Stream;
 final class KernelGuest {
   private static final Path SCRIPTS = Path.of("build", "kernel-guest");
   private static final Path CACHE = Path.of("target", "kernel-guest").toAbsolutePath();
-  private static final Duration AT_MOST = Duration.ofSeconds(150);
+  private static final Duration AT_MOST = Duration.ofMinutes(5);
 
   private KernelGuest() {}
 

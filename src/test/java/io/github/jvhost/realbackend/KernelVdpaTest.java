@@ -19,12 +19,13 @@ import org.junit.jupiter.api.parallel.ResourceLock;
 class KernelVdpaTest {
   private static final String DEVICES =
       """
+      mount -t tracefs tracing /sys/kernel/tracing
       vdpa dev add name sim0 mgmtdev vdpasim_net mac 52:54:00:00:01:01
       vdpa dev add name sim1 mgmtdev vdpasim_net mac 52:54:00:00:01:01
       """;
 
   @TestFactory
-  @Timeout(200)
+  @Timeout(360)
   Stream<DynamicTest> vhostVdpa() {
     Optional<String> missing = KernelGuest.simulatorMissing();
     assumeTrue(missing.isEmpty(), () -> missing.orElse(""));

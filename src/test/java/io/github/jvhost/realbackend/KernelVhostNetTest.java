@@ -18,6 +18,7 @@ class KernelVhostNetTest {
   /** A bridge that is the host which our guest pings, and two taps. */
   private static final String NETWORK =
       """
+      mount -t tracefs tracing /sys/kernel/tracing
       ip link add br0 type bridge
       ip link set br0 address 52:54:00:00:01:02
       ip addr add 10.0.0.2/24 dev br0
@@ -31,7 +32,7 @@ class KernelVhostNetTest {
       """;
 
   @TestFactory
-  @Timeout(200)
+  @Timeout(360)
   Stream<DynamicTest> vhostNet() {
     Optional<String> missing = KernelGuest.missing();
     assumeTrue(missing.isEmpty(), () -> missing.orElse(""));

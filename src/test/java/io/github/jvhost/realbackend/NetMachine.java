@@ -29,6 +29,8 @@ import io.github.jvhost.virtio.VirtioNetBuilder;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /** A VMM with one NIC at a real back end, and a guest that pings a peer through it. */
 final class NetMachine implements AutoCloseable {
@@ -41,7 +43,8 @@ final class NetMachine implements AutoCloseable {
   final List<RingEventfds> eventfds;
   private final EventFd controlCall;
   private final PingRecorder recorder = new PingRecorder(1);
-  private final TestGuest guest;
+  private final GuestNic nic;
+  private @Nullable TestGuest guest;
 
   /**
    * What differs from one machine to another.
@@ -88,6 +91,15 @@ final class NetMachine implements AutoCloseable {
 
   /** Connects, and boots the guest; it does not run yet. */
   NetMachine(Setup setup, VhostDeviceOptions at) {
+    this(setup, at, true);
+  }
+
+  /** Connects, and waits for a guest that {@link #arrives}. */
+  static NetMachine forArrival(Setup setup, VhostDeviceOptions at) {
+    return new NetMachine(setup, at, false);
+  }
+
+  private NetMachine(Setup setup, VhostDeviceOptions at, boolean boots) {
     DescriptorLedger ledger = at.ledger();
     VirtioNet model = setup.model();
     memory = GuestMemory.builder(ledger).region("ram", 0, MEMORY).build();
@@ -97,7 +109,7 @@ final class NetMachine implements AutoCloseable {
     net = VhostNet.connect(model, seen, eventfds, at);
     List<EventFd> calls = new ArrayList<>(eventfds.stream().map(RingEventfds::call).toList());
     calls.add(controlCall);
-    var nic =
+    nic =
         new GuestNic(
             model,
             eventfds.stream().map(RingEventfds::kick).toList(),
@@ -111,7 +123,17 @@ final class NetMachine implements AutoCloseable {
         controlCall.signal();
       }
     });
-    guest = TestGuest.boot(memory, List.of(nic), setup.guest(), recorder);
+    guest = boots ? TestGuest.boot(memory, List.of(nic), setup.guest(), recorder) : null;
+  }
+
+  private TestGuest guest() {
+    return Objects.requireNonNull(guest, "no guest has arrived");
+  }
+
+  /** The guest that is in memory goes on here. */
+  void arrives() {
+    guest = TestGuest.attach(memory, List.of(nic), recorder);
+    guest.start();
   }
 
   private static DeviceAccess access(VhostNet net) {
@@ -133,21 +155,21 @@ final class NetMachine implements AutoCloseable {
   }
 
   void start() {
-    guest.start();
+    guest().start();
   }
 
   void pause() {
-    guest.pause(deadline());
+    guest().pause(deadline());
   }
 
   void resume() {
     recorder.mark();
-    guest.resume();
+    guest().resume();
   }
 
   /** Runs work while the guest writes nothing; its device may. */
   void atSafePoint(Runnable work) {
-    guest.atSafePoint(work, deadline());
+    guest().atSafePoint(work, deadline());
   }
 
   /** Waits until the guest has answers to so many pings that it sends from now on. */
@@ -164,45 +186,47 @@ final class NetMachine implements AutoCloseable {
   }
 
   int queuePairs() {
-    return guest.queuePairs(0);
+    return guest().queuePairs(0);
   }
 
   /** The driver gives its device another address, as a command. */
   void setMac(int number) {
-    guest.setMac(0, Setup.macOf(number), deadline());
+    guest().setMac(0, Setup.macOf(number), deadline());
   }
 
   long answeredByGuest() {
-    return guest.answeredEchoes(0);
+    return guest().answeredEchoes(0);
   }
 
   /** The driver resets its device and begins anew. */
   void resetAndReinit() {
-    guest.resetAndReinit(0, deadline());
+    guest().resetAndReinit(0, deadline());
   }
 
   /** No more pings; waits until none is on its way. */
   void drain() {
-    guest.sending(false, deadline());
+    guest().sending(false, deadline());
     Await.until(() -> "no ping is under way: " + this, () -> stats().inFlight() == 0);
   }
 
   /** Fails where the guest saw anything that should not be. */
   void assertSound() {
-    assertThat(guest.problems()).isEmpty();
-    assertThat(guest.verifyMailboxes(deadline())).isEmpty();
-    assertThat(guest.verifyWorkingSet(deadline()).problems()).isEmpty();
+    assertThat(guest().problems()).isEmpty();
+    assertThat(guest().verifyMailboxes(deadline())).isEmpty();
+    assertThat(guest().verifyWorkingSet(deadline()).problems()).isEmpty();
     assertThat(stats().corrupt()).isZero();
   }
 
   @Override
   public String toString() {
-    return stats() + " " + guest.problems();
+    return stats() + " " + guest().problems();
   }
 
   @Override
   public void close() {
-    guest.close();
+    if (guest != null) {
+      guest.close();
+    }
     net.close();
     eventfds.forEach(RingEventfds::close);
     controlCall.close();

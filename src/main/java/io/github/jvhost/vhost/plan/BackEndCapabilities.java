@@ -129,7 +129,8 @@ public record BackEndCapabilities(
       case BackEndProtocol.VhostUser _ -> "VHOST_F_LOG_ALL, LOG_SHMFD";
       case BackEndProtocol.VhostNet _ -> "VHOST_F_LOG_ALL";
       case BackEndProtocol.VhostVdpa _ ->
-          "no vDPA device can, so its guest cannot leave while it runs; it can arrive";
+          "no vDPA device can, so its guest leaves only while it is stopped"
+              + " (MigrationOptions.copyingStopped); it can arrive while it runs";
     };
   }
 

@@ -40,10 +40,10 @@ final class Hosts implements AutoCloseable {
   Hosts(ScenarioOptions options, Path directory, DescriptorLedger ledger, long features) {
     Dialect dialect = options.variant() == Variant.EXPLICIT ? Dialect.RFC_2023 : Dialect.UPSTREAM;
     try {
-      traffic = opened(new Traffic(options.devices(), !options.dpdk()));
+      traffic = opened(Traffic.of(options));
       backEnds =
           opened(
-              options.dpdk()
+              options.backEnd() == ScenarioOptions.BackEndKind.DPDK
                   ? new BackEnds.Dpdk(options, directory)
                   : new BackEnds.Mock(options, dialect, traffic.network(), directory, ledger));
       source = opened(new Host(options, backEnds, BackEnds.Side.SOURCE, dialect, ledger));

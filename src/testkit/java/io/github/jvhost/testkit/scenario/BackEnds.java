@@ -13,6 +13,7 @@ import io.github.jvhost.testkit.dpdk.PortStatistics;
 import io.github.jvhost.testkit.dpdk.Testpmd;
 import io.github.jvhost.testkit.net.LearningSwitch;
 import io.github.jvhost.testkit.net.SwitchPort;
+import io.github.jvhost.vhost.BackEndAddress;
 import io.github.jvhost.virtio.NetFeature;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -21,9 +22,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** All back ends of a scenario: one for each device of each host. */
-sealed interface BackEnds extends AutoCloseable {
-  /** Returns the path at which the back end of a host's device listens. */
-  Path socket(Side side, int device);
+sealed interface BackEnds extends AutoCloseable permits BackEnds.Mock, BackEnds.Dpdk, TapBackEnds {
+  /** Returns where the back end of a host's device is. */
+  BackEndAddress address(Side side, int device);
 
   /**
    * Returns the microseconds (modelled) that a host's back ends spent on configuration between two
@@ -109,8 +110,8 @@ sealed interface BackEnds extends AutoCloseable {
     }
 
     @Override
-    public Path socket(Side side, int device) {
-      return of(side, device).socket();
+    public BackEndAddress address(Side side, int device) {
+      return new BackEndAddress.Socket(of(side, device).socket());
     }
 
     @Override
@@ -179,8 +180,8 @@ sealed interface BackEnds extends AutoCloseable {
     }
 
     @Override
-    public Path socket(Side side, int device) {
-      return testpmd.socket(side.index(device, devices));
+    public BackEndAddress address(Side side, int device) {
+      return new BackEndAddress.Socket(testpmd.socket(side.index(device, devices)));
     }
 
     /** A real back end does not report its costs. */

@@ -61,7 +61,7 @@ final class Host implements AutoCloseable {
         String name = "net" + i;
         VhostDeviceOptions at =
             VhostDeviceOptions.of(
-                name, backEnds.socket(side, i), dialect, options.profile(), ledger);
+                name, backEnds.address(side, i), dialect, options.profile(), ledger);
         plug(model(name, i, options), at, side, ledger);
       }
     } catch (RuntimeException e) {

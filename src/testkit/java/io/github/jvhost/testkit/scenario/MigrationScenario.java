@@ -100,7 +100,7 @@ public final class MigrationScenario {
   private RunResult run(Path directory) {
     progress.at(options.variant(), "starting hosts and back ends");
     Dialect dialect = options.variant() == Variant.EXPLICIT ? Dialect.RFC_2023 : Dialect.UPSTREAM;
-    try (var traffic = new Traffic(options.devices(), !options.dpdk());
+    try (var traffic = Traffic.of(options);
         BackEnds backEnds = backEnds(traffic, dialect, directory);
         Host source = new Host(options, backEnds, BackEnds.Side.SOURCE, dialect, ledger);
         Host target = new Host(options, backEnds, BackEnds.Side.DESTINATION, dialect, ledger);
@@ -125,9 +125,11 @@ public final class MigrationScenario {
 
   private BackEnds backEnds(Traffic traffic, Dialect dialect, Path directory) {
     BackEnds started =
-        options.dpdk()
-            ? new BackEnds.Dpdk(options, directory)
-            : new BackEnds.Mock(options, dialect, traffic.network(), directory, ledger);
+        switch (options.backEnd()) {
+          case MOCK -> new BackEnds.Mock(options, dialect, traffic.network(), directory, ledger);
+          case DPDK -> new BackEnds.Dpdk(options, directory);
+          case VHOST_NET -> new TapBackEnds(options, traffic.network(), ledger);
+        };
     running = started;
     return started;
   }
@@ -339,8 +341,11 @@ public final class MigrationScenario {
   }
 
   private void leaveNothing(Path directory) {
-    if (running instanceof BackEnds.Dpdk testpmd) {
-      testpmd.close();
+    switch (running) {
+      case BackEnds.Dpdk testpmd -> testpmd.close();
+      case TapBackEnds taps -> taps.close();
+      case BackEnds.Mock _ -> {} // it ends with this process
+      case null -> {}
     }
     removeDirectory(directory);
   }

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param profile what the front end assumes of its back ends
  * @param hardware the prices of configuring the mock back end (modelled)
  * @param personality the personality of the mock back end
- * @param dpdk whether a real dpdk-testpmd is the back end instead of the mock
+ * @param backEnd which kind of back end
  * @param testpmd the program if it is a real one; null for dpdk-testpmd from PATH
  * @param packed whether the guest uses packed rings
  * @param iommu whether each NIC is behind an IOMMU, with mappings that stay
@@ -34,13 +34,23 @@ public record ScenarioOptions(
     BackEndProfile profile,
     HardwareModel hardware,
     Personality personality,
-    boolean dpdk,
+    BackEndKind backEnd,
     @Nullable Path testpmd,
     boolean packed,
     boolean iommu,
     Change change,
     Failure failure) {
   private static final long MIB = 1 << 20;
+
+  /** The back ends with which a scenario can run. */
+  public enum BackEndKind {
+    /** The mock of this testkit. */
+    MOCK,
+    /** A real dpdk-testpmd. */
+    DPDK,
+    /** The kernel's vhost-net, with a tap for each device of each host. */
+    VHOST_NET
+  }
 
   /** Checks the ranges. */
   public ScenarioOptions {
@@ -50,12 +60,17 @@ public record ScenarioOptions(
         memoryBytes >= 16 * MIB && memoryBytes % MIB == 0,
         "memory in bytes: whole MiB, 16 of them at least",
         memoryBytes);
-    if (dpdk && (change == Change.QUEUE_PAIRS && queuePairs == 1)) {
+    if (backEnd == BackEndKind.DPDK && (change == Change.QUEUE_PAIRS && queuePairs == 1)) {
       throw new VhostException("a change of queue pairs needs two of them", Recovery.GIVE_UP);
     }
-    if (dpdk && failure != Failure.NONE && !failure.isCancel()) {
+    if (backEnd != BackEndKind.MOCK && failure != Failure.NONE && !failure.isCancel()) {
       throw new VhostException(
-          "a real DPDK fails when it wants to: scripted failures are the mock's", Recovery.GIVE_UP);
+          "a real back end fails when it wants to: scripted failures are the mock's",
+          Recovery.GIVE_UP);
+    }
+    if (backEnd == BackEndKind.VHOST_NET && (packed || iommu)) {
+      throw new VhostException(
+          "vhost-net has no packed rings, and this library no IOMMU with it", Recovery.GIVE_UP);
     }
   }
 
@@ -80,7 +95,7 @@ public record ScenarioOptions(
         BackEndProfile.GENERIC,
         HardwareModel.none(),
         Personality.GENERIC,
-        false,
+        BackEndKind.MOCK,
         null,
         false,
         false,
@@ -148,7 +163,7 @@ public record ScenarioOptions(
 
   /** {@return the same with a real dpdk-testpmd as the back end} */
   public ScenarioOptions onDpdk() {
-    return with(to -> to.dpdk = true);
+    return with(to -> to.backEnd = BackEndKind.DPDK);
   }
 
   /** {@return the same with packed rings} */
@@ -175,7 +190,7 @@ public record ScenarioOptions(
     private BackEndProfile profile = profile();
     private HardwareModel hardware = hardware();
     private Personality personality = personality();
-    private boolean dpdk = dpdk();
+    private BackEndKind backEnd = backEnd();
     private boolean packed = packed();
     private boolean iommu = iommu();
     private Change change = change();
@@ -190,7 +205,7 @@ public record ScenarioOptions(
           profile,
           hardware,
           personality,
-          dpdk,
+          backEnd,
           testpmd,
           packed,
           iommu,

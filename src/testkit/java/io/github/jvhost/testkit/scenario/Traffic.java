@@ -43,6 +43,11 @@ final class Traffic implements AutoCloseable {
     host = withHost ? AnsweringHost.start(network, "answering host", peerMac, peerIp) : null;
   }
 
+  /** Creates the network of a scenario. */
+  static Traffic of(ScenarioOptions options) {
+    return new Traffic(options.devices(), options.backEnd() != ScenarioOptions.BackEndKind.DPDK);
+  }
+
   LearningSwitch network() {
     return network;
   }
