@@ -5,7 +5,6 @@ import io.github.jvhost.vhost.StartOrder;
 import io.github.jvhost.vhost.StartResult;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.virtio.VirtioNetState;
-import io.github.jvhost.vmstate.KnownBody;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -58,21 +57,18 @@ final class DestinationWindow implements AutoCloseable {
   }
 
   /**
-   * Takes a final record.
+   * Takes the final state of a device.
    *
-   * @param early the device's early body; null: there is none
-   * @throws io.github.jvhost.VhostException if it is damaged, or the device has one already
+   * @throws io.github.jvhost.VhostException if the device has one already
    */
-  void take(ReceivedRecord last, @Nullable KnownBody early) {
-    VhostNet net = last.net();
-    VirtioNetState state = early == null ? last.decoded() : last.decodedBy(early);
+  void take(VhostNet net, VirtioNetState state) {
     if (state.net().backEnd().isPresent()) {
       throw MigrationException.malformed(
           "the state of %s's back end in the device's record: it has to come in messages of its own"
               .formatted(net.name()));
     }
     if (states.put(net, state) != null) {
-      throw MigrationException.malformed("two final records of device " + net.name());
+      throw MigrationException.malformed("two final states of device " + net.name());
     }
   }
 

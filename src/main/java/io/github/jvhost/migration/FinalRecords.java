@@ -4,21 +4,18 @@ import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.DeviceRecord;
-import io.github.jvhost.vmstate.KnownBody;
 import io.github.jvhost.vmstate.VirtioNetVmState;
 import java.nio.ByteBuffer;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /**
- * The final record of each device and COMMIT, encoded together. They are encoded while the guest
- * still runs. When the devices have stopped, the ring indexes are patched. If anything else has
- * changed meanwhile, all of it is encoded anew.
+ * The final state of each device and COMMIT, in one piece. Of a device whose early record the
+ * destination has read, only the ring indexes are sent if nothing else has changed.
  *
  * <pre>
- *   | DEVICE | ... record of net0, final ... | DEVICE | ... of net1 ... | COMMIT |
- *                       ~~ indexes                       ~~ indexes
+ *   | MOVED of net0 | DEVICE ... record of net1, final ... | COMMIT |
  * </pre>
  *
  * <p>For one thread.
@@ -27,60 +24,59 @@ final class FinalRecords {
   /** The first compiler is at a method after 200 calls; most are called several times a round. */
   private static final int ROUNDS = 100;
 
+  /** Of these rounds, one in so many has a device of which more has changed. */
+  private static final int CHANGED_EACH = 5;
+
   private static final Duration REHEARSAL = Duration.ofMillis(50);
 
   private final List<VhostNet> devices;
   private final int generation;
-  private final List<KnownBody> bodies = new ArrayList<>();
-  private final ByteBuffer bytes;
+
+  /** Early records of the generation that the destination has read, by device. */
+  private final Map<VhostNet, KnownEarly> early;
 
   /**
-   * Writes them of devices as they are now.
+   * Makes room.
    *
+   * @param devices in the order in which they are sent
    * @param generation of the newest early records
+   * @param early those of the devices for which the destination has read them
    */
-  FinalRecords(List<VhostNet> devices, int generation) {
+  FinalRecords(List<VhostNet> devices, int generation, Map<VhostNet, KnownEarly> early) {
     this.devices = devices;
     this.generation = generation;
-    List<VirtioNetState> states = devices.stream().map(VhostNet::snapshot).toList();
-    List<ByteBuffer> messages = new ArrayList<>(devices.size() + 1);
-    for (int i = 0; i < states.size(); i++) {
-      DeviceRecord last =
-          VirtioNetVmState.toRecord(
-              devices.get(i).name(), DeviceRecord.Kind.FINAL, generation, states.get(i));
-      messages.add(new MigrationMessage.Final(last).encode());
-    }
-    messages.add(new MigrationMessage.Commit().encode());
-    bytes = ByteBuffer.allocateDirect(messages.stream().mapToInt(ByteBuffer::remaining).sum());
-    for (int i = 0; i < messages.size(); i++) {
-      bytes.put(messages.get(i));
-      if (i < states.size()) {
-        // A record ends with its body.
-        int body = VirtioNetVmState.encode(states.get(i)).length;
-        bodies.add(KnownBody.in(states.get(i), bytes.slice(bytes.position() - body, body)));
-      }
-    }
-    bytes.flip();
+    this.early = early;
   }
 
   /**
-   * Brings them up to date again and again while the guest runs. The first time that a JVM does so
-   * takes milliseconds, and a stopped guest would wait for that.
+   * Makes them again and again while the guest runs. The first time that a JVM does so takes
+   * milliseconds, and a stopped guest would wait for that.
    */
   void rehearse() {
     Deadline deadline = Deadline.after(REHEARSAL);
+    var changed = new FinalRecords(devices, generation, Map.of());
     for (int i = 0; i < ROUNDS && !deadline.expired(); i++) {
-      ofStopped();
+      (i % CHANGED_EACH == 0 ? changed : this).ofStopped();
     }
   }
 
   /** The bytes, of devices that have stopped. */
   ByteBuffer ofStopped() {
-    for (int i = 0; i < bodies.size(); i++) {
-      if (!bodies.get(i).write(devices.get(i).snapshot())) {
-        return new FinalRecords(devices, generation).bytes;
-      }
+    MessageBody all = MessageBody.toWrite();
+    for (VhostNet device : devices) {
+      of(device).encode(all);
     }
-    return bytes;
+    new MigrationMessage.Commit().encode(all);
+    return all.bytes().flip();
+  }
+
+  private MigrationMessage of(VhostNet device) {
+    VirtioNetState last = device.snapshot();
+    KnownEarly known = early.get(device);
+    MovedRings moved = known == null ? null : MovedRings.between(known.state(), last);
+    return known == null || moved == null
+        ? new MigrationMessage.Final(
+            VirtioNetVmState.toRecord(device.name(), DeviceRecord.Kind.FINAL, generation, last))
+        : new MigrationMessage.Moved(device.name(), generation, known.checksum(), moved);
   }
 }

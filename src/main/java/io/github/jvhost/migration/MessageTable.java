@@ -15,6 +15,7 @@ import io.github.jvhost.migration.MigrationMessage.Early;
 import io.github.jvhost.migration.MigrationMessage.EarlyEnd;
 import io.github.jvhost.migration.MigrationMessage.Final;
 import io.github.jvhost.migration.MigrationMessage.Hello;
+import io.github.jvhost.migration.MigrationMessage.Moved;
 import io.github.jvhost.migration.MigrationMessage.Pages;
 import io.github.jvhost.migration.MigrationMessage.Preset;
 import io.github.jvhost.migration.MigrationMessage.Ready;
@@ -60,6 +61,7 @@ final class MessageTable {
           new Row(2, Early.class, "an early record", SOURCE, in(ITERATE), MessageTable::device),
           new Row(
               2, Final.class, "a final record", SOURCE, in(ITERATE, STOP), MessageTable::device),
+          new Row(11, Moved.class, "moved rings", SOURCE, in(ITERATE, STOP), Moved::read),
           new Row(
               3, EarlyEnd.class, "the end of early records", SOURCE, in(ITERATE), EarlyEnd::read),
           new Row(

@@ -359,7 +359,12 @@ public final class MigrationDestination {
       case MigrationMessage.Final(DeviceRecord content) -> {
         ReceivedRecord last = received(content);
         finalCame();
-        window.take(last, worker.body(content.device()));
+        window.take(last.net(), last.decoded());
+      }
+      case MigrationMessage.Moved moved -> {
+        VhostNet net = known(moved.device(), "moved rings");
+        finalCame();
+        window.take(net, moved.state(worker.early(moved.device())));
       }
       case MigrationMessage.Cancel(String why) -> throw new CancelledException(why);
       case MigrationMessage.Commit _ -> {}

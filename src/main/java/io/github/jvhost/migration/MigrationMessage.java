@@ -3,11 +3,13 @@ package io.github.jvhost.migration;
 import io.github.jvhost.memory.Access;
 import io.github.jvhost.memory.Translation;
 import io.github.jvhost.vhost.VhostNetMigration;
+import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.DeviceRecord;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The messages between the two ends of a migration. {@link MessageTable} says which end sends each,
@@ -28,7 +30,7 @@ sealed interface MigrationMessage {
   int MAX_BODY = PageSink.MAX_BYTES + 1024;
 
   /** The version of these messages; a side with another one is refused. */
-  int VERSION = 1;
+  int VERSION = 2;
 
   /** The longest name of a region or device, in bytes. */
   int MAX_NAME = MessageBody.MAX_TEXT;
@@ -107,6 +109,44 @@ sealed interface MigrationMessage {
     @Override
     public void write(MessageBody out) {
       content.write(out.room(content.size()));
+    }
+  }
+
+  /**
+   * In place of a device's final record, if only its rings have moved since its early record.
+   *
+   * <pre>
+   *   name (u16, bytes) | generation u32 | checksum u32 | the rings
+   * </pre>
+   *
+   * @param generation of the early record
+   * @param checksum of the early record, see {@link KnownEarly}
+   */
+  record Moved(String device, int generation, int checksum, MovedRings rings)
+      implements MigrationMessage {
+    @Override
+    public void write(MessageBody out) {
+      out.text(device).u32(generation).u32(checksum);
+      rings.write(out);
+    }
+
+    static Moved read(MessageBody in) {
+      return new Moved(in.text(), in.u32(), in.u32(), MovedRings.read(in));
+    }
+
+    /**
+     * The final state.
+     *
+     * @param early what the destination has read; null: nothing
+     * @throws MigrationException if that is another record, or these are no rings of it
+     */
+    VirtioNetState state(@Nullable KnownEarly early) {
+      if (early == null || early.generation() != generation || early.checksum() != checksum) {
+        throw MigrationException.malformed(
+            "rings of %s that moved since early record %d, which did not arrive as it was sent"
+                .formatted(device, generation));
+      }
+      return rings.from(early.state());
     }
   }
 
@@ -269,10 +309,18 @@ sealed interface MigrationMessage {
 
   /** The message with its header, ready to be sent. */
   default ByteBuffer encode() {
-    MessageBody out = MessageBody.toWrite().u32(MessageTable.of(this).type() << 24).u32(0);
+    MessageBody out = MessageBody.toWrite();
+    encode(out);
+    return out.bytes().flip();
+  }
+
+  /** Writes the message with its header behind others. */
+  default void encode(MessageBody out) {
+    int at = out.bytes().position();
+    out.u32(MessageTable.of(this).type() << 24).u32(0);
     write(out);
-    ByteBuffer message = out.bytes().flip();
-    return message.putInt(4, message.limit() - HEADER);
+    ByteBuffer bytes = out.bytes();
+    bytes.putInt(at + 4, bytes.position() - at - HEADER);
   }
 
   /**

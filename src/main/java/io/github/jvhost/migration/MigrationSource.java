@@ -7,6 +7,7 @@ import io.github.jvhost.memory.Translation;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.plan.Outcome;
+import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.DeviceRecord;
 import io.github.jvhost.vmstate.VirtioNetVmState;
 import java.nio.ByteBuffer;
@@ -18,6 +19,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -57,6 +59,9 @@ public final class MigrationSource {
   private final AtomicReference<@Nullable String> cancelled = new AtomicReference<>();
   private final AtomicBoolean begun = new AtomicBoolean();
   private volatile boolean refreshWanted;
+
+  /** By device: the newest early record. */
+  private final Map<VhostNet, KnownEarly> early = new HashMap<>();
 
   /** By device: the translations of the last early records. */
   private final Map<String, List<Translation>> translations = new HashMap<>();
@@ -293,7 +298,7 @@ public final class MigrationSource {
     boolean late = iterate();
     enter(Phase.STOP);
     stream.send(new MigrationMessage.Stopping()); // first: it takes the destination as long
-    SourceWindow stop = new SourceWindow(devices, options.order(), generation);
+    SourceWindow stop = new SourceWindow(devices, options.order(), finalRecords(answers::isPreset));
     window = stop;
     long totalPages = ram.table().totalBytes() / MemoryRegion.PAGE;
     guestIs(Guest.PAUSED);
@@ -344,7 +349,7 @@ public final class MigrationSource {
 
   /** While the destination presets its back ends, which this has to wait for anyway. */
   private void rehearse() {
-    SourceWindow.rehearse(devices, options.order(), generation);
+    SourceWindow.rehearse(devices, options.order(), finalRecords(_ -> true));
     BackEndStateSender.sendAll(List.of(), stream); // loads its code; a copy's back end has no state
   }
 
@@ -429,9 +434,23 @@ public final class MigrationSource {
   }
 
   private MigrationMessage early(VhostNet device) {
-    return new MigrationMessage.Early(
-        VirtioNetVmState.toRecord(
-            device.name(), DeviceRecord.Kind.EARLY, generation, device.snapshot()));
+    VirtioNetState state = device.snapshot();
+    DeviceRecord record =
+        VirtioNetVmState.toRecord(device.name(), DeviceRecord.Kind.EARLY, generation, state);
+    early.put(device, KnownEarly.of(record, state));
+    return new MigrationMessage.Early(record);
+  }
+
+  /**
+   * The final records.
+   *
+   * @param known whether the destination has read the newest early record of the device of a name.
+   *     Of one that it could not read only a whole final record is of use
+   */
+  private FinalRecords finalRecords(Predicate<String> known) {
+    Map<VhostNet, KnownEarly> read = new HashMap<>(early);
+    read.keySet().removeIf(device -> !known.test(device.name()));
+    return new FinalRecords(devices, generation, read);
   }
 
   /** Makes rounds until little is left and presetup was answered. Returns whether it was late. */
@@ -509,6 +528,7 @@ public final class MigrationSource {
           MigrationMessage.Stopping _,
           MigrationMessage.BackEndState _,
           MigrationMessage.Final _,
+          MigrationMessage.Moved _,
           MigrationMessage.Commit _,
           MigrationMessage.Cancel _ ->
           throw new IllegalStateException("not from a destination: " + message);

@@ -39,6 +39,12 @@ final class PresetupAnswers {
             .allMatch(d -> newest.containsKey(d) && newest.get(d).generation() >= generation);
   }
 
+  /** Whether a device is preset as the newest early record says. */
+  boolean isPreset(String device) {
+    Preset preset = newest.get(device);
+    return preset != null && preset.done() && preset.generation() == generation;
+  }
+
   /** One line for each device that is not preset. */
   List<String> notes() {
     List<String> notes = new ArrayList<>();

@@ -6,7 +6,6 @@ import io.github.jvhost.vhost.VhostNetGroup;
 import io.github.jvhost.vhost.VhostNetGroup.EarlyState;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.VirtioNetState;
-import io.github.jvhost.vmstate.KnownBody;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -39,8 +38,8 @@ final class PresetupWorker {
   private final AtomicBoolean givenUp = new AtomicBoolean();
   private final Map<String, PresetupResult> newest = new HashMap<>();
 
-  /** By device, the body of the newest early record that could be read. */
-  private final Map<String, KnownBody> bodies = new HashMap<>();
+  /** By device, the newest early record that could be read. */
+  private final Map<String, KnownEarly> known = new HashMap<>();
 
   private RehearsalReport rehearsal = RehearsalReport.NONE;
   private final Thread thread;
@@ -103,7 +102,7 @@ final class PresetupWorker {
   /** One whole rehearsal is enough; another generation runs the same code. */
   private void rehearse(PresetupMode how, List<ReceivedRecord> records) {
     if (!Rehearsal.isWhole(rehearsal())) {
-      RehearsalReport report = Rehearsal.run(how, records, this::body, ending::get);
+      RehearsalReport report = Rehearsal.run(how, records, ending::get);
       synchronized (newest) {
         rehearsal = report;
       }
@@ -117,14 +116,14 @@ final class PresetupWorker {
    */
   private List<ReceivedRecord> presetAll(
       List<ReceivedRecord> records, List<ReceivedRecord> readable) {
-    List<EarlyState> states = new ArrayList<>(records.size());
+    List<EarlyState> read = new ArrayList<>(records.size());
     for (ReceivedRecord part : records) {
       try {
         VirtioNetState state = part.decoded();
-        states.add(new EarlyState(part.net(), state, part.content().generation()));
+        read.add(new EarlyState(part.net(), state, part.content().generation()));
         readable.add(part);
         synchronized (newest) {
-          bodies.put(part.net().name(), KnownBody.of(state));
+          known.put(part.net().name(), KnownEarly.of(part.content(), state));
         }
       } catch (VhostException e) {
         // Only the final record has to be right.
@@ -133,11 +132,11 @@ final class PresetupWorker {
         part.net().migration().fellBack(why);
       }
     }
-    List<PresetupResult> results = VhostNetGroup.presetupUnrehearsed(mode, states, givenUp::get);
+    List<PresetupResult> results = VhostNetGroup.presetupUnrehearsed(mode, read, givenUp::get);
     for (int i = 0; i < results.size(); i++) {
       keep(readable.get(i), results.get(i));
       if (results.get(i).done()) {
-        readable.get(i).net().migration().prepareStart(states.get(i).state());
+        readable.get(i).net().migration().prepareStart(read.get(i).state());
       }
     }
     return IntStream.range(0, results.size())
@@ -215,10 +214,10 @@ final class PresetupWorker {
     }
   }
 
-  /** The body of a device's newest early record that could be read; null: there was none. */
-  @Nullable KnownBody body(String device) {
+  /** The newest early record of a device that could be read; null: there was none. */
+  @Nullable KnownEarly early(String device) {
     synchronized (newest) {
-      return bodies.get(device);
+      return known.get(device);
     }
   }
 

@@ -3,7 +3,6 @@ package io.github.jvhost.migration;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.DeviceRecord;
-import io.github.jvhost.vmstate.KnownBody;
 import io.github.jvhost.vmstate.SectionShape;
 import io.github.jvhost.vmstate.VirtioNetVmState;
 
@@ -21,14 +20,5 @@ record ReceivedRecord(VhostNet net, DeviceRecord content) {
    */
   VirtioNetState decoded() {
     return VirtioNetVmState.fromRecord(content, SectionShape.of(net.model()));
-  }
-
-  /**
-   * The same, faster if it differs from that body in ring indexes only.
-   *
-   * @param body of the same device
-   */
-  VirtioNetState decodedBy(KnownBody body) {
-    return body.read(content.body().asBuffer(), SectionShape.of(net.model()));
   }
 }

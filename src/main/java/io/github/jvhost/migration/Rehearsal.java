@@ -9,14 +9,12 @@ import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.VirtioNetState;
 import io.github.jvhost.vmstate.DeviceRecord;
-import io.github.jvhost.vmstate.KnownBody;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -27,7 +25,7 @@ import org.slf4j.LoggerFactory;
  *
  * <pre>
  *   windows 0 to 199      every second one has a guest that changed: decode all, plan
- *   all others            only ring indexes have changed: patch them in the state and in the start
+ *   all others            only rings have moved: patch them in the state and in the start
  *   window 1000           the end
  * </pre>
  *
@@ -64,10 +62,21 @@ final class Rehearsal {
 
   private Rehearsal() {}
 
-  /** A copy of a device, and its early record as a final one. */
-  private record Copy(RehearsalDevice device, DeviceRecord last) {
+  /** A copy of a device, its early state, and the early record as a final one. */
+  private record Copy(RehearsalDevice device, KnownEarly early, DeviceRecord last) {
     VhostNet net() {
       return device.net();
+    }
+
+    MigrationMessage changed() {
+      return new MigrationMessage.Final(last);
+    }
+
+    MigrationMessage moved() {
+      MovedRings rings = MovedRings.between(early.state(), early.state());
+      return rings == null
+          ? changed()
+          : new MigrationMessage.Moved(last.device(), early.generation(), early.checksum(), rings);
     }
   }
 
@@ -112,14 +121,10 @@ final class Rehearsal {
   /**
    * Rehearses all windows, or as many as there is time for.
    *
-   * @param bodies gives the early body of a device, as the real window will have it
    * @param noMoreTime whether the guest is about to stop
    */
   static RehearsalReport run(
-      PresetupMode mode,
-      List<ReceivedRecord> records,
-      Function<String, @Nullable KnownBody> bodies,
-      BooleanSupplier noMoreTime) {
+      PresetupMode mode, List<ReceivedRecord> records, BooleanSupplier noMoreTime) {
     long from = System.nanoTime();
     Deadline deadline = Deadline.after(BUDGET);
     int windows = 0;
@@ -138,12 +143,12 @@ final class Rehearsal {
           break;
         }
       }
-      List<VhostNet> nets = copies.stream().map(Copy::net).toList();
-      MessageStream stream = finalMessages(copies);
-      while (windows < WINDOWS && !nets.isEmpty() && !over.getAsBoolean()) {
+      MessageStream whole = finalMessages(copies, Copy::changed);
+      MessageStream moved = finalMessages(copies, Copy::moved);
+      while (windows < WINDOWS && !copies.isEmpty() && !over.getAsBoolean()) {
         boolean changed = windows < IN_TURN && windows % 2 == 1;
         copies.forEach(copy -> copy.device().rewind(changed));
-        window(nets, stream, changed ? _ -> null : bodies);
+        window(copies, changed ? whole : moved);
         windows++;
       }
     } catch (VhostException e) {
@@ -176,6 +181,7 @@ final class Rehearsal {
       DeviceRecord record = early.content();
       return new Copy(
           device,
+          KnownEarly.of(record, state),
           new DeviceRecord(
               record.device(), DeviceRecord.Kind.FINAL, record.generation(), record.body()));
     } catch (RuntimeException e) {
@@ -190,25 +196,27 @@ final class Rehearsal {
     }
   }
 
-  private static MessageStream finalMessages(List<Copy> copies) {
-    List<ByteBuffer> messages = new ArrayList<>();
-    copies.forEach(copy -> messages.add(new MigrationMessage.Final(copy.last()).encode()));
-    messages.add(new MigrationMessage.Commit().encode());
-    ByteBuffer all = ByteBuffer.allocate(messages.stream().mapToInt(ByteBuffer::remaining).sum());
-    messages.forEach(all::put);
+  private static MessageStream finalMessages(
+      List<Copy> copies, Function<Copy, MigrationMessage> last) {
+    MessageBody all = MessageBody.toWrite();
+    copies.forEach(copy -> last.apply(copy).encode(all));
+    new MigrationMessage.Commit().encode(all);
     return new MessageStream(
-        new Replay(all.flip()), MessageTable.End.SOURCE, MigrationOptions.defaults());
+        new Replay(all.bytes().flip()), MessageTable.End.SOURCE, MigrationOptions.defaults());
   }
 
-  private static void window(
-      List<VhostNet> nets, MessageStream stream, Function<String, @Nullable KnownBody> bodies) {
+  private static void window(List<Copy> copies, MessageStream stream) {
+    List<VhostNet> nets = copies.stream().map(Copy::net).toList();
     PhaseClock clock = new PhaseClock("rehearsal"); // nothing of it is recorded
     try (var window = new DestinationWindow(nets, StartOrder.PLANNED, clock)) {
       window.open();
       clock.enter(Phase.HAND_OVER);
-      for (VhostNet net : nets) {
-        if (stream.receive(Phase.STOP) instanceof MigrationMessage.Final(DeviceRecord last)) {
-          window.take(new ReceivedRecord(net, last), bodies.apply(last.device()));
+      for (Copy copy : copies) {
+        switch (stream.receive(Phase.STOP)) {
+          case MigrationMessage.Final(DeviceRecord last) ->
+              window.take(copy.net(), new ReceivedRecord(copy.net(), last).decoded());
+          case MigrationMessage.Moved moved -> window.take(copy.net(), moved.state(copy.early()));
+          default -> throw new IllegalStateException("a rehearsal has final records only");
         }
       }
       stream.receive(Phase.STOP); // COMMIT

@@ -40,29 +40,31 @@ final class SourceWindow implements AutoCloseable {
    * Makes the window of devices that run.
    *
    * @param devices each once; may be empty
-   * @param generation of the newest early records
+   * @param records of these devices
    */
-  SourceWindow(List<VhostNet> devices, StartOrder order, int generation) {
-    this.records = new FinalRecords(devices, generation);
+  SourceWindow(List<VhostNet> devices, StartOrder order, FinalRecords records) {
+    this.records = records;
     this.stop = devices.isEmpty() ? null : new DeviceStop(devices, order);
   }
 
   /**
    * Goes through such windows, with back ends in this process. The first window of a JVM takes some
    * milliseconds longer than others, and a stopped guest would wait for that.
+   *
+   * @param records of these devices; copies have none
    */
-  static void rehearse(List<VhostNet> devices, StartOrder order, int generation) {
+  static void rehearse(List<VhostNet> devices, StartOrder order, FinalRecords records) {
     VhostNetGroup.rehearse(
         devices,
         ROUNDS,
         REHEARSAL,
         copies -> {
-          try (var window = new SourceWindow(copies, order, generation)) {
+          try (var window = new SourceWindow(copies, order, records)) {
             window.stop();
             window.requireStopped();
           }
         });
-    new FinalRecords(devices, generation).rehearse();
+    records.rehearse();
   }
 
   /** Stops the rings. */

@@ -17,7 +17,7 @@
  *   GET_VRING_BASE of all rings
  *   STATE of back ends that have one  ---->
  *   PAGES (the last ones)  --------------->
- *   FINAL per device, COMMIT  ------------>  restores, sends the difference, awaits the barrier
+ *   FINAL or MOVED per device, COMMIT  --->  restores, sends the difference, awaits the barrier
  *          &lt;-------------------------------  RUNNING (or ABORT: the source runs on)
  * </pre>
  *

@@ -8,6 +8,7 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.Access;
 import io.github.jvhost.memory.Translation;
 import io.github.jvhost.migration.MessageTable.End;
+import io.github.jvhost.virtio.SavedQueue;
 import io.github.jvhost.vmstate.DeviceRecord;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -40,6 +41,16 @@ class MigrationMessageTest {
         new MigrationMessage.Hello(List.of(), List.of()),
         new MigrationMessage.Hello(List.of(region, high), List.of("net0", "net1")),
         new MigrationMessage.Final(record),
+        new MigrationMessage.Moved("net0", 3, 4, new MovedRings(List.of())),
+        new MigrationMessage.Moved(
+            "net0",
+            3,
+            -1,
+            new MovedRings(
+                List.of(
+                    new MovedRings.Indexes(0xffff, SavedQueue.Packed.START),
+                    new MovedRings.Indexes(
+                        7, new SavedQueue.Packed(1, false, 0xffff, false, -1))))),
         new MigrationMessage.Early(large),
         new MigrationMessage.Translations(
             "net0",
@@ -100,9 +111,9 @@ class MigrationMessageTest {
               switch (now) {
                 case SETUP -> new String[] {"Hello"};
                 case ITERATE ->
-                    "Early Translations EarlyEnd Final Pages RegionAdded Stopping Commit Cancel"
+                    "Early Translations EarlyEnd Final Moved Pages RegionAdded Stopping Commit Cancel"
                         .split(" ");
-                default -> "Final Pages RegionAdded BackEndState Commit Cancel".split(" ");
+                default -> "Final Moved Pages RegionAdded BackEndState Commit Cancel".split(" ");
               });
     }
     for (Phase now : List.of(Phase.SETUP, Phase.ITERATE, Phase.HAND_OVER)) {
@@ -197,11 +208,11 @@ class MigrationMessageTest {
 
   @Test
   void anotherVersionIsNamed() {
-    ByteBuffer body = ByteBuffer.allocate(8).putInt(0, 2);
+    ByteBuffer body = ByteBuffer.allocate(8).putInt(0, 1);
 
     assertThatThrownBy(() -> MessageTable.read(1, body))
         .isInstanceOf(MigrationException.class)
-        .hasMessage("migration stream: the other side has version 2, this one 1");
+        .hasMessage("migration stream: the other side has version 1, this one 2");
   }
 
   @Test

@@ -20,14 +20,14 @@ import java.util.SplittableRandom;
 import java.util.function.Supplier;
 
 /** Any state that can be built, from a seed. */
-final class RandomStates {
+public final class RandomStates {
   private final SplittableRandom random;
 
-  RandomStates(long seed) {
+  public RandomStates(long seed) {
     this.random = new SplittableRandom(seed);
   }
 
-  VirtioNetState next() {
+  public VirtioNetState next() {
     boolean above31 = random.nextBoolean();
     HostOffer offer =
         new HostOffer(

@@ -24,6 +24,7 @@ record Frame(int type, byte[] body, byte[] pages) {
   static final int COMMIT = 6;
   static final int STOPPING = 8;
   static final int BACK_END_STATE = 9;
+  static final int MOVED = 11;
   static final int READY = 16;
   static final int PRESET = 17;
   static final int RUNNING = 18;

@@ -22,6 +22,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -53,12 +54,21 @@ class HostileStreamTest {
 
   /** A real source's stream, whose destination only said that it is ready. */
   private static List<Frame> record(boolean early) {
+    return record(early, false);
+  }
+
+  /** The same after presetup, so that of the final state only the rings are sent. */
+  private static List<Frame> recordMoved() {
+    return record(true, true);
+  }
+
+  private static List<Frame> record(boolean early, boolean preset) {
     var ledger = DescriptorLedger.counting();
     try (var directory = SocketDirectory.create();
         var hosts = new StillHosts(directory.path(), ledger)) {
       // Preset by hand, because a script cannot wait for what it answers.
       ByteBuffer answer = ByteBuffer.allocate(64).putShort((short) 4).put("net0".getBytes(UTF_8));
-      answer.putInt(1).put((byte) 1).putShort((short) 0);
+      answer.putInt(1).put((byte) (preset ? 1 : 0)).putShort((short) 0);
       List<Frame> back = new ArrayList<>(List.of(Frame.empty(Frame.READY)));
       if (early) {
         back.add(Frame.of(Frame.PRESET, answer));
@@ -224,6 +234,35 @@ class HostileStreamTest {
     }
   }
 
+  @Test
+  void ringsThatMovedSinceAnEarlyRecordArrive() {
+    List<Frame> frames = recordMoved();
+    assertThat(frames).extracting(Frame::type).contains(Frame.MOVED);
+    assertThat(frames).noneMatch(Frame::isFinalRecord);
+
+    Fate fate = arrive(Frame.stream(frames), PresetupMode.IMPLICIT);
+
+    assertThat(fate.failure()).isNull();
+    assertThat(fate.runs()).isTrue();
+  }
+
+  /** Nothing is built on a record that is not the one which the source has sent. */
+  @Test
+  void ringsThatMovedSinceADamagedEarlyRecord() {
+    for (long seed = 0; seed < 8; seed++) {
+      var random = new SplittableRandom(seed);
+      List<Frame> frames = recordMoved();
+      int at = indexOf(frames, Frame::isEarlyRecord);
+      int body = frames.get(at).body().length;
+      frames.set(at, frames.get(at).with(random.nextInt(19, body - 4), random.nextInt(), 4));
+      Fate fate = arrive(Frame.stream(frames), PresetupMode.IMPLICIT);
+
+      assertThat(fate.runs()).as("seed %d", seed).isFalse();
+      assertOrderly(fate, "seed " + seed);
+      assertThat(fate.abort()).contains("did not arrive as it was sent");
+    }
+  }
+
   /** Once the guest runs here, whatever else fails is no reason to have it run elsewhere, too. */
   @Test
   void anEmbedderThatThrowsAfterTheGuestRunsIsNoReasonToAbort() {
@@ -309,7 +348,7 @@ class HostileStreamTest {
         new Nonsense(
             "another version",
             f -> f.set(0, f.getFirst().with(0, 9, 4)),
-            "the other side has version 9, this one 1"),
+            "the other side has version 9, this one 2"),
         new Nonsense(
             "other memory",
             f -> f.set(0, f.getFirst().with("ram", "RAM")),
@@ -333,7 +372,7 @@ class HostileStreamTest {
               int at = indexOf(f, Frame::isFinalRecord);
               f.add(at, f.get(at));
             },
-            "two final records of device net0"),
+            "two final states of device net0"),
         new Nonsense(
             "the state of a back end in a final record",
             f -> {
@@ -413,10 +452,48 @@ class HostileStreamTest {
         insert("negative", 1, region("more", -4096, 8192), "adding the source's memory"));
   }
 
+  private static Nonsense moved(String name, UnaryOperator<Frame> change, String says) {
+    return new Nonsense(
+        name,
+        f -> {
+          int at = indexOf(f, x -> x.type() == Frame.MOVED);
+          f.set(at, change.apply(f.get(at)));
+        },
+        says);
+  }
+
+  static Stream<Nonsense> nonsenseOfMovedRings() {
+    // name (2 + 4 bytes) | generation u32 | checksum u32 | count u16 | rings
+    return Stream.of(
+        moved("an unknown device", f -> f.with("net0", "net7"), "an unknown device, net7"),
+        moved("another generation", f -> f.with(6, 2, 4), "since early record 2, which did not"),
+        moved("another record", f -> f.with(10, 0, 4), "since early record 1, which did not"),
+        moved(
+            "no rings",
+            f -> Frame.of(f.type(), ByteBuffer.allocate(16).put(f.with(14, 0, 2).body(), 0, 16)),
+            "0 rings of a device that has"),
+        new Nonsense(
+            "twice",
+            f -> {
+              int at = indexOf(f, x -> x.type() == Frame.MOVED);
+              f.add(at, f.get(at));
+            },
+            "two final states of device net0"));
+  }
+
+  @ParameterizedTest
+  @MethodSource("nonsenseOfMovedRings")
+  void theDestinationRefusesRingsThatCannotBe(Nonsense nonsense) {
+    refuses(recordMoved(), nonsense);
+  }
+
   @ParameterizedTest
   @MethodSource("nonsense")
   void theDestinationSaysWhatIsWrongAndDoesNotRun(Nonsense nonsense) {
-    List<Frame> frames = record(true);
+    refuses(record(true), nonsense);
+  }
+
+  private void refuses(List<Frame> frames, Nonsense nonsense) {
     nonsense.change().apply(frames);
     Fate fate = arrive(Frame.stream(frames), PresetupMode.IMPLICIT);
 
