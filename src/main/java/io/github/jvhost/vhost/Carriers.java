@@ -9,6 +9,7 @@ import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.vhost.kernel.VhostNetConnection;
 import io.github.jvhost.vhost.kernel.VhostVdpaConnection;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.vhost.plan.BackEndProtocol;
 import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.plan.MissHandler;
 import io.github.jvhost.vhost.user.VhostUserConnection;
@@ -40,6 +41,22 @@ final class Carriers {
           VhostNetConnection.toQueues(options.name(), options.ledger(), queues);
       case BackEndAddress.Vdpa(Path node, boolean startsEarly) ->
           VhostVdpaConnection.open(options.name(), options.ledger(), node, startsEarly);
+    };
+  }
+
+  /**
+   * Makes a connection of the kernel's kind for a rehearsal; its calls do nothing.
+   *
+   * @param can of the real one
+   */
+  static Carrier rehearsed(VhostDeviceOptions options, BackEndCapabilities can) {
+    return switch (can.protocol()) {
+      case BackEndProtocol.VhostNet _ ->
+          VhostNetConnection.rehearsed(options.name(), options.ledger(), can);
+      case BackEndProtocol.VhostVdpa _ ->
+          VhostVdpaConnection.rehearsed(options.name(), options.ledger(), can);
+      case BackEndProtocol.VhostUser _ ->
+          throw new IllegalArgumentException("a vhost-user back end is rehearsed with a peer");
     };
   }
 

@@ -7,6 +7,7 @@ import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.BackEndEvents;
+import io.github.jvhost.vhost.plan.BackEndProtocol;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.vhost.user.RehearsalPeer;
@@ -15,11 +16,12 @@ import io.github.jvhost.virtio.VirtioNetState;
 import java.time.Duration;
 import java.util.Collections;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A device on which the stop window is rehearsed. It is like the real device, but its back end is a
- * {@link RehearsalPeer} and its eventfds wake no thread. It runs the code that the real window
- * runs, through the same calls.
+ * {@link RehearsalPeer}, or system calls that do nothing, and its eventfds wake no thread. It runs
+ * the code that the real window runs, through the same calls.
  *
  * <pre>
  *   rehearsal --&gt; preset --&gt; [ restore --&gt; DeviceStart.start --&gt; rewind ] again and again
@@ -29,7 +31,7 @@ import java.util.List;
  */
 public final class RehearsalDevice implements AutoCloseable {
   private final RingEventfds eventfds;
-  private final RehearsalPeer peer;
+  private final @Nullable RehearsalPeer peer;
   private final VhostNet net;
   private final Deadline within;
   private Shadow early = Shadow.nothingHeld();
@@ -49,15 +51,15 @@ public final class RehearsalDevice implements AutoCloseable {
     String name = original.name() + " rehearsal";
     // One pair for all rings: no thread reads it, and a device may have hundreds of rings.
     eventfds = RingEventfds.create(ledger, name, 1).getFirst();
+    boolean user = capabilities.protocol() instanceof BackEndProtocol.VhostUser;
     try {
-      peer = new RehearsalPeer(name, ledger, capabilities);
+      peer = user ? new RehearsalPeer(name, ledger, capabilities) : null;
     } catch (RuntimeException e) {
       eventfds.close();
       throw e;
     }
     VhostDeviceOptions options =
-        original
-            .at(new BackEndAddress.Connected(peer.frontEnd()))
+        (peer == null ? original : original.at(new BackEndAddress.Connected(peer.frontEnd())))
             .withEvents(BackEndEvents.NONE)
             .withObserver(RecordsNothing.OBSERVER)
             .withBounds(left(within), left(within), left(within))
@@ -65,11 +67,19 @@ public final class RehearsalDevice implements AutoCloseable {
     model.onChange(_ -> {}); // an embedder's device has listeners, which are called in the window
     List<RingEventfds> all = Collections.nCopies(2 * model.maxQueuePairs(), eventfds);
     try {
-      net = VhostNet.connect(model, memory, all, options);
+      net =
+          peer != null
+              ? VhostNet.connect(model, memory, all, options)
+              : VhostNet.over(
+                  model,
+                  new DeviceTranslations(name, memory),
+                  new EventfdTable(all),
+                  options,
+                  () -> Carriers.rehearsed(options, capabilities));
       net.migration().isRehearsal();
       net.serviceControlQueue(); // its code is loaded; without a driver there is nothing to serve
     } catch (RuntimeException e) {
-      peer.close();
+      closePeer();
       eventfds.close();
       throw e;
     }
@@ -121,7 +131,13 @@ public final class RehearsalDevice implements AutoCloseable {
   @Override
   public void close() {
     net.close();
-    peer.close();
+    closePeer();
     eventfds.close();
+  }
+
+  private void closePeer() {
+    if (peer != null) {
+      peer.close();
+    }
   }
 }

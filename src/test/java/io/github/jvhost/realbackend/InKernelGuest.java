@@ -27,6 +27,7 @@ import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNetState;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -54,6 +55,8 @@ final class InKernelGuest {
           check("a guest migrates from tap to tap, with pings both ways", InKernelGuest::demo),
           check("what the kernel refuses is explained", InKernelGuest::refusals),
           check("probe says what vhost-net is", InKernelGuest::probe));
+
+  private static final Duration REHEARSED_WITHIN = Duration.ofSeconds(20);
 
   private final DescriptorLedger ledger;
 
@@ -185,6 +188,7 @@ final class InKernelGuest {
       assertThat(VhostNetGroup.presetup(PresetupMode.IMPLICIT, early, () -> false))
           .allMatch(PresetupResult::done);
       machine.awaitAnswers(20); // it is served here still
+      assertThat(VhostNetGroup.rehearse(List.of(there), 1, REHEARSED_WITHIN, _ -> {})).isOne();
 
       machine.pause();
       machine.net.stop().orThrow();

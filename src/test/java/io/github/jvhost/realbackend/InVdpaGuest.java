@@ -62,6 +62,8 @@ final class InVdpaGuest {
 
   private static final Duration PATIENCE = Duration.ofSeconds(20);
 
+  private static final Duration REHEARSED_WITHIN = Duration.ofSeconds(20);
+
   private final DescriptorLedger ledger;
 
   private InVdpaGuest(DescriptorLedger ledger) {
@@ -138,6 +140,7 @@ final class InVdpaGuest {
       machine.awaitAnswers(20);
       preset(PresetupMode.IMPLICIT, there, machine);
       machine.awaitAnswers(20); // it is served here still
+      assertThat(VhostNetGroup.rehearse(List.of(there), 1, REHEARSED_WITHIN, _ -> {})).isOne();
       Map<String, Long> ioctls = new HashMap<>();
       StartResult started = moved(machine, there, ioctls);
 

@@ -91,18 +91,23 @@ final class NetMachine implements AutoCloseable {
 
   /** Connects, and boots the guest; it does not run yet. */
   NetMachine(Setup setup, VhostDeviceOptions at) {
-    this(setup, at, true);
+    this(setup, at, true, MEMORY);
+  }
+
+  /** The same with so much memory, in bytes. */
+  static NetMachine withMemory(Setup setup, VhostDeviceOptions at, long memoryBytes) {
+    return new NetMachine(setup, at, true, memoryBytes);
   }
 
   /** Connects, and waits for a guest that {@link #arrives}. */
   static NetMachine forArrival(Setup setup, VhostDeviceOptions at) {
-    return new NetMachine(setup, at, false);
+    return new NetMachine(setup, at, false, MEMORY);
   }
 
-  private NetMachine(Setup setup, VhostDeviceOptions at, boolean boots) {
+  private NetMachine(Setup setup, VhostDeviceOptions at, boolean boots, long memoryBytes) {
     DescriptorLedger ledger = at.ledger();
     VirtioNet model = setup.model();
-    memory = GuestMemory.builder(ledger).region("ram", 0, MEMORY).build();
+    memory = GuestMemory.builder(ledger).region("ram", 0, memoryBytes).build();
     eventfds = RingEventfds.create(ledger, model.name(), 2 * setup.queuePairs());
     controlCall = EventFd.create(ledger, "control call");
     var seen = new DeviceMemory(memory, setup.behindIommu() ? iommu : Iommu.NONE);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.sys.Deadline;
@@ -14,21 +15,30 @@ import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.process.ChildProcess;
 import io.github.jvhost.testkit.scenario.QemuOrder;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.BackEndProtocol;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.Shadow;
+import io.github.jvhost.virtio.MacAddress;
+import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Starting and stopping devices ahead of time, on others that stand for them. */
 class GroupRehearsalTest {
@@ -118,6 +128,54 @@ class GroupRehearsalTest {
         assertThat(device.net().model().queue(1).next().toVhostBase()).isZero();
       }
     }
+  }
+
+  /** A device at the kernel is rehearsed on the kernel's carrier. No device file is opened. */
+  @ParameterizedTest
+  @MethodSource("kernels")
+  void whatTheKernelIsCalledForIsRehearsedToo(BackEndCapabilities kernel, PresetupMode mode) {
+    try (Rig rig = rig(Personality.GENERIC, 1)) {
+      rig.net().model().withholdFeatures(kernel.uncontrolled());
+      rig.driveAll();
+      VirtioNetState early = rig.net().snapshot();
+      rig.ringsAreAtSomeIndex();
+      VirtioNet twin = rig.net().model().twin();
+      var options = rig.options(0, ENOUGH).at(new BackEndAddress.Vdpa(Path.of("/dev/none")));
+      Deadline within = Deadline.after(ENOUGH);
+      DeviceMemory memory = DeviceMemory.of(rig.memory);
+      try (var device = new RehearsalDevice(options, kernel, twin, memory, within)) {
+        List<VhostNet> nets = List.of(device.net());
+        device.preset(mode, early);
+        device.prepareStart(early);
+        for (int round = 0; round < 3; round++) {
+          device.rewind(round == 2);
+          device.net().restore(early);
+          StartResult started = VhostNetGroup.start(nets, StartOrder.PLANNED).getFirst();
+
+          assertThat(started.running()).as(started.toString()).isTrue();
+          assertThat(started.fallback()).isNull();
+          assertThat(VhostNetGroup.stop(nets, StartOrder.PLANNED)).allMatch(Outcome::complete);
+        }
+      }
+    }
+  }
+
+  static Stream<Arguments> kernels() {
+    long features = NetFeature.BACK_END & ~NetFeature.RING_PACKED.mask();
+    var net =
+        new BackEndCapabilities(
+            features, new BackEndProtocol.VhostNet(), 2, 64, BackEndProfile.VHOST_NET);
+    var vdpa =
+        new BackEndCapabilities(
+            features,
+            new BackEndProtocol.VhostVdpa(Optional.of(MacAddress.ZERO), true),
+            2,
+            64,
+            BackEndProfile.VHOST_VDPA);
+    return Stream.of(
+        Arguments.of(net, PresetupMode.IMPLICIT),
+        Arguments.of(vdpa, PresetupMode.IMPLICIT),
+        Arguments.of(vdpa, PresetupMode.EXPLICIT));
   }
 
   @Test

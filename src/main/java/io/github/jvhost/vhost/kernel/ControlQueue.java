@@ -77,6 +77,16 @@ final class ControlQueue implements AutoCloseable {
     return memory;
   }
 
+  /** Signalled when the device has a command. */
+  EventFd kick() {
+    return kick;
+  }
+
+  /** Is signalled when the device has answered. */
+  EventFd call() {
+    return call;
+  }
+
   /** Sets the ring up, once features are settled. A reset of the device forgets it. */
   void setUp() {
     memory.mapping().segment().fill((byte) 0);

@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.io.Linux;
 import java.lang.foreign.Arena;
@@ -23,11 +24,29 @@ final class DeviceFile implements AutoCloseable {
   private final Arena arena = Arena.ofShared();
   private final MemorySegment state = arena.allocate(Linux.CALL_STATE);
   private final MemorySegment argument = arena.allocate(ARGUMENT_BYTES, Long.BYTES);
+  private final boolean deaf;
   private int calls;
 
   /** Takes over a descriptor. */
   DeviceFile(OwnedDescriptor descriptor) {
+    this(descriptor, false);
+  }
+
+  private DeviceFile(OwnedDescriptor descriptor, boolean deaf) {
     this.descriptor = descriptor;
+    this.deaf = deaf;
+  }
+
+  /**
+   * A file for rehearsals. Each call is made, and refused, and counts as if it had worked: an
+   * answer is what the argument was.
+   */
+  static DeviceFile deaf(DescriptorLedger ledger) {
+    return new DeviceFile(EventFd.create(ledger, "rehearsed device").descriptor(), true);
+  }
+
+  boolean isDeaf() {
+    return deaf;
   }
 
   /**
@@ -55,7 +74,8 @@ final class DeviceFile implements AutoCloseable {
   /** Returns the result of an ioctl, or the negated errno. */
   int tryCall(Ioctl call, long value) {
     calls++;
-    return Linux.ioctl(state, descriptor.number(), call.number(), value);
+    int result = Linux.ioctl(state, descriptor.number(), call.number(), value);
+    return deaf ? 0 : result;
   }
 
   /** An ioctl whose argument is a number and no address. */
@@ -169,7 +189,7 @@ final class DeviceFile implements AutoCloseable {
   /** The same with bytes outside of the heap. */
   boolean write(MemorySegment bytes) {
     calls++;
-    return Linux.write(state, descriptor.number(), bytes) == bytes.byteSize();
+    return deaf || Linux.write(state, descriptor.number(), bytes) == bytes.byteSize();
   }
 
   @Override

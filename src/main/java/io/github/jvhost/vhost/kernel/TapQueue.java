@@ -131,6 +131,11 @@ final class TapQueue implements AutoCloseable {
     return new TapQueue(queue.identity().what(), new DeviceFile(queue), true);
   }
 
+  /** For rehearsals. */
+  static TapQueue rehearsed(DescriptorLedger ledger) {
+    return new TapQueue("of a rehearsal", DeviceFile.deaf(ledger), true);
+  }
+
   int number() {
     return file.number();
   }

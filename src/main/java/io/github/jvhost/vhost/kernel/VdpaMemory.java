@@ -69,7 +69,9 @@ final class VdpaMemory {
     try {
       for (long at = 0; at < region.size(); at += PIECE) {
         long size = Math.min(PIECE, region.size() - at);
-        touch(mapping.segment().asSlice(at, size));
+        if (!file.isDeaf()) {
+          touch(mapping.segment().asSlice(at, size));
+        }
         if (!send(UPDATE, region.guestAddress() + at, size, mapping.address() + at)) {
           throw refused("map", region, at, tooLittle ? before : null);
         }

@@ -94,18 +94,28 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
 
   private boolean closed;
 
-  private VhostNetConnection(String name, List<DeviceFile> pairs, List<TapQueue> taps) {
+  private VhostNetConnection(
+      String name,
+      List<DeviceFile> pairs,
+      List<TapQueue> taps,
+      long offered,
+      BackEndCapabilities capabilities) {
     this.name = name;
     this.pairs = pairs;
     this.taps = taps;
+    this.offered = offered;
+    this.capabilities = capabilities;
+  }
+
+  private static VhostNetConnection asked(
+      String name, List<DeviceFile> pairs, List<TapQueue> taps) {
     VhostNetOffer offer = VhostNetOffer.ask(pairs.getFirst());
-    this.offered = offer.features();
     long features =
-        (offered & ~NEVER)
+        (offer.features() & ~NEVER)
             | taps.getFirst().features()
             | NetFeature.maskOf(NetFeature.MTU, NetFeature.GUEST_ANNOUNCE)
             | (pairs.size() > 1 ? NetFeature.MQ.mask() : 0);
-    this.capabilities =
+    var capabilities =
         new BackEndCapabilities(
             features,
             new BackEndProtocol.VhostNet(),
@@ -113,6 +123,26 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
             offer.memoryRegions(),
             BackEndProfile.VHOST_NET);
     pairs.forEach(pair -> pair.value(Ioctl.SET_OWNER, 0, doing("become the owner of")));
+    return new VhostNetConnection(name, pairs, taps, offer.features(), capabilities);
+  }
+
+  /**
+   * For rehearsals: makes the calls of a real connection, which nobody hears.
+   *
+   * @param name of the device, for errors
+   * @param ledger that counts descriptors
+   * @param capabilities of the real one
+   * @return the connection, which the caller closes
+   */
+  public static VhostNetConnection rehearsed(
+      String name, DescriptorLedger ledger, BackEndCapabilities capabilities) {
+    List<DeviceFile> pairs = new ArrayList<>();
+    List<TapQueue> taps = new ArrayList<>();
+    for (int i = 0; i < capabilities.maxQueuePairs(); i++) {
+      pairs.add(DeviceFile.deaf(ledger));
+      taps.add(TapQueue.rehearsed(ledger));
+    }
+    return new VhostNetConnection(name, pairs, taps, capabilities.features(), capabilities);
   }
 
   /**
@@ -154,7 +184,7 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
       for (int i = 0; i < taps.size(); i++) {
         pairs.add(DeviceFile.open(ledger, DEVICE));
       }
-      return new VhostNetConnection(name, pairs, taps);
+      return asked(name, pairs, taps);
     } catch (RuntimeException e) {
       pairs.forEach(DeviceFile::close);
       taps.forEach(TapQueue::close);

@@ -29,7 +29,6 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.BitSet;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Function;
@@ -133,7 +132,7 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
       String path,
       DeviceFile file,
       VdpaOffer offer,
-      boolean startsEarly,
+      BackEndCapabilities capabilities,
       @Nullable ControlQueue control) {
     this.name = name;
     this.path = path;
@@ -144,20 +143,10 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
     guestMemory = new VdpaMemory(file, path, batches, 0);
     controlMemory = new VdpaMemory(file, path, batches, ControlQueue.SPACE);
     standIns = new StandInRings(file, path, guestMemory, offer.lastAddress(), ledger);
-    long without = NetFeature.maskOf(NetFeature.ACCESS_PLATFORM, NetFeature.MQ);
-    Optional<MacAddress> mac = Optional.empty();
+    this.capabilities = capabilities;
     if (control != null) {
       controlMemory.add(control.memory().region(), control.memory().mapping());
-      without |= NetFeature.RING_PACKED.mask(); // this queue would be packed too
-      mac = Optional.of(MacAddress.of(config(0, MacAddress.SIZE), 0));
     }
-    capabilities =
-        new BackEndCapabilities(
-            (offer.features() & ~without) | NetFeature.GUEST_ANNOUNCE.mask(),
-            new BackEndProtocol.VhostVdpa(mac, startsEarly),
-            1, // of more than one pair no device was there to try it
-            MEMORY_REGIONS,
-            BackEndProfile.VHOST_VDPA);
     thread = new DeviceThread(name, ledger);
   }
 
@@ -185,7 +174,8 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
       if (offer.takesCommands()) {
         control = new ControlQueue(file, path, offer.rings() - 1, offer.controlGroup(), ledger);
       }
-      return new VhostVdpaConnection(name, ledger, path, file, offer, startsEarly, control);
+      BackEndCapabilities capabilities = capabilities(file, path, offer, startsEarly);
+      return new VhostVdpaConnection(name, ledger, path, file, offer, capabilities, control);
     } catch (RuntimeException e) {
       file.close();
       if (control != null) {
@@ -193,6 +183,38 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
       }
       throw e;
     }
+  }
+
+  private static BackEndCapabilities capabilities(
+      DeviceFile file, String path, VdpaOffer offer, boolean startsEarly) {
+    long without = NetFeature.maskOf(NetFeature.ACCESS_PLATFORM, NetFeature.MQ);
+    Optional<MacAddress> mac = Optional.empty();
+    if (offer.takesCommands()) {
+      without |= NetFeature.RING_PACKED.mask(); // the device's control queue would be packed too
+      mac = Optional.of(MacAddress.of(config(file, path, 0, MacAddress.SIZE), 0));
+    }
+    return new BackEndCapabilities(
+        (offer.features() & ~without) | NetFeature.GUEST_ANNOUNCE.mask(),
+        new BackEndProtocol.VhostVdpa(mac, startsEarly),
+        1, // of more than one pair no device was there to try it
+        MEMORY_REGIONS,
+        BackEndProfile.VHOST_VDPA);
+  }
+
+  /**
+   * For rehearsals: makes the calls of a real connection, on a thread of its own, and nobody hears
+   * them. It has no control queue.
+   *
+   * @param name of the device, for errors
+   * @param ledger that counts descriptors
+   * @param capabilities of the real one
+   * @return the connection, which the caller closes
+   */
+  public static VhostVdpaConnection rehearsed(
+      String name, DescriptorLedger ledger, BackEndCapabilities capabilities) {
+    var offer = new VdpaOffer(0, KernelFeature.IOTLB_PERSIST.mask(), 0, 0, 1, 1, -1, -1);
+    DeviceFile file = DeviceFile.deaf(ledger);
+    return new VhostVdpaConnection(name, ledger, "a rehearsal", file, offer, capabilities, null);
   }
 
   private String doing(String what) {
@@ -227,10 +249,14 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
 
   @Override
   public byte[] config(int offset, int size) {
+    return config(file, path, offset, size);
+  }
+
+  private static byte[] config(DeviceFile file, String path, int offset, int size) {
     MemorySegment argument = file.scratch();
     argument.set(JAVA_INT, 0, offset);
     argument.set(JAVA_INT, 4, size);
-    file.argument(Ioctl.VDPA_GET_CONFIG, doing("read the configuration of"));
+    file.argument(Ioctl.VDPA_GET_CONFIG, "read the configuration of " + path);
     return argument.asSlice(CONFIG_HEAD, size).toArray(JAVA_BYTE);
   }
 
@@ -330,8 +356,9 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
   private void tellMac() {
     MacAddress address = untold;
     if (address != null) {
-      Objects.requireNonNull(control, "a device that takes no commands")
-          .command(CLASS_MAC, MAC_ADDR_SET, address.bytes());
+      if (control != null) { // a rehearsal has none
+        control.command(CLASS_MAC, MAC_ADDR_SET, address.bytes());
+      }
       untold = null;
     }
   }

@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One connection to one back end, and the way in which plans reach it. vhost-user messages are one
- * carrier; the ioctls of kernel vhost and vhost-vdpa would be others. Planner, shadow and device
- * know no more of a back end than this.
+ * carrier, the ioctls of kernel vhost and vhost-vdpa are others. Planner, shadow and device know no
+ * more of a back end than this.
  *
  * <p>What a carrier can do is in its {@link #capabilities}: which facts the back end can hold (MTU,
  * status, memory regions, in-flight region, log), whether single steps can be acknowledged, how

@@ -1,0 +1,76 @@
+package io.github.jvhost.vhost.kernel;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.vhost.plan.BackEndRefusedException;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** Commands to a device that this test plays: it reads the ring, and answers. */
+class ControlQueueTest {
+  private static final int USED = 0x802;
+
+  private final DescriptorLedger ledger = DescriptorLedger.tracing();
+  private final DeviceFile file = DeviceFile.deaf(ledger);
+  private final ControlQueue queue = new ControlQueue(file, "/dev/vhost-vdpa-9", 2, 1, ledger);
+  private final List<String> commands = new CopyOnWriteArrayList<>();
+
+  @AfterEach
+  void close() {
+    queue.close();
+    file.close();
+    assertThat(ledger.describeOpen()).isEmpty();
+  }
+
+  /** Answers one command. */
+  private CompletableFuture<Void> answering(int ack) {
+    return CompletableFuture.runAsync(() -> {
+      assertThat(queue.kick().await(Deadline.after(Duration.ofSeconds(20)))).isPositive();
+      MemorySegment page = queue.memory().mapping().segment();
+      long at = page.get(JAVA_LONG, 0) - queue.memory().region().guestAddress();
+      byte[] command = page.asSlice(at, page.get(JAVA_INT, 8)).toArray(JAVA_BYTE);
+      commands.add(HexFormat.of().formatHex(command));
+      long answer = page.get(JAVA_LONG, 16) - queue.memory().region().guestAddress();
+      page.set(JAVA_BYTE, answer, (byte) ack);
+      page.set(JAVA_SHORT, USED, (short) (page.get(JAVA_SHORT, USED) + 1));
+      queue.call().signal();
+    });
+  }
+
+  @Test
+  void commandsAreReadByTheDeviceAndAnsweredByIt() {
+    queue.setUp();
+    for (int i = 0; i < 20; i++) { // more than the ring has entries
+      CompletableFuture<Void> device = answering(0);
+      queue.command(1, 1, new byte[] {0x52, 0x54, 0, 0, 0, (byte) i});
+      device.join();
+    }
+
+    assertThat(commands).hasSize(20).startsWith("0101525400000000").endsWith("0101525400000013");
+  }
+
+  @Test
+  void anErrorIsSaid() {
+    queue.setUp();
+    CompletableFuture<Void> device = answering(1);
+
+    assertThatThrownBy(() -> queue.command(1, 1, new byte[6]))
+        .isInstanceOf(BackEndRefusedException.class)
+        .hasMessageContaining("/dev/vhost-vdpa-9 answered command 1 of class 1")
+        .hasMessageEndingWith("with 1");
+    device.join();
+  }
+}
