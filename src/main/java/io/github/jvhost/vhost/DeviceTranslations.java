@@ -342,6 +342,11 @@ final class DeviceTranslations implements MissHandler {
     }
   }
 
+  /** What was asked for, in the order of the addresses. */
+  synchronized List<Translation> asked() {
+    return asked.all();
+  }
+
   /** The driver has reset the device: nothing is asked for now. */
   synchronized void forgetAll() {
     asked.clear();

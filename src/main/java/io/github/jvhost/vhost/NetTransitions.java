@@ -263,6 +263,11 @@ final class NetTransitions {
     return running() && translations.takePlanWanted();
   }
 
+  /** The translations that were asked for, or that the source has told its back end. */
+  List<Translation> askedTranslations() {
+    return translations.asked();
+  }
+
   /** Whether a ring of a running device is not served, because the guest has not mapped it yet. */
   boolean someRingWaits() {
     return configuration.someRingWaits(model, device.shadow());

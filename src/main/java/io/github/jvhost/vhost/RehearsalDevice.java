@@ -3,6 +3,9 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.DeviceMemory;
+import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.Iommu;
+import io.github.jvhost.memory.Translation;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
@@ -41,6 +44,7 @@ public final class RehearsalDevice implements AutoCloseable {
       BackEndCapabilities capabilities,
       VirtioNet model,
       DeviceMemory memory,
+      List<Translation> hints,
       Deadline within) {
     this.within = within;
     if (within.expired()) { // a peer that answers at once never waits, so no deadline would be seen
@@ -67,16 +71,21 @@ public final class RehearsalDevice implements AutoCloseable {
     model.onChange(_ -> {}); // an embedder's device has listeners, which are called in the window
     List<RingEventfds> all = Collections.nCopies(2 * model.maxQueuePairs(), eventfds);
     try {
+      GuestMemory guest = memory.guest();
+      Iommu iommu =
+          memory.translated() ? new RehearsalIommu(hints, guest.table().regions()) : Iommu.NONE;
+      var seen = new DeviceMemory(guest, iommu);
       net =
           peer != null
-              ? VhostNet.connect(model, memory, all, options)
+              ? VhostNet.connect(model, seen, all, options)
               : VhostNet.over(
                   model,
-                  new DeviceTranslations(name, memory),
+                  new DeviceTranslations(name, seen),
                   new EventfdTable(all),
                   options,
                   () -> Carriers.rehearsed(options, capabilities));
       net.migration().isRehearsal();
+      net.migration().expectTranslations(hints);
       net.serviceControlQueue(); // its code is loaded; without a driver there is nothing to serve
     } catch (RuntimeException e) {
       closePeer();

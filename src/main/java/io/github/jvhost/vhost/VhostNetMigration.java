@@ -86,7 +86,12 @@ public final class VhostNetMigration {
   public RehearsalDevice rehearsal(Deadline within) {
     try (var _ = lock.hold()) {
       return new RehearsalDevice(
-          device.options(), device.capabilities(), net.model().twin(), memory, within);
+          device.options(),
+          device.capabilities(),
+          net.model().twin(),
+          memory,
+          transitions.askedTranslations(),
+          within);
     }
   }
 

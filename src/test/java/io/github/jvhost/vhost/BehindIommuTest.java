@@ -25,9 +25,11 @@ import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.RingShadow;
+import io.github.jvhost.vhost.plan.Step;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetBuilder;
+import io.github.jvhost.virtio.VirtioNetState;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -399,6 +401,52 @@ class BehindIommuTest {
     assertThat(rig.backEnd().record().iotlb().invalidations()).isZero();
     assertThat(rig.backEnd().record().iotlb().misses()).isEmpty();
     rig.noRuleWasBroken();
+  }
+
+  /** The IOMMU knows nothing yet, and the code has to be warm all the same. */
+  @Test
+  void theWindowIsRehearsedWithWhatTheSourceTold() {
+    VhostNet net = connect(iommu);
+    for (int ring = 0; ring < Rig.RINGS; ring++) {
+      map(ring);
+    }
+    drive(net);
+    VirtioNetState state = net.snapshot();
+    net.migration().expectTranslations(toldAt(iommu));
+    iommu.unmap(0, -1);
+
+    try (RehearsalDevice copy = net.migration().rehearsal(Rig.soon())) {
+      copy.preset(PresetupMode.IMPLICIT, state);
+      copy.prepareStart(state);
+      for (boolean changed : new boolean[] {false, true, false}) {
+        copy.rewind(changed);
+        copy.net().restore(state);
+        List<StartResult> started = VhostNetGroup.start(List.of(copy.net()), StartOrder.PLANNED);
+
+        assertThat(started).singleElement().matches(StartResult::running);
+        assertThat(started.getFirst().plan().steps())
+            .as("what was told early is not told again")
+            .noneMatch(step -> step.step() instanceof Step.Translate)
+            .filteredOn(step -> step.step() instanceof Step.Set<?> set && set.fact() == Fact.BASE)
+            .hasSize(Rig.RINGS);
+      }
+    }
+    assertThat(updates()).as("the device's own back end").isZero();
+  }
+
+  @Test
+  void aWindowWithoutHintsIsRehearsedToo() {
+    VhostNet net = connect(iommu);
+    drive(net);
+    VirtioNetState state = net.snapshot();
+
+    try (RehearsalDevice copy = net.migration().rehearsal(Rig.soon())) {
+      copy.net().restore(state);
+      assertThat(VhostNetGroup.start(List.of(copy.net()), StartOrder.PLANNED))
+          .singleElement()
+          .matches(StartResult::running);
+      assertThat(copy.net().shadow().ring(Rig.RINGS - 1).run()).isEqualTo(RingShadow.Run.STARTED);
+    }
   }
 
   /** What a source that has these mappings tells: its rings' areas, and one buffer. */

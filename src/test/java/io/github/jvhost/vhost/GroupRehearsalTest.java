@@ -143,7 +143,7 @@ class GroupRehearsalTest {
       var options = rig.options(0, ENOUGH).at(new BackEndAddress.Vdpa(Path.of("/dev/none")));
       Deadline within = Deadline.after(ENOUGH);
       DeviceMemory memory = DeviceMemory.of(rig.memory);
-      try (var device = new RehearsalDevice(options, kernel, twin, memory, within)) {
+      try (var device = new RehearsalDevice(options, kernel, twin, memory, List.of(), within)) {
         List<VhostNet> nets = List.of(device.net());
         device.preset(mode, early);
         device.prepareStart(early);
