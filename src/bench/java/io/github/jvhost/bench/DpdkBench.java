@@ -277,7 +277,7 @@ public final class DpdkBench implements Bench {
   }
 
   /** As a migration's destination does it. */
-  private static void rehearse(EarlyState early) {
+  static void rehearse(EarlyState early) {
     early.net().migration().prepareStart(early.state());
     try (RehearsalDevice actor = early.net().migration().rehearsal(Deadline.after(REHEARSING))) {
       actor.preset(PresetupMode.IMPLICIT, early.state());
@@ -291,8 +291,7 @@ public final class DpdkBench implements Bench {
   }
 
   /** The guest has stopped: restores the final states, and starts. */
-  private static long windowNanos(
-      StartWindow window, List<VhostNet> nets, List<VirtioNetState> states) {
+  static long windowNanos(StartWindow window, List<VhostNet> nets, List<VirtioNetState> states) {
     for (int i = 0; i < nets.size(); i++) {
       nets.get(i).restore(StillMachine.later(states.get(i)));
     }

@@ -1,6 +1,8 @@
 package io.github.jvhost.bench;
 
+import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.Iommu;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
@@ -9,8 +11,10 @@ import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.virtio.DeviceStatus;
+import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.SavedQueue;
 import io.github.jvhost.virtio.VirtioNet;
+import io.github.jvhost.virtio.VirtioNetBuilder;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -27,7 +31,7 @@ import java.util.List;
  */
 final class StillMachine implements AutoCloseable {
   private static final int RING_ENTRIES = 256;
-  private static final long RINGS_AT = 1 << 20;
+  static final long RINGS_AT = 1 << 20;
   private static final long PAGE = 4096;
   private static final long RING_BYTES = 3 * PAGE;
 
@@ -44,6 +48,7 @@ final class StillMachine implements AutoCloseable {
   private final Shape shape;
   private final DescriptorLedger ledger;
   private final GuestMemory memory;
+  private final Iommu iommu;
   private final List<List<RingEventfds>> eventfds = new ArrayList<>();
 
   /**
@@ -60,7 +65,13 @@ final class StillMachine implements AutoCloseable {
   }
 
   StillMachine(Shape shape, DescriptorLedger ledger) {
+    this(shape, Iommu.NONE, ledger);
+  }
+
+  /** One whose devices are behind an IOMMU, where the rings' addresses are guest addresses too. */
+  StillMachine(Shape shape, Iommu iommu, DescriptorLedger ledger) {
     this.shape = shape;
+    this.iommu = iommu;
     this.ledger = ledger;
     memory = GuestMemory.builder(ledger).region("ram", 0, shape.memoryBytes()).build();
     for (int i = 0; i < shape.devices(); i++) {
@@ -83,12 +94,17 @@ final class StillMachine implements AutoCloseable {
    */
   void writeMemory() {
     memory.slice(0, memory.totalBytes()).fill(FILL);
-    memory.slice(RINGS_AT, shape.rings() * RING_BYTES).fill((byte) 0);
+    memory.slice(RINGS_AT, ringBytes()).fill((byte) 0);
     for (int i = 0; i < shape.rings(); i++) {
       long at = RINGS_AT + i * RING_BYTES;
       memory.putShort(at + PAGE + INDEX, PROGRESS);
       memory.putShort(at + 2 * PAGE + INDEX, PROGRESS);
     }
+  }
+
+  /** How many bytes from {@link #RINGS_AT} on rings have. */
+  long ringBytes() {
+    return shape.rings() * RING_BYTES;
   }
 
   GuestMemory memory() {
@@ -103,11 +119,15 @@ final class StillMachine implements AutoCloseable {
    */
   List<VhostNet> connect(List<Path> sockets, Dialect dialect, BackEndProfile profile) {
     List<VhostNet> nets = new ArrayList<>(shape.devices());
+    var seen = new DeviceMemory(memory, iommu);
+    long platform = seen.translated() ? NetFeature.ACCESS_PLATFORM.mask() : 0;
+    long offer = VirtioNetBuilder.DEFAULT_FEATURES | platform;
     try {
       for (int i = 0; i < shape.devices(); i++) {
         var options = VhostDeviceOptions.of(name(i), sockets.get(i), dialect, profile, ledger);
-        VirtioNet model = VirtioNet.builder(name(i)).maxQueuePairs(shape.pairs()).build();
-        nets.add(VhostNet.connect(model, memory, eventfds.get(i), options));
+        VirtioNet model =
+            VirtioNet.builder(name(i)).maxQueuePairs(shape.pairs()).deviceFeatures(offer).build();
+        nets.add(VhostNet.connect(model, seen, eventfds.get(i), options));
       }
       return nets;
     } catch (RuntimeException e) {

@@ -6,6 +6,7 @@ import io.github.jvhost.bench.ColdStartBench;
 import io.github.jvhost.bench.DpdkBench;
 import io.github.jvhost.bench.Effort;
 import io.github.jvhost.bench.GroupStartBench;
+import io.github.jvhost.bench.IommuBench;
 import io.github.jvhost.bench.Machine;
 import io.github.jvhost.bench.ManyDevicesBench;
 import io.github.jvhost.bench.MediatedBench;
@@ -71,6 +72,7 @@ final class BenchCommand implements Callable<Integer> {
         new SourceStopBench(),
         new SlowHardwareBench(),
         new DpdkBench(),
+        new IommuBench(),
         new QemuBench(),
         new MediatedBench(),
         new MoveBench(),

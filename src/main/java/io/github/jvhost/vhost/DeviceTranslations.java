@@ -111,8 +111,7 @@ final class DeviceTranslations implements MissHandler {
     if (complete) {
       checkAsked();
     }
-    TranslationMap all = new TranslationMap();
-    asked.all().forEach(all::put);
+    TranslationMap all = new TranslationMap(asked);
     for (Area area : rings) {
       coverRing(all, area, complete);
     }
@@ -125,10 +124,9 @@ final class DeviceTranslations implements MissHandler {
   /** Replaces what the IOMMU says otherwise by now; what it does not translate any more is gone. */
   private void checkAsked() {
     for (Translation one : asked.all()) {
-      List<Translation> now = mapped.pieces(one.iova(), one.last());
-      if (!leadsTo(now, one)) {
+      if (!mapped.has(one)) {
         forget(one);
-        now.forEach(this::ask);
+        mapped.pieces(one.iova(), one.last()).forEach(this::ask);
       }
     }
   }
@@ -148,20 +146,6 @@ final class DeviceTranslations implements MissHandler {
       }
     }
     return merged;
-  }
-
-  /** Whether pieces, one behind the other, are the same as one translation. */
-  private static boolean leadsTo(List<Translation> pieces, Translation one) {
-    long next = one.iova();
-    for (Translation piece : pieces) {
-      if (piece.iova() != next
-          || piece.guestAddress() - one.guestAddress() != next - one.iova()
-          || piece.access().permits(Access.WRITE) != one.access().permits(Access.WRITE)) {
-        return false;
-      }
-      next = piece.last() + 1;
-    }
-    return next == one.last() + 1;
   }
 
   /**

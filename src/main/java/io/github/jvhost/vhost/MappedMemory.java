@@ -54,6 +54,29 @@ record MappedMemory(DeviceMemory memory) {
   }
 
   /**
+   * Whether the guest has mapped all of a translation so, in one piece or in several, and lets the
+   * device write there if and only if the translation does. In a stop window this is asked of each.
+   */
+  boolean has(Translation one) {
+    Access access = one.access().permits(Access.WRITE) ? Access.WRITE : Access.READ;
+    long at = one.iova();
+    for (int looks = 0; looks < DeviceTranslations.MOST; looks++) {
+      Translation now = memory.iommu().translate(at, access).orElse(null);
+      if (now == null
+          || !now.contains(at)
+          || now.guestAddress() - one.guestAddress() != now.iova() - one.iova()
+          || (access == Access.READ && now.access().permits(Access.WRITE))) {
+        return false;
+      }
+      if (Long.compareUnsigned(now.last(), one.last()) >= 0) {
+        return memory.guest().table().contains(one.guestAddress(), one.length());
+      }
+      at = now.last() + 1;
+    }
+    return false; // a hint from elsewhere, in too many pieces to look at all of them
+  }
+
+  /**
    * The pieces of a range, in its order, whatever the guest permits there. Somebody else has chosen
    * the range, so not more of it is looked at than can be told.
    */

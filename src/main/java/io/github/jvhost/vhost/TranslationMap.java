@@ -10,7 +10,17 @@ import org.jspecify.annotations.Nullable;
 
 /** Translations by I/O virtual address, taken as unsigned; none overlap. Not thread-safe. */
 final class TranslationMap {
-  private final NavigableMap<Long, Translation> byAddress = new TreeMap<>(Long::compareUnsigned);
+  private final NavigableMap<Long, Translation> byAddress;
+
+  /** An empty one. */
+  TranslationMap() {
+    byAddress = new TreeMap<>(Long::compareUnsigned);
+  }
+
+  /** A copy. */
+  TranslationMap(TranslationMap other) {
+    byAddress = new TreeMap<>(other.byAddress);
+  }
 
   /** Adds one, or replaces the one that begins at the same address. */
   void put(Translation one) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.jvhost.memory.Access;
 import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.Iommu;
 import io.github.jvhost.memory.Translation;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.IommuTable;
@@ -15,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -169,6 +171,23 @@ class DeviceTranslationsTest {
 
     iommu.unmap(0x10000, PAGE);
     assertThat(desired()).containsExactly(page(0x11, 0x21));
+  }
+
+  /** The source chooses its hints, and each is looked up in the stop window. */
+  @Test
+  void aHintInTooManyPiecesIsNotFollowedToItsEnd() {
+    int pieces = 4 * DeviceTranslations.MOST;
+    var lookedUp = new AtomicInteger();
+    Iommu inBytes =
+        (iova, _) -> {
+          lookedUp.incrementAndGet();
+          return Optional.of(new Translation(iova, iova, 1, Access.READ_WRITE));
+        };
+    var device = new DeviceTranslations("net0", new DeviceMemory(memory, inBytes));
+    device.expect(List.of(new Translation(0, 0, pieces, Access.READ_WRITE)));
+
+    assertThat(device.desired(List.of(), true)).hasSize(DeviceTranslations.MOST);
+    assertThat(lookedUp).hasValueLessThanOrEqualTo(2 * DeviceTranslations.MOST);
   }
 
   @Test
