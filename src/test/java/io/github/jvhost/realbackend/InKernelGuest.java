@@ -15,22 +15,14 @@ import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.vhost.BackEndAddress;
-import io.github.jvhost.vhost.PresetupResult;
-import io.github.jvhost.vhost.StartOrder;
-import io.github.jvhost.vhost.StartResult;
 import io.github.jvhost.vhost.VhostDevice;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
-import io.github.jvhost.vhost.VhostNetGroup;
-import io.github.jvhost.vhost.VhostNetGroup.EarlyState;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.NetFeature;
-import io.github.jvhost.virtio.VirtioNetState;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
@@ -55,8 +47,6 @@ final class InKernelGuest {
           check("a guest migrates from tap to tap, with pings both ways", InKernelGuest::demo),
           check("what the kernel refuses is explained", InKernelGuest::refusals),
           check("probe says what vhost-net is", InKernelGuest::probe));
-
-  private static final Duration REHEARSED_WITHIN = Duration.ofSeconds(20);
 
   private final DescriptorLedger ledger;
 
@@ -92,13 +82,7 @@ final class InKernelGuest {
       machine.start();
       machine.awaitAnswers(20 * PAIRS);
       assertThat(machine.queuePairs()).isEqualTo(PAIRS);
-      for (int round = 0; round < 3; round++) {
-        assertThat(machine.net.stop().orThrow().complete()).isTrue();
-        // The first chain that was made available is index 0, so the ring has moved.
-        assertThat(machine.net.model().queue(1).next().toVhostBase()).isPositive();
-        machine.net.start();
-        machine.awaitAnswers(10 * PAIRS);
-      }
+      machine.stopAndGoOn(3);
       machine.net.reconnect().orThrow();
       machine.awaitAnswers(10 * PAIRS);
       machine.drain();
@@ -184,37 +168,20 @@ final class InKernelGuest {
                 at("tap1", PAIRS))) {
       machine.start();
       machine.awaitAnswers(20);
-      var early = List.of(new EarlyState(there, machine.net.snapshot(), 1));
-      assertThat(VhostNetGroup.presetup(PresetupMode.IMPLICIT, early, () -> false))
-          .allMatch(PresetupResult::done);
+      KernelWindow.preset(PresetupMode.IMPLICIT, machine, there);
       machine.awaitAnswers(20); // it is served here still
-      assertThat(VhostNetGroup.rehearse(List.of(there), 1, REHEARSED_WITHIN, _ -> {})).isOne();
+      KernelWindow window = KernelWindow.open(machine, there);
 
-      machine.pause();
-      machine.net.stop().orThrow();
-      VirtioNetState moved = machine.net.snapshot();
-      machine.net.migration().handedOver();
-      there.restore(moved);
-      Map<String, Long> ioctls = new HashMap<>();
-      StartResult started =
-          IoctlTrace.during(
-              ioctls, () -> VhostNetGroup.start(List.of(there), StartOrder.PLANNED).getFirst());
-
-      assertThat(started.running()).as(started.toString()).isTrue();
-      assertThat(started.plan().describe().lines())
+      assertThat(window.started().plan().describe().lines())
           .hasSize(4 * PAIRS)
           .allMatch(step -> step.contains(" base ") || step.contains(" served "));
-      assertThat(ioctls)
+      assertThat(window.ioctls())
           .as("a base and a start for each ring, and each queue of the tap is attached")
           .isEqualTo(
               Map.of(BASE, 2L * PAIRS, NET_SET_BACKEND, 2L * PAIRS, TUNSETQUEUE, (long) PAIRS));
-      assertThat(started.messages()).isEqualTo(2 * 2 * PAIRS + PAIRS);
+      assertThat(window.started().messages()).isEqualTo(2 * 2 * PAIRS + PAIRS);
       assertThat(there.announce()).isTrue();
-      machine.resume();
-      machine.awaitAnswers(20);
-      machine.drain();
-      machine.assertSound();
-      there.stop().orThrow();
+      KernelWindow.goOn(machine, there);
     }
   }
 

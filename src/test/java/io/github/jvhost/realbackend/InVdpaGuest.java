@@ -15,25 +15,17 @@ import io.github.jvhost.realbackend.GuestChecks.Check;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.process.ChildProcess;
 import io.github.jvhost.vhost.BackEndAddress;
-import io.github.jvhost.vhost.PresetupResult;
-import io.github.jvhost.vhost.StartOrder;
-import io.github.jvhost.vhost.StartResult;
 import io.github.jvhost.vhost.VhostDevice;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
-import io.github.jvhost.vhost.VhostNetGroup;
-import io.github.jvhost.vhost.VhostNetGroup.EarlyState;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
-import io.github.jvhost.virtio.VirtioNetState;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.function.Consumer;
 import org.assertj.core.api.InstanceOfAssertFactories;
 
@@ -61,8 +53,6 @@ final class InVdpaGuest {
   private static final NetMachine.Setup SETUP = new NetMachine.Setup(1, 1, 1, false);
 
   private static final Duration PATIENCE = Duration.ofSeconds(20);
-
-  private static final Duration REHEARSED_WITHIN = Duration.ofSeconds(20);
 
   private final DescriptorLedger ledger;
 
@@ -97,12 +87,7 @@ final class InVdpaGuest {
       assertThat(machine.net.capabilities().profile()).isEqualTo(BackEndProfile.VHOST_VDPA);
       machine.start();
       machine.awaitAnswers(20);
-      for (int round = 0; round < 3; round++) {
-        machine.net.stop().orThrow();
-        assertThat(machine.net.model().queue(1).next().toVhostBase()).isPositive();
-        machine.net.start();
-        machine.awaitAnswers(10);
-      }
+      machine.stopAndGoOn(3);
       machine.resetAndReinit();
       machine.awaitAnswers(10);
       machine.net.reconnect().orThrow();
@@ -138,25 +123,19 @@ final class InVdpaGuest {
                 SETUP.model(), machine.memory, machine.eventfds, at("/dev/vhost-vdpa-1"))) {
       machine.start();
       machine.awaitAnswers(20);
-      preset(PresetupMode.IMPLICIT, there, machine);
+      KernelWindow.preset(PresetupMode.IMPLICIT, machine, there);
       machine.awaitAnswers(20); // it is served here still
-      assertThat(VhostNetGroup.rehearse(List.of(there), 1, REHEARSED_WITHIN, _ -> {})).isOne();
-      Map<String, Long> ioctls = new HashMap<>();
-      StartResult started = moved(machine, there, ioctls);
+      KernelWindow window = KernelWindow.open(machine, there);
 
-      assertThat(ioctls)
+      assertThat(window.ioctls())
           .as("bases, enables, the status, and the status again")
           .isEqualTo(Map.of(BASE, 2L, ENABLE, 2L, SET_STATUS, 1L, GET_STATUS, 1L));
-      assertThat(started.messages()).isEqualTo(6);
-      assertThat(started.plan().describe().lines())
+      assertThat(window.started().messages()).isEqualTo(6);
+      assertThat(window.started().plan().describe().lines())
           .hasSize(5)
           .allMatch(step ->
               step.contains(" base ") || step.contains(" served ") || step.startsWith("status"));
-      machine.resume();
-      machine.awaitAnswers(20);
-      machine.drain();
-      machine.assertSound();
-      there.stop().orThrow();
+      KernelWindow.goOn(machine, there);
     }
   }
 
@@ -185,28 +164,6 @@ final class InVdpaGuest {
     }
   }
 
-  /** Returns the steps. */
-  private static String preset(PresetupMode mode, VhostNet there, NetMachine machine) {
-    var early = List.of(new EarlyState(there, machine.net.snapshot(), 1));
-    PresetupResult result = VhostNetGroup.presetup(mode, early, () -> false).getFirst();
-    assertThat(result.done()).as(result.toString()).isTrue();
-    return Objects.requireNonNull(result.plan()).describe();
-  }
-
-  /** Counts the ioctls of the window. */
-  private static StartResult moved(NetMachine machine, VhostNet there, Map<String, Long> ioctls) {
-    machine.pause();
-    machine.net.stop().orThrow();
-    VirtioNetState moved = machine.net.snapshot();
-    machine.net.migration().handedOver();
-    there.restore(moved);
-    StartResult started =
-        IoctlTrace.during(
-            ioctls, () -> VhostNetGroup.start(List.of(there), StartOrder.PLANNED).getFirst());
-    assertThat(started.running()).as(started.toString()).isTrue();
-    return started;
-  }
-
   /** The devices have another address than the guest, and loop nothing back before they know it. */
   private void control() {
     var setup = new NetMachine.Setup(7, 7, 1, false);
@@ -228,18 +185,14 @@ final class InVdpaGuest {
       machine.setMac(7);
       machine.awaitAnswers(10);
 
-      assertThat(preset(PresetupMode.EXPLICIT, there, machine)).contains("presetup end");
+      assertThat(KernelWindow.preset(PresetupMode.EXPLICIT, machine, there))
+          .contains("presetup end");
       machine.awaitAnswers(20); // it is served here still
-      Map<String, Long> ioctls = new HashMap<>();
-      StartResult started = moved(machine, there, ioctls);
+      KernelWindow window = KernelWindow.open(machine, there);
 
-      assertThat(ioctls).isEqualTo(Map.of(BASE, 2L, ADDRESS, 2L, ENABLE, 2L, RESUME, 1L));
-      assertThat(started.messages()).isEqualTo(7);
-      machine.resume();
-      machine.awaitAnswers(20);
-      machine.drain();
-      machine.assertSound();
-      there.stop().orThrow();
+      assertThat(window.ioctls()).isEqualTo(Map.of(BASE, 2L, ADDRESS, 2L, ENABLE, 2L, RESUME, 1L));
+      assertThat(window.started().messages()).isEqualTo(7);
+      KernelWindow.goOn(machine, there);
     }
   }
 

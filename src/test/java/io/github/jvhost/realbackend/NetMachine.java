@@ -177,6 +177,17 @@ final class NetMachine implements AutoCloseable {
     guest().atSafePoint(work, deadline());
   }
 
+  /** Stops the back end and starts it again, under a guest that goes on. */
+  void stopAndGoOn(int rounds) {
+    for (int round = 0; round < rounds; round++) {
+      assertThat(net.stop().orThrow().complete()).isTrue();
+      // The first chain that was made available is index 0, so the ring has moved.
+      assertThat(net.model().queue(1).next().toVhostBase()).isPositive();
+      net.start();
+      awaitAnswers(20);
+    }
+  }
+
   /** Waits until the guest has answers to so many pings that it sends from now on. */
   void awaitAnswers(int count) {
     long before = stats().answered();

@@ -3,22 +3,15 @@ package io.github.jvhost.realbackend;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.BackEndAddress;
-import io.github.jvhost.vhost.StartOrder;
-import io.github.jvhost.vhost.StartResult;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
-import io.github.jvhost.vhost.VhostNetGroup;
-import io.github.jvhost.vhost.VhostNetGroup.EarlyState;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.PresetupMode;
-import io.github.jvhost.virtio.VirtioNetState;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
-import java.util.TreeMap;
 
 /**
  * Measures, in a {@link KernelGuest} whose simulator pins memory, how long the start of a device
@@ -39,11 +32,10 @@ final class VdpaWindowTimes {
       Map<PresetupMode, Map<String, Long>> ioctls = new EnumMap<>(PresetupMode.class);
       for (int round = 0; round < COLD + ROUNDS; round++) {
         for (PresetupMode mode : PresetupMode.values()) {
-          Map<String, Long> counts = new TreeMap<>();
-          long took = window(mebibytes << 20, mode, counts);
-          ioctls.put(mode, counts);
+          KernelWindow one = window(mebibytes << 20, mode);
+          ioctls.put(mode, one.ioctls());
           if (round >= COLD) {
-            micros.computeIfAbsent(mode, _ -> new ArrayList<>()).add(took);
+            micros.computeIfAbsent(mode, _ -> new ArrayList<>()).add(one.micros());
           }
         }
       }
@@ -71,7 +63,7 @@ final class VdpaWindowTimes {
         LEDGER);
   }
 
-  private static long window(long memory, PresetupMode mode, Map<String, Long> ioctls) {
+  private static KernelWindow window(long memory, PresetupMode mode) {
     var setup = new NetMachine.Setup(1, 1, 1, false);
     try (var machine = NetMachine.withMemory(setup, at("/dev/vhost-vdpa-0"), memory);
         VhostNet there =
@@ -80,29 +72,11 @@ final class VdpaWindowTimes {
       machine.start();
       machine.awaitAnswers(5);
       if (mode != PresetupMode.OFF) {
-        var early = List.of(new EarlyState(there, machine.net.snapshot(), 1));
-        var result = VhostNetGroup.presetup(mode, early, () -> false).getFirst();
-        Objects.requireNonNull(result.done() ? result : null, result::toString);
+        KernelWindow.preset(mode, machine, there);
       }
-      machine.pause();
-      machine.net.stop().orThrow();
-      VirtioNetState moved = machine.net.snapshot();
-      machine.net.migration().handedOver();
-      there.restore(moved);
-      long[] took = new long[1];
-      StartResult started =
-          IoctlTrace.during(
-              ioctls,
-              () -> {
-                long from = System.nanoTime();
-                StartResult one =
-                    VhostNetGroup.start(List.of(there), StartOrder.PLANNED).getFirst();
-                took[0] = (System.nanoTime() - from) / 1_000;
-                return one;
-              });
-      Objects.requireNonNull(started.running() ? started : null, started::toString);
+      KernelWindow window = KernelWindow.open(machine, there);
       there.stop().orThrow();
-      return took[0];
+      return window;
     }
   }
 }

@@ -1,27 +1,22 @@
 package io.github.jvhost.vhost;
 
-import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.vhost.kernel.Turn;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.plan.Execution;
 import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Known;
-import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
-import io.github.jvhost.vhost.plan.PlannedStep;
-import io.github.jvhost.vhost.plan.PreparedPlan;
 import io.github.jvhost.vhost.plan.RingShadow;
 import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.vhost.plan.Step;
 import io.github.jvhost.vhost.plan.StoppedRings;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,7 +27,7 @@ final class MemoryCarrier implements Carrier {
   private final BackEndCapabilities capabilities;
   private final Map<Fact<?>, Object> device = new HashMap<>();
   private final Map<Integer, Map<Fact<?>, Object>> rings = new HashMap<>();
-  private final List<Plan> plans = new ArrayList<>();
+  private final List<Turn> turns = new ArrayList<>();
   private boolean closed;
 
   MemoryCarrier(BackEndCapabilities capabilities) {
@@ -41,7 +36,7 @@ final class MemoryCarrier implements Carrier {
 
   /** Those that were carried out, oldest first. */
   List<Plan> plans() {
-    return plans;
+    return turns.stream().map(Turn::plan).toList();
   }
 
   @Override
@@ -51,7 +46,7 @@ final class MemoryCarrier implements Carrier {
 
   @Override
   public Execution begin(Plan plan, Deadline deadline, StoppedRings stopped) {
-    return new Turn(plan, stopped);
+    return new Steps(plan, stopped).turn;
   }
 
   @Override
@@ -119,43 +114,19 @@ final class MemoryCarrier implements Carrier {
     }
   }
 
-  /** One plan. */
-  private final class Turn implements Execution {
-    private final Plan planned;
-    private final StoppedRings stopped;
-    private final @Nullable Integer[] told;
-    private final @Nullable Integer[] bases;
-    private final long begun = System.nanoTime();
-    private int taken;
-    private boolean finished;
-    private @Nullable VhostException failure;
+  /** One plan, which counts as carried out from its first step on. */
+  private final class Steps implements Turn.Steps {
+    private final Turn turn;
 
-    Turn(Plan plan, StoppedRings stopped) {
-      this.planned = plan;
-      this.stopped = stopped;
-      this.told = new Integer[plan.steps().size()];
-      this.bases = new Integer[plan.steps().size()];
+    Steps(Plan plan, StoppedRings stopped) {
+      turn = new Turn("memory", plan, stopped, this);
     }
 
     @Override
-    public void base(int step, int base) {
-      told[step] = base;
-    }
-
-    @Override
-    public boolean advance(boolean ready) {
-      if (!finished) {
-        for (PlannedStep step : plan().steps()) {
-          take(step.step(), taken);
-          taken++;
-        }
-        plans.add(plan());
-        finished = true;
+    public @Nullable Integer take(Step step) {
+      if (turns.isEmpty() || turns.getLast() != turn) {
+        turns.add(turn);
       }
-      return true;
-    }
-
-    private void take(Step step, int index) {
       switch (step) {
         case Step.Set<?> s when s.ring() == Step.NO_RING -> device.put(s.fact(), s.value());
         case Step.Set<?> s -> ring(s.ring()).put(s.fact(), s.value());
@@ -164,52 +135,20 @@ final class MemoryCarrier implements Carrier {
           ring(s.ring()).put(Fact.LOG_USED, s.logUsed());
         }
         case Step.StopRing(int ring) -> {
-          bases[index] = baseOf(ring);
           ring(ring).remove(Fact.KICK);
-        }
-        case Step.ResumeRing(int ring) -> {
-          Integer base = Objects.requireNonNull(stopped.goesOnAt(ring, baseOf(ring)));
-          bases[index] = base;
-          ring(ring).put(Fact.BASE, base);
+          return baseOf(ring);
         }
         case Step.ReadStatus _ -> {
           // It is what it was set to.
         }
         default -> throw new IllegalStateException("not offered: " + step);
       }
+      return null;
     }
 
     @Override
-    public int number() {
-      return -1;
-    }
-
-    @Override
-    public void abandon(VhostException why) {
-      if (!finished) {
-        failure = why;
-        finished = true;
-      }
-    }
-
-    @Override
-    public @Nullable VhostException failure() {
-      return failure;
-    }
-
-    @Override
-    public Plan plan() {
-      return PreparedPlan.withBases(planned, told);
-    }
-
-    @Override
-    public Outcome outcome() {
-      if (!finished) {
-        throw new VhostException("not finished", Recovery.GIVE_UP);
-      }
-      long now = System.nanoTime();
-      return new Outcome(
-          taken, taken, Arrays.asList(bases), null, List.of(), taken, 0, begun, now, failure);
+    public int calls() {
+      return 0;
     }
   }
 }

@@ -18,9 +18,9 @@ import org.jspecify.annotations.Nullable;
  * Carries out a plan on a kernel device, step by step, at the first {@link #advance}. A step that
  * fails ends the plan: what was planned after it is not sent.
  */
-final class Turn implements Execution {
+public final class Turn implements Execution {
   /** Carries out single steps. */
-  interface Steps {
+  public interface Steps {
     /**
      * Carries out one step.
      *
@@ -29,7 +29,7 @@ final class Turn implements Execution {
      */
     @Nullable Integer take(Step step);
 
-    /** Returns how many system calls were made so far. */
+    /** {@return how many system calls were made so far} */
     int calls();
   }
 
@@ -52,7 +52,15 @@ final class Turn implements Execution {
   private long endNanos;
   private @Nullable VhostException failure;
 
-  Turn(String name, Plan plan, StoppedRings rings, Steps steps) {
+  /**
+   * A plan of which nothing was done yet.
+   *
+   * @param name of the device, for errors
+   * @param plan to carry out
+   * @param rings says where a ring goes on that the plan stops and starts again
+   * @param steps carries out each step
+   */
+  public Turn(String name, Plan plan, StoppedRings rings, Steps steps) {
     this.name = name;
     this.planned = plan;
     this.rings = rings;
