@@ -72,7 +72,7 @@ final class MediateSummary {
     return switch (state) {
       case "NO_FRONT_END" -> "no front end";
       case "NO_SWITCH" -> "runs, and no switch serves it";
-      case "PASS_THROUGH" -> "pass-through";
+      case "PASS_THROUGH" -> "pass-through, not preset";
       case "BUSY" -> "busy with its switch";
       default -> line(state).toLowerCase(Locale.ROOT);
     };

@@ -4,10 +4,14 @@ import static io.github.jvhost.realbackend.NetMachine.deadline;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.github.jvhost.mediate.Mediator;
+import io.github.jvhost.mediate.MediatorOptions;
+import io.github.jvhost.mediate.PassedDevice;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.dpdk.Testpmd;
 import io.github.jvhost.testkit.guest.DmaMode;
+import io.github.jvhost.vhost.BackEndAddress;
 import io.github.jvhost.vhost.BackEndWatch;
 import io.github.jvhost.vhost.ReconnectPolicy;
 import io.github.jvhost.vhost.VhostDeviceOptions;
@@ -16,6 +20,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -115,6 +120,32 @@ class DpdkIommuTest {
         }
       }
     }
+  }
+
+  /** The mediator passes the messages of such a guest on, and the switch's misses too. */
+  @Test
+  void packetsPassThroughAMediator() throws IOException {
+    var passed = new PassedDevice("net0", directory.resolve("mediated"), directory.resolve("net"));
+    VhostDeviceOptions mediated =
+        options().at(new BackEndAddress.Socket(directory.resolve("mediated")));
+    try (var _ = testpmd().start(deadline());
+        var mediator =
+            Mediator.start(MediatorOptions.of(List.of()).withPassed(List.of(passed)), ledger);
+        var watch = BackEndWatch.start(ledger, BackEndWatch.Listener.NONE);
+        var machine =
+            new NetMachine(
+                new NetMachine.Setup(1, 2, 1, false, DmaMode.PER_FRAME, false), mediated)) {
+      watch.watch(machine.net, new ReconnectPolicy.Fixed(Duration.ofMillis(50), 0));
+      machine.start();
+      machine.awaitAnswers(100);
+
+      assertThat(machine.net.iotlb().misses()).isPositive();
+      assertThat(mediator.status().getFirst().state()).isEqualTo("PASS_THROUGH");
+      machine.drain();
+      machine.assertSound();
+      watch.unwatch(machine.net);
+    }
+    Files.deleteIfExists(directory.resolve("mediated"));
   }
 
   // ---- a guest that is flooded ----
