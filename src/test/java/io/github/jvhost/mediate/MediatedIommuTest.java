@@ -85,7 +85,7 @@ class MediatedIommuTest {
     model.setDriverFeatures(NetFeature.maskOf(NetFeature.VERSION_1, NetFeature.ACCESS_PLATFORM));
     model.setStatus(driver | DeviceStatus.FEATURES_OK);
     for (int ring = 0; ring < 2; ring++) {
-      long at = 0x8000_0000L + ring * 4 * PAGE;
+      long at = 0x8000_0000L + ring * 4L * PAGE;
       model.configureQueue(ring, 256, at, at + PAGE, at + 2 * PAGE);
     }
     model.setStatus(DeviceStatus.RUNNING);
