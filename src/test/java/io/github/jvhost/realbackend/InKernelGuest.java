@@ -168,7 +168,7 @@ final class InKernelGuest {
                 at("tap1", PAIRS))) {
       machine.start();
       machine.awaitAnswers(20);
-      KernelWindow.preset(PresetupMode.IMPLICIT, machine, there);
+      KernelWindow.presetTouchesNothing(PresetupMode.IMPLICIT, machine, there);
       machine.awaitAnswers(20); // it is served here still
       KernelWindow window = KernelWindow.open(machine, there);
 

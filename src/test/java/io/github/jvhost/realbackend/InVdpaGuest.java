@@ -123,7 +123,7 @@ final class InVdpaGuest {
                 SETUP.model(), machine.memory, machine.eventfds, at("/dev/vhost-vdpa-1"))) {
       machine.start();
       machine.awaitAnswers(20);
-      KernelWindow.preset(PresetupMode.IMPLICIT, machine, there);
+      KernelWindow.presetTouchesNothing(PresetupMode.IMPLICIT, machine, there);
       machine.awaitAnswers(20); // it is served here still
       KernelWindow window = KernelWindow.open(machine, there);
 
@@ -185,7 +185,7 @@ final class InVdpaGuest {
       machine.setMac(7);
       machine.awaitAnswers(10);
 
-      assertThat(KernelWindow.preset(PresetupMode.EXPLICIT, machine, there))
+      assertThat(KernelWindow.presetTouchesNothing(PresetupMode.EXPLICIT, machine, there))
           .contains("presetup end");
       machine.awaitAnswers(20); // it is served here still
       KernelWindow window = KernelWindow.open(machine, there);

@@ -11,6 +11,7 @@ import io.github.jvhost.vhost.VhostNetGroup.EarlyState;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -37,6 +38,18 @@ record KernelWindow(StartResult started, Map<String, Long> ioctls, long micros) 
     assertThat(result.done()).as(result.toString()).isTrue();
     assertThat(VhostNetGroup.rehearse(List.of(there), 1, REHEARSED_WITHIN, _ -> {})).isOne();
     return Objects.requireNonNull(result.plan()).describe();
+  }
+
+  /** The same with nobody else at work, so that each byte of guest memory has to stay as it is. */
+  static String presetTouchesNothing(PresetupMode mode, NetMachine machine, VhostNet there) {
+    machine.pause();
+    machine.net.stop().orThrow();
+    byte[] before = machine.content();
+    String steps = preset(mode, machine, there);
+    assertThat(Arrays.equals(before, machine.content())).as("guest memory is as it was").isTrue();
+    machine.net.start();
+    machine.resume();
+    return steps;
   }
 
   /** Stops the device of a machine, and starts the other one. The guest is paused then. */

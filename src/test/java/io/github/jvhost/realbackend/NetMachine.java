@@ -214,6 +214,13 @@ final class NetMachine implements AutoCloseable {
     return guest().answeredEchoes(0);
   }
 
+  /** All of guest memory. */
+  byte[] content() {
+    byte[] all = new byte[(int) memory.totalBytes()];
+    memory.copyOut(0, all);
+    return all;
+  }
+
   /** The driver resets its device and begins anew. */
   void resetAndReinit() {
     guest().resetAndReinit(0, deadline());

@@ -38,8 +38,8 @@ final class DeviceFile implements AutoCloseable {
   }
 
   /**
-   * A file for rehearsals. Each call is made, and refused, and counts as if it had worked: an
-   * answer is what the argument was.
+   * A file for rehearsals. Each ioctl is made, and refused, and counts as if it had worked: an
+   * answer is what the argument was. Nothing is written.
    */
   static DeviceFile deaf(DescriptorLedger ledger) {
     return new DeviceFile(EventFd.create(ledger, "rehearsed device").descriptor(), true);
