@@ -68,10 +68,19 @@ final class KernelProbeSummary {
         .text(" only while it stands still%n")
         .json("cannotBeUsed", whyNot.isEmpty() ? null : whyNot);
     if (!whyNot.isEmpty()) {
-      shown.text("of no use          %s%n", whyNot).json("early", List.of());
+      shown
+          .text("of no use          %s%n", whyNot)
+          .json("early", List.of())
+          .json("startsEarly", false);
       return;
     }
     presetup(shown, "of each ring base and enable; DRIVER_OK");
+    shown
+        .json("startsEarly", true)
+        .text("presetup           explicit, where the device's address asks for it%n")
+        .text("  early: the same but addresses; it is started on empty rings")
+        .text(vdpa.takesCommands() ? ", told its MAC address and suspended%n" : " and suspended%n")
+        .text("  in the stop window: of each ring base, address and enable; RESUME%n");
   }
 
   private static void presetup(Shown shown, String late) {

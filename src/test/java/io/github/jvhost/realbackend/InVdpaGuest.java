@@ -247,6 +247,8 @@ final class InVdpaGuest {
             "a vDPA device for networks", "IOTLB_PERSIST", "up to 256 entries each, 3 of them")
         .contains("address spaces     2; its control queue can have one of its own")
         .contains("early: size, address, kick, call of each ring, memory, features")
-        .contains("in the stop window: of each ring base and enable; DRIVER_OK");
+        .contains("in the stop window: of each ring base and enable; DRIVER_OK")
+        .contains("it is started on empty rings, told its MAC address and suspended")
+        .contains("in the stop window: of each ring base, address and enable; RESUME");
   }
 }
