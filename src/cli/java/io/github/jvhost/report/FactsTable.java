@@ -3,6 +3,7 @@ package io.github.jvhost.report;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** A table of facts that are a number or a word, with a column for each run. */
@@ -80,6 +81,26 @@ final class FactsTable {
         Row.word("pings recovered", "", r -> r.ping().recovered() ? "yes" : "NO"));
   }
 
+  /** Of guests behind an IOMMU. */
+  private static List<Row> iotlbRows(List<Run> runs) {
+    if (runs.stream().allMatch(run -> run.iotlb() == null)) {
+      return List.of();
+    }
+    return List.of(
+        ofIotlb("translations told early", "toldEarly", Run.Iotlb::toldEarly),
+        ofIotlb("told in the window", "toldInWindow", Run.Iotlb::toldInWindow),
+        ofIotlb("misses in the window", "missesInWindow", Run.Iotlb::missesInWindow),
+        ofIotlb("misses after it", "missesAfter", Run.Iotlb::missesAfter),
+        ofIotlb("frames lost to a miss", "framesLost", Run.Iotlb::framesLost),
+        ofIotlb("told wider than the guest permits", "widened", Run.Iotlb::widened));
+  }
+
+  private static Row ofIotlb(
+      String label, String member, Function<Run.Iotlb, @Nullable Long> count) {
+    return Row.count(
+        label, "iotlb." + member, r -> r.iotlb() == null ? null : count.apply(r.iotlb()));
+  }
+
   static void write(Html html, List<Run> runs) {
     html.open("section", "aria-labelledby", "facts");
     html.element("h2", "In figures", "id", "facts");
@@ -87,7 +108,7 @@ final class FactsTable {
     html.open("table", "class", "facts").open("thead").open("tr").element("td", "");
     runs.forEach(run -> html.element("th", run.presetup(), "scope", "col"));
     html.close().close().open("tbody");
-    for (Row row : rows(runs)) {
+    for (Row row : Stream.concat(rows(runs).stream(), iotlbRows(runs).stream()).toList()) {
       html.open("tr").element("th", row.label(), "scope", "row");
       for (int i = 0; i < runs.size(); i++) {
         html.open("td");

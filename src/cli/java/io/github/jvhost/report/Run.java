@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param window the stop window
  * @param ram guest memory
  * @param ping the guest's pings and those to it
+ * @param iotlb translations that back ends were told and asked for; null without an IOMMU
  * @param phases microseconds by phase
  * @param plan the steps in the stop window
  * @param timeLine when each message was received
@@ -27,6 +28,7 @@ record Run(
     Window window,
     Ram ram,
     Ping ping,
+    @Nullable Iotlb iotlb,
     Map<String, Long> phases,
     List<Step> plan,
     TimeLine timeLine,
@@ -54,6 +56,17 @@ record Run(
       long sourceWaits,
       long configMicros,
       boolean configIsModelled) {}
+
+  /**
+   * How back ends got their translations; no frames are known to be lost where none are counted.
+   */
+  record Iotlb(
+      long toldEarly,
+      long toldInWindow,
+      long missesInWindow,
+      long missesAfter,
+      @Nullable Long framesLost,
+      long widened) {}
 
   /** Guest memory. */
   record Ram(long totalPages, long finalRoundPages, double residentShare, boolean intact) {}

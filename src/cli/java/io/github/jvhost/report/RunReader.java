@@ -36,6 +36,7 @@ final class RunReader {
         window(run),
         ram(run.at("ram")),
         ping(run.at("ping")),
+        run.has("iotlb") && !run.at("iotlb").isNull() ? iotlb(run.at("iotlb")) : null,
         phases(run.at("phases")),
         run.at("plan").elements().stream().map(RunReader::step).toList(),
         timeLine(run.at("timeLine")),
@@ -87,6 +88,16 @@ final class RunReader {
         micros(ping.at("longestGapMicros")),
         optional(ping, "inboundLongestGapMicros"),
         ping.at("recovered").truth());
+  }
+
+  private static Run.Iotlb iotlb(Json iotlb) {
+    return new Run.Iotlb(
+        iotlb.at("toldEarly").count(),
+        iotlb.at("toldInWindow").count(),
+        iotlb.at("missesInWindow").count(),
+        iotlb.at("missesAfter").count(),
+        optional(iotlb, "framesLost"),
+        iotlb.at("widened").count());
   }
 
   private static @Nullable Long optional(Json object, String name) {

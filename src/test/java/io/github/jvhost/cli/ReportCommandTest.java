@@ -116,6 +116,16 @@ class ReportCommandTest {
   }
 
   @Test
+  void aGuestBehindAnIommuHasRowsOfItsOwn() throws IOException {
+    Path page = files.resolve("demo.html");
+
+    int code = jvhost("demo", "--iommu", "--report=" + page, SMALL[0], SMALL[1], SMALL[2]);
+
+    assertThat(code).as(err.toString()).isZero();
+    assertThat(Files.readString(page)).contains("misses in the window", "iotlb.missesAfter");
+  }
+
+  @Test
   void aDemoWritesItsPageItself() throws IOException {
     Path page = files.resolve("demo.html");
 
