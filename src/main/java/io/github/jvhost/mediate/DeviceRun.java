@@ -196,6 +196,12 @@ final class DeviceRun {
     if (serving.state().isStarted()) {
       nic.around().saveAsHalfTold();
       stopRings();
+      if (serving.isSilent()) {
+        if (made != null) {
+          made.file().close();
+        }
+        return Spares.SILENT;
+      }
       device.keepInflight(made);
       String failure = startAt(target);
       if (failure != null) {

@@ -7,7 +7,7 @@ import io.github.jvhost.mediate.peer.Hint;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.vhost.plan.Outcome;
 import java.util.List;
-import java.util.function.BooleanSupplier;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -21,7 +21,7 @@ final class EarlySetup {
 
   private final NicShared nic;
   private final ServingSwitch serving;
-  private final BooleanSupplier turn;
+  private final Predicate<SwitchConnection> turn;
 
   /** What was not told yet. */
   private @Nullable Prediction prediction;
@@ -39,7 +39,7 @@ final class EarlySetup {
    *
    * @param turn takes the turn to preset, if it is free
    */
-  EarlySetup(NicShared nic, ServingSwitch serving, BooleanSupplier turn) {
+  EarlySetup(NicShared nic, ServingSwitch serving, Predicate<SwitchConnection> turn) {
     this.nic = nic;
     this.serving = serving;
     this.turn = turn;
@@ -114,7 +114,7 @@ final class EarlySetup {
     if (next == null || at == null || !mayPreset() || next.nanosLeft() > 0) {
       return;
     }
-    waitsForTurn = !turn.getAsBoolean();
+    waitsForTurn = !turn.test(at);
     if (waitsForTurn) {
       return; // this thread is woken when it is free
     }

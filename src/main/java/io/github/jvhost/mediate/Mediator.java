@@ -253,7 +253,7 @@ public final class Mediator implements AutoCloseable {
   public List<NicStatus> status() {
     Map<Nic, CompletableFuture<NicStatus>> asked = new LinkedHashMap<>();
     for (Nic nic : nics.values()) {
-      asked.put(nic, ask(nic, n -> n.service().status()));
+      asked.put(nic, ask(nic, Nic::status));
     }
     Deadline deadline = Deadline.after(BUSY);
     List<NicStatus> all = new ArrayList<>();

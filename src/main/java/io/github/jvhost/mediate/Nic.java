@@ -187,8 +187,8 @@ final class Nic implements AutoCloseable {
       }
 
       @Override
-      public boolean takeTurn() {
-        return together.turns().take(Nic.this, wake);
+      public boolean takeTurn(int process) {
+        return together.turns().take(process, Nic.this, wake);
       }
 
       @Override
@@ -273,6 +273,11 @@ final class Nic implements AutoCloseable {
     save();
   }
 
+  /** What is going on, as it is shown. */
+  NicStatus status() {
+    return service.status(saver == null ? null : saver.failure());
+  }
+
   private void save() {
     save(service.serving().state());
   }
@@ -283,7 +288,6 @@ final class Nic implements AutoCloseable {
     if (saver != null) {
       long acknowledged = messages == null ? 0 : messages.protocolFeatures();
       saver.write(service.saved(as, saver, link.saved(saver), acknowledged));
-      service.nic().history().notSaved(saver.failure());
     }
   }
 

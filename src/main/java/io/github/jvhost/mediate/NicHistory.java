@@ -16,7 +16,6 @@ final class NicHistory {
   private NicStatus.@Nullable Presetup presetup;
   private NicStatus.@Nullable Start lastStart;
   private @Nullable String lastFailure;
-  private @Nullable String notSaved;
 
   NicHistory(String nic) {
     this.nic = nic;
@@ -26,6 +25,7 @@ final class NicHistory {
     messages = 0;
     presetup = null;
     lastStart = null;
+    lastFailure = null;
   }
 
   void message() {
@@ -130,15 +130,6 @@ final class NicHistory {
     return failure != null;
   }
 
-  /**
-   * Keeps why a mediator that takes over cannot go on with the NIC.
-   *
-   * @param why null: it can
-   */
-  void notSaved(@Nullable String why) {
-    notSaved = why;
-  }
-
   long messages() {
     return messages;
   }
@@ -157,9 +148,5 @@ final class NicHistory {
 
   @Nullable String lastFailure() {
     return lastFailure;
-  }
-
-  @Nullable String notSaved() {
-    return notSaved;
   }
 }

@@ -182,6 +182,13 @@ final class NicSaver implements AutoCloseable {
 
   /** {@return why the NIC is not saved any more; null if it is} */
   @Nullable String failure() {
+    if (failure == null) {
+      try {
+        store.requirePresent();
+      } catch (VhostException e) {
+        fail(e);
+      }
+    }
     return failure;
   }
 

@@ -1,12 +1,13 @@
 package io.github.jvhost.mediate;
 
 import io.github.jvhost.Bytes;
+import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.io.Poller;
 import io.github.jvhost.virtio.DeviceStatus;
-import java.util.function.BooleanSupplier;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -49,7 +50,7 @@ final class NicService implements AutoCloseable {
         new NicShared(
             options, ledger, around, new FrontEndDevice(), new NicHistory(options.name()));
     // One connection is preset at a time, of this NIC and of all others.
-    BooleanSupplier turn = () -> noPlanIsUnderWay() && around.takeTurn();
+    Predicate<SwitchConnection> turn = at -> noPlanIsUnderWay() && around.takeTurn(at.process());
     serving = new ServingSwitch(nic);
     run = new DeviceRun(nic, serving);
     early = new EarlySetup(nic, serving, turn);
@@ -295,20 +296,29 @@ final class NicService implements AutoCloseable {
     announcement = saved.announcement().size() == 0 ? null : saved.announcement().toArray();
     changes.restore(saved.shipped(), saved.shippedGeneration(), saved.state().isStarted());
     if (!saved.standby().isEmpty()) {
-      spares.standby(nic.saved(saved.standby()));
+      try {
+        spares.standby(nic.saved(saved.standby()));
+      } catch (VhostException e) {
+        log.warn("{}: it has no standby any more: {}", nic.name(), e.getMessage());
+      }
     }
     log.info("{}: taken over as {}", nic.name(), serving.state());
   }
 
-  /** {@return what is going on, as it is shown} */
-  NicStatus status() {
+  /**
+   * {@return what is going on, as it is shown}
+   *
+   * @param notSaved as in {@link NicStatus}
+   */
+  NicStatus status(@Nullable String notSaved) {
     return NicStatus.of(
         nic.options(),
         serving.state(),
         nic.device(),
         serving.connection(),
         spares.status(),
-        nic.history());
+        nic.history(),
+        notSaved);
   }
 
   @Override

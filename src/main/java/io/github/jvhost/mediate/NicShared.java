@@ -56,8 +56,12 @@ record NicShared(
     /** What a mediator that takes over has to know has changed: it is saved soon. */
     void hasChanged();
 
-    /** Takes the turn to preset, if it is free; otherwise the thread is woken when it is. */
-    boolean takeTurn();
+    /**
+     * Takes the turn to preset, if it is free; otherwise the thread is woken when it is.
+     *
+     * @param process of the switch
+     */
+    boolean takeTurn(int process);
 
     void giveTurnBack();
   }

@@ -130,7 +130,8 @@ public record NicStatus(
       FrontEndDevice device,
       @Nullable SwitchConnection serving,
       NicStatus.@Nullable Standby standby,
-      NicHistory history) {
+      NicHistory history,
+      @Nullable String notSaved) {
     List<Ring> rings = new ArrayList<>();
     for (FrontEndRing ring : device.rings()) {
       Integer size = ring.size();
@@ -149,6 +150,6 @@ public record NicStatus(
         history.presetup(),
         history.lastStart(),
         history.lastFailure(),
-        history.notSaved());
+        notSaved);
   }
 }

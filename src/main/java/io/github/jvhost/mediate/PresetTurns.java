@@ -1,31 +1,33 @@
 package io.github.jvhost.mediate;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
+import java.util.Map;
 
 /**
- * Lets one NIC preset at a time. One thread of DPDK serves the control sockets of all ports of a
- * switch: while it maps the memory of one guest, no other guest of that switch gets an answer. So
- * several presetups at once would only delay each other, and whoever starts meanwhile.
+ * Lets one NIC preset a switch at a time. One thread of DPDK serves the control sockets of all
+ * ports of a process: while it maps the memory of one guest, no other guest of that process gets an
+ * answer. So several presetups at once would only delay each other, and whoever starts meanwhile.
  *
  * <p>Thread-safe.
  */
 final class PresetTurns {
   private final List<Runnable> waiting = new ArrayList<>();
-  private @Nullable Nic holder;
+  private final Map<Integer, Nic> holders = new HashMap<>();
 
   /**
    * Takes the turn if it is free.
    *
+   * @param process of the switch
    * @param who asks
    * @param wake is called once, on another thread, when the turn may be free. All who wait are
    *     woken, because the first of them may not need it any more
    * @return whether it has the turn now
    */
-  synchronized boolean take(Nic who, Runnable wake) {
+  synchronized boolean take(int process, Nic who, Runnable wake) {
+    Nic holder = holders.putIfAbsent(process, who);
     if (holder == null || holder == who) {
-      holder = who;
       return true;
     }
     if (!waiting.contains(wake)) {
@@ -34,14 +36,13 @@ final class PresetTurns {
     return false;
   }
 
-  /** Gives the turn back, if this one has it. */
+  /** Gives back the turns that this one has. */
   void giveBack(Nic who) {
     List<Runnable> woken;
     synchronized (this) {
-      if (holder != who) {
+      if (!holders.values().removeIf(holder -> holder == who)) {
         return;
       }
-      holder = null;
       woken = List.copyOf(waiting);
       waiting.clear();
     }

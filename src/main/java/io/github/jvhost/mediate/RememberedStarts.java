@@ -87,6 +87,12 @@ final class RememberedStarts implements AutoCloseable {
       Files.move(whole, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     } catch (IOException | VhostException e) {
       log.warn("{}: its start is not kept: {}: {}", hint.nic(), file, e.getMessage());
+      known.remove(hint.nic()); // so that the next start is written, also if it is the same
+      try {
+        Files.deleteIfExists(whole);
+      } catch (IOException left) {
+        log.debug("{}: {} stays", hint.nic(), whole, left);
+      }
     }
   }
 

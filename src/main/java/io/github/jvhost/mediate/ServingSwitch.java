@@ -1,5 +1,6 @@
 package io.github.jvhost.mediate;
 
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.vhost.BackEndAddress;
@@ -35,6 +36,13 @@ final class ServingSwitch implements AutoCloseable {
 
   private boolean closed;
 
+  /**
+   * Whether the switch that served last was given up because it was silent. It may still use the
+   * rings, so no other switch gets them. One that is found where it was has closed, or replaced,
+   * what the silent one had: DPDK serves all connections of a process with one thread.
+   */
+  private boolean silent;
+
   ServingSwitch(NicShared nic) {
     this.nic = nic;
     this.device = nic.device();
@@ -52,6 +60,11 @@ final class ServingSwitch implements AutoCloseable {
   /** {@return the connection; null if there is none} */
   @Nullable SwitchConnection connection() {
     return connection;
+  }
+
+  /** {@return whether a switch that was given up may still use the rings} */
+  boolean isSilent() {
+    return silent;
   }
 
   /** {@return where it is, or where it is looked for} */
@@ -74,6 +87,7 @@ final class ServingSwitch implements AutoCloseable {
     if (state != before) {
       log.debug("{}: {} -> {} ({})", nic.name(), before, state, event);
     }
+    silent &= state.isStarted();
     nic.around().hasChanged();
   }
 
@@ -125,6 +139,7 @@ final class ServingSwitch implements AutoCloseable {
       connection.close();
     }
     connection = now;
+    silent = false;
     negotiated = now.capabilities();
     nic.around().hasChanged();
   }
@@ -159,6 +174,7 @@ final class ServingSwitch implements AutoCloseable {
     log.warn("{}: the connection to the switch ends: {}", nic.name(), why.getMessage());
     nic.history().failed(why);
     if (connection != null) {
+      silent = state.isStarted() && why instanceof DeadlineException;
       connection.close();
       connection = null;
     }

@@ -10,8 +10,7 @@ import io.github.jvhost.vhost.plan.InflightRegion;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
-import java.util.function.BooleanSupplier;
-import java.util.function.Supplier;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -23,11 +22,16 @@ import org.slf4j.LoggerFactory;
 final class Spares implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Spares.class);
 
+  /** Why nothing else may serve. */
+  static final String SILENT =
+      "the switch that served it does not answer, and may still use its rings; it is served again"
+          + " when a switch is at that socket";
+
   private final NicShared nic;
   private final ServingSwitch serving;
   private final DeviceRun run;
   private final DeviceChanges changes;
-  private final BooleanSupplier turn;
+  private final Predicate<SwitchConnection> turn;
   private @Nullable Spare standby;
   private @Nullable Move moving;
   private boolean closed;
@@ -36,10 +40,16 @@ final class Spares implements AutoCloseable {
    * A move that was asked for.
    *
    * @param spare the switch to move to
+   * @param stoodBy whether it was the standby, and is that again if the move fails
    * @param deadline for it to be ready
    * @param result completed with what it took, or with why it failed
    */
-  private record Move(Spare spare, Deadline deadline, CompletableFuture<MoveResult> result) {}
+  private record Move(
+      Spare spare, boolean stoodBy, Deadline deadline, CompletableFuture<MoveResult> result) {
+    BackEndAddress where() {
+      return spare.search().options().address();
+    }
+  }
 
   /**
    * Has no spares yet.
@@ -51,7 +61,7 @@ final class Spares implements AutoCloseable {
       ServingSwitch serving,
       DeviceRun run,
       DeviceChanges changes,
-      BooleanSupplier turn) {
+      Predicate<SwitchConnection> turn) {
     this.nic = nic;
     this.serving = serving;
     this.run = run;
@@ -73,16 +83,20 @@ final class Spares implements AutoCloseable {
    * From now on another switch is kept preset, and serves at once when the first goes away.
    *
    * @param where it is; null: no more
-   * @throws VhostException (GIVE_UP) if this switch serves it already
+   * @throws VhostException (GIVE_UP) if this switch serves it already, or is being moved to
    */
   void standby(@Nullable BackEndAddress where) {
     if (where != null) {
       requireAnother(where);
+      if (moving != null && isSame(where, moving.where())) {
+        throw new VhostException(
+            "%s: it is being moved to %s".formatted(nic.name(), where), Recovery.GIVE_UP);
+      }
     }
     if (standby != null) {
       standby.close();
     }
-    standby = where == null ? null : spare(where, () -> standby);
+    standby = where == null ? null : spare(where);
     nic.around().hasChanged();
   }
 
@@ -103,33 +117,38 @@ final class Spares implements AutoCloseable {
           new VhostException(nic.name() + ": a move is under way already", Recovery.RETRY));
       return result;
     }
-    moving = new Move(spare(where, this::target), Deadline.after(within), result);
+    Spare other = standby;
+    boolean stoodBy = other != null && isSame(where, other.search().options().address());
+    Spare target = other != null && stoodBy ? other : spare(where);
+    standby = stoodBy ? null : other;
+    moving = new Move(target, stoodBy, Deadline.after(within), result);
+    nic.around().hasChanged();
     return result;
-  }
-
-  private @Nullable Spare target() {
-    return moving == null ? null : moving.spare();
   }
 
   /** A switch that takes one connection at a time would have to choose. */
   private void requireAnother(BackEndAddress where) {
-    if (where instanceof BackEndAddress.Socket(Path to)
-        && serving.address() instanceof BackEndAddress.Socket(Path from)
-        && to.toAbsolutePath().normalize().equals(from.toAbsolutePath().normalize())) {
+    if (isSame(where, serving.address())) {
       throw new VhostException(
-          "%s: the switch at %s is the one that serves it".formatted(nic.name(), to),
+          "%s: the switch at %s is the one that serves it".formatted(nic.name(), where),
           Recovery.GIVE_UP);
     }
   }
 
-  private Spare spare(BackEndAddress where, Supplier<@Nullable Spare> current) {
+  private static boolean isSame(BackEndAddress one, BackEndAddress other) {
+    return one instanceof BackEndAddress.Socket(Path a)
+        && other instanceof BackEndAddress.Socket(Path b)
+        && a.toAbsolutePath().normalize().equals(b.toAbsolutePath().normalize());
+  }
+
+  private Spare spare(BackEndAddress where) {
     Spare[] made = new Spare[1];
     made[0] =
         new Spare(
             nic.search(
                 where,
                 found -> {
-                  if (current.get() == made[0] && !closed) {
+                  if (isWanted(made[0]) && !closed) {
                     came(made[0], found);
                   } else {
                     found.close();
@@ -137,6 +156,10 @@ final class Spares implements AutoCloseable {
                 },
                 failure -> notFound(made[0], failure)));
     return made[0];
+  }
+
+  private boolean isWanted(Spare spare) {
+    return spare == standby || (moving != null && spare == moving.spare());
   }
 
   private void notFound(Spare spare, VhostException why) {
@@ -174,7 +197,10 @@ final class Spares implements AutoCloseable {
     move.spare().close();
     moving = null;
     log.warn("{}: the move has failed: {}", nic.name(), why);
-    nic.history().moved(move.spare().search().options().address(), System.nanoTime(), why);
+    nic.history().moved(move.where(), System.nanoTime(), why);
+    if (move.stoodBy() && !closed) {
+      standby(move.where());
+    }
     move.result()
         .completeExceptionally(
             new VhostException(
@@ -249,7 +275,7 @@ final class Spares implements AutoCloseable {
     }
     try {
       nic.requireEnough(at.device()); // the device may have changed since the spare came
-      if (turn.getAsBoolean()) {
+      if (turn.test(at)) {
         spare.tells(changes.newest());
         at.preset(nic.device().desired(Lifecycle.RUNNING, at.capabilities()), nic.presetup());
         advance(spare);
@@ -293,6 +319,10 @@ final class Spares implements AutoCloseable {
       failed(move, "the other switch is of no use: " + e.getMessage(), again(e));
       return;
     }
+    if (serving.isSilent()) {
+      failed(move, SILENT, Recovery.RETRY);
+      return;
+    }
     long begin = System.nanoTime();
     String failure = run.moveTo(target, move.spare().takeInflight());
     if (failure != null) {
@@ -320,7 +350,8 @@ final class Spares implements AutoCloseable {
     if (other == null
         || now == null
         || serving.state() != NicState.NO_SWITCH
-        || serving.connection() != null) {
+        || serving.connection() != null
+        || serving.isSilent()) {
       return;
     }
     VhostException unusable = other.finish(nic.answer());

@@ -5,6 +5,7 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.io.PeerCredentials;
 import io.github.jvhost.sys.io.Poller;
 import io.github.jvhost.vhost.VhostDevice;
 import io.github.jvhost.vhost.VhostDeviceOptions;
@@ -92,6 +93,11 @@ final class SwitchConnection implements AutoCloseable {
   /** {@return the descriptor to poll; -1 if the connection is closed} */
   int number() {
     return device.number();
+  }
+
+  /** {@return the process at the other end; 0: it cannot be seen} */
+  int process() {
+    return PeerCredentials.of(number()).process();
   }
 
   /** {@return what to poll it for} */

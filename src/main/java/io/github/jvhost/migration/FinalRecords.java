@@ -36,7 +36,7 @@ final class FinalRecords {
   private final Map<VhostNet, KnownEarly> early;
 
   /**
-   * Makes room.
+   * Nothing is encoded yet.
    *
    * @param devices in the order in which they are sent
    * @param generation of the newest early records

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * do between the two belongs here.
  *
  * <pre>
- *   new         the guest runs: the stop and the final records are made
+ *   new         the guest runs: the stop is made
  *   stop        the guest is paused: the rings stop
  *   records     of the stopped devices, behind the last dirty pages
  *   outcomes    for the report; the devices can be used again

@@ -228,20 +228,41 @@ class MoveTest {
     }
   }
 
+  /** It is not dead: it may go on with the rings at any time, and no other switch may have them. */
   @Test
-  void anOldSwitchThatDoesNotAnswerIsLeftAtTheUsedIndex() {
+  void anOldSwitchThatDoesNotAnswerKeepsTheRings() {
     try (MediatedGuest guest = new MediatedGuest(directory, SHORT)) {
       MockBackEnd a = guest.startSwitch("a");
-      guest.startSwitch("b");
+      MockBackEnd b = guest.startSwitch("b");
+      MockBackEnd c = guest.startSwitch("c");
       guest.boot();
       guest.echo(1);
+      guest.standby("c");
+      guest.awaitStandby();
       a.arm(Faults.none().at(FrontEndRequest.GET_VRING_BASE, 1, new Wrong.NeverAnswers()));
+
+      assertThatThrownBy(() -> guest.move("b")).hasMessageContaining("does not answer");
+
+      guest.echo(2);
+      assertThat(guest.status().theSwitch()).isEqualTo(directory.resolve("a").toString());
+      assertThat(b.isRunning()).isFalse();
+      assertThat(c.isRunning()).as("nor does the standby have them").isFalse();
+    }
+  }
+
+  @Test
+  void nobodyStandsByForTheSwitchThatServes() {
+    try (MediatedGuest guest = guest()) {
+      guest.startSwitch("a");
+      guest.startSwitch("b");
+      guest.boot();
+      guest.standby("b");
+      guest.awaitStandby();
 
       guest.move("b");
 
-      guest.echo(2);
-      a.close();
-      guest.echo(3);
+      guest.echo(1);
+      assertThat(guest.status().standby()).isNull();
     }
   }
 

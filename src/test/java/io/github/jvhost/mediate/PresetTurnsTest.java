@@ -43,19 +43,20 @@ class PresetTurnsTest {
     try (Nic a = nic("a");
         Nic b = nic("b");
         Nic c = nic("c")) {
-      assertThat(turns.take(a, () -> woken.add("a"))).isTrue();
-      assertThat(turns.take(a, () -> woken.add("a"))).as("it has it already").isTrue();
-      assertThat(turns.take(b, wakeB)).isFalse();
-      assertThat(turns.take(b, wakeB)).isFalse();
-      assertThat(turns.take(c, wakeC)).isFalse();
+      assertThat(turns.take(7, a, () -> woken.add("a"))).isTrue();
+      assertThat(turns.take(7, a, () -> woken.add("a"))).as("it has it already").isTrue();
+      assertThat(turns.take(7, b, wakeB)).isFalse();
+      assertThat(turns.take(7, b, wakeB)).isFalse();
+      assertThat(turns.take(7, c, wakeC)).isFalse();
       turns.giveBack(b);
       assertThat(woken).as("b did not have it").isEmpty();
 
       turns.giveBack(a);
 
       assertThat(woken).containsExactly("b", "c");
-      assertThat(turns.take(c, wakeC)).as("b does not need it any more").isTrue();
-      assertThat(turns.take(b, wakeB)).isFalse();
+      assertThat(turns.take(7, c, wakeC)).as("b does not need it any more").isTrue();
+      assertThat(turns.take(7, b, wakeB)).isFalse();
+      assertThat(turns.take(8, b, wakeB)).as("at another switch").isTrue();
       turns.giveBack(c);
       assertThat(woken).containsExactly("b", "c", "b");
     }

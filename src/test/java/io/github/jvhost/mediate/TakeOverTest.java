@@ -163,11 +163,10 @@ class TakeOverTest {
       keeping.join(Duration.ofSeconds(20));
       keeper.close();
 
+      assertThat(mediator.status().getFirst().notSaved()).contains("keeper");
       vmm.linkUp(false);
       vmm.linkUp(true);
-
       assertThat(driver.echo(2)).endsWith(2, 2);
-      assertThat(mediator.status().getFirst().notSaved()).contains("keeper");
     }
   }
 
@@ -327,6 +326,26 @@ class TakeOverTest {
 
   private static boolean isReady(NicStatus.@Nullable Standby standby) {
     return standby != null && standby.ready();
+  }
+
+  @Test
+  void aStandbyThatServesAlreadyIsNoReasonToLoseTheGuest() {
+    Mediator first = start();
+    try (OwnVm vm = new OwnVm();
+        SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"));
+        MockBackEnd b = Mirror.start(directory.resolve("b"), ofTheSwitch)) {
+      TinyDriver driver = new TinyDriver(vm, vmm);
+      driver.boot();
+      first.standby("net0", new BackEndAddress.Socket(b.socket()));
+      Wait.until(() -> isReady(first.status().getFirst().standby()));
+      first.move("net0", new BackEndAddress.Socket(b.socket()), Duration.ofSeconds(20));
+      first.leave();
+      try (Mediator second = start()) {
+        assertThat(driver.echo(1)).endsWith(1, 1);
+        assertThat(second.status().getFirst().state()).isEqualTo("RUNNING");
+        assertThat(second.status().getFirst().standby()).isNull();
+      }
+    }
   }
 
   @Test

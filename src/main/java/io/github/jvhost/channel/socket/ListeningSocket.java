@@ -9,6 +9,11 @@ import java.io.FileDescriptor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.time.Duration;
+import java.util.EnumSet;
+import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.newsclub.net.unix.AFUNIXServerSocketChannel;
 import org.newsclub.net.unix.AFUNIXSocketAddress;
@@ -17,6 +22,8 @@ import org.newsclub.net.unix.AFUNIXSocketChannel;
 /** A listening socket of a front end or a back end. One platform thread at a time. */
 public final class ListeningSocket implements AutoCloseable {
   private static final int BACKLOG = 16;
+  private static final Path STATUS = Path.of("/proc/self/status");
+  private static final String UMASK = "Umask:";
 
   private final AdoptedSocket.Taken<AFUNIXServerSocketChannel> server;
   private final Path path;
@@ -32,7 +39,8 @@ public final class ListeningSocket implements AutoCloseable {
   }
 
   /**
-   * Creates the socket file and listens.
+   * Creates the socket file and listens. The file has the mode that the umask gives it, as any
+   * other file; who may not write it cannot connect.
    *
    * @param path of the socket, at most 107 bytes; nothing may be there
    * @return the socket, which the caller closes
@@ -46,12 +54,46 @@ public final class ListeningSocket implements AutoCloseable {
       server.bind(AFUNIXSocketAddress.of(path), BACKLOG);
       FileDescriptor own = server.getFileDescriptor();
       int number = SocketStream.numberOf(own);
-      return new ListeningSocket(new AdoptedSocket.Taken<>(server, own, number), path, true);
+      var socket = new ListeningSocket(new AdoptedSocket.Taken<>(server, own, number), path, true);
+      socket.applyUmask();
+      return socket;
     } catch (IOException e) {
       if (server != null) {
         SocketStream.closeQuietly(server);
       }
       throw new VhostException("listening on " + path + ": " + e.getMessage(), Recovery.GIVE_UP, e);
+    }
+  }
+
+  /** The library has made it writable for everybody. Who was faster than this is hung up on. */
+  private void applyUmask() throws IOException {
+    Set<PosixFilePermission> mode = EnumSet.allOf(PosixFilePermission.class);
+    mode.removeAll(umask());
+    Files.setPosixFilePermissions(path, mode);
+    for (AFUNIXSocketChannel early = accept(Deadline.after(Duration.ZERO));
+        early != null;
+        early = accept(Deadline.after(Duration.ZERO))) {
+      SocketStream.closeQuietly(early);
+    }
+  }
+
+  /** What this process takes away from the mode of each file that it makes. */
+  private static Set<PosixFilePermission> umask() throws IOException {
+    try (Stream<String> lines = Files.lines(STATUS)) {
+      int mask =
+          lines
+              .filter(line -> line.startsWith(UMASK))
+              .map(line -> Integer.parseInt(line.substring(UMASK.length()).strip(), 8))
+              .findFirst()
+              .orElse(0077);
+      Set<PosixFilePermission> taken = EnumSet.noneOf(PosixFilePermission.class);
+      PosixFilePermission[] bits = PosixFilePermission.values(); // from the owner's read on
+      for (int i = 0; i < bits.length; i++) {
+        if ((mask & (0400 >> i)) != 0) {
+          taken.add(bits[i]);
+        }
+      }
+      return taken;
     }
   }
 

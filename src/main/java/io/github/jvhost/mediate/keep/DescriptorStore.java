@@ -54,6 +54,13 @@ public interface DescriptorStore extends AutoCloseable {
    */
   Map<String, OwnedDescriptor> takeUp();
 
+  /**
+   * Looks whether the store is still there. Does not wait.
+   *
+   * @throws VhostException if it has gone, and with it what it held
+   */
+  void requirePresent();
+
   /** Ends the connection to the store, which keeps what it has. A second call does nothing. */
   @Override
   void close();

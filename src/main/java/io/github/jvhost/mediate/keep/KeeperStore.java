@@ -7,6 +7,7 @@ import io.github.jvhost.channel.socket.SocketStream;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.io.Poller;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
@@ -121,6 +122,28 @@ public final class KeeperStore implements DescriptorStore {
     return one;
   }
 
+  @Override
+  public synchronized void requirePresent() {
+    if (broken != null) {
+      throw givenUp(broken);
+    }
+    try (Poller poller = new Poller(1)) {
+      poller.add(stream.number(), Poller.IN);
+      if (poller.await(0) != 0) { // it says nothing by itself
+        throw failed(hungUp());
+      }
+    }
+  }
+
+  private VhostException givenUp(VhostException why) {
+    return new VhostException(name + " was given up: " + why.getMessage(), Recovery.RECONNECT, why);
+  }
+
+  private VhostException hungUp() {
+    return new VhostException(
+        name + ": it hung up; what it held is gone if it has ended", Recovery.RECONNECT);
+  }
+
   private void tell(Frame request, List<OwnedDescriptor> descriptors) {
     requireDone(ask(request, descriptors, Deadline.after(patience)));
   }
@@ -137,15 +160,13 @@ public final class KeeperStore implements DescriptorStore {
   private FrameStream.Received ask(
       Frame request, List<OwnedDescriptor> descriptors, Deadline deadline) {
     if (broken != null) {
-      throw new VhostException(
-          name + " was given up: " + broken.getMessage(), Recovery.RECONNECT, broken);
+      throw givenUp(broken);
     }
     try {
       stream.send(request, descriptors, deadline);
       FrameStream.Received answer = stream.receive(deadline);
       if (answer == null) {
-        throw new VhostException(
-            name + ": it hung up; what it held is gone if it has ended", Recovery.RECONNECT);
+        throw hungUp();
       }
       return answer;
     } catch (VhostException e) {

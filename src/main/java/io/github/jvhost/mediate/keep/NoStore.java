@@ -22,5 +22,10 @@ record NoStore() implements DescriptorStore {
   }
 
   @Override
+  public void requirePresent() {
+    // There is none.
+  }
+
+  @Override
   public void close() {}
 }

@@ -222,5 +222,10 @@ public final class SystemdStore implements DescriptorStore {
 
   /** Does nothing: there is no connection. */
   @Override
+  public void requirePresent() {
+    // It ends after us.
+  }
+
+  @Override
   public void close() {}
 }
