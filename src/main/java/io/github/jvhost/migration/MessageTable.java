@@ -69,7 +69,7 @@ final class MessageTable {
               Translations.class,
               "a device's translations",
               SOURCE,
-              in(ITERATE),
+              in(ITERATE, STOP),
               Translations::read),
           new Row(4, Pages.class, "PAGES", SOURCE, in(ITERATE, STOP), Pages::read),
           new Row(5, RegionAdded.class, "a region", SOURCE, in(ITERATE, STOP), RegionAdded::read),

@@ -305,6 +305,9 @@ public final class MigrationSource {
     long pausingAt = System.nanoTime();
     vm.pause();
     long pausedAt = clock.endPart("pause");
+    if (options.early()) {
+      sendLastTranslations();
+    }
     stop.stop();
     long stoppedAt = clock.endPart("stop rings");
     stop.requireStopped();
@@ -431,6 +434,16 @@ public final class MigrationSource {
     }
     stream.send(new MigrationMessage.EarlyEnd(generation));
     answers.expect(generation);
+  }
+
+  /** What the guest has mapped since the last early records, up to its stop. */
+  private void sendLastTranslations() {
+    for (VhostNet device : devices) {
+      List<Translation> told = device.migration().translations();
+      if (!told.equals(translations.get(device.name()))) {
+        stream.send(new MigrationMessage.Translations(device.name(), told));
+      }
+    }
   }
 
   private MigrationMessage early(VhostNet device) {

@@ -113,7 +113,9 @@ class MigrationMessageTest {
                 case ITERATE ->
                     "Early Translations EarlyEnd Final Moved Pages RegionAdded Stopping Commit Cancel"
                         .split(" ");
-                default -> "Final Moved Pages RegionAdded BackEndState Commit Cancel".split(" ");
+                default ->
+                    "Translations Final Moved Pages RegionAdded BackEndState Commit Cancel"
+                        .split(" ");
               });
     }
     for (Phase now : List.of(Phase.SETUP, Phase.ITERATE, Phase.HAND_OVER)) {

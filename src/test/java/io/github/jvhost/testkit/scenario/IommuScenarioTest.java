@@ -4,11 +4,22 @@ import static io.github.jvhost.testkit.scenario.Runs.DEVICES;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.github.jvhost.memory.Access;
+import io.github.jvhost.memory.Translation;
+import io.github.jvhost.migration.DestinationReport;
+import io.github.jvhost.migration.Phase;
+import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.testkit.dpdk.Testpmd;
 import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.vhost.plan.PlannedStep;
+import io.github.jvhost.vhost.plan.PresetupMode;
+import io.github.jvhost.vhost.plan.Step;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -94,5 +105,40 @@ class IommuScenarioTest {
     if (!dpdk) {
       assertThat(iotlb.framesLost()).isPositive();
     }
+  }
+
+  /** The guest may map a page at the last moment, for example to receive into it. */
+  @Test
+  void whatIsMappedJustBeforeTheStopIsToldInTheWindow() throws Exception {
+    var ledger = DescriptorLedger.tracing();
+    var page = new Translation(1L << 50, 0xf00000, 4096, Access.READ_WRITE);
+    ScenarioOptions dpdkLike =
+        ScenarioOptions.of(Variant.IMPLICIT_DPDK)
+            .sized(1, 1, 16 << 20)
+            .with(null, Personality.DPDK, BackEndProfile.DPDK)
+            .behindIommu();
+    try (var migration = new StillMigration(ledger, dpdkLike)) {
+      FutureTask<DestinationReport> arriving = migration.arrive(PresetupMode.IMPLICIT);
+      migration
+          .departure(
+              true,
+              phase -> {
+                if (phase == Phase.STOP) {
+                  migration.hosts().source.iommu(0).map(page);
+                  migration.left().iotlbUpdate(page.iova(), page.length());
+                  migration.target().takeIommus(migration.hosts().source);
+                }
+              })
+          .run();
+
+      DestinationReport arrived = arriving.get(20, TimeUnit.SECONDS);
+      assertThat(arrived.starts().getFirst().fallback()).isNull();
+      assertThat(arrived.starts().getFirst().plan().steps())
+          .extracting(PlannedStep::step)
+          .filteredOn(Step.Translate.class::isInstance)
+          .singleElement()
+          .isEqualTo(new Step.Translate(page, migration.target().memory().table()));
+    }
+    assertThat(ledger.describeOpen()).isEmpty();
   }
 }

@@ -13,6 +13,7 @@ import io.github.jvhost.migration.SourceReport;
 import io.github.jvhost.migration.VmControl;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.guest.DmaMode;
 import io.github.jvhost.testkit.guest.GuestSettings;
 import io.github.jvhost.testkit.guest.TestGuest;
 import io.github.jvhost.testkit.net.Ipv4Address;
@@ -28,10 +29,10 @@ import java.util.List;
  * few messages as there can be. Which side's guest runs is written down.
  */
 final class StillHosts implements AutoCloseable {
-  private static final ScenarioOptions OPTIONS =
-      ScenarioOptions.of(Variant.IMPLICIT).sized(1, 1, 16 << 20);
+  static final ScenarioOptions OPTIONS = ScenarioOptions.of(Variant.IMPLICIT).sized(1, 1, 16 << 20);
 
   private final List<AutoCloseable> opened = new ArrayList<>();
+  private final ScenarioOptions options;
   private final DescriptorLedger ledger;
   private final BackEnds.Mock backEnds;
   final Host source;
@@ -61,15 +62,21 @@ final class StillHosts implements AutoCloseable {
   }
 
   StillHosts(Path directory, DescriptorLedger ledger) {
+    this(OPTIONS, directory, ledger);
+  }
+
+  StillHosts(ScenarioOptions options, Path directory, DescriptorLedger ledger) {
+    this.options = options;
     this.ledger = ledger;
     try {
-      Traffic traffic = opened(new Traffic(OPTIONS.devices(), true));
+      Traffic traffic = opened(new Traffic(options.devices(), true));
       backEnds =
           opened(
-              new BackEnds.Mock(OPTIONS, Dialect.UPSTREAM, traffic.network(), directory, ledger));
-      source = opened(host(OPTIONS, BackEnds.Side.SOURCE));
+              new BackEnds.Mock(options, Dialect.UPSTREAM, traffic.network(), directory, ledger));
+      source = opened(host(options, BackEnds.Side.SOURCE));
       GuestSettings settings =
-          GuestSettings.of(traffic.peerMac(), traffic.peerIp(), Ipv4Address.of(10, 0, 0, 10));
+          GuestSettings.of(traffic.peerMac(), traffic.peerIp(), Ipv4Address.of(10, 0, 0, 10))
+              .withDma(options.iommu() ? DmaMode.STATIC : DmaMode.GUEST_ADDRESSES);
       opened(TestGuest.boot(source.memory(), source.nics(), settings, traffic.recorder()));
     } catch (RuntimeException e) {
       close();
@@ -88,12 +95,12 @@ final class StillHosts implements AutoCloseable {
 
   /** A destination that fits; the caller's to close. */
   Host target() {
-    return host(OPTIONS, BackEnds.Side.DESTINATION);
+    return host(options, BackEnds.Side.DESTINATION);
   }
 
   /** One with other memory; the caller's to close. */
   Host targetWithMemory(long bytes) {
-    return host(OPTIONS.sized(1, 1, bytes), BackEnds.Side.DESTINATION);
+    return host(options.sized(1, 1, bytes), BackEnds.Side.DESTINATION);
   }
 
   /** The names of all messages that the destination's back end was told. */

@@ -20,13 +20,21 @@ final class StillMigration implements AutoCloseable {
 
   /** Its pages, devices and link are closed with it; the ledger says whether they were. */
   StillMigration(DescriptorLedger ledger) {
-    hosts = new StillHosts(directory.path(), ledger);
+    this(ledger, StillHosts.OPTIONS);
+  }
+
+  StillMigration(DescriptorLedger ledger, ScenarioOptions options) {
+    hosts = new StillHosts(options, directory.path(), ledger);
     target = hosts.target();
     links = Links.connect(directory.path().resolve("m"));
   }
 
   StillHosts hosts() {
     return hosts;
+  }
+
+  Host target() {
+    return target;
   }
 
   /** The device at the source. */

@@ -143,6 +143,11 @@ final class Host implements AutoCloseable {
     return devices;
   }
 
+  /** Returns the IOMMU of a device, by the device's place; only with IOMMUs. */
+  IommuTable iommu(int device) {
+    return iommus.get(device);
+  }
+
   /** Its IOMMUs get the state of another host's, whose guest is paused. */
   void takeIommus(Host source) {
     for (int i = 0; i < iommus.size(); i++) {
