@@ -332,7 +332,7 @@ final class Nic implements AutoCloseable {
       if (poller.ready(front) != 0 || (!link.isConnected() && link.connectsItself())) {
         frontEndIsReady();
       }
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) { // a thread that ended would leave the NIC as it is
       log.error("{}: an error of the mediator; its front end has to connect anew", name(), e);
       hangUp("an error of the mediator: " + e);
     }

@@ -58,8 +58,7 @@ final class NicSaver implements AutoCloseable {
    *
    * @param saver goes on saving it
    * @param saved its state
-   * @param files by the names in it; whoever takes one removes it from the map, and closes the
-   *     others
+   * @param files by the names in it; the caller owns them
    */
   record Left(NicSaver saver, SavedNic saved, Map<String, OwnedDescriptor> files) {}
 

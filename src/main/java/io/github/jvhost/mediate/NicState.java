@@ -8,17 +8,19 @@ import java.util.Optional;
  * event that has no row in a state cannot happen there.
  *
  * <pre>
- *                 FRONT_END_CAME               PRESETUP_BEGUN               PRESETUP_DONE
- *   NO_FRONT_END ---------------&gt; CONNECTED ---------------&gt; PRESETTING ---------------&gt; PRESET
- *                                   |  ^  SWITCH_WENT           |                          |
- *                                   |  +------------------------+--------------------------+
- *                            STARTED|                    STARTED|                   STARTED|
- *                                   v                           v                          v
- *                                RUNNING &lt;--------------------------------------------------
- *                                 |   ^  \
- *                          STOPPED|   |   \ SWITCH_WENT        SWITCH_CAME
- *                                 v   |    v                  -------------&gt; RUNNING
- *                                STOPPED   NO_SWITCH
+ *                 FRONT_END_CAME            PRESETUP_BEGUN             PRESETUP_DONE
+ *   NO_FRONT_END ----------------&gt; CONNECTED ------------&gt; PRESETTING ------------&gt; PRESET
+ *                                   ^   |                   |  ^  ^                 |  |
+ *                                   |   |    SWITCH_WENT    |  |  +-PRESETUP_BEGUN--+  |
+ *                                   +---|-------------------+--|-----------------------+
+ *                                       |                      |
+ *                                       | STARTED, from all    | PRESETUP_BEGUN
+ *                                       | three of these       |
+ *              SWITCH_WENT              v        STOPPED       |
+ *   NO_SWITCH &lt;-------------------- RUNNING ------------&gt; STOPPED
+ *     |  |                            ^   ^                 |  ^
+ *     |  +---------SWITCH_CAME--------+   +-----STARTED-----+  |
+ *     +--------------------------STOPPED-----------------------+
  * </pre>
  *
  * <p>FRONT_END_WENT leads from every state to NO_FRONT_END. What leaves a state as it is, is not

@@ -65,7 +65,7 @@ final class RingPositions {
   }
 
   /**
-   * The switch has gone without an answer: rings go on where guest memory says.
+   * The switch has gone, or is given up, without an answer: rings go on where guest memory says.
    *
    * @return whether that is known of all rings
    */
