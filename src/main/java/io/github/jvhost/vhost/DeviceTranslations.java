@@ -1,5 +1,6 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.Access;
 import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.MemoryTable;
@@ -18,6 +19,7 @@ import java.util.NavigableMap;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -67,6 +69,11 @@ final class DeviceTranslations implements MissHandler {
 
   /** What was sent between plans, for the shadow. */
   private final TranslationMap sent = new TranslationMap();
+
+  /**
+   * Why the back end has not acknowledged an invalidation; null: it has, or another one is there.
+   */
+  private @Nullable VhostException notAcknowledged;
 
   /** Whether a miss is left to a plan, which has to withdraw something first. */
   private boolean planWanted;
@@ -153,6 +160,9 @@ final class DeviceTranslations implements MissHandler {
    * replaced.
    */
   private void coverRing(TranslationMap all, Area area, boolean complete) {
+    if (Long.compareUnsigned(area.last(), area.first()) < 0) {
+      return; // no ring can be across the end of all addresses, whatever a driver has written
+    }
     for (Translation there : all.touching(area.first(), area.last())) {
       all.put(writable(there));
     }
@@ -222,7 +232,7 @@ final class DeviceTranslations implements MissHandler {
   public synchronized Optional<Step.Translate> missed(long iova, Access access) {
     misses++;
     Translation found = told.at(iova);
-    if (found != null && found.access().permits(access)) {
+    if (found != null && found.access().permits(access) && mapped.has(found)) {
       return Optional.of(send(found)); // it has dropped it
     }
     if (!mapped.permits(iova, granted(access))) {
@@ -253,6 +263,13 @@ final class DeviceTranslations implements MissHandler {
   }
 
   private void askAt(long iova, Access access) {
+    Translation there = told.at(iova);
+    if (there != null && there.access().permits(access) && mapped.has(there)) {
+      return; // it was told for another miss meanwhile
+    }
+    if (there != null) {
+      forget(there);
+    }
     pieceToTell(iova, access).ifPresent(t -> asked.missingOf(t).forEach(this::ask));
   }
 
@@ -326,6 +343,26 @@ final class DeviceTranslations implements MissHandler {
     }
   }
 
+  /** The back end was cut off, and may still use what it was told. */
+  synchronized void notAcknowledged(VhostException why) {
+    notAcknowledged = why;
+  }
+
+  /**
+   * Nothing of a range may be used by a back end that was cut off before.
+   *
+   * @throws VhostException if one may still use what it was told
+   */
+  synchronized void requireAcknowledged() {
+    if (notAcknowledged != null) {
+      throw new VhostException(
+          "%s: a back end that was cut off may still use this memory: %s"
+              .formatted(name, notAcknowledged.getMessage()),
+          notAcknowledged.recovery(),
+          notAcknowledged);
+    }
+  }
+
   /** What was asked for, in the order of the addresses. */
   synchronized List<Translation> asked() {
     return asked.all();
@@ -340,6 +377,7 @@ final class DeviceTranslations implements MissHandler {
 
   /** Another back end holds nothing, and will ask again. What was asked for is told to it. */
   synchronized void anotherBackEnd() {
+    notAcknowledged = null;
     told.clear();
     unanswered.clear();
     sent.clear();

@@ -427,16 +427,21 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    *     Everything: 0 and -1
    * @throws VhostException if the back end has not acknowledged it. Its connection is closed, the
    *     guest sees its link down, and the back end may still access the memory: the embedder should
-   *     not give it to somebody else before the back end's process has ended
+   *     not give it to somebody else before the back end's process has ended. Each further call
+   *     throws, until another back end is connected. Also (RETRY), with the connection as it was,
+   *     if the thread is interrupted or another transition takes too long: nothing was invalidated
    */
   public void iotlbInvalidate(long iova, long length) {
+    long last = lastOf(iova, length);
     try (var _ = lock.hold()) {
+      translations.requireAcknowledged();
       transitions.takeTurn();
-      if (transitions.running()
-          && device.shadowNow().mayHoldTranslations(iova, lastOf(iova, length))) {
+      translations.requireAcknowledged(); // another thread's call may have failed meanwhile
+      if (transitions.running() && device.shadowNow().mayHoldTranslations(iova, last)) {
         try {
           refresh();
         } catch (VhostException e) {
+          translations.notAcknowledged(e);
           transitions.connection().cannotFollow(e);
           throw e;
         }

@@ -26,6 +26,7 @@ import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.RingShadow;
 import io.github.jvhost.vhost.plan.Step;
+import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetBuilder;
@@ -34,6 +35,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -347,6 +349,70 @@ class BehindIommuTest {
 
     assertThat(net.shadow().ring(1).run()).isEqualTo(RingShadow.Run.STOPPED);
     assertThat(net.shadow().mayHoldTranslations(iova(1), iova(1) + PAGE - 1)).isFalse();
+  }
+
+  private void ask(long iova, Access access) throws Exception {
+    rig.backEnd()
+        .askFrontEnd(
+            BackEndRequest.IOTLB_MSG,
+            new Iotlb(iova, 0, 0, access.bits(), Iotlb.MISS),
+            List.of(),
+            true)
+        .get(10, TimeUnit.SECONDS);
+  }
+
+  /** The guest has mapped a page, and the back end asks again before the VMM says so. */
+  @Test
+  void aMissBetweenTheMappingAndItsAnnouncementCountsOnce() throws Exception {
+    VhostNet net = running();
+    try (var watch = BackEndWatch.start(rig.ledger, BackEndWatch.Listener.NONE)) {
+      watch.watch(net, new ReconnectPolicy.Fixed(Duration.ofMillis(50), 0));
+      ask(0x9000_0234L, Access.WRITE);
+      iommu.map(0x9000_1000L, 0x201000, PAGE, Access.READ_WRITE);
+      net.iotlbUpdate(0x9000_1000L, PAGE);
+      iommu.map(0x9000_0000L, 0x200000, PAGE, Access.READ_WRITE);
+      ask(0x9000_0010L, Access.WRITE);
+
+      net.iotlbMapped(0x9000_0000L, PAGE);
+
+      assertThat(rig.backEnd().translations(0)).anyMatch(t -> t.iova() == 0x9000_0000L);
+      watch.unwatch(net);
+    }
+  }
+
+  @Test
+  void aBackEndThatWasCutOffMakesEachInvalidationFail() {
+    VhostNet net = connect(iommu, rig.options(0, Duration.ofMillis(500)));
+    for (int ring = 0; ring < Rig.RINGS; ring++) {
+      map(ring);
+    }
+    drive(net);
+    net.start();
+    iommu.map(0x9000_0000L, 0x200000, 2 * PAGE, Access.READ_WRITE);
+    net.iotlbUpdate(0x9000_0000L, 2 * PAGE);
+    rig.backEnd()
+        .arm(Faults.none().atEvery(FrontEndRequest.IOTLB_MSG, new Faults.Wrong.NeverAnswers()));
+    iommu.unmap(0x9000_0000L, 2 * PAGE);
+
+    assertThatThrownBy(() -> net.iotlbInvalidate(0x9000_0000L, PAGE))
+        .isInstanceOf(VhostException.class);
+    assertThatThrownBy(() -> net.iotlbInvalidate(0x9000_1000L, PAGE))
+        .as("the same process holds this page")
+        .hasMessageContaining("may still use this memory");
+  }
+
+  @Test
+  void aRingAcrossTheEndOfAllAddressesCostsNoPresetup() {
+    VhostNet net = connect(iommu);
+    Rig.negotiate(net.model());
+    for (int ring = 0; ring < Rig.RINGS; ring++) {
+      map(ring);
+      long at = iova(ring);
+      net.model().configureQueue(ring, 256, ring == 0 ? -0x800L : at, at + 0x2000, at + 0x4000);
+    }
+    net.model().setStatus(DeviceStatus.RUNNING);
+
+    assertThat(net.desiredConfig(false).rings()).isNotEmpty();
   }
 
   @Test
