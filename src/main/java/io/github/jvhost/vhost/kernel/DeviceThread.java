@@ -12,12 +12,15 @@ import java.time.Duration;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The thread on which a device's ioctls are made, and the eventfd that says when a plan is done. An
  * ioctl cannot be interrupted: if it is late, the thread is left behind with it.
  */
 final class DeviceThread {
+  private static final Logger log = LoggerFactory.getLogger(DeviceThread.class);
   private static final Duration CLOSE_WITHIN = Duration.ofSeconds(10);
 
   private final BlockingQueue<Runnable> work = new LinkedBlockingQueue<>();
@@ -37,6 +40,8 @@ final class DeviceThread {
         work.take().run();
       } catch (InterruptedException e) {
         // Nobody interrupts it on purpose, and it has to close the device.
+      } catch (RuntimeException e) {
+        log.error("{}: an error on the device's thread, which goes on", thread.getName(), e);
       }
     }
   }
@@ -55,16 +60,32 @@ final class DeviceThread {
   void end(Runnable last) {
     work.add(() -> {
       ended = true;
-      last.run();
-      done.close();
+      try {
+        last.run();
+      } finally {
+        done.close();
+      }
     });
     if (!leftBehind) {
+      leftBehind = !hasEnded(Deadline.after(CLOSE_WITHIN));
+    }
+  }
+
+  /** Waits also if the caller is interrupted: the device cannot be opened before it is closed. */
+  private boolean hasEnded(Deadline deadline) {
+    boolean interrupted = false;
+    boolean joined = false;
+    while (!joined && !deadline.expired()) {
       try {
-        leftBehind = !thread.join(CLOSE_WITHIN);
+        joined = thread.join(Duration.ofNanos(Math.max(1, deadline.remainingNanos())));
       } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
+        interrupted = true;
       }
     }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+    return joined;
   }
 
   /** A turn that the thread takes. */
@@ -92,9 +113,12 @@ final class DeviceThread {
       if (!begun) {
         begun = true;
         work.add(() -> {
-          turn.advance(true);
-          finished = true;
-          done.signal();
+          try {
+            turn.advance(true);
+          } finally {
+            finished = true;
+            done.signal();
+          }
         });
       } else if (finished) {
         done.drain();
@@ -132,6 +156,7 @@ final class DeviceThread {
       } else if (!finished && abandoned == null) {
         abandoned = why;
         leftBehind = true;
+        turn.giveUp();
       }
     }
 

@@ -13,7 +13,8 @@ public sealed interface KernelOffer permits VhostNetOffer, VdpaOffer {
   long features();
 
   /**
-   * {@return whether there is a device file at a path, and no socket or file}
+   * {@return whether there is a device file at a path, and no socket or file; or nothing, where the
+   * kernel would have a device}
    *
    * @param node any path
    */
@@ -22,7 +23,7 @@ public sealed interface KernelOffer permits VhostNetOffer, VdpaOffer {
       int type = 0xf000 & (int) Files.getAttribute(node, "unix:mode");
       return type == 0x2000; // S_IFCHR
     } catch (IOException e) {
-      return false;
+      return node.startsWith("/dev") && node.getFileName().toString().startsWith("vhost-");
     }
   }
 

@@ -11,6 +11,8 @@ import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One queue of a tap, for one queue pair. Until its pair is served it is detached, where the tap
@@ -18,6 +20,7 @@ import java.util.List;
  * old. A tap of one queue keeps it.
  */
 final class TapQueue implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(TapQueue.class);
   private static final String TUN = "/dev/net/tun";
 
   private static final int NAME_BYTES = 16;
@@ -51,6 +54,10 @@ final class TapQueue implements AutoCloseable {
 
   private final String name;
   private final DeviceFile file;
+
+  /** Whether others have the queue too, who get it back as it was: attached. */
+  private final boolean given;
+
   private boolean detachable;
   private boolean attached = true;
 
@@ -59,7 +66,8 @@ final class TapQueue implements AutoCloseable {
 
   private int header = SHORT_HEADER;
 
-  private TapQueue(String name, DeviceFile file, boolean detachable) {
+  private TapQueue(String name, DeviceFile file, boolean detachable, boolean given) {
+    this.given = given;
     this.name = name;
     this.file = file;
     this.detachable = detachable;
@@ -97,7 +105,7 @@ final class TapQueue implements AutoCloseable {
           throw Errno.failure(doing, Ioctl.TUNSETIFF, -result);
         }
       }
-      return new TapQueue(name, file, multi);
+      return new TapQueue(name, file, multi, false);
     } catch (RuntimeException e) {
       file.close();
       throw e;
@@ -128,12 +136,12 @@ final class TapQueue implements AutoCloseable {
    * @param queue taken over
    */
   static TapQueue of(OwnedDescriptor queue) {
-    return new TapQueue(queue.identity().what(), new DeviceFile(queue), true);
+    return new TapQueue(queue.identity().what(), new DeviceFile(queue), true, true);
   }
 
   /** For rehearsals. */
   static TapQueue rehearsed(DescriptorLedger ledger) {
-    return new TapQueue("of a rehearsal", DeviceFile.deaf(ledger), true);
+    return new TapQueue("of a rehearsal", DeviceFile.deaf(ledger), true, false);
   }
 
   int number() {
@@ -234,6 +242,14 @@ final class TapQueue implements AutoCloseable {
 
   @Override
   public void close() {
-    file.close();
+    try {
+      if (given && !attached) {
+        queue(IFF_ATTACH_QUEUE);
+      }
+    } catch (VhostException e) {
+      log.debug("{}: its queue stays detached: {}", name, e.getMessage());
+    } finally {
+      file.close();
+    }
   }
 }

@@ -1,5 +1,6 @@
 package io.github.jvhost.vhost.kernel;
 
+import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.vhost.plan.BackEndRefusedException;
 import io.github.jvhost.vhost.plan.Execution;
@@ -43,6 +44,9 @@ public final class Turn implements Execution {
 
   /** By step: the base that came back, or that was sent again. */
   private final @Nullable Integer[] bases;
+
+  /** Whether no further step may be taken; set by another thread. */
+  private volatile boolean givenUp;
 
   private boolean finished;
   private int sent;
@@ -89,17 +93,31 @@ public final class Turn implements Execution {
   private void takeAll() {
     while (taken < bases.length) {
       PlannedStep next = planned.steps().get(taken);
+      if (givenUp) {
+        failure =
+            new VhostException(
+                "%s: %s: given up before it was sent".formatted(name, next.describe()),
+                Recovery.RECONNECT);
+        return;
+      }
       sent = taken + 1;
       try {
         bases[taken] = take(next.step());
-      } catch (VhostException e) {
+      } catch (RuntimeException e) { // the thread of a device has to live on
+        Recovery recovery =
+            e instanceof VhostException known ? known.recovery() : Recovery.RECONNECT;
         failure =
             new VhostException(
-                "%s: %s: %s".formatted(name, next.describe(), e.getMessage()), e.recovery(), e);
+                "%s: %s: %s".formatted(name, next.describe(), e.getMessage()), recovery, e);
         return;
       }
       taken++;
     }
+  }
+
+  /** Takes no further step. The one that is under way cannot be stopped. Any thread may call it. */
+  void giveUp() {
+    givenUp = true;
   }
 
   private @Nullable Integer take(Step step) {

@@ -21,6 +21,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -31,6 +33,7 @@ class DeviceThreadTest {
   private final DeviceThread thread = new DeviceThread("net0", ledger);
   private final CountDownLatch kernelReturns = new CountDownLatch(1);
   private final CountDownLatch closed = new CountDownLatch(1);
+  private final AtomicInteger steps = new AtomicInteger();
 
   @AfterEach
   void nothingIsLeft() throws InterruptedException {
@@ -40,9 +43,22 @@ class DeviceThreadTest {
   }
 
   private Execution stop(Deadline deadline) {
-    var step =
-        new PlannedStep(
-            new Step.StopRing(1), PlannedStep.Answer.NONE, "ring 1 stop", null, null, Why.STOP);
+    return stop(deadline, 1, new Slow());
+  }
+
+  /** A plan that stops rings, from ring 1 on. */
+  private Execution stop(Deadline deadline, int rings, Turn.Steps steps) {
+    List<PlannedStep> planned =
+        IntStream.rangeClosed(1, rings)
+            .mapToObj(ring ->
+                new PlannedStep(
+                    new Step.StopRing(ring),
+                    PlannedStep.Answer.NONE,
+                    "ring %d stop".formatted(ring),
+                    null,
+                    null,
+                    Why.STOP))
+            .toList();
     var capabilities =
         new BackEndCapabilities(
             0,
@@ -50,8 +66,8 @@ class DeviceThreadTest {
             1,
             512,
             BackEndProfile.VHOST_VDPA);
-    var plan = new Plan(List.of(step), capabilities, Lifecycle.STOPPED, 0, Plan.End.NOTHING);
-    var turn = new Turn("net0", plan, StoppedRings.AS_ANSWERED, new Slow());
+    var plan = new Plan(planned, capabilities, Lifecycle.STOPPED, 0, Plan.End.NOTHING);
+    var turn = new Turn("net0", plan, StoppedRings.AS_ANSWERED, steps);
     return thread.execution(turn, "net0", deadline);
   }
 
@@ -59,6 +75,7 @@ class DeviceThreadTest {
   private final class Slow implements Turn.Steps {
     @Override
     public @Nullable Integer take(Step step) {
+      steps.incrementAndGet();
       try {
         assertThat(kernelReturns.await(20, TimeUnit.SECONDS)).isTrue();
       } catch (InterruptedException e) {
@@ -86,6 +103,48 @@ class DeviceThreadTest {
     assertThat(execution.advance(true)).isTrue();
     assertThat(execution.outcome().orThrow().baseOf(0)).isEqualTo(4711);
     assertThat(thread.leftBehind()).isFalse();
+  }
+
+  /** A device that was given up must not start later, beside the one that serves by then. */
+  @Test
+  void noFurtherStepIsTakenOfAPlanThatWasGivenUp() throws InterruptedException {
+    Execution execution = stop(Deadline.after(Duration.ZERO), 3, new Slow());
+    assertThat(execution.advance(true)).isFalse();
+    assertThat(execution.advance(true)).isTrue();
+
+    kernelReturns.countDown();
+    thread.end(closed::countDown);
+
+    assertThat(closed.await(20, TimeUnit.SECONDS)).isTrue();
+    assertThat(steps).hasValueLessThanOrEqualTo(1);
+  }
+
+  /** An error in a step is the plan's failure. The device is closed all the same. */
+  @Test
+  void anErrorInAStepIsTheFailureOfThePlan() {
+    Execution execution =
+        stop(
+            Deadline.after(Duration.ofSeconds(20)),
+            1,
+            new Turn.Steps() {
+              @Override
+              public @Nullable Integer take(Step step) {
+                throw new IllegalStateException("on purpose");
+              }
+
+              @Override
+              public int calls() {
+                return 0;
+              }
+            });
+    try (var poller = new Poller(1)) {
+      assertThat(execution.advance(true)).isFalse();
+      poller.add(execution.number(), Poller.IN);
+      assertThat(poller.await(TimeUnit.SECONDS.toNanos(20))).isEqualTo(1);
+    }
+
+    assertThat(execution.advance(true)).isTrue();
+    assertThat(execution.failure()).hasMessageContaining("on purpose");
   }
 
   /** All of the plan may have been done, and nothing surely was. */
