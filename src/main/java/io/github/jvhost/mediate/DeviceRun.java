@@ -200,7 +200,7 @@ final class DeviceRun {
         if (made != null) {
           made.file().close();
         }
-        return Spares.SILENT;
+        return ServingSwitch.SILENT;
       }
       device.keepInflight(made);
       String failure = startAt(target);

@@ -24,6 +24,11 @@ import org.slf4j.LoggerFactory;
 final class ServingSwitch implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(ServingSwitch.class);
 
+  /** Why no other switch may serve while {@link #isSilent}. */
+  static final String SILENT =
+      "the switch that served it does not answer, and may still use its rings; it is served again"
+          + " when a switch is at that socket";
+
   private final NicShared nic;
   private final FrontEndDevice device;
 

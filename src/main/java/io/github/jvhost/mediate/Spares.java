@@ -22,11 +22,6 @@ import org.slf4j.LoggerFactory;
 final class Spares implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Spares.class);
 
-  /** Why nothing else may serve. */
-  static final String SILENT =
-      "the switch that served it does not answer, and may still use its rings; it is served again"
-          + " when a switch is at that socket";
-
   private final NicShared nic;
   private final ServingSwitch serving;
   private final DeviceRun run;
@@ -320,7 +315,7 @@ final class Spares implements AutoCloseable {
       return;
     }
     if (serving.isSilent()) {
-      failed(move, SILENT, Recovery.RETRY);
+      failed(move, ServingSwitch.SILENT, Recovery.RETRY);
       return;
     }
     long begin = System.nanoTime();

@@ -95,9 +95,9 @@ final class SwitchConnection implements AutoCloseable {
     return device.number();
   }
 
-  /** {@return the process at the other end; 0: it cannot be seen} */
+  /** {@return the process at the other end; 0: it cannot be seen, or the connection is closed} */
   int process() {
-    return PeerCredentials.of(number()).process();
+    return number() < 0 ? 0 : PeerCredentials.of(number()).process();
   }
 
   /** {@return what to poll it for} */

@@ -55,8 +55,16 @@ public final class ListeningSocket implements AutoCloseable {
       FileDescriptor own = server.getFileDescriptor();
       int number = SocketStream.numberOf(own);
       var socket = new ListeningSocket(new AdoptedSocket.Taken<>(server, own, number), path, true);
-      socket.applyUmask();
-      return socket;
+      boolean done = false;
+      try {
+        socket.applyUmask();
+        done = true;
+        return socket;
+      } finally {
+        if (!done) {
+          socket.close();
+        }
+      }
     } catch (IOException e) {
       if (server != null) {
         SocketStream.closeQuietly(server);
