@@ -71,8 +71,15 @@ class RecordedMediateTest {
       List<String> started = messages(page, "1. start");
       List<String> preset = messages(page, early + ". plan PRESET");
       List<String> moved = messages(page, move + ". move");
-      assertThat(started).contains("SET_MEM_TABLE", "SET_VRING_KICK").endsWith("SET_STATUS");
-      assertThat(a.record().names()).containsSequence(started);
+      // The front end is in this process, too, and has the same name: it tells the mediator that
+      // the
+      // device runs while the switch is being told.
+      List<String> atA = a.record().names();
+      List<String> behind = atA.subList(atA.indexOf("SET_VRING_KICK"), atA.size());
+      int running = atA.size() - behind.size() + behind.indexOf("SET_STATUS");
+      assertThat(started)
+          .contains("SET_MEM_TABLE", "SET_VRING_KICK")
+          .containsSubsequence(atA.subList(atA.indexOf("SET_FEATURES"), running + 1));
       assertThat(preset).contains("SET_MEM_TABLE").doesNotContain("SET_VRING_KICK");
       assertThat(b.record().names()).containsSequence(preset);
       assertThat(moved)
