@@ -198,7 +198,9 @@ public final class ColdStartBench implements Bench {
         return all;
       } catch (VhostException | IllegalArgumentException e) {
         throw new VhostException(
-            "a fresh JVM: %s; %s".formatted(e.getMessage(), said.lastLines()), Recovery.GIVE_UP, e);
+            "a fresh JVM: %s; %s".formatted(e.getMessage(), child.lastLines()),
+            Recovery.GIVE_UP,
+            e);
       }
     }
   }

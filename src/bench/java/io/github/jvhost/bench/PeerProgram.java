@@ -80,10 +80,8 @@ final class PeerProgram implements AutoCloseable {
       boolean ended = compiler.awaitExit(Deadline.after(PATIENCE));
       if (!ended || compiler.exitValue() != 0) {
         compiler.kill();
-        compiler.awaitOutput();
         throw new VhostException(
-            "gcc does not build " + SOURCE + ": " + compiler.transcript().lastLines(),
-            Recovery.GIVE_UP);
+            "gcc does not build " + SOURCE + ": " + compiler.lastLines(), Recovery.GIVE_UP);
       }
     }
   }

@@ -52,8 +52,7 @@ public final class SystemCallBench implements Bench {
               GroupWindows.arguments(backEnd.directory(), DEVICES, PAIRS, WINDOWS)));
       try (var child = ChildProcess.interactive("a traced JVM", command)) {
         if (!child.awaitExit(Deadline.after(PATIENCE)) || child.exitValue() != 0) {
-          throw new VhostException(
-              "a traced JVM: " + child.transcript().lastLines(), Recovery.GIVE_UP);
+          throw new VhostException("a traced JVM: " + child.lastLines(), Recovery.GIVE_UP);
         }
       }
     }

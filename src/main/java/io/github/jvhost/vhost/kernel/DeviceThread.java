@@ -120,9 +120,13 @@ final class DeviceThread {
             done.signal();
           }
         });
-      } else if (finished) {
+        return false;
+      }
+      if (ready) {
+        // Also the signal of the plan before, which comes behind its end: it must not come again.
         done.drain();
-      } else if (deadline.expired()) {
+      }
+      if (!finished && deadline.expired()) {
         abandon(
             new DeadlineException(
                 "%s: the kernel has not returned within %s; its thread is left behind, and the device cannot be opened before it returns"

@@ -59,6 +59,18 @@ class ChildProcessTest {
     }
   }
 
+  /** A message about a failure that leaves out the reason helps nobody. */
+  @Test
+  void itsLastLinesAreReadToTheEndWhenItHasEnded() {
+    try (var child =
+        ChildProcess.interactive(
+            "failing", script("yes | tr -d '\\n' | head -c 50000; echo; echo why; exit 3"))) {
+      assertThat(child.awaitExit(soon())).isTrue();
+
+      assertThat(child.lastLines()).endsWith(" | why");
+    }
+  }
+
   @Test
   void closingKillsItAndTheOneThatHoldsTheLeash() {
     var child = ChildProcess.leashed("sleeper", script("echo up; exec sleep 1000"), Map.of());

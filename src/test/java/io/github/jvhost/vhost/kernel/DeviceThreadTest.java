@@ -105,6 +105,25 @@ class DeviceThreadTest {
     assertThat(thread.leftBehind()).isFalse();
   }
 
+  /** Else the caller would not sleep while the next plan runs, but look again and again. */
+  @Test
+  void theSignalOfThePlanBeforeWakesThePollerOnce() {
+    Execution before = stop(Deadline.after(Duration.ofSeconds(20)), 0, new Slow());
+    try (var poller = new Poller(1)) {
+      before.advance(true);
+      poller.add(before.number(), Poller.IN);
+      assertThat(poller.await(TimeUnit.SECONDS.toNanos(20))).isEqualTo(1);
+      assertThat(before.advance(false)).isTrue();
+
+      Execution next = stop(Deadline.after(Duration.ofSeconds(20)));
+      next.advance(true);
+      assertThat(poller.await(TimeUnit.SECONDS.toNanos(20))).isEqualTo(1);
+      assertThat(next.advance(true)).isFalse();
+
+      assertThat(poller.await(0)).isZero();
+    }
+  }
+
   /** A device that was given up must not start later, beside the one that serves by then. */
   @Test
   void noFurtherStepIsTakenOfAPlanThatWasGivenUp() throws InterruptedException {

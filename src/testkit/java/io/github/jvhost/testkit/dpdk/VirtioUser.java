@@ -216,7 +216,7 @@ public final class VirtioUser implements AutoCloseable {
     process.type("quit");
     if (!process.awaitExit(deadline)) {
       throw new VhostException(
-          PROGRAM + " does not quit; " + process.transcript().lastLines(), Recovery.GIVE_UP);
+          PROGRAM + " does not quit; " + process.lastLines(), Recovery.GIVE_UP);
     }
   }
 

@@ -175,8 +175,7 @@ public final class OpenVswitch implements AutoCloseable {
       boolean ended = server.awaitExit(Deadline.in(LOOK_MILLIS, TimeUnit.MILLISECONDS));
       if (ended || deadline.expired() || Thread.currentThread().isInterrupted()) {
         throw new VhostException(
-            "starting ovsdb-server: no socket; " + server.transcript().lastLines(),
-            Recovery.GIVE_UP);
+            "starting ovsdb-server: no socket; " + server.lastLines(), Recovery.GIVE_UP);
       }
     }
   }
@@ -255,8 +254,7 @@ public final class OpenVswitch implements AutoCloseable {
       process.awaitOutput();
       if (process.exitValue() != 0) {
         throw new VhostException(
-            "starting %s: %s: %s"
-                .formatted(NAME, String.join(" ", command), process.transcript().lastLines()),
+            "starting %s: %s: %s".formatted(NAME, String.join(" ", command), process.lastLines()),
             Recovery.GIVE_UP);
       }
       return process.transcript().text();
@@ -292,9 +290,7 @@ public final class OpenVswitch implements AutoCloseable {
   }
 
   private String lastLines() {
-    return processes.isEmpty()
-        ? "nothing was started"
-        : processes.getLast().transcript().lastLines();
+    return processes.isEmpty() ? "nothing was started" : processes.getLast().lastLines();
   }
 
   /**

@@ -192,6 +192,17 @@ public final class ChildProcess implements AutoCloseable {
     return transcript;
   }
 
+  /**
+   * {@return the last few lines that it has printed, joined into one, as part of an error message}
+   * When it has ended, all that it printed is waited for.
+   */
+  public String lastLines() {
+    if (!isAlive()) {
+      awaitOutput();
+    }
+    return transcript.lastLines();
+  }
+
   /** {@return what a {@link #prompting} program has printed on its standard error} */
   public Transcript errors() {
     return errors;

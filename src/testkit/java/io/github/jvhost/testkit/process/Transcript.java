@@ -136,7 +136,7 @@ public final class Transcript {
    * {@return the last few lines, joined into one, as part of an error message} With those on
    * standard error where they are kept apart.
    */
-  public String lastLines() {
+  String lastLines() {
     String printed = lastLines(text());
     String apart = beside == null ? "" : lastLines(beside.text());
     if (printed.isEmpty() && apart.isEmpty()) {

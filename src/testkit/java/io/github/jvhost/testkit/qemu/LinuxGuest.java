@@ -281,7 +281,7 @@ public record LinuxGuest(Path kernel, Path initramfs) {
       }
       process.awaitOutput();
       if (process.exitValue() != 0) {
-        throw failed(what, process.transcript().lastLines(), null);
+        throw failed(what, process.lastLines(), null);
       }
       return process.transcript().text();
     }

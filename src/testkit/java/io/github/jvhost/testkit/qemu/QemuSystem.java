@@ -379,8 +379,7 @@ public final class QemuSystem implements AutoCloseable {
 
   private static VhostException failed(String what, String why, ChildProcess process) {
     return new VhostException(
-        "%s %s: %s; %s".formatted(what, PROGRAM, why, process.transcript().lastLines()),
-        Recovery.GIVE_UP);
+        "%s %s: %s; %s".formatted(what, PROGRAM, why, process.lastLines()), Recovery.GIVE_UP);
   }
 
   /** What it prints: its own messages, and the console of a guest with Linux. */
@@ -500,7 +499,6 @@ public final class QemuSystem implements AutoCloseable {
       action.run();
     } catch (VhostException e) {
       if (process.awaitExit(Deadline.in(1, TimeUnit.SECONDS))) {
-        process.awaitOutput();
         throw failed(what, "the process ended", process);
       }
       throw e;

@@ -169,7 +169,7 @@ public final class StorageDaemon implements AutoCloseable {
     while (!Files.exists(pidFile)) {
       if (process.awaitExit(Deadline.in(LOOK_MILLIS, TimeUnit.MILLISECONDS))) {
         throw new VhostException(
-            "starting " + PROGRAM + ": the process ended; " + process.transcript().lastLines(),
+            "starting " + PROGRAM + ": the process ended; " + process.lastLines(),
             Recovery.GIVE_UP);
       }
       if (deadline.expired() || Thread.currentThread().isInterrupted()) {
@@ -179,7 +179,7 @@ public final class StorageDaemon implements AutoCloseable {
                 + ": it does not listen after "
                 + deadline.allowed()
                 + "; "
-                + process.transcript().lastLines(),
+                + process.lastLines(),
             Recovery.GIVE_UP);
       }
     }
