@@ -3,23 +3,16 @@ package io.github.jvhost.migration;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
-import io.github.jvhost.memory.Translation;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.plan.Outcome;
-import io.github.jvhost.virtio.VirtioNetState;
-import io.github.jvhost.vmstate.DeviceRecord;
-import io.github.jvhost.vmstate.VirtioNetVmState;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -56,15 +49,10 @@ public final class MigrationSource {
   private final PhaseClock clock = new PhaseClock("source");
   private final MessageStream stream;
   private final PresetupAnswers answers;
+  private final EarlyRecords early;
   private final AtomicReference<@Nullable String> cancelled = new AtomicReference<>();
   private final AtomicBoolean begun = new AtomicBoolean();
   private volatile boolean refreshWanted;
-
-  /** By device: the newest early record. */
-  private final Map<VhostNet, KnownEarly> early = new HashMap<>();
-
-  /** By device: the translations of the last early records. */
-  private final Map<String, List<Translation>> translations = new HashMap<>();
 
   /** The thread that is in {@link #run}; null: none is. */
   private volatile @Nullable Thread runner;
@@ -80,7 +68,6 @@ public final class MigrationSource {
   /** The memory table that the destination was sent; null: none yet. */
   private @Nullable MemoryTable sentTable;
 
-  private int generation;
   private Guest guest = Guest.RUNS_HERE;
 
   /** Where the guest is: see above. */
@@ -105,6 +92,7 @@ public final class MigrationSource {
             options);
     this.pages = stream::sendPages;
     this.answers = new PresetupAnswers(devices.stream().map(VhostNet::name).toList());
+    this.early = new EarlyRecords(devices, stream, answers);
   }
 
   /**
@@ -291,14 +279,14 @@ public final class MigrationSource {
     hello();
     logging.begin();
     if (options.early()) {
-      sendEarly();
+      early.send();
     }
     settle("the rehearsal of its stop", this::rehearse);
     enter(Phase.ITERATE);
     boolean late = iterate();
     enter(Phase.STOP);
     stream.send(new MigrationMessage.Stopping()); // first: it takes the destination as long
-    SourceWindow stop = new SourceWindow(devices, options.order(), finalRecords(answers::isPreset));
+    SourceWindow stop = new SourceWindow(devices, options.order(), early.finalRecords());
     window = stop;
     long totalPages = ram.table().totalBytes() / MemoryRegion.PAGE;
     guestIs(Guest.PAUSED);
@@ -306,7 +294,7 @@ public final class MigrationSource {
     vm.pause();
     long pausedAt = clock.endPart("pause");
     if (options.early()) {
-      sendLastTranslations();
+      early.sendLastTranslations();
     }
     stop.stop();
     long stoppedAt = clock.endPart("stop rings");
@@ -352,7 +340,7 @@ public final class MigrationSource {
 
   /** While the destination presets its back ends, which this has to wait for anyway. */
   private void rehearse() {
-    SourceWindow.rehearse(devices, options.order(), finalRecords(_ -> true));
+    SourceWindow.rehearse(devices, options.order(), early.finalRecordsOnceRead());
     BackEndStateSender.sendAll(List.of(), stream); // loads its code; a copy's back end has no state
   }
 
@@ -422,50 +410,6 @@ public final class MigrationSource {
     return new MigrationMessage.Region(region.name(), region.guestAddress(), region.size());
   }
 
-  private void sendEarly() {
-    generation++;
-    for (VhostNet device : devices) {
-      stream.send(early(device));
-      List<Translation> told = device.migration().translations();
-      if (!told.isEmpty()) {
-        stream.send(new MigrationMessage.Translations(device.name(), told));
-      }
-      translations.put(device.name(), told);
-    }
-    stream.send(new MigrationMessage.EarlyEnd(generation));
-    answers.expect(generation);
-  }
-
-  /** What the guest has mapped since the last early records, up to its stop. */
-  private void sendLastTranslations() {
-    for (VhostNet device : devices) {
-      List<Translation> told = device.migration().translations();
-      if (!told.equals(translations.get(device.name()))) {
-        stream.send(new MigrationMessage.Translations(device.name(), told));
-      }
-    }
-  }
-
-  private MigrationMessage early(VhostNet device) {
-    VirtioNetState state = device.snapshot();
-    DeviceRecord record =
-        VirtioNetVmState.toRecord(device.name(), DeviceRecord.Kind.EARLY, generation, state);
-    early.put(device, KnownEarly.of(record, state));
-    return new MigrationMessage.Early(record);
-  }
-
-  /**
-   * The final records.
-   *
-   * @param known whether the destination has read the newest early record of the device of a name.
-   *     Of one that it could not read only a whole final record is of use
-   */
-  private FinalRecords finalRecords(Predicate<String> known) {
-    Map<VhostNet, KnownEarly> read = new HashMap<>(early);
-    read.keySet().removeIf(device -> !known.test(device.name()));
-    return new FinalRecords(devices, generation, read);
-  }
-
   /** Makes rounds until little is left and presetup was answered. Returns whether it was late. */
   private boolean iterate() {
     long presetupUntil = System.nanoTime() + options.presetupWithin().toNanos();
@@ -478,7 +422,7 @@ public final class MigrationSource {
       checkCancelled();
       if (refreshWanted) {
         refreshWanted = false;
-        sendEarly();
+        early.send();
         answersSeen = false; // those were of the state before
       }
       logging.collect();
@@ -493,7 +437,7 @@ public final class MigrationSource {
       boolean little = !logging.isComplete() || ram.dirty().count() <= options.stopPages();
       boolean ready = (answersSeen || late) && !refreshWanted;
       if (ready && (little || round + 1 >= options.maxRounds())) {
-        if (!late && options.early() && !refreshedLast && translationsDiffer()) {
+        if (!late && options.early() && !refreshedLast && early.translationsDiffer()) {
           refreshedLast = true;
           refreshWanted = true;
           continue;
@@ -501,15 +445,6 @@ public final class MigrationSource {
         return !answers.complete();
       }
     }
-  }
-
-  /**
-   * Whether a back end was told other translations since the last early records. They are sent once
-   * more before the guest stops; a guest that maps each frame anew would have them sent for ever.
-   */
-  private boolean translationsDiffer() {
-    return devices.stream()
-        .anyMatch(d -> !d.migration().translations().equals(translations.get(d.name())));
   }
 
   private void takeAnswers(Duration patience) {
