@@ -83,6 +83,28 @@ class TakeOverTest {
     assertThat(ofTheSwitch.describeOpen()).isEmpty();
   }
 
+  /** A guest whose frames come back. */
+  private final class Guest implements AutoCloseable {
+    private final OwnVm vm = new OwnVm();
+    private final SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"));
+    private final TinyDriver driver = new TinyDriver(vm, vmm);
+
+    Guest() {
+      driver.boot();
+    }
+
+    /** Sends a frame that is full of this number, and waits until it comes back. */
+    void echo(int number) {
+      assertThat(driver.echo(number)).endsWith(number, number);
+    }
+
+    @Override
+    public void close() {
+      vmm.close();
+      vm.close();
+    }
+  }
+
   private Mediator start() {
     return Mediator.start(options(), ledger);
   }
@@ -101,11 +123,8 @@ class TakeOverTest {
   @Test
   void aSuccessorThatCannotStartLeavesEverythingToTheNext() {
     Mediator first = start();
-    try (OwnVm vm = new OwnVm();
-        SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"))) {
-      TinyDriver driver = new TinyDriver(vm, vmm);
-      driver.boot();
-      assertThat(driver.echo(1)).endsWith(1, 1);
+    try (Guest guest = new Guest()) {
+      guest.echo(1);
       first.leave();
       List<NicOptions> two =
           List.of(
@@ -118,10 +137,10 @@ class TakeOverTest {
       assertThatThrownBy(() -> Mediator.start(options().withNics(two), ledger))
           .as("when net0 is taken up already")
           .hasMessageContaining("no socket with the name nobody");
-      assertThat(driver.echo(2)).endsWith(2, 2);
+      guest.echo(2);
       try (Mediator third = start()) {
         assertThat(third.status().getFirst().state()).isEqualTo("RUNNING");
-        assertThat(driver.echo(3)).endsWith(3, 3);
+        guest.echo(3);
         assertThatThrownBy(
                 () -> third.standby("net0", new BackEndAddress.Socket(directory.resolve("switch"))))
             .hasMessageContaining("is the one that serves it");
@@ -132,11 +151,8 @@ class TakeOverTest {
   @Test
   void aStateThatNamesWhatTheStoreDoesNotHaveMakesTheNicBeginAnew() {
     Mediator first = start();
-    try (OwnVm vm = new OwnVm();
-        SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"))) {
-      TinyDriver driver = new TinyDriver(vm, vmm);
-      driver.boot();
-      assertThat(driver.echo(1)).endsWith(1, 1);
+    try (Guest guest = new Guest()) {
+      guest.echo(1);
       first.leave();
       try (var store =
           KeeperStore.connect(directory.resolve("keeper"), ledger, Duration.ofSeconds(20))) {
@@ -153,45 +169,39 @@ class TakeOverTest {
   @Test
   void aKeeperThatIsGoneIsSaidByTheStatusAndTheGuestGoesOn() throws InterruptedException {
     try (Mediator mediator = start();
-        OwnVm vm = new OwnVm();
-        SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"))) {
-      TinyDriver driver = new TinyDriver(vm, vmm);
-      driver.boot();
-      assertThat(driver.echo(1)).endsWith(1, 1);
+        Guest guest = new Guest()) {
+      guest.echo(1);
       assertThat(mediator.status().getFirst().notSaved()).isNull();
       over = true;
       keeping.join(Duration.ofSeconds(20));
       keeper.close();
 
       assertThat(mediator.status().getFirst().notSaved()).contains("keeper");
-      vmm.linkUp(false);
-      vmm.linkUp(true);
-      assertThat(driver.echo(2)).endsWith(2, 2);
+      guest.vmm.linkUp(false);
+      guest.vmm.linkUp(true);
+      guest.echo(2);
     }
   }
 
   @Test
   void aRunningDeviceIsTakenUpAndServedOn() {
     Mediator first = start();
-    try (OwnVm vm = new OwnVm();
-        SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"))) {
-      TinyDriver driver = new TinyDriver(vm, vmm);
-      driver.boot();
-      assertThat(driver.echo(1)).endsWith(1, 1);
+    try (Guest guest = new Guest()) {
+      guest.echo(1);
       // The mediator does not wait for the last message of a start.
       Wait.until(() -> Wait.endsWithAStart(theSwitch.record().names()));
       int told = theSwitch.record().mark();
       first.leave();
-      assertThat(driver.echo(2)).as("packets need no mediator").endsWith(2, 2);
+      guest.echo(2); // packets need no mediator
       try (Mediator second = start()) {
-        assertThat(driver.echo(3)).endsWith(3, 3);
+        guest.echo(3);
         assertThat(second.status().getFirst().state()).isEqualTo("RUNNING");
         assertThat(theSwitch.record().names(told)).as("the switch was told nothing").isEmpty();
 
-        vmm.linkUp(false);
+        guest.vmm.linkUp(false);
         assertThat(second.status().getFirst().state()).isEqualTo("STOPPED");
-        vmm.linkUp(true);
-        assertThat(driver.echo(4)).endsWith(4, 4);
+        guest.vmm.linkUp(true);
+        guest.echo(4);
         assertThat(theSwitch.record().names(told)).contains("GET_VRING_BASE", "SET_VRING_KICK");
       }
     }
@@ -243,11 +253,8 @@ class TakeOverTest {
       NicState saved, NicState after, boolean connectionIsUsed, boolean toldEverything)
       throws Exception {
     Mediator first = start();
-    try (OwnVm vm = new OwnVm();
-        SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"))) {
-      TinyDriver driver = new TinyDriver(vm, vmm);
-      driver.boot();
-      assertThat(driver.echo(1)).endsWith(1, 1);
+    try (Guest guest = new Guest()) {
+      guest.echo(1);
       Wait.until(() -> Wait.endsWithAStart(theSwitch.record().names()));
       first.leave();
       atTheKeeper(left -> file(left).write(in(saved, state(left)).encoded()));
@@ -261,7 +268,7 @@ class TakeOverTest {
         assertThat(theSwitch.record().names(told).contains("SET_MEM_TABLE"))
             .isEqualTo(toldEverything);
         if (after == NicState.RUNNING) {
-          assertThat(driver.echo(2)).endsWith(2, 2);
+          guest.echo(2);
         }
       }
     }
@@ -274,15 +281,12 @@ class TakeOverTest {
   @Test
   void aMessageThatWasReadAndNotDoneIsReadAgain() {
     Mediator first = start();
-    try (OwnVm vm = new OwnVm();
-        SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"));
+    try (Guest guest = new Guest();
         var arena = Arena.ofConfined()) {
-      TinyDriver driver = new TinyDriver(vm, vmm);
-      driver.boot();
-      assertThat(driver.echo(1)).endsWith(1, 1);
+      guest.echo(1);
       Wait.until(() -> Wait.endsWithAStart(theSwitch.record().names()));
       first.leave();
-      CompletableFuture<Void> down = CompletableFuture.runAsync(() -> vmm.linkUp(false));
+      CompletableFuture<Void> down = CompletableFuture.runAsync(() -> guest.vmm.linkUp(false));
       atTheKeeper(left -> {
         SavedNic saved = state(left);
         OwnedDescriptor frontEnd = requireNonNull(left.get(saved.frontEnd()));
@@ -296,8 +300,8 @@ class TakeOverTest {
       try (Mediator second = start()) {
         down.join();
         assertThat(second.status().getFirst().state()).isEqualTo("STOPPED");
-        vmm.linkUp(true);
-        assertThat(driver.echo(2)).endsWith(2, 2);
+        guest.vmm.linkUp(true);
+        guest.echo(2);
       }
     }
   }
@@ -305,12 +309,9 @@ class TakeOverTest {
   @Test
   void aStandbyIsKeptForTheNextMediator() {
     Mediator first = start();
-    try (OwnVm vm = new OwnVm();
-        SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"));
+    try (Guest guest = new Guest();
         MockBackEnd standby = Mirror.start(directory.resolve("b"), ofTheSwitch)) {
-      TinyDriver driver = new TinyDriver(vm, vmm);
-      driver.boot();
-      assertThat(driver.echo(1)).endsWith(1, 1);
+      guest.echo(1);
       first.standby("net0", new BackEndAddress.Socket(standby.socket()));
       Wait.until(() -> isReady(first.status().getFirst().standby()));
       first.leave();
@@ -318,7 +319,7 @@ class TakeOverTest {
       try (Mediator second = start()) {
         Wait.until(() -> isReady(second.status().getFirst().standby()));
         theSwitch.close();
-        assertThat(driver.echo(2)).endsWith(2, 2);
+        guest.echo(2);
         assertThat(standby.isRunning()).isTrue();
       }
     }
@@ -331,17 +332,14 @@ class TakeOverTest {
   @Test
   void aStandbyThatServesAlreadyIsNoReasonToLoseTheGuest() {
     Mediator first = start();
-    try (OwnVm vm = new OwnVm();
-        SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"));
+    try (Guest guest = new Guest();
         MockBackEnd b = Mirror.start(directory.resolve("b"), ofTheSwitch)) {
-      TinyDriver driver = new TinyDriver(vm, vmm);
-      driver.boot();
       first.standby("net0", new BackEndAddress.Socket(b.socket()));
       Wait.until(() -> isReady(first.status().getFirst().standby()));
       first.move("net0", new BackEndAddress.Socket(b.socket()), Duration.ofSeconds(20));
       first.leave();
       try (Mediator second = start()) {
-        assertThat(driver.echo(1)).endsWith(1, 1);
+        guest.echo(1);
         assertThat(second.status().getFirst().state()).isEqualTo("RUNNING");
         assertThat(second.status().getFirst().standby()).isNull();
       }
@@ -353,11 +351,8 @@ class TakeOverTest {
     String listen = "listen:" + directory.resolve("b");
     Path control = directory.resolve("control");
     Mediator first = Mediator.start(options().withControl(control), ledger);
-    try (OwnVm vm = new OwnVm();
-        SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"))) {
-      TinyDriver driver = new TinyDriver(vm, vmm);
-      driver.boot();
-      assertThat(driver.echo(1)).endsWith(1, 1);
+    try (Guest guest = new Guest()) {
+      guest.echo(1);
       CompletableFuture<String> moved =
           CompletableFuture.supplyAsync(() ->
               ControlClient.ask(control, "move net0 " + listen, Duration.ofSeconds(60), ledger));
@@ -365,10 +360,10 @@ class TakeOverTest {
       assertThat(moved.join()).contains("\"ok\":true");
       first.leave();
       try (Mediator second = start()) {
-        assertThat(driver.echo(2)).endsWith(2, 2);
+        guest.echo(2);
         other.close();
         try (MockBackEnd again = comesTo("b")) {
-          assertThat(driver.echo(3)).endsWith(3, 3);
+          guest.echo(3);
           assertThat(again.isRunning()).isTrue();
         }
         assertThat(second.status().getFirst().name()).isEqualTo("net0");
