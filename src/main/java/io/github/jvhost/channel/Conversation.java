@@ -40,10 +40,11 @@ final class Conversation implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(VhostUserChannel.class);
 
   /**
-   * Messages that may wait behind others. A back end has no reason to ask for more before it reads
-   * one of them.
+   * Messages that nobody waits for: those that were not written yet, and those that the back end
+   * has not acknowledged yet. It has asked for each, and has no reason to ask for more before it
+   * reads one.
    */
-  private static final int MOST_LATER = 4096;
+  private static final int MOST_UNCOLLECTED = 4096;
 
   private final SocketStream stream;
   private final String name;
@@ -194,11 +195,12 @@ final class Conversation implements AutoCloseable {
 
   /** Writes a request for whose answer nobody will ask, as {@link #send} does. */
   void sendUncollected(FrontEndRequest request, int id, Payload payload, boolean needReply) {
-    if (later.size() == MOST_LATER) {
-      throw new VhostException(
-          "%s: sending %s: the back end does not read, and %d messages wait already"
-              .formatted(name, request, MOST_LATER),
-          Recovery.RETRY);
+    if (later.size() + replies.uncollected() >= MOST_UNCOLLECTED) {
+      throw poison(
+          new VhostException(
+              "%s: sending %s: the back end has asked for %d of them and has acknowledged none of these; its connection is not used any more"
+                  .formatted(name, request, MOST_UNCOLLECTED),
+              Recovery.RECONNECT));
     }
     later.add(new Later(request, id, payload, needReply));
     writeMore();

@@ -133,6 +133,11 @@ final class ReplyReader {
     return awaitedReplies + ready.size();
   }
 
+  /** How many replies are outstanding for which no caller will ask. */
+  int uncollected() {
+    return outstanding.size() - awaitedReplies;
+  }
+
   boolean hasReady() {
     return !ready.isEmpty();
   }

@@ -298,8 +298,8 @@ public final class VhostUserChannel implements AutoCloseable {
    *
    * @param request as for {@link #send}, without descriptors
    * @param payload of the layout that the request has
-   * @throws VhostException as {@link #send} does, but not {@link DeadlineException}; (RETRY) if the
-   *     back end does not read, and 4096 such requests wait already
+   * @throws VhostException as {@link #send} does, but not {@link DeadlineException}. If the back
+   *     end has not acknowledged the last 4,096 of such requests, the channel is poisoned
    */
   public void sendUncollected(FrontEndRequest request, Payload payload) {
     health.requireUsable();

@@ -1,5 +1,6 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.Access;
 import io.github.jvhost.memory.DeviceMemory;
@@ -29,8 +30,17 @@ import org.slf4j.LoggerFactory;
  *
  * <pre>
  *   asked for by       the back end (a miss), the embedder (iotlbUpdate), the early record
- *   not mapped yet     remembered; told when the guest maps it, because a back end asks only once
  *   rings              their areas, looked up anew for each plan
+ * </pre>
+ *
+ * <p>A back end asks only once. So a miss that is not answered at once waits until it was told:
+ *
+ * <pre>
+ *   missed --mapped, nothing to withdraw, room--&gt; answered at once
+ *      |
+ *      +--else--&gt; waiting --a plan, as soon as it is mapped: the oldest make room--&gt; told
+ *                    |
+ *                    +-- more than {@link #MOST_WAITING}: the connection is closed and made anew
  * </pre>
  *
  * <p>A translation is told as the IOMMU has it, but for two things. Whatever may be written may
@@ -48,8 +58,14 @@ final class DeviceTranslations implements MissHandler {
    */
   static final int MOST = 1024;
 
-  /** The most unanswered misses that are remembered. DPDK has 2,048 of them a ring at most. */
-  private static final int MOST_UNANSWERED = 1 << 16;
+  /** What a plan makes room for if there are too many. The others wait for the next one. */
+  private static final int ROOM = MOST / 4;
+
+  /**
+   * The most misses that wait. The connection of a back end that asks for more is closed. What it
+   * asks for on the next one is all that counts. DPDK remembers 2,048 a ring at most.
+   */
+  static final int MOST_WAITING = 1 << 16;
 
   private final String name;
   private final DeviceMemory memory;
@@ -64,8 +80,14 @@ final class DeviceTranslations implements MissHandler {
   /** What the last plan wanted, and what was told since. */
   private TranslationMap told = new TranslationMap();
 
-  /** Misses that nothing translated, with what the back end wants to do there. */
-  private final NavigableMap<Long, Access> unanswered = new TreeMap<>(Long::compareUnsigned);
+  /** Whether the last plan wanted what the early record says, which the IOMMU does not confirm. */
+  private boolean hinted;
+
+  /** Misses that were not told yet, with what the back end wants to do there. */
+  private final NavigableMap<Long, Access> waiting = new TreeMap<>(Long::compareUnsigned);
+
+  /** Whether more have come than may wait. */
+  private boolean tooMany;
 
   /** What was sent between plans, for the shadow. */
   private final TranslationMap sent = new TranslationMap();
@@ -75,7 +97,7 @@ final class DeviceTranslations implements MissHandler {
    */
   private @Nullable VhostException notAcknowledged;
 
-  /** Whether a miss is left to a plan, which has to withdraw something first. */
+  /** Whether a miss waits that a plan can answer. */
   private boolean planWanted;
 
   private boolean warned;
@@ -113,11 +135,15 @@ final class DeviceTranslations implements MissHandler {
    * @param rings the areas of the rings that are to run
    * @param complete whether the IOMMU has its final state; otherwise what the early record says
    *     counts
+   * @throws VhostException (RECONNECT) if the back end has asked for more than can be remembered
    */
   synchronized List<Translation> desired(List<Area> rings, boolean complete) {
     if (complete) {
+      requireNoneForgotten();
       checkAsked();
+      askForWaiting();
     }
+    hinted = !complete;
     TranslationMap all = new TranslationMap(asked);
     for (Area area : rings) {
       coverRing(all, area, complete);
@@ -135,6 +161,32 @@ final class DeviceTranslations implements MissHandler {
         forget(one);
         mapped.pieces(one.iova(), one.last()).forEach(this::ask);
       }
+    }
+  }
+
+  private void requireNoneForgotten() {
+    if (tooMany) {
+      throw new VhostException(
+          "%s: the back end has asked for more than %d addresses that its guest has not mapped, and asks once for each; its connection is closed, so that it asks again"
+              .formatted(name, MOST_WAITING),
+          Recovery.RECONNECT);
+    }
+  }
+
+  /** Asks for what waits and is mapped by now. If there are too many, the oldest others go. */
+  private void askForWaiting() {
+    if (!planWanted) {
+      return;
+    }
+    boolean full = asked.size() + waiting.size() > MOST;
+    while (full && asked.size() > MOST - ROOM) {
+      forget(oldest());
+    }
+    for (Map.Entry<Long, Access> miss : waiting.entrySet()) {
+      if (asked.size() == MOST) {
+        return; // the next plan goes on
+      }
+      askAt(miss.getKey(), miss.getValue());
     }
   }
 
@@ -226,34 +278,34 @@ final class DeviceTranslations implements MissHandler {
   /**
    * An answer is sent at once, and nobody waits for what the back end says to it. So it withdraws
    * nothing: {@code iotlbInvalidate} could not know whether the back end has forgotten that. If
-   * something has to be withdrawn first, a plan answers.
+   * something has to be withdrawn first, a plan answers. What the last plan wanted is told again,
+   * whatever the IOMMU says by now: if it is wrong, {@code iotlbInvalidate} is about to be called.
    */
   @Override
   public synchronized Optional<Step.Translate> missed(long iova, Access access) {
     misses++;
     Translation found = told.at(iova);
-    if (found != null && found.access().permits(access) && mapped.has(found)) {
+    if (found != null && found.access().permits(access) && (!hinted || mapped.has(found))) {
       return Optional.of(send(found)); // it has dropped it
     }
-    if (!mapped.permits(iova, granted(access))) {
-      remember(iova, access);
-      return Optional.empty();
-    }
-    if (found != null) {
-      forget(found);
-      planWanted = true;
-    }
-    if (asked.size() == MOST) {
-      for (int i = 0; i < MOST / 8; i++) { // one plan makes room for many misses
-        forget(oldest());
+    if (found == null && !planWanted && asked.size() < MOST) {
+      Optional<Translation> piece = pieceToTell(iova, access);
+      if (piece.isPresent()) {
+        return Optional.of(send(ask(piece.get())));
       }
+    }
+    letWait(iova, access);
+    return Optional.empty();
+  }
+
+  private void letWait(long iova, Access access) {
+    if (waiting.size() == MOST_WAITING && !waiting.containsKey(iova)) {
+      tooMany = true; // the next plan says so
       planWanted = true;
+      return;
     }
-    if (planWanted) {
-      askAt(iova, access);
-      return Optional.empty();
-    }
-    return pieceToTell(iova, access).map(t -> send(ask(t)));
+    Access all = waiting.merge(iova, access, (a, b) -> Access.of(a.bits() | b.bits()));
+    planWanted |= mapped.permits(iova, granted(all));
   }
 
   private Step.Translate send(Translation one) {
@@ -263,14 +315,15 @@ final class DeviceTranslations implements MissHandler {
   }
 
   private void askAt(long iova, Access access) {
-    Translation there = told.at(iova);
-    if (there != null && there.access().permits(access) && mapped.has(there)) {
-      return; // it was told for another miss meanwhile
+    Translation there = asked.at(iova) == null ? told.at(iova) : asked.at(iova);
+    if (!mapped.permits(iova, granted(access))
+        || (there != null && there.access().permits(access) && mapped.has(there))) {
+      return; // the guest has not mapped it yet, or it was told for another miss
     }
     if (there != null) {
       forget(there);
     }
-    pieceToTell(iova, access).ifPresent(t -> asked.missingOf(t).forEach(this::ask));
+    pieceToTell(iova, access).ifPresent(piece -> ask(asked.roomAround(iova, piece)));
   }
 
   /** The largest piece around an address that overlaps nothing that was told. */
@@ -291,17 +344,21 @@ final class DeviceTranslations implements MissHandler {
     return planWanted;
   }
 
-  /** The same; the caller sends a plan. */
-  synchronized boolean takePlanWanted() {
-    boolean wanted = planWanted;
-    planWanted = false;
-    return wanted;
+  /** A plan has told what there was room for; what it did not tell waits for the next one. */
+  synchronized void planTold() {
+    if (planWanted) {
+      waiting.entrySet().removeIf(this::isTold);
+      planWanted = waiting.entrySet().stream().anyMatch(this::isMapped);
+    }
   }
 
-  private void remember(long iova, Access access) {
-    if (unanswered.size() < MOST_UNANSWERED) {
-      unanswered.merge(iova, access, (a, b) -> Access.of(a.bits() | b.bits()));
-    }
+  private boolean isTold(Map.Entry<Long, Access> miss) {
+    Translation there = told.at(miss.getKey());
+    return there != null && there.access().permits(miss.getValue());
+  }
+
+  private boolean isMapped(Map.Entry<Long, Access> miss) {
+    return mapped.permits(miss.getKey(), granted(miss.getValue()));
   }
 
   /**
@@ -311,16 +368,9 @@ final class DeviceTranslations implements MissHandler {
    * @return whether the back end has to be told something; a plan does that
    */
   synchronized boolean mapped(long first, long last, boolean push) {
-    boolean any = false;
-    var misses = unanswered.subMap(first, true, last, true).entrySet().iterator();
-    while (misses.hasNext()) {
-      Map.Entry<Long, Access> miss = misses.next();
-      if (mapped.permits(miss.getKey(), granted(miss.getValue()))) {
-        askAt(miss.getKey(), miss.getValue());
-        misses.remove();
-        any = true;
-      }
-    }
+    planWanted |=
+        waiting.subMap(first, true, last, true).entrySet().stream().anyMatch(this::isMapped);
+    boolean any = planWanted;
     if (push) {
       for (Translation piece : mapped.pieces(first, last)) {
         asked.missingOf(piece).forEach(this::ask);
@@ -379,7 +429,9 @@ final class DeviceTranslations implements MissHandler {
   synchronized void anotherBackEnd() {
     notAcknowledged = null;
     told.clear();
-    unanswered.clear();
+    waiting.clear();
+    tooMany = false;
+    planWanted = false;
     sent.clear();
   }
 
@@ -412,6 +464,6 @@ final class DeviceTranslations implements MissHandler {
   private void forget(Translation one) {
     asked.remove(one);
     ages.remove(one.iova());
-    told.remove(one);
+    told.touching(one.iova(), one.last()).forEach(told::remove);
   }
 }

@@ -35,7 +35,7 @@ record MappedMemory(DeviceMemory memory) {
     return memory
         .iommu()
         .translate(iova, access)
-        .filter(t -> t.contains(iova))
+        .filter(t -> t.contains(iova) && t.access().permits(access))
         .flatMap(t -> withinRegion(t, iova));
   }
 

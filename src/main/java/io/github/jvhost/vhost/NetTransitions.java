@@ -258,11 +258,6 @@ final class NetTransitions {
     return running() && translations.isPlanWanted();
   }
 
-  /** The same; the caller sends that plan. */
-  boolean takePlanWanted() {
-    return running() && translations.takePlanWanted();
-  }
-
   /** The translations that were asked for, or that the source has told its back end. */
   List<Translation> askedTranslations() {
     return translations.asked();

@@ -411,9 +411,15 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
       transitions.takeTurn();
       boolean asked = translations.mapped(iova, lastOf(iova, length), push);
       if (transitions.running() && (asked || transitions.someRingWaits())) {
-        refreshOrWait();
+        tellWhatWaits();
       }
     }
+  }
+
+  /** Sends a plan that answers misses which wait. With the lock held. */
+  void tellWhatWaits() {
+    refreshOrWait();
+    translations.planTold();
   }
 
   /**

@@ -96,8 +96,8 @@ final class VhostNetWatch {
         readErrors(i, eventfds.get(i));
       }
       noteHangUp(connection);
-      if (transitions.takePlanWanted()) {
-        net.refreshOrWait();
+      if (transitions.planWanted()) {
+        net.tellWhatWaits();
       }
     }
   }

@@ -193,21 +193,16 @@ class HalfWrittenTest {
 
   /** Otherwise a back end that asks and never reads would fill the front end's memory. */
   @Test
-  void notAnyNumberOfMessagesWaits() throws Exception {
-    int most = 4096;
-    for (int i = 0; i < most; i++) {
+  void notAnyNumberOfMessagesWaits() {
+    for (int i = 0; i < 4096; i++) {
       main.channel.sendUncollected(FrontEndRequest.IOTLB_MSG, UPDATE);
     }
+
     assertThatThrownBy(() -> main.channel.sendUncollected(FrontEndRequest.IOTLB_MSG, UPDATE))
-        .isInstanceOf(VhostException.class)
         .hasMessage(
-            "net0: sending IOTLB_MSG: the back end does not read, and 4096 messages wait already");
-    FutureTask<List<Received>> backEnd = backEnd(ALL + most);
-
-    sendRest();
-
-    assertThat(afterAll(backEnd)).hasSize(most);
-    assertThat(main.channel.poisoned()).isFalse();
+            "net0: sending IOTLB_MSG: the back end has asked for 4096 of them and has acknowledged"
+                + " none of these; its connection is not used any more");
+    assertThat(main.channel.poisoned()).as("what it asked for is not lost in silence").isTrue();
   }
 
   @Test

@@ -198,6 +198,30 @@ class ServedWaitTest {
     assertThat(main.channel.poisoned()).isFalse();
   }
 
+  /** It reads everything, and says nothing to it. */
+  @Test
+  void aBackEndThatNeverAcknowledgesWhatItAskedForIsCutOff() {
+    for (int i = 0; i < 4096; i++) {
+      translate();
+      main.peer.receive(soon());
+    }
+
+    assertThatThrownBy(this::translate).hasMessageContaining("has acknowledged none of these");
+    assertThat(main.channel.poisoned()).isTrue();
+  }
+
+  @Test
+  void aBackEndThatAcknowledgesMayAskForAnyNumber() {
+    for (int i = 0; i < 10_000; i++) {
+      translate();
+      main.peer.receive(soon());
+      main.answer(22, u64(0));
+      main.channel.receiveAvailable();
+    }
+
+    assertThat(main.channel.poisoned()).isFalse();
+  }
+
   @Test
   void aWrongAnswerToAMissPoisonsLikeAnyOther() {
     translate();
