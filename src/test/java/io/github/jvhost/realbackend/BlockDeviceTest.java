@@ -7,9 +7,15 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.mediate.Mediator;
+import io.github.jvhost.mediate.MediatorOptions;
+import io.github.jvhost.mediate.PassedDevice;
+import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.qemu.StorageDaemon;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.PlannedStep;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -104,6 +110,30 @@ class BlockDeviceTest {
       assertThat(blk.stop()).isEqualTo(1001);
       assertThat(daemon.output()).isEmpty();
     }
+  }
+
+  /** The mediator knows nothing of disks. It passes such a device's messages on. */
+  @Test
+  void isServedThroughAMediatorThatPassesItOn() {
+    Path mediated = disk.directory().resolve("mediated");
+    var ledger = DescriptorLedger.tracing();
+    var options =
+        MediatorOptions.of(List.of())
+            .withPassed(List.of(new PassedDevice("disk", mediated, disk.socket())));
+    try (var daemon = daemon();
+        var mediator = Mediator.start(options, ledger);
+        var blk = new BlockDevice(mediated, BackEndProfile.LIBVHOST_USER)) {
+      blk.start(0);
+      assertThat(blk.queue.read(7, deadline())).isEqualTo(disk.sector(7));
+      assertThat(blk.stop()).isEqualTo(1);
+      blk.reconnect();
+      blk.start(1);
+      assertThat(blk.queue.read(8, deadline())).isEqualTo(disk.sector(8));
+
+      assertThat(mediator.status().getFirst().state()).isEqualTo("PASS_THROUGH");
+      assertThat(daemon.output()).isEmpty();
+    }
+    assertThat(ledger.describeOpen()).isEmpty();
   }
 
   /** What was in flight is found by the used ring: it is served again. */
