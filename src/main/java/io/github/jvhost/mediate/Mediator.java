@@ -3,6 +3,7 @@ package io.github.jvhost.mediate;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.mediate.keep.DescriptorStore;
+import io.github.jvhost.mediate.keep.HandedDescriptors;
 import io.github.jvhost.mediate.keep.KeeperStore;
 import io.github.jvhost.mediate.keep.SystemdStore;
 import io.github.jvhost.mediate.peer.Hint;
@@ -122,9 +123,11 @@ public final class Mediator implements AutoCloseable {
           links.put(nic.name(), FrontEndLink.open(nic.frontEnd(), nic.name(), ledger));
         }
       }
-      DescriptorStore kept = storeOf(options, ledger);
+      var handed = HandedDescriptors.of(System.getenv(), ledger);
+      DescriptorStore kept = storeOf(options, handed, ledger);
       store = kept;
       left = kept == null ? left : kept.takeUp();
+      left.putAll(handed.takeUp()); // what the store is not: a socket of a unit beside a keeper
       if (left.isEmpty() && options.rehearsing().isPositive()) { // or front ends may be waiting
         rehearse(options, ledger);
       }
@@ -153,10 +156,10 @@ public final class Mediator implements AutoCloseable {
   }
 
   private static @Nullable DescriptorStore storeOf(
-      MediatorOptions options, DescriptorLedger ledger) {
+      MediatorOptions options, HandedDescriptors handed, DescriptorLedger ledger) {
     Path keeper = options.keeper();
     return keeper == null
-        ? SystemdStore.of(System.getenv(), ledger, STORING).orElse(null)
+        ? SystemdStore.of(System.getenv(), handed, STORING).orElse(null)
         : KeeperStore.connect(keeper, ledger, STORING);
   }
 
@@ -182,7 +185,7 @@ public final class Mediator implements AutoCloseable {
     OwnedDescriptor socket = handed.remove(name);
     if (socket == null) {
       throw new VhostException(
-          "%s: the service manager has handed over no socket with the name %s"
+          "%s: no service manager has handed over a socket with the name %s: FileDescriptorName= of the socket unit sets it"
               .formatted(nic.name(), name),
           Recovery.GIVE_UP);
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import io.github.jvhost.FreshJvm;
 import io.github.jvhost.channel.VhostUserChannel;
 import io.github.jvhost.channel.backend.BackEndListener;
 import io.github.jvhost.protocol.Dialect;
@@ -458,14 +459,7 @@ class MockBackEndCommandTest {
     Path printed = Files.createTempFile(directory, "out", "");
     Process process =
         new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "-XX:+UseSerialGC",
-                "-cp",
-                System.getProperty("java.class.path"),
-                "io.github.jvhost.cli.Jvhost",
-                "mock-back-end",
-                socket.toString())
+                FreshJvm.command(Jvhost.class, List.of("mock-back-end", socket.toString())))
             .redirectOutput(printed.toFile())
             .start();
     try {

@@ -2,6 +2,7 @@ package io.github.jvhost.mediate;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.jvhost.FreshJvm;
 import io.github.jvhost.cli.Jvhost;
 import io.github.jvhost.embedding.Mirror;
 import io.github.jvhost.embedding.OwnVm;
@@ -13,7 +14,6 @@ import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.process.ChildProcess;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -35,18 +35,7 @@ class KilledMediateTest {
   }
 
   private static ChildProcess java(String name, List<String> arguments) {
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                "-cp",
-                System.getProperty("java.class.path"),
-                Jvhost.class.getName()));
-    command.addAll(arguments);
-    return ChildProcess.leashed(name, command, Map.of());
+    return ChildProcess.leashed(name, FreshJvm.command(Jvhost.class, arguments), Map.of());
   }
 
   private ChildProcess mediator() {

@@ -3,6 +3,7 @@ package io.github.jvhost.mediate;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.FlightRecording;
+import io.github.jvhost.FreshJvm;
 import io.github.jvhost.cli.Jvhost;
 import io.github.jvhost.embedding.Mirror;
 import io.github.jvhost.embedding.OwnVm;
@@ -97,14 +98,11 @@ class RecordedMediateTest {
     Path file = directory.resolve("mediator.jfr");
     DescriptorLedger ledger = DescriptorLedger.tracing();
     List<String> command =
-        List.of(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "--enable-native-access=ALL-UNNAMED",
-            "-cp",
-            System.getProperty("java.class.path"),
-            Jvhost.class.getName(),
-            "mediate",
-            "--nic=net0=" + directory.resolve("net0") + "," + directory.resolve("switch"));
+        FreshJvm.command(
+            Jvhost.class,
+            List.of(
+                "mediate",
+                "--nic=net0=" + directory.resolve("net0") + "," + directory.resolve("switch")));
     Map<String, String> recorded =
         Map.of("JDK_JAVA_OPTIONS", "-XX:StartFlightRecording:filename=" + file);
     try (MockBackEnd theSwitch = Mirror.start(directory.resolve("switch"), ledger);

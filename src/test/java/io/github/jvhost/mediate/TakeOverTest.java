@@ -9,15 +9,14 @@ import io.github.jvhost.embedding.Mirror;
 import io.github.jvhost.embedding.OwnVm;
 import io.github.jvhost.embedding.SmallVmm;
 import io.github.jvhost.embedding.TinyDriver;
-import io.github.jvhost.mediate.keep.Keeper;
 import io.github.jvhost.mediate.keep.KeeperStore;
+import io.github.jvhost.mediate.keep.KeeperThread;
 import io.github.jvhost.mediate.keep.StateFile;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.protocol.MemoryRegionPayload;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.protocol.VringAddress;
-import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.OwnedDescriptor;
@@ -51,35 +50,22 @@ class TakeOverTest {
 
   private final DescriptorLedger ledger = DescriptorLedger.tracing();
   private final DescriptorLedger ofTheSwitch = DescriptorLedger.tracing();
-  private final DescriptorLedger ofTheKeeper = DescriptorLedger.tracing();
   private MockBackEnd theSwitch;
-  private Keeper keeper;
-  private Thread keeping;
-  private volatile boolean over;
+  private KeeperThread keeper;
 
   @BeforeEach
-  void aKeeper() {
+  void aSwitchAndAKeeper() {
     theSwitch = Mirror.start(directory.resolve("switch"), ofTheSwitch);
-    keeper = Keeper.listen(directory.resolve("keeper"), ofTheKeeper);
-    keeping =
-        Thread.ofPlatform()
-            .daemon()
-            .start(() -> {
-              while (!over) {
-                keeper.serve(Deadline.after(Duration.ofMillis(50)));
-              }
-            });
+    keeper = KeeperThread.start(directory.resolve("keeper"));
   }
 
   @AfterEach
-  void nothingIsLeft() throws InterruptedException {
-    over = true;
-    keeping.join(Duration.ofSeconds(20));
-    assertThat(keeper.held()).as("the last mediator has closed what it served").isZero();
+  void nothingIsLeft() {
     keeper.close();
+    assertThat(keeper.held()).as("the last mediator has closed what it served").isZero();
     theSwitch.close();
     assertThat(theSwitch.record().violations()).isEmpty();
-    assertThat(ofTheKeeper.describeOpen()).isEmpty();
+    assertThat(keeper.ledger().describeOpen()).isEmpty();
     assertThat(ofTheSwitch.describeOpen()).isEmpty();
   }
 
@@ -136,7 +122,7 @@ class TakeOverTest {
                   BackEndProfile.GENERIC));
       assertThatThrownBy(() -> Mediator.start(options().withNics(two), ledger))
           .as("when net0 is taken up already")
-          .hasMessageContaining("no socket with the name nobody");
+          .hasMessageContaining("a socket with the name nobody");
       guest.echo(2);
       try (Mediator third = start()) {
         assertThat(third.status().getFirst().state()).isEqualTo("RUNNING");
@@ -167,13 +153,11 @@ class TakeOverTest {
   }
 
   @Test
-  void aKeeperThatIsGoneIsSaidByTheStatusAndTheGuestGoesOn() throws InterruptedException {
+  void aKeeperThatIsGoneIsSaidByTheStatusAndTheGuestGoesOn() {
     try (Mediator mediator = start();
         Guest guest = new Guest()) {
       guest.echo(1);
       assertThat(mediator.status().getFirst().notSaved()).isNull();
-      over = true;
-      keeping.join(Duration.ofSeconds(20));
       keeper.close();
 
       assertThat(mediator.status().getFirst().notSaved()).contains("keeper");
@@ -181,6 +165,8 @@ class TakeOverTest {
       guest.vmm.linkUp(true);
       guest.echo(2);
     }
+    assertThat(keeper.ledger().describeOpen()).isEmpty();
+    keeper = KeeperThread.start(directory.resolve("keeper")); // another one, which holds nothing
   }
 
   @Test

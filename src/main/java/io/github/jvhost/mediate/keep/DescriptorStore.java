@@ -21,11 +21,6 @@ import java.util.Map;
  * descriptors are as before. A mediator then logs the failure and goes on. Thread-safe.
  */
 public interface DescriptorStore extends AutoCloseable {
-  /** {@return a store that holds nothing, for a mediator that nobody takes over from} */
-  static DescriptorStore none() {
-    return new NoStore();
-  }
-
   /**
    * Gives the store a duplicate. A descriptor that it has under this name is dropped.
    *

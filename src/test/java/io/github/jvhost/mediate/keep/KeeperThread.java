@@ -6,12 +6,13 @@ import java.nio.file.Path;
 import java.time.Duration;
 
 /** A keeper that serves in a thread of its own until it is closed. */
-final class KeeperThread implements AutoCloseable {
+public final class KeeperThread implements AutoCloseable {
   private final DescriptorLedger ledger = DescriptorLedger.tracing();
   private final Path path;
   private final Keeper keeper;
   private final Thread thread;
   private volatile boolean ending;
+  private int held;
 
   private KeeperThread(Path path) {
     this.path = path;
@@ -19,7 +20,7 @@ final class KeeperThread implements AutoCloseable {
     this.thread = Thread.ofPlatform().name("keeper").start(this::serve);
   }
 
-  static KeeperThread start(Path path) {
+  public static KeeperThread start(Path path) {
     return new KeeperThread(path);
   }
 
@@ -27,7 +28,7 @@ final class KeeperThread implements AutoCloseable {
     return path;
   }
 
-  DescriptorLedger ledger() {
+  public DescriptorLedger ledger() {
     return ledger;
   }
 
@@ -37,8 +38,16 @@ final class KeeperThread implements AutoCloseable {
     }
   }
 
+  /** How many descriptors it held when it was closed. */
+  public int held() {
+    return held;
+  }
+
   @Override
   public void close() {
+    if (ending) {
+      return;
+    }
     ending = true;
     boolean ended;
     try {
@@ -50,6 +59,7 @@ final class KeeperThread implements AutoCloseable {
     if (!ended) {
       throw new IllegalStateException("the keeper still serves");
     }
+    held = keeper.held();
     keeper.close();
   }
 }

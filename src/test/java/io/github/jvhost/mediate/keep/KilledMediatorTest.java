@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.FreshJvm;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.channel.socket.AdoptedSocket;
 import io.github.jvhost.channel.socket.SocketStream;
@@ -24,7 +25,6 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
@@ -65,18 +65,7 @@ class KilledMediatorTest {
   }
 
   private static ChildProcess java(String name, Class<?> main, List<String> arguments) {
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                "-cp",
-                System.getProperty("java.class.path"),
-                main.getName()));
-    command.addAll(arguments);
-    return ChildProcess.leashed(name, command, Map.of());
+    return ChildProcess.leashed(name, FreshJvm.command(main, arguments), Map.of());
   }
 
   private static long printed(ChildProcess child, String before, long from) {

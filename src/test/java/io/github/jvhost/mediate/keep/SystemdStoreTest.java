@@ -1,6 +1,5 @@
 package io.github.jvhost.mediate.keep;
 
-import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -9,14 +8,10 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
-import io.github.jvhost.sys.OwnedDescriptor;
-import io.github.jvhost.sys.io.Linux;
-import io.github.jvhost.sys.io.Pipe;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import org.junit.jupiter.api.AfterEach;
@@ -30,6 +25,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 @Timeout(60)
 class SystemdStoreTest {
   private static final Duration PATIENCE = Duration.ofSeconds(20);
+
+  private static final HandedDescriptors NOTHING_HANDED =
+      HandedDescriptors.of(Map.of(), DescriptorLedger.tracing());
 
   private final DescriptorLedger ledger = DescriptorLedger.tracing();
   private Path directory;
@@ -46,20 +44,13 @@ class SystemdStoreTest {
   }
 
   private SystemdStore store(Map<String, String> environment) {
-    return SystemdStore.of(environment, ledger, PATIENCE).orElseThrow();
-  }
-
-  private static SystemdStore handed(
-      DescriptorLedger ledger, int first, Map<String, String> environment) {
-    var all = new HashMap<>(environment);
-    all.put("NOTIFY_SOCKET", "/run/nobody");
-    return SystemdStore.of(all, ledger, PATIENCE, first).orElseThrow();
+    return SystemdStore.of(environment, NOTHING_HANDED, PATIENCE).orElseThrow();
   }
 
   @Test
   void withoutAServiceManagerThereIsNone() {
-    assertThat(SystemdStore.of(Map.of(), ledger, PATIENCE)).isEmpty();
-    assertThat(SystemdStore.of(Map.of("NOTIFY_SOCKET", ""), ledger, PATIENCE)).isEmpty();
+    assertThat(SystemdStore.of(Map.of(), NOTHING_HANDED, PATIENCE)).isEmpty();
+    assertThat(SystemdStore.of(Map.of("NOTIFY_SOCKET", ""), NOTHING_HANDED, PATIENCE)).isEmpty();
   }
 
   @ParameterizedTest
@@ -131,7 +122,7 @@ class SystemdStoreTest {
     String address = directory.resolve("notify").toString();
     try (EventFd event = EventFd.create(ledger, "event");
         var store =
-            SystemdStore.of(Map.of("NOTIFY_SOCKET", address), ledger, Duration.ofMillis(50))
+            SystemdStore.of(Map.of("NOTIFY_SOCKET", address), NOTHING_HANDED, Duration.ofMillis(50))
                 .orElseThrow()) {
       assertThatThrownBy(() -> store.put("a", event.descriptor()))
           .isInstanceOf(VhostException.class)
@@ -149,82 +140,19 @@ class SystemdStoreTest {
     }
   }
 
-  @Test
-  void whatAnEarlierProcessLeftIsTakenUpByNumber() {
-    try (Pipe pipe = Pipe.open(ledger, "test");
-        EventFd event = EventFd.create(ledger, "event")) {
-      // Numbers in a row, as systemd hands them over, where nothing else is.
-      int first = highDuplicate(event.descriptor(), 900);
-      int second = highDuplicate(pipe.readEnd(), first + 1);
-      int third = highDuplicate(pipe.readEnd(), second + 1);
-      assertThat(List.of(second, third)).containsExactly(first + 1, first + 2);
-      var store =
-          handed(
-              ledger,
-              first,
-              Map.of(
-                  "LISTEN_PID", String.valueOf(ProcessHandle.current().pid()),
-                  "LISTEN_FDS", "3",
-                  "LISTEN_FDNAMES", "event:pipe:pipe"));
-
-      Map<String, OwnedDescriptor> left = store.takeUp();
-      assertThat(left).containsOnlyKeys("event", "pipe");
-      assertThat(requireNonNull(left.get("event")).number()).isEqualTo(first);
-      assertThat(Linux.fcntl(first, 1, 0)).as("F_GETFD").isEqualTo(Linux.FD_CLOEXEC);
-      assertThat(Linux.fcntl(third, 1, 0)).as("the second of a name").isEqualTo(-Linux.EBADF);
-      assertThat(store.takeUp()).isEmpty();
-      left.values().forEach(OwnedDescriptor::close);
-    }
-  }
-
-  private static int highDuplicate(OwnedDescriptor of, int from) {
-    return Linux.fcntl(of.number(), Linux.F_DUPFD_CLOEXEC, from);
-  }
-
-  @Test
-  void whatIsForAnotherProcessIsLeftAlone() {
-    assertThat(handed(ledger, 3, Map.of("LISTEN_PID", "1", "LISTEN_FDS", "what")).takeUp())
-        .isEmpty();
-    assertThat(handed(ledger, 3, Map.of("LISTEN_FDS", "1")).takeUp()).isEmpty();
-  }
-
-  @Test
-  void oneThatIsNotOpenClosesTheOthers() {
-    try (EventFd event = EventFd.create(ledger, "event")) {
-      int first = highDuplicate(event.descriptor(), 900);
-      var store =
-          handed(
-              ledger,
-              first,
-              Map.of(
-                  "LISTEN_PID", String.valueOf(ProcessHandle.current().pid()), "LISTEN_FDS", "2"));
-      assertThatThrownBy(store::takeUp)
-          .isInstanceOf(VhostException.class)
-          .hasMessageContaining("EBADF");
-      assertThat(Linux.fcntl(first, 1, 0)).isEqualTo(-Linux.EBADF);
-    }
-  }
-
   @ParameterizedTest
   @CsvSource({
     "NOTIFY_SOCKET, vsock:2:1234",
     "NOTIFY_SOCKET, relative",
     "FDSTORE, many",
     "FDSTORE, -1",
-    "LISTEN_FDS, 4097",
-    "LISTEN_FDS, -1",
-    "LISTEN_FDS, x",
-    "LISTEN_FDS, 2",
   })
   void anEnvironmentThatMakesNoSenseIsSaid(String variable, String value) {
     var environment = new HashMap<String, String>();
     environment.put("NOTIFY_SOCKET", "/run/nobody");
-    environment.put("LISTEN_PID", String.valueOf(ProcessHandle.current().pid()));
-    environment.put("LISTEN_FDNAMES", "one");
-    environment.put("LISTEN_FDS", "1");
     environment.put(variable, value);
 
-    assertThatThrownBy(() -> SystemdStore.of(environment, ledger, PATIENCE))
+    assertThatThrownBy(() -> SystemdStore.of(environment, NOTHING_HANDED, PATIENCE))
         .isInstanceOf(VhostException.class)
         .hasMessageContaining(variable)
         .hasMessageContaining(value);

@@ -3,6 +3,8 @@ package io.github.jvhost.testkit.trace;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.github.jvhost.FreshJvm;
+import io.github.jvhost.cli.Jvhost;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.BackEndOffer;
@@ -112,17 +114,9 @@ class VirtioUserTest {
   void theCommandServesItToo() {
     Path socket = directory.resolve("s");
     List<String> command =
-        List.of(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "--enable-native-access=ALL-UNNAMED",
-            "-XX:+UseSerialGC",
-            "-cp",
-            System.getProperty("java.class.path"),
-            "io.github.jvhost.cli.Jvhost",
-            "mock-back-end",
-            "--personality=dpdk",
-            "--trace",
-            socket.toString());
+        FreshJvm.command(
+            Jvhost.class,
+            List.of("mock-back-end", "--personality=dpdk", "--trace", socket.toString()));
     try (ChildProcess backEnd = ChildProcess.leashed("mock-back-end", command, Map.of())) {
       backEnd.transcript().awaitText("listening at", 0, deadline(), "starting the command");
       try (VirtioUser frontEnd = frontEnd(socket, false)) {
