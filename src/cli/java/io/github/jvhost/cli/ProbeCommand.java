@@ -4,7 +4,6 @@ import io.github.jvhost.DeadlineException;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.testkit.probe.BackEndProbe;
-import io.github.jvhost.testkit.probe.ProbeResult;
 import io.github.jvhost.vhost.kernel.KernelOffer;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -81,7 +80,8 @@ final class ProbeCommand implements Callable<Integer> {
       names = "--timeout",
       paramLabel = "TIME",
       converter = TimeSpan.Converter.class,
-      description = "How long connecting, and each answer, may take (default: 2s).")
+      description =
+          "How long connecting, and each answer, may take; of a device all of it (default: 2s).")
   private TimeSpan timeout = new TimeSpan(Duration.ofSeconds(2));
 
   @Mixin private Output output;
@@ -100,16 +100,16 @@ final class ProbeCommand implements Callable<Integer> {
           spec.commandLine(),
           "--round-trips: 0 to %d, not %d".formatted(MOST_ROUND_TRIPS, roundTrips));
     }
-    output.print(
-        KernelOffer.isDevice(socket)
-            ? KernelProbeSummary.of(socket, KernelOffer.of(socket))
-            : ProbeSummary.of(socket, probe(dialect), net));
+    output.print(probe(dialect, net));
     return 0;
   }
 
-  private ProbeResult probe(Dialect dialect) {
+  private Shown probe(Dialect dialect, boolean net) {
+    Duration within = timeout.duration();
     try {
-      return BackEndProbe.probe(socket, dialect, roundTrips, timeout.duration());
+      return KernelOffer.isDevice(socket)
+          ? KernelProbeSummary.of(socket, KernelOffer.of(socket, within))
+          : ProbeSummary.of(socket, BackEndProbe.probe(socket, dialect, roundTrips, within), net);
     } catch (DeadlineException e) {
       throw new VhostException(e.getMessage() + "; --timeout waits longer", e.recovery(), e);
     }

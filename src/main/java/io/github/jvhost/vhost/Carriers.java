@@ -40,7 +40,8 @@ final class Carriers {
       case BackEndAddress.TapQueues(List<OwnedDescriptor> queues) ->
           VhostNetConnection.toQueues(options.name(), options.ledger(), queues);
       case BackEndAddress.Vdpa(Path node, boolean startsEarly) ->
-          VhostVdpaConnection.open(options.name(), options.ledger(), node, startsEarly);
+          VhostVdpaConnection.open(
+              options.name(), options.ledger(), node, startsEarly, options.connectWithin());
     };
   }
 

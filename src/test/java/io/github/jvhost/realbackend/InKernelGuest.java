@@ -9,8 +9,6 @@ import io.github.jvhost.memory.DirtyBitmap;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.memory.MemoryRegion;
-import io.github.jvhost.protocol.Dialect;
-import io.github.jvhost.realbackend.GuestChecks.Check;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.OwnedDescriptor;
@@ -25,12 +23,11 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
 
 /**
  * What {@link KernelVhostNetTest} checks, run in its guest. Prints one line for each that passed.
  */
-final class InKernelGuest {
+final class InKernelGuest extends InGuest {
   private static final int PAIRS = 2;
 
   // Numbers of ioctls, as the kernel's trace has them.
@@ -38,38 +35,28 @@ final class InKernelGuest {
   private static final String NET_SET_BACKEND = "4008af30";
   private static final String TUNSETQUEUE = "400454d9";
 
-  static final List<Check> CHECKS =
-      List.of(
-          check("frames go both ways, rings go on where they stopped", InKernelGuest::traffic),
-          check("a tap of one queue, a driver that begins anew", InKernelGuest::oneQueue),
-          check("the log has each page that the kernel wrote", InKernelGuest::log),
-          check("a window tells bases and starts rings", InKernelGuest::window),
-          check("a guest migrates from tap to tap, with pings both ways", InKernelGuest::demo),
-          check("what the kernel refuses is explained", InKernelGuest::refusals),
-          check("probe says what vhost-net is", InKernelGuest::probe));
-
-  private final DescriptorLedger ledger;
+  static final GuestChecks<InKernelGuest> CHECKS =
+      GuestChecks.in(InKernelGuest::new)
+          .check("frames go both ways, rings go on where they stopped", InKernelGuest::traffic)
+          .check("a tap of one queue, a driver that begins anew", InKernelGuest::oneQueue)
+          .check("the log has each page that the kernel wrote", InKernelGuest::log)
+          .check("a window tells bases and starts rings", InKernelGuest::window)
+          .check("a guest migrates from tap to tap, with pings both ways", InKernelGuest::demo)
+          .check("what the kernel refuses is explained", InKernelGuest::refusals)
+          .check("without descriptors nothing is left open", InKernelGuest::shortage)
+          .check("probe says what vhost-net is", InKernelGuest::probe);
 
   private InKernelGuest(DescriptorLedger ledger) {
-    this.ledger = ledger;
-  }
-
-  private static Check check(String name, Consumer<InKernelGuest> run) {
-    return new Check(name, ledger -> run.accept(new InKernelGuest(ledger)));
+    super(ledger);
   }
 
   /** Runs all of them. */
   public static void main(String[] arguments) {
-    GuestChecks.run(CHECKS);
+    CHECKS.run();
   }
 
   private VhostDeviceOptions at(String tap, int pairs) {
-    return VhostDeviceOptions.of(
-        "net",
-        new BackEndAddress.Tap(tap, pairs),
-        Dialect.UPSTREAM,
-        BackEndProfile.GENERIC,
-        ledger);
+    return at(new BackEndAddress.Tap(tap, pairs));
   }
 
   private NetMachine machine(String tap, int pairs) {
@@ -215,6 +202,10 @@ final class InKernelGuest {
       // The tap is told of the offloads with the features, and not when the driver changes them.
       assertThat(NetFeature.CTRL_GUEST_OFFLOADS.in(machine.net.model().deviceFeatures())).isFalse();
     }
+  }
+
+  private void shortage() {
+    runsOutOfDescriptors(at("tap0", PAIRS));
   }
 
   private void probe() {

@@ -10,10 +10,7 @@ import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.migration.MigrationException;
 import io.github.jvhost.migration.MigrationOptions;
 import io.github.jvhost.migration.SourceReport;
-import io.github.jvhost.protocol.Dialect;
-import io.github.jvhost.realbackend.GuestChecks.Check;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.testkit.process.ChildProcess;
 import io.github.jvhost.vhost.BackEndAddress;
 import io.github.jvhost.vhost.VhostDevice;
 import io.github.jvhost.vhost.VhostDeviceOptions;
@@ -24,23 +21,22 @@ import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
 import org.assertj.core.api.InstanceOfAssertFactories;
 
 /** What {@link KernelVdpaTest} checks, run in its guest. The machine pings itself. */
-final class InVdpaGuest {
-  static final List<Check> CHECKS =
-      List.of(
-          check("frames come back, rings go on where they stopped", InVdpaGuest::traffic),
-          check("memory comes and goes while the device runs", InVdpaGuest::memory),
-          check("a window tells bases, enables and DRIVER_OK", InVdpaGuest::window),
-          check("the device is told another address, and started early", InVdpaGuest::control),
-          check("a guest leaves while it stands still, and not before", InVdpaGuest::leaving),
-          check("what cannot be is refused, and says why", InVdpaGuest::refusals),
-          check("what may not be locked is not pinned", InVdpaGuest::lockedMemory),
-          check("probe says what the device is", InVdpaGuest::probe));
+final class InVdpaGuest extends InGuest {
+  static final GuestChecks<InVdpaGuest> CHECKS =
+      GuestChecks.in(InVdpaGuest::new)
+          .check("frames come back, rings go on where they stopped", InVdpaGuest::traffic)
+          .check("memory comes and goes while the device runs", InVdpaGuest::memory)
+          .check("a window tells bases, enables and DRIVER_OK", InVdpaGuest::window)
+          .check("the device is told another address, and started early", InVdpaGuest::control)
+          .check("a guest leaves while it stands still, and not before", InVdpaGuest::leaving)
+          .check("what cannot be is refused, and says why", InVdpaGuest::refusals)
+          .check("what may not be locked is not pinned", InVdpaGuest::lockedMemory)
+          .check("without descriptors nothing is left open", InVdpaGuest::shortage)
+          .check("probe says what the device is", InVdpaGuest::probe);
 
   // Numbers of ioctls, as the kernel's trace has them.
   private static final String BASE = "4008af12";
@@ -54,28 +50,17 @@ final class InVdpaGuest {
 
   private static final Duration PATIENCE = Duration.ofSeconds(20);
 
-  private final DescriptorLedger ledger;
-
   private InVdpaGuest(DescriptorLedger ledger) {
-    this.ledger = ledger;
-  }
-
-  private static Check check(String name, Consumer<InVdpaGuest> run) {
-    return new Check(name, ledger -> run.accept(new InVdpaGuest(ledger)));
+    super(ledger);
   }
 
   /** Runs all of them. */
   public static void main(String[] arguments) {
-    GuestChecks.run(CHECKS);
+    CHECKS.run();
   }
 
   private VhostDeviceOptions at(String node) {
-    return VhostDeviceOptions.of(
-        "net",
-        new BackEndAddress.Vdpa(Path.of(node)),
-        Dialect.UPSTREAM,
-        BackEndProfile.GENERIC,
-        ledger);
+    return at(new BackEndAddress.Vdpa(Path.of(node)));
   }
 
   private NetMachine machine() {
@@ -217,7 +202,7 @@ final class InVdpaGuest {
 
   /** The limit holds for root too. */
   private void lockedMemory() {
-    lockAtMost(20L << 20);
+    limit("--memlock=%d:unlimited".formatted(20L << 20));
     try (var machine = machine()) {
       machine.start();
       Await.until(
@@ -227,18 +212,12 @@ final class InVdpaGuest {
           .hasMessageContaining("this process may lock 20971520 bytes and has locked 4096")
           .hasMessageContaining("raise RLIMIT_MEMLOCK");
     } finally {
-      lockAtMost(1L << 30);
+      limit("--memlock=%d:unlimited".formatted(1L << 30));
     }
   }
 
-  private static void lockAtMost(long bytes) {
-    String self = String.valueOf(ProcessHandle.current().pid());
-    List<String> words =
-        List.of("prlimit", "--pid", self, "--memlock=%d:unlimited".formatted(bytes));
-    try (ChildProcess prlimit = ChildProcess.leashed("prlimit", words, Map.of())) {
-      assertThat(prlimit.awaitExit(NetMachine.deadline())).isTrue();
-      assertThat(prlimit.exitValue()).isZero();
-    }
+  private void shortage() {
+    runsOutOfDescriptors(at("/dev/vhost-vdpa-0"));
   }
 
   private void probe() {

@@ -36,6 +36,6 @@ class KernelVdpaTest {
             "vdpa_sim.max_iotlb_entries=65536",
             "vhost_vdpa.max_iotlb_entries=65536");
 
-    return GuestChecks.tests(InVdpaGuest.CHECKS, printed);
+    return InVdpaGuest.CHECKS.tests(printed);
   }
 }

@@ -38,6 +38,6 @@ class KernelVhostNetTest {
     assumeTrue(missing.isEmpty(), () -> missing.orElse(""));
     String printed = KernelGuest.command(NETWORK + KernelGuest.java(InKernelGuest.class));
 
-    return GuestChecks.tests(InKernelGuest.CHECKS, printed);
+    return InKernelGuest.CHECKS.tests(printed);
   }
 }

@@ -30,7 +30,12 @@ final class ControlQueue implements AutoCloseable {
   /** The address space; the guest's is 0. */
   static final int SPACE = 1;
 
-  private static final Duration ANSWERED_WITHIN = Duration.ofSeconds(5);
+  /**
+   * Behind the rings of one queue pair. A device has it behind all its pairs only where MQ was
+   * negotiated (virtio 1.2, 5.1.2), which is not asked for here.
+   */
+  static final int RING = 2;
+
   private static final long ADDRESS = 1 << 20;
   private static final long SIZE = 4096;
   private static final int ENTRIES = 16;
@@ -50,27 +55,51 @@ final class ControlQueue implements AutoCloseable {
 
   private final DeviceFile file;
   private final String path;
-  private final int ring;
   private final int group;
   private final OwnMemory memory;
   private final EventFd kick;
   private final EventFd call;
+  private final Duration answeredWithin;
   private int next;
 
-  /**
-   * Makes the ring.
-   *
-   * @param ring index of the device's control queue
-   * @param group of rings, in which it is alone
-   */
-  ControlQueue(DeviceFile file, String path, int ring, int group, DescriptorLedger ledger) {
+  private ControlQueue(
+      DeviceFile file,
+      String path,
+      int group,
+      Duration answeredWithin,
+      OwnMemory memory,
+      EventFd kick,
+      EventFd call) {
     this.file = file;
     this.path = path;
-    this.ring = ring;
     this.group = group;
-    this.memory = OwnMemory.at(ADDRESS, SIZE, "control queue", ledger);
-    this.kick = EventFd.create(ledger, "control queue kick");
-    this.call = EventFd.create(ledger, "control queue call");
+    this.answeredWithin = answeredWithin;
+    this.memory = memory;
+    this.kick = kick;
+    this.call = call;
+  }
+
+  /**
+   * Makes the ring. If that fails, nothing is left open.
+   *
+   * @param group of rings, in which it is alone
+   * @param answeredWithin how long the device may take for a command
+   */
+  static ControlQueue create(
+      DeviceFile file, String path, int group, Duration answeredWithin, DescriptorLedger ledger) {
+    OwnMemory memory = OwnMemory.at(ADDRESS, SIZE, "control queue", ledger);
+    EventFd kick = null;
+    try {
+      kick = EventFd.create(ledger, "control queue kick");
+      EventFd call = EventFd.create(ledger, "control queue call");
+      return new ControlQueue(file, path, group, answeredWithin, memory, kick, call);
+    } catch (RuntimeException e) {
+      if (kick != null) {
+        kick.close();
+      }
+      memory.close();
+      throw e;
+    }
   }
 
   OwnMemory memory() {
@@ -93,12 +122,12 @@ final class ControlQueue implements AutoCloseable {
     next = 0;
     String doing = "set up the control queue of " + path;
     file.ring(Ioctl.VDPA_SET_GROUP_ASID, group, SPACE, doing);
-    file.ring(Ioctl.SET_VRING_NUM, ring, ENTRIES, doing);
-    file.ring(Ioctl.SET_VRING_BASE, ring, 0, doing);
-    file.address(ring, 0, ADDRESS, ADDRESS + USED, ADDRESS + AVAILABLE, 0, doing);
-    file.ring(Ioctl.SET_VRING_CALL, ring, call.descriptor().number(), doing);
-    file.ring(Ioctl.SET_VRING_KICK, ring, kick.descriptor().number(), doing);
-    file.ring(Ioctl.VDPA_SET_VRING_ENABLE, ring, 1, doing);
+    file.ring(Ioctl.SET_VRING_NUM, RING, ENTRIES, doing);
+    file.ring(Ioctl.SET_VRING_BASE, RING, 0, doing);
+    file.address(RING, 0, ADDRESS, ADDRESS + USED, ADDRESS + AVAILABLE, 0, doing);
+    file.ring(Ioctl.SET_VRING_CALL, RING, call.descriptor().number(), doing);
+    file.ring(Ioctl.SET_VRING_KICK, RING, kick.descriptor().number(), doing);
+    file.ring(Ioctl.VDPA_SET_VRING_ENABLE, RING, 1, doing);
   }
 
   /**
@@ -124,12 +153,12 @@ final class ControlQueue implements AutoCloseable {
     next = (next + 1) & 0xffff;
     INDEX.setRelease(page, AVAILABLE + 2, (short) next);
     kick.signal();
-    Deadline deadline = Deadline.after(ANSWERED_WITHIN);
+    Deadline deadline = Deadline.after(answeredWithin);
     while ((short) INDEX.getAcquire(page, USED + 2) != (short) next) {
-      if (call.await(deadline) == 0) {
+      if (call.await(deadline) == 0 || deadline.expired()) { // it may call, and use nothing
         throw new DeadlineException(
             "%s has not answered command %d of class %d on its control queue within %s"
-                .formatted(path, command, commandClass, ANSWERED_WITHIN));
+                .formatted(path, command, commandClass, answeredWithin));
       }
     }
     int answer = page.get(JAVA_BYTE, ACK);

@@ -16,7 +16,7 @@ import java.lang.foreign.MemorySegment;
  * An open device file, and the ioctls on it. It owns its descriptor. One thread at a time; the
  * scratch memory for arguments is its own, so that a call allocates nothing.
  */
-final class DeviceFile implements AutoCloseable {
+class DeviceFile implements AutoCloseable {
   /** Enough for a memory table of 512 regions. */
   private static final long ARGUMENT_BYTES = 8 + 32 * 512;
 

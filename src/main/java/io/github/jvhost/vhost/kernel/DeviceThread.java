@@ -10,14 +10,17 @@ import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
 import java.time.Duration;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The thread on which a device's ioctls are made, and the eventfd that says when a plan is done. An
- * ioctl cannot be interrupted: if it is late, the thread is left behind with it.
+ * The thread on which a device is opened, asked and told, and the eventfd that says when that is
+ * done. A system call cannot be interrupted: if it is late, the thread is left behind with it.
  */
 final class DeviceThread {
   private static final Logger log = LoggerFactory.getLogger(DeviceThread.class);
@@ -46,7 +49,7 @@ final class DeviceThread {
     }
   }
 
-  /** Whether a plan was given up while its ioctl had not returned. */
+  /** Whether somebody gave up while a system call had not returned. */
   boolean leftBehind() {
     return leftBehind;
   }
@@ -54,6 +57,40 @@ final class DeviceThread {
   /** A plan on this thread. */
   Execution execution(Turn turn, String name, Deadline deadline) {
     return new Threaded(turn, name, deadline);
+  }
+
+  /**
+   * Asks something on this thread, and waits for the answer, also if the caller is interrupted.
+   *
+   * @param doing what, for errors: "open /dev/vhost-vdpa-0"
+   * @throws DeadlineException if there is none by then: the thread is left behind
+   */
+  <T> T ask(String doing, Supplier<T> question, Deadline deadline) {
+    CompletableFuture<T> answer =
+        CompletableFuture.supplyAsync(
+            question,
+            asked ->
+                work.add(() -> {
+                  asked.run();
+                  done.signal();
+                }));
+    while (!answer.isDone()) {
+      if (done.await(deadline) == 0 && !answer.isDone()) {
+        leftBehind = true;
+        throw late(doing, deadline);
+      }
+    }
+    try {
+      return answer.join();
+    } catch (CompletionException e) {
+      throw e.getCause() instanceof RuntimeException known ? known : e;
+    }
+  }
+
+  private static DeadlineException late(String doing, Deadline deadline) {
+    return new DeadlineException(
+        "%s: the kernel has not returned within %s; its thread is left behind, and the device cannot be opened before it returns"
+            .formatted(doing, deadline));
   }
 
   /** Runs the last work, and ends the thread. Waits, unless the thread was left behind. */
@@ -127,10 +164,7 @@ final class DeviceThread {
         done.drain();
       }
       if (!finished && deadline.expired()) {
-        abandon(
-            new DeadlineException(
-                "%s: the kernel has not returned within %s; its thread is left behind, and the device cannot be opened before it returns"
-                    .formatted(name, deadline)));
+        abandon(late(name, deadline));
         return true;
       }
       return finished;

@@ -38,6 +38,7 @@ final class Errno {
           case ENOENT, ENODEV, ENXIO -> "there is no such device: load its module";
           case EACCES, EPERM -> "this user may not: give it the right to read and write the file";
           case EBUSY -> "another process has it open";
+          case EMFILE -> "this process has too many open files: raise RLIMIT_NOFILE";
           default -> "it cannot be opened";
         };
     return failure("open " + path, "open", errno, meaning);

@@ -2,10 +2,12 @@ package io.github.jvhost.vhost.kernel;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 
 /** What a device file of the kernel offers. Immutable, and so thread-safe. */
 public sealed interface KernelOffer permits VhostNetOffer, VdpaOffer {
@@ -32,11 +34,22 @@ public sealed interface KernelOffer permits VhostNetOffer, VdpaOffer {
    * then.
    *
    * @param node {@code /dev/vhost-net} or {@code /dev/vhost-vdpa-0}, for example
+   * @param within how long that may take. A thread is left behind with what takes longer
    * @return what it offers
    * @throws VhostException with what to do if it cannot be opened, or is neither of them
    */
-  static KernelOffer of(Path node) {
-    try (DeviceFile file = DeviceFile.open(DescriptorLedger.counting(), node.toString())) {
+  static KernelOffer of(Path node, Duration within) {
+    DescriptorLedger ledger = DescriptorLedger.counting();
+    var thread = new DeviceThread(node.toString(), ledger);
+    try {
+      return thread.ask("ask " + node, () -> ask(node, ledger), Deadline.after(within));
+    } finally {
+      thread.end(() -> {});
+    }
+  }
+
+  private static KernelOffer ask(Path node, DescriptorLedger ledger) {
+    try (DeviceFile file = DeviceFile.open(ledger, node.toString())) {
       if (VdpaOffer.isVdpa(file)) {
         return VdpaOffer.ask(file, node.toString());
       }

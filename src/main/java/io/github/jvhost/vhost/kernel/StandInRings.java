@@ -48,11 +48,17 @@ final class StandInRings implements AutoCloseable {
     if (now == null || now.region().size() < needed) {
       if (now != null) {
         memory.remove(now.region());
+        own = null;
         now.close();
       }
       now = OwnMemory.at(end - needed, needed, "stand-in rings", ledger);
+      try {
+        memory.add(now.region(), now.mapping());
+      } catch (RuntimeException e) {
+        now.close();
+        throw e;
+      }
       own = now;
-      memory.add(now.region(), now.mapping());
     }
     long at = now.region().guestAddress();
     for (Map.Entry<Integer, Integer> one : sizes.entrySet()) {

@@ -11,6 +11,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntFunction;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -81,10 +82,14 @@ final class TapQueue implements AutoCloseable {
    * @throws VhostException if that fails; nothing is left open
    */
   static List<TapQueue> open(DescriptorLedger ledger, String name, int pairs) {
+    return all(pairs, _ -> open(ledger, name, pairs > 1));
+  }
+
+  private static List<TapQueue> all(int pairs, IntFunction<TapQueue> one) {
     List<TapQueue> queues = new ArrayList<>(pairs);
     try {
       for (int i = 0; i < pairs; i++) {
-        queues.add(open(ledger, name, pairs > 1));
+        queues.add(one.apply(i));
       }
       return queues;
     } catch (RuntimeException e) {
@@ -131,17 +136,21 @@ final class TapQueue implements AutoCloseable {
   }
 
   /**
-   * Takes a queue that somebody else has opened.
+   * Uses queues that somebody else has opened.
    *
-   * @param queue taken over
+   * @param queues one a pair; their owner keeps them
    */
-  static TapQueue of(OwnedDescriptor queue) {
+  static List<TapQueue> of(List<OwnedDescriptor> queues) {
+    return all(queues.size(), i -> of(queues.get(i).duplicate()));
+  }
+
+  private static TapQueue of(OwnedDescriptor queue) {
     return new TapQueue(queue.identity().what(), new DeviceFile(queue), true, true);
   }
 
   /** For rehearsals. */
-  static TapQueue rehearsed(DescriptorLedger ledger) {
-    return new TapQueue("of a rehearsal", DeviceFile.deaf(ledger), true, false);
+  static List<TapQueue> rehearsed(DescriptorLedger ledger, int pairs) {
+    return all(pairs, _ -> new TapQueue("of a rehearsal", DeviceFile.deaf(ledger), true, false));
   }
 
   int number() {

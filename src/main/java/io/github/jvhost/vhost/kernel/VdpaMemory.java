@@ -60,14 +60,15 @@ final class VdpaMemory {
   /**
    * Maps a region. Whether the device pins memory shows only when it has pinned the first piece. If
    * it does, and this process may not lock the rest, the region is refused before all of it is
-   * touched.
+   * touched. Of a region that is refused the device keeps nothing.
    */
   void add(MemoryRegion region, Mapping mapping) {
     LockedMemory before = LockedMemory.now();
     boolean tooLittle = before.isTooLittleFor(region.size());
+    long at = 0;
     begin();
     try {
-      for (long at = 0; at < region.size(); at += PIECE) {
+      while (at < region.size()) {
         long size = Math.min(PIECE, region.size() - at);
         if (!file.isDeaf()) {
           touch(mapping.segment().asSlice(at, size));
@@ -75,12 +76,16 @@ final class VdpaMemory {
         if (!send(UPDATE, region.guestAddress() + at, size, mapping.address() + at)) {
           throw refused("map", region, at, tooLittle ? before : null);
         }
-        if (tooLittle && at == 0 && LockedMemory.now().pinned() > before.pinned()) {
-          throw refused("map", region, size, before);
+        at += size;
+        if (tooLittle && at == size && LockedMemory.now().pinned() > before.pinned()) {
+          throw refused("map", region, at, before);
         }
       }
       told.put(region, mapping);
     } finally {
+      if (!told.containsKey(region) && at > 0) {
+        send(INVALIDATE, region.guestAddress(), at, 0);
+      }
       end();
     }
   }

@@ -65,7 +65,7 @@ public record VdpaOffer(
     int rings = file.getIntOr(Ioctl.VDPA_GET_VQS_COUNT, 0);
     int groups = file.getIntOr(Ioctl.VDPA_GET_GROUP_NUM, 1);
     int spaces = file.getIntOr(Ioctl.VDPA_GET_AS_NUM, 1);
-    boolean control = NetFeature.CTRL_VQ.in(features) && rings > 2;
+    boolean control = NetFeature.CTRL_VQ.in(features) && rings > ControlQueue.RING;
     return new VdpaOffer(
         features,
         offered,
@@ -73,15 +73,15 @@ public record VdpaOffer(
         maxRingSize,
         groups,
         spaces,
-        control && spaces > 1 ? groupAlone(file, rings - 1) : -1,
+        control && spaces > 1 ? controlGroup(file) : -1,
         lastAddress(file));
   }
 
-  /** The group of the last ring, if no other ring is in it; else -1. */
-  private static int groupAlone(DeviceFile file, int control) {
-    int group = file.tryRing(Ioctl.VDPA_GET_VRING_GROUP, control);
+  /** The group of the control queue, if no ring of the guest is in it; else -1. */
+  private static int controlGroup(DeviceFile file) {
+    int group = file.tryRing(Ioctl.VDPA_GET_VRING_GROUP, ControlQueue.RING);
     boolean alone = group >= 0;
-    for (int ring = 0; ring < control; ring++) {
+    for (int ring = 0; ring < ControlQueue.RING; ring++) {
       alone &= file.tryRing(Ioctl.VDPA_GET_VRING_GROUP, ring) != group;
     }
     return alone ? group : -1;

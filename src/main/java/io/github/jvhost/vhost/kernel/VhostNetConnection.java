@@ -29,6 +29,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -136,13 +137,11 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
    */
   public static VhostNetConnection rehearsed(
       String name, DescriptorLedger ledger, BackEndCapabilities capabilities) {
-    List<DeviceFile> pairs = new ArrayList<>();
-    List<TapQueue> taps = new ArrayList<>();
-    for (int i = 0; i < capabilities.maxQueuePairs(); i++) {
-      pairs.add(DeviceFile.deaf(ledger));
-      taps.add(TapQueue.rehearsed(ledger));
-    }
-    return new VhostNetConnection(name, pairs, taps, capabilities.features(), capabilities);
+    List<TapQueue> taps = TapQueue.rehearsed(ledger, capabilities.maxQueuePairs());
+    return over(
+        taps,
+        () -> DeviceFile.deaf(ledger),
+        pairs -> new VhostNetConnection(name, pairs, taps, capabilities.features(), capabilities));
   }
 
   /**
@@ -157,7 +156,7 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
    */
   public static VhostNetConnection toTap(
       String name, DescriptorLedger ledger, String tap, int queuePairs) {
-    return over(name, ledger, TapQueue.open(ledger, tap, queuePairs));
+    return toTaps(name, ledger, TapQueue.open(ledger, tap, queuePairs));
   }
 
   /**
@@ -172,19 +171,25 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
    */
   public static VhostNetConnection toQueues(
       String name, DescriptorLedger ledger, List<OwnedDescriptor> queues) {
-    List<TapQueue> taps = new ArrayList<>(queues.size());
-    queues.forEach(queue -> taps.add(TapQueue.of(queue.duplicate())));
-    return over(name, ledger, taps);
+    return toTaps(name, ledger, TapQueue.of(queues));
   }
 
-  private static VhostNetConnection over(
+  private static VhostNetConnection toTaps(
       String name, DescriptorLedger ledger, List<TapQueue> taps) {
+    return over(taps, () -> DeviceFile.open(ledger, DEVICE), pairs -> asked(name, pairs, taps));
+  }
+
+  /** Opens a device for each tap queue. If anything fails, all are closed. */
+  private static VhostNetConnection over(
+      List<TapQueue> taps,
+      Supplier<DeviceFile> opened,
+      Function<List<DeviceFile>, VhostNetConnection> connection) {
     List<DeviceFile> pairs = new ArrayList<>(taps.size());
     try {
       for (int i = 0; i < taps.size(); i++) {
-        pairs.add(DeviceFile.open(ledger, DEVICE));
+        pairs.add(opened.get());
       }
-      return asked(name, pairs, taps);
+      return connection.apply(pairs);
     } catch (RuntimeException e) {
       pairs.forEach(DeviceFile::close);
       taps.forEach(TapQueue::close);

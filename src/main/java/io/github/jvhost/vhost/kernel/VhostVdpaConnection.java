@@ -27,10 +27,12 @@ import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.BitSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -108,6 +110,9 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
   private final BackEndCapabilities capabilities;
   private final VdpaOffer offer;
 
+  /** For one question, or one command. */
+  private final Duration answersWithin;
+
   private final StandInRings standIns;
 
   /** Null: the device has none that this process can use. */
@@ -130,12 +135,16 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
       String name,
       DescriptorLedger ledger,
       String path,
+      DeviceThread thread,
+      Duration answersWithin,
       DeviceFile file,
       VdpaOffer offer,
       BackEndCapabilities capabilities,
       @Nullable ControlQueue control) {
     this.name = name;
     this.path = path;
+    this.thread = thread;
+    this.answersWithin = answersWithin;
     this.file = file;
     this.offer = offer;
     this.control = control;
@@ -147,7 +156,6 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
     if (control != null) {
       controlMemory.add(control.memory().region(), control.memory().mapping());
     }
-    thread = new DeviceThread(name, ledger);
   }
 
   /**
@@ -157,13 +165,44 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
    * @param ledger that counts descriptors
    * @param node {@code /dev/vhost-vdpa-0}, for example
    * @param startsEarly whether explicit presetup is possible
+   * @param within how long that may take, and each question and command later
    * @return the connection, which the caller closes
    * @throws VhostException (RETRY) if another process uses it; (GIVE_UP) if it is not there, not
-   *     allowed, no network device, or has no SUSPEND
+   *     allowed, no network device, or has no SUSPEND; a {@link io.github.jvhost.DeadlineException}
+   *     if the kernel has not returned in time. What it opens later is closed then
    */
   public static VhostVdpaConnection open(
-      String name, DescriptorLedger ledger, Path node, boolean startsEarly) {
+      String name, DescriptorLedger ledger, Path node, boolean startsEarly, Duration within) {
     String path = node.toString();
+    var thread = new DeviceThread(name, ledger);
+    var made = new AtomicReference<@Nullable VhostVdpaConnection>();
+    try {
+      return thread.ask(
+          "open " + path,
+          () -> {
+            var connection = opened(name, ledger, path, startsEarly, thread, within);
+            made.set(connection);
+            return connection;
+          },
+          Deadline.after(within));
+    } catch (RuntimeException e) {
+      thread.end(() -> {
+        VhostVdpaConnection late = made.get();
+        if (late != null) {
+          late.closeAll();
+        }
+      });
+      throw e;
+    }
+  }
+
+  private static VhostVdpaConnection opened(
+      String name,
+      DescriptorLedger ledger,
+      String path,
+      boolean startsEarly,
+      DeviceThread thread,
+      Duration within) {
     DeviceFile file = DeviceFile.open(ledger, path);
     ControlQueue control = null;
     try {
@@ -172,10 +211,11 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
         throw new VhostException("%s: %s".formatted(path, offer.whyNot()), Recovery.GIVE_UP);
       }
       if (offer.takesCommands()) {
-        control = new ControlQueue(file, path, offer.rings() - 1, offer.controlGroup(), ledger);
+        control = ControlQueue.create(file, path, offer.controlGroup(), within, ledger);
       }
       BackEndCapabilities capabilities = capabilities(file, path, offer, startsEarly);
-      return new VhostVdpaConnection(name, ledger, path, file, offer, capabilities, control);
+      return new VhostVdpaConnection(
+          name, ledger, path, thread, within, file, offer, capabilities, control);
     } catch (RuntimeException e) {
       file.close();
       if (control != null) {
@@ -214,7 +254,21 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
       String name, DescriptorLedger ledger, BackEndCapabilities capabilities) {
     var offer = new VdpaOffer(0, KernelFeature.IOTLB_PERSIST.mask(), 0, 0, 1, 1, -1, -1);
     DeviceFile file = DeviceFile.deaf(ledger);
-    return new VhostVdpaConnection(name, ledger, "a rehearsal", file, offer, capabilities, null);
+    try {
+      return new VhostVdpaConnection(
+          name,
+          ledger,
+          "a rehearsal",
+          new DeviceThread(name, ledger),
+          Duration.ZERO,
+          file,
+          offer,
+          capabilities,
+          null);
+    } catch (RuntimeException e) {
+      file.close();
+      throw e;
+    }
   }
 
   private String doing(String what) {
@@ -249,7 +303,10 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
 
   @Override
   public byte[] config(int offset, int size) {
-    return config(file, path, offset, size);
+    return thread.ask(
+        "read the configuration of " + path,
+        () -> config(file, path, offset, size),
+        Deadline.after(answersWithin));
   }
 
   private static byte[] config(DeviceFile file, String path, int offset, int size) {
@@ -448,14 +505,16 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
   public void close() {
     if (!closed) {
       closed = true;
-      thread.end(() -> {
-        file.close();
-        memory.close();
-        standIns.close();
-        if (control != null) {
-          control.close();
-        }
-      });
+      thread.end(this::closeAll);
+    }
+  }
+
+  private void closeAll() {
+    file.close();
+    memory.close();
+    standIns.close();
+    if (control != null) {
+      control.close();
     }
   }
 }

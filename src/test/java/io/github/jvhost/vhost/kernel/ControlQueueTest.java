@@ -7,6 +7,7 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.plan.BackEndRefusedException;
@@ -16,8 +17,10 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /** Commands to a device that this test plays: it reads the ring, and answers. */
 class ControlQueueTest {
@@ -25,8 +28,12 @@ class ControlQueueTest {
 
   private final DescriptorLedger ledger = DescriptorLedger.tracing();
   private final DeviceFile file = DeviceFile.deaf(ledger);
-  private final ControlQueue queue = new ControlQueue(file, "/dev/vhost-vdpa-9", 2, 1, ledger);
+  private ControlQueue queue = queue(Duration.ofSeconds(20));
   private final List<String> commands = new CopyOnWriteArrayList<>();
+
+  private ControlQueue queue(Duration answeredWithin) {
+    return ControlQueue.create(file, "/dev/vhost-vdpa-9", 1, answeredWithin, ledger);
+  }
 
   @AfterEach
   void close() {
@@ -71,6 +78,28 @@ class ControlQueueTest {
         .isInstanceOf(BackEndRefusedException.class)
         .hasMessageContaining("/dev/vhost-vdpa-9 answered command 1 of class 1")
         .hasMessageEndingWith("with 1");
+    device.join();
+  }
+
+  /** The time is for the whole command: each call of the device does not begin it anew. */
+  @Test
+  @Timeout(60)
+  void aDeviceThatCallsAndUsesNothingIsGivenUp() {
+    queue.close();
+    queue = queue(Duration.ZERO);
+    queue.setUp();
+    var given = new AtomicBoolean();
+    CompletableFuture<Void> device =
+        CompletableFuture.runAsync(() -> {
+          while (!given.get()) {
+            queue.call().signal();
+          }
+        });
+
+    assertThatThrownBy(() -> queue.command(1, 1, new byte[6]))
+        .isInstanceOf(DeadlineException.class)
+        .hasMessageContaining("has not answered command 1 of class 1");
+    given.set(true);
     device.join();
   }
 }

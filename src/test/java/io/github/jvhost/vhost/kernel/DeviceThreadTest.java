@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.DeadlineException;
 import io.github.jvhost.sys.Deadline;
@@ -122,6 +123,37 @@ class DeviceThreadTest {
 
       assertThat(poller.await(0)).isZero();
     }
+  }
+
+  @Test
+  void anAnswerComesBackAndARefusalToo() {
+    assertThat(thread.ask("ask", () -> 4711, Deadline.after(Duration.ofSeconds(20))))
+        .isEqualTo(4711);
+    assertThatThrownBy(() ->
+            thread.ask(
+                "ask",
+                () -> {
+                  throw new IllegalStateException("on purpose");
+                },
+                Deadline.after(Duration.ofSeconds(20))))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessage("on purpose");
+    assertThat(thread.leftBehind()).isFalse();
+  }
+
+  /** As a device that VDUSE offers, whose process does not answer. */
+  @Test
+  void aLateAnswerIsLeftBehindWithItsThread() {
+    assertThatThrownBy(() ->
+            thread.ask(
+                "open it",
+                () -> new Slow().take(new Step.StopRing(0)),
+                Deadline.after(Duration.ZERO)))
+        .isInstanceOf(DeadlineException.class)
+        .hasMessageContaining("open it: the kernel has not returned")
+        .hasMessageContaining("its thread is left behind");
+    assertThat(thread.leftBehind()).isTrue();
+    assertThat(kernelReturns.getCount()).as("the call has not returned").isEqualTo(1);
   }
 
   /** A device that was given up must not start later, beside the one that serves by then. */

@@ -1,0 +1,102 @@
+package io.github.jvhost.realbackend;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.jvhost.VhostException;
+import io.github.jvhost.protocol.Dialect;
+import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.testkit.process.ChildProcess;
+import io.github.jvhost.vhost.BackEndAddress;
+import io.github.jvhost.vhost.VhostDevice;
+import io.github.jvhost.vhost.VhostDeviceOptions;
+import io.github.jvhost.vhost.plan.BackEndProfile;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+
+/** What the checks in a {@link KernelGuest} have in common. */
+abstract class InGuest {
+  private static final int DESCRIPTORS = 512;
+
+  final DescriptorLedger ledger;
+
+  InGuest(DescriptorLedger ledger) {
+    this.ledger = ledger;
+  }
+
+  final VhostDeviceOptions at(BackEndAddress address) {
+    return VhostDeviceOptions.of("net", address, Dialect.UPSTREAM, BackEndProfile.GENERIC, ledger);
+  }
+
+  /** Sets a limit of this process: {@code --nofile=512:}. */
+  static void limit(String limit) {
+    List<String> words =
+        List.of("prlimit", "--pid", String.valueOf(ProcessHandle.current().pid()), limit);
+    try (ChildProcess prlimit = ChildProcess.leashed("prlimit", words, Map.of())) {
+      assertThat(prlimit.awaitExit(NetMachine.deadline())).isTrue();
+      assertThat(prlimit.exitValue()).isZero();
+    }
+  }
+
+  /**
+   * Connects with no descriptor to spare, with one, and so on, until that works. What fails has to
+   * leave no descriptor open and nothing mapped.
+   */
+  final void runsOutOfDescriptors(VhostDeviceOptions options) {
+    VhostDevice.connect(options).close(); // so that all classes are there
+    limit("--nofile=" + DESCRIPTORS + ":");
+    int open = ledger.openCount();
+    long mapped = mappedFiles();
+    int failures = 0;
+    while (!connects(options, failures)) {
+      failures++;
+      assertThat(ledger.describeOpen()).as("with %d", failures - 1).hasSize(open);
+      assertThat(mappedFiles()).as("mapped with %d", failures - 1).isEqualTo(mapped);
+    }
+    assertThat(failures).isGreaterThan(3);
+  }
+
+  private static boolean connects(VhostDeviceOptions options, int spare) {
+    Deque<EventFd> taken = new ArrayDeque<>();
+    try {
+      takeAll(taken);
+      for (int i = 0; i < spare; i++) {
+        taken.pop().close();
+      }
+      VhostDevice.connect(options).close();
+      return true;
+    } catch (VhostException e) {
+      assertThat(e).hasMessageContaining("too many open files");
+      return false;
+    } finally {
+      taken.forEach(EventFd::close);
+    }
+  }
+
+  private static void takeAll(Deque<EventFd> taken) {
+    DescriptorLedger ledger = DescriptorLedger.counting();
+    while (taken.size() < DESCRIPTORS) {
+      try {
+        taken.push(EventFd.create(ledger, "taken"));
+      } catch (VhostException e) {
+        return;
+      }
+    }
+  }
+
+  /** How many mappings of files without a name this process has. */
+  private static long mappedFiles() {
+    try (Stream<String> maps = Files.lines(Path.of("/proc/self/maps"))) {
+      return maps.filter(line -> line.contains("memfd:")).count();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}
