@@ -99,7 +99,7 @@ final class Candidates {
 
   static final class PlanBackEnds extends Kind {
     PlanBackEnds() {
-      super("explicit", "dpdk", "generic", "vhost-net", "vdpa");
+      super("explicit", "dpdk", "generic", "vhost-net", "vdpa", "vdpa-explicit");
     }
   }
 

@@ -23,8 +23,7 @@ final class KernelProbeSummary {
     return shown.text("nothing was started; the device was opened and closed%n");
   }
 
-  private static Shown features(Shown shown, KernelOffer offer) {
-    List<String> names = FeatureNames.of(offer.features(), true);
+  private static Shown features(Shown shown, KernelOffer offer, List<String> names) {
     return shown
         .text("virtio features    ")
         .both("features", ProbeSummary.features(offer.features(), names));
@@ -32,7 +31,13 @@ final class KernelProbeSummary {
 
   private static void vhostNet(Shown shown, VhostNetOffer net) {
     shown.json("kind", "vhost-net").text("kind               vhost-net of the kernel%n");
-    features(shown, net)
+    // Bit 27 is vhost's own here (linux/vhost_types.h).
+    List<String> names =
+        FeatureNames.of(net.features(), true).stream()
+            .map(name -> name.equals("ANY_LAYOUT") ? "VIRTIO_NET_HDR" : name)
+            .toList();
+    features(shown, net, names)
+        .text("  of these VIRTIO_NET_HDR and ACCESS_PLATFORM are not used%n")
         .text("  and the offloads of the tap that it is given%n")
         .text("queues             a pair for each queue of the tap%n")
         .both(
@@ -45,7 +50,7 @@ final class KernelProbeSummary {
   private static void vdpa(Shown shown, VdpaOffer vdpa) {
     String whyNot = vdpa.whyNot();
     shown.json("kind", "vhost-vdpa").text("kind               a vDPA device for networks%n");
-    features(shown, vdpa)
+    features(shown, vdpa, FeatureNames.of(vdpa.features(), true))
         .text("backend features   ")
         .both(
             "backendFeatures",
@@ -74,7 +79,10 @@ final class KernelProbeSummary {
           .json("startsEarly", false);
       return;
     }
-    presetup(shown, "of each ring base and enable; DRIVER_OK");
+    presetup(
+        shown,
+        "of each ring base and enable; DRIVER_OK"
+            + (vdpa.takesCommands() ? "; the MAC address, if the guest has another" : ""));
     shown
         .json("startsEarly", true)
         .text("presetup           explicit, where the device's address asks for it%n")

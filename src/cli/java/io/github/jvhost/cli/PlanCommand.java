@@ -80,7 +80,8 @@ final class PlanCommand implements Callable<Integer> {
       completionCandidates = Candidates.PlanBackEnds.class,
       description =
           "Which back end is assumed: explicit (it knows PRESETUP), dpdk, generic, or the kernel's"
-              + " vhost-net or vdpa (default: explicit).")
+              + " vhost-net, vdpa, or vdpa-explicit, which is started early on empty rings"
+              + " (default: explicit).")
   private String kind = "explicit";
 
   @Option(
@@ -192,11 +193,12 @@ final class PlanCommand implements Callable<Integer> {
         spec,
         "--back-end",
         kind,
-        List.of("explicit", "dpdk", "generic", "vhost-net", "vdpa"),
+        List.of("explicit", "dpdk", "generic", "vhost-net", "vdpa", "vdpa-explicit"),
         word -> word)) {
       case "dpdk" -> PlanPreviewBackEnd.dpdk();
       case "vhost-net" -> PlanPreviewBackEnd.vhostNet();
-      case "vdpa" -> PlanPreviewBackEnd.vdpa();
+      case "vdpa" -> PlanPreviewBackEnd.vdpa(false);
+      case "vdpa-explicit" -> PlanPreviewBackEnd.vdpa(true);
       case "generic" -> PlanPreviewBackEnd.generic();
       default -> {
         Dialect numbers = Words.dialect(spec, dialect);

@@ -68,7 +68,7 @@ record NetConfiguration(String name, DeviceTranslations translations, EventfdTab
   /**
    * Returns what the back end is to hold while the guest runs.
    *
-   * @throws VhostException if a ring lies outside of guest memory
+   * @throws VhostException if a ring lies outside of guest memory, or is too large for the back end
    */
   DeviceConfig of(VirtioNet model, Setting setting) {
     boolean packed = model.packed();
@@ -162,6 +162,7 @@ record NetConfiguration(String name, DeviceTranslations translations, EventfdTab
     if (!queue.isSetUp()) {
       return RingConfig.NOT_SET_UP;
     }
+    NetPlanning.requireRingSize(name, index, queue.size(), setting.capabilities(), "the back end");
     if (!memory().translated()) {
       checkExtent(index, queue, packed);
     } else if (setting.memoryComplete()) {

@@ -10,6 +10,7 @@ import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * What planning for a virtio-net device needs besides the planner, for tools that plan without a
@@ -28,8 +29,8 @@ public final class NetPlanning {
    * @param name of the device, for messages
    * @param can what the back end can do
    * @param backEnd the back end's name in messages: "the back end"
-   * @throws VhostException (GIVE_UP) if the device has more queue pairs than the back end serves,
-   *     or its driver has acknowledged what the back end lacks
+   * @throws VhostException (GIVE_UP) if the device has more queue pairs or larger rings than the
+   *     back end serves, or its driver has acknowledged what the back end lacks
    */
   public static void limit(VirtioNet model, String name, BackEndCapabilities can, String backEnd) {
     if (model.maxQueuePairs() > can.maxQueuePairs()) {
@@ -38,12 +39,28 @@ public final class NetPlanning {
               .formatted(name, model.maxQueuePairs(), backEnd, can.maxQueuePairs()),
           Recovery.GIVE_UP);
     }
+    requireRingSize(name, 0, model.maxRingSize(0), can, backEnd); // the others are like it
     if (can.profile().stopsWholeDevice()) {
       // The reset of one ring would stop all rings, and their requests would be lost.
       model.withholdFeatures(NetFeature.RING_RESET.mask());
     }
     model.withholdFeatures(can.uncontrolled());
     limitFeatures(model, can.features());
+  }
+
+  /**
+   * Checks that a back end serves a ring of this size.
+   *
+   * @throws VhostException (GIVE_UP) if it does not
+   */
+  static void requireRingSize(
+      String name, int ring, int entries, BackEndCapabilities can, String backEnd) {
+    if (entries > can.maxRingSize()) {
+      throw new VhostException(
+          "%s: ring %d has up to %d entries, %s takes %d at most: give the device smaller rings (VirtioNetBuilder.queueSize, QEMU's rx_queue_size and tx_queue_size)"
+              .formatted(name, ring, entries, backEnd, can.maxRingSize()),
+          Recovery.GIVE_UP);
+    }
   }
 
   /**
@@ -87,6 +104,9 @@ public final class NetPlanning {
   public static String whyNotPreset(VirtioNet device) {
     if ((device.status() & DeviceStatus.DRIVER_OK) == 0) {
       return "the driver is not ready";
+    }
+    if (IntStream.range(0, 2 * device.backEndQueuePairs()).noneMatch(device::isSetUp)) {
+      return "the driver has set up no ring";
     }
     return device.linkUp() ? "" : "the link is down";
   }

@@ -85,6 +85,11 @@ class PlanCommandTest {
             "window: .*\\R.*ring 0 base.*\\R.*ring 1 base.*\\R.*ring 0 served.*\\R.*ring 1 served");
     assertThat(planned("plan", file, "--back-end=vdpa").out())
         .containsPattern("window: 5 steps .*\\R(.*\\R){4}    status 0x8 -> 0xf");
+    assertThat(planned("plan", file, "--back-end=vdpa-explicit").out())
+        .contains("assumed: back end vDPA, started early")
+        .containsPattern("    mac (.*\\R)*    presetup end")
+        .containsPattern(
+            "window: 7 steps .*\\R.*base.*\\R.*address(.*\\R){5}    status unknown -> 0xf");
   }
 
   @Test

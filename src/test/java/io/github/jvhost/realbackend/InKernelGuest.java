@@ -210,7 +210,10 @@ final class InKernelGuest extends InGuest {
 
   private void probe() {
     assertThat(CommandLines.printed("probe", "/dev/vhost-net"))
-        .contains("vhost-net of the kernel", "LOG_ALL", "a table of up to 64 regions")
+        .contains(
+            "vhost-net of the kernel", "LOG_ALL VIRTIO_NET_HDR", "a table of up to 64 regions")
+        .contains("of these VIRTIO_NET_HDR and ACCESS_PLATFORM are not used")
+        .doesNotContain("ANY_LAYOUT")
         .contains("early: size, address, kick, call of each ring, memory, features")
         .contains("in the stop window: of each ring base and start");
   }

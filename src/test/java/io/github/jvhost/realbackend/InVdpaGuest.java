@@ -7,11 +7,13 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.cli.CommandLines;
 import io.github.jvhost.memory.DirtyLog;
+import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.migration.MigrationException;
 import io.github.jvhost.migration.MigrationOptions;
 import io.github.jvhost.migration.SourceReport;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.BackEndAddress;
+import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.VhostDevice;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
@@ -19,8 +21,10 @@ import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.VirtioNet;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import org.assertj.core.api.InstanceOfAssertFactories;
 
@@ -196,6 +200,14 @@ final class InVdpaGuest extends InGuest {
       }
       machine.awaitAnswers(10);
     }
+    VirtioNet large = VirtioNet.builder("net").queueSize(512).build();
+    try (var memory = GuestMemory.builder(ledger).region("ram", 0, 1 << 20).build()) {
+      List<RingEventfds> eventfds = RingEventfds.create(ledger, "net", 2);
+      assertThatThrownBy(() -> VhostNet.connect(large, memory, eventfds, at("/dev/vhost-vdpa-0")))
+          .hasMessageContaining("ring 0 has up to 512 entries, the back end takes 256 at most")
+          .hasMessageContaining("VirtioNetBuilder.queueSize");
+      eventfds.forEach(RingEventfds::close);
+    }
     assertThatThrownBy(() -> VhostDevice.connect(at("/dev/vhost-vdpa-9")))
         .hasMessageContaining("there is no such device");
   }
@@ -226,7 +238,9 @@ final class InVdpaGuest extends InGuest {
             "a vDPA device for networks", "IOTLB_PERSIST", "up to 256 entries each, 3 of them")
         .contains("address spaces     2; its control queue can have one of its own")
         .contains("early: size, address, kick, call of each ring, memory, features")
-        .contains("in the stop window: of each ring base and enable; DRIVER_OK")
+        .contains(
+            "in the stop window: of each ring base and enable; DRIVER_OK; the MAC address, if the"
+                + " guest has another")
         .contains("it is started on empty rings, told its MAC address and suspended")
         .contains("in the stop window: of each ring base, address and enable; RESUME");
   }

@@ -235,7 +235,7 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
     }
     return new BackEndCapabilities(
         (offer.features() & ~without) | NetFeature.GUEST_ANNOUNCE.mask(),
-        new BackEndProtocol.VhostVdpa(mac, startsEarly),
+        new BackEndProtocol.VhostVdpa(mac, startsEarly, offer.maxRingSize()),
         1, // of more than one pair no device was there to try it
         MEMORY_REGIONS,
         BackEndProfile.VHOST_VDPA);

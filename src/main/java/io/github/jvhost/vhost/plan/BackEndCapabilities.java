@@ -6,6 +6,7 @@ import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.SavedQueue;
 import java.util.Optional;
 
 /**
@@ -144,6 +145,13 @@ public record BackEndCapabilities(
   public int maxMemoryRegions() {
     boolean table = protocol instanceof BackEndProtocol.VhostUser && !hasMemorySlots();
     return table ? MemoryTablePayload.MAX_REGIONS : memoryRegions;
+  }
+
+  /** {@return how many entries a ring may have} */
+  public int maxRingSize() {
+    return protocol instanceof BackEndProtocol.VhostVdpa vdpa
+        ? vdpa.maxRingSize()
+        : SavedQueue.MAX_SIZE;
   }
 
   /** {@return whether the back end can be sent the guest's MTU} */

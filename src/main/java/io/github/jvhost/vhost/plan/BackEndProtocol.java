@@ -30,6 +30,8 @@ public sealed interface BackEndProtocol {
    *     which it can be told another; empty if it has none
    * @param startsEarly whether it can be preset as with the PRESETUP message: it is started early
    *     on empty rings of ours, and suspended
+   * @param maxRingSize how many entries its rings may have
    */
-  record VhostVdpa(Optional<MacAddress> mac, boolean startsEarly) implements BackEndProtocol {}
+  record VhostVdpa(Optional<MacAddress> mac, boolean startsEarly, int maxRingSize)
+      implements BackEndProtocol {}
 }

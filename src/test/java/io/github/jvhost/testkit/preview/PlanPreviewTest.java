@@ -20,6 +20,7 @@ import io.github.jvhost.virtio.CommonState;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.SavedQueue;
 import io.github.jvhost.virtio.TransportState;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetBuilder;
@@ -30,6 +31,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.zip.GZIPInputStream;
 import org.jspecify.annotations.Nullable;
@@ -312,6 +314,52 @@ class PlanPreviewTest {
     assertThat(preview.whyNoPresetup()).isEqualTo("the link is down");
     assertThat(preview.whyNotStarted()).isEqualTo("the link is down");
     assertThat(preview.stopWindow().isEmpty()).isTrue();
+  }
+
+  @Test
+  void aDeviceWithoutRingsIsNotPreset() {
+    VirtioNetState state = withRings(transitional(), 256, 0);
+
+    for (PlanPreviewBackEnd backEnd : List.of(DPDK, PlanPreviewBackEnd.vdpa(true))) {
+      PlanPreview preview = preview(null, PlanPreviewState.of(state, backEnd).state(), backEnd);
+
+      assertThat(preview.whyNoPresetup()).isEqualTo("the driver has set up no ring");
+      assertThat(preview.whyNotStarted()).isEmpty();
+    }
+  }
+
+  @Test
+  void ringsThatTheDeviceCannotHaveAreRefused() {
+    PlanPreviewBackEnd vdpa = PlanPreviewBackEnd.vdpa(false);
+    VirtioNetState state = PlanPreviewState.of(transitional(), vdpa).state();
+
+    assertThatThrownBy(() -> preview(null, withRings(state, 1024, 0x100000), vdpa))
+        .isInstanceOf(VhostException.class)
+        .hasMessageContaining("ring 0 has up to 1024 entries, the back end takes 256 at most")
+        .hasMessageContaining("rx_queue_size");
+  }
+
+  /** The same with the data rings at one place, or nowhere. */
+  private static VirtioNetState withRings(VirtioNetState state, int size, long at) {
+    List<SavedQueue> queues = new ArrayList<>(state.queues());
+    for (int i = 0; i < 2; i++) {
+      SavedQueue q = queues.get(i);
+      queues.set(
+          i,
+          new SavedQueue(
+              size,
+              size,
+              q.align(),
+              at,
+              at == 0 ? 0 : q.next(),
+              q.vector(),
+              at,
+              at,
+              q.packed(),
+              q.proxy()));
+    }
+    return new VirtioNetState(
+        state.offer(), state.transport(), state.common(), state.net(), queues);
   }
 
   @Test

@@ -63,7 +63,7 @@ class DeviceThreadTest {
     var capabilities =
         new BackEndCapabilities(
             0,
-            new BackEndProtocol.VhostVdpa(Optional.empty(), false),
+            new BackEndProtocol.VhostVdpa(Optional.empty(), false, 256),
             1,
             512,
             BackEndProfile.VHOST_VDPA);

@@ -8,6 +8,7 @@ import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.BackEndProtocol;
 import io.github.jvhost.vhost.plan.PresetupMode;
+import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.NetState;
 import java.util.Optional;
@@ -57,6 +58,8 @@ public record PlanPreviewBackEnd(String name, BackEndCapabilities capabilities, 
               NetFeature.GSO);
 
   private static final int KERNEL_REGIONS = 64;
+
+  private static final int VDPA_RING_SIZE = 256;
 
   /**
    * Checks that the back end supports the mode.
@@ -118,23 +121,26 @@ public record PlanPreviewBackEnd(String name, BackEndCapabilities capabilities, 
 
   /**
    * {@return a vDPA device that can be suspended, which accepts every feature of a driver but more
-   * than one queue pair}
+   * than one queue pair, and rings of up to 256 entries, as the kernel's simulator}
+   *
+   * @param startsEarly whether it is started early on empty rings; it has a control queue then, by
+   *     which it is told its MAC address
    */
-  public static PlanPreviewBackEnd vdpa() {
+  public static PlanPreviewBackEnd vdpa(boolean startsEarly) {
+    Optional<MacAddress> mac = startsEarly ? Optional.of(MacAddress.ZERO) : Optional.empty();
     return kernel(
-        "vDPA",
+        startsEarly ? "vDPA, started early" : "vDPA",
         NetFeature.BACK_END & ~NetFeature.MQ.mask(),
         1,
-        new BackEndProtocol.VhostVdpa(Optional.empty(), false),
+        new BackEndProtocol.VhostVdpa(mac, startsEarly, VDPA_RING_SIZE),
         BackEndProfile.VHOST_VDPA);
   }
 
   private static PlanPreviewBackEnd kernel(
       String name, long features, int pairs, BackEndProtocol protocol, BackEndProfile profile) {
+    var can = new BackEndCapabilities(features, protocol, pairs, KERNEL_REGIONS, profile);
     return new PlanPreviewBackEnd(
-        name,
-        new BackEndCapabilities(features, protocol, pairs, KERNEL_REGIONS, profile),
-        PresetupMode.IMPLICIT);
+        name, can, can.hasPresetup() ? PresetupMode.EXPLICIT : PresetupMode.IMPLICIT);
   }
 
   private static PlanPreviewBackEnd implicit(

@@ -69,7 +69,7 @@ final class TapBackEnds implements BackEnds {
       if (!ended || ip.exitValue() != 0) {
         throw new VhostException(
             "%s failed: %s. To make taps takes CAP_NET_ADMIN, in a network namespace of its own for example"
-                .formatted(String.join(" ", command), ip.transcript().text().strip()),
+                .formatted(String.join(" ", command), ip.lastLines()),
             Recovery.GIVE_UP);
       }
     }
