@@ -8,7 +8,10 @@ import java.util.Optional;
  * io.github.jvhost.vhost.VhostNet}).
  *
  * <p>Any thread asks, also one that holds the lock of a device, and the one that carries out a stop
- * window. So an implementation is thread-safe, returns at once, and does not call a device.
+ * window. So an implementation is thread-safe, returns at once, and does not call a device. Where
+ * it throws, the address counts as not mapped: what a back end holds there is withdrawn, and told
+ * again after the next {@code iotlbMapped} or when the back end asks. The first exception is
+ * logged.
  */
 @FunctionalInterface
 public interface Iommu {

@@ -13,6 +13,7 @@ import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.vhost.plan.Step;
 import io.github.jvhost.vhost.plan.Translations;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -20,7 +21,6 @@ import java.util.NavigableMap;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -92,15 +92,13 @@ final class DeviceTranslations implements MissHandler {
   /** What was sent between plans, for the shadow. */
   private final TranslationMap sent = new TranslationMap();
 
-  /**
-   * Why the back end has not acknowledged an invalidation; null: it has, or another one is there.
-   */
-  private @Nullable VhostException notAcknowledged;
-
   /** Whether a miss waits that a plan can answer. */
   private boolean planWanted;
 
   private boolean warned;
+
+  /** The rings of which it was said that their memory is apart. */
+  private final BitSet apartRings = new BitSet();
 
   /** How often a back end has asked. */
   private long misses;
@@ -115,12 +113,19 @@ final class DeviceTranslations implements MissHandler {
     long last() {
       return first + length - 1;
     }
+
+    boolean wraps() {
+      return Long.compareUnsigned(last(), first) < 0;
+    }
   }
 
   DeviceTranslations(String name, DeviceMemory memory) {
     this.name = name;
-    this.memory = memory;
-    this.mapped = new MappedMemory(memory);
+    this.memory =
+        memory.translated()
+            ? new DeviceMemory(memory.guest(), new CarefulIommu(name, memory.iommu()))
+            : memory;
+    this.mapped = new MappedMemory(this.memory);
   }
 
   DeviceMemory memory() {
@@ -208,15 +213,17 @@ final class DeviceTranslations implements MissHandler {
   }
 
   /**
-   * Adds what an area of a ring lacks. Where something is there that may only be read, it is
-   * replaced.
+   * Adds what an area of a ring lacks. Where something is there that may only be read, the part of
+   * it that lies in the area is told apart, for writing too.
    */
   private void coverRing(TranslationMap all, Area area, boolean complete) {
-    if (Long.compareUnsigned(area.last(), area.first()) < 0) {
+    if (area.wraps()) {
       return; // no ring can be across the end of all addresses, whatever a driver has written
     }
     for (Translation there : all.touching(area.first(), area.last())) {
-      all.put(writable(there));
+      if (!there.access().permits(Access.WRITE)) {
+        all.cut(there, area.first(), area.last()).ifPresent(part -> all.put(writable(part)));
+      }
     }
     if (!complete) {
       return; // the IOMMU does not know its guest yet
@@ -235,7 +242,7 @@ final class DeviceTranslations implements MissHandler {
    * it is said.
    */
   private void warnOfNeighbours(List<Translation> all) {
-    List<Translation> apart = warned ? List.of() : apart(all);
+    List<Translation> apart = warned ? List.of() : apart(all, memory.guest().table());
     if (!apart.isEmpty()) {
       warned = true;
       log.warn(
@@ -248,16 +255,59 @@ final class DeviceTranslations implements MissHandler {
     }
   }
 
-  /** Those that adjoin the one before in I/O virtual addresses, but not in memory. */
-  static List<Translation> apart(List<Translation> all) {
+  /**
+   * Those that adjoin the one before in I/O virtual addresses, but not in memory. A back end maps
+   * each region of guest memory anywhere, so two regions are apart.
+   */
+  static List<Translation> apart(List<Translation> all, MemoryTable table) {
     List<Translation> apart = new ArrayList<>(0);
     for (int i = 1; i < all.size(); i++) {
       Translation before = all.get(i - 1);
-      if (before.adjoins(all.get(i)) && !before.continuesIn(all.get(i))) {
-        apart.add(all.get(i));
+      Translation next = all.get(i);
+      if (before.adjoins(next)
+          && !(before.continuesIn(next)
+              && table.contains(before.guestAddress(), before.length() + next.length()))) {
+        apart.add(next);
       }
     }
     return apart;
+  }
+
+  /**
+   * Whether a ring can be set up now: the IOMMU translates all of it. Where the back end takes
+   * adjoining addresses for adjoining memory, each area also is one piece of memory; otherwise it
+   * is said once that the ring is not served.
+   *
+   * @param joins whether the back end does so
+   */
+  synchronized boolean canServe(int ring, List<Area> areas, boolean joins) {
+    for (Area area : areas) {
+      List<Translation> pieces =
+          area.wraps() ? List.of() : mapped.pieces(area.first(), area.last());
+      if (pieces.stream().mapToLong(Translation::length).sum() != area.length()) {
+        return false;
+      }
+      List<Translation> apart = joins ? apart(pieces, memory.guest().table()) : List.of();
+      if (!apart.isEmpty()) {
+        warnOfRing(ring, apart.getFirst());
+        return false;
+      }
+    }
+    apartRings.clear(ring);
+    return true;
+  }
+
+  private void warnOfRing(int ring, Translation apart) {
+    if (!apartRings.get(ring)) {
+      apartRings.set(ring);
+      log.warn(
+          "{}: ring {} is not served: its memory is apart at I/O virtual address 0x{}, and this"
+              + " back end takes adjoining addresses for adjoining memory. A smaller ring lies on"
+              + " one page",
+          name,
+          ring,
+          Long.toHexString(apart.iova()));
+    }
   }
 
   /**
@@ -270,7 +320,8 @@ final class DeviceTranslations implements MissHandler {
     Translations told = now.get(Fact.TRANSLATIONS).orNull();
     List<Translation> all = told == null ? List.of() : told.all();
     long widened = all.stream().filter(t -> !mapped.permits(t.iova(), t.access())).count();
-    return new IotlbStatus(all.size(), (int) widened, apart(all).size(), misses);
+    return new IotlbStatus(
+        all.size(), (int) widened, apart(all, memory.guest().table()).size(), misses);
   }
 
   // ---- what is asked for ----
@@ -393,26 +444,6 @@ final class DeviceTranslations implements MissHandler {
     }
   }
 
-  /** The back end was cut off, and may still use what it was told. */
-  synchronized void notAcknowledged(VhostException why) {
-    notAcknowledged = why;
-  }
-
-  /**
-   * Nothing of a range may be used by a back end that was cut off before.
-   *
-   * @throws VhostException if one may still use what it was told
-   */
-  synchronized void requireAcknowledged() {
-    if (notAcknowledged != null) {
-      throw new VhostException(
-          "%s: a back end that was cut off may still use this memory: %s"
-              .formatted(name, notAcknowledged.getMessage()),
-          notAcknowledged.recovery(),
-          notAcknowledged);
-    }
-  }
-
   /** What was asked for, in the order of the addresses. */
   synchronized List<Translation> asked() {
     return asked.all();
@@ -427,7 +458,6 @@ final class DeviceTranslations implements MissHandler {
 
   /** Another back end holds nothing, and will ask again. What was asked for is told to it. */
   synchronized void anotherBackEnd() {
-    notAcknowledged = null;
     told.clear();
     waiting.clear();
     tooMany = false;

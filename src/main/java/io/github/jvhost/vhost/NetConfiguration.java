@@ -2,7 +2,6 @@ package io.github.jvhost.vhost;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
-import io.github.jvhost.memory.Access;
 import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.GuestAddressException;
@@ -101,14 +100,17 @@ record NetConfiguration(String name, DeviceTranslations translations, EventfdTab
   }
 
   /**
-   * Returns the translations that the back end is to have once a device runs; none without an
-   * IOMMU.
+   * Returns the translations that the back end is to have once a device runs, none without an
+   * IOMMU; null if a ring cannot be served now.
    */
-  List<Translation> translations(VirtioNet model) {
+  @Nullable List<Translation> translations(VirtioNet model, BackEndCapabilities can) {
     List<DeviceTranslations.Area> areas = new ArrayList<>();
     for (int i = 0; memory().translated() && i < 2 * model.backEndQueuePairs(); i++) {
       QueueState queue = model.queue(i);
-      if (queue.isSetUp() && isMapped(queue, model.packed())) {
+      if (queue.isSetUp()) {
+        if (!canServe(i, queue, model.packed(), can)) {
+          return null;
+        }
         areas.addAll(areas(queue, model.packed()));
       }
     }
@@ -165,15 +167,17 @@ record NetConfiguration(String name, DeviceTranslations translations, EventfdTab
     NetPlanning.requireRingSize(name, index, queue.size(), setting.capabilities(), "the back end");
     if (!memory().translated()) {
       checkExtent(index, queue, packed);
-    } else if (setting.memoryComplete()) {
-      if (!isMapped(queue, packed)) {
-        return RingConfig.NOT_SET_UP; // it is started when the guest maps it
-      }
-      checkPieces(index, queue, packed, setting.capabilities());
+    } else if (setting.memoryComplete()
+        && !canServe(index, queue, packed, setting.capabilities())) {
+      return RingConfig.NOT_SET_UP; // it is started when the guest maps it
     }
     Integer usedIndex = null;
     if (setting.memoryComplete() && !packed) {
-      usedIndex = usedIndex(model, index);
+      try {
+        usedIndex = usedIndex(model, index);
+      } catch (GuestAddressException e) {
+        return RingConfig.NOT_SET_UP; // the guest has unmapped it since the look before
+      }
     }
     RingEventfds eventfd = eventfds.get(index);
     boolean inBand = setting.capabilities().notifiesInBand();
@@ -226,41 +230,22 @@ record NetConfiguration(String name, DeviceTranslations translations, EventfdTab
   }
 
   /** Whether the IOMMU translates a ring by now that the back end does not serve. */
-  boolean someRingWaits(VirtioNet model, Shadow held) {
+  boolean someRingWaits(VirtioNet model, Shadow held, BackEndCapabilities can) {
     for (int i = 0; i < 2 * model.backEndQueuePairs(); i++) {
       QueueState queue = model.queue(i);
       if (queue.isSetUp()
           && held.ring(i).run() == RingShadow.Run.STOPPED
-          && isMapped(queue, model.packed())) {
+          && canServe(i, queue, model.packed(), can)) {
         return true;
       }
     }
     return false;
   }
 
-  /** Whether the IOMMU translates all of a ring. */
-  private boolean isMapped(QueueState queue, boolean packed) {
-    return areas(queue, packed).stream().allMatch(a -> memory().contains(a.first(), a.length()));
-  }
-
-  /**
-   * Checks that each part of a ring is one piece of memory where this back end takes it for one.
-   *
-   * @throws VhostException (GIVE_UP) if it is not: the back end would use memory that the guest has
-   *     not mapped
-   */
-  private void checkPieces(int index, QueueState queue, boolean packed, BackEndCapabilities can) {
-    for (DeviceTranslations.Area area : areas(queue, packed)) {
-      List<Translation> pieces = memory().pieces(area.first(), area.length(), Access.READ);
-      for (int i = 1; i < pieces.size() && can.profile().joinsAdjoiningTranslations(); i++) {
-        if (!pieces.get(i - 1).continuesIn(pieces.get(i))) {
-          throw new VhostException(
-              "%s: ring %d cannot be served by this back end: its memory is apart at I/O virtual address 0x%x, and the back end takes adjoining addresses for adjoining memory; a smaller ring lies on one page"
-                  .formatted(name, index, pieces.get(i).iova()),
-              Recovery.GIVE_UP);
-        }
-      }
-    }
+  /** Whether a ring behind an IOMMU can be set up at this back end now. */
+  private boolean canServe(int index, QueueState queue, boolean packed, BackEndCapabilities can) {
+    boolean joins = can.profile().joinsAdjoiningTranslations();
+    return translations.canServe(index, areas(queue, packed), joins);
   }
 
   /** Checks that each part of a ring lies in one region, because a guest may set any address. */

@@ -230,26 +230,31 @@ final class NetTransitions {
       indexes.requireRecovered();
     }
     DeviceConfig desired = runningConfig(true);
-    if (!running() && device.options().refusesApartMemory() && desired.translations() != null) {
-      requireNoneApart(desired.translations());
+    List<Translation> told = desired.translations();
+    if (!running() && told != null && refusesApart(told)) {
+      throw new VhostException(
+          "%s is not started: the I/O virtual addresses up to 0x%x and from there on lead to memory that is apart, which a back end may take for one piece; this is refused because its options say so"
+              .formatted(device.name(), apart(told).getFirst().iova()),
+          Recovery.GIVE_UP);
     }
     return order.start(device.shadowNow(), desired, device.capabilities());
   }
 
-  private void requireNoneApart(List<Translation> all) {
-    List<Translation> apart = DeviceTranslations.apart(all);
-    if (!apart.isEmpty()) {
-      throw new VhostException(
-          "%s is not started: the I/O virtual addresses up to 0x%x and from there on lead to memory that is apart, which a back end may take for one piece; this is refused because its options say so"
-              .formatted(device.name(), apart.getFirst().iova()),
-          Recovery.GIVE_UP);
-    }
+  private boolean refusesApart(List<Translation> all) {
+    return device.options().refusesApartMemory() && !apart(all).isEmpty();
   }
 
-  /** The source of a migration says which translations its back end has. */
+  private List<Translation> apart(List<Translation> all) {
+    return DeviceTranslations.apart(all, memory.guest().table());
+  }
+
+  /**
+   * The source of a migration says which translations its back end has. Where the options refuse
+   * memory that is apart, none of such a list is told early.
+   */
   void expectTranslations(List<Translation> told) {
     if (memory.translated()) {
-      translations.expect(told);
+      translations.expect(refusesApart(told) ? List.of() : told);
     }
   }
 
@@ -265,7 +270,7 @@ final class NetTransitions {
 
   /** Whether a ring of a running device is not served, because the guest has not mapped it yet. */
   boolean someRingWaits() {
-    return configuration.someRingWaits(model, device.shadow());
+    return configuration.someRingWaits(model, device.shadow(), device.capabilities());
   }
 
   /**
@@ -367,8 +372,8 @@ final class NetTransitions {
     if (!running()) {
       indexes.requireRecovered();
     }
-    List<Translation> mapped = configuration.translations(model);
-    if (!DeviceTranslations.apart(mapped).isEmpty()) {
+    List<Translation> mapped = configuration.translations(model, device.capabilities());
+    if (mapped == null || refusesApart(mapped)) {
       return null; // planStart looks closer
     }
     Execution execution =

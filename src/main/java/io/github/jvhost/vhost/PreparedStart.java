@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.memory.DeviceMemory;
+import io.github.jvhost.memory.GuestAddressException;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.memory.Translation;
 import io.github.jvhost.vhost.plan.BackEndProfile;
@@ -165,7 +166,11 @@ final class PreparedStart {
   }
 
   private boolean isUsedIndex(int base, QueueState ring, DeviceMemory guest) {
-    return !bigEndian && NetConfiguration.usedIndex(guest, ring.used(), false) == (base & 0xffff);
+    try {
+      return !bigEndian && NetConfiguration.usedIndex(guest, ring.used(), false) == (base & 0xffff);
+    } catch (GuestAddressException e) {
+      return false; // the guest has unmapped it since the last look
+    }
   }
 
   /**

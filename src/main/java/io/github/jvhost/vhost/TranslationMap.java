@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
+import java.util.Optional;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -30,6 +31,22 @@ final class TranslationMap {
   /** Removes the one that begins at the same address, if there is one. */
   void remove(Translation one) {
     byAddress.remove(one.iova());
+  }
+
+  /**
+   * Takes one of these out, but for what lies outside of a range.
+   *
+   * @return the part that lies in the range
+   */
+  Optional<Translation> cut(Translation one, long first, long last) {
+    remove(one);
+    if (Long.compareUnsigned(one.iova(), first) < 0) {
+      one.within(one.iova(), first - 1).ifPresent(this::put);
+    }
+    if (Long.compareUnsigned(last, one.last()) < 0) {
+      one.within(last + 1, one.last()).ifPresent(this::put);
+    }
+    return one.within(first, last);
   }
 
   void clear() {

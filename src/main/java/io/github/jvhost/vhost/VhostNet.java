@@ -1,5 +1,6 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.GuestMemory;
@@ -431,28 +432,35 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    * @param iova I/O virtual address of the first byte
    * @param length in bytes, 1 or more; one that is too long is cut at the end of all addresses.
    *     Everything: 0 and -1
-   * @throws VhostException if the back end has not acknowledged it. Its connection is closed, the
-   *     guest sees its link down, and the back end may still access the memory: the embedder should
-   *     not give it to somebody else before the back end's process has ended. Each further call
-   *     throws, until another back end is connected. Also (RETRY), with the connection as it was,
-   *     if the thread is interrupted or another transition takes too long: nothing was invalidated
+   * @throws VhostException if a back end may still access the memory. Either it has not
+   *     acknowledged this invalidation: then its connection is closed, and the guest sees its link
+   *     down. Or its connection was closed before, for whatever reason, while it served the rings.
+   *     Then each call throws until another back end is connected, unless the back end itself has
+   *     hung up: one whose process has ended accesses nothing. The embedder should not give the
+   *     memory to somebody else before that process has ended. It has to see to this itself if the
+   *     next back end is another process. Also (RETRY), with the connection as it was, if the
+   *     thread is interrupted or another transition takes too long: nothing was invalidated
    */
   public void iotlbInvalidate(long iova, long length) {
     long last = lastOf(iova, length);
     try (var _ = lock.hold()) {
-      translations.requireAcknowledged();
       transitions.takeTurn();
-      translations.requireAcknowledged(); // another thread's call may have failed meanwhile
+      transitions.connection().requireNoneLeftServing();
       if (transitions.running() && device.shadowNow().mayHoldTranslations(iova, last)) {
         try {
           refresh();
-        } catch (VhostException e) {
-          translations.notAcknowledged(e);
-          transitions.connection().cannotFollow(e);
+        } catch (RuntimeException | Error e) { // whatever it is, the back end may hold it still
+          transitions.connection().cannotFollow(asFailure(e));
           throw e;
         }
       }
     }
+  }
+
+  private VhostException asFailure(Throwable e) {
+    return e instanceof VhostException known
+        ? known
+        : new VhostException(name() + ": an invalidation: " + e, Recovery.RECONNECT, e);
   }
 
   /**

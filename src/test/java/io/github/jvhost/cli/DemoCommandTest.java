@@ -109,6 +109,13 @@ class DemoCommandTest {
         .assertRefused(2, "only holds for a back end that is one");
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"libvhost-user", "rust-vmm", "crosvm", "vpp"})
+  void aBackEndWithoutIommuSupportIsNotShownBehindOne(String who) {
+    Ran.of("demo", "--iommu", "--personality=" + who)
+        .assertRefused(2, who + " has no IOMMU support");
+  }
+
   @Test
   void whatARealDpdkCannotDo() {
     Ran.of("demo", "--back-end=dpdk", "--fail=presetup-late")

@@ -135,6 +135,34 @@ class DeviceTranslationsTest {
             new Translation(0x11000, 0x30000, 0x800, Access.READ_WRITE));
   }
 
+  /** A ring needs more than the guest permits. What lies beside it does not. */
+  @Test
+  void ofAMappingThatMayOnlyBeReadTheRingAloneBecomesWritable() {
+    iommu.map(0x10000, 0x20000, 4 * PAGE, Access.READ);
+    translations.missed(0x10000, Access.READ);
+
+    assertThat(translations.desired(List.of(new Area(0x11800, 0x1000)), true))
+        .containsExactly(
+            new Translation(0x10000, 0x20000, 0x1800, Access.READ),
+            new Translation(0x11800, 0x21800, 0x1000, Access.READ_WRITE),
+            new Translation(0x12800, 0x22800, 0x1800, Access.READ));
+    assertThat(desired())
+        .as("without the ring")
+        .containsExactly(new Translation(0x10000, 0x20000, 4 * PAGE, Access.READ));
+  }
+
+  /** A back end maps each region somewhere. */
+  @Test
+  void twoRegionsAreApart() {
+    iommu.map(0x10000, RAM - PAGE, 2 * PAGE, Access.READ_WRITE);
+    translations.mapped(0x10000, 0x11fff, true);
+    List<Area> areas = List.of(new Area(0x10800, PAGE));
+
+    assertThat(DeviceTranslations.apart(desired(), memory.table())).hasSize(1);
+    assertThat(translations.canServe(0, areas, true)).isFalse();
+    assertThat(translations.canServe(0, areas, false)).as("by another back end").isTrue();
+  }
+
   @Test
   void aHintIsTakenAsItIsUntilTheIommuKnows() {
     translations.expect(List.of(page(0x10, 0x20), page(0x11, 0x21), page(0x30, 1L << 30)));

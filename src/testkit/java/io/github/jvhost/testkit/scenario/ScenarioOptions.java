@@ -6,6 +6,7 @@ import io.github.jvhost.testkit.HardwareModel;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -72,6 +73,19 @@ public record ScenarioOptions(
       throw new VhostException(
           "vhost-net has no packed rings, and this library no IOMMU with it", Recovery.GIVE_UP);
     }
+    if (backEnd == BackEndKind.MOCK && iommu && !knowsIommu(personality)) {
+      throw new VhostException(
+          "%s has no IOMMU support: a guest behind an IOMMU needs a back end like dpdk"
+              .formatted(personality.name().toLowerCase(Locale.ROOT).replace('_', '-')),
+          Recovery.GIVE_UP);
+    }
+  }
+
+  private static boolean knowsIommu(Personality personality) {
+    return switch (personality) {
+      case GENERIC, DPDK, VFE -> true;
+      case LIBVHOST_USER, RUST_VMM, CROSVM, VPP -> false;
+    };
   }
 
   private static void check(boolean good, String rule, long value) {
