@@ -13,6 +13,7 @@ import io.github.jvhost.migration.SourceReport;
 import io.github.jvhost.migration.VmControl;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.guest.DmaMode;
 import io.github.jvhost.testkit.guest.GuestSettings;
 import io.github.jvhost.testkit.guest.TestGuest;
@@ -103,9 +104,14 @@ final class StillHosts implements AutoCloseable {
     return host(options.sized(1, 1, bytes), BackEnds.Side.DESTINATION);
   }
 
+  /** The destination's back end. */
+  MockBackEnd targetBackEnd() {
+    return backEnds.of(BackEnds.Side.DESTINATION, 0);
+  }
+
   /** The names of all messages that the destination's back end was told. */
   List<String> toldToTarget() {
-    return backEnds.of(BackEnds.Side.DESTINATION, 0).record().names();
+    return targetBackEnd().record().names();
   }
 
   static MigrationOptions options(boolean early) {
