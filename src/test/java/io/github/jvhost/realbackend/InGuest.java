@@ -1,6 +1,9 @@
 package io.github.jvhost.realbackend;
 
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.github.jvhost.VhostException;
 import io.github.jvhost.protocol.Dialect;
@@ -13,6 +16,9 @@ import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
@@ -20,6 +26,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 
 /** What the checks in a {@link KernelGuest} have in common. */
 abstract class InGuest {
@@ -43,6 +50,28 @@ abstract class InGuest {
       assertThat(prlimit.awaitExit(NetMachine.deadline())).isTrue();
       assertThat(prlimit.exitValue()).isZero();
     }
+  }
+
+  /** What comes of something that is done by another user. It is done as root before. */
+  static Throwable asUser(int user, ThrowingCallable work) {
+    var _ = catchThrowable(work); // so that all classes are there
+    become(user);
+    try {
+      return catchThrowable(work);
+    } finally {
+      become(0);
+    }
+  }
+
+  @SuppressWarnings("restricted")
+  private static void become(int user) {
+    Linker linker = Linker.nativeLinker();
+    MethodHandle seteuid =
+        linker.downcallHandle(
+            linker.defaultLookup().findOrThrow("seteuid"),
+            FunctionDescriptor.of(JAVA_INT, JAVA_INT));
+    assertThatCode(() -> assertThat((int) seteuid.invokeExact(user)).isZero())
+        .doesNotThrowAnyException();
   }
 
   /**

@@ -1,5 +1,6 @@
 package io.github.jvhost.realbackend;
 
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -10,8 +11,8 @@ import io.github.jvhost.memory.DirtyLog;
 import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.OwnedDescriptor;
+import io.github.jvhost.sys.io.Linux;
 import io.github.jvhost.vhost.BackEndAddress;
 import io.github.jvhost.vhost.VhostDevice;
 import io.github.jvhost.vhost.VhostDeviceOptions;
@@ -19,10 +20,13 @@ import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.NetFeature;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What {@link KernelVhostNetTest} checks, run in its guest. Prints one line for each that passed.
@@ -35,6 +39,8 @@ final class InKernelGuest extends InGuest {
   private static final String NET_SET_BACKEND = "4008af30";
   private static final String TUNSETQUEUE = "400454d9";
 
+  private static final long TUNSETIFF = 0x400454caL;
+
   static final GuestChecks<InKernelGuest> CHECKS =
       GuestChecks.in(InKernelGuest::new)
           .check("frames go both ways, rings go on where they stopped", InKernelGuest::traffic)
@@ -43,6 +49,7 @@ final class InKernelGuest extends InGuest {
           .check("a window tells bases and starts rings", InKernelGuest::window)
           .check("a guest migrates from tap to tap, with pings both ways", InKernelGuest::demo)
           .check("what the kernel refuses is explained", InKernelGuest::refusals)
+          .check("queues with other flags are refused", InKernelGuest::otherFlags)
           .check("without descriptors nothing is left open", InKernelGuest::shortage)
           .check("probe says what vhost-net is", InKernelGuest::probe);
 
@@ -194,14 +201,60 @@ final class InKernelGuest extends InGuest {
     assertThatThrownBy(() -> VhostDevice.connect(at("br0", 1)))
         .isInstanceOf(VhostException.class)
         .hasMessageContaining("it has to be a tap");
-    try (OwnedDescriptor none = EventFd.create(ledger, "no tap").descriptor()) {
-      var options = at("tap0", 1).at(new BackEndAddress.TapQueues(List.of(none)));
-      assertThatThrownBy(() -> VhostDevice.connect(options)).isInstanceOf(VhostException.class);
+    for (String tap : List.of("tap0", "single", "new")) {
+      assertThat(asUser(2000, () -> VhostDevice.connect(at(tap, 1)).close()))
+          .hasMessageContaining("open a queue of the tap " + tap)
+          .hasMessageContaining("ioctl TUNSETIFF failed with errno 1:")
+          .hasMessageContaining("the interface does not belong to this user");
     }
     try (var machine = machine("tap0", 1)) {
       // The tap is told of the offloads with the features, and not when the driver changes them.
       assertThat(NetFeature.CTRL_GUEST_OFFLOADS.in(machine.net.model().deviceFeatures())).isFalse();
     }
+  }
+
+  /** Each row: the flags with which somebody has opened a queue, and what it lacks. */
+  private void otherFlags() {
+    int multi = 0x100;
+    assertQueueRefused(null, 0, "its owner has not asked for an interface yet");
+    assertQueueRefused("tun0", 0x1001 | multi | 0x4000, "has no IFF_TAP");
+    assertQueueRefused("bare", 0x1002 | multi, "has no IFF_VNET_HDR");
+    try (OwnedDescriptor _ = queue("shared", 0x1002 | multi)) {
+      assertThatThrownBy(() -> VhostDevice.connect(at("shared", 1)))
+          .hasMessageContaining("the tap shared has no IFF_VNET_HDR: make it with \"vnet_hdr\"");
+    }
+    try (OwnedDescriptor good = queue("good", 0x1002 | multi | 0x4000)) {
+      VhostDevice.connect(at(new BackEndAddress.TapQueues(List.of(good)))).close();
+      try (OwnedDescriptor none = queue(null, 0)) { // the first is closed again then
+        var options = at(new BackEndAddress.TapQueues(List.of(good, none)));
+        assertThatThrownBy(() -> VhostDevice.connect(options)).isInstanceOf(VhostException.class);
+      }
+    }
+  }
+
+  private void assertQueueRefused(@Nullable String tap, int flags, String why) {
+    try (OwnedDescriptor queue = queue(tap, flags)) {
+      var options = at(new BackEndAddress.TapQueues(List.of(queue)));
+      assertThatThrownBy(() -> VhostDevice.connect(options))
+          .isInstanceOf(VhostException.class)
+          .hasMessageContaining(why);
+    }
+  }
+
+  /** A queue that somebody else has opened. */
+  private OwnedDescriptor queue(@Nullable String tap, int flags) {
+    int number = Linux.open("/dev/net/tun", Linux.O_RDWR | Linux.O_NONBLOCK);
+    OwnedDescriptor queue = OwnedDescriptor.adopt(ledger, number, "queue of " + tap);
+    if (tap != null) {
+      try (Arena arena = Arena.ofConfined()) {
+        MemorySegment request = arena.allocate(40);
+        request.setString(0, tap);
+        request.set(JAVA_SHORT, 16, (short) flags);
+        MemorySegment state = arena.allocate(Linux.CALL_STATE);
+        assertThat(Linux.ioctl(state, number, TUNSETIFF, request.address())).isZero();
+      }
+    }
+    return queue;
   }
 
   private void shortage() {

@@ -188,7 +188,7 @@ final class InVdpaGuest extends InGuest {
   private void refusals() {
     try (var machine = machine()) {
       assertThatThrownBy(() -> VhostDevice.connect(at("/dev/vhost-vdpa-0")))
-          .hasMessageContaining("another process has it open")
+          .hasMessageContaining("it is open already, in another process or in this one")
           .isInstanceOfSatisfying(
               VhostException.class, e -> assertThat(e.recovery()).isEqualTo(Recovery.RETRY));
       assertThat(NetFeature.CTRL_RX.in(machine.net.model().deviceFeatures())).isFalse();
@@ -208,8 +208,12 @@ final class InVdpaGuest extends InGuest {
           .hasMessageContaining("VirtioNetBuilder.queueSize");
       eventfds.forEach(RingEventfds::close);
     }
-    assertThatThrownBy(() -> VhostDevice.connect(at("/dev/vhost-vdpa-9")))
-        .hasMessageContaining("there is no such device");
+    Map.of(
+            "/dev/vhost-vdpa-9", "there is no such device",
+            "/dev/vhost-net", "it is no vDPA device",
+            "/dev/net/tun", "it is no vDPA device")
+        .forEach((path, why) ->
+            assertThatThrownBy(() -> VhostDevice.connect(at(path))).hasMessageContaining(why));
   }
 
   /** The limit holds for root too. */

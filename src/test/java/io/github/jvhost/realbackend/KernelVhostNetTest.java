@@ -19,6 +19,7 @@ class KernelVhostNetTest {
   private static final String NETWORK =
       """
       mount -t tracefs tracing /sys/kernel/tracing
+      chmod a+rw /dev/net/tun
       ip link add br0 type bridge
       ip link set br0 address 52:54:00:00:01:02
       ip addr add 10.0.0.2/24 dev br0

@@ -17,9 +17,11 @@ final class Errno {
   static final int EFAULT = 14;
   static final int EBUSY = 16;
   static final int ENODEV = 19;
+  static final int EISDIR = 21;
   static final int EINVAL = 22;
   static final int EMFILE = 24;
   static final int ENOTTY = 25;
+  static final int EBADFD = 77;
   static final int ENOTSOCK = 88;
   static final int EOPNOTSUPP = 95;
   static final int ENOBUFS = 105;
@@ -37,7 +39,8 @@ final class Errno {
         switch (errno) {
           case ENOENT, ENODEV, ENXIO -> "there is no such device: load its module";
           case EACCES, EPERM -> "this user may not: give it the right to read and write the file";
-          case EBUSY -> "another process has it open";
+          case EBUSY -> "it is open already, in another process or in this one";
+          case EISDIR -> "it is a directory, and no device";
           case EMFILE -> "this process has too many open files: raise RLIMIT_NOFILE";
           default -> "it cannot be opened";
         };
@@ -74,7 +77,8 @@ final class Errno {
       case NET_SET_BACKEND ->
           switch (errno) {
             case ENOTSOCK -> "the descriptor is no queue of a tap";
-            case EFAULT -> "the ring lies outside of guest memory";
+            case EFAULT ->
+                "the ring lies outside of the guest memory that was told, or none was told";
             default -> general(errno);
           };
       case TUNSETIFF ->
@@ -88,6 +92,11 @@ final class Errno {
             case E2BIG -> "the tap has no queue left";
             default -> general(errno);
           };
+      case TUNGETIFF ->
+          errno == EBADFD
+              ? "its owner has not asked for an interface yet (TUNSETIFF)"
+              : "the descriptor is no queue of a tap";
+      case VDPA_GET_DEVICE_ID -> "it is no vDPA device, as /dev/vhost-vdpa-0 would be";
       case TUNSETQUEUE -> errno == EINVAL ? "the tap was made without multi_queue" : general(errno);
       default -> general(errno);
     };

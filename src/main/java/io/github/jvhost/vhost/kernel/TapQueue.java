@@ -3,6 +3,7 @@ package io.github.jvhost.vhost.kernel;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
+import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
@@ -12,6 +13,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntFunction;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -37,21 +40,36 @@ final class TapQueue implements AutoCloseable {
 
   private static final int SHORT_HEADER = 10;
 
-  /** What a driver can receive, and the bit of TUNSETOFFLOAD. */
-  private record Offload(NetFeature feature, int bit) {}
+  /** A flag that an interface has to have, and the word of {@code ip tuntap} for it. */
+  private record Flag(int bit, String name, String word) {}
+
+  /** Whether it has no packet information cannot be asked: the bit has another meaning there. */
+  private static final List<Flag> NEEDED =
+      List.of(
+          new Flag(IFF_TAP, "IFF_TAP", "mode tap"),
+          new Flag(IFF_VNET_HDR, "IFF_VNET_HDR", "vnet_hdr"));
+
+  /**
+   * What a driver can receive, and the bit of TUNSETOFFLOAD.
+   *
+   * @param with one of which the driver has to accept too, else the tap refuses the bit
+   */
+  private record Offload(NetFeature feature, int bit, long with) {}
 
   private static final List<Offload> OFFLOADS =
       List.of(
-          new Offload(NetFeature.GUEST_CSUM, 0x1),
-          new Offload(NetFeature.GUEST_TSO4, 0x2),
-          new Offload(NetFeature.GUEST_TSO6, 0x4),
-          new Offload(NetFeature.GUEST_ECN, 0x8),
-          new Offload(NetFeature.GUEST_UFO, 0x10),
-          new Offload(NetFeature.GUEST_USO4, 0x20),
-          new Offload(NetFeature.GUEST_USO6, 0x40));
+          new Offload(NetFeature.GUEST_CSUM, 0x1, NetFeature.GUEST_CSUM.mask()),
+          new Offload(NetFeature.GUEST_TSO4, 0x2, NetFeature.GUEST_CSUM.mask()),
+          new Offload(NetFeature.GUEST_TSO6, 0x4, NetFeature.GUEST_CSUM.mask()),
+          new Offload(
+              NetFeature.GUEST_ECN,
+              0x8,
+              NetFeature.maskOf(NetFeature.GUEST_TSO4, NetFeature.GUEST_TSO6)),
+          new Offload(NetFeature.GUEST_UFO, 0x10, NetFeature.GUEST_CSUM.mask()),
+          new Offload(NetFeature.GUEST_USO4, 0x20, NetFeature.GUEST_USO6.mask()),
+          new Offload(NetFeature.GUEST_USO6, 0x40, NetFeature.GUEST_USO4.mask()));
 
-  private static final int USO = 0x60;
-  private static final int CSUM = 0x1;
+  private static final Pattern RELEASE = Pattern.compile("(\\d{1,4})\\.(\\d{1,4}).*");
 
   private final String name;
   private final DeviceFile file;
@@ -102,14 +120,15 @@ final class TapQueue implements AutoCloseable {
     DeviceFile file = DeviceFile.open(ledger, TUN);
     try {
       String doing = "open a queue of the tap " + name;
-      // A tap that was made with one queue only refuses the flag.
-      boolean multi = many || ask(file, name, IFF_MULTI_QUEUE) == 0;
-      if (many || !multi) {
-        int result = ask(file, name, many ? IFF_MULTI_QUEUE : 0);
-        if (result < 0) {
-          throw Errno.failure(doing, Ioctl.TUNSETIFF, -result);
-        }
+      int result = ask(file, name, IFF_MULTI_QUEUE);
+      boolean multi = result == 0;
+      if (result == -Errno.EINVAL && !many) {
+        result = ask(file, name, 0); // it was made with one queue only
       }
+      if (result < 0) {
+        throw Errno.failure(doing, Ioctl.TUNSETIFF, -result);
+      }
+      requireFlags(file, "the tap " + name);
       return new TapQueue(name, file, multi, false);
     } catch (RuntimeException e) {
       file.close();
@@ -122,6 +141,20 @@ final class TapQueue implements AutoCloseable {
     MemorySegment request = ifreq(file, name);
     request.set(JAVA_SHORT, NAME_BYTES, (short) (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | more));
     return file.tryCall(Ioctl.TUNSETIFF, request.address());
+  }
+
+  /** An interface of which somebody else has a queue keeps the flags that it has. */
+  private static void requireFlags(DeviceFile file, String what) {
+    file.argument(Ioctl.TUNGETIFF, "look at " + what);
+    int flags = file.scratch().get(JAVA_SHORT, NAME_BYTES);
+    for (Flag flag : NEEDED) {
+      if ((flags & flag.bit) == 0) {
+        throw new VhostException(
+            "%s has no %s: make it with \"%s\" (ip tuntap), and let nobody open it without"
+                .formatted(what, flag.name, flag.word),
+            Recovery.GIVE_UP);
+      }
+    }
   }
 
   private static MemorySegment ifreq(DeviceFile file, String name) {
@@ -145,7 +178,15 @@ final class TapQueue implements AutoCloseable {
   }
 
   private static TapQueue of(OwnedDescriptor queue) {
-    return new TapQueue(queue.identity().what(), new DeviceFile(queue), true, true);
+    String name = queue.identity().what();
+    var file = new DeviceFile(queue);
+    try {
+      requireFlags(file, "the tap queue " + name);
+      return new TapQueue(name, file, true, true);
+    } catch (RuntimeException e) {
+      file.close();
+      throw e;
+    }
   }
 
   /** For rehearsals. */
@@ -161,10 +202,13 @@ final class TapQueue implements AutoCloseable {
     return file.calls();
   }
 
-  /** The features that a back end with this tap can offer because of the tap. */
-  long features() {
-    boolean uso = file.tryCall(Ioctl.TUNSETOFFLOAD, CSUM | USO) == 0;
-    file.value(Ioctl.TUNSETOFFLOAD, 0, doing("ask"));
+  /**
+   * The features that a back end can offer because of its tap. The tap is not asked: a question is
+   * an order there, which whoever else has the tap would feel.
+   *
+   * @param release of the kernel: 6.12.117-amd64
+   */
+  static long featuresWith(String release) {
     long features =
         NetFeature.maskOf(
             NetFeature.CSUM,
@@ -177,10 +221,17 @@ final class TapQueue implements AutoCloseable {
             NetFeature.HOST_TSO6,
             NetFeature.HOST_ECN,
             NetFeature.HOST_UFO);
-    return uso
+    return takesUso(release)
         ? features
             | NetFeature.maskOf(NetFeature.GUEST_USO4, NetFeature.GUEST_USO6, NetFeature.HOST_USO)
         : features;
+  }
+
+  /** Taps take USO since Linux 6.2. */
+  private static boolean takesUso(String release) {
+    Matcher version = RELEASE.matcher(release);
+    return version.matches()
+        && 1000 * Integer.parseInt(version.group(1)) + Integer.parseInt(version.group(2)) >= 6002;
   }
 
   /** Tells the tap which header the driver expects, and what it can receive. */
@@ -189,13 +240,20 @@ final class TapQueue implements AutoCloseable {
         (features & NetFeature.maskOf(NetFeature.VERSION_1, NetFeature.MRG_RXBUF)) != 0;
     header = counts ? HEADER : SHORT_HEADER;
     file.setInt(Ioctl.TUNSETVNETHDRSZ, header, doing("set the header of"));
+    file.value(Ioctl.TUNSETOFFLOAD, offloads(features), doing("set the offloads of"));
+  }
+
+  /** As many as the tap takes together. Without checksums it takes none. */
+  static long offloads(long features) {
     long offloads = 0;
     for (Offload offload : OFFLOADS) {
-      offloads |= offload.feature.in(features) ? offload.bit : 0;
+      boolean taken =
+          NetFeature.GUEST_CSUM.in(features)
+              && offload.feature.in(features)
+              && (features & offload.with) != 0;
+      offloads |= taken ? offload.bit : 0;
     }
-    // Without checksums the tap takes no other offload, and the driver may have chosen so.
-    file.value(
-        Ioctl.TUNSETOFFLOAD, (offloads & CSUM) == 0 ? 0 : offloads, doing("set the offloads of"));
+    return offloads;
   }
 
   /** Before its pair is served: frames reach the queue from now on, and it has no older ones. */

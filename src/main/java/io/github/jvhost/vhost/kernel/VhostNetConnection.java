@@ -113,7 +113,7 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
     VhostNetOffer offer = VhostNetOffer.ask(pairs.getFirst());
     long features =
         (offer.features() & ~NEVER)
-            | taps.getFirst().features()
+            | TapQueue.featuresWith(System.getProperty("os.version", ""))
             | NetFeature.maskOf(NetFeature.MTU, NetFeature.GUEST_ANNOUNCE)
             | (pairs.size() > 1 ? NetFeature.MQ.mask() : 0);
     var capabilities =

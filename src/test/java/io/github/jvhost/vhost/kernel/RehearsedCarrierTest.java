@@ -1,11 +1,8 @@
 package io.github.jvhost.vhost.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.sys.Deadline;
-import io.github.jvhost.sys.EventFd;
-import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.io.Poller;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.BackEndProfile;
@@ -24,7 +21,6 @@ import io.github.jvhost.vhost.plan.StoppedRings;
 import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
 import java.time.Duration;
-import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -80,21 +76,6 @@ class RehearsedCarrierTest {
           .as("of each ring base and start, of each pair its queue")
           .isEqualTo(2 * RINGS + RINGS / 2);
       assertThat(reach(carrier, Configs.stopped(running())).complete()).isTrue();
-    }
-  }
-
-  /** What was made before the failure is closed. */
-  @Test
-  void aQueueThatCannotBeUsedLeavesNothingOpen() {
-    OwnedDescriptor gone = EventFd.create(configs.ledger, "a queue").descriptor();
-    gone.close();
-    try (OwnedDescriptor good = EventFd.create(configs.ledger, "a queue").descriptor()) {
-      int open = configs.ledger.openCount();
-
-      assertThatThrownBy(
-              () -> VhostNetConnection.toQueues("net0", configs.ledger, List.of(good, gone)))
-          .isInstanceOf(IllegalStateException.class);
-      assertThat(configs.ledger.openCount()).isEqualTo(open);
     }
   }
 
