@@ -132,25 +132,26 @@ record NetConfiguration(String name, DeviceTranslations translations, EventfdTab
     return model.legacyBigEndian() && !NetFeature.VERSION_1.in(model.driverFeatures());
   }
 
-  /** The used index in guest memory, 0 to 65535. Split rings only. */
-  int usedIndex(VirtioNet model, int ring) {
-    return usedIndex(memory(), model.usedRing(ring), bigEndianRings(model));
+  /**
+   * The used index in guest memory, 0 to 65535; null if there is no memory, or if the guest has
+   * unmapped it. Split rings only.
+   */
+  @Nullable Integer usedIndex(VirtioNet model, int ring) {
+    try {
+      return usedIndex(memory(), model.usedRing(ring), bigEndianRings(model));
+    } catch (GuestAddressException e) {
+      return null;
+    }
   }
 
-  /** Whether there is guest memory where {@link #usedIndex} reads. */
-  boolean hasUsedIndex(VirtioNet model, int ring) {
-    return memory().contains(model.usedRing(ring) + USED_INDEX, Short.BYTES);
-  }
-
-  /** Whether there is guest memory where {@link #availableIndex} reads. */
-  boolean hasAvailableIndex(VirtioNet model, int ring) {
-    return memory().contains(model.availableRing(ring) + AVAILABLE_INDEX, Short.BYTES);
-  }
-
-  /** The available index in guest memory, 0 to 65535. Split rings only. */
-  int availableIndex(VirtioNet model, int ring) {
-    short index = memory().getShortAcquire(model.availableRing(ring) + AVAILABLE_INDEX);
-    return (bigEndianRings(model) ? Short.reverseBytes(index) : index) & 0xffff;
+  /** The same for the available index. */
+  @Nullable Integer availableIndex(VirtioNet model, int ring) {
+    try {
+      short index = memory().getShortAcquire(model.availableRing(ring) + AVAILABLE_INDEX);
+      return (bigEndianRings(model) ? Short.reverseBytes(index) : index) & 0xffff;
+    } catch (GuestAddressException e) {
+      return null;
+    }
   }
 
   static int usedIndex(DeviceMemory memory, long usedRing, boolean bigEndian) {
@@ -173,9 +174,8 @@ record NetConfiguration(String name, DeviceTranslations translations, EventfdTab
     }
     Integer usedIndex = null;
     if (setting.memoryComplete() && !packed) {
-      try {
-        usedIndex = usedIndex(model, index);
-      } catch (GuestAddressException e) {
+      usedIndex = usedIndex(model, index);
+      if (usedIndex == null) {
         return RingConfig.NOT_SET_UP; // the guest has unmapped it since the look before
       }
     }

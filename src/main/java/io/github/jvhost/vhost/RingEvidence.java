@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.memory.DeviceMemory;
+import io.github.jvhost.memory.GuestAddressException;
 import io.github.jvhost.virtio.RingIndex;
 import io.github.jvhost.virtio.VirtioNet;
 
@@ -54,30 +55,15 @@ final class RingEvidence {
     if (model.packed()) {
       return packedRulesOut(ring, base);
     }
-    if (!isReadable(ring)) {
-      return false;
-    }
-    int used = configuration.usedIndex(model, ring);
-    int available = configuration.availableIndex(model, ring);
-    int size = model.ringSize(ring);
-    return (available - used & 0xffff) > size || !RingIndex.splitMayBe(base, used, available, size);
+    return driverIsWrong(ring) || splitRulesOut(ring, base);
   }
 
   private boolean splitRulesOut(int ring, int base) {
-    if (!isReadable(ring)) {
-      return false;
-    }
-    return !RingIndex.splitMayBe(
-        base,
-        configuration.usedIndex(model, ring),
-        configuration.availableIndex(model, ring),
-        model.ringSize(ring));
-  }
-
-  /** The number of chains that the driver has made available and the device has not returned. */
-  private int made(int ring) {
-    return (configuration.availableIndex(model, ring) - configuration.usedIndex(model, ring))
-        & 0xffff;
+    Integer used = configuration.usedIndex(model, ring);
+    Integer available = configuration.availableIndex(model, ring);
+    return used != null
+        && available != null
+        && !RingIndex.splitMayBe(base, used, available, model.ringSize(ring));
   }
 
   /**
@@ -85,11 +71,12 @@ final class RingEvidence {
    * the position of the device is not known. QEMU, too, requires a reset of such a device.
    */
   boolean driverIsWrong(int ring) {
-    return !model.packed() && isReadable(ring) && made(ring) > model.ringSize(ring);
-  }
-
-  private boolean isReadable(int ring) {
-    return configuration.hasUsedIndex(model, ring) && configuration.hasAvailableIndex(model, ring);
+    if (model.packed()) {
+      return false;
+    }
+    Integer used = configuration.usedIndex(model, ring);
+    Integer available = configuration.availableIndex(model, ring);
+    return used != null && available != null && (available - used & 0xffff) > model.ringSize(ring);
   }
 
   private boolean packedRulesOut(int ring, int base) {
@@ -107,10 +94,14 @@ final class RingEvidence {
       return false;
     }
     boolean neverBegun = avail == 0 && used == 0 && availWrap && usedWrap;
-    return PackedDescriptors.isBlank(memory, descriptors)
-        ? !neverBegun
-        : PackedDescriptors.isUsed(memory, descriptors, avail, availWrap)
-            || PackedDescriptors.isUsed(memory, descriptors, used, usedWrap);
+    try {
+      return PackedDescriptors.isBlank(memory, descriptors)
+          ? !neverBegun
+          : PackedDescriptors.isUsed(memory, descriptors, avail, availWrap)
+              || PackedDescriptors.isUsed(memory, descriptors, used, usedWrap);
+    } catch (GuestAddressException e) {
+      return false; // the guest has unmapped it since
+    }
   }
 
   /** Describes the ring for messages. */
@@ -118,7 +109,7 @@ final class RingEvidence {
     return model.packed()
         ? "a packed ring of %d entries, by its flags in guest memory"
             .formatted(model.ringSize(ring))
-        : "in guest memory the used index is %d and the available index %d, of %d entries"
+        : "in guest memory the used index is %s and the available index %s, of %d entries"
             .formatted(
                 configuration.usedIndex(model, ring),
                 configuration.availableIndex(model, ring),

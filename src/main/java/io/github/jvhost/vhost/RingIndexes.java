@@ -315,8 +315,9 @@ final class RingIndexes {
         continue;
       }
       if (!model.packed()) {
-        if (configuration.hasUsedIndex(model, i)) { // else its driver moved the ring out of memory
-          model.setRingBase(i, configuration.usedIndex(model, i));
+        Integer used = configuration.usedIndex(model, i);
+        if (used != null) { // else its driver moved the ring out of memory
+          model.setRingBase(i, used);
         }
         continue;
       }

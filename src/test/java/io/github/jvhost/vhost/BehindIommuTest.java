@@ -81,6 +81,44 @@ class BehindIommuTest extends IommuRig {
     rig.noRuleWasBroken();
   }
 
+  /** Whichever look it is between two of which the guest unmaps the ring. */
+  @Test
+  void aRingThatIsUnmappedAtAnyMomentCostsNoConnection() {
+    long used = iova(3) + 0x4000;
+    var left = new AtomicInteger(Integer.MAX_VALUE);
+    VhostNet net =
+        connect((iova, access) ->
+            Long.compareUnsigned(iova - used, PAGE) < 0 && left.getAndDecrement() <= 0
+                ? Optional.empty()
+                : iommu.translate(iova, access));
+    for (int ring = 0; ring < Rig.RINGS; ring++) {
+      map(ring);
+    }
+    drive(net);
+    net.start();
+    for (int looks = 0; looks < 20; looks++) {
+      left.set(looks);
+      net.iotlbInvalidate(used, PAGE);
+      assertThat(net.running()).as("after %d looks", looks).isTrue();
+
+      left.set(looks);
+      net.iotlbMapped(used, PAGE);
+      assertThat(net.running()).as("mapped for %d looks", looks).isTrue();
+
+      left.set(looks);
+      assertThat(net.stop().complete()).as("stopped after %d looks", looks).isTrue();
+      net.restore(net.snapshot());
+      left.set(looks);
+      net.start();
+      assertThat(net.running()).as("started after %d looks", looks).isTrue();
+
+      left.set(Integer.MAX_VALUE);
+      net.iotlbMapped(used, PAGE);
+      assertThat(net.shadow().ring(3).run()).isEqualTo(RingShadow.Run.STARTED);
+    }
+    rig.noRuleWasBroken();
+  }
+
   @Test
   void aRingAcrossTheEndOfAllAddressesCostsNoPresetup() {
     VhostNet net = connect(iommu);
