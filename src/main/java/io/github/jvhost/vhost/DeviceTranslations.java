@@ -21,6 +21,7 @@ import java.util.NavigableMap;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -92,6 +93,9 @@ final class DeviceTranslations implements MissHandler {
   /** What was sent between plans, for the shadow. */
   private final TranslationMap sent = new TranslationMap();
 
+  /** Where the guest has changed something since the last plan; null: anywhere. */
+  private @Nullable Area changed;
+
   /** Whether a miss waits that a plan can answer. */
   private boolean planWanted;
 
@@ -159,9 +163,21 @@ final class DeviceTranslations implements MissHandler {
     return inOrder;
   }
 
+  /**
+   * Limits what the next plan looks up, because the guest has changed nothing else since the last
+   * one. An IOMMU may walk page tables for each address.
+   *
+   * @param range null: anything may have changed
+   */
+  synchronized void changedOnlyIn(@Nullable Area range) {
+    changed = range;
+  }
+
   /** Replaces what the IOMMU says otherwise by now; what it does not translate any more is gone. */
   private void checkAsked() {
-    for (Translation one : asked.all()) {
+    Area range = changed;
+    for (Translation one :
+        range == null ? asked.all() : asked.touching(range.first(), range.last())) {
       if (!mapped.has(one)) {
         forget(one);
         mapped.pieces(one.iova(), one.last()).forEach(this::ask);

@@ -447,11 +447,14 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
       transitions.takeTurn();
       transitions.connection().requireNoneLeftServing();
       if (transitions.running() && device.shadowNow().mayHoldTranslations(iova, last)) {
+        translations.changedOnlyIn(new DeviceTranslations.Area(iova, last - iova + 1));
         try {
           refresh();
         } catch (RuntimeException | Error e) { // whatever it is, the back end may hold it still
           transitions.connection().cannotFollow(asFailure(e));
           throw e;
+        } finally {
+          translations.changedOnlyIn(null);
         }
       }
     }
