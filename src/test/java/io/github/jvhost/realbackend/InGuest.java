@@ -44,11 +44,14 @@ abstract class InGuest {
 
   /** Sets a limit of this process: {@code --nofile=512:}. */
   static void limit(String limit) {
-    List<String> words =
-        List.of("prlimit", "--pid", String.valueOf(ProcessHandle.current().pid()), limit);
-    try (ChildProcess prlimit = ChildProcess.leashed("prlimit", words, Map.of())) {
-      assertThat(prlimit.awaitExit(NetMachine.deadline())).isTrue();
-      assertThat(prlimit.exitValue()).isZero();
+    run("prlimit", "--pid", String.valueOf(ProcessHandle.current().pid()), limit);
+  }
+
+  /** Runs a program, which has to succeed. */
+  static void run(String... words) {
+    try (ChildProcess program = ChildProcess.leashed(words[0], List.of(words), Map.of())) {
+      assertThat(program.awaitExit(NetMachine.deadline())).isTrue();
+      assertThat(program.exitValue()).as(program.lastLines()).isZero();
     }
   }
 

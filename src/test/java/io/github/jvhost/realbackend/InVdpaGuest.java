@@ -3,6 +3,7 @@ package io.github.jvhost.realbackend;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.DeadlineException;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.cli.CommandLines;
@@ -40,7 +41,8 @@ final class InVdpaGuest extends InGuest {
           .check("what cannot be is refused, and says why", InVdpaGuest::refusals)
           .check("what may not be locked is not pinned", InVdpaGuest::lockedMemory)
           .check("without descriptors nothing is left open", InVdpaGuest::shortage)
-          .check("probe says what the device is", InVdpaGuest::probe);
+          .check("probe says what the device is", InVdpaGuest::probe)
+          .check("a device that does not answer is left behind", InVdpaGuest::silence);
 
   // Numbers of ioctls, as the kernel's trace has them.
   private static final String BASE = "4008af12";
@@ -234,6 +236,24 @@ final class InVdpaGuest extends InGuest {
 
   private void shortage() {
     runsOutOfDescriptors(at("/dev/vhost-vdpa-0"));
+  }
+
+  /** Its thread waits in the kernel, and this one does not. */
+  private void silence() {
+    try (var device = new SilentVdpaDevice(ledger)) {
+      run("vdpa", "dev", "add", "name", SilentVdpaDevice.NAME, "mgmtdev", "vduse");
+      int open = ledger.openCount();
+      VhostDeviceOptions options =
+          at("/dev/vhost-vdpa-2").withBounds(Duration.ofMillis(100), PATIENCE, PATIENCE);
+      assertThatThrownBy(() -> VhostDevice.connect(options))
+          .isInstanceOf(DeadlineException.class)
+          .hasMessageContaining("open /dev/vhost-vdpa-2: the kernel has not returned")
+          .hasMessageContaining("its thread is left behind");
+      assertThat(ledger.openCount()).as("what the thread has").isGreaterThan(open);
+
+      device.fail();
+      Await.until(() -> "the thread has ended", () -> ledger.openCount() == open);
+    }
   }
 
   private void probe() {

@@ -10,6 +10,7 @@ import io.github.jvhost.VhostException;
 final class Errno {
   static final int EPERM = 1;
   static final int ENOENT = 2;
+  static final int EIO = 5;
   static final int ENXIO = 6;
   static final int E2BIG = 7;
   static final int ENOMEM = 12;
@@ -40,6 +41,7 @@ final class Errno {
           case ENOENT, ENODEV, ENXIO -> "there is no such device: load its module";
           case EACCES, EPERM -> "this user may not: give it the right to read and write the file";
           case EBUSY -> "it is open already, in another process or in this one";
+          case EIO -> "the device did not answer, or the process behind it";
           case EISDIR -> "it is a directory, and no device";
           case EMFILE -> "this process has too many open files: raise RLIMIT_NOFILE";
           default -> "it cannot be opened";
