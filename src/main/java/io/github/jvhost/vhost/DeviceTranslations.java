@@ -13,7 +13,6 @@ import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.vhost.plan.Step;
 import io.github.jvhost.vhost.plan.Translations;
 import java.util.ArrayList;
-import java.util.BitSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -22,8 +21,6 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Which translations the back end of one device is to have: those of its rings, and those that
@@ -51,8 +48,6 @@ import org.slf4j.LoggerFactory;
  * <p>Thread-safe: a back end is answered by whatever thread waits for it.
  */
 final class DeviceTranslations implements MissHandler {
-  private static final Logger log = LoggerFactory.getLogger(DeviceTranslations.class);
-
   /**
    * The most translations besides those of the rings. DPDK keeps them in a list that it walks for
    * each access: 1,000 of them were seen to cost 80 us for 32 frames.
@@ -71,6 +66,7 @@ final class DeviceTranslations implements MissHandler {
   private final String name;
   private final DeviceMemory memory;
   private final MappedMemory mapped;
+  private final ApartMemory neighbours;
 
   /** What was asked for, by I/O virtual address; none overlap. */
   private final TranslationMap asked = new TranslationMap();
@@ -99,11 +95,6 @@ final class DeviceTranslations implements MissHandler {
   /** Whether a miss waits that a plan can answer. */
   private boolean planWanted;
 
-  private boolean warned;
-
-  /** The rings of which it was said that their memory is apart. */
-  private final BitSet apartRings = new BitSet();
-
   /** How often a back end has asked. */
   private long misses;
 
@@ -130,6 +121,7 @@ final class DeviceTranslations implements MissHandler {
             ? new DeviceMemory(memory.guest(), new CarefulIommu(name, memory.iommu()))
             : memory;
     this.mapped = new MappedMemory(this.memory);
+    this.neighbours = new ApartMemory(name);
   }
 
   DeviceMemory memory() {
@@ -159,7 +151,7 @@ final class DeviceTranslations implements MissHandler {
     }
     told = all;
     List<Translation> inOrder = all.all();
-    warnOfNeighbours(inOrder);
+    neighbours.warnOf(inOrder, memory.guest().table());
     return inOrder;
   }
 
@@ -254,42 +246,6 @@ final class DeviceTranslations implements MissHandler {
   }
 
   /**
-   * DPDK takes adjoining addresses for adjoining memory. Nothing that is sent can change this, so
-   * it is said.
-   */
-  private void warnOfNeighbours(List<Translation> all) {
-    List<Translation> apart = warned ? List.of() : apart(all, memory.guest().table());
-    if (!apart.isEmpty()) {
-      warned = true;
-      log.warn(
-          "{}: the I/O virtual addresses up to 0x{} and from there on lead to memory that is"
-              + " apart. A DPDK back end takes them for one piece: a buffer or ring across this"
-              + " address reads or writes memory that the guest has not mapped. See"
-              + " docs/iommu.md",
-          name,
-          Long.toHexString(apart.getFirst().iova()));
-    }
-  }
-
-  /**
-   * Those that adjoin the one before in I/O virtual addresses, but not in memory. A back end maps
-   * each region of guest memory anywhere, so two regions are apart.
-   */
-  static List<Translation> apart(List<Translation> all, MemoryTable table) {
-    List<Translation> apart = new ArrayList<>(0);
-    for (int i = 1; i < all.size(); i++) {
-      Translation before = all.get(i - 1);
-      Translation next = all.get(i);
-      if (before.adjoins(next)
-          && !(before.continuesIn(next)
-              && table.contains(before.guestAddress(), before.length() + next.length()))) {
-        apart.add(next);
-      }
-    }
-    return apart;
-  }
-
-  /**
    * Whether a ring can be set up now: the IOMMU translates all of it. Where the back end takes
    * adjoining addresses for adjoining memory, each area also is one piece of memory; otherwise it
    * is said once that the ring is not served.
@@ -303,27 +259,11 @@ final class DeviceTranslations implements MissHandler {
       if (pieces.stream().mapToLong(Translation::length).sum() != area.length()) {
         return false;
       }
-      List<Translation> apart = joins ? apart(pieces, memory.guest().table()) : List.of();
-      if (!apart.isEmpty()) {
-        warnOfRing(ring, apart.getFirst());
+      if (joins && !neighbours.isWhole(ring, pieces, memory.guest().table())) {
         return false;
       }
     }
-    apartRings.clear(ring);
     return true;
-  }
-
-  private void warnOfRing(int ring, Translation apart) {
-    if (!apartRings.get(ring)) {
-      apartRings.set(ring);
-      log.warn(
-          "{}: ring {} is not served: its memory is apart at I/O virtual address 0x{}, and this"
-              + " back end takes adjoining addresses for adjoining memory. A smaller ring lies on"
-              + " one page",
-          name,
-          ring,
-          Long.toHexString(apart.iova()));
-    }
   }
 
   /**
@@ -337,7 +277,7 @@ final class DeviceTranslations implements MissHandler {
     List<Translation> all = told == null ? List.of() : told.all();
     long widened = all.stream().filter(t -> !mapped.permits(t.iova(), t.access())).count();
     return new IotlbStatus(
-        all.size(), (int) widened, apart(all, memory.guest().table()).size(), misses);
+        all.size(), (int) widened, ApartMemory.in(all, memory.guest().table()).size(), misses);
   }
 
   // ---- what is asked for ----

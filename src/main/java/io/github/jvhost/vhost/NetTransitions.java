@@ -245,7 +245,7 @@ final class NetTransitions {
   }
 
   private List<Translation> apart(List<Translation> all) {
-    return DeviceTranslations.apart(all, memory.guest().table());
+    return ApartMemory.in(all, memory.guest().table());
   }
 
   /**

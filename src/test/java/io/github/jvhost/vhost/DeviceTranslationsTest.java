@@ -158,7 +158,7 @@ class DeviceTranslationsTest {
     translations.mapped(0x10000, 0x11fff, true);
     List<Area> areas = List.of(new Area(0x10800, PAGE));
 
-    assertThat(DeviceTranslations.apart(desired(), memory.table())).hasSize(1);
+    assertThat(ApartMemory.in(desired(), memory.table())).hasSize(1);
     assertThat(translations.canServe(0, areas, true)).isFalse();
     assertThat(translations.canServe(0, areas, false)).as("by another back end").isTrue();
   }
