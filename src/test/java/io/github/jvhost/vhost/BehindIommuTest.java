@@ -7,6 +7,7 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.Access;
 import io.github.jvhost.memory.Iommu;
+import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Iotlb;
 import io.github.jvhost.protocol.ProtocolFeature;
@@ -19,8 +20,11 @@ import io.github.jvhost.vhost.plan.RingShadow;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.NetFeature;
 import java.time.Duration;
+import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
@@ -115,6 +119,41 @@ class BehindIommuTest extends IommuRig {
       left.set(Integer.MAX_VALUE);
       net.iotlbMapped(used, PAGE);
       assertThat(net.shadow().ring(3).run()).isEqualTo(RingShadow.Run.STARTED);
+    }
+    rig.noRuleWasBroken();
+  }
+
+  /** More than can be remembered. The next connection begins with nothing, and asks again. */
+  @Test
+  void aBackEndThatAsksForTooMuchIsCutOffAndComesBack() throws Exception {
+    VhostNet net = running();
+    var lost = new CompletableFuture<VhostException>();
+    var recovered = new CompletableFuture<Boolean>();
+    var listener =
+        new BackEndWatch.Listener() {
+          @Override
+          public void lost(VhostNet device, VhostException why) {
+            lost.complete(why);
+          }
+
+          @Override
+          public void recovered(VhostNet device, int attempts, boolean running) {
+            recovered.complete(running);
+          }
+        };
+    try (var watch = BackEndWatch.start(rig.ledger, listener)) {
+      watch.watch(net, new ReconnectPolicy.Fixed(Duration.ofMillis(1), 0));
+      for (int i = 0; i < DeviceTranslations.MOST_WAITING; i++) {
+        long iova = (1L << 50) + i * PAGE;
+        var miss = new Iotlb(iova, 0, 0, Access.READ.bits(), Iotlb.MISS);
+        var _ = rig.backEnd().askFrontEnd(BackEndRequest.IOTLB_MSG, miss, List.of(), false);
+      }
+      ask(1L << 49, Access.READ);
+
+      assertThat(lost.get(20, TimeUnit.SECONDS))
+          .hasMessageContaining("has asked for more than 65536 addresses");
+      assertThat(recovered.get(20, TimeUnit.SECONDS)).as("running").isTrue();
+      watch.unwatch(net);
     }
     rig.noRuleWasBroken();
   }
