@@ -46,7 +46,7 @@ record Facts(
     List<PingStats> outbound = traffic.outbound();
     List<PingStats> inbound = traffic.inbound();
     long dropped = backEnds.dropped();
-    long missing = missing(outbound) + missing(inbound);
+    long missing = traffic.missing();
     return new RunResult(
         options,
         arrived == null ? "source" : "destination",
@@ -116,10 +116,6 @@ record Facts(
   /**
    * Returns how many pings were neither answered nor abandoned by a guest that reset its device.
    */
-  private static long missing(List<PingStats> all) {
-    return all.stream().mapToLong(s -> s.sent() - s.answered() - s.abandoned()).sum();
-  }
-
   private static long longestGapMicros(List<PingStats> all) {
     return all.stream().mapToLong(PingStats::longestGapNanos).max().orElse(0) / 1_000;
   }

@@ -297,7 +297,7 @@ public final class MigrationScenario {
         arrival.iotlb.framesCame();
       }
       // If the pings did not recover in that time, a longer wait is of no use.
-      traffic.drain(runner, recovered ? PATIENCE : Duration.ofSeconds(1));
+      traffic.drain(runner, backEnds::dropped, Duration.ofSeconds(recovered ? 3 : 1));
       var facts =
           new Facts(
               options,
