@@ -13,6 +13,7 @@ import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.Execution;
+import io.github.jvhost.vhost.plan.LogTarget;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.PresetupMode;
@@ -169,7 +170,15 @@ final class NetTransitions {
     return startWanted && readiness() != Readiness.NOT_READY;
   }
 
+  /**
+   * The back end is to log there from the next plan on, or not to log (null).
+   *
+   * @throws VhostException (GIVE_UP) if the log does not cover guest memory
+   */
   void logTo(@Nullable DirtyLog target) {
+    if (target != null) {
+      new LogTarget(target.descriptor(), target.size()).requireCovers(memory.guest().table());
+    }
     dirtyLog = target;
   }
 

@@ -160,11 +160,13 @@ public final class VhostNetMigration {
   // ---- the dirty log ----
 
   /**
-   * Switches the back end's dirty log on, to another bitmap, or off.
+   * Switches the back end's dirty log on, to another bitmap, or off. While it is on, memory that is
+   * added behind its end is refused at the next refresh: log to a larger one first.
    *
-   * @param target the caller keeps it, and keeps it open until the log was switched off or the
-   *     device stopped; null: off
-   * @throws VhostException if the back end cannot log (GIVE_UP), or did not take it
+   * @param target covers all of guest memory; the caller keeps it, and keeps it open until the log
+   *     was switched off or the device stopped; null: off
+   * @throws VhostException if the back end cannot log or the log is too small (GIVE_UP), or if the
+   *     back end did not take it
    */
   public void logTo(@Nullable DirtyLog target) {
     try (var _ = lock.hold()) {

@@ -75,6 +75,12 @@ class LiveChangesTest {
       rig.net().migration().logTo(small);
       rig.memory.addRegion("dimm", 1L << 30, 4 << 20);
       int mark = rig.backEnd().record().mark();
+      assertThatThrownBy(rig.net()::refresh)
+          .hasMessageContaining("log to one that was made for all");
+      assertThatThrownBy(() -> rig.net().migration().logTo(small))
+          .hasMessageContaining("the dirty log has");
+      assertThat(rig.net().running()).isTrue();
+      assertThat(rig.backEnd().record().names(mark)).as("nothing is sent").isEmpty();
       DirtyLog large = DirtyLog.create(rig.ledger, rig.memory.table());
       rig.net().migration().logTo(large);
       assertThat(rig.backEnd().record().names(mark))

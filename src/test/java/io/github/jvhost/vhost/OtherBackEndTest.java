@@ -112,8 +112,7 @@ class OtherBackEndTest {
 
   @Test
   void whatIsInUseIsNamedWhereItIsMissing() {
-    try (Rig rig = new Rig(dir, 1, FULL, BackEndProfile.GENERIC);
-        DirtyLog log = DirtyLog.create(rig.ledger, rig.memory.table())) {
+    try (Rig rig = new Rig(dir, 1, FULL, BackEndProfile.GENERIC)) {
       rig.driveAll();
       VhostNet net = rig.net();
       net.start();
@@ -126,9 +125,11 @@ class OtherBackEndTest {
         rig.memory.addRegion("dimm" + i, (8L + i) << 20, 1 << 20);
       }
       refusedFor(rig, FULL.withMemorySlots(8), "it takes 8 memory regions of 9");
-      net.migration().logTo(log);
-      refusedFor(rig, FULL.without(ProtocolFeature.LOG_SHMFD), "it cannot log");
-      net.migration().logTo(null);
+      try (DirtyLog log = DirtyLog.create(rig.ledger, rig.memory.table())) {
+        net.migration().logTo(log);
+        refusedFor(rig, FULL.without(ProtocolFeature.LOG_SHMFD), "it cannot log");
+        net.migration().logTo(null);
+      }
 
       rig.replaceBackEnd(FULL);
       assertThat(net.reconnect().complete()).isTrue();

@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
+import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
@@ -92,6 +93,11 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
 
   /** The last is the log. After a failure some pairs may use one before it. */
   private final List<Mapping> logs = new ArrayList<>();
+
+  // What the kernel was told last: it must not mark a page behind the log.
+  private @Nullable LogTarget log;
+  private MemoryTable table = MemoryTable.EMPTY;
+  private boolean logging;
 
   private boolean closed;
 
@@ -266,12 +272,23 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
   }
 
   private void features(long features) {
+    logging = VhostFeature.LOG_ALL == (features & VhostFeature.LOG_ALL);
+    requireLogCovers(table);
     taps.forEach(tap -> tap.features(features));
     long own = features & offered & ~NEVER;
     pairs.forEach(pair -> pair.setLong(Ioctl.SET_FEATURES, own, doing("set features of")));
   }
 
+  /** The kernel does not compare them. It would mark pages in other memory of this process. */
+  private void requireLogCovers(MemoryTable all) {
+    LogTarget target = log;
+    if (logging && target != null) {
+      target.requireCovers(all);
+    }
+  }
+
   private void memory(MemoryTable table) {
+    requireLogCovers(table);
     long[] addresses = new long[table.regions().size()];
     for (int i = 0; i < addresses.length; i++) {
       addresses[i] = memory.map(table.regions().get(i));
@@ -290,15 +307,18 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
       }
       pair.argument(Ioctl.SET_MEM_TABLE, doing("tell guest memory to"));
     }
+    this.table = table;
     memory.keepOnly(table);
   }
 
   /** The log before is unmapped when no pair uses it any more. */
   private void log(LogTarget target) {
+    target.requireCovers(table);
     Mapping now = MappedMemory.map(target.descriptor(), 0, target.size());
     logs.add(now); // from the first pair on it may be written
     pairs.forEach(
         pair -> pair.setLong(Ioctl.SET_LOG_BASE, now.address(), doing("tell the dirty log to")));
+    log = target;
     while (logs.size() > 1) {
       logs.removeFirst().close();
     }

@@ -50,8 +50,8 @@ public final class Planner {
    * @param desired what it should hold
    * @param capabilities what the back end can do, and what is known of it
    * @throws VhostException (GIVE_UP) if the back end cannot hold the desired configuration: too
-   *     many memory regions, or a byte order of rings that it cannot be sent; (RECONNECT) if it is
-   *     not known which memory regions it holds
+   *     many memory regions, memory behind the end of the dirty log, or a byte order of rings that
+   *     it cannot be sent; (RECONNECT) if it is not known which memory regions it holds
    */
   public static Plan plan(Shadow shadow, DeviceConfig desired, BackEndCapabilities capabilities) {
     if (desired.lifecycle().isEarly() && desired.generation() < shadow.generation()) {
@@ -149,8 +149,11 @@ public final class Planner {
     plan.send(Fact.MTU, Step.NO_RING);
     // A log grows before the memory table, and shrinks after it: it always covers all memory.
     LogTarget held = now.get(Fact.LOG).orNull();
-    boolean logShrinks =
-        held != null && desired.log() != null && desired.log().size() < held.size();
+    LogTarget log = desired.log();
+    if (log != null) {
+      log.requireCovers(desired.memory());
+    }
+    boolean logShrinks = held != null && log != null && log.size() < held.size();
     if (!logShrinks) {
       plan.send(Fact.LOG, Step.NO_RING);
     }

@@ -1,7 +1,9 @@
 package io.github.jvhost.vhost.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.io.Poller;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
@@ -12,11 +14,13 @@ import io.github.jvhost.vhost.plan.Configs;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.EarlyConfiguration;
 import io.github.jvhost.vhost.plan.Execution;
+import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.Planner;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.Shadow;
+import io.github.jvhost.vhost.plan.Step;
 import io.github.jvhost.vhost.plan.StoppedRings;
 import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
@@ -76,6 +80,33 @@ class RehearsedCarrierTest {
           .as("of each ring base and start, of each pair its queue")
           .isEqualTo(2 * RINGS + RINGS / 2);
       assertThat(reach(carrier, Configs.stopped(running())).complete()).isTrue();
+    }
+  }
+
+  /** Whatever was planned: the kernel would mark pages in other memory of this process. */
+  @Test
+  void vhostNetIsToldNoMemoryBehindTheLog() {
+    var can = capabilities(new BackEndProtocol.VhostNet(), BackEndProfile.VHOST_NET);
+    try (var carrier = VhostNetConnection.rehearsed("net0", configs.ledger, can)) {
+      var low = new Step.Set<>(Fact.MEMORY, Step.NO_RING, configs.low);
+      var both = new Step.Set<>(Fact.MEMORY, Step.NO_RING, configs.both);
+      var small = new Step.Set<>(Fact.LOG, Step.NO_RING, configs.smallLog);
+      carrier.take(low);
+      carrier.take(small);
+      carrier.take(new Step.Set<>(Fact.FEATURES, Step.NO_RING, VhostFeature.LOG_ALL));
+      int calls = carrier.calls();
+
+      assertThatThrownBy(() -> carrier.take(both)).hasMessageContaining("the dirty log has 4096");
+      assertThat(carrier.calls()).isEqualTo(calls);
+
+      carrier.take(new Step.Set<>(Fact.FEATURES, Step.NO_RING, 0L));
+      carrier.take(both); // the log is not used
+      calls = carrier.calls();
+      assertThatThrownBy(() -> carrier.take(small)).hasMessageContaining("the dirty log has 4096");
+      assertThatThrownBy(
+              () -> carrier.take(new Step.Set<>(Fact.FEATURES, Step.NO_RING, VhostFeature.LOG_ALL)))
+          .hasMessageContaining("the dirty log has 4096");
+      assertThat(carrier.calls()).isEqualTo(calls);
     }
   }
 

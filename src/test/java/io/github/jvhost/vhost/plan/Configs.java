@@ -52,6 +52,9 @@ public final class Configs implements AutoCloseable {
   public final LogTarget log;
   public final LogTarget largerLog;
 
+  /** Covers "low", and not "high". */
+  public final LogTarget smallLog;
+
   public Configs() {
     for (int i = 0; i < RINGS; i++) {
       kicks.add(eventfd("kick " + i));
@@ -62,8 +65,9 @@ public final class Configs implements AutoCloseable {
     low = new MemoryTable(List.of(lowRegion));
     both = low.with(region("high", HIGH, 0));
     moved = new MemoryTable(List.of(region("low", 0, 1L << 40)));
-    log = new LogTarget(file("log", 4096), 4096);
-    largerLog = new LogTarget(file("larger log", 8192), 8192);
+    log = new LogTarget(file("log", 1 << 18), 1 << 18);
+    largerLog = new LogTarget(file("larger log", 1 << 19), 1 << 19);
+    smallLog = new LogTarget(file("small log", 4096), 4096);
   }
 
   private RingEventfd eventfd(String what) {

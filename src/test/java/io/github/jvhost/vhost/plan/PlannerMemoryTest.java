@@ -89,7 +89,7 @@ class PlannerMemoryTest {
   @Test
   void theLogGrowsBeforeMemoryComesAndShrinksAfterItWent() {
     BackEndCapabilities slots = withSlots(8);
-    DeviceConfig logged = Configs.withLog(running, configs.log);
+    DeviceConfig logged = Configs.withLog(running, configs.smallLog);
     Shadow held =
         Configs.after(Shadow.nothingHeld(), Planner.plan(Shadow.nothingHeld(), logged, slots));
     DeviceConfig larger =
@@ -99,6 +99,29 @@ class PlannerMemoryTest {
     Shadow grown = Configs.after(held, grow);
     assertThat(memorySteps(Planner.plan(grown, logged, slots)))
         .containsExactly("remove high", "log");
+  }
+
+  /** The kernel would mark pages in whatever this process has behind the log. */
+  @Test
+  void memoryBehindTheEndOfTheLogIsRefused() {
+    DeviceConfig both = Configs.withMemory(running, configs.both);
+    assertThatThrownBy(() ->
+            Planner.plan(
+                Shadow.nothingHeld(), Configs.withLog(both, configs.smallLog), withSlots(8)))
+        .isInstanceOf(VhostException.class)
+        .hasMessageContaining("the dirty log has 4096 bytes, and ends before guest memory")
+        .hasMessageContaining("whose last byte is at 0x103ffffff")
+        .extracting(e -> ((VhostException) e).recovery())
+        .isEqualTo(Recovery.GIVE_UP);
+    var justEnough = new LogTarget(configs.log.descriptor(), 0x104000000L / (8 * 4096));
+    assertThat(
+            memorySteps(
+                Planner.plan(
+                    Shadow.nothingHeld(), Configs.withLog(both, justEnough), withSlots(8))))
+        .containsExactly("log", "add low", "add high");
+    var oneLess = new LogTarget(configs.log.descriptor(), justEnough.size() - 1);
+    assertThatThrownBy(() -> oneLess.requireCovers(configs.both))
+        .isInstanceOf(VhostException.class);
   }
 
   @Test
