@@ -44,6 +44,9 @@ public final class VhostDevice implements AutoCloseable {
   private final Observation observation;
   private @Nullable Carrier connection;
 
+  /** The connection before, which may not be quite closed; null: it is, or there was none. */
+  private volatile @Nullable Carrier closing;
+
   // Volatile for callers that must not wait for the thread that uses the device.
   private volatile BackEndCapabilities capabilities;
   private volatile Shadow shadow = Shadow.nothingHeld();
@@ -138,8 +141,15 @@ public final class VhostDevice implements AutoCloseable {
     return observation;
   }
 
-  /** Makes another connection, which this device does not use before {@link #take}. */
+  /**
+   * Makes another connection, which this device does not use before {@link #take}. Waits for the
+   * one before to be closed, but no longer than a connection may take.
+   */
   Carrier open() {
+    Carrier before = closing;
+    if (before != null && before.awaitClosed(Deadline.after(options.connectWithin()))) {
+      closing = null;
+    }
     return carriers.get();
   }
 
@@ -301,8 +311,7 @@ public final class VhostDevice implements AutoCloseable {
     boolean slotsUnknown =
         capabilities.hasMemorySlots() && shadow.get(Fact.MEMORY) instanceof Known.Unknown;
     if (connection != null && (slotsUnknown || !connection.usable())) {
-      connection.close();
-      connection = null;
+      closeConnection();
     }
     if (log.isDebugEnabled()) {
       log.debug("{}: {}", options.name(), outcome);
@@ -351,11 +360,17 @@ public final class VhostDevice implements AutoCloseable {
 
   /** Closes the connection; the back end forgets everything. */
   public void disconnect() {
-    if (connection != null) {
-      connection.close();
+    closeConnection();
+    shadow = Shadow.nothingHeld();
+  }
+
+  private void closeConnection() {
+    Carrier closed = connection;
+    if (closed != null) {
+      closed.close();
+      closing = closed;
       connection = null;
     }
-    shadow = Shadow.nothingHeld();
   }
 
   @Override

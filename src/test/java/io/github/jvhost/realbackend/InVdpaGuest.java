@@ -14,10 +14,13 @@ import io.github.jvhost.migration.MigrationOptions;
 import io.github.jvhost.migration.SourceReport;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.BackEndAddress;
+import io.github.jvhost.vhost.PresetupResult;
 import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.VhostDevice;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
+import io.github.jvhost.vhost.VhostNetGroup;
+import io.github.jvhost.vhost.VhostNetGroup.EarlyState;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.virtio.MacAddress;
@@ -36,6 +39,7 @@ final class InVdpaGuest extends InGuest {
           .check("frames come back, rings go on where they stopped", InVdpaGuest::traffic)
           .check("memory comes and goes while the device runs", InVdpaGuest::memory)
           .check("a window tells bases, enables and DRIVER_OK", InVdpaGuest::window)
+          .check("a presetup that is late costs no start", InVdpaGuest::latePresetup)
           .check("the device is told another address, and started early", InVdpaGuest::control)
           .check("a guest leaves while it stands still, and not before", InVdpaGuest::leaving)
           .check("what cannot be is refused, and says why", InVdpaGuest::refusals)
@@ -126,6 +130,24 @@ final class InVdpaGuest extends InGuest {
           .hasSize(5)
           .allMatch(step ->
               step.contains(" base ") || step.contains(" served ") || step.startsWith("status"));
+      KernelWindow.goOn(machine, there);
+    }
+  }
+
+  /**
+   * The thread that maps memory is left behind, and has the device open. The start opens it again.
+   */
+  private void latePresetup() {
+    VhostDeviceOptions late =
+        at("/dev/vhost-vdpa-1").withBounds(PATIENCE, Duration.ofNanos(1), PATIENCE);
+    try (var machine = NetMachine.withMemory(SETUP, at("/dev/vhost-vdpa-0"), 64L << 20);
+        VhostNet there = VhostNet.connect(SETUP.model(), machine.memory, machine.eventfds, late)) {
+      machine.start();
+      machine.awaitAnswers(20);
+      var early = List.of(new EarlyState(there, machine.net.snapshot(), 1));
+      assertThat(VhostNetGroup.presetup(PresetupMode.IMPLICIT, early, () -> false))
+          .noneMatch(PresetupResult::done);
+      KernelWindow.open(machine, there);
       KernelWindow.goOn(machine, there);
     }
   }

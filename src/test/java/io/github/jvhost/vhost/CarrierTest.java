@@ -72,6 +72,7 @@ class CarrierTest {
               new EventfdTable(rig.eventfds.getFirst()),
               options,
               () -> {
+                assertThat(made).as("nothing is open beside it").allMatch(MemoryCarrier::isOver);
                 made.add(new MemoryCarrier(capabilities(byStep)));
                 return made.getLast();
               });

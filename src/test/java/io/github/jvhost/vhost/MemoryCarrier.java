@@ -29,6 +29,7 @@ final class MemoryCarrier implements Carrier {
   private final Map<Integer, Map<Fact<?>, Object>> rings = new HashMap<>();
   private final List<Turn> turns = new ArrayList<>();
   private boolean closed;
+  private boolean over;
 
   MemoryCarrier(BackEndCapabilities capabilities) {
     this.capabilities = capabilities;
@@ -69,6 +70,17 @@ final class MemoryCarrier implements Carrier {
     closed = true;
     device.clear();
     rings.clear();
+  }
+
+  /** As a device of the kernel whose thread was left behind: it is over when it was waited for. */
+  @Override
+  public boolean awaitClosed(Deadline deadline) {
+    over = closed;
+    return over;
+  }
+
+  boolean isOver() {
+    return over;
   }
 
   private Map<Fact<?>, Object> ring(int index) {
@@ -149,6 +161,11 @@ final class MemoryCarrier implements Carrier {
     @Override
     public int calls() {
       return 0;
+    }
+
+    @Override
+    public boolean givenUp() {
+      return false;
     }
   }
 }

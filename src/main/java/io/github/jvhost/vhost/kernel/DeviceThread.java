@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost.kernel;
 
 import io.github.jvhost.DeadlineException;
+import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
@@ -29,7 +30,10 @@ final class DeviceThread {
   private final BlockingQueue<Runnable> work = new LinkedBlockingQueue<>();
   private final EventFd done;
   private final Thread thread;
+
+  /** Nobody waits for this thread any more. What it is at ends soon, and it closes the device. */
   private volatile boolean leftBehind;
+
   private volatile boolean ended;
 
   DeviceThread(String name, DescriptorLedger ledger) {
@@ -43,13 +47,13 @@ final class DeviceThread {
         work.take().run();
       } catch (InterruptedException e) {
         // Nobody interrupts it on purpose, and it has to close the device.
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) {
         log.error("{}: an error on the device's thread, which goes on", thread.getName(), e);
       }
     }
   }
 
-  /** Whether somebody gave up while a system call had not returned. */
+  /** Whether somebody gave up while work of this thread had not returned. */
   boolean leftBehind() {
     return leftBehind;
   }
@@ -83,13 +87,15 @@ final class DeviceThread {
     try {
       return answer.join();
     } catch (CompletionException e) {
-      throw e.getCause() instanceof RuntimeException known ? known : e;
+      throw e.getCause() instanceof RuntimeException known
+          ? known
+          : new VhostException(doing + ": " + e.getCause(), Recovery.RECONNECT, e);
     }
   }
 
   private static DeadlineException late(String doing, Deadline deadline) {
     return new DeadlineException(
-        "%s: the kernel has not returned within %s; its thread is left behind, and the device cannot be opened before it returns"
+        "%s: the kernel has not returned within %s; its thread is left behind, and the device cannot be opened before it has closed it"
             .formatted(doing, deadline));
   }
 
@@ -104,12 +110,17 @@ final class DeviceThread {
       }
     });
     if (!leftBehind) {
-      leftBehind = !hasEnded(Deadline.after(CLOSE_WITHIN));
+      leftBehind = !awaitEnd(Deadline.after(CLOSE_WITHIN));
     }
   }
 
-  /** Waits also if the caller is interrupted: the device cannot be opened before it is closed. */
-  private boolean hasEnded(Deadline deadline) {
+  /**
+   * Waits until the device is closed, which cannot be opened before. Waits also if the caller is
+   * interrupted.
+   *
+   * @return whether it is
+   */
+  boolean awaitEnd(Deadline deadline) {
     boolean interrupted = false;
     boolean joined = false;
     while (!joined && !deadline.expired()) {
@@ -194,7 +205,6 @@ final class DeviceThread {
       } else if (!finished && abandoned == null) {
         abandoned = why;
         leftBehind = true;
-        turn.giveUp();
       }
     }
 

@@ -54,7 +54,7 @@ final class StandInRings implements AutoCloseable {
       now = OwnMemory.at(end - needed, needed, "stand-in rings", ledger);
       try {
         memory.add(now.region(), now.mapping());
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) {
         now.close();
         throw e;
       }

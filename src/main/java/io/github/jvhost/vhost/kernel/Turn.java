@@ -32,6 +32,11 @@ public final class Turn implements Execution {
 
     /** {@return how many system calls were made so far} */
     int calls();
+
+    /**
+     * {@return whether another thread has given the device up, so that no further step is taken}
+     */
+    boolean givenUp();
   }
 
   private final String name;
@@ -44,9 +49,6 @@ public final class Turn implements Execution {
 
   /** By step: the base that came back, or that was sent again. */
   private final @Nullable Integer[] bases;
-
-  /** Whether no further step may be taken; set by another thread. */
-  private volatile boolean givenUp;
 
   private boolean finished;
   private int sent;
@@ -93,7 +95,7 @@ public final class Turn implements Execution {
   private void takeAll() {
     while (taken < bases.length) {
       PlannedStep next = planned.steps().get(taken);
-      if (givenUp) {
+      if (steps.givenUp()) {
         failure =
             new VhostException(
                 "%s: %s: given up before it was sent".formatted(name, next.describe()),
@@ -103,21 +105,20 @@ public final class Turn implements Execution {
       sent = taken + 1;
       try {
         bases[taken] = take(next.step());
-      } catch (RuntimeException e) { // the thread of a device has to live on
-        Recovery recovery =
-            e instanceof VhostException known ? known.recovery() : Recovery.RECONNECT;
-        failure =
-            new VhostException(
-                "%s: %s: %s".formatted(name, next.describe(), e.getMessage()), recovery, e);
+      } catch (VhostException e) {
+        failure = failed(next, e.getMessage(), e.recovery(), e);
+        return;
+      } catch (RuntimeException | Error e) { // the thread of a device has to live on, and close it
+        failure = failed(next, e.toString(), Recovery.RECONNECT, e);
         return;
       }
       taken++;
     }
   }
 
-  /** Takes no further step. The one that is under way cannot be stopped. Any thread may call it. */
-  void giveUp() {
-    givenUp = true;
+  private VhostException failed(
+      PlannedStep step, @Nullable String why, Recovery recovery, Throwable cause) {
+    return new VhostException("%s: %s: %s".formatted(name, step.describe(), why), recovery, cause);
   }
 
   private @Nullable Integer take(Step step) {

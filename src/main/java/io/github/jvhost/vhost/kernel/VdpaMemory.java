@@ -12,6 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,6 +41,7 @@ final class VdpaMemory {
   private final String path;
   private final boolean batches;
   private final int space;
+  private final BooleanSupplier givenUp;
 
   /** What the device was told, and may use. */
   private final Map<MemoryRegion, Mapping> told = new LinkedHashMap<>();
@@ -49,18 +51,21 @@ final class VdpaMemory {
    *
    * @param batches whether the device takes several messages as one
    * @param space number of the address space
+   * @param givenUp whether nobody waits for this device any more
    */
-  VdpaMemory(DeviceFile file, String path, boolean batches, int space) {
+  VdpaMemory(DeviceFile file, String path, boolean batches, int space, BooleanSupplier givenUp) {
     this.file = file;
     this.path = path;
     this.batches = batches;
     this.space = space;
+    this.givenUp = givenUp;
   }
 
   /**
    * Maps a region. Whether the device pins memory shows only when it has pinned the first piece. If
    * it does, and this process may not lock the rest, the region is refused before all of it is
-   * touched. Of a region that is refused the device keeps nothing.
+   * touched. Of a region that is refused the device keeps nothing. If the device is given up
+   * meanwhile, this ends behind a piece.
    */
   void add(MemoryRegion region, Mapping mapping) {
     LockedMemory before = LockedMemory.now();
@@ -69,6 +74,12 @@ final class VdpaMemory {
     begin();
     try {
       while (at < region.size()) {
+        if (givenUp.getAsBoolean()) {
+          throw new VhostException(
+              "%s was given up when 0x%x bytes of memory region %s were mapped"
+                  .formatted(path, at, region),
+              Recovery.RECONNECT);
+        }
         long size = Math.min(PIECE, region.size() - at);
         if (!file.isDeaf()) {
           touch(mapping.segment().asSlice(at, size));

@@ -271,6 +271,12 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
     return calls;
   }
 
+  /** {@return false: these calls are made on the thread that would give them up} */
+  @Override
+  public boolean givenUp() {
+    return false;
+  }
+
   private void features(long features) {
     logging = VhostFeature.LOG_ALL == (features & VhostFeature.LOG_ALL);
     requireLogCovers(table);

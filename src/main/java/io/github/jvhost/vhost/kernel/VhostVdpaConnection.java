@@ -149,8 +149,8 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
     this.offer = offer;
     this.control = control;
     boolean batches = offer.has(KernelFeature.IOTLB_BATCH);
-    guestMemory = new VdpaMemory(file, path, batches, 0);
-    controlMemory = new VdpaMemory(file, path, batches, ControlQueue.SPACE);
+    guestMemory = new VdpaMemory(file, path, batches, 0, thread::leftBehind);
+    controlMemory = new VdpaMemory(file, path, batches, ControlQueue.SPACE, thread::leftBehind);
     standIns = new StandInRings(file, path, guestMemory, offer.lastAddress(), ledger);
     this.capabilities = capabilities;
     if (control != null) {
@@ -216,7 +216,7 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
       BackEndCapabilities capabilities = capabilities(file, path, offer, startsEarly);
       return new VhostVdpaConnection(
           name, ledger, path, thread, within, file, offer, capabilities, control);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       file.close();
       if (control != null) {
         control.close();
@@ -355,6 +355,11 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
   @Override
   public int calls() {
     return file.calls();
+  }
+
+  @Override
+  public boolean givenUp() {
+    return thread.leftBehind();
   }
 
   private void features(long features) {
@@ -507,6 +512,11 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
       closed = true;
       thread.end(this::closeAll);
     }
+  }
+
+  @Override
+  public boolean awaitClosed(Deadline deadline) {
+    return thread.awaitEnd(deadline);
   }
 
   private void closeAll() {

@@ -166,4 +166,15 @@ public interface Carrier extends AutoCloseable {
   /** Ends the connection; the back end forgets everything. A second call does nothing. */
   @Override
   void close();
+
+  /**
+   * Waits until a closed connection is over. {@link #close} does not wait for a system call that
+   * was late, and a device of the kernel cannot be opened before its file is closed.
+   *
+   * @param deadline for the wait
+   * @return whether it is over
+   */
+  default boolean awaitClosed(Deadline deadline) {
+    return true;
+  }
 }

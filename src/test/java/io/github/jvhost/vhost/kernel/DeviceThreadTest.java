@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.DeadlineException;
+import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.io.Poller;
@@ -27,6 +28,8 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Plans on the thread of a device, one of which does not come back in time. */
 class DeviceThreadTest {
@@ -73,7 +76,7 @@ class DeviceThreadTest {
   }
 
   /** An ioctl that returns when the test says so. */
-  private final class Slow implements Turn.Steps {
+  private class Slow implements Turn.Steps {
     @Override
     public @Nullable Integer take(Step step) {
       steps.incrementAndGet();
@@ -88,6 +91,11 @@ class DeviceThreadTest {
     @Override
     public int calls() {
       return 0;
+    }
+
+    @Override
+    public boolean givenUp() {
+      return thread.leftBehind();
     }
   }
 
@@ -168,24 +176,27 @@ class DeviceThreadTest {
 
     assertThat(closed.await(20, TimeUnit.SECONDS)).isTrue();
     assertThat(steps).hasValueLessThanOrEqualTo(1);
+    assertThat(thread.awaitEnd(Deadline.after(Duration.ofSeconds(20)))).isTrue();
   }
 
-  /** An error in a step is the plan's failure. The device is closed all the same. */
-  @Test
-  void anErrorInAStepIsTheFailureOfThePlan() {
+  /**
+   * Also one that only the JVM throws, as for memory whose file has lost its pages. The thread
+   * lives on: it has to close the device.
+   */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void anErrorInAStepIsTheFailureOfThePlan(boolean ofTheJvm) {
     Execution execution =
         stop(
             Deadline.after(Duration.ofSeconds(20)),
             1,
-            new Turn.Steps() {
+            new Slow() {
               @Override
               public @Nullable Integer take(Step step) {
+                if (ofTheJvm) {
+                  throw new InternalError("on purpose");
+                }
                 throw new IllegalStateException("on purpose");
-              }
-
-              @Override
-              public int calls() {
-                return 0;
               }
             });
     try (var poller = new Poller(1)) {
@@ -196,6 +207,15 @@ class DeviceThreadTest {
 
     assertThat(execution.advance(true)).isTrue();
     assertThat(execution.failure()).hasMessageContaining("on purpose");
+    assertThatThrownBy(() ->
+            thread.ask(
+                "ask",
+                () -> {
+                  throw new InternalError("again");
+                },
+                Deadline.after(Duration.ofSeconds(20))))
+        .isInstanceOf(VhostException.class)
+        .hasMessage("ask: java.lang.InternalError: again");
   }
 
   /** All of the plan may have been done, and nothing surely was. */

@@ -25,6 +25,9 @@ class VdpaMemoryTest {
   /** How many more maps are taken. */
   private int takes;
 
+  /** Nobody waits any more when so much was told. */
+  private int gaveUpAfter = Integer.MAX_VALUE;
+
   private final DeviceFile file =
       new DeviceFile(EventFd.create(ledger, "device").descriptor()) {
         @Override
@@ -48,7 +51,8 @@ class VdpaMemoryTest {
           };
         }
       };
-  private final VdpaMemory memory = new VdpaMemory(file, "/dev/vhost-vdpa-9", true, 0);
+  private final VdpaMemory memory =
+      new VdpaMemory(file, "/dev/vhost-vdpa-9", true, 0, () -> told.size() >= gaveUpAfter);
 
   @AfterEach
   void close() {
@@ -73,6 +77,31 @@ class VdpaMemoryTest {
       assertThatThrownBy(() -> memory.add(region.region(), region.mapping()))
           .hasMessageContaining("refused at offset 0x0");
       assertThat(told).as("somebody else's map may be there").isEmpty();
+    }
+  }
+
+  /** Else a device with much memory could not be opened again for a long time. */
+  @Test
+  void whatIsGivenUpEndsBehindAPieceAndTakesItsPiecesBack() {
+    try (OwnMemory region = OwnMemory.at(1L << 32, 3 * PIECE, "region", ledger)) {
+      takes = 9;
+      gaveUpAfter = 1;
+      assertThatThrownBy(() -> memory.add(region.region(), region.mapping()))
+          .isInstanceOf(VhostException.class)
+          .hasMessageContaining("given up when 0x1000000 bytes of memory region");
+      assertThat(told)
+          .containsExactly("map 0x100000000..0x101000000", "unmap 0x100000000..0x101000000");
+
+      gaveUpAfter = Integer.MAX_VALUE;
+      memory.add(region.region(), region.mapping());
+      told.clear();
+      gaveUpAfter = 2; // behind the first piece that is told again
+      assertThatThrownBy(memory::tellAgain).hasMessageContaining("given up when 0x1000000 bytes");
+      assertThat(told)
+          .containsExactly(
+              "unmap 0x100000000..0x103000000",
+              "map 0x100000000..0x101000000",
+              "unmap 0x100000000..0x101000000");
     }
   }
 
