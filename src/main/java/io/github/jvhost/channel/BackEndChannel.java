@@ -41,7 +41,8 @@ import org.slf4j.LoggerFactory;
  * </pre>
  *
  * <p>It never waits and never throws. Half a request is kept until the rest has come. The channel
- * is closed if the back end does not read its answers. The main connection stays open then.
+ * is closed if the back end does not read its answers. What that means for the main connection is
+ * for the owner of both to say.
  *
  * <p>One platform thread at a time.
  */

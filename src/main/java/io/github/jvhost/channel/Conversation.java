@@ -19,8 +19,6 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Sends and receives the bytes of one connection, and does all waiting for them. It knows which
@@ -37,8 +35,6 @@ import org.slf4j.LoggerFactory;
  * connections and then calls it again.
  */
 final class Conversation implements AutoCloseable {
-  private static final Logger log = LoggerFactory.getLogger(VhostUserChannel.class);
-
   /**
    * Messages that nobody waits for: those that were not written yet, and those that the back end
    * has not acknowledged yet. It has asked for each, and has no reason to ask for more before it
@@ -134,6 +130,27 @@ final class Conversation implements AutoCloseable {
     backEnd = channel;
   }
 
+  /**
+   * Serves the back end's requests that have come. After a malformed one the whole connection is
+   * poisoned: whoever sends that is trusted no more here than there.
+   */
+  void serveBackEnd() {
+    BackEndChannel other = backEnd;
+    if (other == null) {
+      return;
+    }
+    other.serveAvailable();
+    if (other.failure() instanceof ProtocolException malformed && !health.poisoned()) {
+      poison(malformed);
+      health.rethrowOnNextCall();
+    }
+  }
+
+  /** How many answers may still come that nobody asks for. */
+  int uncollected() {
+    return later.size() + replies.uncollected();
+  }
+
   /** Whether something has still to be written for which there was no room. */
   boolean isWriting() {
     return !outgoing.isEmpty();
@@ -195,7 +212,7 @@ final class Conversation implements AutoCloseable {
 
   /** Writes a request for whose answer nobody will ask, as {@link #send} does. */
   void sendUncollected(FrontEndRequest request, int id, Payload payload, boolean needReply) {
-    if (later.size() + replies.uncollected() >= MOST_UNCOLLECTED) {
+    if (uncollected() >= MOST_UNCOLLECTED) {
       throw poison(
           new VhostException(
               "%s: sending %s: the back end has asked for %d of them and has acknowledged none of these; its connection is not used any more"
@@ -503,7 +520,7 @@ final class Conversation implements AutoCloseable {
         if (other == null || !stream.otherReady()) {
           return ready;
         }
-        other.serveAvailable();
+        serveBackEnd();
         health.requireOpen(); // a handler may have closed the channel
         left = nanos - (System.nanoTime() - start);
         if (ready != 0 || left <= 0 || health.poisoned()) {
@@ -567,10 +584,17 @@ final class Conversation implements AutoCloseable {
     return thrown;
   }
 
+  /**
+   * Takes an acknowledgement that nobody asks for. The back end has asked for what it refuses here,
+   * and asks once; so only on another connection can it be told.
+   */
   private void discard(Reply reply) {
     reply.descriptors().forEach(OwnedDescriptor::close);
     if (reply.payload() instanceof U64(long result) && result != 0) {
-      log.warn("{}: {} was answered {}", name, reply.request(), result);
+      throw new VhostException(
+          "%s: the back end has asked for %s, and has refused it when it came (it answered %s); its connection is not used any more, so that it asks again"
+              .formatted(name, reply.request(), Long.toUnsignedString(result)),
+          Recovery.RECONNECT);
     }
   }
 

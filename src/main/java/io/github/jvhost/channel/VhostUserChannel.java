@@ -16,6 +16,7 @@ import io.github.jvhost.protocol.ProtocolException;
 import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.ReplyDeadlines;
 import io.github.jvhost.protocol.U64;
+import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
@@ -238,12 +239,26 @@ public final class VhostUserChannel implements AutoCloseable {
     return backEnd != null && backEnd.isServedBy(Thread.currentThread());
   }
 
-  /** Serves the back end's requests that have come, after a poll has reported some. */
+  /**
+   * Serves the back end's requests that have come, after a poll has reported some. A malformed one
+   * poisons this channel too.
+   */
   public void serveBackEnd() {
+    conversation.serveBackEnd();
+  }
+
+  /** {@return why the socket of {@link #serve} was closed; null if it is open, or there is none} */
+  public @Nullable VhostException backEndFailure() {
     BackEndChannel backEnd = conversation.backEnd();
-    if (backEnd != null) {
-      backEnd.serveAvailable();
-    }
+    return backEnd == null ? null : backEnd.failure();
+  }
+
+  /**
+   * {@return whether the back end was told that it accesses memory through an IOMMU, so that it has
+   * to be able to ask for translations}
+   */
+  public boolean translates() {
+    return (features & VhostFeature.IOMMU_PLATFORM) != 0;
   }
 
   /** {@return the protocol features that were acknowledged, as bits in the dialect's meaning} */
@@ -291,10 +306,10 @@ public final class VhostUserChannel implements AutoCloseable {
 
   /**
    * Sends a request whose answer no caller will ask for. With REPLY_ACK an acknowledgement is asked
-   * for. The channel takes the answer when it comes, and logs a refusal. Never waits: what there is
-   * no room for is written by the next call that writes or waits, or by {@link #sendMore}. A {@link
-   * BackEndRequestHandler} may call this to answer a missing translation, also while other messages
-   * are being written.
+   * for. The channel takes the answer when it comes; a refusal poisons it. Never waits: what there
+   * is no room for is written by the next call that writes or waits, or by {@link #sendMore}. A
+   * {@link BackEndRequestHandler} may call this to answer a missing translation, also while other
+   * messages are being written.
    *
    * @param request as for {@link #send}, without descriptors
    * @param payload of the layout that the request has
@@ -418,6 +433,11 @@ public final class VhostUserChannel implements AutoCloseable {
   /** {@return how many answers {@link #awaitReply} has still to return} */
   public int outstandingReplies() {
     return conversation.outstandingReplies();
+  }
+
+  /** {@return how many answers may still come to what {@link #sendUncollected} has sent} */
+  public int uncollectedReplies() {
+    return conversation.uncollected();
   }
 
   /**

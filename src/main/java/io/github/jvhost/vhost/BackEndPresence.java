@@ -33,6 +33,12 @@ final class BackEndPresence {
   /** Whether a plan is under way. A plan serves the back end and notices its loss by itself. */
   private volatile boolean planUnderWay;
 
+  /** The connection; null: there is none. */
+  private @Nullable Carrier connection;
+
+  /** Whether the watcher has to look at the connection although no descriptor may show why. */
+  private volatile boolean lookWanted;
+
   /** Whether the watcher has left an event to the running plan. */
   private volatile boolean wakeWhenPlanEnds;
 
@@ -47,22 +53,34 @@ final class BackEndPresence {
   // ---- under the device's lock ----
 
   /** There is a connection. A link that was lost stays down until the device is started on it. */
-  void connected(@Nullable Carrier connection) {
+  void connected(@Nullable Carrier opened) {
     loss.set(null);
-    points = connection == null ? WatchPoints.NONE : WatchPoints.of(connection, eventfds);
+    connection = opened;
+    findPoints();
     wakeWatcher();
   }
 
   /** A ring has other eventfds: the watcher polls these from now on. */
-  void eventfdsChanged(@Nullable Carrier connection) {
-    if (connection != null) {
-      points = WatchPoints.of(connection, eventfds);
-      wakeWatcher();
-    }
+  void eventfdsChanged() {
+    findPoints();
+    wakeWatcher();
+  }
+
+  /** The watcher has looked at the connection, whose own channel may have ended. */
+  void looked() {
+    lookWanted = false;
+    findPoints();
+  }
+
+  private void findPoints() {
+    Carrier opened = connection;
+    points = opened == null ? WatchPoints.NONE : WatchPoints.of(opened, eventfds);
   }
 
   /** There is no connection any more. */
   void disconnected() {
+    connection = null;
+    lookWanted = false;
     points = WatchPoints.NONE;
   }
 
@@ -158,10 +176,23 @@ final class BackEndPresence {
    */
   void planEnds(boolean leftSomething) {
     planUnderWay = false;
-    if (wakeWhenPlanEnds || leftSomething) {
+    if (notesLook() || wakeWhenPlanEnds || leftSomething) {
       wakeWhenPlanEnds = false;
       wakeWatcher();
     }
+  }
+
+  /** Somebody who has waited for the back end, and served it meanwhile, waits no more. */
+  void waitEnds() {
+    if (notesLook()) {
+      wakeWatcher();
+    }
+  }
+
+  private boolean notesLook() {
+    Carrier opened = connection;
+    lookWanted = opened != null && opened.wantsLook();
+    return lookWanted;
   }
 
   // ---- for the watcher, without the lock ----
@@ -184,6 +215,11 @@ final class BackEndPresence {
     if (wake != null) {
       wake.run();
     }
+  }
+
+  /** Whether the watcher has to look at the connection although no descriptor may show why. */
+  boolean lookWanted() {
+    return lookWanted;
   }
 
   /** What to poll; nothing while an event is left to a plan. */

@@ -790,6 +790,8 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
       } catch (VhostException e) {
         transitions.connection().noteLoss(e);
         throw e;
+      } finally {
+        transitions.presence().waitEnds();
       }
     }
   }

@@ -72,8 +72,8 @@ final class VhostNetWatch {
   }
 
   /** Whether there is something to attend to that no descriptor shows. */
-  boolean planWanted() {
-    return transitions.planWanted();
+  boolean somethingWaits() {
+    return transitions.planWanted() || presence().lookWanted();
   }
 
   /**
@@ -96,6 +96,7 @@ final class VhostNetWatch {
         readErrors(i, eventfds.get(i));
       }
       noteHangUp(connection);
+      presence().looked();
       if (transitions.planWanted()) {
         net.tellWhatWaits();
       }
@@ -127,7 +128,7 @@ final class VhostNetWatch {
 
   /** A ring has other eventfds now; the old err is read once more. With the lock held. */
   void eventfdsChanged(int ring, RingEventfds before) {
-    presence().eventfdsChanged(device.connection());
+    presence().eventfdsChanged();
     if (presence().isWatched()) {
       readErrors(ring, before);
     }

@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.sys.EventFd;
+import io.github.jvhost.sys.io.Poller;
 import io.github.jvhost.vhost.plan.Carrier;
 import java.util.ArrayList;
 import java.util.List;
@@ -8,11 +9,13 @@ import java.util.List;
 /**
  * What a watch polls for one device.
  *
- * @param connection the socket, for its hang-up only, because plans read the answers; -1: none
+ * @param connection the socket; -1: none
+ * @param events what to poll it for besides its hang-up: nothing, because plans read the answers;
+ *     input, if something was sent outside of a plan and is not acknowledged yet
  * @param readable what to poll for input: the back end's own channel, the err eventfds
  */
-record WatchPoints(int connection, List<Integer> readable) {
-  static final WatchPoints NONE = new WatchPoints(-1, List.of());
+record WatchPoints(int connection, int events, List<Integer> readable) {
+  static final WatchPoints NONE = new WatchPoints(-1, 0, List.of());
 
   static WatchPoints of(Carrier carrier, EventfdTable eventfds) {
     List<Integer> readable = new ArrayList<>();
@@ -25,6 +28,7 @@ record WatchPoints(int connection, List<Integer> readable) {
         readable.add(err.descriptor().number());
       }
     }
-    return new WatchPoints(carrier.number(), List.copyOf(readable));
+    int events = carrier.wantsLook() ? Poller.IN : 0;
+    return new WatchPoints(carrier.number(), events, List.copyOf(readable));
   }
 }

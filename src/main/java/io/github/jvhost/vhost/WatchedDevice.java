@@ -65,7 +65,7 @@ final class WatchedDevice {
   void addTo(Poller poller) {
     slots = 0;
     if (points.connection() >= 0) {
-      add(poller, points.connection(), 0);
+      add(poller, points.connection(), points.events());
     }
     for (int number : points.readable()) {
       add(poller, number, Poller.IN);
@@ -84,7 +84,7 @@ final class WatchedDevice {
     for (int i = 0; i < slots; i++) {
       found |= poller.ready(firstSlot + i) != 0;
     }
-    if (found || watch.planWanted()) {
+    if (found || watch.somethingWaits()) {
       watch.attend();
     }
     VhostException why = takeLoss();

@@ -192,10 +192,53 @@ class ServedWaitTest {
     main.channel.serveBackEnd();
     assertThat(asks.backEnd.awaitAnswer(soon()).result()).isZero();
     assertThat(main.peer.receive(soon()).payload()).isEqualTo(bytes(UPDATE));
-    main.answer(22, u64(1)); // a refusal, which is only logged
+    assertThat(main.channel.uncollectedReplies()).isEqualTo(1);
+    main.answer(22, u64(0));
     assertThat(main.channel.receiveAvailable()).isFalse();
     assertThat(main.channel.nanosToDeadline()).as("taken").isEqualTo(Long.MAX_VALUE);
+    assertThat(main.channel.uncollectedReplies()).isZero();
     assertThat(main.channel.poisoned()).isFalse();
+  }
+
+  /** It has asked for it and asks once, so nothing else would make it ask again. */
+  @Test
+  void aRefusedAnswerToAMissPoisons() {
+    translate();
+    main.answer(22, u64(1));
+
+    assertThat(main.channel.receiveAvailable()).isTrue();
+
+    assertThat(main.channel.poisoned()).isTrue();
+    assertThatThrownBy(main.channel::takeReply)
+        .hasMessageStartingWith("net0: the back end has asked for IOTLB_MSG, and has refused it");
+  }
+
+  @Test
+  void aMalformedRequestPoisonsTheMainChannelToo() {
+    asks.backEnd.send(BackEndRequest.IOTLB_MSG, new byte[3], List.of(), true, soon());
+
+    main.channel.serveBackEnd();
+
+    assertThat(main.channel.poisoned()).isTrue();
+    assertThatThrownBy(() -> main.channel.flush(soon()))
+        .isInstanceOf(ProtocolException.class)
+        .hasMessageStartingWith("net0 back-end channel: ");
+  }
+
+  @Test
+  void aMalformedRequestEndsTheWaitForAReply() throws Exception {
+    FutureTask<Void> backEnd =
+        inThread(() -> {
+          main.peer.receive(soon());
+          asks.backEnd.send(BackEndRequest.IOTLB_MSG, new byte[3], List.of(), true, soon());
+          return null;
+        });
+    main.ask(FrontEndRequest.GET_FEATURES);
+
+    assertThatThrownBy(() -> main.channel.awaitReply(soon()))
+        .isInstanceOf(ProtocolException.class)
+        .hasMessageStartingWith("net0 back-end channel: ");
+    done(backEnd);
   }
 
   /** It reads everything, and says nothing to it. */

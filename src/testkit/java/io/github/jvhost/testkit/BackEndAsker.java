@@ -241,12 +241,17 @@ final class BackEndAsker implements AutoCloseable {
     }
   }
 
+  /** Closes the socket behind the requests that were asked for. Does not wait. */
+  void endSoon() {
+    // A job with zero repetitions ends the thread.
+    jobs.add(new Job(0, Bytes.EMPTY, List.of(), 0, false, false, new CompletableFuture<>()));
+  }
+
   /** Fails the requests that have no answer yet, closes the socket, and waits for the thread. */
   @Override
   public void close() {
     closing = true;
-    // A job with zero repetitions ends the thread.
-    jobs.add(new Job(0, Bytes.EMPTY, List.of(), 0, false, false, new CompletableFuture<>()));
+    endSoon();
     try {
       if (!thread.join(PATIENCE)) {
         record.note("the thread of the back end's channel did not end within " + PATIENCE);

@@ -256,6 +256,14 @@ public final class MockBackEnd implements AutoCloseable {
     wake();
   }
 
+  /** Closes the back end's own channel, and nothing else. Returns at once. */
+  public void hangUpChannel() {
+    BackEndAsker asker = loop.asker();
+    if (asker != null) {
+      asker.endSoon();
+    }
+  }
+
   /** Stops listening, closes everything, and waits for the thread. A second call does nothing. */
   @Override
   public void close() {

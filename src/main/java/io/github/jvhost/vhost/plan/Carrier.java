@@ -68,8 +68,18 @@ public interface Carrier extends AutoCloseable {
   }
 
   /**
+   * {@return whether to {@link #look} although neither descriptor may show a reason, or as soon as
+   * {@link #number} is readable: the back end has to acknowledge what no plan waits for, or its own
+   * channel has ended}
+   */
+  default boolean wantsLook() {
+    return false;
+  }
+
+  /**
    * Reads what the back end has sent without being asked, and serves its requests. Waits only if
-   * there is no room for what the requests ask for.
+   * there is no room for what the requests ask for, or if the back end's own channel has ended and
+   * it cannot do without one.
    *
    * @param deadline for the back end to make room
    * @return why the connection is over; null if it is not

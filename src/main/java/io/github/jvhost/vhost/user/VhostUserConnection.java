@@ -27,6 +27,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One vhost-user connection to a back end: the channel, what was negotiated on it, and the back
@@ -36,6 +38,8 @@ import org.jspecify.annotations.Nullable;
  * <p>One thread at a time.
  */
 public final class VhostUserConnection implements Carrier {
+  private static final Logger log = LoggerFactory.getLogger(VhostUserConnection.class);
+
   /** The kernel's limit on a vhost memory table, and QEMU's on slots. */
   private static final int MAX_MEMORY_SLOTS = 512;
 
@@ -46,6 +50,9 @@ public final class VhostUserConnection implements Carrier {
   private final VhostUserFrontEnd frontEnd;
   private final BackEndCapabilities capabilities;
   private final @Nullable BackEndRequestDispatch dispatch;
+
+  /** Whether it was said that the back end goes on without a channel of its own. */
+  private boolean saidWithoutChannel;
 
   /**
    * What a connection is made with, besides its channel.
@@ -245,10 +252,14 @@ public final class VhostUserConnection implements Carrier {
   }
 
   @Override
+  public boolean wantsLook() {
+    return channel.uncollectedReplies() > 0
+        || (channel.backEndFailure() != null && (channel.translates() || !saidWithoutChannel));
+  }
+
+  @Override
   public @Nullable VhostException look(Deadline deadline) {
-    if (channel.backEndNumber() >= 0) {
-      channel.serveBackEnd();
-    }
+    channel.serveBackEnd();
     try {
       if (channel.waitsForRoom()) {
         channel.flush(deadline); // translations that requests have asked for
@@ -256,10 +267,34 @@ public final class VhostUserConnection implements Carrier {
       if (channel.receiveAvailable()) {
         channel.takeReply().descriptors().forEach(OwnedDescriptor::close);
       }
-      return null;
+      VhostException ended = channel.backEndFailure();
+      return ended == null ? null : withoutChannel(ended);
     } catch (VhostException e) {
       return e;
     }
+  }
+
+  /**
+   * Returns why the connection is over when the back end's own channel has ended. Without an IOMMU
+   * it is not: there the channel carries notifications only. A back end that ends altogether may
+   * close that channel first, so behind an IOMMU it is asked whether it is still there.
+   *
+   * @throws VhostException if it is not: its rings have stopped then
+   */
+  private @Nullable VhostException withoutChannel(VhostException ended) {
+    if (channel.translates()) {
+      long _ = frontEnd.getFeatures();
+      return new VhostException(
+          ended.getMessage()
+              + "; behind an IOMMU it has to ask there for translations, so its connection is"
+              + " closed",
+          Recovery.RECONNECT);
+    }
+    if (!saidWithoutChannel) {
+      saidWithoutChannel = true;
+      log.warn("{}; what the back end wants to say there is lost", ended.getMessage());
+    }
+    return null;
   }
 
   @Override
