@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.sys.OwnedDescriptor;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -56,14 +57,25 @@ public sealed interface BackEndAddress {
    * queue pair, and a queue of the tap. There is one back end of this kind, so dialect, profile,
    * protocol features and reply deadlines of the options do not count.
    *
-   * @param name of the interface, 1 to 15 bytes. It is made if it is not there, and lives as long
-   *     as the connection then
+   * @param name of the interface, 1 to 15 bytes. It has to be there: one that this process made
+   *     would be in no bridge
    * @param queuePairs as many as the device has, 1 or more; for more than one the interface needs
    *     multi_queue
    */
   record Tap(String name, int queuePairs) implements BackEndAddress {
-    /** Checks the number of queue pairs. */
+    private static final int MOST_BYTES = 15;
+
+    /** Checks the name, as Linux does, and the number of queue pairs. */
     public Tap {
+      int bytes = name.getBytes(StandardCharsets.UTF_8).length;
+      // With a % the kernel would choose a name, and another one for each queue.
+      boolean allowed =
+          name.chars().noneMatch(c -> Character.isWhitespace(c) || "/:%".indexOf(c) >= 0);
+      if (bytes < 1 || bytes > MOST_BYTES || !allowed || name.equals(".") || name.equals("..")) {
+        throw new IllegalArgumentException(
+            "\"%s\" is no name of an interface: 1 to 15 bytes, none of them blank, /, : or %%"
+                .formatted(name));
+      }
       if (queuePairs < 1) {
         throw new IllegalArgumentException(queuePairs + " queue pairs");
       }

@@ -746,13 +746,15 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
 
   /**
    * Reads the back end's configuration space, after {@link BackEndEvents#configChanged} for
-   * example. Only with the protocol feature CONFIG.
+   * example. A vhost-user back end needs the protocol feature CONFIG for that; a vDPA device has
+   * one always, and vhost-net has none.
    *
    * @param offset in bytes, in what virtio calls the device configuration space
    * @param size 1 to 256 bytes
    * @return this many bytes
-   * @throws VhostException (GIVE_UP) if that was not negotiated; or if the back end refuses, is
-   *     gone, or takes longer than {@link VhostDeviceOptions#connectWithin}
+   * @throws VhostException (GIVE_UP) if the back end has none, or that was not negotiated; or if
+   *     the back end refuses, is gone, or takes longer than {@link
+   *     VhostDeviceOptions#connectWithin}
    */
   public byte[] backEndConfig(int offset, int size) {
     return ask(connection -> connection.config(offset, size));

@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.cli.CommandLines;
 import io.github.jvhost.memory.DirtyBitmap;
@@ -50,6 +51,7 @@ final class InKernelGuest extends InGuest {
           .check("a guest migrates from tap to tap, with pings both ways", InKernelGuest::demo)
           .check("what the kernel refuses is explained", InKernelGuest::refusals)
           .check("queues with other flags are refused", InKernelGuest::otherFlags)
+          .check("a tap that was removed is missed, and not made", InKernelGuest::removedTap)
           .check("without descriptors nothing is left open", InKernelGuest::shortage)
           .check("probe says what vhost-net is", InKernelGuest::probe);
 
@@ -198,10 +200,14 @@ final class InKernelGuest extends InGuest {
         .hasMessageContaining(
             "open a queue of the tap single: ioctl TUNSETIFF failed with errno 22")
         .hasMessageContaining("it has to be a tap, with multi_queue for more than one pair");
+    assertThatThrownBy(() -> VhostDevice.connect(at("new", 1)))
+        .hasMessageContaining("there is no interface new: make it")
+        .isInstanceOfSatisfying(
+            VhostException.class, e -> assertThat(e.recovery()).isEqualTo(Recovery.RETRY));
     assertThatThrownBy(() -> VhostDevice.connect(at("br0", 1)))
         .isInstanceOf(VhostException.class)
         .hasMessageContaining("it has to be a tap");
-    for (String tap : List.of("tap0", "single", "new")) {
+    for (String tap : List.of("tap0", "single")) {
       assertThat(asUser(2000, () -> VhostDevice.connect(at(tap, 1)).close()))
           .hasMessageContaining("open a queue of the tap " + tap)
           .hasMessageContaining("ioctl TUNSETIFF failed with errno 1:")
@@ -216,7 +222,7 @@ final class InKernelGuest extends InGuest {
   /** Each row: the flags with which somebody has opened a queue, and what it lacks. */
   private void otherFlags() {
     int multi = 0x100;
-    assertQueueRefused(null, 0, "its owner has not asked for an interface yet");
+    assertQueueRefused(null, 0, "or its owner has not asked for one yet");
     assertQueueRefused("tun0", 0x1001 | multi | 0x4000, "has no IFF_TAP");
     assertQueueRefused("bare", 0x1002 | multi, "has no IFF_VNET_HDR");
     try (OwnedDescriptor _ = queue("shared", 0x1002 | multi)) {
@@ -255,6 +261,36 @@ final class InKernelGuest extends InGuest {
       }
     }
     return queue;
+  }
+
+  /** The guest hears nothing of it. Whoever starts the device does. */
+  private void removedTap() {
+    for (String kind : List.of("multi_queue", "one_queue")) {
+      addTap(kind);
+      try (var machine = machine("gone", 1)) {
+        machine.start();
+        machine.awaitAnswers(10);
+        run("ip", "link", "del", "gone");
+        machine.net.stop().orThrow();
+        assertThatThrownBy(() -> machine.net.start().orThrow())
+            .as(kind)
+            .hasMessageContaining("its interface was removed; make it again, and connect again");
+        assertThatThrownBy(() -> machine.net.reconnect())
+            .as(kind)
+            .hasMessageContaining("there is no interface gone: make it");
+        addTap(kind);
+        machine.net.reconnect().orThrow();
+        machine.awaitAnswers(10);
+        machine.drain();
+        machine.assertSound();
+      }
+      run("ip", "link", "del", "gone");
+    }
+  }
+
+  private static void addTap(String kind) {
+    run("ip", "tuntap", "add", "mode", "tap", kind, "vnet_hdr", "name", "gone");
+    run("ip", "link", "set", "gone", "master", "br0", "up");
   }
 
   private void shortage() {

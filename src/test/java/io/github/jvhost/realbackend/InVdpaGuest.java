@@ -44,6 +44,9 @@ final class InVdpaGuest extends InGuest {
           .check("a guest leaves while it stands still, and not before", InVdpaGuest::leaving)
           .check("what cannot be is refused, and says why", InVdpaGuest::refusals)
           .check("what may not be locked is not pinned", InVdpaGuest::lockedMemory)
+          .check(
+              "memory that may not be locked costs no network",
+              InVdpaGuest::hotAddThatMayNotBeLocked)
           .check("without descriptors nothing is left open", InVdpaGuest::shortage)
           .check("probe says what the device is", InVdpaGuest::probe)
           .check("a device that does not answer is left behind", InVdpaGuest::silence);
@@ -251,6 +254,28 @@ final class InVdpaGuest extends InGuest {
       assertThatThrownBy(() -> machine.net.reconnect().orThrow())
           .hasMessageContaining("this process may lock 20971520 bytes and has locked 4096")
           .hasMessageContaining("raise RLIMIT_MEMLOCK");
+    } finally {
+      limit("--memlock=%d:unlimited".formatted(1L << 30));
+    }
+  }
+
+  /** As on vhost-net with more regions than it takes: the guest keeps its network. */
+  private void hotAddThatMayNotBeLocked() {
+    try (var machine = machine()) {
+      machine.start();
+      machine.awaitAnswers(10);
+      limit("--memlock=%d:unlimited".formatted(40L << 20));
+      machine.memory.addRegion("more", 1L << 30, 64 << 20);
+      assertThatThrownBy(() -> machine.net.refresh())
+          .hasMessageContaining("/dev/vhost-vdpa-0 cannot be told more memory")
+          .hasMessageContaining("the device needs 67108864 more: raise RLIMIT_MEMLOCK");
+      assertThat(machine.net.running()).isTrue();
+      machine.awaitAnswers(10);
+      machine.memory.retireRegion("more").close();
+      machine.net.refresh();
+      machine.awaitAnswers(10);
+      machine.drain();
+      machine.assertSound();
     } finally {
       limit("--memlock=%d:unlimited".formatted(1L << 30));
     }

@@ -32,6 +32,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.newsclub.net.unix.AFUNIXDatagramChannel;
 import org.newsclub.net.unix.AFUNIXServerSocketChannel;
 import org.newsclub.net.unix.AFUNIXSocketAddress;
@@ -66,6 +68,18 @@ class BackEndAddressTest {
     assertThat(backEnd.receive(soon()).header().request()).isEqualTo(1);
     backEnd.reply(1, 5, u64(9), List.of(), soon());
     assertThat(channel.awaitReply(soon()).payload()).isEqualTo(new U64(9));
+  }
+
+  /** With tap%d the kernel would make an interface for each queue. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"", "tap%d", "a/b", "a:b", ".", "..", "x y", "0123456789abcdef", "äöüäöüäö"})
+  void whatIsNoNameOfAnInterfaceIsRefused(String name) {
+    assertThatThrownBy(() -> new BackEndAddress.Tap(name, 1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("is no name of an interface");
+    assertThat(new BackEndAddress.Tap("0123456789abcde", 1).toString())
+        .isEqualTo("the tap 0123456789abcde");
   }
 
   @Test

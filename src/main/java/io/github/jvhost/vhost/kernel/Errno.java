@@ -85,8 +85,7 @@ final class Errno {
           };
       case TUNSETIFF ->
           switch (errno) {
-            case EPERM ->
-                "the interface does not belong to this user, or making one needs CAP_NET_ADMIN";
+            case EPERM -> "the interface does not belong to this user";
             case EINVAL ->
                 "an interface of this name has other flags: it has to be a tap, with multi_queue"
                     + " for more than one pair";
@@ -96,10 +95,9 @@ final class Errno {
           };
       case TUNGETIFF ->
           errno == EBADFD
-              ? "its owner has not asked for an interface yet (TUNSETIFF)"
+              ? "its interface was removed, or its owner has not asked for one yet (TUNSETIFF)"
               : "the descriptor is no queue of a tap";
       case VDPA_GET_DEVICE_ID -> "it is no vDPA device, as /dev/vhost-vdpa-0 would be";
-      case TUNSETQUEUE -> errno == EINVAL ? "the tap was made without multi_queue" : general(errno);
       default -> general(errno);
     };
   }
@@ -112,6 +110,7 @@ final class Errno {
       case EINVAL -> "the kernel does not accept the value";
       case EOPNOTSUPP -> "the kernel does not offer it";
       case ENOMEM -> "the kernel has no memory for it";
+      case EBADFD -> "the tap's interface was removed";
       case ENOTTY, ENOBUFS -> "this kernel does not know it";
       default -> "the kernel refused it";
     };

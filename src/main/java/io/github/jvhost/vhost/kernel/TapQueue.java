@@ -8,13 +8,17 @@ import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.virtio.NetFeature;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -26,6 +30,9 @@ import org.slf4j.LoggerFactory;
 final class TapQueue implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(TapQueue.class);
   private static final String TUN = "/dev/net/tun";
+
+  /** Those of the network namespace in which this thread is. */
+  private static final Path INTERFACES = Path.of("/proc/thread-self/net/dev");
 
   private static final int NAME_BYTES = 16;
   private static final short IFF_TAP = 0x2;
@@ -94,13 +101,30 @@ final class TapQueue implements AutoCloseable {
   }
 
   /**
-   * Opens queues of an interface, which is made if it is not there and the process may do so.
+   * Opens queues of an interface.
    *
    * @param pairs one queue each
-   * @throws VhostException if that fails; nothing is left open
+   * @throws VhostException (RETRY) if there is no such interface, which the kernel would make; also
+   *     if that fails; nothing is left open
    */
   static List<TapQueue> open(DescriptorLedger ledger, String name, int pairs) {
+    requireThere(name);
     return all(pairs, _ -> open(ledger, name, pairs > 1));
+  }
+
+  private static void requireThere(String name) {
+    boolean there;
+    try (Stream<String> lines = Files.lines(INTERFACES)) {
+      there = lines.anyMatch(line -> line.strip().startsWith(name + ":"));
+    } catch (IOException e) {
+      return; // it cannot be seen
+    }
+    if (!there) {
+      throw new VhostException(
+          "there is no interface %s: make it (ip tuntap add mode tap multi_queue vnet_hdr name %s), and put it into its bridge"
+              .formatted(name, name),
+          Recovery.RETRY);
+    }
   }
 
   private static List<TapQueue> all(int pairs, IntFunction<TapQueue> one) {
@@ -158,10 +182,7 @@ final class TapQueue implements AutoCloseable {
   }
 
   private static MemorySegment ifreq(DeviceFile file, String name) {
-    byte[] bytes = name.getBytes(StandardCharsets.UTF_8);
-    if (bytes.length == 0 || bytes.length >= NAME_BYTES) {
-      throw new IllegalArgumentException("the name of an interface has 1 to 15 bytes: " + name);
-    }
+    byte[] bytes = name.getBytes(StandardCharsets.UTF_8); // fewer than NAME_BYTES
     MemorySegment request = file.scratch();
     request.asSlice(0, 40).fill((byte) 0);
     MemorySegment.copy(bytes, 0, request, JAVA_BYTE, 0, bytes.length);
@@ -256,15 +277,29 @@ final class TapQueue implements AutoCloseable {
     return offloads;
   }
 
-  /** Before its pair is served: frames reach the queue from now on, and it has no older ones. */
+  /**
+   * Before its pair is served: frames reach the queue from now on, and it has no older ones.
+   *
+   * @throws VhostException (RECONNECT) if the interface was removed; vhost-net would serve the pair
+   *     all the same, and no frame would ever come
+   */
   void attach() {
     if (mayBeStale) {
       detach(); // drops what waits in it
     }
-    if (!attached) {
-      queue(IFF_ATTACH_QUEUE);
-      attached = true;
+    int result;
+    if (attached) {
+      result = file.tryCall(Ioctl.TUNGETIFF, file.scratch().address());
+    } else {
+      result = tryQueue(IFF_ATTACH_QUEUE);
     }
+    if (result < 0) {
+      throw new VhostException(
+          "attach the tap queue %s: errno %d: its interface was removed; make it again, and connect again"
+              .formatted(name, -result),
+          Recovery.RECONNECT);
+    }
+    attached = true;
   }
 
   /** Its pair has stopped. Its queue goes on to fill: to detach it takes milliseconds. */
@@ -275,21 +310,18 @@ final class TapQueue implements AutoCloseable {
   /** Drops what waits in the queue, and what comes until {@link #attach}. */
   void detach() {
     if (attached && detachable) {
-      try {
-        queue(IFF_DETACH_QUEUE);
-        attached = false;
-      } catch (VhostException e) {
-        detachable = false; // a descriptor of a tap with one queue
-      }
+      attached = tryQueue(IFF_DETACH_QUEUE) < 0;
+      detachable = !attached; // else it is a descriptor of a tap with one queue
     }
     mayBeStale = false;
   }
 
-  private void queue(short flag) {
+  /** TUNSETQUEUE: returns 0 or the negated errno. */
+  private int tryQueue(short flag) {
     MemorySegment request = file.scratch();
     request.asSlice(0, 40).fill((byte) 0);
     request.set(JAVA_SHORT, NAME_BYTES, flag);
-    file.argument(Ioctl.TUNSETQUEUE, doing(flag == IFF_ATTACH_QUEUE ? "attach" : "detach"));
+    return file.tryCall(Ioctl.TUNSETQUEUE, request.address());
   }
 
   /**
@@ -309,14 +341,9 @@ final class TapQueue implements AutoCloseable {
 
   @Override
   public void close() {
-    try {
-      if (given && !attached) {
-        queue(IFF_ATTACH_QUEUE);
-      }
-    } catch (VhostException e) {
-      log.debug("{}: its queue stays detached: {}", name, e.getMessage());
-    } finally {
-      file.close();
+    if (given && !attached && tryQueue(IFF_ATTACH_QUEUE) < 0) {
+      log.debug("{}: its queue stays detached", name);
     }
+    file.close();
   }
 }

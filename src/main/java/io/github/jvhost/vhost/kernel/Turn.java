@@ -23,6 +23,13 @@ public final class Turn implements Execution {
   /** Carries out single steps. */
   public interface Steps {
     /**
+     * Looks at a plan before its first step, so that what is sure to be refused is not begun.
+     *
+     * @throws VhostException if a step would be refused
+     */
+    default void requirePossible(Plan plan) {}
+
+    /**
      * Carries out one step.
      *
      * @return for a {@link Step.StopRing}: where the ring stopped; null for all other steps
@@ -93,6 +100,12 @@ public final class Turn implements Execution {
   }
 
   private void takeAll() {
+    try {
+      steps.requirePossible(planned);
+    } catch (VhostException e) {
+      failure = new VhostException("%s: %s".formatted(name, e.getMessage()), e.recovery(), e);
+      return;
+    }
     while (taken < bases.length) {
       PlannedStep next = planned.steps().get(taken);
       if (steps.givenUp()) {

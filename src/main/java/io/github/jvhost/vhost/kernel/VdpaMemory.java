@@ -43,6 +43,9 @@ final class VdpaMemory {
   private final int space;
   private final BooleanSupplier givenUp;
 
+  /** Whether the device was seen to pin memory. */
+  private boolean pins;
+
   /** What the device was told, and may use. */
   private final Map<MemoryRegion, Mapping> told = new LinkedHashMap<>();
 
@@ -59,6 +62,23 @@ final class VdpaMemory {
     this.batches = batches;
     this.space = space;
     this.givenUp = givenUp;
+  }
+
+  /**
+   * Checks whether a device that pins memory may be told more of it.
+   *
+   * @param more bytes, less those that are taken from it before
+   * @throws VhostException (GIVE_UP) if this process may not lock so much
+   */
+  void requireMayLock(long more) {
+    if (pins && more > 0) {
+      LockedMemory now = LockedMemory.now();
+      if (now.isTooLittleFor(more)) {
+        throw new VhostException(
+            "%s cannot be told more memory: %s".formatted(path, now.advice(more)),
+            Recovery.GIVE_UP);
+      }
+    }
   }
 
   /**
@@ -88,7 +108,10 @@ final class VdpaMemory {
           throw refused("map", region, at, tooLittle ? before : null);
         }
         at += size;
-        if (tooLittle && at == size && LockedMemory.now().pinned() > before.pinned()) {
+        if (!pins && at == size) {
+          pins = !file.isDeaf() && LockedMemory.now().pinned() > before.pinned();
+        }
+        if (tooLittle && pins) {
           throw refused("map", region, at, before);
         }
       }

@@ -42,6 +42,14 @@ public record VdpaOffer(
           KernelFeature.ENABLE_AFTER_DRIVER_OK,
           KernelFeature.IOTLB_PERSIST);
 
+  /** Of a device that loses nothing at a reset, and has no control queue. */
+  static VdpaOffer ofRehearsal() {
+    long noFeatures = 0;
+    int noRings = 0;
+    return new VdpaOffer(
+        noFeatures, KernelFeature.IOTLB_PERSIST.mask(), noRings, noRings, 1, 1, -1, -1);
+  }
+
   static boolean isVdpa(DeviceFile file) {
     return file.tryCall(Ioctl.VDPA_GET_DEVICE_ID, file.scratch().address()) >= 0;
   }

@@ -155,7 +155,7 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
    *
    * @param name of the device, for errors
    * @param ledger that counts descriptors
-   * @param tap the interface, which is made if it is not there
+   * @param tap the interface
    * @param queuePairs that the device has, 1 or more
    * @return the connection, which the caller closes
    * @throws VhostException with what to do, if one of the files cannot be opened or used

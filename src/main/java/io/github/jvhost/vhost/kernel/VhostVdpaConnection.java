@@ -18,6 +18,7 @@ import io.github.jvhost.vhost.plan.Carrier;
 import io.github.jvhost.vhost.plan.Execution;
 import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.Plan;
+import io.github.jvhost.vhost.plan.PlannedStep;
 import io.github.jvhost.vhost.plan.RingAddresses;
 import io.github.jvhost.vhost.plan.RingEventfd;
 import io.github.jvhost.vhost.plan.Step;
@@ -252,7 +253,7 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
    */
   public static VhostVdpaConnection rehearsed(
       String name, DescriptorLedger ledger, BackEndCapabilities capabilities) {
-    var offer = new VdpaOffer(0, KernelFeature.IOTLB_PERSIST.mask(), 0, 0, 1, 1, -1, -1);
+    VdpaOffer offer = VdpaOffer.ofRehearsal();
     DeviceFile file = DeviceFile.deaf(ledger);
     try {
       return new VhostVdpaConnection(
@@ -355,6 +356,21 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
   @Override
   public int calls() {
     return file.calls();
+  }
+
+  /** So that a device that runs goes on without memory that it could not have. */
+  @Override
+  public void requirePossible(Plan plan) {
+    long more = 0;
+    for (PlannedStep step : plan.steps()) {
+      more +=
+          switch (step.step()) {
+            case Step.AddRegion(MemoryRegion region) -> region.size();
+            case Step.RemoveRegion(MemoryRegion region) -> -region.size();
+            default -> 0;
+          };
+    }
+    guestMemory.requireMayLock(more);
   }
 
   @Override

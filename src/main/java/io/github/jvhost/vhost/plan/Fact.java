@@ -276,8 +276,10 @@ public final class Fact<T> {
           .fact();
 
   /**
-   * NET_SET_BACKEND: whether the ring is connected to its tap. It starts the ring, and no back end
-   * but the kernel's has it. A ring that was never served, and is not to be, is not told so.
+   * Whether the ring is served, which only the kernel's back ends are told. With vhost-net it is
+   * NET_SET_BACKEND: the ring is connected to its tap, and starts. With vhost-vdpa it is
+   * SET_VRING_ENABLE: the ring starts with the device. A ring that was never served, and is not to
+   * be, is not told so.
    */
   public static final Fact<Boolean> SERVED =
       Fact.<Boolean>row("served")
