@@ -7,11 +7,15 @@ import java.util.Optional;
  * library asks it for translations, and is told when the guest changes some (see {@code
  * io.github.jvhost.vhost.VhostNet}).
  *
- * <p>Any thread asks, also one that holds the lock of a device, and the one that carries out a stop
- * window. So an implementation is thread-safe, returns at once, and does not call a device. Where
- * it throws, the address counts as not mapped: what a back end holds there is withdrawn, and told
- * again after the next {@code iotlbMapped} or when the back end asks. The first exception is
- * logged.
+ * <p>Any thread asks: one that calls a device, the one of a {@code BackEndWatch}, the one that
+ * carries out a stop window. Most of them hold the lock of a device meanwhile. So an implementation
+ * is thread-safe, returns at once, and does not call a device. It takes no lock that a thread holds
+ * while it calls a device, or both threads wait for ever. For a VMM that means: change the
+ * mappings, release the IOMMU's lock, then call {@code iotlbInvalidate} or {@code iotlbMapped}.
+ *
+ * <p>Where it throws, the address counts as not mapped: what a back end holds there is withdrawn,
+ * and told again after the next {@code iotlbMapped} or when the back end asks. The first exception
+ * is logged.
  */
 @FunctionalInterface
 public interface Iommu {
@@ -29,7 +33,8 @@ public interface Iommu {
 
   /**
    * {@return the largest piece that translates an address; empty if the guest has mapped nothing
-   * there, or does not permit the access}
+   * there, or does not permit the access} Called with the lock of a device held: see above for what
+   * it may not do.
    *
    * @param iova I/O virtual address
    * @param access what the device wants

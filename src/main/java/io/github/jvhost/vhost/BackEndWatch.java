@@ -26,6 +26,10 @@ import org.slf4j.LoggerFactory;
  * <p>A back end that came back but lacks what the device needs, or refuses, is tried again as the
  * policy says, like one that is not there, because the next one that listens may be another.
  *
+ * <p>Behind an IOMMU the one thread also carries out plans that answer waiting misses. While it
+ * does that for one device, at most {@link VhostDeviceOptions#transitionWithin}, the others wait.
+ * So a back end that may hang should not share a watch with devices that must not wait for it.
+ *
  * <p>Thread-safe. While a plan is under way on a device, that plan does all this for the device.
  */
 public final class BackEndWatch implements AutoCloseable {

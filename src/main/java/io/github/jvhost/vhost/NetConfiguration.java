@@ -221,7 +221,7 @@ record NetConfiguration(String name, DeviceTranslations translations, EventfdTab
   }
 
   /** The three parts of a ring. */
-  private static List<DeviceTranslations.Area> areas(QueueState queue, boolean packed) {
+  static List<DeviceTranslations.Area> areas(QueueState queue, boolean packed) {
     long entries = queue.size();
     return List.of(
         new DeviceTranslations.Area(queue.desc(), 16 * entries),

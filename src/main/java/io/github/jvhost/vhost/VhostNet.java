@@ -4,6 +4,7 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.DeviceMemory;
 import io.github.jvhost.memory.GuestMemory;
+import io.github.jvhost.memory.Iommu;
 import io.github.jvhost.protocol.SharedObject;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.EventFd;
@@ -38,7 +39,8 @@ import org.slf4j.LoggerFactory;
  * changes. Besides it there are {@link #kick}, {@link #serviceControlQueue} and {@link #linkUp}.
  * The other methods are for events without an access: {@link #refresh} when guest memory has
  * changed, {@link #stop} and {@link #start} when the VMM itself pauses and resumes a device, {@link
- * #reconnect} if no {@link BackEndWatch} does it.
+ * #reconnect} if no {@link BackEndWatch} does it. Behind an IOMMU there are {@link #iotlbMapped},
+ * {@link #iotlbUpdate} and {@link #iotlbInvalidate} for what the guest maps and unmaps.
  *
  * <p>Every method that sends the back end something, or reads what it was sent, holds the device's
  * lock. So the threads that serve the control queue, migrate and reconnect take turns. {@link
@@ -370,9 +372,14 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
       transitions.takeTurn();
       Plan plan = transitions.planRefresh();
       if (!plan.isEmpty()) {
+        boolean ran = transitions.running();
         transitions.carryOut(plan).orThrow();
         if (transitions.readiness() == NetTransitions.Readiness.READY) {
-          signalRings();
+          if (ran) {
+            DisturbedRings.by(plan, model).stream().forEach(this::signalRing);
+          } else {
+            signalRings();
+          }
         }
         log.debug("{}: refreshed\n{}", name(), plan.describe());
       }
@@ -387,6 +394,9 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    * because it asks once; a ring that could not start without it is started. Nothing is thrown: see
    * {@link #access}.
    *
+   * <p>Waits for the device's lock, whose holder may be asking the {@link Iommu}. So map, release
+   * every lock that {@link Iommu#translate} takes, then call this.
+   *
    * @param iova I/O virtual address of the first byte
    * @param length in bytes, 1 or more; a range does not wrap, and one that is too long is cut
    */
@@ -398,7 +408,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    * The same, and the back end is told all of the range, whether it has asked or not. For guests
    * that map each frame anew: without it a back end asks for each, and loses the frame that it
    * wanted to write there. Of a range in more than 1,024 pieces, or with as many pages that are not
-   * mapped, the first are told.
+   * mapped, the first are told. The same holds of locks.
    *
    * @param iova I/O virtual address of the first byte
    * @param length in bytes, 1 or more; a range does not wrap, and one that is too long is cut
@@ -428,6 +438,11 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    * as before any more. When this returns, no access of the back end with an earlier translation
    * can follow. What is still mapped as before stays. Waits for the back end to acknowledge, and
    * answers its requests meanwhile.
+   *
+   * <p>Unmap first, so that the {@link Iommu} does not translate the range any more. Then release
+   * every lock that {@link Iommu#translate} takes. Then call this, and let the guest go on when it
+   * has returned. With such a lock held the call may never return: it waits for the device's lock,
+   * whose holder may be waiting in {@code translate}.
    *
    * @param iova I/O virtual address of the first byte
    * @param length in bytes, 1 or more; one that is too long is cut at the end of all addresses.
@@ -678,15 +693,18 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    */
   public void signalRings() {
     transitions.requireOpen();
-    boolean inBand = device.capabilities().notifiesInBand();
     for (int i = 0; i < eventfds.size(); i++) {
-      if (inBand) {
-        sendKick(i);
-      } else {
-        eventfds.get(i).kick().signal();
-      }
-      eventfds.get(i).call().signal();
+      signalRing(i);
     }
+  }
+
+  private void signalRing(int ring) {
+    if (device.capabilities().notifiesInBand()) {
+      sendKick(ring);
+    } else {
+      eventfds.get(ring).kick().signal();
+    }
+    eventfds.get(ring).call().signal();
   }
 
   /**

@@ -20,6 +20,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** The guest of a running device changes its mappings. */
@@ -58,6 +59,56 @@ class IotlbInvalidateTest extends IommuRig {
             "GET_STATUS");
     assertThat(net.shadow().mayHoldTranslations(0x9000_0000L, 0x9000_0fffL)).isFalse();
     rig.noRuleWasBroken();
+  }
+
+  /** Each signal interrupts the guest, and a strict guest invalidates with each frame. */
+  @Test
+  void noRingIsSignalledForABuffer() {
+    VhostNet net = running();
+    iommu.map(0x9000_0000L, 0x200000, PAGE, Access.READ_WRITE);
+    drainSignals();
+
+    net.iotlbUpdate(0x9000_0000L, PAGE);
+    iommu.unmap(0x9000_0000L, PAGE);
+    net.iotlbInvalidate(0x9000_0000L, PAGE);
+
+    assertThat(drainSignals()).containsOnly(0L);
+    rig.noRuleWasBroken();
+  }
+
+  /** While it is not there the back end may have missed a kick. */
+  @Test
+  void aRingThatIsTranslatedAnewIsSignalled() {
+    VhostNet net = running();
+    drainSignals();
+
+    long used = iova(3) + 0x4000;
+    iommu.unmap(used, PAGE);
+    iommu.map(used, guest(3) + 3 * PAGE, PAGE, Access.READ_WRITE);
+    net.iotlbInvalidate(used, PAGE);
+
+    assertThat(drainSignals()).containsExactly(0L, 0L, 0L, 0L, 0L, 0L, 1L, 1L);
+  }
+
+  @Test
+  void aRingThatStopsAndStartsIsSignalled() {
+    VhostNet net = running();
+    drainSignals();
+    iommu.unmap(iova(2), PAGE);
+    net.iotlbInvalidate(iova(2), PAGE);
+    drainSignals();
+
+    iommu.map(iova(2), guest(2) + PAGE, PAGE, Access.READ);
+    net.iotlbMapped(iova(2), PAGE);
+
+    assertThat(drainSignals()).containsExactly(0L, 0L, 0L, 0L, 1L, 1L, 0L, 0L);
+  }
+
+  /** Of each ring, how often its kick and its call were signalled since the last time. */
+  private List<Long> drainSignals() {
+    return rig.eventfds.getFirst().stream()
+        .flatMap(ring -> Stream.of(ring.kick().drain(), ring.call().drain()))
+        .toList();
   }
 
   /**

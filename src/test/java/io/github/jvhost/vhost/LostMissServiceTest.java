@@ -83,7 +83,7 @@ class LostMissServiceTest extends IommuRig {
     miss[24] = (byte) 0x80;
     miss[25] = Iotlb.MISS;
 
-    rig.backEnd().askNonsense(BackEndRequest.IOTLB_MSG.id(), 1, miss, List.of());
+    var _ = rig.backEnd().askNonsense(BackEndRequest.IOTLB_MSG.id(), 1, miss, List.of());
 
     assertThat(next()).startsWith("lost: ").contains("back-end channel").contains("permission 128");
     assertMissesAreServedAgain();
@@ -93,7 +93,9 @@ class LostMissServiceTest extends IommuRig {
   void afterARequestOfAWrongSize() throws Exception {
     watched(running());
 
-    rig.backEnd().askNonsense(BackEndRequest.IOTLB_MSG.id(), 9, new byte[] {1, 2, 3}, List.of());
+    var _ =
+        rig.backEnd()
+            .askNonsense(BackEndRequest.IOTLB_MSG.id(), 9, new byte[] {1, 2, 3}, List.of());
 
     assertThat(next()).startsWith("lost: net0 back-end channel: ");
     assertMissesAreServedAgain();
