@@ -9,17 +9,15 @@ import io.github.jvhost.memory.Translation;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.Fact;
 import io.github.jvhost.vhost.plan.MissHandler;
+import io.github.jvhost.vhost.plan.PlannedStep;
 import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.vhost.plan.Step;
 import io.github.jvhost.vhost.plan.Translations;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Map;
-import java.util.NavigableMap;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,16 +25,23 @@ import org.jspecify.annotations.Nullable;
  * somebody has asked for. The device's IOMMU says where they lead.
  *
  * <pre>
- *   asked for by       the back end (a miss), the embedder (iotlbUpdate), the early record
- *   rings              their areas, looked up anew for each plan
+ *   asked      for by the back end (a miss), the embedder (iotlbUpdate), the early record
+ *   desired    asked, and the areas of the rings, which are looked up anew for each plan
+ *   told       what the back end may hold: what the shadow has, what the plan sends that is under
+ *              way, and what was sent besides. In each of the three none overlap
  * </pre>
+ *
+ * <p>Only a plan withdraws. So what is told between plans overlaps nothing that was told or is
+ * desired.
  *
  * <p>A back end asks only once. So a miss that is not answered at once waits until it was told:
  *
  * <pre>
- *   missed --mapped, nothing to withdraw, room--&gt; answered at once
+ *   missed --told before---------------------------&gt; told again at once: it has dropped it
  *      |
- *      +--else--&gt; waiting --a plan, as soon as it is mapped: the oldest make room--&gt; told
+ *      +-----mapped, nothing to withdraw, room-----&gt; told at once
+ *      |
+ *      +--else--&gt; unmapped --the guest maps it--&gt; due --a plan: the oldest make room--&gt; told
  *                    |
  *                    +-- more than {@link #MOST_WAITING}: the connection is closed and made anew
  * </pre>
@@ -53,6 +58,9 @@ final class DeviceTranslations implements MissHandler {
    * each access: 1,000 of them were seen to cost 80 us for 32 frames.
    */
   static final int MOST = 1024;
+
+  /** The most that a source tells: with the areas of its rings, wherever they lie. */
+  static final int MOST_HINTS = 2 * MOST;
 
   /** What a plan makes room for if there are too many. The others wait for the next one. */
   private static final int ROOM = MOST / 4;
@@ -74,14 +82,14 @@ final class DeviceTranslations implements MissHandler {
   /** The addresses of these, the oldest first. */
   private final LinkedHashSet<Long> ages = new LinkedHashSet<>();
 
-  /** What the last plan wanted, and what was told since. */
-  private TranslationMap told = new TranslationMap();
+  /** What the back end may hold. */
+  private final TranslationMap told = new TranslationMap();
 
-  /** Whether the last plan wanted what the early record says, which the IOMMU does not confirm. */
-  private boolean hinted;
+  /** Misses that wait for the guest. */
+  private final Misses unmapped = new Misses();
 
-  /** Misses that were not told yet, with what the back end wants to do there. */
-  private final NavigableMap<Long, Access> waiting = new TreeMap<>(Long::compareUnsigned);
+  /** Misses that wait for a plan. */
+  private final Misses due = new Misses();
 
   /** Whether more have come than may wait. */
   private boolean tooMany;
@@ -91,9 +99,6 @@ final class DeviceTranslations implements MissHandler {
 
   /** Where the guest has changed something since the last plan; null: anywhere. */
   private @Nullable Area changed;
-
-  /** Whether a miss waits that a plan can answer. */
-  private boolean planWanted;
 
   /** How often a back end has asked. */
   private long misses;
@@ -142,14 +147,12 @@ final class DeviceTranslations implements MissHandler {
     if (complete) {
       requireNoneForgotten();
       checkAsked();
-      askForWaiting();
+      askForDue();
     }
-    hinted = !complete;
     TranslationMap all = new TranslationMap(asked);
     for (Area area : rings) {
       coverRing(all, area, complete);
     }
-    told = all;
     List<Translation> inOrder = all.all();
     neighbours.warnOf(inOrder, memory.guest().table());
     return inOrder;
@@ -186,24 +189,31 @@ final class DeviceTranslations implements MissHandler {
     }
   }
 
-  /** Asks for what waits and is mapped by now. If there are too many, the oldest others go. */
-  private void askForWaiting() {
-    if (!planWanted) {
-      return;
-    }
-    boolean full = asked.size() + waiting.size() > MOST;
+  /** Asks for what is due. If there is too much, the oldest others go. */
+  private void askForDue() {
+    boolean full = asked.size() + due.size() > MOST;
     while (full && asked.size() > MOST - ROOM) {
       forget(oldest());
     }
-    for (Map.Entry<Long, Access> miss : waiting.entrySet()) {
+    for (Misses.Miss miss : due.all()) {
       if (asked.size() == MOST) {
         return; // the next plan goes on
       }
-      askAt(miss.getKey(), miss.getValue());
+      if (isTold(miss)) {
+        due.remove(miss); // by the answer to another one
+      } else if (isMapped(miss)) {
+        askFor(miss);
+      } else {
+        due.remove(miss);
+        unmapped.add(miss);
+      }
     }
   }
 
-  /** Those that are one piece together, in the order of their addresses; at most {@link #MOST}. */
+  /**
+   * Those that are one piece together, in the order of their addresses; at most {@link
+   * #MOST_HINTS}.
+   */
   static List<Translation> merged(List<Translation> pieces) {
     List<Translation> merged = new ArrayList<>();
     for (Translation piece : pieces) {
@@ -213,7 +223,7 @@ final class DeviceTranslations implements MissHandler {
             merged.size() - 1,
             new Translation(
                 last.iova(), last.guestAddress(), last.length() + piece.length(), last.access()));
-      } else if (merged.size() < MOST) {
+      } else if (merged.size() < MOST_HINTS) {
         merged.add(piece);
       }
     }
@@ -285,57 +295,62 @@ final class DeviceTranslations implements MissHandler {
   /**
    * An answer is sent at once, and nobody waits for what the back end says to it. So it withdraws
    * nothing: {@code iotlbInvalidate} could not know whether the back end has forgotten that. If
-   * something has to be withdrawn first, a plan answers. What the last plan wanted is told again,
-   * whatever the IOMMU says by now: if it is wrong, {@code iotlbInvalidate} is about to be called.
+   * something has to be withdrawn first, a plan answers. What was told is told again, whatever the
+   * IOMMU says by now: if it is wrong, {@code iotlbInvalidate} is about to be called, or the plan
+   * that starts the rings withdraws it.
    */
   @Override
   public synchronized Optional<Step.Translate> missed(long iova, Access access) {
     misses++;
-    Translation found = told.at(iova);
-    if (found != null && found.access().permits(access) && (!hinted || mapped.has(found))) {
-      return Optional.of(send(found)); // it has dropped it
+    Translation there = told.at(iova);
+    if (there != null && there.access().permits(access)) {
+      return Optional.of(send(there));
     }
-    if (found == null && !planWanted && asked.size() < MOST) {
+    if (there == null && asked.at(iova) == null && asked.size() < MOST) {
       Optional<Translation> piece = pieceToTell(iova, access);
       if (piece.isPresent()) {
         return Optional.of(send(ask(piece.get())));
       }
     }
-    letWait(iova, access);
+    letWait(new Misses.Miss(iova, access));
     return Optional.empty();
   }
 
-  private void letWait(long iova, Access access) {
-    if (waiting.size() == MOST_WAITING && !waiting.containsKey(iova)) {
-      tooMany = true; // the next plan says so
-      planWanted = true;
+  private void letWait(Misses.Miss miss) {
+    if (unmapped.contains(miss) || due.contains(miss)) {
       return;
     }
-    Access all = waiting.merge(iova, access, (a, b) -> Access.of(a.bits() | b.bits()));
-    planWanted |= mapped.permits(iova, granted(all));
+    if (unmapped.size() + due.size() == MOST_WAITING) {
+      tooMany = true; // the next plan says so
+    } else if (isMapped(miss)) {
+      due.add(miss);
+    } else {
+      unmapped.add(miss);
+    }
   }
 
   private Step.Translate send(Translation one) {
     told.put(one);
-    sent.put(one);
+    sent.replace(one);
     return new Step.Translate(one, memory.guest().table());
   }
 
-  private void askAt(long iova, Access access) {
-    Translation there = asked.at(iova) == null ? told.at(iova) : asked.at(iova);
-    if (!mapped.permits(iova, granted(access))
-        || (there != null && there.access().permits(access) && mapped.has(there))) {
-      return; // the guest has not mapped it yet, or it was told for another miss
+  private void askFor(Misses.Miss miss) {
+    Translation there = asked.at(miss.iova());
+    if (there != null && there.access().permits(miss.access()) && mapped.has(there)) {
+      return; // another miss has asked for it
     }
     if (there != null) {
       forget(there);
     }
-    pieceToTell(iova, access).ifPresent(piece -> ask(asked.roomAround(iova, piece)));
+    pieceToTell(miss.iova(), miss.access()).ifPresent(this::ask);
   }
 
-  /** The largest piece around an address that overlaps nothing that was told. */
+  /** The largest piece around an address that overlaps nothing else that was told or asked for. */
   private Optional<Translation> pieceToTell(long iova, Access access) {
-    return mapped.largestAt(iova, granted(access)).map(whole -> told.roomAround(iova, whole));
+    return mapped
+        .largestAt(iova, granted(access))
+        .map(whole -> asked.roomAround(iova, told.roomAround(iova, whole)));
   }
 
   /**
@@ -348,24 +363,65 @@ final class DeviceTranslations implements MissHandler {
 
   /** Whether a plan has to answer a miss. */
   synchronized boolean isPlanWanted() {
-    return planWanted;
+    return tooMany || !due.isEmpty();
   }
 
-  /** A plan has told what there was room for; what it did not tell waits for the next one. */
-  synchronized void planTold() {
-    if (planWanted) {
-      waiting.entrySet().removeIf(this::isTold);
-      planWanted = waiting.entrySet().stream().anyMatch(this::isMapped);
+  /** A plan begins, and the back end may hold what it sends from now on. */
+  synchronized void planBegins(List<PlannedStep> steps) {
+    for (PlannedStep planned : steps) {
+      switch (planned.step()) {
+        case Step.Invalidate(long first, long last) -> told.removeTouching(first, last);
+        case Step.Translate(Translation one, MemoryTable _) -> told.replace(one);
+        default -> {}
+      }
     }
   }
 
-  private boolean isTold(Map.Entry<Long, Access> miss) {
-    Translation there = told.at(miss.getKey());
-    return there != null && there.access().permits(miss.getValue());
+  /**
+   * A plan has ended. What it did not tell waits for the next one.
+   *
+   * @param complete whether all of it was done
+   * @param held what the back end may hold now
+   */
+  synchronized void planEnded(List<PlannedStep> steps, boolean complete, Shadow held) {
+    if (!complete) {
+      holds(held);
+      return;
+    }
+    for (PlannedStep planned : steps) {
+      if (planned.step() instanceof Step.Translate(Translation one, MemoryTable _)) {
+        due.removeIf(one.iova(), one.last(), this::isTold);
+        unmapped.removeIf(one.iova(), one.last(), this::isTold);
+      }
+    }
   }
 
-  private boolean isMapped(Map.Entry<Long, Access> miss) {
-    return mapped.permits(miss.getKey(), granted(miss.getValue()));
+  /** This is what the back end may hold, and what was sent besides. */
+  synchronized void holds(Shadow held) {
+    told.clear();
+    Translations now = held.get(Fact.TRANSLATIONS).orNull();
+    if (now != null) {
+      now.all().forEach(told::replace);
+    }
+    sent.all().forEach(told::replace);
+  }
+
+  private boolean isTold(Misses.Miss miss) {
+    Translation there = told.at(miss.iova());
+    return there != null && there.access().permits(miss.access());
+  }
+
+  private boolean isMapped(Misses.Miss miss) {
+    return mapped.permits(miss.iova(), granted(miss.access()));
+  }
+
+  /** The IOMMU may have got its state, or lost it, without a word: a plan is about to look. */
+  synchronized void lookAgain() {
+    becomeDue(0, -1);
+  }
+
+  private void becomeDue(long first, long last) {
+    unmapped.take(first, last, this::isMapped).forEach(due::add);
   }
 
   /**
@@ -375,9 +431,8 @@ final class DeviceTranslations implements MissHandler {
    * @return whether the back end has to be told something; a plan does that
    */
   synchronized boolean mapped(long first, long last, boolean push) {
-    planWanted |=
-        waiting.subMap(first, true, last, true).entrySet().stream().anyMatch(this::isMapped);
-    boolean any = planWanted;
+    becomeDue(first, last);
+    boolean any = isPlanWanted();
     if (push) {
       for (Translation piece : mapped.pieces(first, last)) {
         asked.missingOf(piece).forEach(this::ask);
@@ -393,9 +448,11 @@ final class DeviceTranslations implements MissHandler {
     ages.clear();
     MemoryTable table = memory.guest().table();
     for (Translation one : early) {
-      if (table.contains(one.guestAddress(), one.length())
+      if (asked.size() < MOST_HINTS
+          && Long.compareUnsigned(one.last(), MappedMemory.LAST) <= 0
+          && table.contains(one.guestAddress(), one.length())
           && asked.touching(one.iova(), one.last()).isEmpty()) {
-        ask(one);
+        addAsked(one);
       }
     }
   }
@@ -406,19 +463,23 @@ final class DeviceTranslations implements MissHandler {
   }
 
   /** The driver has reset the device: nothing is asked for now. */
-  synchronized void forgetAll() {
+  synchronized void driverHasReset() {
     asked.clear();
     ages.clear();
-    anotherBackEnd();
+    forgetMisses();
   }
 
   /** Another back end holds nothing, and will ask again. What was asked for is told to it. */
   synchronized void anotherBackEnd() {
     told.clear();
-    waiting.clear();
-    tooMany = false;
-    planWanted = false;
     sent.clear();
+    forgetMisses();
+  }
+
+  private void forgetMisses() {
+    unmapped.clear();
+    due.clear();
+    tooMany = false;
   }
 
   /** Takes what was sent since the last call. */
@@ -434,12 +495,17 @@ final class DeviceTranslations implements MissHandler {
   }
 
   private Translation ask(Translation one) {
-    Translation wide = one.access().permits(Access.WRITE) ? writable(one) : one;
-    asked.put(wide);
-    ages.addLast(wide.iova());
+    Translation wide = addAsked(one);
     if (asked.size() > MOST) {
       forget(oldest()); // the next plan withdraws it
     }
+    return wide;
+  }
+
+  private Translation addAsked(Translation one) {
+    Translation wide = one.access().permits(Access.WRITE) ? writable(one) : one;
+    asked.put(wide);
+    ages.addLast(wide.iova());
     return wide;
   }
 
@@ -450,6 +516,5 @@ final class DeviceTranslations implements MissHandler {
   private void forget(Translation one) {
     asked.remove(one);
     ages.remove(one.iova());
-    told.touching(one.iova(), one.last()).forEach(told::remove);
   }
 }

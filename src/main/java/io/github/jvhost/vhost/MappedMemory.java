@@ -19,11 +19,17 @@ import java.util.Optional;
  *   pieces                    |--------------|      |--------------|
  * </pre>
  *
+ * <p>The last page of all addresses counts as not mapped. The end of an entry there is 0 in 64
+ * bits, and DPDK never removes such an entry.
+ *
  * @param memory under the addresses of the device
  */
 record MappedMemory(DeviceMemory memory) {
   /** The smallest piece of memory that an IOMMU maps. */
   private static final long PAGE = 4096;
+
+  /** The last address that a back end is told. */
+  static final long LAST = -PAGE - 1;
 
   /** Whether the guest permits an access to an address, and there is memory behind it. */
   boolean permits(long iova, Access access) {
@@ -36,6 +42,8 @@ record MappedMemory(DeviceMemory memory) {
         .iommu()
         .translate(iova, access)
         .filter(t -> t.contains(iova) && t.access().permits(access))
+        .flatMap(t -> t.within(0, LAST))
+        .filter(t -> t.contains(iova))
         .flatMap(t -> withinRegion(t, iova));
   }
 

@@ -237,6 +237,7 @@ final class NetTransitions {
     }
     if (!running()) {
       indexes.requireRecovered();
+      translations.lookAgain();
     }
     DeviceConfig desired = runningConfig(true);
     List<Translation> told = desired.translations();
@@ -363,8 +364,7 @@ final class NetTransitions {
       return null;
     }
     startWanted = false;
-    presence.planBegins();
-    return prepared.takeExecution();
+    return begins(prepared.takeExecution());
   }
 
   /** Begins the prepared start; null if there is none, or if it does not fit any more. */
@@ -374,6 +374,7 @@ final class NetTransitions {
     if (prepared == null || opened == null || dirtyLog != null || !ready()) {
       return null;
     }
+    Shadow held = device.shadowNow();
     if (indexes.mayNotGoOn()) {
       return null; // planStart says why
     }
@@ -386,11 +387,8 @@ final class NetTransitions {
       return null; // planStart looks closer
     }
     Execution execution =
-        prepared.completed(model, memory, device.shadow(), inflight.region(), mapped, opened);
-    if (execution != null) {
-      presence.planBegins();
-    }
-    return execution;
+        prepared.completed(model, memory, held, inflight.region(), mapped, opened);
+    return execution == null ? null : begins(execution);
   }
 
   /**
@@ -455,6 +453,7 @@ final class NetTransitions {
     connection.setState(DeviceState.PRESET);
     indexes.driverHasReset();
     device.rewind(held);
+    translations.holds(held);
     if (preparedStart != null) {
       preparedStart.rewind(changed);
     }
@@ -487,7 +486,14 @@ final class NetTransitions {
     BackEndProfile profile = device.capabilities().profile();
     Execution execution =
         device.begin(plan, deadline, (ring, answered) -> indexes.goesOnAt(ring, answered, profile));
+    return begins(execution);
+  }
+
+  private Execution begins(Execution execution) {
     presence.planBegins();
+    if (memory.translated()) {
+      translations.planBegins(execution.plan().steps());
+    }
     return execution;
   }
 
@@ -504,6 +510,9 @@ final class NetTransitions {
     boolean mayRun = device.shadow().anyRingMayRun();
     boolean wasConnected = device.connection() != null;
     Outcome outcome = device.takeOutcome(execution);
+    if (memory.translated()) {
+      translations.planEnded(execution.plan().steps(), outcome.complete(), device.shadow());
+    }
     if (outcome.stepsSent() == 0 && !outcome.complete() && device.connected()) {
       if (running()) {
         startWanted = true; // the stop was never sent: the device runs and is to go on
@@ -558,7 +567,7 @@ final class NetTransitions {
     }
     indexes.driverHasReset();
     inflight.close();
-    translations.forgetAll();
+    translations.driverHasReset();
     if (device.connected()) {
       presence.restoreLink(); // the old positions of the rings do not matter any more
     }

@@ -23,9 +23,28 @@ final class TranslationMap {
     byAddress = new TreeMap<>(other.byAddress);
   }
 
-  /** Adds one, or replaces the one that begins at the same address. */
+  /**
+   * Adds one.
+   *
+   * @throws IllegalStateException if another one is there: whatever relies on these would be wrong
+   */
   void put(Translation one) {
+    List<Translation> there = touching(one.iova(), one.last());
+    if (!there.isEmpty() && !(there.size() == 1 && there.getFirst().equals(one))) {
+      throw new IllegalStateException(one + " overlaps " + there);
+    }
     byAddress.put(one.iova(), one);
+  }
+
+  /** Adds one in place of all that it overlaps. */
+  void replace(Translation one) {
+    removeTouching(one.iova(), one.last());
+    byAddress.put(one.iova(), one);
+  }
+
+  /** Removes all with an address in a range. */
+  void removeTouching(long first, long last) {
+    touching(first, last).forEach(this::remove);
   }
 
   /** Removes the one that begins at the same address, if there is one. */
@@ -99,12 +118,14 @@ final class TranslationMap {
   }
 
   /**
-   * The largest part of a piece around an address that overlaps none of these.
+   * The largest part of a piece around an address that overlaps none of these, but the one that
+   * translates the address.
    *
-   * @param iova an address of the piece, which none of these translates
+   * @param iova an address of the piece
    */
   Translation roomAround(long iova, Translation piece) {
-    Map.Entry<Long, Translation> before = byAddress.lowerEntry(iova);
+    Translation there = at(iova);
+    Map.Entry<Long, Translation> before = byAddress.lowerEntry(there == null ? iova : there.iova());
     Map.Entry<Long, Translation> behind = byAddress.higherEntry(iova);
     long first = before == null ? 0 : before.getValue().last() + 1;
     long last = behind == null ? -1 : behind.getKey() - 1;

@@ -430,7 +430,6 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   /** Sends a plan that answers misses which wait. With the lock held. */
   void tellWhatWaits() {
     refreshOrWait();
-    translations.planTold();
   }
 
   /**

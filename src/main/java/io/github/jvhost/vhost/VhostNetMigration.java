@@ -44,7 +44,7 @@ public final class VhostNetMigration {
   public static final int BACK_END_STATE_LIMIT = NetState.MAX_BACK_END_STATE;
 
   /** The most translations that a migration carries for a device behind an IOMMU. */
-  public static final int MOST_TRANSLATIONS = DeviceTranslations.MOST;
+  public static final int MOST_TRANSLATIONS = DeviceTranslations.MOST_HINTS;
 
   private static final Logger log = LoggerFactory.getLogger(VhostNetMigration.class);
 

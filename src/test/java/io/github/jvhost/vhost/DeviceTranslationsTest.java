@@ -10,12 +10,10 @@ import io.github.jvhost.memory.Translation;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.IommuTable;
 import io.github.jvhost.vhost.DeviceTranslations.Area;
+import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.Step;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import java.util.Random;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -30,6 +28,7 @@ class DeviceTranslationsTest {
   private final IommuTable iommu = new IommuTable();
   private final DeviceTranslations translations =
       new DeviceTranslations("net0", new DeviceMemory(memory, iommu));
+  private final PlannedTranslations backEnd = new PlannedTranslations(translations, memory);
 
   @AfterEach
   void close() {
@@ -42,6 +41,10 @@ class DeviceTranslationsTest {
 
   private List<Translation> desired() {
     return translations.desired(List.of(), true);
+  }
+
+  private List<Translation> planned() {
+    return backEnd.plan(DeviceConfig.Lifecycle.RUNNING, List.of());
   }
 
   /** What the back end is told at once when it asks. */
@@ -91,8 +94,7 @@ class DeviceTranslationsTest {
 
     assertThat(answer(0x10000, Access.READ_WRITE)).isEmpty();
     assertThat(translations.isPlanWanted()).isTrue();
-    assertThat(desired()).containsExactly(page(0x10, 0x20));
-    translations.planTold();
+    assertThat(planned()).containsExactly(page(0x10, 0x20));
     assertThat(translations.isPlanWanted()).as("it was told").isFalse();
   }
 
@@ -244,73 +246,5 @@ class DeviceTranslationsTest {
     }
 
     assertThat(translations.takeSent()).hasSize(1);
-  }
-
-  /** A back end asks for anything, the guest maps and unmaps anything, in any order. */
-  @Test
-  void whateverIsAskedForTheBackEndIsToldWhatTheIommuSays() {
-    for (int seed = 0; seed < 300; seed++) {
-      Random random = new Random(seed);
-      IommuTable table = new IommuTable();
-      var device = new DeviceTranslations("net0", new DeviceMemory(memory, table));
-      Map<Long, Translation> backEnd = new LinkedHashMap<>();
-      for (int i = 0; i < 60; i++) {
-        long iova = (0x100L + random.nextInt(12)) * PAGE;
-        Access access = Access.of(1 + random.nextInt(3));
-        switch (random.nextInt(5)) {
-          case 0, 1 -> {
-            device
-                .missed(iova + random.nextInt(4096), access)
-                .map(Step.Translate::translation)
-                .ifPresent(one -> backEnd.putIfAbsent(one.iova(), one));
-            while (device.isPlanWanted()) {
-              settle(backEnd, device.desired(List.of(), true));
-              device.planTold();
-            }
-          }
-          case 2 -> {
-            table.unmap(iova, PAGE);
-            settle(backEnd, device.desired(List.of(), true)); // what iotlbInvalidate does
-            assertRight(backEnd, table, seed);
-          }
-          case 3 -> {
-            table.unmap(iova, PAGE);
-            settle(backEnd, device.desired(List.of(), true));
-            table.map(iova, random.nextInt(8) * PAGE, PAGE, access);
-            if (device.mapped(iova, iova + PAGE - 1, random.nextBoolean())) {
-              settle(backEnd, device.desired(List.of(), true));
-              device.planTold();
-            }
-          }
-          default ->
-              settle(
-                  backEnd, device.desired(List.of(new Area(iova, 1 + random.nextInt(5000))), true));
-        }
-      }
-      settle(backEnd, device.desired(List.of(), true));
-      assertRight(backEnd, table, seed);
-    }
-  }
-
-  /** What a plan does. */
-  private static void settle(Map<Long, Translation> backEnd, List<Translation> desired) {
-    backEnd.values().retainAll(desired);
-    desired.forEach(t -> backEnd.putIfAbsent(t.iova(), t));
-  }
-
-  private static void assertRight(Map<Long, Translation> backEnd, IommuTable table, int seed) {
-    assertThat(backEnd.values())
-        .as("seed %d", seed)
-        .allSatisfy(held -> {
-          for (long at = held.iova(); at <= held.last(); at += PAGE) {
-            Translation now =
-                table
-                    .translate(at, Access.READ)
-                    .or(() -> table.translate(held.iova(), Access.WRITE))
-                    .orElseThrow();
-            assertThat(now.guestAddress() + (at - now.iova()))
-                .isEqualTo(held.guestAddress() + (at - held.iova()));
-          }
-        });
   }
 }

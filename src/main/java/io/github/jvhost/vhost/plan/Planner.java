@@ -15,10 +15,12 @@ import java.util.Optional;
  *
  * <pre>
  *   stop rings that cannot take the change
+ *   withdraw translations
  *   PRESETUP start
  *   MTU, log, features, status 8, memory
  *   all rings: size, byte order, call, err
  *   in-flight region
+ *   translations; early only those of the rings' areas, and the others behind the kicks
  *   per ring: enable, base, address, kick
  *   PRESETUP end
  *   rings are served, where that is a step
@@ -117,10 +119,16 @@ public final class Planner {
     RingSteps rings = new RingSteps(plan);
     rings.describe();
     inflight();
-    if (translations != null) {
-      translations.tell();
+    boolean early = desired.lifecycle().isEarly();
+    if (translations != null && early) {
+      translations.tellRings();
+    } else if (translations != null) {
+      translations.tellAll();
     }
     rings.putIntoService();
+    if (translations != null && early) {
+      translations.tellAll();
+    }
     if (explicit) {
       plan.send(Fact.MAC, Step.NO_RING); // a device that is started early takes it then
     }

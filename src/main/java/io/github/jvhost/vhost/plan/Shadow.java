@@ -53,6 +53,12 @@ public record Shadow(Facts device, List<RingShadow> rings, int generation) {
     return held != null && held.mayHoldAnyOf(first, last);
   }
 
+  /** {@return whether the back end holds all of these, unless it dropped one by itself} */
+  public boolean holdsAll(List<Step.Translate> sent) {
+    Translations held = get(Fact.TRANSLATIONS).orNull();
+    return sent.stream().allMatch(step -> held != null && held.hold(step.translation()));
+  }
+
   /** {@return whether any ring runs or may run} */
   public boolean anyRingMayRun() {
     for (RingShadow ring : rings) {

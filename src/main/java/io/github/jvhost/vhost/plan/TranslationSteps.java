@@ -8,8 +8,10 @@ import java.util.Set;
 
 /**
  * The part of a plan that sends translations. They are a set, of which the difference is sent: what
- * is wrong by now is withdrawn first, before memory changes, and what is new is told as soon as the
- * rings exist, before their addresses.
+ * is wrong by now is withdrawn first, before memory changes. What is new is told as soon as the
+ * rings exist, before their addresses. In presetup only the rings' own areas are told there, and
+ * all else behind the kicks: DPDK may move a ring to the memory of another processor at its first
+ * translation, and then forgets all that it was told.
  *
  * <pre>
  *   told      |--a--|--b--|      |--c--|            |--d--|
@@ -89,19 +91,34 @@ final class TranslationSteps {
     }
   }
 
+  /** Tells the areas of the rings, as {@link #tellAll}. */
+  void tellRings() {
+    desired.stream().filter(this::isOfRing).forEach(this::tell);
+  }
+
   /** Tells what the back end does not hold, or may have dropped. */
-  void tell() {
-    for (Translation one : desired) {
-      if (!held().hold(one)) {
-        plan.add(
-            new Step.Translate(one, plan.desired().memory()),
-            Answer.COLLECTED,
-            "translation of 0x%x".formatted(one.iova()),
-            null,
-            one.toString(),
-            Why.NOT_SENT);
-      }
+  void tellAll() {
+    desired.forEach(this::tell);
+  }
+
+  private void tell(Translation one) {
+    if (!held().hold(one)) {
+      plan.add(
+          new Step.Translate(one, plan.desired().memory()),
+          Answer.COLLECTED,
+          "translation of 0x%x".formatted(one.iova()),
+          null,
+          one.toString(),
+          Why.NOT_SENT);
     }
+  }
+
+  private boolean isOfRing(Translation one) {
+    return plan.desired().rings().stream()
+        .anyMatch(ring ->
+            ring.addresses() != null
+                && ring.size() != null
+                && ring.addresses().touches(one, ring.size()));
   }
 
   private Translations held() {

@@ -55,8 +55,12 @@ public record Translations(List<Told> told) {
    * @param last of its last byte
    */
   public boolean mayHoldAnyOf(long first, long last) {
-    int at = lastNotBehind(last);
-    return at >= 0 && told.get(at).translation().touches(first, last);
+    for (Told one : told) { // each, because memory is at stake if two should overlap
+      if (one.translation().touches(first, last)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** The same after one more was told, which overlaps no other one but itself. */
