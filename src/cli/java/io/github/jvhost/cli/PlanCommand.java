@@ -113,7 +113,7 @@ final class PlanCommand implements Callable<Integer> {
   /**
    * The result for one device.
    *
-   * @param without the parts of its state that are not planned, as text
+   * @param planned what of its state is planned, and what is not
    * @param from the origin of the early state, as text
    * @param preview the preview, or null if none could be made
    * @param reason why there is no preview
@@ -121,7 +121,7 @@ final class PlanCommand implements Callable<Integer> {
    */
   private record Result(
       SavedMachine.Device device,
-      List<String> without,
+      PlanPreviewState planned,
       String from,
       @Nullable PlanPreview preview,
       String reason,
@@ -229,12 +229,12 @@ final class PlanCommand implements Callable<Integer> {
       first = machine.earlyOf(device).orElse(null);
       from = first == null ? "the same state" : "section " + first.header().idstr();
     }
-    List<String> without = PlanPreviewState.of(device.state(), backEnd).without();
+    PlanPreviewState planned = PlanPreviewState.of(device.state(), backEnd);
     try {
       PlanPreview preview = PreviewedBackEnd.preview(device, first, backEnd, memory);
-      return new Result(device, without, from, preview, "", warnings);
+      return new Result(device, planned, from, preview, "", warnings);
     } catch (VhostException e) {
-      return new Result(device, without, from, null, reason(e), warnings);
+      return new Result(device, planned, from, null, reason(e), warnings);
     }
   }
 
@@ -257,13 +257,24 @@ final class PlanCommand implements Callable<Integer> {
     PlanPreview preview = result.preview();
     var shown = new Shown().both("path", result.device().path(), "%n%s");
     shown.text(preview == null ? ": no plan: %s%n" : "%n", result.reason());
-    if (preview != null && !result.without().isEmpty()) {
+    List<String> without = result.planned().without();
+    List<String> notOffered = result.planned().notOffered();
+    if (preview != null && !without.isEmpty()) {
       shown.text(
           "  planned without what a device of this library does not have: %s%n",
-          String.join(", ", result.without()));
+          String.join(", ", without));
+    }
+    if (!notOffered.isEmpty()) {
+      shown.text(
+          "  planned without %s: this back end does not offer that, and a guest that has negotiated"
+              + " it cannot arrive there%n",
+          String.join(", ", notOffered));
     }
     result.warnings().forEach(line -> shown.text("  warning: %s%n", line));
-    shown.json("without", result.without()).json("warnings", result.warnings());
+    shown
+        .json("without", without)
+        .json("notOffered", notOffered)
+        .json("warnings", result.warnings());
     if (preview == null) {
       return shown.json("noPlan", result.reason());
     }

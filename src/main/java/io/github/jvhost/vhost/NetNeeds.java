@@ -67,6 +67,9 @@ record NetNeeds(
       missing.add(
           "it takes %d memory regions of %d".formatted(offered.maxMemoryRegions(), regions));
     }
+    if (NetFeature.MTU.in(model.driverFeatures()) && model.mtu() > offered.maxMtu()) {
+      missing.add("its MTU is %d, and not %d".formatted(offered.maxMtu(), model.mtu()));
+    }
     if (logging && !offered.canLog()) {
       missing.add("it cannot log the pages that it writes");
     }

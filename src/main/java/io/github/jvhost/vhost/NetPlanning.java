@@ -29,8 +29,8 @@ public final class NetPlanning {
    * @param name of the device, for messages
    * @param can what the back end can do
    * @param backEnd the back end's name in messages: "the back end"
-   * @throws VhostException (GIVE_UP) if the device has more queue pairs or larger rings than the
-   *     back end serves, or its driver has acknowledged what the back end lacks
+   * @throws VhostException (GIVE_UP) if the device has more queue pairs, larger rings or a larger
+   *     MTU than the back end serves, or its driver has acknowledged what the back end lacks
    */
   public static void limit(VirtioNet model, String name, BackEndCapabilities can, String backEnd) {
     if (model.maxQueuePairs() > can.maxQueuePairs()) {
@@ -40,6 +40,12 @@ public final class NetPlanning {
           Recovery.GIVE_UP);
     }
     requireRingSize(name, 0, model.maxRingSize(0), can, backEnd); // the others are like it
+    if (NetFeature.MTU.in(model.deviceFeatures()) && model.mtu() > can.maxMtu()) {
+      throw new VhostException(
+          "%s: the device shows its driver an MTU of %d, %s has %d: give the device that (VirtioNetBuilder.mtu), or make the vDPA device with a larger one (vdpa dev add ... mtu)"
+              .formatted(name, model.mtu(), backEnd, can.maxMtu()),
+          Recovery.GIVE_UP);
+    }
     if (can.profile().stopsWholeDevice()) {
       // The reset of one ring would stop all rings, and their requests would be lost.
       model.withholdFeatures(NetFeature.RING_RESET.mask());

@@ -437,6 +437,10 @@ final class NetTransitions {
 
   /** Plans presetup, or says why it is not possible. */
   PresetupPlanner.EarlyPlan planPresetup(PresetupMode mode, VirtioNetState early, int generation) {
+    if (running()) {
+      return PresetupPlanner.EarlyPlan.none(
+          "the device runs: presetup would stop it, and is for one that is to be started");
+    }
     return PresetupPlanner.plan(
         device, model, configuration, mode, early, setting(generation, false));
   }

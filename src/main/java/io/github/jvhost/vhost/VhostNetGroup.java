@@ -57,6 +57,8 @@ public final class VhostNetGroup {
    * #rehearse} rehearses more. Never throws because of a back end: a device for which presetup
    * failed has a new connection on which nothing was sent, or none, and its result says why.
    *
+   * <p>A device that runs already is not preset: that would stop it.
+   *
    * @param mode of presetup
    * @param devices and their early states
    * @param cancelled called every 10 ms, and before each rehearsal: whether to give up, because the

@@ -64,12 +64,14 @@ class PlanCommandTest {
 
     assertThat(planned("plan", file).out())
         .contains(
-            "  planned without what a device of this library does not have: RING_RESET, feature 65,"
-                + " feature 66, feature 67, feature 68\n")
+            "  planned without what a device of this library does not have: feature 65, feature 66,"
+                + " feature 67, feature 68\n")
+        .contains("  planned without RING_RESET: this back end does not offer that")
         .contains("ring 1 address not sent -> desc 0x108000 used 0x10c000 avail 0x10a000")
         .contains("in the stop window: 4 messages, 1 reply awaited");
     assertThat(planned("plan", file, "--json").out())
-        .containsPattern("\"without\" : \\[\\s*\"RING_RESET\",\\s*\"feature 65\"");
+        .containsPattern("\"without\" : \\[\\s*\"feature 65\"")
+        .containsPattern("\"notOffered\" : \\[\\s*\"RING_RESET\"\\s*\\]");
     assertThat(planned("plan", file, "--early", file).out()).contains("early, from the state in");
   }
 
@@ -84,6 +86,10 @@ class PlanCommandTest {
         .containsPattern(
             "window: .*\\R.*ring 0 base.*\\R.*ring 1 base.*\\R.*ring 0 served.*\\R.*ring 1 served");
     assertThat(planned("plan", file, "--back-end=vdpa").out())
+        .as("a real destination refuses a guest that has them")
+        .containsPattern(
+            "planned without .*CTRL_RX.*: this back end does not offer that, and a guest that has"
+                + " negotiated it cannot arrive there")
         .containsPattern("window: 5 steps .*\\R(.*\\R){4}    status 0x8 -> 0xf");
     assertThat(planned("plan", file, "--back-end=vdpa-explicit").out())
         .contains("assumed: back end vDPA, started early")

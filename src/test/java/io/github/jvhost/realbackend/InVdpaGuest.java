@@ -233,6 +233,9 @@ final class InVdpaGuest extends InGuest {
       assertThatThrownBy(() -> VhostNet.connect(large, memory, eventfds, at("/dev/vhost-vdpa-0")))
           .hasMessageContaining("ring 0 has up to 512 entries, the back end takes 256 at most")
           .hasMessageContaining("VirtioNetBuilder.queueSize");
+      VirtioNet jumbo = VirtioNet.builder("net").mtu(9000).build();
+      assertThatThrownBy(() -> VhostNet.connect(jumbo, memory, eventfds, at("/dev/vhost-vdpa-0")))
+          .hasMessageContaining("shows its driver an MTU of 9000, the back end has 1500");
       eventfds.forEach(RingEventfds::close);
     }
     Map.of(

@@ -89,6 +89,10 @@ class CarrierTest {
       List<StartResult> started = VhostNetGroup.start(rig.nets, StartOrder.PLANNED);
       assertThat(started).allMatch(StartResult::running);
       assertThat(net.running()).isTrue();
+      assertThat(rig.presetup(PresetupMode.IMPLICIT).getFirst().toString())
+          .as("it would be stopped")
+          .contains("the device runs");
+      assertThat(net.running()).isTrue();
       assertThat(started.getFirst().plan().describe())
           .contains("ring 1 base")
           .doesNotContain("size");

@@ -168,7 +168,7 @@ class GroupRehearsalTest {
     var vdpa =
         new BackEndCapabilities(
             features,
-            new BackEndProtocol.VhostVdpa(Optional.of(MacAddress.ZERO), true, 256),
+            new BackEndProtocol.VhostVdpa(Optional.of(MacAddress.ZERO), true, 256, 1500),
             2,
             64,
             BackEndProfile.VHOST_VDPA);

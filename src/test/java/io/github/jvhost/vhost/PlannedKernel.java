@@ -91,7 +91,7 @@ final class PlannedKernel implements ModelledBackEnd {
   static PlannedKernel vdpa(SplittableRandom random) {
     Optional<MacAddress> mac =
         random.nextBoolean() ? Optional.of(new MacAddress(1)) : Optional.empty();
-    var protocol = new BackEndProtocol.VhostVdpa(mac, random.nextBoolean(), 256);
+    var protocol = new BackEndProtocol.VhostVdpa(mac, random.nextBoolean(), 256, 1500);
     return new PlannedKernel(random, protocol, BackEndProfile.VHOST_VDPA);
   }
 

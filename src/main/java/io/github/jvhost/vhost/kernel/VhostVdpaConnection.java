@@ -68,6 +68,9 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
 
   private static final int ACKNOWLEDGED = DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER;
 
+  /** Where a network device's configuration has its MTU (virtio 1.2, 5.1.4). */
+  private static final int CONFIG_MTU = 10;
+
   /** Offset and length, in struct vhost_vdpa_config. */
   private static final int CONFIG_HEAD = 8;
 
@@ -236,10 +239,19 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
     }
     return new BackEndCapabilities(
         (offer.features() & ~without) | NetFeature.GUEST_ANNOUNCE.mask(),
-        new BackEndProtocol.VhostVdpa(mac, startsEarly, offer.maxRingSize()),
+        new BackEndProtocol.VhostVdpa(
+            mac, startsEarly, offer.maxRingSize(), mtu(file, path, offer)),
         1, // of more than one pair no device was there to try it
         MEMORY_REGIONS,
         BackEndProfile.VHOST_VDPA);
+  }
+
+  private static int mtu(DeviceFile file, String path, VdpaOffer offer) {
+    if (!NetFeature.MTU.in(offer.features())) {
+      return BackEndCapabilities.NO_MAX_MTU;
+    }
+    byte[] field = config(file, path, CONFIG_MTU, Short.BYTES);
+    return (field[0] & 0xff) | (field[1] & 0xff) << 8;
   }
 
   /**

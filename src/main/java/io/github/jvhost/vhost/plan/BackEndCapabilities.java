@@ -25,6 +25,8 @@ public record BackEndCapabilities(
     int maxQueuePairs,
     int memoryRegions,
     BackEndProfile profile) {
+  /** The largest MTU that there is: the field has 16 bits. */
+  public static final int NO_MAX_MTU = 0xffff;
 
   /**
    * A vhost-user back end.
@@ -152,6 +154,11 @@ public record BackEndCapabilities(
     return protocol instanceof BackEndProtocol.VhostVdpa vdpa
         ? vdpa.maxRingSize()
         : SavedQueue.MAX_SIZE;
+  }
+
+  /** {@return the largest MTU that the device may show its driver, in bytes} */
+  public int maxMtu() {
+    return protocol instanceof BackEndProtocol.VhostVdpa vdpa ? vdpa.maxMtu() : NO_MAX_MTU;
   }
 
   /** {@return whether the back end can be sent the guest's MTU} */

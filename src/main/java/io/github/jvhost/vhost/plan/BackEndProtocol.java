@@ -31,7 +31,9 @@ public sealed interface BackEndProtocol {
    * @param startsEarly whether it can be preset as with the PRESETUP message: it is started early
    *     on empty rings of ours, and suspended
    * @param maxRingSize how many entries its rings may have
+   * @param maxMtu the MTU that it was made with, in bytes; 65535 if it does not say. It cannot be
+   *     told another
    */
-  record VhostVdpa(Optional<MacAddress> mac, boolean startsEarly, int maxRingSize)
+  record VhostVdpa(Optional<MacAddress> mac, boolean startsEarly, int maxRingSize, int maxMtu)
       implements BackEndProtocol {}
 }

@@ -103,6 +103,6 @@ class PlanPreviewStateTest {
     VirtioNetState state = running(2);
 
     assertThat(PlanPreviewState.of(state, EXPLICIT))
-        .isEqualTo(new PlanPreviewState(state, List.of()));
+        .isEqualTo(new PlanPreviewState(state, List.of(), List.of()));
   }
 }

@@ -114,7 +114,8 @@ class RehearsedCarrierTest {
   void vhostVdpa() {
     var mac = Optional.of(new MacAddress(1));
     var can =
-        capabilities(new BackEndProtocol.VhostVdpa(mac, true, 256), BackEndProfile.VHOST_VDPA);
+        capabilities(
+            new BackEndProtocol.VhostVdpa(mac, true, 256, 1500), BackEndProfile.VHOST_VDPA);
     try (var carrier = VhostVdpaConnection.rehearsed("net0", configs.ledger, can)) {
       DeviceConfig running = Configs.withMac(running(), new MacAddress(2));
       reach(carrier, EarlyConfiguration.of(PresetupMode.EXPLICIT, running, can));

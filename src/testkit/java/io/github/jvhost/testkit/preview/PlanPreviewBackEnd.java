@@ -132,7 +132,8 @@ public record PlanPreviewBackEnd(String name, BackEndCapabilities capabilities, 
         startsEarly ? "vDPA, started early" : "vDPA",
         NetFeature.BACK_END & ~NetFeature.MQ.mask(),
         1,
-        new BackEndProtocol.VhostVdpa(mac, startsEarly, VDPA_RING_SIZE),
+        new BackEndProtocol.VhostVdpa(
+            mac, startsEarly, VDPA_RING_SIZE, BackEndCapabilities.NO_MAX_MTU),
         BackEndProfile.VHOST_VDPA);
   }
 

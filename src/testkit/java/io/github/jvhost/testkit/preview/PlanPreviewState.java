@@ -19,12 +19,17 @@ import java.util.Optional;
  * <p>Immutable, and so thread-safe.
  *
  * @param state the state without these parts
- * @param without the parts that were left out, as text; empty if there are none
+ * @param without the parts that were left out because no device of this library has them, as text;
+ *     empty if there are none
+ * @param notOffered features that were left out because the assumed back end does not offer them. A
+ *     guest that has negotiated them cannot arrive there
  */
-public record PlanPreviewState(VirtioNetState state, List<String> without) {
-  /** Copies the list. */
+public record PlanPreviewState(
+    VirtioNetState state, List<String> without, List<String> notOffered) {
+  /** Copies the lists. */
   public PlanPreviewState {
     without = List.copyOf(without);
+    notOffered = List.copyOf(notOffered);
   }
 
   /**
@@ -36,11 +41,11 @@ public record PlanPreviewState(VirtioNetState state, List<String> without) {
   public static PlanPreviewState of(VirtioNetState saved, PlanPreviewBackEnd backEnd) {
     CommonState common = saved.common();
     NetState net = saved.net();
-    List<String> without = new ArrayList<>();
-    long foreign = common.features() & foreign(backEnd);
-    Arrays.stream(NetFeature.values())
-        .filter(feature -> feature.in(foreign))
-        .forEach(feature -> without.add(feature.name()));
+    long unknown = common.features() & VirtioNetBuilder.NOT_EMULATED;
+    long lacking = common.features() & notOffered(backEnd.capabilities()) & ~unknown;
+    long foreign = unknown | lacking;
+    List<String> without = new ArrayList<>(names(unknown));
+    List<String> notOffered = names(lacking);
     for (int bit = 0; bit < Long.SIZE; bit++) {
       if ((common.featuresHigh() >>> bit & 1) != 0) {
         without.add("feature " + (Long.SIZE + bit));
@@ -54,8 +59,8 @@ public record PlanPreviewState(VirtioNetState state, List<String> without) {
           long bytes = chunks.stream().mapToLong(chunk -> chunk.size()).sum();
           without.add("the state of its back end (%d bytes)".formatted(bytes));
         });
-    if (without.isEmpty()) {
-      return new PlanPreviewState(saved, without);
+    if (without.isEmpty() && notOffered.isEmpty()) {
+      return new PlanPreviewState(saved, without, notOffered);
     }
     long features = common.features() & ~foreign;
     if (NetFeature.RSS.in(foreign) && saved.queueCount() > 3) {
@@ -73,15 +78,19 @@ public record PlanPreviewState(VirtioNetState state, List<String> without) {
             common.withFeatures(features, 0),
             net.withGuestOffloads(offloads).withRss(Optional.empty()).withBackEnd(Optional.empty()),
             saved.queues());
-    return new PlanPreviewState(planned, without);
+    return new PlanPreviewState(planned, without, notOffered);
   }
 
-  private static long foreign(PlanPreviewBackEnd backEnd) {
-    BackEndCapabilities can = backEnd.capabilities();
+  private static List<String> names(long features) {
+    return Arrays.stream(NetFeature.values())
+        .filter(feature -> feature.in(features))
+        .map(NetFeature::name)
+        .toList();
+  }
+
+  private static long notOffered(BackEndCapabilities can) {
     boolean ringReset =
         NetFeature.RING_RESET.in(can.features()) && !can.profile().stopsWholeDevice();
-    return VirtioNetBuilder.NOT_EMULATED
-        | can.uncontrolled()
-        | (ringReset ? 0 : NetFeature.RING_RESET.mask());
+    return can.uncontrolled() | (ringReset ? 0 : NetFeature.RING_RESET.mask());
   }
 }
