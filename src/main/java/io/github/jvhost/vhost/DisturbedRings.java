@@ -12,9 +12,9 @@ import java.util.List;
 
 /**
  * Which rings of a running device a plan disturbs, so that a kick or a call may be lost meanwhile:
- * those of its steps, and those whose areas are translated anew. A ring that is only waited for is
- * not disturbed. A signal interrupts the guest, and a guest that unmaps each frame causes a plan
- * for each.
+ * those of its steps, those whose areas are translated anew, and all if something else changes, the
+ * memory table for example. A ring that is only waited for is not disturbed. A signal interrupts
+ * the guest, and a guest that unmaps each frame causes a plan for each.
  */
 final class DisturbedRings {
   private DisturbedRings() {}
@@ -22,10 +22,13 @@ final class DisturbedRings {
   static BitSet by(Plan plan, VirtioNet model) {
     BitSet rings = new BitSet();
     for (PlannedStep planned : plan.steps()) {
-      if (planned.step() instanceof Step.Translate(Translation told, _)) {
+      Step step = planned.step();
+      if (step instanceof Step.Translate(Translation told, _)) {
         addRingsIn(told, model, rings);
-      } else if (planned.step().ring() != Step.NO_RING && planned.why() != Why.INVALIDATED) {
-        rings.set(planned.step().ring());
+      } else if (step.ring() != Step.NO_RING) {
+        rings.set(step.ring(), rings.get(step.ring()) || planned.why() != Why.INVALIDATED);
+      } else if (!(step instanceof Step.Invalidate)) {
+        rings.set(0, 2 * model.backEndQueuePairs());
       }
     }
     return rings;

@@ -482,7 +482,8 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
 
   /**
    * {@return what the back end was told of the IOMMU, by the transitions that have ended and when
-   * it asked, and how often it asked} Does not wait.
+   * it asked, and how often it asked} Waits for no back end, and no longer than {@link
+   * Iommu#translate} takes.
    */
   public IotlbStatus iotlb() {
     return translations.status(device.shadow(), device.capabilities());
