@@ -85,6 +85,9 @@ final class DeviceTranslations implements MissHandler {
   /** What the back end may hold. */
   private final TranslationMap told = new TranslationMap();
 
+  /** The memory table that the back end has. It refuses what leads elsewhere. */
+  private MemoryTable memoryTold = MemoryTable.EMPTY;
+
   /** Misses that wait for the guest. */
   private final Misses unmapped = new Misses();
 
@@ -307,7 +310,8 @@ final class DeviceTranslations implements MissHandler {
       return Optional.of(send(there));
     }
     if (there == null && asked.at(iova) == null && asked.size() < MOST) {
-      Optional<Translation> piece = pieceToTell(iova, access);
+      Optional<Translation> piece =
+          pieceToTell(iova, access).filter(t -> memoryTold.contains(t.guestAddress(), t.length()));
       if (piece.isPresent()) {
         return Optional.of(send(ask(piece.get())));
       }
@@ -388,6 +392,7 @@ final class DeviceTranslations implements MissHandler {
       holds(held);
       return;
     }
+    memoryTold = memoryOf(held);
     for (PlannedStep planned : steps) {
       if (planned.step() instanceof Step.Translate(Translation one, MemoryTable _)) {
         due.removeIf(one.iova(), one.last(), this::isTold);
@@ -404,6 +409,12 @@ final class DeviceTranslations implements MissHandler {
       now.all().forEach(told::replace);
     }
     sent.all().forEach(told::replace);
+    memoryTold = memoryOf(held);
+  }
+
+  private static MemoryTable memoryOf(Shadow held) {
+    MemoryTable table = held.get(Fact.MEMORY).orNull();
+    return table == null ? MemoryTable.EMPTY : table;
   }
 
   private boolean isTold(Misses.Miss miss) {
@@ -473,6 +484,7 @@ final class DeviceTranslations implements MissHandler {
   synchronized void anotherBackEnd() {
     told.clear();
     sent.clear();
+    memoryTold = MemoryTable.EMPTY;
     forgetMisses();
   }
 

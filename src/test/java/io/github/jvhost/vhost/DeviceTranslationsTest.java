@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 class DeviceTranslationsTest {
@@ -29,6 +30,11 @@ class DeviceTranslationsTest {
   private final DeviceTranslations translations =
       new DeviceTranslations("net0", new DeviceMemory(memory, iommu));
   private final PlannedTranslations backEnd = new PlannedTranslations(translations, memory);
+
+  @BeforeEach
+  void tellMemory() {
+    backEnd.plan(DeviceConfig.Lifecycle.RUNNING, List.of());
+  }
 
   @AfterEach
   void close() {
@@ -116,6 +122,19 @@ class DeviceTranslationsTest {
     assertThat(answer(PAGE, Access.READ_WRITE))
         .contains(new Translation(0, 0, RAM, Access.READ_WRITE));
     assertThat(answer(2 * RAM, Access.READ_WRITE)).as("behind the last one").isEmpty();
+  }
+
+  /** It would refuse an answer that leads to memory which it does not know yet. */
+  @Test
+  void aMissInMemoryThatWasAddedWaitsForThePlanThatTellsIt() {
+    memory.addRegion("added", 4 * RAM, RAM);
+    iommu.map(0x10000, 4 * RAM, PAGE, Access.READ_WRITE);
+
+    assertThat(answer(0x10000, Access.READ)).isEmpty();
+
+    assertThat(translations.isPlanWanted()).isTrue();
+    planned();
+    assertThat(backEnd.held).hasSize(1);
   }
 
   @Test

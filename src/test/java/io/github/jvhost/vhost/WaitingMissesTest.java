@@ -17,6 +17,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** A back end asks for each address once. So each has to be told at some time, or it is lost. */
@@ -36,6 +37,11 @@ class WaitingMissesTest {
 
   /** The pages that the back end was told at some time. */
   private final Set<Long> told = new HashSet<>();
+
+  @BeforeEach
+  void tellMemory() {
+    backEnd.plan(DeviceConfig.Lifecycle.RUNNING, List.of());
+  }
 
   @AfterEach
   void close() {
