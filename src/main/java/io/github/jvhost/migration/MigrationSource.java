@@ -221,7 +221,8 @@ public final class MigrationSource {
 
   /**
    * The VM has got a region of memory during the migration: call it on the migration's own thread
-   * (from the listener) instead of {@link VhostNet#refresh}. The dirty log grows first.
+   * (from the listener) instead of {@link VhostNet#refresh}. The dirty log grows first. Until then
+   * no thread may call a device: a plan with memory that the log does not cover is refused.
    *
    * @throws IllegalStateException if no migration runs on this thread, or everything was handed
    *     over

@@ -53,7 +53,11 @@ public record Shadow(Facts device, List<RingShadow> rings, int generation) {
     return held != null && held.mayHoldAnyOf(first, last);
   }
 
-  /** {@return whether the back end holds all of these, unless it dropped one by itself} */
+  /**
+   * {@return whether the back end holds all of these, unless it dropped one by itself}
+   *
+   * @param sent steps that were sent, or are to be
+   */
   public boolean holdsAll(List<Step.Translate> sent) {
     Translations held = get(Fact.TRANSLATIONS).orNull();
     return sent.stream().allMatch(step -> held != null && held.hold(step.translation()));
