@@ -44,9 +44,6 @@ final class DisturbedRings {
   }
 
   private static boolean isIn(Translation told, List<DeviceTranslations.Area> areas) {
-    return areas.stream()
-        .anyMatch(area ->
-            Long.compareUnsigned(told.iova(), area.last()) <= 0
-                && Long.compareUnsigned(told.last(), area.first()) >= 0);
+    return areas.stream().anyMatch(area -> told.touches(area.first(), area.last()));
   }
 }
