@@ -381,6 +381,7 @@ final class NetTransitions {
     startWanted = true;
     if (!running()) {
       indexes.requireRecovered();
+      translations.lookAgain();
     }
     List<Translation> mapped = configuration.translations(model, device.capabilities());
     if (mapped == null || refusesApart(mapped)) {

@@ -133,6 +133,24 @@ class BetweenPlansTest extends IommuRig {
     }
   }
 
+  /** The state of the destination's IOMMU arrives without a word to the device. */
+  @Test
+  void whatWasAskedForBehindThePreparedStartIsToldByTheStart() throws Exception {
+    VhostNet net = preset(0);
+    try (var watch = watch(net)) {
+      rig.presetup(PresetupMode.IMPLICIT);
+      assertThat(net.migration().prepareStart(net.snapshot())).isTrue();
+      ask(BUFFERS, Access.READ_WRITE);
+      iommu.map(BUFFERS, 0x200000, PAGE, Access.READ_WRITE);
+
+      assertThat(VhostNetGroup.start(List.of(net), StartOrder.PLANNED).getFirst().running())
+          .isTrue();
+
+      assertThat(held(BUFFERS)).isNotEmpty();
+      watch.unwatch(net);
+    }
+  }
+
   /** The first translation of a ring may make DPDK forget all that it was told. */
   @Test
   void inPresetupTheRingsComeBeforeTheirKicksAndBuffersBehindThem() throws Exception {
