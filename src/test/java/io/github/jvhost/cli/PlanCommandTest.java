@@ -93,9 +93,10 @@ class PlanCommandTest {
         .containsPattern("window: 5 steps .*\\R(.*\\R){4}    status 0x8 -> 0xf");
     assertThat(planned("plan", file, "--back-end=vdpa-explicit").out())
         .contains("assumed: back end vDPA, started early")
-        .containsPattern("    mac (.*\\R)*    presetup end")
         .containsPattern(
-            "window: 7 steps .*\\R.*base.*\\R.*address(.*\\R){5}    status unknown -> 0xf");
+            "    status 0x8 -> 0xf (.*\\R)*    mac (.*\\R)*    suspended not sent -> true")
+        .containsPattern(
+            "window: 7 steps .*\\R.*base.*\\R.*address(.*\\R){5}    suspended true -> false");
   }
 
   @Test

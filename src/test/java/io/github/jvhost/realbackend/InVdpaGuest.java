@@ -202,7 +202,7 @@ final class InVdpaGuest extends InGuest {
       machine.awaitAnswers(10);
 
       assertThat(KernelWindow.presetTouchesNothing(PresetupMode.EXPLICIT, machine, there))
-          .contains("presetup end");
+          .contains("ring 1 stand-in", "status 0x8 -> 0xf", "suspended not sent -> true");
       machine.awaitAnswers(20); // it is served here still
       KernelWindow window = KernelWindow.open(machine, there);
 

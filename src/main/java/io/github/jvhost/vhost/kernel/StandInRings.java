@@ -2,25 +2,29 @@ package io.github.jvhost.vhost.kernel;
 
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.sys.DescriptorLedger;
+import java.util.HashMap;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Empty rings of this process, with which a vDPA device is started while guest memory is not there
  * yet. Whatever the device looks at is empty.
  *
- * <p>They lie behind all guest memory, and the device finds them there until it is closed.
+ * <p>They lie behind all guest memory, the first at the end, and the device finds them there until
+ * it is closed.
  */
 final class StandInRings implements AutoCloseable {
   /** Guests have less than 128 TiB. */
   private static final long END = 1L << 47;
+
+  /** More than the largest ring has. */
+  private static final long PLACE = 1L << 20;
 
   private final DeviceFile file;
   private final String path;
   private final VdpaMemory memory;
   private final long end;
   private final DescriptorLedger ledger;
-  private @Nullable OwnMemory own;
+  private final Map<Integer, OwnMemory> own = new HashMap<>();
 
   /**
    * Nothing is made yet.
@@ -33,44 +37,46 @@ final class StandInRings implements AutoCloseable {
     this.file = file;
     this.path = path;
     this.memory = memory;
-    this.end = Long.compareUnsigned(last, END) < 0 ? (last + 1) & -MemoryRegion.PAGE : END;
+    this.end = Long.compareUnsigned(last, END) < 0 ? (last + 1) & -PLACE : END;
     this.ledger = ledger;
   }
 
   /**
-   * Gives the device a stand-in for each ring.
+   * Puts one in the place of a ring.
    *
-   * @param sizes entries, by ring
+   * @param ring its index
+   * @param entries of the ring
    */
-  void put(Map<Integer, Integer> sizes) {
-    long needed = sizes.values().stream().mapToLong(StandInRings::bytes).sum();
-    OwnMemory now = own;
-    if (now == null || now.region().size() < needed) {
-      if (now != null) {
-        memory.remove(now.region());
-        own = null;
-        now.close();
-      }
-      now = OwnMemory.at(end - needed, needed, "stand-in rings", ledger);
-      try {
-        memory.add(now.region(), now.mapping());
-      } catch (RuntimeException | Error e) {
-        now.close();
-        throw e;
-      }
-      own = now;
+  void put(int ring, int entries) {
+    long descriptors = memoryOf(ring, entries).region().guestAddress();
+    long available = descriptors + 16L * entries;
+    long used = available + ((6 + 2L * entries + 3) & -4);
+    String doing = "put a stand-in for ring " + ring + " of " + path;
+    file.address(ring, 0, descriptors, used, available, 0, doing);
+    file.ring(Ioctl.SET_VRING_BASE, ring, 0, doing);
+  }
+
+  /** The device writes nothing there, so a larger one than needed is as good as new. */
+  private OwnMemory memoryOf(int ring, int entries) {
+    OwnMemory before = own.get(ring);
+    if (before != null && before.region().size() >= bytes(entries)) {
+      return before;
     }
-    long at = now.region().guestAddress();
-    for (Map.Entry<Integer, Integer> one : sizes.entrySet()) {
-      int ring = one.getKey();
-      long entries = one.getValue();
-      String doing = "put a stand-in for ring " + ring + " of " + path;
-      long available = at + 16 * entries;
-      long used = available + ((6 + 2 * entries + 3) & -4);
-      file.address(ring, 0, at, used, available, 0, doing);
-      file.ring(Ioctl.SET_VRING_BASE, ring, 0, doing);
-      at += bytes(one.getValue());
+    if (before != null) {
+      memory.remove(before.region());
+      own.remove(ring);
+      before.close();
     }
+    OwnMemory made =
+        OwnMemory.at(end - (ring + 1) * PLACE, bytes(entries), "stand-in ring " + ring, ledger);
+    try {
+      memory.add(made.region(), made.mapping());
+    } catch (RuntimeException | Error e) {
+      made.close();
+      throw e;
+    }
+    own.put(ring, made);
+    return made;
   }
 
   /** Descriptors, available and used ring, in whole pages. */
@@ -81,8 +87,6 @@ final class StandInRings implements AutoCloseable {
 
   @Override
   public void close() {
-    if (own != null) {
-      own.close();
-    }
+    own.values().forEach(OwnMemory::close);
   }
 }

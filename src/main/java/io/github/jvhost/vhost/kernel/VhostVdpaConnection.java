@@ -32,7 +32,6 @@ import java.time.Duration;
 import java.util.BitSet;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -83,8 +82,11 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
               new Row<>(Fact.FEATURES, (to, _, features) -> to.features(features)),
               new Row<>(Fact.MAC, (to, _, mac) -> to.mac(mac)),
               new Row<>(Fact.STATUS, (to, _, status) -> to.status(status)),
-              new Row<>(Fact.SIZE, (to, ring, size) -> to.size(ring, size)),
+              new Row<>(Fact.SUSPENDED, (to, _, on) -> to.suspended(on)),
+              new Row<>(Fact.CONTROL_QUEUE, (to, _, _) -> to.setUpControlQueue()),
+              new Row<>(Fact.SIZE, (to, ring, size) -> to.ring(Ioctl.SET_VRING_NUM, ring, size)),
               new Row<>(Fact.BASE, (to, ring, base) -> to.ring(Ioctl.SET_VRING_BASE, ring, base)),
+              new Row<>(Fact.STAND_IN, (to, ring, size) -> to.standIns.put(ring, size)),
               new Row<>(Fact.CALL, (to, ring, fd) -> to.eventfd(Ioctl.SET_VRING_CALL, ring, fd)),
               new Row<>(Fact.ERR, (to, ring, fd) -> to.eventfd(Ioctl.SET_VRING_ERR, ring, fd)),
               new Row<>(Fact.KICK, (to, ring, fd) -> to.eventfd(Ioctl.SET_VRING_KICK, ring, fd)),
@@ -122,17 +124,9 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
   /** Null: the device has none that this process can use. */
   private final @Nullable ControlQueue control;
 
-  /** Of the rings that were told since the last reset. */
-  private final Map<Integer, Integer> sizes = new TreeMap<>();
-
   /** Rings that were enabled since the last reset. */
   private final BitSet enabled = new BitSet();
 
-  /** Is told when the device runs; null: nothing is to be told. */
-  private @Nullable MacAddress untold;
-
-  private int status;
-  private boolean suspended;
   private boolean closed;
 
   private VhostVdpaConnection(
@@ -345,10 +339,7 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
         memory.unmap(region);
       }
       case Step.ReadStatus(int required) -> readStatus(required);
-      case Step.BeginPresetup _ -> {}
-      case Step.EndPresetup _ -> startEarly();
       case Step.StopRing(int ring) -> {
-        suspend();
         return file.ring(Ioctl.GET_VRING_BASE, ring, 0, doing("ask where ring " + ring + " is of"));
       }
       default -> throw new IllegalStateException("vhost-vdpa is not told: " + step);
@@ -396,72 +387,38 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
     file.setLong(Ioctl.SET_FEATURES, features | ours, doing("set features of"));
   }
 
-  /** A bit that is there already is not written again: no bit may be taken away. */
+  /** No bit may be taken away, but by a reset. */
   private void status(int wanted) {
-    int next = status | ACKNOWLEDGED | wanted;
     if (wanted == 0) {
       reset();
-    } else if (suspended && (wanted & DeviceStatus.DRIVER_OK) != 0) {
-      resume();
-    } else if (next != status) {
-      boolean settled = (status & DeviceStatus.FEATURES_OK) != 0;
-      writeStatus(next, wanted);
-      if (!settled && control != null) {
-        control.setUp();
-      }
+    } else {
+      writeStatus(ACKNOWLEDGED | wanted, wanted);
     }
   }
 
-  private void resume() {
-    file.value(Ioctl.VDPA_RESUME, 0, doing("resume"));
-    suspended = false;
-  }
-
-  private boolean runs() {
-    return (status & DeviceStatus.DRIVER_OK) != 0 && !suspended;
-  }
-
-  /**
-   * Starts the device on empty rings of ours, and suspends it. It has done then what it does at a
-   * start. No ring is enabled.
-   */
-  private void startEarly() {
-    standIns.put(sizes);
-    if (!suspended) {
-      status(DeviceStatus.RUNNING);
-    } else if (untold != null) {
-      resume();
+  private void suspended(boolean on) {
+    if (on) {
+      file.value(Ioctl.VDPA_SUSPEND, 0, doing("suspend"));
+    } else {
+      file.value(Ioctl.VDPA_RESUME, 0, doing("resume"));
     }
-    tellMac();
-    suspend();
+  }
+
+  private void setUpControlQueue() {
+    if (control != null) { // a rehearsal has none
+      control.setUp();
+    }
   }
 
   private void mac(MacAddress address) {
-    untold = address;
-    if (runs()) {
-      tellMac();
+    if (control != null) {
+      control.command(CLASS_MAC, MAC_ADDR_SET, address.bytes());
     }
-  }
-
-  private void tellMac() {
-    MacAddress address = untold;
-    if (address != null) {
-      if (control != null) { // a rehearsal has none
-        control.command(CLASS_MAC, MAC_ADDR_SET, address.bytes());
-      }
-      untold = null;
-    }
-  }
-
-  private void size(int ring, int size) {
-    ring(Ioctl.SET_VRING_NUM, ring, size);
-    sizes.put(ring, size);
   }
 
   /** Writes the status, and reads it back: the ioctl does not say whether the device took it. */
   private void writeStatus(int next, int required) {
     file.setByte(Ioctl.VDPA_SET_STATUS, next, doing("set the status of"));
-    status = next;
     readStatus(required);
   }
 
@@ -478,21 +435,10 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
   /** Without PERSIST the device loses its translations, and vhost does not notice. */
   private void reset() {
     file.setByte(Ioctl.VDPA_SET_STATUS, 0, doing("reset"));
-    status = 0;
-    suspended = false;
     enabled.clear();
-    sizes.clear();
-    untold = null;
     if (!offer.has(KernelFeature.IOTLB_PERSIST)) {
       guestMemory.tellAgain();
       controlMemory.tellAgain();
-    }
-  }
-
-  private void suspend() {
-    if (runs()) {
-      file.value(Ioctl.VDPA_SUSPEND, 0, doing("suspend"));
-      suspended = true;
     }
   }
 

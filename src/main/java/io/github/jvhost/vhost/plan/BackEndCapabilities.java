@@ -232,6 +232,11 @@ public record BackEndCapabilities(
     return protocol instanceof BackEndProtocol.VhostVdpa vdpa ? vdpa.mac() : Optional.empty();
   }
 
+  /** {@return whether it has a control queue that this process can use beside the guest} */
+  public boolean takesCommands() {
+    return ownMac().isPresent();
+  }
+
   /**
    * {@return whether a ring is served only after a step that says so ({@link Fact#SERVED})} With a
    * vhost-user back end a kick starts a ring, or DRIVER_OK does.

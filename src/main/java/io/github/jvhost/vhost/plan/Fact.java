@@ -140,6 +140,31 @@ public final class Fact<T> {
           .effect((now, _, _) -> now.statusChanged())
           .fact();
 
+  /**
+   * SUSPEND and RESUME of a vDPA device. While it is suspended it serves no ring and answers no
+   * command, and each of its rings can be changed. A reset resumes it.
+   */
+  public static final Fact<Boolean> SUSPENDED =
+      Fact.<Boolean>row("suspended")
+          .wanted((_, _) -> null) // the planner says when
+          .possible(BackEndCapabilities::freezesRings)
+          .afterReset(AfterReset.GONE)
+          .madeAhead()
+          .effect((now, _, _) -> now.suspendedChanged())
+          .fact();
+
+  /**
+   * The control queue of a vDPA device, as a ring of this process in an address space of its own
+   * (SET_GROUP_ASID, and what describes a ring). It is set up between FEATURES_OK and DRIVER_OK.
+   */
+  public static final Fact<Boolean> CONTROL_QUEUE =
+      Fact.<Boolean>row("control queue")
+          .wanted((_, _) -> true)
+          .possible(BackEndCapabilities::takesCommands)
+          .text(_ -> "set up")
+          .afterReset(AfterReset.GONE)
+          .fact();
+
   /** SET_MEM_TABLE, or ADD_MEM_REG and REM_MEM_REG for the difference: guest memory. */
   public static final Fact<MemoryTable> MEMORY =
       Fact.<MemoryTable>row("memory table")
@@ -264,6 +289,17 @@ public final class Fact<T> {
           .madeAhead()
           .fact();
 
+  /**
+   * An empty ring of this process, on which a vDPA device is started early in the place of the
+   * guest's: SET_VRING_ADDR and SET_VRING_BASE. Its value is how many entries it has.
+   */
+  public static final Fact<Integer> STAND_IN =
+      Fact.<Integer>row("stand-in")
+          .wanted(PlanDraft::wantedStandIn)
+          .early(Early.EXPLICIT)
+          .effect((now, ring, _) -> now.standInSent(ring))
+          .fact();
+
   /** SET_VRING_KICK: guest to back end. On some back ends it starts the ring. */
   public static final Fact<RingEventfd> KICK =
       Fact.<RingEventfd>row("kick")
@@ -292,7 +328,17 @@ public final class Fact<T> {
 
   /** The facts of a device. {@link Planner} says in which order they are sent. */
   public static final List<Fact<?>> OF_DEVICE =
-      List.of(MTU, LOG, FEATURES, STATUS, MEMORY, INFLIGHT, TRANSLATIONS, MAC);
+      List.of(
+          MTU,
+          LOG,
+          FEATURES,
+          STATUS,
+          SUSPENDED,
+          CONTROL_QUEUE,
+          MEMORY,
+          INFLIGHT,
+          TRANSLATIONS,
+          MAC);
 
   /**
    * The facts that describe a ring, in the order in which they are sent. For all rings they come
@@ -308,7 +354,7 @@ public final class Fact<T> {
    * and disabled (vhost-user, "Ring states"). The address comes after the base, because some back
    * ends read the used index in guest memory when they translate the address.
    */
-  static final List<Fact<?>> SERVING = List.of(ENABLED, BASE, ADDRESS, LOG_USED, KICK);
+  static final List<Fact<?>> SERVING = List.of(ENABLED, BASE, ADDRESS, LOG_USED, STAND_IN, KICK);
 
   /**
    * The facts that start a ring, where a kick does not. For all rings they come after all else,

@@ -144,6 +144,14 @@ final class PlanDraft {
     return (starts && (enabled || wasServed)) ? enabled : null;
   }
 
+  /** A device is started early on rings of ours, because guest memory is not there yet. */
+  @Nullable Integer wantedStandIn(int ring) {
+    boolean startsEarly =
+        desired.lifecycle() == DeviceConfig.Lifecycle.PRESET_EXPLICIT
+            && capabilities.freezesRings();
+    return startsEarly ? wanted(ring).size() : null;
+  }
+
   /** Early, a base only completes the ring. The real base is sent in the stop window. */
   @Nullable Integer wantedBase(int ring) {
     boolean complete = !(now.ring(ring).get(Fact.BASE) instanceof Known.NotSent);

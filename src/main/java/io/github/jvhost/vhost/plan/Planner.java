@@ -14,7 +14,7 @@ import java.util.Optional;
  * it runs. Pure: the same arguments give the same plan.
  *
  * <pre>
- *   stop rings that cannot take the change
+ *   stop rings that cannot take the change; SUSPEND before the first, where a device has it
  *   withdraw translations
  *   PRESETUP start
  *   MTU, log, features, status 8, memory
@@ -22,9 +22,9 @@ import java.util.Optional;
  *   in-flight region
  *   translations; early only those of the rings' areas, and the others behind the kicks
  *   per ring: enable, base, address, kick
- *   PRESETUP end
+ *   PRESETUP end; or status 0xF, commands, SUSPEND, where a device is started early on stand-ins
  *   rings are served, where that is a step
- *   status 0xF, or 0 for a device that stops
+ *   status 0xF or RESUME; status 0 for a device that stops
  *   MAC address, where it is a command; then rings are served behind it, not before
  * </pre>
  *
@@ -111,6 +111,7 @@ public final class Planner {
     }
     List<PlannedStep> steps = plan.steps();
     boolean explicit = desired.lifecycle() == DeviceConfig.Lifecycle.PRESET_EXPLICIT;
+    boolean startsEarly = explicit && capabilities.freezesRings();
     int frame = steps.size();
     device();
     for (int i = 0; i < now.ringCount(); i++) {
@@ -129,10 +130,9 @@ public final class Planner {
     if (translations != null && early) {
       translations.tellAll();
     }
-    if (explicit) {
-      plan.send(Fact.MAC, Step.NO_RING); // a device that is started early takes it then
-    }
-    if (explicit && steps.size() > frame) {
+    if (startsEarly) {
+      startEarly(stops);
+    } else if (explicit && steps.size() > frame) {
       PlannedStep begin =
           new PlannedStep(
               new Step.BeginPresetup(), Answer.COLLECTED, "presetup", null, "start", Why.PRESETUP);
@@ -144,12 +144,35 @@ public final class Planner {
     if (!commands) {
       rings.start();
     }
-    if (running && capabilities.hasStatus() && !now.get(Fact.STATUS).is(DeviceStatus.RUNNING)) {
-      status(DeviceStatus.RUNNING, Why.START);
+    if (running) {
+      run(Why.START);
     }
     if (commands) {
       plan.send(Fact.MAC, Step.NO_RING);
       rings.start();
+    }
+  }
+
+  /**
+   * Lets a device do early what it does at DRIVER_OK, on its stand-ins, and suspends it. It takes
+   * commands only while it runs.
+   */
+  private void startEarly(RingStops stops) {
+    boolean ran = now.get(Fact.STATUS).is(DeviceStatus.RUNNING);
+    if (!ran || plan.sends(Fact.MAC, Step.NO_RING)) {
+      run(Why.PRESETUP);
+    }
+    plan.send(Fact.MAC, Step.NO_RING);
+    stops.suspend(Why.PRESETUP);
+  }
+
+  private void run(Why why) {
+    if (capabilities.hasStatus() && !now.get(Fact.STATUS).is(DeviceStatus.RUNNING)) {
+      status(DeviceStatus.RUNNING, why);
+    }
+    Known<Boolean> suspended = now.get(Fact.SUSPENDED);
+    if (!(suspended instanceof Known.NotSent) && !suspended.is(false)) {
+      plan.send(Fact.SUSPENDED, Step.NO_RING, false, why);
     }
   }
 
@@ -232,14 +255,12 @@ public final class Planner {
             Why.CHECK);
       }
     }
+    plan.send(Fact.CONTROL_QUEUE, Step.NO_RING);
   }
 
-  /**
-   * After a stop only DRIVER_OK has to be sent again: the features were settled before. A vDPA
-   * device that was started early has that behind it, too.
-   */
+  /** After a stop only DRIVER_OK has to be sent again: the features were settled before. */
   private boolean startsInOneGo() {
-    return (desired.lifecycle() == DeviceConfig.Lifecycle.RUNNING || capabilities.freezesRings())
+    return desired.lifecycle() == DeviceConfig.Lifecycle.RUNNING
         && now.get(Fact.STATUS) instanceof Known.Unknown
         && now.get(Fact.FEATURES).is(desired.features());
   }

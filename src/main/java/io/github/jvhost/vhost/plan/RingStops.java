@@ -39,6 +39,9 @@ final class RingStops {
       if (why != null) {
         stop(i, why);
         any = true;
+      } else if (isFrozen(i)) {
+        suspend(Why.STOP_FIRST);
+        any = true;
       }
     }
     if (!any) {
@@ -56,10 +59,8 @@ final class RingStops {
     RingShadow held = plan.now().ring(index);
     return switch (held.run()) {
       case STOPPED -> {
-        if (wouldRunThoughGone(index) && !plan.capabilities().hasPresetup()) {
-          yield Why.RING_GONE;
-        }
-        yield isFrozen(index) ? Why.STOP_FIRST : null;
+        boolean gone = wouldRunThoughGone(index) && !plan.capabilities().hasPresetup();
+        yield gone ? Why.RING_GONE : null;
       }
       case UNKNOWN -> Why.RUN_UNKNOWN;
       case STARTED -> {
@@ -89,8 +90,8 @@ final class RingStops {
 
   /** Whether a ring that does not run cannot be set up, because its device runs. */
   private boolean isFrozen(int index) {
-    return plan.capabilities().freezesRings()
-        && plan.now().get(Fact.STATUS).is(DeviceStatus.RUNNING)
+    return maySuspend()
+        && plan.now().ring(index).run() == RingShadow.Run.STOPPED
         && plan.wanted(index).isSetUp()
         && (differs(Fact.SIZE, index) || differs(Fact.BASE, index) || differs(Fact.ADDRESS, index));
   }
@@ -137,7 +138,26 @@ final class RingStops {
     return null;
   }
 
+  /** Whether the device may run, and as a whole: its rings cannot be stopped one by one. */
+  private boolean maySuspend() {
+    return plan.capabilities().freezesRings()
+        && !plan.now().get(Fact.SUSPENDED).is(true)
+        && switch (plan.now().get(Fact.STATUS)) {
+          case Known.NotSent<?> _ -> false;
+          case Known.Held<Integer>(Integer status) -> (status & DeviceStatus.DRIVER_OK) != 0;
+          case Known.Unknown<?> _ -> true;
+        };
+  }
+
+  /** Suspends a device that may run, before the first of its rings is asked where it is. */
+  void suspend(Why why) {
+    if (maySuspend()) {
+      plan.send(Fact.SUSPENDED, Step.NO_RING, true, why);
+    }
+  }
+
   private void stop(int index, Why why) {
+    suspend(why);
     plan.add(
         new Step.StopRing(index),
         Answer.COLLECTED,

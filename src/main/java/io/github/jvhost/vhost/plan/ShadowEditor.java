@@ -126,10 +126,7 @@ final class ShadowEditor {
         reset();
         put(Fact.STATUS, Step.NO_RING, Known.unknown());
       }
-      case Step.EndPresetup _ -> {
-        presetupEnded();
-        put(Fact.MAC, Step.NO_RING, Known.unknown());
-      }
+      case Step.EndPresetup _ -> presetupEnded();
       case Step.AddRegion _, Step.RemoveRegion _ -> put(Fact.MEMORY, Step.NO_RING, Known.unknown());
       case Step.Translate(Translation one, MemoryTable _) ->
           translations(translations().with(new Translations.Told(one, true)));
@@ -138,7 +135,7 @@ final class ShadowEditor {
       case Step.GetInflight _, Step.ReadStatus _, Step.BeginPresetup _ -> {}
       case Step.Set<?>(var fact, int ring, var _) when ring == Step.NO_RING -> {
         put(fact, ring, Known.unknown());
-        if (fact == Fact.STATUS) {
+        if (fact == Fact.STATUS || fact == Fact.SUSPENDED) {
           everyRing(r -> r.with(RingShadow.Run.UNKNOWN));
         }
       }
@@ -205,6 +202,17 @@ final class ShadowEditor {
     }
   }
 
+  /** The base of each ring that ran has to be asked for. */
+  void suspendedChanged() {
+    if (get(Fact.SUSPENDED).is(true)) {
+      everyRing(ShadowEditor::stoppedWithTheOthers);
+    }
+  }
+
+  private static RingShadow stoppedWithTheOthers(RingShadow r) {
+    return r.run() == RingShadow.Run.STARTED ? r.with(RingShadow.Run.UNKNOWN) : r;
+  }
+
   /** A complete ring starts. Whether a ring runs that may be complete is not known. */
   private static RingShadow atDriverOk(RingShadow r) {
     Known<RingEventfd> kick = r.get(Fact.KICK);
@@ -240,7 +248,16 @@ final class ShadowEditor {
     ring(index, isUnsettled(ring) ? ring : ring.mayHaveForgotten(Fact.ADDRESS));
   }
 
+  /** The device works on another ring than the guest's, and not from the guest's base on. */
+  void standInSent(int index) {
+    RingShadow elsewhere = ring(index).with(Fact.BASE, Known.unknown());
+    ring(index, elsewhere.mayHaveForgotten(Fact.ADDRESS));
+  }
+
   void addressSent(int index) {
+    if (!(ring(index).get(Fact.STAND_IN) instanceof Known.NotSent)) {
+      ring(index, ring(index).with(Fact.STAND_IN, Known.notSent()));
+    }
     if (ring(index).run() == RingShadow.Run.STOPPED) {
       ring(index, translatedOrWaiting(ring(index)));
     }
@@ -335,28 +352,21 @@ final class ShadowEditor {
     generation = 0;
   }
 
-  /**
-   * A vDPA device ran on other rings than the guest's, and is suspended. As after a stop, DRIVER_OK
-   * makes it go on.
-   */
+  /** The bases were only for the time being. */
   private void presetupEnded() {
     everyRing(r -> r.with(Fact.BASE, Known.unknown()));
-    if (capabilities.freezesRings()) {
-      everyRing(r -> r.mayHaveForgotten(Fact.ADDRESS));
-      put(Fact.STATUS, Step.NO_RING, Known.unknown());
-    }
   }
 
   private void stopped(int index) {
     ring(index, ring(index).afterStop(profile));
     mayHaveDroppedTranslations();
     boolean together = profile.stopsWholeDevice();
-    if (profile.stopClearsStatus() || together) {
+    if (profile.stopClearsStatus() || (together && !capabilities.freezesRings())) {
       // Even if the back end keeps the byte, no ring runs until DRIVER_OK is sent again.
       put(Fact.STATUS, Step.NO_RING, Known.unknown());
     }
     if (together) {
-      everyRing(r -> r.run() == RingShadow.Run.STARTED ? r.with(RingShadow.Run.UNKNOWN) : r);
+      everyRing(ShadowEditor::stoppedWithTheOthers);
     }
   }
 
