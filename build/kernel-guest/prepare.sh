@@ -9,7 +9,7 @@ release=$(kg_release)
 out=$KG_DIR/$release
 kg_lock
 modules="virtio_pci virtio_console 9pnet_virtio 9p overlay bridge tun veth vhost_net vhost_vdpa vduse ${KG_MODULES:-}"
-recipe="$(cat "$0" "$kg_here/init" | cksum) $modules $(ls "$out"/sim/*.ko 2>/dev/null || true)"
+recipe="$(cat "$0" "$kg_here/init" | cksum) $modules $({ cat "$out"/sim/*.ko 2>/dev/null || true; } | cksum)"
 if [ -s "$out/vmlinux" ] && [ "$recipe" = "$(cat "$out/recipe" 2>/dev/null)" ]; then exit 0; fi
 mkdir -p "$out/sim"
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
@@ -55,7 +55,7 @@ insert() {
   case $file in *.xz) xz -dc "$file" > "$to" ;; *.zst) zstd -dcq "$file" > "$to" ;; *) cp "$file" "$to" ;; esac
 }
 for m in $modules; do insert "$m"; done
-insert vdpa_sim_net # where vdpa-sim.sh has made it
+for m in vdpa_sim_net vdpa_ctrl_net; do insert "$m"; done # where vdpa-sim.sh has made them
 
 busybox=$(kg_deb busybox-static)
 dpkg-deb --fsys-tarfile "$busybox" | tar x -C "$work/root" --strip-components=2 ./bin/busybox
