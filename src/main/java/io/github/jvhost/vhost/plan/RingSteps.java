@@ -77,6 +77,7 @@ final class RingSteps {
     boolean another =
         plan.renegotiates()
             || RingStops.heldByPresetup(before, wanted)
+            || RingStops.startedThoughGone(before, wanted)
             || changes(before.get(Fact.SIZE), wanted.size())
             || changes(before.get(Fact.ADDRESS), wanted.addresses());
     boolean surelyRan = before.run() == RingShadow.Run.STARTED;

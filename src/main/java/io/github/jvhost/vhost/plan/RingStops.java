@@ -70,6 +70,7 @@ final class RingStops {
         }
         yield plan.renegotiates()
                 || plan.replacesInflight()
+                || startedThoughGone(held, wanted)
                 || plan.desired().lifecycle().isEarly()
                 || changesWhatNeedsAStop(index)
                 || ringMoves(wanted)
@@ -105,6 +106,16 @@ final class RingStops {
   static boolean heldByPresetup(RingShadow held, RingConfig wanted) {
     return held.get(Fact.KICK).orNull() instanceof RingEventfd.NoFd
         && !held.get(Fact.KICK).is(wanted.kick());
+  }
+
+  /**
+   * Whether a ring was preset, was gone when the device started, and is back: it was started with
+   * the others, and not told where.
+   */
+  static boolean startedThoughGone(RingShadow held, RingConfig wanted) {
+    return held.run() == RingShadow.Run.STARTED
+        && wanted.base() != null
+        && !held.get(Fact.BASE).isHeld();
   }
 
   /** Whether the new memory table changes a region in which the ring lies. */

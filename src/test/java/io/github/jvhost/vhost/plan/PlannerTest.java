@@ -12,6 +12,7 @@ import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.vhost.plan.PlannedStep.Answer;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -318,6 +319,25 @@ class PlannerTest {
     Shadow dpdk = after(NOTHING, Planner.plan(NOTHING, implicit(configs.running(2), DPDK), DPDK));
     assertThat(steps(Planner.plan(dpdk, configs.running(1), DPDK)))
         .containsExactly("stop 2", "stop 3", "base 0", "base 1", "status f");
+  }
+
+  /** At DRIVER_OK the back end has started it with the others, and was not told where. */
+  @Test
+  void aRingThatWasPresetAndGoneAtTheStartIsToldWhereItBeginsWhenItIsBack() {
+    BackEndCapabilities holding =
+        new BackEndCapabilities(
+            PRESETUP.features(), PRESETUP.protocol(), 2, 0, BackEndProfile.NVIDIA_VFE);
+    Shadow preset =
+        after(NOTHING, Planner.plan(NOTHING, implicit(configs.running(2), holding), holding));
+    DeviceConfig gone = withRing(configs.running(2), 3, _ -> RingConfig.NOT_SET_UP);
+    Shadow running = after(preset, Planner.plan(preset, gone, holding));
+
+    Plan plan = Planner.plan(running, configs.running(2), holding);
+
+    Integer base = Objects.requireNonNull(configs.running(2).rings().get(3).base());
+    assertThat(plan.steps())
+        .extracting(PlannedStep::step)
+        .contains(new Step.StopRing(3), new Step.Set<>(Fact.BASE, 3, base));
   }
 
   // ---- short words ----
