@@ -7,6 +7,7 @@ import io.github.jvhost.vhost.kernel.KernelFeature;
 import io.github.jvhost.vhost.kernel.KernelOffer;
 import io.github.jvhost.vhost.kernel.VdpaOffer;
 import io.github.jvhost.vhost.kernel.VhostNetOffer;
+import io.github.jvhost.virtio.MacAddress;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -61,6 +62,12 @@ final class KernelProbeSummary {
         .text(
             vdpa.rings() == 0 ? "this kernel does not say how many%n" : "%d of them%n",
             vdpa.rings())
+        .both("queuePairs", vdpa.queuePairs(), "queue pairs        up to %d%n")
+        .json("mac", vdpa.mac().map(MacAddress::toString).orElse(null))
+        .json("mtu", vdpa.maxMtu())
+        .text(
+            "made with          %s, MTU %d%n",
+            vdpa.mac().map(mac -> "the address " + mac).orElse("no address"), vdpa.maxMtu())
         .json("groups", vdpa.groups())
         .both("addressSpaces", vdpa.addressSpaces(), "address spaces     %d")
         .json("controlAlone", vdpa.takesCommands())
@@ -82,12 +89,15 @@ final class KernelProbeSummary {
     presetup(
         shown,
         "of each ring base and enable; DRIVER_OK"
-            + (vdpa.takesCommands() ? "; the MAC address, if the guest has another" : ""));
+            + (vdpa.takesCommands() ? "; what the guest has set by commands" : ""));
     shown
         .json("startsEarly", true)
         .text("presetup           explicit, where the device's address asks for it%n")
         .text("  early: the same but addresses; it is started on empty rings")
-        .text(vdpa.takesCommands() ? ", told its MAC address and suspended%n" : " and suspended%n")
+        .text(
+            vdpa.takesCommands()
+                ? ", given the guest's commands and suspended%n"
+                : " and suspended%n")
         .text("  in the stop window: of each ring base, address and enable; RESUME%n");
   }
 

@@ -80,7 +80,8 @@ record NetConfiguration(String name, DeviceTranslations translations, EventfdTab
     }
     return new DeviceConfig(
         DeviceConfig.Lifecycle.RUNNING,
-        Planner.withVhostBits(features(model), setting.capabilities(), log != null),
+        Planner.withVhostBits(
+            features(model, setting.capabilities()), setting.capabilities(), log != null),
         NetFeature.MTU.in(model.driverFeatures()) ? model.mtu() : null,
         memory().guest().table(),
         log == null ? null : new LogTarget(log.descriptor(), log.size()),
@@ -88,15 +89,14 @@ record NetConfiguration(String name, DeviceTranslations translations, EventfdTab
         setting.inflight(),
         memory().translated() ? translations(model, rings, setting.memoryComplete()) : null,
         bigEndianRings(model) ? ByteOrder.BIG_ENDIAN : null,
-        setting.capabilities().ownMac().isPresent() ? model.mac() : null,
+        setting.capabilities().commands() == 0 ? null : model.controlState(),
         setting.generation());
   }
 
   /** What the driver has acknowledged. A back end need not know of an IOMMU that is not there. */
-  private long features(VirtioNet model) {
-    return memory().translated()
-        ? model.backEndFeatures()
-        : model.backEndFeatures() & ~NetFeature.ACCESS_PLATFORM.mask();
+  private long features(VirtioNet model, BackEndCapabilities can) {
+    long features = model.backEndFeatures() | (model.driverFeatures() & can.commands());
+    return memory().translated() ? features : features & ~NetFeature.ACCESS_PLATFORM.mask();
   }
 
   /**

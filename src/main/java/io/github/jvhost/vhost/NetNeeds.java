@@ -45,6 +45,7 @@ record NetNeeds(
     boolean allPairs = offered.maxQueuePairs() >= model.maxQueuePairs();
     // With MQ a driver could use all pairs, and it cannot be shown fewer.
     long without = allPairs ? 0 : NetFeature.MQ.mask();
+    model.withholdFeatures(offered.uncontrolled());
     NetPlanning.limitFeatures(model, offered.features() & ~without);
   }
 
@@ -52,6 +53,7 @@ record NetNeeds(
     StringJoiner missing = new StringJoiner(", ");
     long features =
         model.backEndFeatures() & ~offered.features() & ~NetFeature.ACCESS_PLATFORM.mask();
+    features |= model.driverFeatures() & offered.uncontrolled();
     if (features != 0) {
       missing.add("features " + NetFeature.describe(features));
     }
@@ -70,6 +72,10 @@ record NetNeeds(
     if (NetFeature.MTU.in(model.driverFeatures()) && model.mtu() > offered.maxMtu()) {
       missing.add("its MTU is %d, and not %d".formatted(offered.maxMtu(), model.mtu()));
     }
+    offered
+        .fixedMac()
+        .filter(mac -> !mac.equals(model.mac()))
+        .ifPresent(mac -> missing.add("its address is %s, and not %s".formatted(mac, model.mac())));
     if (logging && !offered.canLog()) {
       missing.add("it cannot log the pages that it writes");
     }

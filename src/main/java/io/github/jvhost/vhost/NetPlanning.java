@@ -7,6 +7,7 @@ import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.virtio.DeviceStatus;
+import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
 import java.util.List;
@@ -30,7 +31,8 @@ public final class NetPlanning {
    * @param can what the back end can do
    * @param backEnd the back end's name in messages: "the back end"
    * @throws VhostException (GIVE_UP) if the device has more queue pairs, larger rings or a larger
-   *     MTU than the back end serves, or its driver has acknowledged what the back end lacks
+   *     MTU than the back end serves, or another address, or its driver has acknowledged what the
+   *     back end lacks
    */
   public static void limit(VirtioNet model, String name, BackEndCapabilities can, String backEnd) {
     if (model.maxQueuePairs() > can.maxQueuePairs()) {
@@ -44,6 +46,13 @@ public final class NetPlanning {
       throw new VhostException(
           "%s: the device shows its driver an MTU of %d, %s has %d: give the device that (VirtioNetBuilder.mtu), or make the vDPA device with a larger one (vdpa dev add ... mtu)"
               .formatted(name, model.mtu(), backEnd, can.maxMtu()),
+          Recovery.GIVE_UP);
+    }
+    MacAddress only = can.fixedMac().orElse(model.mac());
+    if (!only.equals(model.mac())) {
+      throw new VhostException(
+          "%s: the device has the address %s, %s has %s and cannot be told another: give the device that (VirtioNetBuilder.mac), or make the vDPA device with the other (vdpa dev add ... mac)"
+              .formatted(name, model.mac(), backEnd, only),
           Recovery.GIVE_UP);
     }
     if (can.profile().stopsWholeDevice()) {

@@ -12,7 +12,7 @@ import io.github.jvhost.vhost.plan.InflightRegion;
 import io.github.jvhost.vhost.plan.PlannedStep;
 import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.vhost.plan.Step;
-import io.github.jvhost.virtio.MacAddress;
+import io.github.jvhost.virtio.ControlState;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.QueueState;
 import io.github.jvhost.virtio.VirtioNet;
@@ -40,7 +40,7 @@ final class PreparedStart {
   private final int mtu;
   private final int pairs;
   private final int pairsInUse;
-  private final @Nullable MacAddress mac;
+  private final @Nullable ControlState control;
   private final List<QueueState> rings;
 
   /** By step: whether the base has to be the used index in guest memory. */
@@ -72,14 +72,15 @@ final class PreparedStart {
     this.memory = memory;
     this.inflight = inflight;
     this.translations = translations;
-    this.features = like.backEndFeatures();
+    this.features = like.driverFeatures();
     this.packed = like.packed();
     this.bigEndian = like.legacyBigEndian();
     this.sendsMtu = NetFeature.MTU.in(like.driverFeatures());
     this.mtu = like.mtu();
     this.pairs = like.backEndQueuePairs();
     this.pairsInUse = like.currentQueuePairs();
-    this.mac = transition.plan().capabilities().ownMac().isPresent() ? like.mac() : null;
+    boolean told = transition.plan().capabilities().commands() != 0;
+    this.control = told ? like.controlState() : null;
     List<QueueState> queues = new ArrayList<>(2 * pairs);
     for (int i = 0; i < 2 * pairs; i++) {
       queues.add(like.queue(i));
@@ -130,14 +131,14 @@ final class PreparedStart {
 
   private boolean isLike(VirtioNet model) {
     boolean same =
-        model.backEndFeatures() == features
+        model.driverFeatures() == features
             && model.packed() == packed
             && model.legacyBigEndian() == bigEndian
             && NetFeature.MTU.in(model.driverFeatures()) == sendsMtu
             && (!sendsMtu || model.mtu() == mtu)
             && model.backEndQueuePairs() == pairs
             && model.currentQueuePairs() == pairsInUse
-            && (mac == null || mac.equals(model.mac()));
+            && (control == null || control.equals(model.controlState()));
     for (int i = 0; same && i < rings.size(); i++) {
       same = model.isSetUpLike(i, rings.get(i));
     }

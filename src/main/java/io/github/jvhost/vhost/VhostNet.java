@@ -187,10 +187,10 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   private void changed(DeviceChange change) {
     try (var _ = lock.hold()) {
       switch (change) {
-        case FILTERS, OFFLOADS, ANNOUNCE_ACK, CONFIG_INTERRUPT, CONTROL_USED -> {
+        case ANNOUNCE_ACK, CONFIG_INTERRUPT, CONTROL_USED -> {
           // No back end holds this.
         }
-        case MAC, QUEUE_PAIRS, MTU, STATUS, LINK, QUEUE, BROKEN, RESTORED ->
+        case FILTERS, OFFLOADS, MAC, QUEUE_PAIRS, MTU, STATUS, LINK, QUEUE, BROKEN, RESTORED ->
             transitions.modelChanged();
         case RESET -> {
           transitions.modelChanged();
@@ -612,13 +612,14 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    * Sends the back end what a command has changed, before the driver gets its answer. If there is
    * no back end, or it had gone before, the next one is sent the change.
    *
-   * <p>A back end that hangs up or does not answer after a command counts as one that refuses.
-   * Without REPLY_ACK it cannot refuse in another way. With REPLY_ACK, a command at which it
-   * crashes or hangs would do the same at every reconnect if the driver were answered that it is
-   * done. So the driver gets an error, and the device goes back to what its back end is known to
-   * serve, which is what the next one is sent. After an error a driver keeps its number of queues
-   * and may try again. So if the back end fails at that moment for another reason, the driver loses
-   * no more than this command.
+   * <p>A device with a control queue of its own may refuse the command, and goes on as before. Any
+   * other back end is lost when it refuses. If it hangs up or does not answer, that counts as a
+   * refusal too. Without REPLY_ACK it cannot refuse in another way. With REPLY_ACK, a command at
+   * which it crashes or hangs would do the same at every reconnect if the driver were answered that
+   * it is done. So the driver gets an error, and the device goes back to what its back end is known
+   * to serve, which is what the next one is sent. After an error a driver keeps what it had and may
+   * try again. So if the back end fails at that moment for another reason, the driver loses no more
+   * than this command.
    *
    * @return false if the back end refused the command, or was lost during it
    */
@@ -631,11 +632,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
       refresh();
       return true;
     } catch (VhostException e) {
-      log.warn(
-          "{}: what a control command changed, the guest sees its link down: {}",
-          name(),
-          e.getMessage());
-      transitions.connection().cannotFollow(e);
+      log.warn("{}: a control command is answered with an error: {}", name(), e.getMessage());
       return false;
     }
   }

@@ -30,8 +30,11 @@ public record FilterState(
     boolean noMulticast,
     boolean noUnicast,
     boolean noBroadcast) {
+  /** How many VLANs there are. */
+  static final int VLANS = 4096;
+
   /** Bytes of the VLAN filter. */
-  public static final int VLAN_BYTES = 512;
+  public static final int VLAN_BYTES = VLANS / Byte.SIZE;
 
   /** Checks the sizes. */
   public FilterState {

@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,8 +29,8 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * <p>It does no harm to set a filter that was not negotiated: the device keeps it for the driver
- * and for a migration, and sends nothing to a vhost back end. Queue pairs and offloads are
- * different, because they change what a back end does.
+ * and for a migration, and sends nothing to a back end. Queue pairs and offloads are different,
+ * because they change what a back end does.
  *
  * <pre>
  *    0       1         2
@@ -42,13 +43,13 @@ final class NetControl {
   static final int OK = 0;
   static final int ERR = 1;
 
-  private static final int RX = 0;
-  private static final int MAC = 1;
-  private static final int VLAN = 2;
+  static final int RX = 0;
+  static final int MAC = 1;
+  static final int MAC_ADDR_SET = 1;
+  static final int VLAN = 2;
   private static final int ANNOUNCE = 3;
-  private static final int MQ = 4;
-  private static final int GUEST_OFFLOADS = 5;
-  private static final int VLANS = 4096;
+  static final int MQ = 4;
+  static final int GUEST_OFFLOADS = 5;
 
   private final VirtioNet device;
   private final NetPart net;
@@ -72,31 +73,42 @@ final class NetControl {
     ByteBuffer data = ByteBuffer.wrap(bytes).order(common.order());
     boolean done =
         switch (commandClass) {
-          case RX -> mode(command, data);
+          case RX -> mode(command, data, backEnd);
           case MAC -> mac(command, data, backEnd);
-          case VLAN -> vlan(command, data);
+          case VLAN -> vlan(command, data, backEnd);
           case ANNOUNCE -> command == 0 && announced();
           case MQ -> queuePairs(command, data, backEnd);
-          case GUEST_OFFLOADS -> offloads(command, data);
+          case GUEST_OFFLOADS -> offloads(command, data, backEnd);
           default -> false;
         };
     return done ? OK : ERR;
   }
 
-  private boolean mode(int command, ByteBuffer data) {
-    RxFilters.Mode[] modes = RxFilters.Mode.values();
+  private boolean mode(int command, ByteBuffer data, BooleanSupplier backEnd) {
+    ReceiveMode[] modes = ReceiveMode.values();
     if (command >= modes.length || !data.hasRemaining()) {
       return false;
     }
-    net.filters().mode(modes[command], data.get() != 0);
+    boolean on = data.get() != 0;
+    return changeFilters(filters -> filters.mode(modes[command], on), backEnd);
+  }
+
+  private boolean changeFilters(Consumer<RxFilters> change, BooleanSupplier backEnd) {
+    FilterState before = net.filters().save();
+    change.accept(net.filters());
     notifyListeners(DeviceChange.FILTERS);
-    return true;
+    boolean accepted = net.filters().save().equals(before) || backEndAccepts(backEnd);
+    if (!accepted) {
+      net.filters(RxFilters.of(before));
+      notifyListeners(DeviceChange.FILTERS);
+    }
+    return accepted;
   }
 
   private boolean mac(int command, ByteBuffer data, BooleanSupplier backEnd) {
     return switch (command) {
-      case 0 -> macTable(data);
-      case 1 -> {
+      case 0 -> macTable(data, backEnd);
+      case MAC_ADDR_SET -> {
         if (data.remaining() != MacAddress.SIZE) {
           yield false;
         }
@@ -113,15 +125,13 @@ final class NetControl {
     };
   }
 
-  private boolean macTable(ByteBuffer data) {
+  private boolean macTable(ByteBuffer data, BooleanSupplier backEnd) {
     List<MacAddress> unicast = new ArrayList<>();
     List<MacAddress> multicast = new ArrayList<>();
     if (!macList(data, unicast) || !macList(data, multicast) || data.hasRemaining()) {
       return false;
     }
-    net.filters().table(unicast, multicast);
-    notifyListeners(DeviceChange.FILTERS);
-    return true;
+    return changeFilters(filters -> filters.table(unicast, multicast), backEnd);
   }
 
   /** One list: u32 n, then n times 6 bytes. */
@@ -145,17 +155,15 @@ final class NetControl {
     return MacAddress.of(bytes, 0);
   }
 
-  private boolean vlan(int command, ByteBuffer data) {
+  private boolean vlan(int command, ByteBuffer data, BooleanSupplier backEnd) {
     if (command > 1 || data.remaining() < Short.BYTES) {
       return false;
     }
     int vlan = Short.toUnsignedInt(data.getShort());
-    if (vlan >= VLANS) {
+    if (vlan >= FilterState.VLANS) {
       return false;
     }
-    net.filters().vlan(vlan, command == 0);
-    notifyListeners(DeviceChange.FILTERS);
-    return true;
+    return changeFilters(filters -> filters.vlan(vlan, command == 0), backEnd);
   }
 
   private boolean queuePairs(int command, ByteBuffer data, BooleanSupplier backEnd) {
@@ -217,7 +225,7 @@ final class NetControl {
     }
   }
 
-  private boolean offloads(int command, ByteBuffer data) {
+  private boolean offloads(int command, ByteBuffer data, BooleanSupplier backEnd) {
     long features = device.driverFeatures();
     if (command != 0
         || data.remaining() < Long.BYTES
@@ -229,9 +237,18 @@ final class NetControl {
     if ((offloads & ~(features & NetFeature.GUEST_OFFLOADS)) != 0) {
       return false;
     }
+    long before = net.guestOffloads();
+    changeOffloads(offloads);
+    boolean accepted = offloads == before || backEndAccepts(backEnd);
+    if (!accepted) {
+      changeOffloads(before);
+    }
+    return accepted;
+  }
+
+  private void changeOffloads(long offloads) {
     net.guestOffloads(offloads);
     notifyListeners(DeviceChange.OFFLOADS);
-    return true;
   }
 
   void changeMac(MacAddress address) {

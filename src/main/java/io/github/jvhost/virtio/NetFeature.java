@@ -192,6 +192,13 @@ public enum NetFeature {
           GUEST_ANNOUNCE,
           MQ);
 
+  /**
+   * The bits with which a driver may give commands that a device which works by itself has to be
+   * told: a vDPA device has to be told all of them, a tap the offloads.
+   */
+  public static final long COMMANDS =
+      maskOf(CTRL_GUEST_OFFLOADS, CTRL_RX, CTRL_VLAN, CTRL_RX_EXTRA, CTRL_MAC_ADDR);
+
   /** The receive offloads that a driver can change at run time. */
   static final long GUEST_OFFLOADS =
       maskOf(GUEST_CSUM, GUEST_TSO4, GUEST_TSO6, GUEST_ECN, GUEST_UFO, GUEST_USO4, GUEST_USO6);

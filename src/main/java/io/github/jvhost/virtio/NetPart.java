@@ -62,12 +62,25 @@ final class NetPart {
     currentQueuePairs = pairs;
   }
 
+  long guestOffloads() {
+    return guestOffloads;
+  }
+
   void guestOffloads(long offloads) {
     guestOffloads = offloads;
   }
 
   RxFilters filters() {
     return filters;
+  }
+
+  void filters(RxFilters others) {
+    filters = others;
+  }
+
+  /** What the driver has set by commands. */
+  ControlState control() {
+    return new ControlState(mac, filters.save(), guestOffloads, currentQueuePairs);
   }
 
   boolean statusBit(int bit) {

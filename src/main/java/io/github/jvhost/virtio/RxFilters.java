@@ -9,23 +9,14 @@ import java.util.Set;
 
 /**
  * Receive modes, MAC table and VLAN filter of a live device. The device keeps them for the driver
- * and for migration. They are not sent to a vhost-user back end, which receives all traffic.
+ * and for migration. They are not sent to a vhost-user back end, which receives all traffic. A vDPA
+ * device is told them by {@link ControlCommand}s.
  */
 final class RxFilters {
   /** Entries of the MAC table, unicast and multicast together. */
   static final int TABLE_ENTRIES = 64;
 
-  /** Receive modes in the order of their commands (virtio 1.2, 5.1.6.5.1). */
-  enum Mode {
-    PROMISCUOUS,
-    ALL_MULTICAST,
-    ALL_UNICAST,
-    NO_MULTICAST,
-    NO_UNICAST,
-    NO_BROADCAST
-  }
-
-  private final Set<Mode> modes = EnumSet.noneOf(Mode.class);
+  private final Set<ReceiveMode> modes = EnumSet.noneOf(ReceiveMode.class);
   private final List<MacAddress> table = new ArrayList<>();
   private final byte[] vlans = new byte[FilterState.VLAN_BYTES];
   private boolean multicastOverflow;
@@ -41,7 +32,7 @@ final class RxFilters {
    */
   void reset() {
     modes.clear();
-    modes.add(Mode.PROMISCUOUS);
+    modes.add(ReceiveMode.PROMISCUOUS);
     table.clear();
     multicastOverflow = false;
     unicastOverflow = false;
@@ -56,7 +47,7 @@ final class RxFilters {
     Arrays.fill(vlans, (byte) (all ? 0xFF : 0));
   }
 
-  void mode(Mode mode, boolean on) {
+  void mode(ReceiveMode mode, boolean on) {
     if (on) {
       modes.add(mode);
     } else {
@@ -88,26 +79,26 @@ final class RxFilters {
 
   FilterState save() {
     return new FilterState(
-        modes.contains(Mode.PROMISCUOUS),
-        modes.contains(Mode.ALL_MULTICAST),
+        modes.contains(ReceiveMode.PROMISCUOUS),
+        modes.contains(ReceiveMode.ALL_MULTICAST),
         table,
         Bytes.copyOf(vlans),
         multicastOverflow,
         unicastOverflow,
-        modes.contains(Mode.ALL_UNICAST),
-        modes.contains(Mode.NO_MULTICAST),
-        modes.contains(Mode.NO_UNICAST),
-        modes.contains(Mode.NO_BROADCAST));
+        modes.contains(ReceiveMode.ALL_UNICAST),
+        modes.contains(ReceiveMode.NO_MULTICAST),
+        modes.contains(ReceiveMode.NO_UNICAST),
+        modes.contains(ReceiveMode.NO_BROADCAST));
   }
 
   static RxFilters of(FilterState saved) {
     RxFilters filters = new RxFilters();
-    filters.mode(Mode.PROMISCUOUS, saved.promiscuous());
-    filters.mode(Mode.ALL_MULTICAST, saved.allMulticast());
-    filters.mode(Mode.ALL_UNICAST, saved.allUnicast());
-    filters.mode(Mode.NO_MULTICAST, saved.noMulticast());
-    filters.mode(Mode.NO_UNICAST, saved.noUnicast());
-    filters.mode(Mode.NO_BROADCAST, saved.noBroadcast());
+    filters.mode(ReceiveMode.PROMISCUOUS, saved.promiscuous());
+    filters.mode(ReceiveMode.ALL_MULTICAST, saved.allMulticast());
+    filters.mode(ReceiveMode.ALL_UNICAST, saved.allUnicast());
+    filters.mode(ReceiveMode.NO_MULTICAST, saved.noMulticast());
+    filters.mode(ReceiveMode.NO_UNICAST, saved.noUnicast());
+    filters.mode(ReceiveMode.NO_BROADCAST, saved.noBroadcast());
     filters.multicastOverflow = saved.multicastOverflow();
     filters.unicastOverflow = saved.unicastOverflow();
     // A larger table does not fit here. The filter is only a hint, so the device goes on without

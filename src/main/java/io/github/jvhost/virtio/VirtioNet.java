@@ -86,6 +86,11 @@ public final class VirtioNet {
     return name;
   }
 
+  /** {@return what the driver has set by commands on its control queue} */
+  public ControlState controlState() {
+    return net.control();
+  }
+
   /** {@return the current MAC address: the configured one, unless the driver changed it} */
   public MacAddress mac() {
     return net.mac();
@@ -610,11 +615,11 @@ public final class VirtioNet {
    * may use its new queues at once, so the back end has to know them before the answer.
    *
    * @param memory the guest's memory as the device addresses it, with the ring and its buffers
-   * @param backEnd called after a command has changed the number of queue pairs in use or the MAC
-   *     address, and before that command is answered. It sends the change to the back end, and
-   *     returns whether the back end accepted it. If it returns false or throws, the change is
-   *     undone and the driver gets an error. Its exception, or that of a listener, is thrown after
-   *     all commands were answered
+   * @param backEnd called after a command has changed something of {@link #controlState}, and
+   *     before that command is answered. It sends the change to the back end, and returns whether
+   *     the back end accepted it. If it returns false or throws, the change is undone and the
+   *     driver gets an error. Its exception, or that of a listener, is thrown after all commands
+   *     were answered
    * @return as above
    */
   public int serviceControlQueue(DeviceMemory memory, BooleanSupplier backEnd) {

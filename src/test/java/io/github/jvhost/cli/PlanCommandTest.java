@@ -86,15 +86,17 @@ class PlanCommandTest {
         .containsPattern(
             "window: .*\\R.*ring 0 base.*\\R.*ring 1 base.*\\R.*ring 0 served.*\\R.*ring 1 served");
     assertThat(planned("plan", file, "--back-end=vdpa").out())
-        .as("a real destination refuses a guest that has them")
+        .as("a real destination refuses a guest that has it")
         .containsPattern(
-            "planned without .*CTRL_RX.*: this back end does not offer that, and a guest that has"
+            "planned without RING_RESET: this back end does not offer that, and a guest that has"
                 + " negotiated it cannot arrive there")
-        .containsPattern("window: 5 steps .*\\R(.*\\R){4}    status 0x8 -> 0xf");
+        .containsPattern(
+            "window: 7 steps .*\\R(.*\\R){2}    status 0x8 -> 0xf .*\\R    command mac .*\\R"
+                + "    command receive mode PROMISCUOUS on .*\\R    ring 0 served");
     assertThat(planned("plan", file, "--back-end=vdpa-explicit").out())
         .contains("assumed: back end vDPA, started early")
         .containsPattern(
-            "    status 0x8 -> 0xf (.*\\R)*    mac (.*\\R)*    suspended not sent -> true")
+            "    status 0x8 -> 0xf (.*\\R)*    command mac (.*\\R)*    suspended not sent -> true")
         .containsPattern(
             "window: 7 steps .*\\R.*base.*\\R.*address(.*\\R){5}    suspended true -> false");
   }

@@ -6,14 +6,18 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.protocol.Dialect;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.testkit.process.ChildProcess;
 import io.github.jvhost.vhost.BackEndAddress;
+import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.VhostDevice;
 import io.github.jvhost.vhost.VhostDeviceOptions;
+import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.virtio.VirtioNet;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.FunctionDescriptor;
@@ -40,6 +44,16 @@ abstract class InGuest {
 
   final VhostDeviceOptions at(BackEndAddress address) {
     return VhostDeviceOptions.of("net", address, Dialect.UPSTREAM, BackEndProfile.GENERIC, ledger);
+  }
+
+  /** Connects a device, which has to be refused. */
+  final void connect(VirtioNet model, VhostDeviceOptions options) {
+    List<RingEventfds> eventfds = RingEventfds.create(ledger, "net", 2 * model.maxQueuePairs());
+    try (var memory = GuestMemory.builder(ledger).region("ram", 0, 1 << 20).build()) {
+      VhostNet.connect(model, memory, eventfds, options).close();
+    } finally {
+      eventfds.forEach(RingEventfds::close);
+    }
   }
 
   /** Sets a limit of this process: {@code --nofile=512:}. */

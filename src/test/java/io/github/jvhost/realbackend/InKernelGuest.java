@@ -20,6 +20,7 @@ import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.PresetupMode;
+import io.github.jvhost.virtio.ControlCommand;
 import io.github.jvhost.virtio.NetFeature;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -27,6 +28,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,6 +41,7 @@ final class InKernelGuest extends InGuest {
   private static final String BASE = "4008af12";
   private static final String NET_SET_BACKEND = "4008af30";
   private static final String TUNSETQUEUE = "400454d9";
+  private static final String TUNSETOFFLOAD = "400454d0";
 
   private static final long TUNSETIFF = 0x400454caL;
 
@@ -47,6 +50,7 @@ final class InKernelGuest extends InGuest {
           .check("frames go both ways, rings go on where they stopped", InKernelGuest::traffic)
           .check("a tap of one queue, a driver that begins anew", InKernelGuest::oneQueue)
           .check("the log has each page that the kernel wrote", InKernelGuest::log)
+          .check("offloads that the driver switches reach the tap", InKernelGuest::offloads)
           .check("a window tells bases and starts rings", InKernelGuest::window)
           .check("a guest migrates from tap to tap, with pings both ways", InKernelGuest::demo)
           .check("what the kernel refuses is explained", InKernelGuest::refusals)
@@ -93,6 +97,35 @@ final class InKernelGuest extends InGuest {
       machine.resetAndReinit();
       machine.awaitAnswers(20);
       assertThat(machine.net.announce()).isTrue();
+      machine.drain();
+      machine.assertSound();
+    }
+  }
+
+  /** Logging is switched by the features too, and a tap is told its offloads with these. */
+  private void offloads() {
+    var setup = new NetMachine.Setup(1, 2, PAIRS, false).withCommands();
+    try (var machine = new NetMachine(setup, at("tap0", PAIRS))) {
+      machine.start();
+      machine.awaitAnswers(10);
+      Map<String, Long> ioctls = new TreeMap<>();
+      IoctlTrace.during(
+          ioctls,
+          () -> {
+            machine.command(new ControlCommand.Offloads(0));
+            try (DirtyLog log = DirtyLog.create(ledger, machine.memory.table())) {
+              machine.net.migration().logTo(log);
+              machine.net.migration().logTo(null);
+            }
+            return null;
+          });
+      assertThat(ioctls).containsEntry(TUNSETOFFLOAD, 1L);
+      ioctls.clear();
+      IoctlTrace.during(ioctls, () -> machine.net.reconnect().orThrow());
+      assertThat(ioctls).as("of each queue, and the command").containsEntry(TUNSETOFFLOAD, 3L);
+      machine.awaitAnswers(10);
+      machine.resetAndReinit();
+      machine.awaitAnswers(10);
       machine.drain();
       machine.assertSound();
     }

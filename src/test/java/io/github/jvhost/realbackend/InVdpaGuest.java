@@ -8,14 +8,12 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.cli.CommandLines;
 import io.github.jvhost.memory.DirtyLog;
-import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.migration.MigrationException;
 import io.github.jvhost.migration.MigrationOptions;
 import io.github.jvhost.migration.SourceReport;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.vhost.BackEndAddress;
 import io.github.jvhost.vhost.PresetupResult;
-import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.VhostDevice;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
@@ -228,16 +226,12 @@ final class InVdpaGuest extends InGuest {
       machine.awaitAnswers(10);
     }
     VirtioNet large = VirtioNet.builder("net").queueSize(512).build();
-    try (var memory = GuestMemory.builder(ledger).region("ram", 0, 1 << 20).build()) {
-      List<RingEventfds> eventfds = RingEventfds.create(ledger, "net", 2);
-      assertThatThrownBy(() -> VhostNet.connect(large, memory, eventfds, at("/dev/vhost-vdpa-0")))
-          .hasMessageContaining("ring 0 has up to 512 entries, the back end takes 256 at most")
-          .hasMessageContaining("VirtioNetBuilder.queueSize");
-      VirtioNet jumbo = VirtioNet.builder("net").mtu(9000).build();
-      assertThatThrownBy(() -> VhostNet.connect(jumbo, memory, eventfds, at("/dev/vhost-vdpa-0")))
-          .hasMessageContaining("shows its driver an MTU of 9000, the back end has 1500");
-      eventfds.forEach(RingEventfds::close);
-    }
+    assertThatThrownBy(() -> connect(large, at("/dev/vhost-vdpa-0")))
+        .hasMessageContaining("ring 0 has up to 512 entries, the back end takes 256 at most")
+        .hasMessageContaining("VirtioNetBuilder.queueSize");
+    VirtioNet jumbo = VirtioNet.builder("net").mtu(9000).build();
+    assertThatThrownBy(() -> connect(jumbo, at("/dev/vhost-vdpa-0")))
+        .hasMessageContaining("shows its driver an MTU of 9000, the back end has 1500");
     Map.of(
             "/dev/vhost-vdpa-9", "there is no such device",
             "/dev/vhost-net", "it is no vDPA device",
@@ -313,9 +307,10 @@ final class InVdpaGuest extends InGuest {
         .contains("address spaces     2; its control queue can have one of its own")
         .contains("early: size, address, kick, call of each ring, memory, features")
         .contains(
-            "in the stop window: of each ring base and enable; DRIVER_OK; the MAC address, if the"
-                + " guest has another")
-        .contains("it is started on empty rings, told its MAC address and suspended")
+            "in the stop window: of each ring base and enable; DRIVER_OK; what the guest has set by"
+                + " commands")
+        .contains("made with          the address 52:54:00:00:01:01, MTU 1500")
+        .contains("it is started on empty rings, given the guest's commands and suspended")
         .contains("in the stop window: of each ring base, address and enable; RESUME");
   }
 }

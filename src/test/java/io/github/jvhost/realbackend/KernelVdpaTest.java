@@ -24,18 +24,33 @@ class KernelVdpaTest {
       vdpa dev add name sim1 mgmtdev vdpasim_net mac 52:54:00:00:01:01
       """;
 
+  /** They take all control commands (build/kernel-guest/vdpa_ctrl_net.c). */
+  private static final String DEVICES_WITH_COMMANDS =
+      """
+      mount -t tracefs tracing /sys/kernel/tracing
+      vdpa dev add name ctl0 mgmtdev vdpa_ctrl_net mac 52:54:00:00:01:01
+      vdpa dev add name ctl1 mgmtdev vdpa_ctrl_net mac 52:54:00:00:01:02
+      """;
+
   @TestFactory
   @Timeout(360)
   Stream<DynamicTest> vhostVdpa() {
+    return InVdpaGuest.CHECKS.tests(run(DEVICES, InVdpaGuest.class));
+  }
+
+  @TestFactory
+  @Timeout(360)
+  Stream<DynamicTest> commands() {
+    return InControlGuest.CHECKS.tests(run(DEVICES_WITH_COMMANDS, InControlGuest.class));
+  }
+
+  private static String run(String devices, Class<?> checks) {
     Optional<String> missing = KernelGuest.simulatorMissing();
     assumeTrue(missing.isEmpty(), () -> missing.orElse(""));
-    String printed =
-        KernelGuest.command(
-            DEVICES + KernelGuest.java(InVdpaGuest.class),
-            "vdpa_sim.use_va=0",
-            "vdpa_sim.max_iotlb_entries=65536",
-            "vhost_vdpa.max_iotlb_entries=65536");
-
-    return InVdpaGuest.CHECKS.tests(printed);
+    return KernelGuest.command(
+        devices + KernelGuest.java(checks),
+        "vdpa_sim.use_va=0",
+        "vdpa_sim.max_iotlb_entries=65536",
+        "vhost_vdpa.max_iotlb_entries=65536");
   }
 }

@@ -21,6 +21,7 @@ import io.github.jvhost.testkit.net.PingStats;
 import io.github.jvhost.vhost.RingEventfds;
 import io.github.jvhost.vhost.VhostDeviceOptions;
 import io.github.jvhost.vhost.VhostNet;
+import io.github.jvhost.virtio.ControlCommand;
 import io.github.jvhost.virtio.DeviceChange;
 import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
@@ -53,10 +54,26 @@ final class NetMachine implements AutoCloseable {
    * @param peer the number of the machine that it pings
    * @param dma which addresses its driver tells; other than guest addresses behind an IOMMU
    * @param push whether the back end is told each mapping; otherwise what it has asked for
+   * @param commands whether the driver negotiates all features that have commands
    */
-  record Setup(int number, int peer, int queuePairs, boolean packed, DmaMode dma, boolean push) {
+  record Setup(
+      int number,
+      int peer,
+      int queuePairs,
+      boolean packed,
+      DmaMode dma,
+      boolean push,
+      boolean commands) {
     Setup(int number, int peer, int queuePairs, boolean packed) {
       this(number, peer, queuePairs, packed, DmaMode.GUEST_ADDRESSES, false);
+    }
+
+    Setup(int number, int peer, int queuePairs, boolean packed, DmaMode dma, boolean push) {
+      this(number, peer, queuePairs, packed, dma, push, false);
+    }
+
+    Setup withCommands() {
+      return new Setup(number, peer, queuePairs, packed, dma, push, true);
     }
 
     boolean behindIommu() {
@@ -67,7 +84,7 @@ final class NetMachine implements AutoCloseable {
       return macOf(number);
     }
 
-    private static MacAddress macOf(int machine) {
+    static MacAddress macOf(int machine) {
       return MacAddress.parse("52:54:00:00:01:%02d".formatted(machine));
     }
 
@@ -75,19 +92,25 @@ final class NetMachine implements AutoCloseable {
       return GuestSettings.of(
               macOf(peer), Ipv4Address.of(10, 0, 0, peer), Ipv4Address.of(10, 0, 0, number))
           .withQueuePairs(queuePairs)
+          .withWantedFeatures(
+              commands ? GuestSettings.FEATURES_WITH_COMMANDS : GuestSettings.KNOWN_FEATURES)
           .withDma(dma);
     }
 
     VirtioNet model() {
       long packedRings = packed ? NetFeature.RING_PACKED.mask() : 0;
       long platform = behindIommu() ? NetFeature.ACCESS_PLATFORM.mask() : 0;
+      long more = commands ? GuestSettings.FEATURES_WITH_COMMANDS & ~NOT_OF_EACH : 0;
       return VirtioNet.builder("net" + number)
           .mac(mac())
           .maxQueuePairs(queuePairs)
-          .deviceFeatures(VirtioNetBuilder.DEFAULT_FEATURES | packedRings | platform)
+          .deviceFeatures(VirtioNetBuilder.DEFAULT_FEATURES | packedRings | platform | more)
           .build();
     }
   }
+
+  private static final long NOT_OF_EACH =
+      NetFeature.maskOf(NetFeature.RING_PACKED, NetFeature.ACCESS_PLATFORM, NetFeature.MQ);
 
   /** Connects, and boots the guest; it does not run yet. */
   NetMachine(Setup setup, VhostDeviceOptions at) {
@@ -208,6 +231,11 @@ final class NetMachine implements AutoCloseable {
   /** The driver gives its device another address, as a command. */
   void setMac(int number) {
     guest().setMac(0, Setup.macOf(number), deadline());
+  }
+
+  /** The driver gives a command, which the device has to take. */
+  void command(ControlCommand command) {
+    guest().command(0, command, deadline());
   }
 
   long answeredByGuest() {

@@ -21,7 +21,6 @@ import io.github.jvhost.vhost.plan.BackEndProtocol;
 import io.github.jvhost.vhost.plan.Outcome;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.Shadow;
-import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
@@ -168,7 +167,7 @@ class GroupRehearsalTest {
     var vdpa =
         new BackEndCapabilities(
             features,
-            new BackEndProtocol.VhostVdpa(Optional.of(MacAddress.ZERO), true, 256, 1500),
+            new BackEndProtocol.VhostVdpa(Optional.empty(), true, true, 256, 1500),
             2,
             64,
             BackEndProfile.VHOST_VDPA);

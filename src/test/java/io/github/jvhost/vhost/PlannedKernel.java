@@ -19,6 +19,7 @@ import io.github.jvhost.vhost.plan.RingAddresses;
 import io.github.jvhost.vhost.plan.RingConfig;
 import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.vhost.plan.Step;
+import io.github.jvhost.virtio.ControlCommand;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
@@ -53,6 +54,7 @@ final class PlannedKernel implements ModelledBackEnd {
   private final SplittableRandom random;
   private final BackEndCapabilities capabilities;
   private final boolean vdpa;
+  private final ToldCommands told;
   private final Map<Fact<?>, Object> device = new HashMap<>();
   private final KernelRing[] rings = new KernelRing[RINGS];
   private Shadow shadow = Shadow.nothingHeld();
@@ -76,7 +78,12 @@ final class PlannedKernel implements ModelledBackEnd {
     this.vdpa = protocol instanceof BackEndProtocol.VhostVdpa;
     this.capabilities =
         new BackEndCapabilities(
-            NetFeature.BACK_END | VhostFeature.LOG_ALL, protocol, RINGS / 2, 64, profile);
+            NetFeature.BACK_END | NetFeature.COMMANDS | VhostFeature.LOG_ALL,
+            protocol,
+            RINGS / 2,
+            64,
+            profile);
+    this.told = new ToldCommands(random, capabilities.ownMac());
     Arrays.setAll(rings, _ -> new KernelRing());
   }
 
@@ -87,7 +94,8 @@ final class PlannedKernel implements ModelledBackEnd {
   static PlannedKernel vdpa(SplittableRandom random) {
     Optional<MacAddress> mac =
         random.nextBoolean() ? Optional.of(new MacAddress(1)) : Optional.empty();
-    var protocol = new BackEndProtocol.VhostVdpa(mac, random.nextBoolean(), 256, 1500);
+    var protocol =
+        new BackEndProtocol.VhostVdpa(mac, random.nextBoolean(), random.nextBoolean(), 256, 1500);
     return new PlannedKernel(random, protocol, BackEndProfile.VHOST_VDPA);
   }
 
@@ -149,6 +157,13 @@ final class PlannedKernel implements ModelledBackEnd {
           device(Fact.MEMORY, memory().with(region), plan);
       case Step.RemoveRegion(MemoryRegion region) when vdpa ->
           device(Fact.MEMORY, memory().without(region.name()), plan);
+      case Step.Command(ControlCommand command, var _) -> {
+        assertThat(!vdpa || works())
+            .as("a command of a device that does not run\n%s", plan)
+            .isTrue();
+        assertThat(!vdpa || device.containsKey(Fact.CONTROL_QUEUE)).as(plan).isTrue();
+        told.take(command, plan);
+      }
       case Step.ReadStatus(int required) when vdpa ->
           assertThat(status() & required).isEqualTo(required);
       case Step.Set<?> s -> ring(rings[s.ring()], s.fact(), s.value(), plan);
@@ -181,11 +196,13 @@ final class PlannedKernel implements ModelledBackEnd {
   private void device(Fact<?> fact, Object value, String plan) {
     boolean featuresOk = (status() & DeviceStatus.FEATURES_OK) != 0;
     assertThat(vdpa && fact == Fact.FEATURES && featuresOk).as("EBUSY\n%s", plan).isFalse();
-    if (fact == Fact.MAC) {
-      assertThat(works()).as("a command of a device that does not run\n%s", plan).isTrue();
-      assertThat(device).as("there is no control queue\n%s", plan).containsKey(Fact.CONTROL_QUEUE);
+    if (fact == Fact.FEATURES) {
+      features((Long) value);
     } else if (fact == Fact.CONTROL_QUEUE) {
       assertThat(featuresOk && !works()).as("the control queue\n%s", plan).isTrue();
+      boolean all =
+          device.get(Fact.FEATURES) instanceof Long features && NetFeature.MQ.in(features);
+      assertThat(value).as(plan).isEqualTo(all ? RINGS : 2);
     } else if (fact == Fact.SUSPENDED) {
       boolean driverOk = (status() & DeviceStatus.DRIVER_OK) != 0;
       assertThat(driverOk).as("SUSPEND and RESUME do nothing before DRIVER_OK\n%s", plan).isTrue();
@@ -200,12 +217,21 @@ final class PlannedKernel implements ModelledBackEnd {
     }
   }
 
+  /** A log is no reason to tell a tap its offloads again. */
+  private void features(long now) {
+    boolean logs =
+        device.get(Fact.FEATURES) instanceof Long before && (before ^ now) == VhostFeature.LOG_ALL;
+    if (!logs) {
+      told.negotiated(now);
+    }
+  }
+
   /** A bit that is there stays. */
   private void status(int wanted) {
     device.put(Fact.STATUS, wanted == 0 ? 0 : status() | wanted);
     if (wanted == 0) {
       device.keySet().removeAll(Set.of(Fact.FEATURES, Fact.SUSPENDED, Fact.CONTROL_QUEUE));
-      device.computeIfPresent(Fact.MAC, (_, _) -> "anything");
+      told.reset();
       for (KernelRing ring : rings) {
         ring.facts.keySet().retainAll(Set.of(Fact.KICK));
         ring.served = false;
@@ -290,6 +316,9 @@ final class PlannedKernel implements ModelledBackEnd {
       boolean logs = (desired.features() & VhostFeature.LOG_ALL) != 0;
       assertThat(logs && device.get(Fact.LOG) == null).as(story).isFalse();
     }
+    if (running && desired.control() != null) {
+      told.check(desired.control(), capabilities.commands(), story);
+    }
     reached = desired;
   }
 
@@ -302,15 +331,16 @@ final class PlannedKernel implements ModelledBackEnd {
       assertThat(status()).as(story).isEqualTo(running ? DeviceStatus.RUNNING : 0);
       assertThat(suspended()).as(story).isFalse();
     }
-    if (running && desired.mac() != null) {
-      Object own = capabilities.ownMac().orElseThrow();
-      assertThat(device.getOrDefault(Fact.MAC, own)).as(story).isEqualTo(desired.mac());
+    if (running) {
       List<Step> steps = plan.steps().stream().map(PlannedStep::step).toList();
-      int told = steps.indexOf(new Step.Set<>(Fact.MAC, Step.NO_RING, desired.mac()));
-      assertThat(steps.subList(0, Math.max(told, 0)))
-          .as("a ring is served before the device has its address\n%s", story)
-          .noneMatch(s -> s instanceof Step.Set<?> set && set.fact() == Fact.SERVED);
+      assertThat(steps.stream().dropWhile(s -> !served(s)))
+          .as("a ring is served before the device was given its commands\n%s", story)
+          .noneMatch(Step.Command.class::isInstance);
     }
+  }
+
+  private static boolean served(Step step) {
+    return step instanceof Step.Set<?> set && set.fact() == Fact.SERVED;
   }
 
   private void checkRing(

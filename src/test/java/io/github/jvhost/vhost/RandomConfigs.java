@@ -1,5 +1,6 @@
 package io.github.jvhost.vhost;
 
+import io.github.jvhost.Bytes;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.vhost.plan.Configs;
 import io.github.jvhost.vhost.plan.DeviceConfig;
@@ -9,6 +10,8 @@ import io.github.jvhost.vhost.plan.LogTarget;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.RingAddresses;
 import io.github.jvhost.vhost.plan.RingConfig;
+import io.github.jvhost.virtio.ControlState;
+import io.github.jvhost.virtio.FilterState;
 import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.ArrayList;
@@ -44,11 +47,34 @@ final class RandomConfigs {
   }
 
   DeviceConfig next() {
-    boolean tells = backEnd.capabilities().ownMac().isPresent();
-    return Configs.withMac(nextButMac(), tells ? new MacAddress(1 + random.nextInt(3)) : null);
+    DeviceConfig next = nextButCommands();
+    boolean told = backEnd.capabilities().commands() != 0;
+    return Configs.withControl(next, told ? control(next) : null);
   }
 
-  private DeviceConfig nextButMac() {
+  private ControlState control(DeviceConfig next) {
+    byte[] vlans = new byte[FilterState.VLAN_BYTES];
+    vlans[random.nextInt(vlans.length)] = (byte) random.nextInt(4);
+    var filters =
+        new FilterState(
+            random.nextBoolean(),
+            random.nextBoolean(),
+            random.nextBoolean() ? List.of() : List.of(new MacAddress(random.nextInt(2))),
+            Bytes.copyOf(vlans),
+            false,
+            false,
+            false,
+            false,
+            false,
+            random.nextInt(4) == 0);
+    long offloads =
+        next.features() & ToldCommands.OFFLOADS & (random.nextBoolean() ? -1 : random.nextLong());
+    int pairs = Math.max(1, next.rings().size() / 2);
+    return new ControlState(
+        new MacAddress(1 + random.nextInt(3)), filters, offloads, 1 + random.nextInt(pairs));
+  }
+
+  private DeviceConfig nextButCommands() {
     if (!everRan && random.nextInt(5) < 3) {
       change();
       return early();
@@ -87,6 +113,9 @@ final class RandomConfigs {
     long features = backEnd.isModern() || random.nextInt(4) > 0 ? NetFeature.VERSION_1.mask() : 0;
     for (NetFeature feature : NEGOTIABLE) {
       features |= random.nextInt(4) > 0 ? feature.mask() : 0;
+    }
+    if (backEnd.capabilities().commands() != 0) {
+      features |= random.nextLong() & (NetFeature.COMMANDS | ToldCommands.OFFLOADS);
     }
     if (random.nextInt(6) == 0) {
       features |= NetFeature.maskOf(NetFeature.RING_PACKED, NetFeature.VERSION_1);

@@ -9,6 +9,7 @@ import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.vhost.plan.BackEndRefusedException;
+import io.github.jvhost.virtio.ControlCommand;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
@@ -30,12 +31,6 @@ final class ControlQueue implements AutoCloseable {
   /** The address space; the guest's is 0. */
   static final int SPACE = 1;
 
-  /**
-   * Behind the rings of one queue pair. A device has it behind all its pairs only where MQ was
-   * negotiated (virtio 1.2, 5.1.2), which is not asked for here.
-   */
-  static final int RING = 2;
-
   private static final long ADDRESS = 1 << 20;
   private static final long SIZE = 4096;
   private static final int ENTRIES = 16;
@@ -55,7 +50,6 @@ final class ControlQueue implements AutoCloseable {
 
   private final DeviceFile file;
   private final String path;
-  private final int group;
   private final OwnMemory memory;
   private final EventFd kick;
   private final EventFd call;
@@ -65,14 +59,12 @@ final class ControlQueue implements AutoCloseable {
   private ControlQueue(
       DeviceFile file,
       String path,
-      int group,
       Duration answeredWithin,
       OwnMemory memory,
       EventFd kick,
       EventFd call) {
     this.file = file;
     this.path = path;
-    this.group = group;
     this.answeredWithin = answeredWithin;
     this.memory = memory;
     this.kick = kick;
@@ -82,17 +74,16 @@ final class ControlQueue implements AutoCloseable {
   /**
    * Makes the ring. If that fails, nothing is left open.
    *
-   * @param group of rings, in which it is alone
    * @param answeredWithin how long the device may take for a command
    */
   static ControlQueue create(
-      DeviceFile file, String path, int group, Duration answeredWithin, DescriptorLedger ledger) {
+      DeviceFile file, String path, Duration answeredWithin, DescriptorLedger ledger) {
     OwnMemory memory = OwnMemory.at(ADDRESS, SIZE, "control queue", ledger);
     EventFd kick = null;
     try {
       kick = EventFd.create(ledger, "control queue kick");
       EventFd call = EventFd.create(ledger, "control queue call");
-      return new ControlQueue(file, path, group, answeredWithin, memory, kick, call);
+      return new ControlQueue(file, path, answeredWithin, memory, kick, call);
     } catch (RuntimeException e) {
       if (kick != null) {
         kick.close();
@@ -116,33 +107,45 @@ final class ControlQueue implements AutoCloseable {
     return call;
   }
 
-  /** Sets the ring up, once features are settled. A reset of the device forgets it. */
-  void setUp() {
+  /**
+   * Sets the ring up, once features are settled. A reset of the device forgets it.
+   *
+   * @param ring its index
+   * @throws BackEndRefusedException if a ring of the guest would be moved with it
+   */
+  void setUp(int ring) {
     memory.mapping().segment().fill((byte) 0);
     next = 0;
     String doing = "set up the control queue of " + path;
+    int group = file.ring(Ioctl.VDPA_GET_VRING_GROUP, ring, 0, doing);
+    if (group == file.ring(Ioctl.VDPA_GET_VRING_GROUP, 0, 0, doing)) {
+      throw new BackEndRefusedException(
+          "%s: its ring %d, the control queue, is not in a group of its own with these features"
+              .formatted(path, ring));
+    }
     file.ring(Ioctl.VDPA_SET_GROUP_ASID, group, SPACE, doing);
-    file.ring(Ioctl.SET_VRING_NUM, RING, ENTRIES, doing);
-    file.ring(Ioctl.SET_VRING_BASE, RING, 0, doing);
-    file.address(RING, 0, ADDRESS, ADDRESS + USED, ADDRESS + AVAILABLE, 0, doing);
-    file.ring(Ioctl.SET_VRING_CALL, RING, call.descriptor().number(), doing);
-    file.ring(Ioctl.SET_VRING_KICK, RING, kick.descriptor().number(), doing);
-    file.ring(Ioctl.VDPA_SET_VRING_ENABLE, RING, 1, doing);
+    file.ring(Ioctl.SET_VRING_NUM, ring, ENTRIES, doing);
+    file.ring(Ioctl.SET_VRING_BASE, ring, 0, doing);
+    file.address(ring, 0, ADDRESS, ADDRESS + USED, ADDRESS + AVAILABLE, 0, doing);
+    file.ring(Ioctl.SET_VRING_CALL, ring, call.descriptor().number(), doing);
+    file.ring(Ioctl.SET_VRING_KICK, ring, kick.descriptor().number(), doing);
+    file.ring(Ioctl.VDPA_SET_VRING_ENABLE, ring, 1, doing);
   }
 
   /**
    * Gives the device, which runs, a command, and waits for its answer.
    *
-   * @throws BackEndRefusedException if the answer is an error
+   * @throws CommandRefusedException if the answer is an error
    * @throws DeadlineException if there is none
    */
-  void command(int commandClass, int command, byte[] data) {
+  void command(ControlCommand command) {
+    byte[] data = command.data();
     if (data.length > MOST_DATA) {
-      throw new IllegalArgumentException("a control command with " + data.length + " bytes");
+      throw new IllegalArgumentException(command + " has " + data.length + " bytes");
     }
     MemorySegment page = memory.mapping().segment();
-    page.set(JAVA_BYTE, COMMAND, (byte) commandClass);
-    page.set(JAVA_BYTE, COMMAND + 1, (byte) command);
+    page.set(JAVA_BYTE, COMMAND, (byte) command.commandClass());
+    page.set(JAVA_BYTE, COMMAND + 1, (byte) command.command());
     MemorySegment.copy(data, 0, page, JAVA_BYTE, COMMAND + 2, data.length);
     page.set(JAVA_BYTE, ACK, (byte) -1);
     descriptor(page, 0, COMMAND, 2 + data.length, NEXT);
@@ -157,15 +160,14 @@ final class ControlQueue implements AutoCloseable {
     while ((short) INDEX.getAcquire(page, USED + 2) != (short) next) {
       if (call.await(deadline) == 0 || deadline.expired()) { // it may call, and use nothing
         throw new DeadlineException(
-            "%s has not answered command %d of class %d on its control queue within %s"
-                .formatted(path, command, commandClass, answeredWithin));
+            "%s has not answered on its control queue within %s: %s"
+                .formatted(path, answeredWithin, command));
       }
     }
     int answer = page.get(JAVA_BYTE, ACK);
     if (answer != 0) {
-      throw new BackEndRefusedException(
-          "%s answered command %d of class %d on its control queue with %d"
-              .formatted(path, command, commandClass, answer));
+      throw new CommandRefusedException(
+          "%s answered with %d on its control queue: %s".formatted(path, answer, command));
     }
   }
 

@@ -125,6 +125,25 @@ class DeviceFile implements AutoCloseable {
     return argument.get(JAVA_BYTE, 0) & 0xff;
   }
 
+  /**
+   * Bytes of the configuration of a vDPA device.
+   *
+   * @param offset of the first, from the beginning
+   * @param path for errors
+   */
+  byte[] config(int offset, int size, String path) {
+    argument.set(JAVA_INT, 0, offset);
+    argument.set(JAVA_INT, Integer.BYTES, size);
+    argument(Ioctl.VDPA_GET_CONFIG, "read the configuration of " + path);
+    return argument.asSlice(2 * Integer.BYTES, size).toArray(JAVA_BYTE);
+  }
+
+  /** The same for a number of two bytes. */
+  int configShort(int offset, String path) {
+    byte[] field = config(offset, Short.BYTES, path);
+    return (field[0] & 0xff) | (field[1] & 0xff) << 8;
+  }
+
   void setByte(Ioctl call, int value, String doing) {
     argument.set(JAVA_BYTE, 0, (byte) value);
     argument(call, doing);

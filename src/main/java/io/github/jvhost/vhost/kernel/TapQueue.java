@@ -261,11 +261,16 @@ final class TapQueue implements AutoCloseable {
         (features & NetFeature.maskOf(NetFeature.VERSION_1, NetFeature.MRG_RXBUF)) != 0;
     header = counts ? HEADER : SHORT_HEADER;
     file.setInt(Ioctl.TUNSETVNETHDRSZ, header, doing("set the header of"));
-    file.value(Ioctl.TUNSETOFFLOAD, offloads(features), doing("set the offloads of"));
+    offloads(features);
+  }
+
+  /** Tells the tap, for all its queues, what the driver can receive. */
+  void offloads(long features) {
+    file.value(Ioctl.TUNSETOFFLOAD, taken(features), doing("set the offloads of"));
   }
 
   /** As many as the tap takes together. Without checksums it takes none. */
-  static long offloads(long features) {
+  static long taken(long features) {
     long offloads = 0;
     for (Offload offload : OFFLOADS) {
       boolean taken =

@@ -119,6 +119,9 @@ public final class Turn implements Execution {
       try {
         bases[taken] = take(next.step());
       } catch (VhostException e) {
+        if (e instanceof CommandRefusedException) {
+          sent = taken; // it has changed nothing, as if it had not been given
+        }
         failure = failed(next, e.getMessage(), e.recovery(), e);
         return;
       } catch (RuntimeException | Error e) { // the thread of a device has to live on, and close it

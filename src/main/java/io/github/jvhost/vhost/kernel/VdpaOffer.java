@@ -4,7 +4,11 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.vhost.plan.BackEndCapabilities;
+import io.github.jvhost.virtio.DeviceStatus;
+import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
+import java.util.Optional;
 
 /**
  * What a vDPA device for networks offers.
@@ -12,6 +16,11 @@ import io.github.jvhost.virtio.NetFeature;
  * @param features virtio's
  * @param backEndFeatures of {@link KernelFeature}
  * @param rings how many it has, its control queue included
+ * @param queuePairs that can be used: more than one only with a control queue of ours, by which the
+ *     device is told how many
+ * @param mac the address that it was made with; empty: it takes packets to any
+ * @param maxMtu the MTU that it was made with; {@link BackEndCapabilities#NO_MAX_MTU} if it does
+ *     not say
  * @param maxRingSize entries of its largest ring
  * @param groups of rings, each of which has one address space
  * @param addressSpaces how many there are
@@ -23,6 +32,9 @@ public record VdpaOffer(
     long features,
     long backEndFeatures,
     int rings,
+    int queuePairs,
+    Optional<MacAddress> mac,
+    int maxMtu,
     int maxRingSize,
     int groups,
     int addressSpaces,
@@ -30,6 +42,12 @@ public record VdpaOffer(
     long lastAddress)
     implements KernelOffer {
   private static final int NET = 1;
+  private static final int NO_GROUP = -1;
+
+  // Where a network device's configuration has how many pairs it has, and its MTU (virtio 1.2,
+  // 5.1.4).
+  private static final int CONFIG_MAX_PAIRS = 8;
+  private static final int CONFIG_MTU = 10;
 
   /** What is asked for. The others change nothing here. */
   private static final long USED =
@@ -45,9 +63,19 @@ public record VdpaOffer(
   /** Of a device that loses nothing at a reset, and has no control queue. */
   static VdpaOffer ofRehearsal() {
     long noFeatures = 0;
-    int noRings = 0;
+    int none = 0;
     return new VdpaOffer(
-        noFeatures, KernelFeature.IOTLB_PERSIST.mask(), noRings, noRings, 1, 1, -1, -1);
+        noFeatures,
+        KernelFeature.IOTLB_PERSIST.mask(),
+        none,
+        1,
+        Optional.empty(),
+        BackEndCapabilities.NO_MAX_MTU,
+        none,
+        1,
+        1,
+        NO_GROUP,
+        -1);
   }
 
   static boolean isVdpa(DeviceFile file) {
@@ -73,26 +101,60 @@ public record VdpaOffer(
     int rings = file.getIntOr(Ioctl.VDPA_GET_VQS_COUNT, 0);
     int groups = file.getIntOr(Ioctl.VDPA_GET_GROUP_NUM, 1);
     int spaces = file.getIntOr(Ioctl.VDPA_GET_AS_NUM, 1);
-    boolean control = NetFeature.CTRL_VQ.in(features) && rings > ControlQueue.RING;
+    boolean mayControl = NetFeature.CTRL_VQ.in(features) && spaces > 1;
+    int pairs =
+        NetFeature.MQ.in(features) ? Math.max(1, file.configShort(CONFIG_MAX_PAIRS, path)) : 1;
+    int control = mayControl ? controlGroup(file, pairs, features, doing) : NO_GROUP;
     return new VdpaOffer(
         features,
         offered,
         rings,
+        control == NO_GROUP ? 1 : pairs,
+        mac(file, path, features),
+        NetFeature.MTU.in(features)
+            ? file.configShort(CONFIG_MTU, path)
+            : BackEndCapabilities.NO_MAX_MTU,
         maxRingSize,
         groups,
         spaces,
-        control && spaces > 1 ? controlGroup(file) : -1,
+        control,
         lastAddress(file));
   }
 
-  /** The group of the control queue, if no ring of the guest is in it; else -1. */
-  private static int controlGroup(DeviceFile file) {
-    int group = file.tryRing(Ioctl.VDPA_GET_VRING_GROUP, ControlQueue.RING);
+  private static Optional<MacAddress> mac(DeviceFile file, String path, long features) {
+    return NetFeature.MAC.in(features)
+        ? Optional.of(MacAddress.of(file.config(0, MacAddress.SIZE, path), 0))
+            .filter(mac -> !mac.equals(MacAddress.ZERO))
+        : Optional.empty();
+  }
+
+  /**
+   * The group of the control queue, if no ring of the guest is in it. Where the queue is depends on
+   * whether MQ was negotiated (virtio 1.2, 5.1.2), so a device with more than one pair is asked
+   * when it was, and reset.
+   */
+  private static int controlGroup(DeviceFile file, int pairs, long features, String doing) {
+    if (pairs == 1) {
+      return groupOfItsOwn(file, 2);
+    }
+    file.setByte(Ioctl.VDPA_SET_STATUS, DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER, doing);
+    file.setLong(Ioctl.SET_FEATURES, features, doing);
+    file.setByte(
+        Ioctl.VDPA_SET_STATUS,
+        DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER | DeviceStatus.FEATURES_OK,
+        doing);
+    int group = groupOfItsOwn(file, 2 * pairs);
+    file.setByte(Ioctl.VDPA_SET_STATUS, 0, doing);
+    return group;
+  }
+
+  private static int groupOfItsOwn(DeviceFile file, int control) {
+    int group = file.tryRing(Ioctl.VDPA_GET_VRING_GROUP, control);
     boolean alone = group >= 0;
-    for (int ring = 0; ring < ControlQueue.RING; ring++) {
+    for (int ring = 0; ring < control; ring++) {
       alone &= file.tryRing(Ioctl.VDPA_GET_VRING_GROUP, ring) != group;
     }
-    return alone ? group : -1;
+    return alone ? group : NO_GROUP;
   }
 
   private static long lastAddress(DeviceFile file) {
@@ -102,8 +164,7 @@ public record VdpaOffer(
 
   /** {@return whether the control queue can be used by this process, beside the guest} */
   public boolean takesCommands() {
-    return controlGroup >= 0
-        && NetFeature.CTRL_MAC_ADDR.in(features)
+    return controlGroup != NO_GROUP
         && has(KernelFeature.IOTLB_ASID)
         && has(KernelFeature.ENABLE_AFTER_DRIVER_OK);
   }

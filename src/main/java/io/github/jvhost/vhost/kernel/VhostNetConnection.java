@@ -23,6 +23,7 @@ import io.github.jvhost.vhost.plan.RingAddresses;
 import io.github.jvhost.vhost.plan.RingEventfd;
 import io.github.jvhost.vhost.plan.Step;
 import io.github.jvhost.vhost.plan.StoppedRings;
+import io.github.jvhost.virtio.ControlCommand;
 import io.github.jvhost.virtio.NetFeature;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -97,7 +98,7 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
   // What the kernel was told last: it must not mark a page behind the log.
   private @Nullable LogTarget log;
   private MemoryTable table = MemoryTable.EMPTY;
-  private boolean logging;
+  private long features;
 
   private boolean closed;
 
@@ -245,6 +246,8 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
     switch (step) {
       case Step.Set<?> s -> set(s);
       case Step.SetRingAddress s -> address(s);
+      case Step.Command(ControlCommand.Offloads(long offloads), var _) ->
+          taps.getFirst().offloads(offloads); // of all queues
       case Step.StopRing(int ring) -> {
         return stop(ring);
       }
@@ -278,9 +281,12 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
   }
 
   private void features(long features) {
-    logging = VhostFeature.LOG_ALL == (features & VhostFeature.LOG_ALL);
+    long changed = features ^ this.features;
+    this.features = features;
     requireLogCovers(table);
-    taps.forEach(tap -> tap.features(features));
+    if (changed != VhostFeature.LOG_ALL) { // else a command may have set other offloads
+      taps.forEach(tap -> tap.features(features));
+    }
     long own = features & offered & ~NEVER;
     pairs.forEach(pair -> pair.setLong(Ioctl.SET_FEATURES, own, doing("set features of")));
   }
@@ -288,7 +294,7 @@ public final class VhostNetConnection implements Carrier, Turn.Steps {
   /** The kernel does not compare them. It would mark pages in other memory of this process. */
   private void requireLogCovers(MemoryTable all) {
     LogTarget target = log;
-    if (logging && target != null) {
+    if ((features & VhostFeature.LOG_ALL) != 0 && target != null) {
       target.requireCovers(all);
     }
   }

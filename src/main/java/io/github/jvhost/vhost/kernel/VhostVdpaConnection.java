@@ -1,8 +1,5 @@
 package io.github.jvhost.vhost.kernel;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.memory.MemoryRegion;
@@ -23,15 +20,13 @@ import io.github.jvhost.vhost.plan.RingAddresses;
 import io.github.jvhost.vhost.plan.RingEventfd;
 import io.github.jvhost.vhost.plan.Step;
 import io.github.jvhost.vhost.plan.StoppedRings;
+import io.github.jvhost.virtio.ControlCommand;
 import io.github.jvhost.virtio.DeviceStatus;
-import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.BitSet;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -58,20 +53,11 @@ import org.jspecify.annotations.Nullable;
  * thread of this device. One thread at a time calls this object.
  */
 public final class VhostVdpaConnection implements Carrier, Turn.Steps {
-  private static final long OURS_WITH_CONTROL =
-      NetFeature.maskOf(NetFeature.ACCESS_PLATFORM, NetFeature.CTRL_VQ, NetFeature.CTRL_MAC_ADDR);
-
-  // The command that sets the address (virtio 1.2, 5.1.6.5.2).
-  private static final int CLASS_MAC = 1;
-  private static final int MAC_ADDR_SET = 1;
+  /** What a device with a control queue for this process has to agree to, if it offers it. */
+  private static final long OF_CONTROL =
+      NetFeature.maskOf(NetFeature.CTRL_VQ, NetFeature.CTRL_MAC_ADDR);
 
   private static final int ACKNOWLEDGED = DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER;
-
-  /** Where a network device's configuration has its MTU (virtio 1.2, 5.1.4). */
-  private static final int CONFIG_MTU = 10;
-
-  /** Offset and length, in struct vhost_vdpa_config. */
-  private static final int CONFIG_HEAD = 8;
 
   /** A device may have as many regions as one likes. */
   private static final int MEMORY_REGIONS = MemoryTable.MAX_REGIONS;
@@ -80,10 +66,9 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
   private static final Map<Fact<?>, Row<?>> ROWS =
       Stream.<Row<?>>of(
               new Row<>(Fact.FEATURES, (to, _, features) -> to.features(features)),
-              new Row<>(Fact.MAC, (to, _, mac) -> to.mac(mac)),
               new Row<>(Fact.STATUS, (to, _, status) -> to.status(status)),
               new Row<>(Fact.SUSPENDED, (to, _, on) -> to.suspended(on)),
-              new Row<>(Fact.CONTROL_QUEUE, (to, _, _) -> to.setUpControlQueue()),
+              new Row<>(Fact.CONTROL_QUEUE, (to, _, ring) -> to.setUpControlQueue(ring)),
               new Row<>(Fact.SIZE, (to, ring, size) -> to.ring(Ioctl.SET_VRING_NUM, ring, size)),
               new Row<>(Fact.BASE, (to, ring, base) -> to.ring(Ioctl.SET_VRING_BASE, ring, base)),
               new Row<>(Fact.STAND_IN, (to, ring, size) -> to.standIns.put(ring, size)),
@@ -209,9 +194,9 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
         throw new VhostException("%s: %s".formatted(path, offer.whyNot()), Recovery.GIVE_UP);
       }
       if (offer.takesCommands()) {
-        control = ControlQueue.create(file, path, offer.controlGroup(), within, ledger);
+        control = ControlQueue.create(file, path, within, ledger);
       }
-      BackEndCapabilities capabilities = capabilities(file, path, offer, startsEarly);
+      BackEndCapabilities capabilities = capabilities(offer, startsEarly);
       return new VhostVdpaConnection(
           name, ledger, path, thread, within, file, offer, capabilities, control);
     } catch (RuntimeException | Error e) {
@@ -223,29 +208,22 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
     }
   }
 
-  private static BackEndCapabilities capabilities(
-      DeviceFile file, String path, VdpaOffer offer, boolean startsEarly) {
-    long without = NetFeature.maskOf(NetFeature.ACCESS_PLATFORM, NetFeature.MQ);
-    Optional<MacAddress> mac = Optional.empty();
-    if (offer.takesCommands()) {
+  private static BackEndCapabilities capabilities(VdpaOffer offer, boolean startsEarly) {
+    long without = NetFeature.ACCESS_PLATFORM.mask();
+    boolean control = offer.takesCommands();
+    if (control) {
       without |= NetFeature.RING_PACKED.mask(); // the device's control queue would be packed too
-      mac = Optional.of(MacAddress.of(config(file, path, 0, MacAddress.SIZE), 0));
+    }
+    if (offer.queuePairs() == 1) {
+      without |= NetFeature.MQ.mask();
     }
     return new BackEndCapabilities(
         (offer.features() & ~without) | NetFeature.GUEST_ANNOUNCE.mask(),
         new BackEndProtocol.VhostVdpa(
-            mac, startsEarly, offer.maxRingSize(), mtu(file, path, offer)),
-        1, // of more than one pair no device was there to try it
+            offer.mac(), control, startsEarly, offer.maxRingSize(), offer.maxMtu()),
+        offer.queuePairs(),
         MEMORY_REGIONS,
         BackEndProfile.VHOST_VDPA);
-  }
-
-  private static int mtu(DeviceFile file, String path, VdpaOffer offer) {
-    if (!NetFeature.MTU.in(offer.features())) {
-      return BackEndCapabilities.NO_MAX_MTU;
-    }
-    byte[] field = config(file, path, CONFIG_MTU, Short.BYTES);
-    return (field[0] & 0xff) | (field[1] & 0xff) << 8;
   }
 
   /**
@@ -312,16 +290,8 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
   public byte[] config(int offset, int size) {
     return thread.ask(
         "read the configuration of " + path,
-        () -> config(file, path, offset, size),
+        () -> file.config(offset, size, path),
         Deadline.after(answersWithin));
-  }
-
-  private static byte[] config(DeviceFile file, String path, int offset, int size) {
-    MemorySegment argument = file.scratch();
-    argument.set(JAVA_INT, 0, offset);
-    argument.set(JAVA_INT, 4, size);
-    file.argument(Ioctl.VDPA_GET_CONFIG, "read the configuration of " + path);
-    return argument.asSlice(CONFIG_HEAD, size).toArray(JAVA_BYTE);
   }
 
   // ---- steps; they run on the device's thread ----
@@ -339,6 +309,7 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
         memory.unmap(region);
       }
       case Step.ReadStatus(int required) -> readStatus(required);
+      case Step.Command(ControlCommand command, var _) -> command(command);
       case Step.StopRing(int ring) -> {
         return file.ring(Ioctl.GET_VRING_BASE, ring, 0, doing("ask where ring " + ring + " is of"));
       }
@@ -383,8 +354,11 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
 
   private void features(long features) {
     writeStatus(ACKNOWLEDGED, 0);
-    long ours = control == null ? NetFeature.ACCESS_PLATFORM.mask() : OURS_WITH_CONTROL;
-    file.setLong(Ioctl.SET_FEATURES, features | ours, doing("set features of"));
+    long ours = control == null ? 0 : OF_CONTROL & offer.features();
+    file.setLong(
+        Ioctl.SET_FEATURES,
+        features | NetFeature.ACCESS_PLATFORM.mask() | ours,
+        doing("set features of"));
   }
 
   /** No bit may be taken away, but by a reset. */
@@ -404,15 +378,15 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
     }
   }
 
-  private void setUpControlQueue() {
+  private void setUpControlQueue(int ring) {
     if (control != null) { // a rehearsal has none
-      control.setUp();
+      control.setUp(ring);
     }
   }
 
-  private void mac(MacAddress address) {
+  private void command(ControlCommand command) {
     if (control != null) {
-      control.command(CLASS_MAC, MAC_ADDR_SET, address.bytes());
+      control.command(command);
     }
   }
 

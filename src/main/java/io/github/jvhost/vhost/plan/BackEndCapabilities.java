@@ -224,17 +224,42 @@ public record BackEndCapabilities(
         && (protocolFeatures() & dialect().presetupMask()) != 0;
   }
 
-  /**
-   * {@return the address that the device has before it is told one; empty if it cannot be told, or
-   * needs no address}
-   */
+  /** {@return the address that the device has before it is told one; empty: it needs none} */
   public Optional<MacAddress> ownMac() {
     return protocol instanceof BackEndProtocol.VhostVdpa vdpa ? vdpa.mac() : Optional.empty();
   }
 
-  /** {@return whether it has a control queue that this process can use beside the guest} */
-  public boolean takesCommands() {
-    return ownMac().isPresent();
+  /** {@return the one address with which the device receives anything; empty: any} */
+  public Optional<MacAddress> fixedMac() {
+    return NetFeature.CTRL_MAC_ADDR.in(commands()) ? Optional.empty() : ownMac();
+  }
+
+  /** {@return whether the device has a control queue that this process can use beside the guest} */
+  public boolean hasControlQueue() {
+    return protocol instanceof BackEndProtocol.VhostVdpa vdpa && vdpa.hasControlQueue();
+  }
+
+  /**
+   * {@return the ring of the control queue} It is behind the rings of all pairs that the device
+   * has, or of one where MQ was not negotiated (virtio 1.2, 5.1.2).
+   *
+   * @param features that were negotiated
+   */
+  public int controlRing(long features) {
+    return 2 * (NetFeature.MQ.in(features) ? maxQueuePairs : 1);
+  }
+
+  /**
+   * {@return the features with whose commands the back end can be told what a driver sets on its
+   * control queue} A vhost-user back end is told no commands.
+   */
+  public long commands() {
+    return switch (protocol) {
+      case BackEndProtocol.VhostUser _ -> 0;
+      case BackEndProtocol.VhostNet _ -> NetFeature.CTRL_GUEST_OFFLOADS.mask();
+      case BackEndProtocol.VhostVdpa vdpa ->
+          vdpa.hasControlQueue() ? features & (NetFeature.COMMANDS | NetFeature.MQ.mask()) : 0;
+    };
   }
 
   /**
@@ -255,22 +280,10 @@ public record BackEndCapabilities(
 
   /**
    * {@return the features of a device that are not offered with this back end, because a command on
-   * the control queue would have to reach it} A tap is told of the offloads with the features. A
-   * vDPA device may have a control queue of its own, which the driver is not shown. Of what it can
-   * be told there, the MAC address alone was tried.
+   * the control queue would have to reach it, and cannot}
    */
   public long uncontrolled() {
-    return switch (protocol) {
-      case BackEndProtocol.VhostUser _ -> 0;
-      case BackEndProtocol.VhostNet _ -> NetFeature.CTRL_GUEST_OFFLOADS.mask();
-      case BackEndProtocol.VhostVdpa _ ->
-          NetFeature.maskOf(
-                  NetFeature.CTRL_GUEST_OFFLOADS,
-                  NetFeature.CTRL_RX,
-                  NetFeature.CTRL_RX_EXTRA,
-                  NetFeature.CTRL_VLAN)
-              | (ownMac().isPresent() ? 0 : NetFeature.CTRL_MAC_ADDR.mask());
-    };
+    return protocol instanceof BackEndProtocol.VhostVdpa ? NetFeature.COMMANDS & ~commands() : 0;
   }
 
   /**

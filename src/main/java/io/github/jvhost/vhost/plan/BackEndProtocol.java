@@ -26,14 +26,20 @@ public sealed interface BackEndProtocol {
   /**
    * The ioctls of {@code /dev/vhost-vdpa-N}: a device works on the rings by itself.
    *
-   * @param mac the address that the device was made with, if it has a control queue of its own, by
-   *     which it can be told another; empty if it has none
+   * @param mac the address that the device was made with; empty: none
+   * @param hasControlQueue whether it has a control queue that this process can use beside the
+   *     guest
    * @param startsEarly whether it can be preset as with the PRESETUP message: it is started early
    *     on empty rings of ours, and suspended
    * @param maxRingSize how many entries its rings may have
    * @param maxMtu the MTU that it was made with, in bytes; 65535 if it does not say. It cannot be
    *     told another
    */
-  record VhostVdpa(Optional<MacAddress> mac, boolean startsEarly, int maxRingSize, int maxMtu)
+  record VhostVdpa(
+      Optional<MacAddress> mac,
+      boolean hasControlQueue,
+      boolean startsEarly,
+      int maxRingSize,
+      int maxMtu)
       implements BackEndProtocol {}
 }

@@ -2,7 +2,7 @@ package io.github.jvhost.vhost.plan;
 
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.memory.Translation;
-import io.github.jvhost.virtio.MacAddress;
+import io.github.jvhost.virtio.ControlState;
 import java.nio.ByteOrder;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -23,7 +23,8 @@ import org.jspecify.annotations.Nullable;
  *     addresses, taken as unsigned; ring addresses are I/O virtual addresses then. Null: there is
  *     no IOMMU
  * @param ringOrder the byte order of legacy rings, if it is not this host's; null: not to be sent
- * @param mac the address that a device with a control queue of its own is to be told; null: none
+ * @param control what the driver has set by commands, for a back end that is told them; null:
+ *     nothing
  * @param generation of an early configuration: it increases when the guest changes something, so
  *     that an old configuration is recognised; 0 where it does not matter
  */
@@ -37,7 +38,7 @@ public record DeviceConfig(
     @Nullable InflightRegion inflight,
     @Nullable List<Translation> translations,
     @Nullable ByteOrder ringOrder,
-    @Nullable MacAddress mac,
+    @Nullable ControlState control,
     int generation) {
 
   /** What a device is to do with its configuration. */
@@ -112,7 +113,7 @@ public record DeviceConfig(
         inflight,
         translations,
         ringOrder,
-        mac,
+        control,
         generation);
   }
 
@@ -128,7 +129,7 @@ public record DeviceConfig(
         inflight,
         translations == null ? null : List.of(),
         ringOrder,
-        mac,
+        control,
         generation);
   }
 
@@ -148,7 +149,7 @@ public record DeviceConfig(
         inflight,
         translations,
         ringOrder,
-        mac,
+        control,
         newGeneration);
   }
 }

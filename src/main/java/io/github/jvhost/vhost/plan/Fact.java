@@ -3,7 +3,7 @@ package io.github.jvhost.vhost.plan;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.vhost.plan.BackEndProfile.StopKeeps;
 import io.github.jvhost.vhost.plan.PlannedStep.Answer;
-import io.github.jvhost.virtio.MacAddress;
+import io.github.jvhost.virtio.ControlState;
 import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Optional;
@@ -156,12 +156,13 @@ public final class Fact<T> {
   /**
    * The control queue of a vDPA device, as a ring of this process in an address space of its own
    * (SET_GROUP_ASID, and what describes a ring). It is set up between FEATURES_OK and DRIVER_OK.
+   * Its value is the index of that ring.
    */
-  public static final Fact<Boolean> CONTROL_QUEUE =
-      Fact.<Boolean>row("control queue")
-          .wanted((_, _) -> true)
-          .possible(BackEndCapabilities::takesCommands)
-          .text(_ -> "set up")
+  public static final Fact<Integer> CONTROL_QUEUE =
+      Fact.<Integer>row("control queue")
+          .wanted((plan, _) -> plan.capabilities().controlRing(plan.desired().features()))
+          .possible(BackEndCapabilities::hasControlQueue)
+          .text(ring -> "ring " + ring)
           .afterReset(AfterReset.GONE)
           .fact();
 
@@ -200,14 +201,12 @@ public final class Fact<T> {
           .fact();
 
   /**
-   * MAC_ADDR_SET on the control queue of a vDPA device. The device takes it only while it runs. It
-   * need not be told the address that it was made with.
+   * What a driver sets by commands on its control queue ({@link Step.Command}). A vDPA device takes
+   * them only while it runs.
    */
-  public static final Fact<MacAddress> MAC =
-      Fact.<MacAddress>row("mac")
-          .wanted((plan, _) -> plan.desired().mac())
-          .possible(can -> can.ownMac().isPresent())
-          .why((plan, _, held) -> plan.whyMac(held))
+  public static final Fact<ControlState> CONTROL =
+      Fact.<ControlState>row("control state")
+          .wanted((_, _) -> null) // the planner sends the difference, command by command
           .fact();
 
   // ---- of a vring ----
@@ -338,7 +337,7 @@ public final class Fact<T> {
           MEMORY,
           INFLIGHT,
           TRANSLATIONS,
-          MAC);
+          CONTROL);
 
   /**
    * The facts that describe a ring, in the order in which they are sent. For all rings they come

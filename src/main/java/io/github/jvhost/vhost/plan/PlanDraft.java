@@ -1,7 +1,8 @@
 package io.github.jvhost.vhost.plan;
 
 import io.github.jvhost.vhost.plan.PlannedStep.Answer;
-import io.github.jvhost.virtio.MacAddress;
+import io.github.jvhost.virtio.ControlCommand;
+import io.github.jvhost.virtio.ControlState;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.ArrayList;
 import java.util.BitSet;
@@ -119,13 +120,6 @@ final class PlanDraft {
     return held.isHeld() && !featuresChangeForGood() ? Why.LOGGING : whySent(held);
   }
 
-  @Nullable Why whyMac(Known<MacAddress> held) {
-    boolean hasItsOwn =
-        held instanceof Known.NotSent
-            && capabilities.ownMac().equals(Optional.ofNullable(desired.mac()));
-    return hasItsOwn || held.is(desired.mac()) ? null : whySent(held);
-  }
-
   /** An err eventfd that is no longer wanted is withdrawn. */
   @Nullable RingEventfd wantedErr(int ring) {
     RingEventfd err = wanted(ring).err();
@@ -208,6 +202,35 @@ final class PlanDraft {
   // ---- steps ----
 
   /**
+   * The commands that the back end has yet to be told. The address may be told although the driver
+   * has not negotiated that it may set it: a guest that arrives brings its own.
+   */
+  List<ControlCommand> commands() {
+    ControlState wanted = desired.control();
+    if (wanted == null) {
+      return List.of();
+    }
+    long features = desired.features();
+    long told = (features | NetFeature.CTRL_MAC_ADDR.mask()) & capabilities.commands();
+    return switch (now.get(Fact.CONTROL)) {
+      case Known.Held<ControlState>(ControlState held) -> wanted.commandsFrom(held, told);
+      case Known.NotSent<?> _ -> wanted.commandsToNew(capabilities.ownMac(), features, told);
+      case Known.Unknown<?> _ -> wanted.commandsFrom(null, told);
+    };
+  }
+
+  /** Adds the steps of {@link #commands}. */
+  void sendCommands() {
+    List<ControlCommand> commands = commands();
+    Why why = whySent(now.get(Fact.CONTROL));
+    for (int i = 0; i < commands.size(); i++) {
+      boolean last = i == commands.size() - 1;
+      Step step = new Step.Command(commands.get(i), last ? desired.control() : null);
+      add(step, Answer.COLLECTED, "command", null, commands.get(i), why);
+    }
+  }
+
+  /**
    * Adds the step of a fact if the back end does not hold what is wanted.
    *
    * @param ring vring index; {@link Step#NO_RING} for a fact of the device
@@ -220,12 +243,6 @@ final class PlanDraft {
         send(fact, ring, wanted, why);
       }
     }
-  }
-
-  /** Whether {@link #send} would add a step. */
-  <T> boolean sends(Fact<T> fact, int ring) {
-    T wanted = fact.wanted(this, ring);
-    return wanted != null && fact.why(this, ring, now.get(fact, ring), wanted) != null;
   }
 
   /** Adds the step that makes the back end hold this value. */

@@ -17,7 +17,7 @@ import java.util.Optional;
  *   stop rings that cannot take the change; SUSPEND before the first, where a device has it
  *   withdraw translations
  *   PRESETUP start
- *   MTU, log, features, status 8, memory
+ *   MTU, log, features, status 8, commands where the back end takes them any time, memory
  *   all rings: size, byte order, call, err
  *   in-flight region
  *   translations; early only those of the rings' areas, and the others behind the kicks
@@ -25,7 +25,7 @@ import java.util.Optional;
  *   PRESETUP end; or status 0xF, commands, SUSPEND, where a device is started early on stand-ins
  *   rings are served, where that is a step
  *   status 0xF or RESUME; status 0 for a device that stops
- *   MAC address, where it is a command; then rings are served behind it, not before
+ *   commands, where a device takes them only now; then rings are served behind them, not before
  * </pre>
  *
  * <p>{@link RingStops} and {@link RingSteps} plan the steps of single rings.
@@ -140,7 +140,7 @@ public final class Planner {
       plan.add(new Step.EndPresetup(), Answer.COLLECTED, "presetup", null, "end", Why.PRESETUP);
     }
     boolean running = desired.lifecycle() == DeviceConfig.Lifecycle.RUNNING;
-    boolean commands = running && plan.sends(Fact.MAC, Step.NO_RING);
+    boolean commands = running && capabilities.hasControlQueue() && !plan.commands().isEmpty();
     if (!commands) {
       rings.start();
     }
@@ -148,7 +148,7 @@ public final class Planner {
       run(Why.START);
     }
     if (commands) {
-      plan.send(Fact.MAC, Step.NO_RING);
+      plan.sendCommands();
       rings.start();
     }
   }
@@ -159,10 +159,10 @@ public final class Planner {
    */
   private void startEarly(RingStops stops) {
     boolean ran = now.get(Fact.STATUS).is(DeviceStatus.RUNNING);
-    if (!ran || plan.sends(Fact.MAC, Step.NO_RING)) {
+    if (!ran || !plan.commands().isEmpty()) {
       run(Why.PRESETUP);
     }
-    plan.send(Fact.MAC, Step.NO_RING);
+    plan.sendCommands();
     stops.suspend(Why.PRESETUP);
   }
 
@@ -256,6 +256,9 @@ public final class Planner {
       }
     }
     plan.send(Fact.CONTROL_QUEUE, Step.NO_RING);
+    if (!capabilities.hasControlQueue()) {
+      plan.sendCommands();
+    }
   }
 
   /** After a stop only DRIVER_OK has to be sent again: the features were settled before. */

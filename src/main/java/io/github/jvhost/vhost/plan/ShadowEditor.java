@@ -4,6 +4,7 @@ import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.memory.Translation;
 import io.github.jvhost.protocol.VhostFeature;
+import io.github.jvhost.virtio.ControlState;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.List;
@@ -98,6 +99,8 @@ final class ShadowEditor {
       }
       case Step.Invalidate(long first, long last) ->
           translations(translations().without(first, last));
+      case Step.Command(var _, ControlState reached) ->
+          put(Fact.CONTROL, Step.NO_RING, reached == null ? Known.unknown() : Known.held(reached));
       case Step.StopRing(int ring) -> stopped(ring);
       case Step.ResumeRing(int ring) ->
           put(Fact.BASE, ring, stoppedAt == null ? Known.unknown() : Known.held(stoppedAt));
@@ -132,6 +135,7 @@ final class ShadowEditor {
           translations(translations().with(new Translations.Told(one, true)));
       case Step.Invalidate _ -> mayHaveDroppedTranslations();
       case Step.ReturnInflight _ -> put(Fact.INFLIGHT, Step.NO_RING, Known.unknown());
+      case Step.Command _ -> put(Fact.CONTROL, Step.NO_RING, Known.unknown());
       case Step.GetInflight _, Step.ReadStatus _, Step.BeginPresetup _ -> {}
       case Step.Set<?>(var fact, int ring, var _) when ring == Step.NO_RING -> {
         put(fact, ring, Known.unknown());
@@ -155,15 +159,17 @@ final class ShadowEditor {
 
   /**
    * With other features the device is another one. For example, DPDK drops rings that it had
-   * without MQ.
+   * without MQ. A tap is told its offloads with them.
    */
   void featuresChanged(Known<Long> before) {
     Long held = before.orNull();
     Long now = get(Fact.FEATURES).orNull();
-    if (held != null
-        && now != null
-        && withoutLogBit(held) != withoutLogBit(now)
-        && !mayChangeFeatures(held, now)) {
+    boolean same = held != null && now != null && withoutLogBit(held) == withoutLogBit(now);
+    if (same) {
+      return;
+    }
+    device = device.mayHaveForgotten(Fact.CONTROL);
+    if (held != null && now != null && !mayChangeFeatures(held, now)) {
       everyRing(RingShadow::afterReset);
       mayHaveDroppedTranslations();
     }

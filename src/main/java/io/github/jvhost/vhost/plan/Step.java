@@ -3,6 +3,8 @@ package io.github.jvhost.vhost.plan;
 import io.github.jvhost.memory.MemoryRegion;
 import io.github.jvhost.memory.MemoryTable;
 import io.github.jvhost.memory.Translation;
+import io.github.jvhost.virtio.ControlCommand;
+import io.github.jvhost.virtio.ControlState;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -102,6 +104,14 @@ public sealed interface Step {
    * @param last of its last byte
    */
   record Invalidate(long first, long last) implements Step {}
+
+  /**
+   * A command on the control queue, which the driver does not see.
+   *
+   * @param command that is given, and answered
+   * @param reached what the back end has been told with it; null: further commands follow for that
+   */
+  record Command(ControlCommand command, @Nullable ControlState reached) implements Step {}
 
   /**
    * GET_INFLIGHT_FD: the back end makes a region in which it records its requests in flight.

@@ -159,6 +159,8 @@ public record StepMessage(
           plain(FrontEndRequest.GET_INFLIGHT_FD, new Inflight(0, 0, queues, queueSize))
               .answered(Answered.WITH_REGION);
       case Step.ReturnInflight _ -> inflight(received);
+      case Step.Command(var command, var _) ->
+          throw new IllegalStateException("vhost-user has no message for the command " + command);
       case Step.ResetDevice _ -> plain(FrontEndRequest.RESET_DEVICE, NoPayload.INSTANCE);
       case Step.BeginPresetup _ -> number(FrontEndRequest.PRESETUP, PresetupCode.START);
       case Step.EndPresetup _ -> number(FrontEndRequest.PRESETUP, PresetupCode.END);

@@ -8,6 +8,7 @@ import io.github.jvhost.memory.GuestMemory;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.testkit.DeviceOnMemory;
+import io.github.jvhost.virtio.ControlCommand;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -372,7 +373,7 @@ class PackedRingTest {
     DeviceOnMemory device = deviceOf(control.ring());
     for (int i = 0; i < 40; i++) {
       boolean accepted = i % 3 != 0;
-      control.post(ControlQueue.Kind.SET_PAIRS, i);
+      control.post(ControlQueue.Kind.SET_PAIRS, i, new ControlCommand.QueuePairs(i));
       control = ControlQueue.attach(ram, block, dma);
       assertThat(control.poll()).isNull();
       assertThat(device.answer(accepted ? 0 : 1)).containsExactly(4, 0, i, 0);

@@ -10,7 +10,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.github.jvhost.DeadlineException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
+import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.vhost.plan.BackEndRefusedException;
+import io.github.jvhost.virtio.ControlCommand;
+import io.github.jvhost.virtio.MacAddress;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.HexFormat;
@@ -25,14 +28,29 @@ import org.junit.jupiter.api.Timeout;
 /** Commands to a device that this test plays: it reads the ring, and answers. */
 class ControlQueueTest {
   private static final int USED = 0x802;
+  private static final ControlCommand COMMAND = new ControlCommand.QueuePairs(2);
 
   private final DescriptorLedger ledger = DescriptorLedger.tracing();
-  private final DeviceFile file = DeviceFile.deaf(ledger);
+
+  /** The control queue is in a group of its own. */
+  private final DeviceFile file =
+      new DeviceFile(EventFd.create(ledger, "device").descriptor()) {
+        @Override
+        int tryCall(Ioctl call, long value) {
+          if (call == Ioctl.VDPA_GET_VRING_GROUP) {
+            scratch().set(JAVA_INT, 4, scratch().get(JAVA_INT, 0) == 0 ? 0 : group);
+          }
+          return 0;
+        }
+      };
+
+  private int group = 1;
+
   private ControlQueue queue = queue(Duration.ofSeconds(20));
   private final List<String> commands = new CopyOnWriteArrayList<>();
 
   private ControlQueue queue(Duration answeredWithin) {
-    return ControlQueue.create(file, "/dev/vhost-vdpa-9", 1, answeredWithin, ledger);
+    return ControlQueue.create(file, "/dev/vhost-vdpa-9", answeredWithin, ledger);
   }
 
   @AfterEach
@@ -59,10 +77,10 @@ class ControlQueueTest {
 
   @Test
   void commandsAreReadByTheDeviceAndAnsweredByIt() {
-    queue.setUp();
+    queue.setUp(2);
     for (int i = 0; i < 20; i++) { // more than the ring has entries
       CompletableFuture<Void> device = answering(0);
-      queue.command(1, 1, new byte[] {0x52, 0x54, 0, 0, 0, (byte) i});
+      queue.command(new ControlCommand.Mac(new MacAddress(0x5254_0000_0000L + i)));
       device.join();
     }
 
@@ -70,14 +88,22 @@ class ControlQueueTest {
   }
 
   @Test
+  void aQueueThatSharesItsGroupWithTheGuestsIsNotUsed() {
+    group = 0;
+
+    assertThatThrownBy(() -> queue.setUp(4))
+        .isInstanceOf(BackEndRefusedException.class)
+        .hasMessageContaining("its ring 4, the control queue, is not in a group of its own");
+  }
+
+  @Test
   void anErrorIsSaid() {
-    queue.setUp();
+    queue.setUp(2);
     CompletableFuture<Void> device = answering(1);
 
-    assertThatThrownBy(() -> queue.command(1, 1, new byte[6]))
-        .isInstanceOf(BackEndRefusedException.class)
-        .hasMessageContaining("/dev/vhost-vdpa-9 answered command 1 of class 1")
-        .hasMessageEndingWith("with 1");
+    assertThatThrownBy(() -> queue.command(COMMAND))
+        .isInstanceOf(CommandRefusedException.class)
+        .hasMessage("/dev/vhost-vdpa-9 answered with 1 on its control queue: queue pairs 2");
     device.join();
   }
 
@@ -87,7 +113,7 @@ class ControlQueueTest {
   void aDeviceThatCallsAndUsesNothingIsGivenUp() {
     queue.close();
     queue = queue(Duration.ZERO);
-    queue.setUp();
+    queue.setUp(2);
     var given = new AtomicBoolean();
     CompletableFuture<Void> device =
         CompletableFuture.runAsync(() -> {
@@ -96,9 +122,9 @@ class ControlQueueTest {
           }
         });
 
-    assertThatThrownBy(() -> queue.command(1, 1, new byte[6]))
+    assertThatThrownBy(() -> queue.command(COMMAND))
         .isInstanceOf(DeadlineException.class)
-        .hasMessageContaining("has not answered command 1 of class 1");
+        .hasMessageEndingWith("has not answered on its control queue within PT0S: queue pairs 2");
     given.set(true);
     device.join();
   }

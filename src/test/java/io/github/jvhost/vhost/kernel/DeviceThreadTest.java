@@ -66,7 +66,7 @@ class DeviceThreadTest {
     var capabilities =
         new BackEndCapabilities(
             0,
-            new BackEndProtocol.VhostVdpa(Optional.empty(), false, 256, 1500),
+            new BackEndProtocol.VhostVdpa(Optional.empty(), false, false, 256, 1500),
             1,
             512,
             BackEndProfile.VHOST_VDPA);

@@ -22,8 +22,10 @@ import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.Shadow;
 import io.github.jvhost.vhost.plan.Step;
 import io.github.jvhost.vhost.plan.StoppedRings;
+import io.github.jvhost.virtio.ControlState;
 import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
+import io.github.jvhost.virtio.VirtioNet;
 import java.time.Duration;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
@@ -115,9 +117,10 @@ class RehearsedCarrierTest {
     var mac = Optional.of(new MacAddress(1));
     var can =
         capabilities(
-            new BackEndProtocol.VhostVdpa(mac, true, 256, 1500), BackEndProfile.VHOST_VDPA);
+            new BackEndProtocol.VhostVdpa(mac, true, true, 256, 1500), BackEndProfile.VHOST_VDPA);
     try (var carrier = VhostVdpaConnection.rehearsed("net0", configs.ledger, can)) {
-      DeviceConfig running = Configs.withMac(running(), new MacAddress(2));
+      ControlState control = VirtioNet.builder("net").build().controlState();
+      DeviceConfig running = Configs.withControl(running(), control);
       reach(carrier, EarlyConfiguration.of(PresetupMode.EXPLICIT, running, can));
 
       assertThat(reach(carrier, running).messages())

@@ -37,7 +37,7 @@ class TapQueueTest {
       for (int bit = 0; bit < FEATURES.size(); bit++) {
         features |= (accepted >> bit & 1) != 0 ? FEATURES.get(bit).mask() : 0;
       }
-      int told = (int) TapQueue.offloads(features);
+      int told = (int) TapQueue.taken(features);
 
       int all = accepted;
       int most =

@@ -11,7 +11,7 @@ import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.OwnedDescriptor;
 import io.github.jvhost.sys.io.MemoryFile;
 import io.github.jvhost.vhost.plan.DeviceConfig.Lifecycle;
-import io.github.jvhost.virtio.MacAddress;
+import io.github.jvhost.virtio.ControlState;
 import io.github.jvhost.virtio.NetFeature;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -183,7 +183,7 @@ public final class Configs implements AutoCloseable {
         c.inflight(),
         translations,
         c.ringOrder(),
-        c.mac(),
+        c.control(),
         c.generation());
   }
 
@@ -208,7 +208,7 @@ public final class Configs implements AutoCloseable {
         c.lifecycle(), c.features(), c.mtu(), c.memory(), c.log(), c.rings(), generation);
   }
 
-  public static DeviceConfig withMac(DeviceConfig c, @Nullable MacAddress mac) {
+  public static DeviceConfig withControl(DeviceConfig c, @Nullable ControlState control) {
     return new DeviceConfig(
         c.lifecycle(),
         c.features(),
@@ -219,7 +219,7 @@ public final class Configs implements AutoCloseable {
         c.inflight(),
         c.translations(),
         c.ringOrder(),
-        mac,
+        control,
         c.generation());
   }
 
@@ -328,6 +328,7 @@ public final class Configs implements AutoCloseable {
       case Step.ResetDevice _ -> "reset device";
       case Step.Translate s -> "translate " + s.translation();
       case Step.Invalidate s -> "invalidate %x to %x".formatted(s.first(), s.last());
+      case Step.Command s -> "command " + s.command();
       case Step.BeginPresetup _ -> "begin";
       case Step.EndPresetup _ -> "end";
       case Step.SetRingAddress s -> "address " + s.ring();

@@ -51,7 +51,7 @@ class PlannerInflightTest {
         inflight,
         c.translations(),
         order,
-        c.mac(),
+        c.control(),
         c.generation());
   }
 

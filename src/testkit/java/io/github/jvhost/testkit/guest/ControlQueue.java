@@ -1,8 +1,7 @@
 package io.github.jvhost.testkit.guest;
 
 import io.github.jvhost.memory.Access;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
+import io.github.jvhost.virtio.ControlCommand;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -10,44 +9,42 @@ import org.jspecify.annotations.Nullable;
  * is in guest memory, so that a guest can be stopped between a command and its acknowledgement.
  *
  * <pre>
- *   0            8       16         24                  32     40
- *   +------------+-------+----------+-------------------+------+-----+
- *   | ring block | kind  | argument | class 1, command 1| data | ack |
- *   +------------+-------+----------+-------------------+------+-----+
+ *   0            8       16         24                   26    32
+ *   +------------+-------+----------+--------------------+-----+------+
+ *   | ring block | kind  | argument | class 1, command 1 | ack | data |
+ *   +------------+-------+----------+--------------------+-----+------+
  *     chain: [class, command] -> [data] -> [ack, written by the device]
  * </pre>
  */
 final class ControlQueue {
-  static final int BLOCK = 64;
+  static final int BLOCK = 256;
   private static final int SIZE = 16;
+  private static final int ANNOUNCE = 3;
   private static final long KIND = 8;
   private static final long ARGUMENT = 16;
   private static final long HEADER = 24;
+  private static final long ACK = 26;
   private static final long DATA = 32;
-  private static final long ACK = 40;
 
   private final GuestRam ram;
   private final long block;
   private final DriverRing ring;
   private final Dma dma;
 
-  /** The commands. */
+  /** The commands, as guest memory says which one is pending. */
   enum Kind {
-    NONE(0, 0, 0, 0),
-    SET_MAC(1, 1, 1, 6),
-    ANNOUNCE_ACK(2, 3, 0, 0),
-    SET_PAIRS(3, 4, 0, 2);
+    NONE(0),
+    SET_MAC(1),
+    ANNOUNCE_ACK(2),
+    SET_PAIRS(3),
+
+    /** One that changes nothing in the guest; its argument is its number. */
+    OTHER(4);
 
     private final int code;
-    private final int commandClass;
-    private final int command;
-    private final int dataBytes;
 
-    Kind(int code, int commandClass, int command, int dataBytes) {
+    Kind(int code) {
       this.code = code;
-      this.commandClass = commandClass;
-      this.command = command;
-      this.dataBytes = dataBytes;
     }
   }
 
@@ -95,33 +92,38 @@ final class ControlQueue {
     throw ram.failure("control command " + code);
   }
 
+  /** Posts the acknowledgement of an announcement; the same rules. */
+  void postAnnounceAck() {
+    post(Kind.ANNOUNCE_ACK, 0, ANNOUNCE, 0, new byte[0]);
+  }
+
   /**
    * Posts a command; only when none is pending. The caller notifies the device.
    *
-   * @param argument the number of pairs, or the MAC address as {@code MacAddress.value()}
+   * @param argument by which the answer is recognised
    */
-  void post(Kind kind, long argument) {
+  void post(Kind kind, long argument, ControlCommand command) {
+    post(kind, argument, command.commandClass(), command.command(), command.data());
+  }
+
+  private void post(Kind kind, long argument, int commandClass, int command, byte[] data) {
     ram.putInt(block + KIND, kind.code);
     ram.putLong(block + ARGUMENT, argument);
-    ram.putByte(block + HEADER, kind.commandClass);
-    ram.putByte(block + HEADER + 1, kind.command);
+    ram.putByte(block + HEADER, commandClass);
+    ram.putByte(block + HEADER + 1, command);
     ram.putByte(block + ACK, 0xff);
     DriverRing.Part header = new DriverRing.Part(dma.address(block, block + HEADER), 2, false);
     DriverRing.Part ack = new DriverRing.Part(dma.address(block, block + ACK), 1, true);
-    if (kind.dataBytes == 0) {
+    if (data.length == 0) {
       ring.post(header, ack);
       return;
     }
-    // A number is little-endian. A MAC address is sent first byte first: it is the last six bytes
-    // of the
-    // big-endian number.
-    byte[] data =
-        kind == Kind.SET_MAC
-            ? ByteBuffer.allocate(8).putLong(argument << 16).array()
-            : ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(argument).array();
+    if (data.length > BLOCK - DATA) {
+      throw ram.failure("a control command with " + data.length + " bytes");
+    }
     ram.write(block + DATA, data);
     long at = dma.address(block, block + DATA);
-    ring.post(header, new DriverRing.Part(at, kind.dataBytes, false), ack);
+    ring.post(header, new DriverRing.Part(at, data.length, false), ack);
   }
 
   /** Takes the device's answer. Returns null if there is none yet. */

@@ -10,15 +10,15 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 
 /**
- * A command for the control queue that another thread asks for. That thread writes the wish into
- * guest memory and waits. The guest's thread posts the command when the queue is free, and passes
- * the answer to the waiting thread.
+ * A command for the control queue that another thread asks for. That thread leaves the wish with
+ * the driver and waits. The guest's thread posts the command when the queue is free, and passes the
+ * answer to the waiting thread.
  *
  * @param kind the kind of command
  * @param argument its argument
- * @param wish writes the wish into guest memory
+ * @param wish tells the driver, on the guest's thread
  */
-record ControlRequest(ControlQueue.Kind kind, long argument, Consumer<NicBlock> wish) {
+record ControlRequest(ControlQueue.Kind kind, long argument, Consumer<NicDriver> wish) {
   /** Waits until the device has acknowledged the command. */
   void perform(GuestThread thread, NicDriver driver, Deadline deadline) {
     String what = driver.name() + ", " + kind + " " + argument;
@@ -31,7 +31,7 @@ record ControlRequest(ControlQueue.Kind kind, long argument, Consumer<NicBlock> 
           }
           driver.whenControlDone(
               done -> done.kind() == kind && done.argument() == argument && answer.complete(done));
-          wish.accept(driver.block());
+          wish.accept(driver);
           return true;
         },
         deadline);

@@ -45,7 +45,7 @@ public record GuestSettings(
   /** The default address of a guest: 1 MiB. */
   public static final long DEFAULT_BASE = 0x10_0000;
 
-  /** The features that the driver can use. */
+  /** The features that the driver uses. */
   public static final long KNOWN_FEATURES =
       NetFeature.maskOf(
           NetFeature.VERSION_1,
@@ -58,6 +58,15 @@ public record GuestSettings(
           NetFeature.MQ,
           NetFeature.ACCESS_PLATFORM,
           NetFeature.RING_PACKED);
+
+  /**
+   * With those that it does not negotiate by itself: a test has to give the commands ({@link
+   * TestGuest#command}).
+   */
+  public static final long FEATURES_WITH_COMMANDS =
+      KNOWN_FEATURES
+          | NetFeature.COMMANDS
+          | NetFeature.maskOf(NetFeature.GUEST_CSUM, NetFeature.GUEST_TSO4, NetFeature.GUEST_TSO6);
 
   /** Checks the ranges. */
   public GuestSettings {
@@ -75,7 +84,7 @@ public record GuestSettings(
     check(changedPagesPerTick >= 0, "changedPagesPerTick", changedPagesPerTick);
     check(
         payloadBytes >= EchoPayload.MINIMUM && payloadBytes <= 1024, "payloadBytes", payloadBytes);
-    check((wantedFeatures & ~KNOWN_FEATURES) == 0, "wantedFeatures", wantedFeatures);
+    check((wantedFeatures & ~FEATURES_WITH_COMMANDS) == 0, "wantedFeatures", wantedFeatures);
   }
 
   private static void check(boolean good, String what, long value) {

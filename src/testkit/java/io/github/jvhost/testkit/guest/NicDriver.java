@@ -5,11 +5,14 @@ import io.github.jvhost.testkit.net.EchoPayload;
 import io.github.jvhost.testkit.net.Ipv4Address;
 import io.github.jvhost.testkit.net.Packet;
 import io.github.jvhost.testkit.net.PingSeries;
+import io.github.jvhost.virtio.ControlCommand;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Queue;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
@@ -30,8 +33,16 @@ final class NicDriver {
   private final AtomicLong answeredEchoes = new AtomicLong();
   private final AtomicLong announcements = new AtomicLong();
   private final List<Predicate<ControlQueue.Done>> waiters = new ArrayList<>();
+
+  /**
+   * Commands that wait for the queue. They are not in guest memory, and stay where this guest is.
+   */
+  private final Queue<Other> others = new ArrayDeque<>();
+
   private NicQueues queues;
   private boolean damaged;
+
+  private record Other(long number, ControlCommand command) {}
 
   private NicDriver(
       BootBlock boot,
@@ -160,6 +171,11 @@ final class NicDriver {
     return announcements.get();
   }
 
+  /** Gives a command when the queue is free. */
+  void command(long number, ControlCommand command) {
+    others.add(new Other(number, command));
+  }
+
   /** Passes each answered command to the waiter until the waiter returns true. */
   void whenControlDone(Predicate<ControlQueue.Done> waiter) {
     waiters.add(waiter);
@@ -254,21 +270,29 @@ final class NicDriver {
     }
     if (block.announceSteps() == NicBlock.ACKNOWLEDGE) {
       block.announceSteps(0);
-      command(control, ControlQueue.Kind.ANNOUNCE_ACK, 0);
+      control.postAnnounceAck();
+      given(control);
     } else if (!block.wantedMac().equals(block.mac())) {
-      command(control, ControlQueue.Kind.SET_MAC, block.wantedMac().value());
+      MacAddress mac = block.wantedMac();
+      control.post(ControlQueue.Kind.SET_MAC, mac.value(), new ControlCommand.Mac(mac));
+      given(control);
     } else if (block.wantedPairs() != block.pairs()) {
       // The device may use the new rings as soon as it receives the command, so their buffers come
       // first.
       for (int i = block.pairs(); i < Math.min(block.wantedPairs(), block.setUpPairs()); i++) {
         queues.rx().get(i).fill();
       }
-      command(control, ControlQueue.Kind.SET_PAIRS, block.wantedPairs());
+      int pairs = block.wantedPairs();
+      control.post(ControlQueue.Kind.SET_PAIRS, pairs, new ControlCommand.QueuePairs(pairs));
+      given(control);
+    } else if (!others.isEmpty()) {
+      Other next = others.remove();
+      control.post(ControlQueue.Kind.OTHER, next.number, next.command);
+      given(control);
     }
   }
 
-  private void command(ControlQueue control, ControlQueue.Kind kind, long argument) {
-    control.post(kind, argument);
+  private void given(ControlQueue control) {
     nic.access().controlKick();
     // A device may answer within this call, without an interrupt. Otherwise it signals the call
     // later.
@@ -295,11 +319,11 @@ final class NicDriver {
           block.wantedMac(block.mac());
         }
       }
-      case NONE, ANNOUNCE_ACK -> {
+      case NONE, ANNOUNCE_ACK, OTHER -> {
         // The guest's state does not change.
       }
     }
-    if (!done.accepted()) {
+    if (!done.accepted() && done.kind() != ControlQueue.Kind.OTHER) {
       problems.accept(name() + ": the device refused " + done.kind() + " " + done.argument());
     }
     waiters.removeIf(waiter -> waiter.test(done));

@@ -6,10 +6,12 @@ import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.io.Poller;
 import io.github.jvhost.testkit.net.Ipv4Address;
+import io.github.jvhost.virtio.ControlCommand;
 import io.github.jvhost.virtio.MacAddress;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * A guest with NICs. It pings a host on each of them every period, answers pings and ARP, and keeps
@@ -35,6 +37,7 @@ public final class TestGuest implements AutoCloseable {
   private final Poller poller;
   private final List<Wire> wires = new ArrayList<>();
   private final GuestThread thread;
+  private final AtomicLong commands = new AtomicLong();
   private long nextTick = System.nanoTime();
 
   /**
@@ -276,7 +279,8 @@ public final class TestGuest implements AutoCloseable {
       throw new IllegalArgumentException(pairs + " queue pairs");
     }
     if (queuePairs(nic) != pairs) {
-      new ControlRequest(ControlQueue.Kind.SET_PAIRS, pairs, block -> block.wantedPairs(pairs))
+      new ControlRequest(
+              ControlQueue.Kind.SET_PAIRS, pairs, driver -> driver.block().wantedPairs(pairs))
           .perform(thread, drivers.get(nic), deadline);
     }
   }
@@ -292,9 +296,27 @@ public final class TestGuest implements AutoCloseable {
    */
   public void setMac(int nic, MacAddress mac, Deadline deadline) {
     if (!mac(nic).equals(mac)) {
-      new ControlRequest(ControlQueue.Kind.SET_MAC, mac.value(), block -> block.wantedMac(mac))
+      new ControlRequest(
+              ControlQueue.Kind.SET_MAC, mac.value(), driver -> driver.block().wantedMac(mac))
           .perform(thread, drivers.get(nic), deadline);
     }
+  }
+
+  /**
+   * Makes the driver give a command that changes nothing in the guest: filters, VLANs, offloads. It
+   * waits until the device has answered. The guest has to run. A driver that resets its device, or
+   * that another guest attaches to, does not give the command again.
+   *
+   * @param nic its number, from 0
+   * @param command of a feature that the driver has negotiated; up to 224 bytes of data
+   * @param deadline for the answer
+   * @throws VhostException when the device refuses, has no control queue, or does not answer in
+   *     time
+   */
+  public void command(int nic, ControlCommand command, Deadline deadline) {
+    long number = commands.incrementAndGet();
+    new ControlRequest(ControlQueue.Kind.OTHER, number, driver -> driver.command(number, command))
+        .perform(thread, drivers.get(nic), deadline);
   }
 
   /**

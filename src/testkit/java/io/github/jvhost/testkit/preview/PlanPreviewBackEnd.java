@@ -8,7 +8,6 @@ import io.github.jvhost.vhost.plan.BackEndCapabilities;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.BackEndProtocol;
 import io.github.jvhost.vhost.plan.PresetupMode;
-import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.NetState;
 import java.util.Optional;
@@ -120,20 +119,18 @@ public record PlanPreviewBackEnd(String name, BackEndCapabilities capabilities, 
   }
 
   /**
-   * {@return a vDPA device that can be suspended, which accepts every feature of a driver but more
-   * than one queue pair, and rings of up to 256 entries, as the kernel's simulator}
+   * {@return a vDPA device that can be suspended, which accepts every feature and command of a
+   * driver, and rings of up to 256 entries} It has another address than the guest.
    *
-   * @param startsEarly whether it is started early on empty rings; it has a control queue then, by
-   *     which it is told its MAC address
+   * @param startsEarly whether it is started early on empty rings
    */
   public static PlanPreviewBackEnd vdpa(boolean startsEarly) {
-    Optional<MacAddress> mac = startsEarly ? Optional.of(MacAddress.ZERO) : Optional.empty();
     return kernel(
         startsEarly ? "vDPA, started early" : "vDPA",
-        NetFeature.BACK_END & ~NetFeature.MQ.mask(),
-        1,
+        NetFeature.BACK_END | NetFeature.COMMANDS,
+        NetState.MAX_PAIRS,
         new BackEndProtocol.VhostVdpa(
-            mac, startsEarly, VDPA_RING_SIZE, BackEndCapabilities.NO_MAX_MTU),
+            Optional.empty(), true, startsEarly, VDPA_RING_SIZE, BackEndCapabilities.NO_MAX_MTU),
         BackEndProfile.VHOST_VDPA);
   }
 
