@@ -182,9 +182,13 @@ final class BackEndPresence {
     }
   }
 
-  /** Somebody who has waited for the back end, and served it meanwhile, waits no more. */
-  void waitEnds() {
-    if (notesLook()) {
+  /**
+   * Somebody who has waited for the back end, and served it meanwhile, waits no more.
+   *
+   * @param leftSomething as in {@link #planEnds}
+   */
+  void waitEnds(boolean leftSomething) {
+    if (notesLook() || leftSomething) {
       wakeWatcher();
     }
   }

@@ -1,21 +1,19 @@
 package io.github.jvhost.vhost;
 
 import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
-import io.github.jvhost.sys.io.Poller;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * Watches devices while no plan runs on them: it answers what their back ends ask, notices that a
- * back end has gone, and connects the device again as its {@link ReconnectPolicy} says. It has one
- * thread for all devices, and one more for each device whose back end is gone.
+ * back end has gone, and connects the device again as its {@link ReconnectPolicy} says.
  *
  * <pre>
  *   watched --(hang-up, a refusal)--&gt; lost: link down --(policy: pause, attempt)--&gt; watched
@@ -26,28 +24,27 @@ import org.slf4j.LoggerFactory;
  * <p>A back end that came back but lacks what the device needs, or refuses, is tried again as the
  * policy says, like one that is not there, because the next one that listens may be another.
  *
- * <p>Behind an IOMMU the one thread also carries out plans that answer waiting misses. While it
- * does that for one device, at most {@link VhostDeviceOptions#transitionWithin}, the others wait.
- * So a back end that may hang should not share a watch with devices that must not wait for it.
+ * <p>Each device has a thread of its own, so no device waits for another one's back end.
  *
  * <p>Thread-safe. While a plan is under way on a device, that plan does all this for the device.
  */
 public final class BackEndWatch implements AutoCloseable {
-  private static final Logger log = LoggerFactory.getLogger(BackEndWatch.class);
-  private static final Duration LONGEST_CLOSE = Duration.ofSeconds(30);
+  /** An attempt connects and makes one transition, which may take two minutes by default. */
+  private static final Duration LONGEST_END = Duration.ofMinutes(3);
 
-  /** Longest wait. Every event wakes the watch, so this is only a precaution. */
-  private static final long IDLE_NANOS = 1_000_000_000L;
-
+  private final DescriptorLedger ledger;
   private final Listener listener;
-  private final EventFd wakeUp;
-  private final Thread thread;
   private final List<WatchedDevice> devices = new ArrayList<>();
+
+  /** The threads of the devices, and of those that were watched. They call the listener. */
+  private final Set<Thread> threads = ConcurrentHashMap.newKeySet();
+
   private boolean closed;
 
   /**
-   * Is called when a device loses its back end and when it has one again. The watch's threads call
-   * it, so it returns soon. An exception is logged, and the watch goes on.
+   * Is called when a device loses its back end and when it has one again. The device's thread calls
+   * it, so it returns soon, and may be called for several devices at once. An exception is logged,
+   * and the watch goes on.
    */
   public interface Listener {
     /** An implementation that does nothing. */
@@ -84,22 +81,19 @@ public final class BackEndWatch implements AutoCloseable {
   }
 
   private BackEndWatch(DescriptorLedger ledger, Listener listener) {
+    this.ledger = ledger;
     this.listener = listener;
-    this.wakeUp = EventFd.create(ledger, "back-end watch wake-up");
-    this.thread = Thread.ofPlatform().name("jvhost-watch").daemon().unstarted(this::run);
   }
 
   /**
    * Starts a watch that has no devices yet.
    *
-   * @param ledger where its descriptor is recorded
+   * @param ledger where its descriptors are recorded, one for each device
    * @param listener is called for all its devices
    * @return the watch, which the caller closes
    */
   public static BackEndWatch start(DescriptorLedger ledger, Listener listener) {
-    var watch = new BackEndWatch(ledger, listener);
-    watch.thread.start();
-    return watch;
+    return new BackEndWatch(ledger, listener);
   }
 
   /**
@@ -113,6 +107,7 @@ public final class BackEndWatch implements AutoCloseable {
     Objects.requireNonNull(net, "net");
     Objects.requireNonNull(policy, "policy");
     net.watch().requireOpen();
+    WatchedDevice added;
     synchronized (this) {
       if (closed) {
         throw new IllegalStateException("the watch is closed");
@@ -122,16 +117,21 @@ public final class BackEndWatch implements AutoCloseable {
           throw new IllegalStateException(net.name() + " is watched already");
         }
       }
-      devices.add(new WatchedDevice(net, policy, listener));
+      EventFd wakeUp = EventFd.create(ledger, net.name() + " watch wake-up");
+      added = new WatchedDevice(net, policy, listener, wakeUp);
+      devices.add(added);
+      threads.removeIf(thread -> thread.getState() == Thread.State.TERMINATED);
+      threads.add(added.thread());
     }
-    net.watch().watchedBy(this::wake);
-    wake();
+    net.watch().watchedBy(added::wake);
+    added.start();
   }
 
   /**
-   * Ends the watch of a device. An attempt to connect it again is cancelled. This waits for an
-   * attempt that is under way and for the listeners that it calls, at most three minutes, so do not
-   * call it with a lock that such a listener takes.
+   * Ends the watch of a device. An attempt to connect it again is cancelled. This waits for what
+   * the watch is doing with the device, listeners included, at most three minutes. So do not call
+   * it with a lock that such a listener or {@code Iommu.translate} takes, nor from {@link
+   * VhostNet#access}. If a listener of the watch calls it, it does not wait.
    *
    * @param net stays as it is; a device that is not watched is ignored
    */
@@ -144,85 +144,39 @@ public final class BackEndWatch implements AutoCloseable {
       devices.remove(found);
     }
     if (found != null) {
-      net.watch().watchedBy(null);
       found.cancel();
-      wake();
+      awaitEnd(Set.of(found.thread()));
     }
   }
 
-  private synchronized void wake() {
-    if (!closed) {
-      wakeUp.signal();
-    }
-  }
-
-  private synchronized @Nullable List<WatchedDevice> now() {
-    return closed ? null : List.copyOf(devices);
-  }
-
-  private void run() {
-    int room = 8;
-    Poller poller = new Poller(room);
-    try {
-      for (List<WatchedDevice> all = now(); all != null; all = now()) {
-        int needed = 1;
-        for (WatchedDevice watched : all) {
-          needed += watched.prepare();
-        }
-        if (needed > room) {
-          poller.close();
-          room = 2 * needed;
-          poller = new Poller(room);
-        }
-        look(all, poller);
-      }
-    } finally {
-      poller.close();
-      wakeUp.close();
-    }
-  }
-
-  private void look(List<WatchedDevice> all, Poller poller) {
-    poller.clear();
-    int wake = poller.add(wakeUp.descriptor().number(), Poller.IN);
-    for (WatchedDevice watched : all) {
-      watched.addTo(poller);
-    }
-    poller.await(IDLE_NANOS);
-    if (poller.ready(wake) != 0) {
-      wakeUp.drain();
-    }
-    for (WatchedDevice watched : all) {
-      try {
-        watched.serve(poller);
-      } catch (Throwable e) { // a failure of one device must not stop the others
-        log.warn("{}: while watching", watched.net().name(), e);
-      }
-    }
-  }
-
-  /** Ends the watch of all devices, which stay as they are. A second call does nothing. */
+  /**
+   * Ends the watch of all devices, which stay as they are, as {@link #unwatch} does. A second call
+   * does nothing.
+   */
   @Override
   public void close() {
     List<WatchedDevice> all;
     synchronized (this) {
-      if (closed) {
-        return;
-      }
       closed = true;
       all = List.copyOf(devices);
       devices.clear();
-      wakeUp.signal();
     }
-    for (WatchedDevice watched : all) {
-      watched.net().watch().watchedBy(null);
-      watched.cancel();
+    all.forEach(WatchedDevice::cancel);
+    awaitEnd(threads);
+  }
+
+  /** Two listeners that end each other's watch would wait for ever, so a listener does not wait. */
+  private void awaitEnd(Set<Thread> ending) {
+    if (threads.contains(Thread.currentThread())) {
+      return;
     }
-    if (Thread.currentThread() == thread) {
-      return; // called by a listener: the thread ends once it returns
-    }
+    Deadline deadline = Deadline.after(LONGEST_END);
     try {
-      thread.join(LONGEST_CLOSE);
+      for (Thread thread : ending) {
+        if (thread.isAlive()) {
+          boolean _ = thread.join(Duration.ofNanos(deadline.remainingNanos()));
+        }
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

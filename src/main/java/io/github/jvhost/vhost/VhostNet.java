@@ -750,10 +750,13 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
         return;
       }
       try {
-        device.requireConnection().kick(ring);
+        boolean _ =
+            ask(connection -> {
+              connection.kick(ring);
+              return true;
+            });
       } catch (VhostException e) {
         // Like a kick on an eventfd that is not read any more: the guest does not notice it.
-        transitions.connection().noteLoss(e);
         log.debug("{}: kick of ring {}: {}", name(), ring, e.getMessage());
       }
     }
@@ -808,7 +811,7 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
         transitions.connection().noteLoss(e);
         throw e;
       } finally {
-        transitions.presence().waitEnds();
+        transitions.presence().waitEnds(transitions.planWanted());
       }
     }
   }
@@ -822,8 +825,9 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   public boolean announce() {
     try (var _ = lock.hold()) {
       transitions.takeTurn();
-      Carrier connection = device.connection();
-      boolean backEnd = connection != null && connection.announce(model.mac().bytes());
+      boolean backEnd =
+          device.connection() != null
+              && ask(connection -> connection.announce(model.mac().bytes()));
       boolean guest = model.requestAnnounce();
       return backEnd || guest;
     }

@@ -4,7 +4,6 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.vhost.plan.Carrier;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -53,15 +52,15 @@ final class VhostNetWatch {
   }
 
   /**
-   * Begins or ends the watch. A device that has no connection at its beginning is lost.
+   * Begins the watch. A device that has no connection at its beginning is lost.
    *
-   * @param wake what to run when something happens; returns at once; null ends the watch
+   * @param wake what to run when something happens; returns at once
    */
-  void watchedBy(@Nullable Runnable wake) {
+  void watchedBy(Runnable wake) {
     try (var _ = lock.hold()) {
       presence().watcher(wake);
       boolean planNotesLoss = lock.busy(); // it still uses the connection
-      if (wake != null && !planNotesLoss && !device.connected()) {
+      if (!planNotesLoss && !device.connected()) {
         transitions
             .connection()
             .lose(
@@ -69,6 +68,11 @@ final class VhostNetWatch {
                     device.name() + ": there was no connection to watch", Recovery.RECONNECT));
       }
     }
+  }
+
+  /** The watch has ended. Does not wait for the lock. */
+  void unwatched() {
+    presence().watcher(null);
   }
 
   /** Whether there is something to attend to that no descriptor shows. */

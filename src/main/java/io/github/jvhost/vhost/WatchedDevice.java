@@ -3,121 +3,158 @@ package io.github.jvhost.vhost;
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
+import io.github.jvhost.sys.EventFd;
 import io.github.jvhost.sys.io.Poller;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.Condition;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One device of a {@link BackEndWatch}: what is polled for it, and the thread that tries to connect
- * again while its back end is gone.
+ * One device of a {@link BackEndWatch}, and the thread that serves it. The thread attends to the
+ * back end while there is one, and makes attempts to connect while there is none.
  */
 final class WatchedDevice {
   private static final Logger log = LoggerFactory.getLogger(WatchedDevice.class);
 
-  /** An attempt connects and makes one transition, which may take two minutes by default. */
-  private static final Duration LONGEST_CANCEL = Duration.ofMinutes(3);
+  /** Longest wait. Every event wakes the thread, so this is only a precaution. */
+  private static final long IDLE_NANOS = 60_000_000_000L;
 
   private final VhostNet net;
   private final VhostNetWatch watch;
   private final ReconnectPolicy policy;
   private final BackEndWatch.Listener listener;
+  private final EventFd wakeUp;
+  private final Thread thread;
 
-  // Used by the watch's thread.
-  private WatchPoints points = WatchPoints.NONE;
-  private int firstSlot;
-  private int slots;
+  // Used by the thread.
+  private int room = 8;
+  private Poller poller = new Poller(room);
 
-  // Guarded by the lock.
-  private final ReentrantLock lock = new ReentrantLock();
-  private final Condition changed = lock.newCondition();
-  private @Nullable Thread attempts;
+  // Guarded by this.
   private boolean cancelled;
-  private String lostBecause = "";
+  private boolean ended;
 
-  /** Whether the device was lost once more while its thread was making attempts. */
-  private boolean lostAgain;
-
-  WatchedDevice(VhostNet net, ReconnectPolicy policy, BackEndWatch.Listener listener) {
+  /**
+   * Makes a device whose thread is not started.
+   *
+   * @param wakeUp is closed when the thread ends
+   */
+  WatchedDevice(
+      VhostNet net, ReconnectPolicy policy, BackEndWatch.Listener listener, EventFd wakeUp) {
     this.net = net;
     this.watch = net.watch();
     this.policy = policy;
     this.listener = listener;
+    this.wakeUp = wakeUp;
+    this.thread =
+        Thread.ofPlatform().name("jvhost-watch " + net.name()).daemon().unstarted(this::run);
   }
 
   VhostNet net() {
     return net;
   }
 
-  /** Finds out what to poll; returns how many descriptors at most. */
-  int prepare() {
-    points = watch.presence().watchPoints();
-    return 1 + points.readable().size();
+  Thread thread() {
+    return thread;
   }
 
-  /** A carrier without a descriptor of its own has err eventfds all the same. */
-  void addTo(Poller poller) {
-    slots = 0;
-    if (points.connection() >= 0) {
-      add(poller, points.connection(), points.events());
+  /** Starts the thread, which looks at the device at once. */
+  void start() {
+    wake();
+    thread.start();
+  }
+
+  /** Makes the thread look at the device; returns at once. */
+  synchronized void wake() {
+    if (!ended) {
+      wakeUp.signal();
     }
+  }
+
+  /** Ends the watch; the thread ends when it has done what it is doing. */
+  void cancel() {
+    watch.unwatched();
+    synchronized (this) {
+      cancelled = true;
+    }
+    wake();
+  }
+
+  private synchronized boolean isCancelled() {
+    return cancelled;
+  }
+
+  private void run() {
+    try {
+      while (!isCancelled()) {
+        boolean found = awaitEvent(watch.presence().watchPoints(), IDLE_NANOS);
+        if (!isCancelled()) {
+          serve(found);
+        }
+      }
+    } finally {
+      poller.close();
+      synchronized (this) {
+        ended = true;
+        wakeUp.close();
+      }
+    }
+  }
+
+  /** Waits until something happens or the time has passed; returns whether a point is ready. */
+  private boolean awaitEvent(WatchPoints points, long nanos) {
+    int needed = 2 + points.readable().size();
+    if (needed > room) {
+      poller.close();
+      room = 2 * needed;
+      poller = new Poller(room);
+    }
+    poller.clear();
+    int wake = poller.add(wakeUp.descriptor().number(), Poller.IN);
+    poller.add(points.connection(), points.events()); // may be -1, which is never ready
     for (int number : points.readable()) {
-      add(poller, number, Poller.IN);
+      poller.add(number, Poller.IN);
     }
-  }
-
-  private void add(Poller poller, int number, int events) {
-    int slot = poller.add(number, events);
-    firstSlot = slots == 0 ? slot : firstSlot;
-    slots++;
+    int ready = poller.await(nanos);
+    if (poller.ready(wake) == 0) {
+      return ready > 0;
+    }
+    wakeUp.drain();
+    return ready > 1;
   }
 
   /** Handles what the poll found, and a loss that another thread has found. */
-  void serve(Poller poller) {
-    boolean found = false;
-    for (int i = 0; i < slots; i++) {
-      found |= poller.ready(firstSlot + i) != 0;
-    }
-    if (found || watch.somethingWaits()) {
-      watch.attend();
-    }
-    VhostException why = takeLoss();
-    if (why != null) {
-      lost(why);
+  private void serve(boolean found) {
+    try {
+      if (found || watch.somethingWaits()) {
+        watch.attend();
+      }
+      VhostException why = takeLoss();
+      if (why != null) {
+        lost(why);
+      }
+    } catch (Throwable e) { // also an Error: it would end the watch of the device
+      log.warn("{}: while watching", net.name(), e);
     }
   }
 
   /** The loss, if this watch has not ended: a later loss belongs to the next watch. */
-  private @Nullable VhostException takeLoss() {
-    lock.lock();
-    try {
-      return cancelled ? null : watch.presence().takeLoss();
-    } finally {
-      lock.unlock();
-    }
+  private synchronized @Nullable VhostException takeLoss() {
+    return cancelled ? null : watch.presence().takeLoss();
   }
 
   private void lost(VhostException why) {
     log.info("{}: the back end is gone: {}", net.name(), why.getMessage());
     notifyListener(to -> to.lost(net, why));
-    lock.lock();
     try {
-      lostBecause = String.valueOf(why.getMessage());
-      if (attempts != null) {
-        lostAgain = true;
-      } else if (!cancelled) {
-        attempts =
-            Thread.ofPlatform().name("jvhost-reconnect " + net.name()).daemon().start(this::retry);
-      }
-    } finally {
-      lock.unlock();
+      bringBack(String.valueOf(why.getMessage()));
+    } catch (RuntimeException | Error e) { // a policy's
+      giveUp(new VhostException(net.name() + ": trying again: " + e, Recovery.GIVE_UP, e));
     }
+    wake(); // a pause may have taken the signal of something else
   }
 
   /** Calls the listener. If it throws, the attempts go on. */
@@ -129,20 +166,8 @@ final class WatchedDevice {
     }
   }
 
-  private void retry() {
-    boolean again;
-    do {
-      try {
-        bringBack();
-      } catch (Throwable e) { // later losses have to be handled too
-        giveUp(new VhostException(net.name() + ": trying again: " + e, Recovery.GIVE_UP, e));
-      }
-      again = !ended();
-    } while (again);
-  }
-
   /** Makes attempts until the policy ends or there is a back end again. */
-  private void bringBack() {
+  private void bringBack(String lostBecause) {
     VhostException last =
         new VhostException(net.name() + ": the policy is not to reconnect", Recovery.GIVE_UP);
     String logged = "";
@@ -152,10 +177,10 @@ final class WatchedDevice {
         giveUp(last);
         return;
       }
-      if (!waited(pause.get()) || net.connected()) {
-        return; // cancelled, or another thread has connected it
+      if (!isStillLostAfter(pause.get())) {
+        return;
       }
-      VhostException failure = attempt(attempt);
+      VhostException failure = attempt(attempt, lostBecause);
       if (failure == null) {
         return;
       }
@@ -169,7 +194,7 @@ final class WatchedDevice {
   }
 
   /** Makes one attempt; null: there is a back end again, and the listener was called. */
-  private @Nullable VhostException attempt(int number) {
+  private @Nullable VhostException attempt(int number, String lostBecause) {
     ReconnectEvent event = watch.observation().attempt();
     boolean running;
     try {
@@ -180,11 +205,11 @@ final class WatchedDevice {
               ? known
               : new VhostException(net.name() + ": trying again: " + e, Recovery.RETRY, e);
       log.debug("{}: attempt {}", net.name(), number, e);
-      watch.observation().attempted(event, number, whyLost(), failure);
+      watch.observation().attempted(event, number, lostBecause, failure);
       return failure;
     }
     log.info("{}: a back end again, attempt {}", net.name(), number);
-    watch.observation().attempted(event, number, whyLost(), null);
+    watch.observation().attempted(event, number, lostBecause, null);
     notifyListener(to -> to.recovered(net, number, running));
     return null;
   }
@@ -203,76 +228,22 @@ final class WatchedDevice {
     return before;
   }
 
-  private String whyLost() {
-    lock.lock();
-    try {
-      return lostBecause;
-    } finally {
-      lock.unlock();
-    }
-  }
-
   private void giveUp(VhostException why) {
     log.warn("{}: given up: {}", net.name(), why.getMessage());
-    lock.lock();
-    try {
-      lostAgain = false; // a loss up to now is given up too
-    } finally {
-      lock.unlock();
-    }
+    var _ = takeLoss(); // a loss up to now is given up too
     watch.givenUp();
     notifyListener(to -> to.givenUp(net, why));
   }
 
-  /** Whether the thread may end: not if the device was lost once more meanwhile. */
-  private boolean ended() {
-    lock.lock();
-    try {
-      if (lostAgain && !cancelled) {
-        lostAgain = false;
-        return false;
-      }
-      attempts = null;
-      return true;
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  /** Waits for the pause; false if it was cancelled. */
-  private boolean waited(Duration pause) {
+  /** Waits for the pause; false: it was cancelled, or another thread has connected the device. */
+  private boolean isStillLostAfter(Duration pause) {
     Deadline end = Deadline.after(pause);
-    lock.lock();
-    try {
-      while (!cancelled && !end.expired()) {
-        changed.await(end.remainingNanos(), TimeUnit.NANOSECONDS);
+    while (!isCancelled() && !net.connected()) {
+      if (end.expired()) {
+        return true;
       }
-      return !cancelled;
-    } catch (InterruptedException e) {
-      return false; // no other code knows this thread
-    } finally {
-      lock.unlock();
+      boolean _ = awaitEvent(WatchPoints.NONE, end.remainingNanos());
     }
-  }
-
-  /** Ends the attempts to connect again, and waits for one that is under way and for its thread. */
-  void cancel() {
-    Thread trying;
-    lock.lock();
-    try {
-      cancelled = true;
-      changed.signalAll();
-      trying = attempts;
-    } finally {
-      lock.unlock();
-    }
-    if (trying == null || trying.equals(Thread.currentThread())) {
-      return;
-    }
-    try {
-      boolean _ = trying.join(LONGEST_CANCEL);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
+    return false;
   }
 }

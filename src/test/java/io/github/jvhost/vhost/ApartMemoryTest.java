@@ -41,9 +41,7 @@ class ApartMemoryTest extends IommuRig {
   void aRingWhoseMemoryIsApartIsNotServedByABackEndThatTakesItForOnePiece() {
     VhostNet net = connect(iommu);
     drive(net);
-    for (int ring = 0; ring < Rig.RINGS; ring++) {
-      map(ring);
-    }
+    mapRings();
     mapUsedApart(3);
 
     net.start();
@@ -71,9 +69,7 @@ class ApartMemoryTest extends IommuRig {
   @Test
   void aRingWhoseMemoryIsApartIsNotServedAfterPresetupEither() {
     VhostNet net = connect(iommu);
-    for (int ring = 0; ring < Rig.RINGS; ring++) {
-      map(ring);
-    }
+    mapRings();
     drive(net);
     mapUsedApart(3);
     net.migration().expectTranslations(toldAt(iommu));
@@ -91,9 +87,7 @@ class ApartMemoryTest extends IommuRig {
   @Test
   void hintsThatAreApartAreNotToldEarlyWhereTheOptionsRefuseThem() {
     VhostNet net = connect(iommu, rig.options(0, Duration.ofSeconds(10)).refusingApartMemory());
-    for (int ring = 0; ring < Rig.RINGS; ring++) {
-      map(ring);
-    }
+    mapRings();
     drive(net);
     List<Translation> apart =
         List.of(
@@ -117,9 +111,7 @@ class ApartMemoryTest extends IommuRig {
   @Test
   void buffersWhoseMemoryIsApartAreRefusedAtTheStartWhereTheOptionsSaySo() {
     VhostNet net = connect(iommu, rig.options(0, Duration.ofSeconds(10)).refusingApartMemory());
-    for (int ring = 0; ring < Rig.RINGS; ring++) {
-      map(ring);
-    }
+    mapRings();
     drive(net);
     mapApart();
     net.iotlbUpdate(0x9000_0000L, 2 * PAGE);

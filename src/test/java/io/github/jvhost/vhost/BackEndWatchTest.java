@@ -181,6 +181,22 @@ class BackEndWatchTest {
   }
 
   @Test
+  void aDeviceThatSomebodyElseConnectsIsWatchedAtOnce() throws InterruptedException {
+    Told told = new Told();
+    try (Rig rig = new Rig(dir, 1, offer(), BackEndProfile.GENERIC);
+        BackEndWatch watch = BackEndWatch.start(rig.ledger, told)) {
+      watch.watch(rig.net(), new ReconnectPolicy.Fixed(Duration.ofDays(1), 0));
+      rig.driveAll();
+      rig.net().start();
+      rig.backEnd().hangUp();
+      assertThat(told.next()).isEqualTo("lost");
+      rig.net().reconnect(); // the watch's next attempt is a day away
+      rig.backEnd().hangUp();
+      assertThat(told.next()).isEqualTo("lost");
+    }
+  }
+
+  @Test
   void packedRingsThatNobodyKnowsWaitForTheDriversReset() throws InterruptedException {
     BackEndOffer packed =
         offer().withFeatures(BackEndOffer.DEFAULT_FEATURES | NetFeature.RING_PACKED.mask());
@@ -244,10 +260,7 @@ class BackEndWatchTest {
         LockSupport.parkNanos(random.nextLong(30_000_000));
       }
       assertThat(recoveries.await(20, TimeUnit.SECONDS)).isTrue();
-      BackEndRecord record = rig.backEnd().record();
-      assertThat(record.await(_ -> rig.net().running() && rig.backEnd().isRunning(), end))
-          .as("whenever the last loss was")
-          .isTrue();
+      assertThat(rig.comesToRun(0, end)).as("whenever the last loss was").isTrue();
     }
   }
 
@@ -322,6 +335,37 @@ class BackEndWatchTest {
           .isInstanceOf(IllegalStateException.class)
           .hasMessage("the watch is closed");
       assertThat(rig.net().connected()).isFalse();
+    }
+  }
+
+  /** A switch has gone, and so has each device of a guest. */
+  @Test
+  void listenersMayEndTheWatchOfEachOthersDevices() throws InterruptedException {
+    BlockingQueue<BackEndWatch> known = new LinkedBlockingQueue<>();
+    CountDownLatch both = new CountDownLatch(2);
+    CountDownLatch returned = new CountDownLatch(2);
+    try (Rig rig = new Rig(dir, 2, offer(), BackEndProfile.GENERIC)) {
+      BackEndWatch.Listener other =
+          new BackEndWatch.Listener() {
+            @Override
+            public void lost(VhostNet net, VhostException why) {
+              both.countDown();
+              try {
+                assertThat(both.await(20, TimeUnit.SECONDS)).isTrue();
+              } catch (InterruptedException e) {
+                throw new AssertionError(e);
+              }
+              VhostNet second = rig.nets.get(net.equals(rig.net()) ? 1 : 0);
+              known.forEach(watch -> watch.unwatch(second));
+              returned.countDown();
+            }
+          };
+      try (BackEndWatch watch = BackEndWatch.start(rig.ledger, other)) {
+        known.add(watch);
+        rig.nets.forEach(net -> watch.watch(net, SOON));
+        rig.backEnds.forEach(MockBackEnd::hangUp);
+        assertThat(returned.await(20, TimeUnit.SECONDS)).isTrue();
+      }
     }
   }
 

@@ -62,9 +62,7 @@ class BehindIommuTest extends IommuRig {
   /** A guest that unmaps a ring while its device starts. */
   @Test
   void aRingThatIsUnmappedBetweenTwoLooksIsNotStarted() {
-    for (int ring = 0; ring < Rig.RINGS; ring++) {
-      map(ring);
-    }
+    mapRings();
     long used = iova(3) + 0x4000;
     var looks = new AtomicInteger();
     VhostNet net =
@@ -95,9 +93,7 @@ class BehindIommuTest extends IommuRig {
             Long.compareUnsigned(iova - used, PAGE) < 0 && left.getAndDecrement() <= 0
                 ? Optional.empty()
                 : iommu.translate(iova, access));
-    for (int ring = 0; ring < Rig.RINGS; ring++) {
-      map(ring);
-    }
+    mapRings();
     drive(net);
     net.start();
     for (int looks = 0; looks < 20; looks++) {
@@ -208,9 +204,7 @@ class BehindIommuTest extends IommuRig {
             .with(ProtocolFeature.GPA_ADDRESSES));
     VhostNet net =
         connect(iommu, rig.options(0, Duration.ofSeconds(10)).with(ProtocolFeature.GPA_ADDRESSES));
-    for (int ring = 0; ring < Rig.RINGS; ring++) {
-      map(ring);
-    }
+    mapRings();
     drive(net);
     net.start();
     iommu.map(0x9000_0000L, 0x200000, PAGE, Access.READ_WRITE);

@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.jvhost.memory.Access;
 import io.github.jvhost.memory.Translation;
+import io.github.jvhost.protocol.BackEndRequest;
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.Iotlb;
+import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.RecordedMessage;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import java.time.Duration;
@@ -69,6 +71,48 @@ class BetweenPlansTest extends IommuRig {
     }
   }
 
+  /** It may only read at these addresses, and asks while it is asked something. */
+  private void needsAPlanDuringAQuestion(VhostNet net, long iova) throws Exception {
+    iommu.map(iova, 0x200000, PAGE, Access.READ);
+    net.iotlbUpdate(iova, PAGE);
+    iommu.unmap(iova, PAGE);
+    iommu.map(iova, 0x200000, PAGE, Access.READ_WRITE);
+    var miss = new Iotlb(iova, 0, 0, Access.READ_WRITE.bits(), Iotlb.MISS);
+    var first = new Faults.Wrong.AskFirst(BackEndRequest.IOTLB_MSG, miss);
+    rig.backEnd().arm(Faults.none().at(FrontEndRequest.GET_FEATURES, 1, first));
+    long _ = net.ask(RoundTrip::features);
+  }
+
+  private void awaitUpdateBehind(long updates) throws InterruptedException {
+    assertThat(rig.backEnd().record().await(r -> r.iotlb().updates() > updates, Rig.soon()))
+        .isTrue();
+  }
+
+  @Test
+  void whatWaitsWhenTheWatchBeginsIsTold() throws Exception {
+    VhostNet net = running();
+    needsAPlanDuringAQuestion(net, BUFFERS);
+    long told = updates();
+    try (var watch = watch(net)) {
+      awaitUpdateBehind(told);
+      watch.unwatch(net);
+    }
+  }
+
+  /** The thread that asks serves the back end too, and may be the only one that sees the miss. */
+  @Test
+  void whatNeedsAPlanAndIsAskedForDuringAQuestionIsTold() throws Exception {
+    VhostNet net = running();
+    try (var watch = watch(net)) {
+      for (int i = 0; i < 50; i++) {
+        long before = updates();
+        needsAPlanDuringAQuestion(net, BUFFERS + i * PAGE);
+        awaitUpdateBehind(before + 1); // the first is of what may only be read
+      }
+      watch.unwatch(net);
+    }
+  }
+
   /** DPDK never removes an entry whose end is 0 in 64 bits. */
   @Test
   void theLastPageOfAllIsNotTold() {
@@ -87,9 +131,7 @@ class BetweenPlansTest extends IommuRig {
   private VhostNet preset(int buffers) throws Exception {
     VhostNet net = connect(iommu);
     drive(net);
-    for (int ring = 0; ring < Rig.RINGS; ring++) {
-      map(ring);
-    }
+    mapRings();
     for (int i = 0; i < buffers; i++) {
       iommu.map(BUFFERS + 2L * i * PAGE, 0x200000, PAGE, Access.READ_WRITE);
     }
@@ -108,8 +150,7 @@ class BetweenPlansTest extends IommuRig {
 
       ask(iova(0), Access.READ_WRITE);
 
-      assertThat(rig.backEnd().record().await(r -> r.iotlb().updates() > told, Rig.soon()))
-          .isTrue();
+      awaitUpdateBehind(told);
       watch.unwatch(net);
     }
   }

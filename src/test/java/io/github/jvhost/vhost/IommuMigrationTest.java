@@ -19,9 +19,7 @@ class IommuMigrationTest extends IommuRig {
   void whatTheSourceToldIsToldEarlyAndNotInTheWindow() {
     VhostNet net = connect(iommu);
     drive(net);
-    for (int ring = 0; ring < Rig.RINGS; ring++) {
-      map(ring);
-    }
+    mapRings();
     iommu.map(0x9000_0000L, 0x200000, 4 * PAGE, Access.READ_WRITE);
     IommuTable source = new IommuTable(iommu);
     net.migration().expectTranslations(toldAt(source));
@@ -44,9 +42,7 @@ class IommuMigrationTest extends IommuRig {
   @Test
   void theWindowIsRehearsedWithWhatTheSourceTold() {
     VhostNet net = connect(iommu);
-    for (int ring = 0; ring < Rig.RINGS; ring++) {
-      map(ring);
-    }
+    mapRings();
     drive(net);
     VirtioNetState state = net.snapshot();
     net.migration().expectTranslations(toldAt(iommu));
@@ -90,9 +86,7 @@ class IommuMigrationTest extends IommuRig {
   void aWrongHintIsWithdrawnInTheWindow() {
     VhostNet net = connect(iommu);
     drive(net);
-    for (int ring = 0; ring < Rig.RINGS; ring++) {
-      map(ring);
-    }
+    mapRings();
     net.migration()
         .expectTranslations(
             List.of(new Translation(0x9000_0000L, 0x200000, PAGE, Access.READ_WRITE)));

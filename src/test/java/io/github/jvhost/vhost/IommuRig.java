@@ -70,6 +70,12 @@ abstract class IommuRig {
     iommu.map(iova(ring) + 0x4000, guest(ring), PAGE, Access.READ_WRITE);
   }
 
+  void mapRings() {
+    for (int ring = 0; ring < Rig.RINGS; ring++) {
+      map(ring);
+    }
+  }
+
   static VirtioNet model() {
     return VirtioNet.builder("net0")
         .maxQueuePairs(Rig.PAIRS)
@@ -82,9 +88,13 @@ abstract class IommuRig {
   }
 
   VhostNet connect(Iommu behind, VhostDeviceOptions options) {
+    return connect(0, behind, options);
+  }
+
+  private VhostNet connect(int device, Iommu behind, VhostDeviceOptions options) {
     VhostNet net =
         VhostNet.connect(
-            model(), new DeviceMemory(rig.memory, behind), rig.eventfds.getFirst(), options);
+            model(), new DeviceMemory(rig.memory, behind), rig.eventfds.get(device), options);
     rig.nets.add(net);
     return net;
   }
@@ -100,10 +110,12 @@ abstract class IommuRig {
   }
 
   VhostNet running() {
-    VhostNet net = connect(iommu);
-    for (int ring = 0; ring < Rig.RINGS; ring++) {
-      map(ring);
-    }
+    mapRings();
+    return started(0, rig.options(0, Duration.ofSeconds(10)));
+  }
+
+  VhostNet started(int device, VhostDeviceOptions options) {
+    VhostNet net = connect(device, iommu, options);
     drive(net);
     net.start();
     return net;
@@ -114,7 +126,12 @@ abstract class IommuRig {
   }
 
   void ask(long iova, Access access) throws Exception {
-    rig.backEnd()
+    ask(0, iova, access);
+  }
+
+  void ask(int device, long iova, Access access) throws Exception {
+    rig.backEnds
+        .get(device)
         .askFrontEnd(
             BackEndRequest.IOTLB_MSG,
             new Iotlb(iova, 0, 0, access.bits(), Iotlb.MISS),

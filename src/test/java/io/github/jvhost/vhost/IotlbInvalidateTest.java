@@ -219,9 +219,7 @@ class IotlbInvalidateTest extends IommuRig {
   @Test
   void aBackEndThatWasCutOffMakesEachInvalidationFail() {
     VhostNet net = connect(iommu, rig.options(0, Duration.ofMillis(500)));
-    for (int ring = 0; ring < Rig.RINGS; ring++) {
-      map(ring);
-    }
+    mapRings();
     drive(net);
     net.start();
     iommu.map(0x9000_0000L, 0x200000, 2 * PAGE, Access.READ_WRITE);
@@ -241,9 +239,7 @@ class IotlbInvalidateTest extends IommuRig {
   @Test
   void aBackEndThatWasCutOffForAnotherReasonMakesInvalidationsFailToo() {
     VhostNet net = connect(iommu, rig.options(0, Duration.ofMillis(500)));
-    for (int ring = 0; ring < Rig.RINGS; ring++) {
-      map(ring);
-    }
+    mapRings();
     drive(net);
     net.start();
     rig.backEnd()
@@ -295,9 +291,7 @@ class IotlbInvalidateTest extends IommuRig {
           }
           return iommu.translate(iova, access);
         });
-    for (int ring = 0; ring < Rig.RINGS; ring++) {
-      map(ring);
-    }
+    mapRings();
     drive(net);
     net.start();
     return net;

@@ -117,9 +117,7 @@ class LostMissServiceTest extends IommuRig {
   @Test
   void whenTheDriverComesAfterTheChannelHasGone() throws Exception {
     VhostNet net = watched(connect(iommu));
-    for (int ring = 0; ring < Rig.RINGS; ring++) {
-      map(ring);
-    }
+    mapRings();
     rig.backEnd().hangUpChannel();
     drive(net);
 

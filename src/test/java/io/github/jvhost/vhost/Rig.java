@@ -111,6 +111,17 @@ final class Rig implements AutoCloseable {
                 | NetFeature.maskOf(NetFeature.RING_PACKED, NetFeature.RING_RESET));
   }
 
+  /** Waits until a device runs, and so does its back end; false if the time is over before. */
+  boolean comesToRun(int device, Deadline end) {
+    while (!nets.get(device).running() || !backEnds.get(device).isRunning()) {
+      if (end.expired()) {
+        return false;
+      }
+      Thread.onSpinWait();
+    }
+    return true;
+  }
+
   /** A back end that is in the place of the one before. */
   void replaceBackEnd(BackEndOffer what) {
     backEnd().close();
