@@ -14,50 +14,14 @@ import io.github.jvhost.protocol.ProtocolFeature;
 import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VringDescriptor;
 import io.github.jvhost.protocol.VringState;
-import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.testkit.net.LearningSwitch;
-import io.github.jvhost.testkit.net.SwitchPort;
-import java.nio.file.Path;
 import java.util.List;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /**
  * What lives as long as a connection: everything is charged, refused, forgotten and closed
  * properly.
  */
-class MockBackEndSessionTest {
-  @TempDir private Path dir;
-
-  private final DescriptorLedger ledger = DescriptorLedger.tracing();
-  private final LearningSwitch network = new LearningSwitch();
-  private final LinkedBlockingQueue<byte[]> arrived = new LinkedBlockingQueue<>();
-  private SwitchPort peer;
-  private SwitchPort plug;
-
-  @BeforeEach
-  void plugIn() {
-    peer = network.attach("peer");
-    plug = network.attach("nic");
-    peer.onFrame(() -> {
-      byte[] frame = peer.poll();
-      if (frame != null) {
-        arrived.add(frame);
-      }
-    });
-  }
-
-  @AfterEach
-  void nothingIsLeftOpen() {
-    peer.close();
-    plug.close();
-    assertThat(ledger.describeOpen()).isEmpty();
-  }
-
+class MockBackEndSessionTest extends MockNetworkRig {
   @Test
   void afterAReconnectEverythingStartsFromNothing() throws InterruptedException {
     try (MockBackEnd backEnd = start(BackEndOffer.of(Personality.GENERIC))) {
@@ -196,15 +160,5 @@ class MockBackEndSessionTest {
       assertThat(backEnd.socket()).doesNotExist();
       assertThatThrownBy(() -> guest.stop(0)).isInstanceOf(VhostException.class);
     }
-  }
-
-  private MockBackEnd start(BackEndOffer offer) {
-    return MockBackEnd.builder(dir.resolve("nic"), ledger).offer(offer).port(plug).start();
-  }
-
-  private byte[] next() throws InterruptedException {
-    byte[] frame = arrived.poll(10, TimeUnit.SECONDS);
-    assertThat(frame).as("a frame within 10 s").isNotNull();
-    return frame;
   }
 }

@@ -11,20 +11,11 @@ import io.github.jvhost.protocol.U64;
 import io.github.jvhost.protocol.VhostFeature;
 import io.github.jvhost.protocol.VringAddress;
 import io.github.jvhost.protocol.VringState;
-import io.github.jvhost.sys.DescriptorLedger;
-import io.github.jvhost.testkit.net.LearningSwitch;
 import io.github.jvhost.testkit.net.Packet;
-import io.github.jvhost.testkit.net.SwitchPort;
 import io.github.jvhost.virtio.MacAddress;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -32,34 +23,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * The mock back end's packet path: a guest's queue pair in real shared memory, told over a real
  * socket.
  */
-class MockBackEndTest {
-  @TempDir private Path dir;
-
-  private final DescriptorLedger ledger = DescriptorLedger.tracing();
-  private final LearningSwitch network = new LearningSwitch();
-  private final LinkedBlockingQueue<byte[]> arrived = new LinkedBlockingQueue<>();
-  private SwitchPort peer;
-  private SwitchPort plug;
-
-  @BeforeEach
-  void plugIn() {
-    peer = network.attach("peer");
-    plug = network.attach("nic");
-    peer.onFrame(() -> {
-      byte[] frame = peer.poll();
-      if (frame != null) {
-        arrived.add(frame);
-      }
-    });
-  }
-
-  @AfterEach
-  void nothingIsLeftOpen() {
-    peer.close();
-    plug.close();
-    assertThat(ledger.describeOpen()).isEmpty();
-  }
-
+class MockBackEndTest extends MockNetworkRig {
   @ParameterizedTest
   @EnumSource(Personality.class)
   void framesOfTheGuestReachTheSwitchInOrder(Personality personality) throws InterruptedException {
@@ -294,15 +258,5 @@ class MockBackEndTest {
       assertThat(frame).hasSize(60);
       assertThat(Packet.parse(frame)).contains(new Packet.Rarp(mac));
     }
-  }
-
-  private MockBackEnd start(BackEndOffer offer) {
-    return MockBackEnd.builder(dir.resolve("nic"), ledger).offer(offer).port(plug).start();
-  }
-
-  private byte[] next() throws InterruptedException {
-    byte[] frame = arrived.poll(10, TimeUnit.SECONDS);
-    assertThat(frame).as("a frame within 10 s").isNotNull();
-    return frame;
   }
 }

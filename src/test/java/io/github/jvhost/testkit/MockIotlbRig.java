@@ -14,37 +14,24 @@ import io.github.jvhost.protocol.VringAddress;
 import io.github.jvhost.protocol.VringDescriptor;
 import io.github.jvhost.protocol.VringState;
 import io.github.jvhost.sys.Deadline;
-import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.io.Poller;
-import io.github.jvhost.testkit.net.LearningSwitch;
-import io.github.jvhost.testkit.net.SwitchPort;
-import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Queue;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Test aid: the mock back end's packet path behind an IOMMU. The guest's driver says I/O virtual
  * addresses: every second page of a range of their own, so that no two of its pages adjoin.
  */
-abstract class MockIotlbRig {
+abstract class MockIotlbRig extends MockNetworkRig {
   static final long IOVA = 0x4000_0000L;
   static final int PAGE = 4096;
   static final int RW = Access.READ_WRITE.bits();
 
-  @TempDir private Path dir;
-
-  final DescriptorLedger ledger = DescriptorLedger.tracing();
-  final LearningSwitch network = new LearningSwitch();
-  final LinkedBlockingQueue<byte[]> arrived = new LinkedBlockingQueue<>();
   final Queue<Iotlb> misses = new ArrayDeque<>();
   long received;
-  SwitchPort peer;
-  SwitchPort plug;
 
   @SuppressWarnings("NullAway.Init") // begin() sets it
   MockBackEnd backEnd;
@@ -56,24 +43,16 @@ abstract class MockIotlbRig {
   BackEndChannel.Opened channel;
 
   @BeforeEach
-  void plugIn() {
-    peer = network.attach("peer");
-    plug = network.attach("nic");
-    peer.onFrame(() -> {
-      byte[] frame = peer.poll();
-      if (frame != null) {
-        arrived.add(frame);
-      }
-    });
+  void beginAtDpdk() {
     begin(offer(IotlbModel.DPDK, Personality.DPDK));
   }
 
   @AfterEach
-  void nothingIsLeftOpen() {
-    end();
-    peer.close();
-    plug.close();
-    assertThat(ledger.describeOpen()).isEmpty();
+  void end() {
+    channel.channel().close();
+    channel.theirs().close();
+    guest.close();
+    backEnd.close();
   }
 
   void connect(IotlbModel model) {
@@ -87,7 +66,7 @@ abstract class MockIotlbRig {
   }
 
   void begin(BackEndOffer offer) {
-    backEnd = MockBackEnd.builder(dir.resolve("nic"), ledger).offer(offer).port(plug).start();
+    backEnd = start(offer);
     begin();
   }
 
@@ -105,13 +84,6 @@ abstract class MockIotlbRig {
               misses.add((Iotlb) payload);
               return Answer.DONE;
             });
-  }
-
-  void end() {
-    channel.channel().close();
-    channel.theirs().close();
-    guest.close();
-    backEnd.close();
   }
 
   /** Everything up to the memory table, and the back end's own channel. */
@@ -304,11 +276,5 @@ abstract class MockIotlbRig {
     byte[] bytes = new byte[length];
     guest.memory.copyOut(guestAddress, bytes);
     return bytes;
-  }
-
-  byte[] next() throws InterruptedException {
-    byte[] frame = arrived.poll(10, TimeUnit.SECONDS);
-    assertThat(frame).as("a frame within 10 s").isNotNull();
-    return frame;
   }
 }
