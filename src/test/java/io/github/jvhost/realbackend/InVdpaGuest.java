@@ -206,6 +206,16 @@ final class InVdpaGuest extends InGuest {
 
       assertThat(window.ioctls()).isEqualTo(Map.of(BASE, 2L, ADDRESS, 2L, ENABLE, 2L, RESUME, 1L));
       assertThat(window.started().messages()).isEqualTo(7);
+      machine.resume();
+      machine.awaitAnswers(10);
+      long standIn = (1L << 47) - (1L << 20);
+      machine.memory.addRegion("over a stand-in", standIn, 4096);
+      assertThatThrownBy(there::refresh)
+          .hasMessageContaining("refused at offset 0x0; either another mapping overlaps it");
+      assertThat(there.running()).isTrue();
+      machine.memory.retireRegion("over a stand-in").close();
+      there.refresh();
+      machine.pause();
       KernelWindow.goOn(machine, there);
     }
   }
@@ -291,7 +301,7 @@ final class InVdpaGuest extends InGuest {
           at("/dev/vhost-vdpa-2").withBounds(Duration.ofMillis(100), PATIENCE, PATIENCE);
       assertThatThrownBy(() -> VhostDevice.connect(options))
           .isInstanceOf(DeadlineException.class)
-          .hasMessageContaining("open /dev/vhost-vdpa-2: the kernel has not returned")
+          .hasMessageContaining("open /dev/vhost-vdpa-2: not done within")
           .hasMessageContaining("its thread is left behind");
       assertThat(ledger.openCount()).as("what the thread has").isGreaterThan(open);
 

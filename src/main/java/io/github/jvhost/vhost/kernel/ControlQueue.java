@@ -135,7 +135,7 @@ final class ControlQueue implements AutoCloseable {
   /**
    * Gives the device, which runs, a command, and waits for its answer.
    *
-   * @throws CommandRefusedException if the answer is an error
+   * @throws UnchangedException if the answer is an error
    * @throws DeadlineException if there is none
    */
   void command(ControlCommand command) {
@@ -166,7 +166,7 @@ final class ControlQueue implements AutoCloseable {
     }
     int answer = page.get(JAVA_BYTE, ACK);
     if (answer != 0) {
-      throw new CommandRefusedException(
+      throw new UnchangedException(
           "%s answered with %d on its control queue: %s".formatted(path, answer, command));
     }
   }

@@ -95,7 +95,7 @@ final class DeviceThread {
 
   private static DeadlineException late(String doing, Deadline deadline) {
     return new DeadlineException(
-        "%s: the kernel has not returned within %s; its thread is left behind, and the device cannot be opened before it has closed it"
+        "%s: not done within %s: the kernel has not returned, or memory is being mapped still; its thread is left behind, and the device cannot be opened before it has closed it"
             .formatted(doing, deadline));
   }
 

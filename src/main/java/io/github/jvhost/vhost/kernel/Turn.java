@@ -119,8 +119,8 @@ public final class Turn implements Execution {
       try {
         bases[taken] = take(next.step());
       } catch (VhostException e) {
-        if (e instanceof CommandRefusedException) {
-          sent = taken; // it has changed nothing, as if it had not been given
+        if (e instanceof UnchangedException) {
+          sent = taken; // as if it had not been sent
         }
         failure = failed(next, e.getMessage(), e.recovery(), e);
         return;

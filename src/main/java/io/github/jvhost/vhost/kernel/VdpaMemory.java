@@ -185,16 +185,15 @@ final class VdpaMemory {
    *
    * @param locked if this process may lock too little for a device that pins memory; else null
    */
-  private VhostException refused(
+  private UnchangedException refused(
       String what, MemoryRegion region, long at, @Nullable LockedMemory locked) {
     String why =
         locked != null
             ? "if the device pins memory: " + locked.advice(region.size())
             : "either another mapping overlaps it; or the memory lies in more pieces than"
                 + " vhost_vdpa.max_iotlb_entries allows: huge pages make fewer";
-    return new VhostException(
+    return new UnchangedException(
         "%s memory region %s for %s: refused at offset 0x%x; %s"
-            .formatted(what, region, path, at, why),
-        Recovery.GIVE_UP);
+            .formatted(what, region, path, at, why));
   }
 }

@@ -158,7 +158,7 @@ class DeviceThreadTest {
                 () -> new Slow().take(new Step.StopRing(0)),
                 Deadline.after(Duration.ZERO)))
         .isInstanceOf(DeadlineException.class)
-        .hasMessageContaining("open it: the kernel has not returned")
+        .hasMessageContaining("open it: not done within")
         .hasMessageContaining("its thread is left behind");
     assertThat(thread.leftBehind()).isTrue();
     assertThat(kernelReturns.getCount()).as("the call has not returned").isEqualTo(1);

@@ -1,0 +1,13 @@
+package io.github.jvhost.vhost.kernel;
+
+import io.github.jvhost.Recovery;
+import io.github.jvhost.VhostException;
+
+/** A device has refused a step. It goes on, and holds what it held before. */
+final class UnchangedException extends VhostException {
+  private static final long serialVersionUID = 1L;
+
+  UnchangedException(String message) {
+    super(message, Recovery.GIVE_UP);
+  }
+}
