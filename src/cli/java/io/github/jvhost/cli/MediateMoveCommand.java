@@ -36,7 +36,7 @@ final class MediateMoveCommand implements Callable<Integer> {
   private static final Duration LONGEST = Duration.ofHours(1);
 
   /** For the stop, the start and a way back, each of which is bounded. */
-  private static final Duration SLACK = Duration.ofSeconds(40);
+  private static final Duration SLACK = Duration.ofSeconds(50);
 
   @Spec private CommandSpec spec;
 

@@ -2,6 +2,7 @@ package io.github.jvhost.mediate;
 
 import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
+import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.vhost.plan.DeviceConfig;
 import io.github.jvhost.vhost.plan.DeviceConfig.Lifecycle;
 import io.github.jvhost.vhost.plan.InflightRegion;
@@ -151,16 +152,18 @@ final class DeviceRun {
   }
 
   /**
-   * If a switch is there that does not serve the device yet: it is told everything, and both sides
-   * are woken.
+   * If a switch is there that does not serve the device yet: it is told everything that it does not
+   * hold, and both sides are woken.
+   *
+   * @param deadline for all of it
    */
-  void replay() {
+  void replay(Deadline deadline) {
     SwitchConnection at = serving.connection();
     if (at == null || at == unused || serving.state() != NicState.NO_SWITCH) {
       return;
     }
     if (positions.recover()) {
-      run(at);
+      run(at, deadline);
       return;
     }
     unused = at;
@@ -174,8 +177,8 @@ final class DeviceRun {
     nic.history().failed(why);
   }
 
-  private void run(SwitchConnection at) {
-    if (starts("replay", at, () -> at.tellAndCheck(running(at), nic.presetup()))) {
+  private void run(SwitchConnection at, Deadline deadline) {
+    if (starts("replay", at, () -> at.tellAndCheck(running(at), deadline))) {
       if (serving.state() == NicState.NO_SWITCH) {
         serving.to(NicState.Event.SWITCH_CAME);
       }
@@ -200,7 +203,7 @@ final class DeviceRun {
         if (made != null) {
           made.file().close();
         }
-        return ServingSwitch.SILENT;
+        return serving.whySilent();
       }
       device.keepInflight(made);
       String failure = startAt(target);
@@ -213,7 +216,7 @@ final class DeviceRun {
       device.inflight(null); // nothing is in flight; this switch makes its own region
     }
     serving.serves(target);
-    serving.staysHere();
+    serving.staysAt(target.options().address());
     if (serving.state() != NicState.RUNNING) {
       serving.to(NicState.Event.SWITCH_WENT);
       serving.to(NicState.Event.SWITCH_CAME);
@@ -248,7 +251,7 @@ final class DeviceRun {
     }
     boolean asAnswered = device.isPacked() && positions.nothingWasUsed();
     if (positions.areKnown() && (asAnswered || positions.recover())) {
-      run(at);
+      run(at, nic.answer()); // it holds all but the rings
     } else {
       serving.lost(
           new VhostException(

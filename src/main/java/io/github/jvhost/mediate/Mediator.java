@@ -46,7 +46,7 @@ public final class Mediator implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Mediator.class);
   private static final Duration BUSY = Duration.ofSeconds(1);
   private static final Duration STORING = Duration.ofSeconds(2);
-  private static final Duration SLACK = Duration.ofSeconds(30);
+  private static final Duration SLACK = Duration.ofSeconds(40);
 
   private final Map<String, Nic> nics = new LinkedHashMap<>();
   private final Map<String, PassThrough> passed = new LinkedHashMap<>();

@@ -49,8 +49,7 @@ final class NicService implements AutoCloseable {
     nic =
         new NicShared(
             options, ledger, around, new FrontEndDevice(), new NicHistory(options.name()));
-    // One connection is preset at a time, of this NIC and of all others.
-    Predicate<SwitchConnection> turn = at -> noPlanIsUnderWay() && around.takeTurn(at.process());
+    Predicate<SwitchConnection> turn = at -> around.takeTurn(at.process());
     serving = new ServingSwitch(nic);
     run = new DeviceRun(nic, serving);
     early = new EarlySetup(nic, serving, turn);
@@ -95,7 +94,7 @@ final class NicService implements AutoCloseable {
       nic.device().closeReplaced();
     }
     serving.attempt();
-    run.replay();
+    run.replay(nic.presetup()); // it may map guest memory
     changes.doWhatIsDue(serving.state() == NicState.RUNNING);
     early.doWhatIsDue();
     spares.doWhatIsDue();

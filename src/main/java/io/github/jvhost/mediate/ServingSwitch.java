@@ -24,11 +24,6 @@ import org.slf4j.LoggerFactory;
 final class ServingSwitch implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(ServingSwitch.class);
 
-  /** Why no other switch may serve while {@link #isSilent}. */
-  static final String SILENT =
-      "the switch that served it does not answer, and may still use its rings; it is served again"
-          + " when a switch is at that socket";
-
   private final NicShared nic;
   private final FrontEndDevice device;
 
@@ -42,7 +37,7 @@ final class ServingSwitch implements AutoCloseable {
   private boolean closed;
 
   /**
-   * Whether the switch that served last was given up because it was silent. It may still use the
+   * Whether the switch at {@link #address} was given up because it was silent. It may still use the
    * rings, so no other switch gets them. One that is found where it was has closed, or replaced,
    * what the silent one had: DPDK serves all connections of a process with one thread.
    */
@@ -70,6 +65,12 @@ final class ServingSwitch implements AutoCloseable {
   /** {@return whether a switch that was given up may still use the rings} */
   boolean isSilent() {
     return silent;
+  }
+
+  /** {@return why no other switch may serve while {@link #isSilent}} */
+  String whySilent() {
+    return "the switch at %s does not answer, and may still use its rings; it is served again when a switch is at that socket"
+        .formatted(address());
   }
 
   /** {@return where it is, or where it is looked for} */
@@ -112,8 +113,13 @@ final class ServingSwitch implements AutoCloseable {
 
   private void notFound(VhostException why) {
     search.pause();
-    nic.history().failed(why);
+    nic.history().failed(silent ? stillSilent(why) : why);
     log.debug("{}: no switch: {}", nic.name(), why.getMessage());
+  }
+
+  private VhostException stillSilent(VhostException why) {
+    return new VhostException(
+        "%s: %s: %s".formatted(nic.name(), whySilent(), why.getMessage()), why.recovery(), why);
   }
 
   private void came(VhostDevice found) {
@@ -149,13 +155,11 @@ final class ServingSwitch implements AutoCloseable {
     nic.around().hasChanged();
   }
 
-  /** From now on the switch is looked for where the one is that serves. */
-  void staysHere() {
-    if (connection != null) {
-      search.restart();
-      search = search(connection.options().address());
-      nic.around().hasChanged();
-    }
+  /** From now on the switch is looked for there. */
+  void staysAt(BackEndAddress where) {
+    search.restart();
+    search = search(where);
+    nic.around().hasChanged();
   }
 
   /** Looks what the switch has sent without being asked. */
@@ -179,9 +183,14 @@ final class ServingSwitch implements AutoCloseable {
     log.warn("{}: the connection to the switch ends: {}", nic.name(), why.getMessage());
     nic.history().failed(why);
     if (connection != null) {
-      silent = state.isStarted() && why instanceof DeadlineException;
+      BackEndAddress where = connection.options().address();
       connection.close();
       connection = null;
+      silent = state.isStarted() && why instanceof DeadlineException;
+      if (silent) {
+        staysAt(where);
+        log.warn("{}: {}", nic.name(), whySilent());
+      }
     }
     nic.around().hasChanged();
     search.pause();

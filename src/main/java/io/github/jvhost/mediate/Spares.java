@@ -22,6 +22,9 @@ import org.slf4j.LoggerFactory;
 final class Spares implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Spares.class);
 
+  /** How long a switch that has not started the device is given to see that it shall not. */
+  private static final Duration LETS_GO = Duration.ofSeconds(1);
+
   private final NicShared nic;
   private final ServingSwitch serving;
   private final DeviceRun run;
@@ -315,16 +318,14 @@ final class Spares implements AutoCloseable {
       return;
     }
     if (serving.isSilent()) {
-      failed(move, ServingSwitch.SILENT, Recovery.RETRY);
+      failed(move, serving.whySilent(), Recovery.RETRY);
       return;
     }
     long begin = System.nanoTime();
     String failure = run.moveTo(target, move.spare().takeInflight());
     if (failure != null) {
-      failed(
-          move,
-          failure,
-          Recovery.RETRY); // closes the new one first: two must not serve the same rings
+      failed(move, failure, Recovery.RETRY); // closes the new one
+      awaitLettingGo(move);
       run.goOn();
       return;
     }
@@ -338,6 +339,15 @@ final class Spares implements AutoCloseable {
     move.result().complete(new MoveResult(where.toString(), micros));
   }
 
+  /** Two must not serve the same rings. A switch that hangs is not waited for any longer. */
+  private void awaitLettingGo(Move move) {
+    try {
+      move.spare().search().ask(LETS_GO);
+    } catch (VhostException e) {
+      log.debug("{}: {} is not seen to let go: {}", nic.name(), move.where(), e.getMessage());
+    }
+  }
+
   /** The switch is gone: its standby serves, which holds everything but where the rings are. */
   private void takeStandby() {
     Spare other = standby;
@@ -349,6 +359,7 @@ final class Spares implements AutoCloseable {
         || serving.isSilent()) {
       return;
     }
+    boolean preset = other.isPreset(changes.newest());
     VhostException unusable = other.finish(nic.answer());
     try {
       nic.requireEnough(now.device());
@@ -367,12 +378,15 @@ final class Spares implements AutoCloseable {
     }
     other.leaveConnection();
     serving.serves(now);
-    run.replay();
+    run.replay(preset ? nic.answer() : nic.presetup());
     if (serving.connection() == now) {
-      serving.staysHere();
+      serving.staysAt(now.options().address());
       other.close();
       standby = null;
       log.info("{}: the standby {} serves it now", nic.name(), serving.address());
+    } else if (serving.isSilent()) {
+      other.close(); // it is no standby any more: nobody else may serve
+      standby = null;
     } else {
       other.notFound(null);
     }

@@ -61,6 +61,19 @@ final class SwitchSearch {
     return options;
   }
 
+  /**
+   * Asks the switch something on a connection of its own, and waits for the answer. A switch that
+   * answers has seen the end of the connection before: DPDK serves all with one thread.
+   *
+   * @param within how long at most
+   * @throws VhostException if it is not there, or does not answer
+   */
+  void ask(Duration within) {
+    VhostDevice.connect(
+            options.withBounds(within, options.presetupWithin(), options.transitionWithin()))
+        .close();
+  }
+
   /** {@return how long until the next attempt, in nanoseconds} */
   long nanosLeft() {
     return wanted == null ? next.remainingNanos() : Long.MAX_VALUE;

@@ -162,6 +162,9 @@ final class BackEndSession implements AutoCloseable {
    */
   @Nullable String takeMessage(FaultScript script) {
     Wrong unread = script.beforeReading();
+    if (unread instanceof Wrong.NeverRead) {
+      return null; // it was armed after this thread had looked at readable()
+    }
     if (unread != null) {
       script.skip();
       return hangUpReading(unread);
