@@ -1,8 +1,14 @@
 package io.github.jvhost.mediate;
 
+import static java.nio.file.StandardOpenOption.CREATE;
+import static java.nio.file.StandardOpenOption.TRUNCATE_EXISTING;
+import static java.nio.file.StandardOpenOption.WRITE;
+
 import io.github.jvhost.VhostException;
 import io.github.jvhost.mediate.peer.Hint;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -14,6 +20,7 @@ import java.util.concurrent.Executors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * What each NIC had when it started last, in one file a NIC: {@code NAME.json}, a {@link Hint}. A
@@ -28,6 +35,9 @@ final class RememberedStarts implements AutoCloseable {
   private final @Nullable Path directory;
   private final Map<String, Hint.Content> known = new ConcurrentHashMap<>();
   private final @Nullable ExecutorService writer;
+
+  /** Why the last file was not written, which is said once. The writer's thread has it. */
+  private String lastFailure = "";
 
   /**
    * Keeps starts in a directory.
@@ -83,10 +93,20 @@ final class RememberedStarts implements AutoCloseable {
     Path file = file(into, hint.nic());
     Path whole = into.resolve(hint.nic() + ".json.new");
     try {
-      Files.write(whole, hint.encoded());
+      try (FileChannel out = FileChannel.open(whole, CREATE, WRITE, TRUNCATE_EXISTING)) {
+        ByteBuffer bytes = ByteBuffer.wrap(hint.encoded());
+        while (bytes.hasRemaining()) {
+          var _ = out.write(bytes);
+        }
+        out.force(true); // some file systems say only now that there is no room
+      }
       Files.move(whole, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+      lastFailure = "";
     } catch (IOException | VhostException e) {
-      log.warn("{}: its start is not kept: {}: {}", hint.nic(), file, e.getMessage());
+      String why = String.valueOf(e.getMessage());
+      log.atLevel(why.equals(lastFailure) ? Level.DEBUG : Level.WARN)
+          .log("{}: its start is not kept: {}: {}", hint.nic(), file, why);
+      lastFailure = why;
       known.remove(hint.nic()); // so that the next start is written, also if it is the same
       try {
         Files.deleteIfExists(whole);

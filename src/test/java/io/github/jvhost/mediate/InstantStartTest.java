@@ -16,8 +16,10 @@ import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.vhost.BackEndAddress;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -104,6 +106,51 @@ class InstantStartTest {
         driver.boot();
         assertThat(driver.echo(1)).endsWith(1, 1);
       }
+    }
+    assertThat(ledger.describeOpen()).isEmpty();
+  }
+
+  /** What is written there finds no room. */
+  @Test
+  void aFullDiskHarmsNoGuestAndTheNextStartIsKept() throws Exception {
+    Path whole = directory.resolve("net0.json.new");
+    Path file = directory.resolve("net0.json");
+    try (MockBackEnd theSwitch = Mirror.start(directory.resolve("switch"), ledger)) {
+      try (Mediator _ = start();
+          OwnVm vm = new OwnVm();
+          SmallVmm vmm = new SmallVmm(vm, directory.resolve("net0"))) {
+        TinyDriver driver = new TinyDriver(vm, vmm);
+        Files.createSymbolicLink(whole, Path.of("/dev/full"));
+        driver.boot();
+        assertThat(driver.echo(1)).endsWith(1, 1);
+        Wait.until(() -> !Files.exists(whole, LinkOption.NOFOLLOW_LINKS));
+        assertThat(driver.echo(2)).endsWith(2, 2);
+        assertThat(file).as("nothing that is not whole").doesNotExist();
+
+        vmm.linkUp(false);
+        vmm.linkUp(true);
+        Wait.until(() -> Files.exists(file));
+        assertThat(driver.echo(3)).endsWith(3, 3);
+      }
+      assertThat(theSwitch.record().violations()).isEmpty();
+    }
+    assertThat(ledger.describeOpen()).isEmpty();
+  }
+
+  @Test
+  void aFileThatIsCutAnywhereIsNotUsed() throws Exception {
+    byte[] file;
+    try (MockBackEnd _ = Mirror.start(directory.resolve("switch"), ledger);
+        Mediator mediator = start()) {
+      boot(mediator, false);
+      file = Files.readAllBytes(directory.resolve("net0.json"));
+    }
+    for (int length = 0; length < file.length - 1; length++) { // the last byte is the line's end
+      Files.write(directory.resolve("net0.json"), Arrays.copyOf(file, length));
+      var remembered = new RememberedStarts(directory);
+      remembered.load("net0");
+      assertThat(remembered.of("net0")).as("%d bytes", length).isEmpty();
+      remembered.close();
     }
     assertThat(ledger.describeOpen()).isEmpty();
   }
