@@ -114,6 +114,33 @@ class DeviceThreadTest {
     assertThat(thread.leftBehind()).isFalse();
   }
 
+  /** So the shadow keeps what the device held, and a device that runs goes on. */
+  @Test
+  void whatTheDeviceRefusesWithoutEffectCountsAsNotSent() {
+    kernelReturns.countDown();
+    var refusing =
+        new Slow() {
+          @Override
+          public @Nullable Integer take(Step step) {
+            if (step.ring() == 2) {
+              throw new UnchangedException("no");
+            }
+            return super.take(step);
+          }
+        };
+    Execution execution = stop(Deadline.after(Duration.ofSeconds(20)), 3, refusing);
+    try (var poller = new Poller(1)) {
+      poller.add(execution.number(), Poller.IN);
+      while (!execution.advance(true)) {
+        poller.await(TimeUnit.SECONDS.toNanos(20));
+      }
+    }
+
+    assertThat(execution.outcome().stepsTaken()).isEqualTo(1);
+    assertThat(execution.outcome().stepsSent()).isEqualTo(1);
+    assertThat(execution.outcome().failure()).hasMessage("net0: ring 2 stop (device stops): no");
+  }
+
   /** Else the caller would not sleep while the next plan runs, but look again and again. */
   @Test
   void theSignalOfThePlanBeforeWakesThePollerOnce() {
