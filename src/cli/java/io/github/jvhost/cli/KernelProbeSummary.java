@@ -67,7 +67,10 @@ final class KernelProbeSummary {
         .json("mtu", vdpa.maxMtu())
         .text(
             "made with          %s, MTU %d%n",
-            vdpa.mac().map(mac -> "the address " + mac).orElse("no address"), vdpa.maxMtu())
+            vdpa.mac()
+                .map(mac -> "the address " + mac + (vdpa.takesAddress() ? "" : " and no other"))
+                .orElse("no address"),
+            vdpa.maxMtu())
         .json("groups", vdpa.groups())
         .both("addressSpaces", vdpa.addressSpaces(), "address spaces     %d")
         .json("controlAlone", vdpa.takesCommands())

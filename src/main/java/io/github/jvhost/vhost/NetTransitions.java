@@ -19,6 +19,7 @@ import io.github.jvhost.vhost.plan.Plan;
 import io.github.jvhost.vhost.plan.PresetupMode;
 import io.github.jvhost.vhost.plan.RefusedBase;
 import io.github.jvhost.vhost.plan.Shadow;
+import io.github.jvhost.vhost.plan.Step;
 import io.github.jvhost.virtio.VirtioNet;
 import io.github.jvhost.virtio.VirtioNetState;
 import java.util.List;
@@ -518,7 +519,7 @@ final class NetTransitions {
     if (memory.translated()) {
       translations.planEnded(execution.plan().steps(), outcome.complete(), device.shadow());
     }
-    if (outcome.stepsSent() == 0 && !outcome.complete() && device.connected()) {
+    if (!outcome.complete() && device.connected() && leftAsItWas(execution.plan(), outcome)) {
       if (running()) {
         startWanted = true; // the stop was never sent: the device runs and is to go on
       }
@@ -549,6 +550,15 @@ final class NetTransitions {
       connection.lose(failure);
     }
     return noteRefused(outcome);
+  }
+
+  /** Whether no ring, and no memory, is other than before a plan that failed. */
+  private static boolean leftAsItWas(Plan plan, Outcome outcome) {
+    return outcome.stepsSent() == 0
+        || (outcome.stepsSent() == outcome.stepsTaken()
+            && plan.steps().stream()
+                .limit(outcome.stepsTaken())
+                .allMatch(one -> one.step() instanceof Step.Command));
   }
 
   private Outcome noteRefused(Outcome outcome) {

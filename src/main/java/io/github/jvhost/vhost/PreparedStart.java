@@ -40,7 +40,11 @@ final class PreparedStart {
   private final int mtu;
   private final int pairs;
   private final int pairsInUse;
-  private final @Nullable ControlState control;
+  private final ControlState control;
+
+  /** The features of those commands that the back end is told. */
+  private final long commands;
+
   private final List<QueueState> rings;
 
   /** By step: whether the base has to be the used index in guest memory. */
@@ -79,8 +83,8 @@ final class PreparedStart {
     this.mtu = like.mtu();
     this.pairs = like.backEndQueuePairs();
     this.pairsInUse = like.currentQueuePairs();
-    boolean told = transition.plan().capabilities().commands() != 0;
-    this.control = told ? like.controlState() : null;
+    this.commands = transition.plan().capabilities().commands();
+    this.control = like.controlState();
     List<QueueState> queues = new ArrayList<>(2 * pairs);
     for (int i = 0; i < 2 * pairs; i++) {
       queues.add(like.queue(i));
@@ -138,7 +142,7 @@ final class PreparedStart {
             && (!sendsMtu || model.mtu() == mtu)
             && model.backEndQueuePairs() == pairs
             && model.currentQueuePairs() == pairsInUse
-            && (control == null || control.equals(model.controlState()));
+            && (commands == 0 || model.controlState().commandsFrom(control, commands).isEmpty());
     for (int i = 0; same && i < rings.size(); i++) {
       same = model.isSetUpLike(i, rings.get(i));
     }

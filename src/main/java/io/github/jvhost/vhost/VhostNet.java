@@ -632,7 +632,8 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
       refresh();
       return true;
     } catch (VhostException e) {
-      log.warn("{}: a control command is answered with an error: {}", name(), e.getMessage());
+      // A guest may have this as often as it likes. If the back end is lost, that is logged too.
+      log.debug("{}: a control command is answered with an error: {}", name(), e.getMessage());
       return false;
     }
   }

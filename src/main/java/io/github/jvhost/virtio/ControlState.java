@@ -21,19 +21,20 @@ public record ControlState(MacAddress mac, FilterState filters, long offloads, i
   /**
    * {@return the commands that take a device to this state, in order}
    *
-   * @param held what it was told before; null: not known, so it is told all
+   * @param held what it was told before; null: not known, so it is told all. A VLAN that it may
+   *     receive besides is not taken from it: a reset has done that
    * @param features those with whose commands it can be told
    */
   public List<ControlCommand> commandsFrom(@Nullable ControlState held, long features) {
     List<ControlCommand> commands = new ArrayList<>();
-    if (NetFeature.CTRL_MAC_ADDR.in(features) && (held == null || !mac.equals(held.mac))) {
-      commands.add(new ControlCommand.Mac(mac));
-    }
     for (ReceiveMode mode : ReceiveMode.values()) {
       boolean on = receives(mode);
       if (mode.feature().in(features) && (held == null || on != held.receives(mode))) {
         commands.add(new ControlCommand.Receive(mode, on));
       }
+    }
+    if (NetFeature.CTRL_MAC_ADDR.in(features) && (held == null || !mac.equals(held.mac))) {
+      commands.add(new ControlCommand.Mac(mac));
     }
     List<MacAddress> table = filters.table();
     if (NetFeature.CTRL_RX.in(features) && (held == null || !table.equals(held.filters.table()))) {
@@ -63,22 +64,53 @@ public record ControlState(MacAddress mac, FilterState filters, long offloads, i
   }
 
   /**
-   * {@return the commands that take a new device to this state, in order} virtio does not say
-   * whether a new device receives everything, and devices differ. So it is always told.
+   * {@return what a new device has, as far as it matters for one that is to be taken to this state}
+   * virtio does not say whether a new device receives everything, and devices differ. So the result
+   * differs from this state there, and the device is told, with the first command.
    *
-   * @param own the address that it has; empty: none
+   * @param own the address that the device has; empty: none
    * @param negotiated with the device
-   * @param features those with whose commands it can be told
    */
-  public List<ControlCommand> commandsToNew(
-      Optional<MacAddress> own, long negotiated, long features) {
-    boolean everything = receives(ReceiveMode.PROMISCUOUS);
+  public ControlState ofNewDevice(Optional<MacAddress> own, long negotiated) {
     var none = new RxFilters();
-    none.mode(ReceiveMode.PROMISCUOUS, !everything);
+    none.mode(ReceiveMode.PROMISCUOUS, !receives(ReceiveMode.PROMISCUOUS));
     none.passAllVlans(false);
-    long offloadsNegotiated = negotiated & NetFeature.GUEST_OFFLOADS;
-    MacAddress before = own.orElse(MacAddress.ZERO);
-    return commandsFrom(new ControlState(before, none.save(), offloadsNegotiated, 1), features);
+    return new ControlState(
+        own.orElse(MacAddress.ZERO), none.save(), negotiated & NetFeature.GUEST_OFFLOADS, 1);
+  }
+
+  /**
+   * {@return what a device holds that held this and has taken a command}
+   *
+   * @param command that it has taken
+   */
+  public ControlState after(ControlCommand command) {
+    RxFilters now = RxFilters.of(filters);
+    return switch (command) {
+      case ControlCommand.Mac(MacAddress address) ->
+          new ControlState(address, filters, offloads, queuePairs);
+      case ControlCommand.QueuePairs(int pairs) -> new ControlState(mac, filters, offloads, pairs);
+      case ControlCommand.Offloads(long others) ->
+          new ControlState(mac, filters, others, queuePairs);
+      case ControlCommand.Receive(ReceiveMode mode, boolean on) -> {
+        now.mode(mode, on);
+        yield with(now);
+      }
+      case ControlCommand.Vlan(int id, boolean received) -> {
+        now.vlan(id, received);
+        yield with(now);
+      }
+      case ControlCommand.MacTable(List<MacAddress> addresses) -> {
+        now.table(
+            addresses.stream().filter(one -> !one.multicast()).toList(),
+            addresses.stream().filter(MacAddress::multicast).toList());
+        yield with(now);
+      }
+    };
+  }
+
+  private ControlState with(RxFilters now) {
+    return new ControlState(mac, now.save(), offloads, queuePairs);
   }
 
   /** A device whose table is too small for the driver's list receives more than it has to. */

@@ -91,8 +91,8 @@ class PlanCommandTest {
             "planned without RING_RESET: this back end does not offer that, and a guest that has"
                 + " negotiated it cannot arrive there")
         .containsPattern(
-            "window: 7 steps .*\\R(.*\\R){2}    status 0x8 -> 0xf .*\\R    command mac .*\\R"
-                + "    command receive mode PROMISCUOUS on .*\\R    ring 0 served");
+            "window: 7 steps .*\\R(.*\\R){2}    status 0x8 -> 0xf .*\\R    command receive mode"
+                + " PROMISCUOUS on .*\\R    command mac .*\\R    ring 0 served");
     assertThat(planned("plan", file, "--back-end=vdpa-explicit").out())
         .contains("assumed: back end vDPA, started early")
         .containsPattern(

@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 
 /**
  * What {@link KernelVdpaTest} checks of control commands, run in its guest. The devices say what
@@ -65,6 +66,11 @@ final class InControlGuest extends InGuest {
           "multicast", "33:33:00:00:00:01",
           "vlans", "4095",
           "offloads", "0x2");
+
+  /** More than the model's table holds: the guest receives everything then. */
+  private static final ControlCommand MANY =
+      new ControlCommand.MacTable(
+          IntStream.range(0, 66).mapToObj(i -> new MacAddress(0x5254_0000_1000L + i)).toList());
 
   private InControlGuest(DescriptorLedger ledger) {
     super(ledger);
@@ -151,10 +157,18 @@ final class InControlGuest extends InGuest {
       assertThat(Told.by(0).state()).containsAllEntriesOf(SET);
       assertThat(machine.net.running()).isTrue();
       assertThat(machine.net.model().controlState().filters().passesVlan(7)).isFalse();
+      module("refuse", "1");
+      assertThatThrownBy(() -> machine.command(MANY))
+          .as("PROMISCUOUS is told before the table, and taken back")
+          .hasMessageContaining("the device refused");
+      module("refuse", "-1");
+      assertThat(Told.by(0).state()).containsAllEntriesOf(SET);
       int reset = Told.by(0).commands().lastIndexOf("reset");
       machine.awaitAnswers(20);
       machine.command(vlan);
       assertThat(Told.by(0).state()).containsEntry("vlans", "7,4095");
+      machine.command(MANY);
+      assertThat(Told.by(0).state()).containsEntry("modes", "promisc allmulti");
       assertThat(Told.by(0).commands().lastIndexOf("reset"))
           .as("the device went on")
           .isEqualTo(reset);

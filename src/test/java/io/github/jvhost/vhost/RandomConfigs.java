@@ -49,10 +49,12 @@ final class RandomConfigs {
   DeviceConfig next() {
     DeviceConfig next = nextButCommands();
     boolean told = backEnd.capabilities().commands() != 0;
-    return Configs.withControl(next, told ? control(next) : null);
+    int pairs = Math.max(1, next.rings().size() / 2);
+    return Configs.withControl(next, told ? control(random, next.features(), pairs) : null);
   }
 
-  private ControlState control(DeviceConfig next) {
+  /** What a driver that has negotiated these features may have set. */
+  static ControlState control(SplittableRandom random, long features, int pairs) {
     byte[] vlans = new byte[FilterState.VLAN_BYTES];
     vlans[random.nextInt(vlans.length)] = (byte) random.nextInt(4);
     var filters =
@@ -68,8 +70,7 @@ final class RandomConfigs {
             false,
             random.nextInt(4) == 0);
     long offloads =
-        next.features() & ToldCommands.OFFLOADS & (random.nextBoolean() ? -1 : random.nextLong());
-    int pairs = Math.max(1, next.rings().size() / 2);
+        features & ToldCommands.OFFLOADS & (random.nextBoolean() ? -1 : random.nextLong());
     return new ControlState(
         new MacAddress(1 + random.nextInt(3)), filters, offloads, 1 + random.nextInt(pairs));
   }

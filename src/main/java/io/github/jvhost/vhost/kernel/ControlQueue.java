@@ -157,12 +157,14 @@ final class ControlQueue implements AutoCloseable {
     INDEX.setRelease(page, AVAILABLE + 2, (short) next);
     kick.signal();
     Deadline deadline = Deadline.after(answeredWithin);
+    boolean late = false;
     while ((short) INDEX.getAcquire(page, USED + 2) != (short) next) {
-      if (call.await(deadline) == 0 || deadline.expired()) { // it may call, and use nothing
+      if (late) {
         throw new DeadlineException(
             "%s has not answered on its control queue within %s: %s"
                 .formatted(path, answeredWithin, command));
       }
+      late = call.await(deadline) == 0 || deadline.expired(); // it may call, and use nothing
     }
     int answer = page.get(JAVA_BYTE, ACK);
     if (answer != 0) {

@@ -4,10 +4,15 @@ import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 
 /** A device has refused a step. It goes on, and holds what it held before. */
-final class UnchangedException extends VhostException {
+public final class UnchangedException extends VhostException {
   private static final long serialVersionUID = 1L;
 
-  UnchangedException(String message) {
+  /**
+   * A refusal.
+   *
+   * @param message what was sent, and what came back
+   */
+  public UnchangedException(String message) {
     super(message, Recovery.GIVE_UP);
   }
 }

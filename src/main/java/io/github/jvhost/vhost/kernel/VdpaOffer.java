@@ -42,6 +42,14 @@ public record VdpaOffer(
     long lastAddress)
     implements KernelOffer {
   private static final int NET = 1;
+
+  /** What a device has to agree to, whatever its driver is. */
+  private static final long OURS = NetFeature.ACCESS_PLATFORM.mask();
+
+  /** For a control queue of ours. */
+  private static final long OF_CONTROL =
+      NetFeature.maskOf(NetFeature.CTRL_VQ, NetFeature.CTRL_MAC_ADDR);
+
   private static final int NO_GROUP = -1;
 
   // Where a network device's configuration has how many pairs it has, and its MTU (virtio 1.2,
@@ -101,7 +109,8 @@ public record VdpaOffer(
     int rings = file.getIntOr(Ioctl.VDPA_GET_VQS_COUNT, 0);
     int groups = file.getIntOr(Ioctl.VDPA_GET_GROUP_NUM, 1);
     int spaces = file.getIntOr(Ioctl.VDPA_GET_AS_NUM, 1);
-    boolean mayControl = NetFeature.CTRL_VQ.in(features) && spaces > 1;
+    boolean mayControl =
+        spaces > 1 && NetFeature.CTRL_VQ.in(features) && NetFeature.ACCESS_PLATFORM.in(features);
     int pairs =
         NetFeature.MQ.in(features) ? Math.max(1, file.configShort(CONFIG_MAX_PAIRS, path)) : 1;
     int control = mayControl ? controlGroup(file, pairs, features, doing) : NO_GROUP;
@@ -167,6 +176,21 @@ public record VdpaOffer(
     return controlGroup != NO_GROUP
         && has(KernelFeature.IOTLB_ASID)
         && has(KernelFeature.ENABLE_AFTER_DRIVER_OK);
+  }
+
+  /** {@return whether it can serve a guest with another address than it was made with} */
+  public boolean takesAddress() {
+    return takesCommands() && NetFeature.CTRL_MAC_ADDR.in(features);
+  }
+
+  /**
+   * What the device is told to have agreed on. GUEST_ANNOUNCE, for example, is the device model's,
+   * and a strict device fails when it is told what it does not offer.
+   *
+   * @param negotiated with the driver
+   */
+  long agreed(long negotiated) {
+    return features & (negotiated | (takesCommands() ? OURS | OF_CONTROL : OURS));
   }
 
   /** {@return whether where a ring stopped can be learnt, and a stopped device can go on} */

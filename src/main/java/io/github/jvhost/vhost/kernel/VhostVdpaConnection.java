@@ -53,10 +53,6 @@ import org.jspecify.annotations.Nullable;
  * thread of this device. One thread at a time calls this object.
  */
 public final class VhostVdpaConnection implements Carrier, Turn.Steps {
-  /** What a device with a control queue for this process has to agree to, if it offers it. */
-  private static final long OF_CONTROL =
-      NetFeature.maskOf(NetFeature.CTRL_VQ, NetFeature.CTRL_MAC_ADDR);
-
   private static final int ACKNOWLEDGED = DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER;
 
   /** A device may have as many regions as one likes. */
@@ -354,11 +350,7 @@ public final class VhostVdpaConnection implements Carrier, Turn.Steps {
 
   private void features(long features) {
     writeStatus(ACKNOWLEDGED, 0);
-    long ours = control == null ? 0 : OF_CONTROL & offer.features();
-    file.setLong(
-        Ioctl.SET_FEATURES,
-        features | NetFeature.ACCESS_PLATFORM.mask() | ours,
-        doing("set features of"));
+    file.setLong(Ioctl.SET_FEATURES, offer.agreed(features), doing("set features of"));
   }
 
   /** No bit may be taken away, but by a reset. */

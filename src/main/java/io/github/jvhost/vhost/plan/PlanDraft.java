@@ -210,23 +210,33 @@ final class PlanDraft {
     if (wanted == null) {
       return List.of();
     }
-    long features = desired.features();
-    long told = (features | NetFeature.CTRL_MAC_ADDR.mask()) & capabilities.commands();
+    long told = capabilities.commands() & (desired.features() | NetFeature.CTRL_MAC_ADDR.mask());
+    return wanted.commandsFrom(heldControl(wanted), told);
+  }
+
+  /** What the back end holds of what commands set; null: not known. */
+  private @Nullable ControlState heldControl(ControlState wanted) {
     return switch (now.get(Fact.CONTROL)) {
-      case Known.Held<ControlState>(ControlState held) -> wanted.commandsFrom(held, told);
-      case Known.NotSent<?> _ -> wanted.commandsToNew(capabilities.ownMac(), features, told);
-      case Known.Unknown<?> _ -> wanted.commandsFrom(null, told);
+      case Known.Held<ControlState>(ControlState held) -> held;
+      case Known.NotSent<?> _ -> wanted.ofNewDevice(capabilities.ownMac(), desired.features());
+      case Known.Unknown<?> _ -> null;
     };
   }
 
   /** Adds the steps of {@link #commands}. */
   void sendCommands() {
+    ControlState wanted = desired.control();
     List<ControlCommand> commands = commands();
+    if (wanted == null || commands.isEmpty()) {
+      return;
+    }
     Why why = whySent(now.get(Fact.CONTROL));
+    ControlState reached = heldControl(wanted);
     for (int i = 0; i < commands.size(); i++) {
+      ControlCommand command = commands.get(i);
       boolean last = i == commands.size() - 1;
-      Step step = new Step.Command(commands.get(i), last ? desired.control() : null);
-      add(step, Answer.COLLECTED, "command", null, commands.get(i), why);
+      reached = last ? wanted : reached == null ? null : reached.after(command);
+      add(new Step.Command(command, reached), Answer.COLLECTED, "command", null, command, why);
     }
   }
 

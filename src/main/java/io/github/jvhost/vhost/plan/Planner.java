@@ -140,33 +140,35 @@ public final class Planner {
       plan.add(new Step.EndPresetup(), Answer.COLLECTED, "presetup", null, "end", Why.PRESETUP);
     }
     boolean running = desired.lifecycle() == DeviceConfig.Lifecycle.RUNNING;
+    // A device takes commands only while it runs, and no ring of the guest is served before.
     boolean commands = running && capabilities.hasControlQueue() && !plan.commands().isEmpty();
     if (!commands) {
-      rings.start();
+      rings.serve();
     }
     if (running) {
-      run(Why.START);
+      startDevice(Why.START);
     }
     if (commands) {
       plan.sendCommands();
-      rings.start();
+      rings.serve();
     }
   }
 
   /**
-   * Lets a device do early what it does at DRIVER_OK, on its stand-ins, and suspends it. It takes
-   * commands only while it runs.
+   * Lets a device do early what it does at DRIVER_OK, on its stand-ins, and suspends it. One that
+   * was started early before is resumed only if there are commands for it.
    */
   private void startEarly(RingStops stops) {
-    boolean ran = now.get(Fact.STATUS).is(DeviceStatus.RUNNING);
-    if (!ran || !plan.commands().isEmpty()) {
-      run(Why.PRESETUP);
+    boolean startedBefore = now.get(Fact.STATUS).is(DeviceStatus.RUNNING);
+    if (!startedBefore || !plan.commands().isEmpty()) {
+      startDevice(Why.PRESETUP);
     }
     plan.sendCommands();
     stops.suspend(Why.PRESETUP);
   }
 
-  private void run(Why why) {
+  /** DRIVER_OK, or RESUME for a device that has it already. */
+  private void startDevice(Why why) {
     if (capabilities.hasStatus() && !now.get(Fact.STATUS).is(DeviceStatus.RUNNING)) {
       status(DeviceStatus.RUNNING, why);
     }

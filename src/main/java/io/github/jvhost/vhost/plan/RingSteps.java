@@ -40,8 +40,8 @@ final class RingSteps {
     }
   }
 
-  /** Starts the rings, where that is a step of its own. */
-  void start() {
+  /** Has the rings served, where that is a step of its own. */
+  void serve() {
     sendOfAll(Fact.STARTING);
   }
 

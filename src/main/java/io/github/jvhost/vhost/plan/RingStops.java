@@ -48,7 +48,7 @@ final class RingStops {
       return;
     }
     for (int i = 0; i < plan.now().ringCount(); i++) {
-      // The stop of another ring may have stopped this one too, so its base has to be read.
+      // The stop of another ring, or SUSPEND, has stopped this one too, so its base has to be read.
       if (plan.now().ring(i).run() == RingShadow.Run.UNKNOWN) {
         stop(i, Why.STOPS_TOGETHER);
       }

@@ -109,7 +109,8 @@ public sealed interface Step {
    * A command on the control queue, which the driver does not see.
    *
    * @param command that is given, and answered
-   * @param reached what the back end has been told with it; null: further commands follow for that
+   * @param reached what the back end has been told with it; null: that is known only with a later
+   *     command, and not if that one fails
    */
   record Command(ControlCommand command, @Nullable ControlState reached) implements Step {}
 

@@ -83,6 +83,14 @@ class VdpaOfferTest {
   }
 
   @Test
+  void theDeviceIsToldNothingThatItDoesNotOffer() {
+    offered &= ~NetFeature.CTRL_MAC_ADDR.mask();
+    long negotiated = NetFeature.maskOf(NetFeature.MQ, NetFeature.GUEST_ANNOUNCE);
+
+    assertThat(ask().agreed(negotiated)).isEqualTo(offered);
+  }
+
+  @Test
   void withoutMqItIsBehindTheFirstPair() {
     offered &= ~NetFeature.MQ.mask();
     VdpaOffer offer = ask();

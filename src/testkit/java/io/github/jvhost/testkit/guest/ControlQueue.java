@@ -17,7 +17,11 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  */
 final class ControlQueue {
-  static final int BLOCK = 256;
+  static final int BLOCK = 1024;
+
+  /** The longest data of a command. */
+  static final int MOST_DATA = BLOCK - 32;
+
   private static final int SIZE = 16;
   private static final int ANNOUNCE = 3;
   private static final long KIND = 8;
@@ -117,9 +121,6 @@ final class ControlQueue {
     if (data.length == 0) {
       ring.post(header, ack);
       return;
-    }
-    if (data.length > BLOCK - DATA) {
-      throw ram.failure("a control command with " + data.length + " bytes");
     }
     ram.write(block + DATA, data);
     long at = dma.address(block, block + DATA);

@@ -308,12 +308,15 @@ public final class TestGuest implements AutoCloseable {
    * that another guest attaches to, does not give the command again.
    *
    * @param nic its number, from 0
-   * @param command of a feature that the driver has negotiated; up to 224 bytes of data
+   * @param command of a feature that the driver has negotiated; up to 992 bytes of data
    * @param deadline for the answer
    * @throws VhostException when the device refuses, has no control queue, or does not answer in
    *     time
    */
   public void command(int nic, ControlCommand command, Deadline deadline) {
+    if (command.data().length > ControlQueue.MOST_DATA) {
+      throw new IllegalArgumentException(command + " is too long for this guest");
+    }
     long number = commands.incrementAndGet();
     new ControlRequest(ControlQueue.Kind.OTHER, number, driver -> driver.command(number, command))
         .perform(thread, drivers.get(nic), deadline);
