@@ -9,6 +9,7 @@ import io.github.jvhost.mediate.peer.Hint;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -103,7 +104,8 @@ final class RememberedStarts implements AutoCloseable {
       Files.move(whole, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
       lastFailure = "";
     } catch (IOException | VhostException e) {
-      String why = String.valueOf(e.getMessage());
+      String why =
+          String.valueOf(e instanceof FileSystemException f ? f.getReason() : e.getMessage());
       log.atLevel(why.equals(lastFailure) ? Level.DEBUG : Level.WARN)
           .log("{}: its start is not kept: {}: {}", hint.nic(), file, why);
       lastFailure = why;

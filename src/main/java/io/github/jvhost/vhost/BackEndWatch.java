@@ -123,15 +123,33 @@ public final class BackEndWatch implements AutoCloseable {
       threads.removeIf(thread -> thread.getState() == Thread.State.TERMINATED);
       threads.add(added.thread());
     }
-    net.watch().watchedBy(added::wake);
-    added.start();
+    boolean started = false;
+    try {
+      net.watch().watchedBy(added::wake);
+      added.start();
+      started = true;
+    } finally {
+      if (!started) {
+        remove(added);
+      }
+    }
+  }
+
+  private void remove(WatchedDevice added) {
+    synchronized (this) {
+      devices.remove(added);
+    }
+    added.cancel();
+    added.start(); // only releases what it has
   }
 
   /**
    * Ends the watch of a device. An attempt to connect it again is cancelled. This waits for what
    * the watch is doing with the device, listeners included, at most three minutes. So do not call
-   * it with a lock that such a listener or {@code Iommu.translate} takes, nor from {@link
-   * VhostNet#access}. If a listener of the watch calls it, it does not wait.
+   * it with a lock that such a listener or {@code Iommu.translate} takes, nor from what is called
+   * with the device's lock held ({@link VhostNet#access}, {@link VhostNet#read}, {@code
+   * BackEndEvents}). If a listener of the watch calls it, or the caller is interrupted, it does not
+   * wait.
    *
    * @param net stays as it is; a device that is not watched is ignored
    */

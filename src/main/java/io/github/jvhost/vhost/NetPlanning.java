@@ -48,19 +48,30 @@ public final class NetPlanning {
               .formatted(name, model.mtu(), backEnd, can.maxMtu()),
           Recovery.GIVE_UP);
     }
-    MacAddress only = can.fixedMac().orElse(model.mac());
-    if (!only.equals(model.mac())) {
-      throw new VhostException(
-          "%s: the device has the address %s, %s has %s and cannot be told another: give the device that (VirtioNetBuilder.mac), or make the vDPA device with the other (vdpa dev add ... mac)"
-              .formatted(name, model.mac(), backEnd, only),
-          Recovery.GIVE_UP);
-    }
+    requireAddress(name, model.mac(), can, backEnd, "the device has");
     if (can.profile().stopsWholeDevice()) {
       // The reset of one ring would stop all rings, and their requests would be lost.
       model.withholdFeatures(NetFeature.RING_RESET.mask());
     }
     model.withholdFeatures(can.uncontrolled());
     limitFeatures(model, can.features());
+  }
+
+  /**
+   * Checks that a back end can serve a device with this address.
+   *
+   * @param whose who has the address, with its verb: "the device has"
+   * @throws VhostException (GIVE_UP) if it cannot
+   */
+  static void requireAddress(
+      String name, MacAddress address, BackEndCapabilities can, String backEnd, String whose) {
+    MacAddress only = can.fixedMac().orElse(address);
+    if (!only.equals(address)) {
+      throw new VhostException(
+          "%s: %s the address %s, %s has %s and cannot be told another: give the device that (VirtioNetBuilder.mac), or make the vDPA device with the other (vdpa dev add ... mac)"
+              .formatted(name, whose, address, backEnd, only),
+          Recovery.GIVE_UP);
+    }
   }
 
   /**

@@ -190,7 +190,12 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
         case ANNOUNCE_ACK, CONFIG_INTERRUPT, CONTROL_USED -> {
           // No back end holds this.
         }
-        case FILTERS, OFFLOADS, MAC, QUEUE_PAIRS, MTU, STATUS, LINK, QUEUE, BROKEN, RESTORED ->
+        case FILTERS, OFFLOADS -> {
+          if (isTold(change)) {
+            transitions.modelChanged();
+          }
+        }
+        case MAC, QUEUE_PAIRS, MTU, STATUS, LINK, QUEUE, BROKEN, RESTORED ->
             transitions.modelChanged();
         case RESET -> {
           transitions.modelChanged();
@@ -363,6 +368,9 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
   /**
    * Sends a running back end what has changed in the model or in guest memory. A device that should
    * not run any more (reset, link down) is stopped.
+   *
+   * <p>If it throws because of memory that was added, and the device still runs, remove that region
+   * from guest memory. As long as it is there the back end cannot be told anything else.
    *
    * @return the plan that was sent; it may be empty
    * @throws VhostException if the back end did not take it
@@ -621,11 +629,12 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
    * try again. So if the back end fails at that moment for another reason, the driver loses no more
    * than this command.
    *
+   * @param change what the command has changed
    * @return false if the back end refused the command, or was lost during it
    */
-  private boolean sendCommand() {
+  private boolean sendCommand(DeviceChange change) {
     watch.noteHangUp();
-    if (!transitions.running()) {
+    if (!transitions.running() || !isTold(change)) {
       return true;
     }
     try {
@@ -636,6 +645,18 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
       log.debug("{}: a control command is answered with an error: {}", name(), e.getMessage());
       return false;
     }
+  }
+
+  /** Whether this back end holds anything of what a command has changed. */
+  private boolean isTold(DeviceChange change) {
+    long needed =
+        switch (change) {
+          case FILTERS ->
+              NetFeature.maskOf(NetFeature.CTRL_RX, NetFeature.CTRL_RX_EXTRA, NetFeature.CTRL_VLAN);
+          case OFFLOADS -> NetFeature.CTRL_GUEST_OFFLOADS.mask();
+          default -> -1; // the rings that are enabled depend on it, or a device has to know it
+        };
+    return needed == -1 || (device.capabilities().commands() & needed) != 0;
   }
 
   /**

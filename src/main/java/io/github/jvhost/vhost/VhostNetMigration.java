@@ -264,6 +264,8 @@ public final class VhostNetMigration {
       // plan that is under way would be put into the model that the state has replaced.
       lock.awaitPlanEnd();
       NetState saved = state.net();
+      NetPlanning.requireAddress(
+          device.name(), saved.mac(), device.capabilities(), "the back end", "the saved state has");
       if (saved.backEnd().isPresent()) {
         transitions.requireOpen();
         VirtioNetState without = state.withNet(saved.withBackEnd(Optional.empty()));

@@ -61,10 +61,26 @@ final class WatchedDevice {
     return thread;
   }
 
-  /** Starts the thread, which looks at the device at once. */
+  /** Starts the thread, which looks at the device at once, unless the watch has ended meanwhile. */
   void start() {
-    wake();
-    thread.start();
+    synchronized (this) {
+      if (!cancelled) {
+        wakeUp.signal();
+        thread.start();
+        return;
+      }
+    }
+    watch.unwatched();
+    release();
+  }
+
+  /** For a device whose thread does not run, or is about to end. */
+  private void release() {
+    poller.close();
+    synchronized (this) {
+      ended = true;
+      wakeUp.close();
+    }
   }
 
   /** Makes the thread look at the device; returns at once. */
@@ -96,11 +112,7 @@ final class WatchedDevice {
         }
       }
     } finally {
-      poller.close();
-      synchronized (this) {
-        ended = true;
-        wakeUp.close();
-      }
+      release();
     }
   }
 
@@ -229,6 +241,9 @@ final class WatchedDevice {
   }
 
   private void giveUp(VhostException why) {
+    if (isCancelled()) {
+      return; // the device may have another watch by now
+    }
     log.warn("{}: given up: {}", net.name(), why.getMessage());
     var _ = takeLoss(); // a loss up to now is given up too
     watch.givenUp();

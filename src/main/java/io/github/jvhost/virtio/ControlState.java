@@ -27,12 +27,7 @@ public record ControlState(MacAddress mac, FilterState filters, long offloads, i
    */
   public List<ControlCommand> commandsFrom(@Nullable ControlState held, long features) {
     List<ControlCommand> commands = new ArrayList<>();
-    for (ReceiveMode mode : ReceiveMode.values()) {
-      boolean on = receives(mode);
-      if (mode.feature().in(features) && (held == null || on != held.receives(mode))) {
-        commands.add(new ControlCommand.Receive(mode, on));
-      }
-    }
+    addModes(held, features, true, commands);
     if (NetFeature.CTRL_MAC_ADDR.in(features) && (held == null || !mac.equals(held.mac))) {
       commands.add(new ControlCommand.Mac(mac));
     }
@@ -44,6 +39,7 @@ public record ControlState(MacAddress mac, FilterState filters, long offloads, i
         && (held == null || !filters.vlans().equals(held.filters.vlans()))) {
       addVlans(held, commands);
     }
+    addModes(held, features, false, commands);
     if (NetFeature.MQ.in(features) && (held == null || queuePairs != held.queuePairs)) {
       commands.add(new ControlCommand.QueuePairs(queuePairs));
     }
@@ -52,6 +48,19 @@ public record ControlState(MacAddress mac, FilterState filters, long offloads, i
       commands.add(new ControlCommand.Offloads(offloads));
     }
     return commands;
+  }
+
+  /** Modes by which more is received are told before the table, others behind it. */
+  private void addModes(
+      @Nullable ControlState held, long features, boolean more, List<ControlCommand> commands) {
+    for (ReceiveMode mode : ReceiveMode.values()) {
+      boolean on = receives(mode);
+      if (mode.feature().in(features)
+          && (on == mode.receivesMore()) == more
+          && (held == null || on != held.receives(mode))) {
+        commands.add(new ControlCommand.Receive(mode, on));
+      }
+    }
   }
 
   private void addVlans(@Nullable ControlState held, List<ControlCommand> commands) {
@@ -66,7 +75,7 @@ public record ControlState(MacAddress mac, FilterState filters, long offloads, i
   /**
    * {@return what a new device has, as far as it matters for one that is to be taken to this state}
    * virtio does not say whether a new device receives everything, and devices differ. So the result
-   * differs from this state there, and the device is told, with the first command.
+   * differs from this state there, and the device is told.
    *
    * @param own the address that the device has; empty: none
    * @param negotiated with the device
@@ -85,7 +94,7 @@ public record ControlState(MacAddress mac, FilterState filters, long offloads, i
    * @param command that it has taken
    */
   public ControlState after(ControlCommand command) {
-    RxFilters now = RxFilters.of(filters);
+    RxFilters now = told();
     return switch (command) {
       case ControlCommand.Mac(MacAddress address) ->
           new ControlState(address, filters, offloads, queuePairs);
@@ -107,6 +116,18 @@ public record ControlState(MacAddress mac, FilterState filters, long offloads, i
         yield with(now);
       }
     };
+  }
+
+  /** The filters that a device has which was told these. It knows nothing of an overflow. */
+  private RxFilters told() {
+    RxFilters told = RxFilters.of(filters);
+    told.table( // takes the marks of an overflow away
+        filters.table().stream().filter(one -> !one.multicast()).toList(),
+        filters.table().stream().filter(MacAddress::multicast).toList());
+    for (ReceiveMode mode : ReceiveMode.values()) {
+      told.mode(mode, receives(mode));
+    }
+    return told;
   }
 
   private ControlState with(RxFilters now) {

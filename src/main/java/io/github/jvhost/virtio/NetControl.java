@@ -3,8 +3,8 @@ package io.github.jvhost.virtio;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -67,9 +67,9 @@ final class NetControl {
   /**
    * Executes one command and returns the byte of the answer.
    *
-   * @param backEnd sends the change to the back end; returns whether the back end accepted it
+   * @param backEnd sends this change to the back end; returns whether the back end accepted it
    */
-  int execute(int commandClass, int command, byte[] bytes, BooleanSupplier backEnd) {
+  int execute(int commandClass, int command, byte[] bytes, Predicate<DeviceChange> backEnd) {
     ByteBuffer data = ByteBuffer.wrap(bytes).order(common.order());
     boolean done =
         switch (commandClass) {
@@ -84,7 +84,7 @@ final class NetControl {
     return done ? OK : ERR;
   }
 
-  private boolean mode(int command, ByteBuffer data, BooleanSupplier backEnd) {
+  private boolean mode(int command, ByteBuffer data, Predicate<DeviceChange> backEnd) {
     ReceiveMode[] modes = ReceiveMode.values();
     if (command >= modes.length || !data.hasRemaining()) {
       return false;
@@ -93,11 +93,12 @@ final class NetControl {
     return changeFilters(filters -> filters.mode(modes[command], on), backEnd);
   }
 
-  private boolean changeFilters(Consumer<RxFilters> change, BooleanSupplier backEnd) {
+  private boolean changeFilters(Consumer<RxFilters> change, Predicate<DeviceChange> backEnd) {
     FilterState before = net.filters().save();
     change.accept(net.filters());
     notifyListeners(DeviceChange.FILTERS);
-    boolean accepted = net.filters().save().equals(before) || backEndAccepts(backEnd);
+    boolean accepted =
+        net.filters().save().equals(before) || backEndAccepts(backEnd, DeviceChange.FILTERS);
     if (!accepted) {
       net.filters(RxFilters.of(before));
       notifyListeners(DeviceChange.FILTERS);
@@ -105,7 +106,7 @@ final class NetControl {
     return accepted;
   }
 
-  private boolean mac(int command, ByteBuffer data, BooleanSupplier backEnd) {
+  private boolean mac(int command, ByteBuffer data, Predicate<DeviceChange> backEnd) {
     return switch (command) {
       case 0 -> macTable(data, backEnd);
       case MAC_ADDR_SET -> {
@@ -115,7 +116,7 @@ final class NetControl {
         MacAddress before = net.mac();
         MacAddress now = address(data);
         changeMac(now);
-        boolean accepted = now.equals(before) || backEndAccepts(backEnd);
+        boolean accepted = now.equals(before) || backEndAccepts(backEnd, DeviceChange.MAC);
         if (!accepted) {
           changeMac(before);
         }
@@ -125,7 +126,7 @@ final class NetControl {
     };
   }
 
-  private boolean macTable(ByteBuffer data, BooleanSupplier backEnd) {
+  private boolean macTable(ByteBuffer data, Predicate<DeviceChange> backEnd) {
     List<MacAddress> unicast = new ArrayList<>();
     List<MacAddress> multicast = new ArrayList<>();
     if (!macList(data, unicast) || !macList(data, multicast) || data.hasRemaining()) {
@@ -155,7 +156,7 @@ final class NetControl {
     return MacAddress.of(bytes, 0);
   }
 
-  private boolean vlan(int command, ByteBuffer data, BooleanSupplier backEnd) {
+  private boolean vlan(int command, ByteBuffer data, Predicate<DeviceChange> backEnd) {
     if (command > 1 || data.remaining() < Short.BYTES) {
       return false;
     }
@@ -166,7 +167,7 @@ final class NetControl {
     return changeFilters(filters -> filters.vlan(vlan, command == 0), backEnd);
   }
 
-  private boolean queuePairs(int command, ByteBuffer data, BooleanSupplier backEnd) {
+  private boolean queuePairs(int command, ByteBuffer data, Predicate<DeviceChange> backEnd) {
     // RSS and hash configuration (1 and 2) need features that this model does not offer.
     if (command != 0
         || data.remaining() < Short.BYTES
@@ -179,16 +180,16 @@ final class NetControl {
     }
     int before = net.currentQueuePairs();
     changeQueuePairs(pairs);
-    if (pairs != before && !backEndAccepts(backEnd)) {
+    if (pairs != before && !backEndAccepts(backEnd, DeviceChange.QUEUE_PAIRS)) {
       changeQueuePairs(before);
       return false;
     }
     return true;
   }
 
-  private boolean backEndAccepts(BooleanSupplier backEnd) {
+  private boolean backEndAccepts(Predicate<DeviceChange> backEnd, DeviceChange change) {
     try {
-      return backEnd.getAsBoolean();
+      return backEnd.test(change);
     } catch (Throwable e) {
       keep(e);
       return false;
@@ -225,7 +226,7 @@ final class NetControl {
     }
   }
 
-  private boolean offloads(int command, ByteBuffer data, BooleanSupplier backEnd) {
+  private boolean offloads(int command, ByteBuffer data, Predicate<DeviceChange> backEnd) {
     long features = device.driverFeatures();
     if (command != 0
         || data.remaining() < Long.BYTES
@@ -239,7 +240,7 @@ final class NetControl {
     }
     long before = net.guestOffloads();
     changeOffloads(offloads);
-    boolean accepted = offloads == before || backEndAccepts(backEnd);
+    boolean accepted = offloads == before || backEndAccepts(backEnd, DeviceChange.OFFLOADS);
     if (!accepted) {
       changeOffloads(before);
     }

@@ -36,6 +36,11 @@ public enum ReceiveMode {
     return command;
   }
 
+  /** {@return whether a device receives more with it than without} */
+  boolean receivesMore() {
+    return this == PROMISCUOUS || this == ALL_MULTICAST || this == ALL_UNICAST;
+  }
+
   /** {@return the feature with which a driver may set it} */
   public NetFeature feature() {
     return feature;

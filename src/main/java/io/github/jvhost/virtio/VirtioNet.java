@@ -9,8 +9,8 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 
 /**
  * A virtio-net device as its driver sees it: features, status, config space, rings and the control
@@ -607,7 +607,7 @@ public final class VirtioNet {
    *     not live or has no control ring
    */
   public int serviceControlQueue(GuestMemory memory) {
-    return serviceControlQueue(DeviceMemory.of(memory), () -> true);
+    return serviceControlQueue(DeviceMemory.of(memory), _ -> true);
   }
 
   /**
@@ -615,14 +615,14 @@ public final class VirtioNet {
    * may use its new queues at once, so the back end has to know them before the answer.
    *
    * @param memory the guest's memory as the device addresses it, with the ring and its buffers
-   * @param backEnd called after a command has changed something of {@link #controlState}, and
-   *     before that command is answered. It sends the change to the back end, and returns whether
-   *     the back end accepted it. If it returns false or throws, the change is undone and the
-   *     driver gets an error. Its exception, or that of a listener, is thrown after all commands
-   *     were answered
+   * @param backEnd called after a command has changed something of {@link #controlState}, with what
+   *     it changed, and before that command is answered. It sends the change to the back end, and
+   *     returns whether the back end accepted it. If it returns false or throws, the change is
+   *     undone and the driver gets an error. Its exception, or that of a listener, is thrown after
+   *     all commands were answered
    * @return as above
    */
-  public int serviceControlQueue(DeviceMemory memory, BooleanSupplier backEnd) {
+  public int serviceControlQueue(DeviceMemory memory, Predicate<DeviceChange> backEnd) {
     QueueState ring = queue(controlQueue());
     if (!live() || !ring.ready() || !negotiation.has(NetFeature.CTRL_VQ)) {
       return 0;

@@ -14,6 +14,7 @@ import io.github.jvhost.virtio.ControlCommand;
 import io.github.jvhost.virtio.MacAddress;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.ReceiveMode;
+import io.github.jvhost.virtio.VirtioNetState;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -169,6 +170,12 @@ final class InControlGuest extends InGuest {
       assertThat(Told.by(0).state()).containsEntry("vlans", "7,4095");
       machine.command(MANY);
       assertThat(Told.by(0).state()).containsEntry("modes", "promisc allmulti");
+      module("refuse", "1");
+      assertThatThrownBy(() -> machine.command(COMMANDS.get(2)))
+          .as("the smaller table, behind which PROMISCUOUS would be off")
+          .hasMessageContaining("the device refused");
+      module("refuse", "-1");
+      assertThat(Told.by(0).state()).containsEntry("modes", "promisc allmulti");
       assertThat(Told.by(0).commands().lastIndexOf("reset"))
           .as("the device went on")
           .isEqualTo(reset);
@@ -237,6 +244,10 @@ final class InControlGuest extends InGuest {
     var setup = new NetMachine.Setup(5, 5, 2, false).withCommands();
     try (var machine = new NetMachine(setup, at(2, false))) {
       assertThat(NetFeature.CTRL_MAC_ADDR.in(machine.net.model().deviceFeatures())).isFalse();
+      VirtioNetState saved = machine.net.snapshot();
+      MacAddress other = NetMachine.Setup.macOf(6);
+      assertThatThrownBy(() -> machine.net.restore(saved.withNet(saved.net().withMac(other))))
+          .hasMessageContaining("the saved state has the address " + other);
       machine.start();
       machine.command(COMMANDS.getFirst());
       machine.awaitAnswers(20);

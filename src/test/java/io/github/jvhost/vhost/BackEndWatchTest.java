@@ -12,11 +12,13 @@ import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.virtio.NetFeature;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -129,6 +131,31 @@ class BackEndWatchTest {
       assertThat(told.next()).isEqualTo("connected");
       assertThat(rig.net().running()).isFalse();
       assertThat(rig.backEnd().isRunning()).isFalse();
+    }
+  }
+
+  /** The device may have another watch by then. */
+  @Test
+  void aWatchThatItsListenerHasEndedSaysNoMore() throws InterruptedException {
+    var ending = new AtomicReference<BackEndWatch>();
+    Told told =
+        new Told() {
+          @Override
+          public void lost(VhostNet net, VhostException why) {
+            Objects.requireNonNull(ending.get()).unwatch(net);
+            super.lost(net, why);
+          }
+        };
+    try (Rig rig = new Rig(dir, 1, offer(), BackEndProfile.GENERIC)) {
+      try (BackEndWatch watch = BackEndWatch.start(rig.ledger, told)) {
+        ending.set(watch);
+        watch.watch(rig.net(), new ReconnectPolicy.Never());
+        rig.driveAll();
+        rig.net().start();
+        rig.backEnd().hangUp();
+        assertThat(told.next()).isEqualTo("lost");
+      } // waits for the device's thread
+      assertThat(told.all).isEmpty();
     }
   }
 

@@ -7,7 +7,6 @@ import io.github.jvhost.virtio.NetFeature;
 import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -36,24 +35,24 @@ class BrokenOffCommandsTest {
             | NetFeature.CTRL_MAC_ADDR.mask();
     var device = new ToldCommands(random, Optional.of(OWN));
     device.negotiated(features);
-    ControlState wanted = RandomConfigs.control(random, features, PAIRS);
-    ControlState held = null;
-    for (int i = 0; i < 4; i++) {
-      List<ControlCommand> commands = wanted.commandsFrom(or(held, wanted, features), features);
-      for (ControlCommand command : commands.subList(0, random.nextInt(commands.size() + 1))) {
-        device.take(command, story);
-        held = or(held, wanted, features).after(command);
-      }
-      wanted = RandomConfigs.control(random, features, PAIRS);
+    ControlState held = RandomConfigs.control(random, features, PAIRS);
+    for (ControlCommand command : held.commandsFrom(null, features)) {
+      device.take(command, story);
     }
-    for (ControlCommand command : wanted.commandsFrom(or(held, wanted, features), features)) {
+    for (int i = 0; i < 4; i++) {
+      ControlState wanted = RandomConfigs.control(random, features, PAIRS);
+      List<ControlCommand> commands = wanted.commandsFrom(held, features);
+      int taken = random.nextInt(commands.size() + 1);
+      for (ControlCommand command : commands.subList(0, taken)) {
+        device.take(command, story);
+        held = held.after(command);
+      }
+      held = taken == commands.size() ? wanted : held;
+    }
+    ControlState wanted = RandomConfigs.control(random, features, PAIRS);
+    for (ControlCommand command : wanted.commandsFrom(held, features)) {
       device.take(command, story);
     }
     device.check(wanted, features, story);
-  }
-
-  /** A device that was told nothing is a new one. */
-  private static ControlState or(@Nullable ControlState held, ControlState wanted, long features) {
-    return held == null ? wanted.ofNewDevice(Optional.of(OWN), features) : held;
   }
 }

@@ -1,6 +1,7 @@
 package io.github.jvhost.vhost;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.protocol.FrontEndRequest;
 import io.github.jvhost.protocol.ProtocolFeature;
@@ -9,7 +10,9 @@ import io.github.jvhost.testkit.Faults;
 import io.github.jvhost.testkit.Faults.Wrong;
 import io.github.jvhost.testkit.Personality;
 import io.github.jvhost.vhost.plan.BackEndProfile;
+import io.github.jvhost.virtio.ControlCommand;
 import io.github.jvhost.virtio.DeviceChange;
+import io.github.jvhost.virtio.ReceiveMode;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -112,6 +115,23 @@ class ControlQueueServiceTest {
     assertThat(interrupts).hasValue(1);
     rig.net().linkUp(true);
     theCommandWasCarriedOut();
+  }
+
+  /** It cannot be told more memory than it takes, and knows nothing of filters. */
+  @Test
+  void aFilterIsNoneOfTheBackEndsBusiness() {
+    for (int i = 0; i < 8; i++) {
+      rig.memory.addRegion("more " + i, (16L + i) << 30, 4096);
+    }
+    assertThatThrownBy(() -> rig.net().refresh()).hasMessageContaining("the back end takes 8");
+
+    rig.want(new ControlCommand.Receive(ReceiveMode.PROMISCUOUS, false));
+    rig.net().serviceControlQueue();
+
+    assertThat(rig.answer()).isZero();
+    assertThat(rig.net().model().controlState().filters().promiscuous()).isFalse();
+    assertThat(rig.net().running()).isTrue();
+    assertThat(rig.net().model().linkUp()).isTrue();
   }
 
   static Stream<Arguments> failures() {

@@ -12,6 +12,7 @@ import io.github.jvhost.testkit.MockBackEnd;
 import io.github.jvhost.testkit.RecordedMessage;
 import io.github.jvhost.vhost.plan.BackEndProfile;
 import io.github.jvhost.vhost.plan.PresetupMode;
+import io.github.jvhost.virtio.ControlCommand;
 import io.github.jvhost.virtio.DeviceStatus;
 import io.github.jvhost.virtio.NetFeature;
 import io.github.jvhost.virtio.RingIndex;
@@ -219,9 +220,16 @@ final class Rig implements AutoCloseable {
 
   /** The same, but nobody is kicked. */
   void wantQueuePairs(int pairs) {
+    want(new ControlCommand.QueuePairs(pairs));
+  }
+
+  /** The driver posts a command, and nobody is kicked. */
+  void want(ControlCommand command) {
     long ring = at(0, RINGS);
-    memory.copyIn(COMMAND, new byte[] {4, 0, (byte) pairs, 0});
-    descriptor(ring, COMMAND, 4, 1 /* NEXT */, 1);
+    byte[] data = command.data();
+    memory.copyIn(COMMAND, new byte[] {(byte) command.commandClass(), (byte) command.command()});
+    memory.copyIn(COMMAND + 2, data);
+    descriptor(ring, COMMAND, 2 + data.length, 1 /* NEXT */, 1);
     descriptor(ring + 16, COMMAND + 64, 1, 2 /* WRITE */, 0);
     memory.putShort(ring + 0x2000 + 4 + 2L * (commands % 64), (short) 0);
     commands++;

@@ -94,7 +94,10 @@ final class ToldCommands {
     if (NetFeature.CTRL_RX.in(told)) {
       assertThat(modes.get(ReceiveMode.PROMISCUOUS))
           .as(story)
-          .isEqualTo(wanted.filters().promiscuous());
+          .isEqualTo(wanted.filters().promiscuous() || wanted.filters().unicastOverflow());
+      assertThat(modes.getOrDefault(ReceiveMode.ALL_MULTICAST, false))
+          .as(story)
+          .isEqualTo(wanted.filters().allMulticast() || wanted.filters().multicastOverflow());
       assertThat(table).as(story).isEqualTo(wanted.filters().table());
     }
     if (NetFeature.CTRL_RX_EXTRA.in(told)) {

@@ -94,7 +94,8 @@ class ControlQueueTest {
     List<Integer> told = new ArrayList<>();
     device.serviceControlQueue(
         DeviceMemory.of(guest.memory),
-        () -> {
+        change -> {
+          assertThat(change).isEqualTo(DeviceChange.QUEUE_PAIRS);
           assertThat(guest.memory.getByte(ControlGuest.ACK)).isEqualTo((byte) ControlGuest.NO_ACK);
           assertThat(guest.usedIndex()).isZero();
           return told.add(device.currentQueuePairs());
@@ -104,7 +105,7 @@ class ControlQueueTest {
     assertThat(guest.usedIndex()).isEqualTo(1);
 
     guest.post(4, 0, 3, 0);
-    device.serviceControlQueue(DeviceMemory.of(guest.memory), () -> told.add(0));
+    device.serviceControlQueue(DeviceMemory.of(guest.memory), _ -> told.add(0));
     assertThat(told).as("the same number again is nothing to tell").hasSize(1);
   }
 
@@ -112,7 +113,7 @@ class ControlQueueTest {
   void queuePairsThatTheBackEndRefusesAreAnErrorAndAsBefore() {
     guest.command(4, 0, 2, 0);
     guest.post(4, 0, 3, 0);
-    assertThat(device.serviceControlQueue(DeviceMemory.of(guest.memory), () -> false)).isEqualTo(1);
+    assertThat(device.serviceControlQueue(DeviceMemory.of(guest.memory), _ -> false)).isEqualTo(1);
     assertThat(guest.memory.getByte(ControlGuest.ACK)).isEqualTo((byte) NetControl.ERR);
     assertThat(device.currentQueuePairs()).isEqualTo(2);
     assertThat(device.broken()).isFalse();

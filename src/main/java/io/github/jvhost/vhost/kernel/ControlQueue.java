@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.github.jvhost.DeadlineException;
+import io.github.jvhost.Recovery;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
 import io.github.jvhost.sys.EventFd;
@@ -169,7 +170,8 @@ final class ControlQueue implements AutoCloseable {
     int answer = page.get(JAVA_BYTE, ACK);
     if (answer != 0) {
       throw new UnchangedException(
-          "%s answered with %d on its control queue: %s".formatted(path, answer, command));
+          "%s answered with %d on its control queue: %s".formatted(path, answer, command),
+          Recovery.RECONNECT);
     }
   }
 

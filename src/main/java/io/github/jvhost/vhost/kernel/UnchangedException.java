@@ -11,8 +11,9 @@ public final class UnchangedException extends VhostException {
    * A refusal.
    *
    * @param message what was sent, and what came back
+   * @param recovery what the caller can do if the device is not started without it
    */
-  public UnchangedException(String message) {
-    super(message, Recovery.GIVE_UP);
+  public UnchangedException(String message, Recovery recovery) {
+    super(message, recovery);
   }
 }

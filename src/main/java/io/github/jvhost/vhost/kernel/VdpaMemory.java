@@ -194,6 +194,7 @@ final class VdpaMemory {
                 + " vhost_vdpa.max_iotlb_entries allows: huge pages make fewer";
     return new UnchangedException(
         "%s memory region %s for %s: refused at offset 0x%x; %s"
-            .formatted(what, region, path, at, why));
+            .formatted(what, region, path, at, why),
+        Recovery.GIVE_UP);
   }
 }

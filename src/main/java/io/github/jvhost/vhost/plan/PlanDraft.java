@@ -231,7 +231,8 @@ final class PlanDraft {
       return;
     }
     Why why = whySent(now.get(Fact.CONTROL));
-    ControlState reached = heldControl(wanted);
+    // Of a new device not all is known before it was told all.
+    ControlState reached = now.get(Fact.CONTROL).orNull();
     for (int i = 0; i < commands.size(); i++) {
       ControlCommand command = commands.get(i);
       boolean last = i == commands.size() - 1;

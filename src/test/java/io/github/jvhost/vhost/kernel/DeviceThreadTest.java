@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.jvhost.DeadlineException;
+import io.github.jvhost.Recovery;
 import io.github.jvhost.VhostException;
 import io.github.jvhost.sys.Deadline;
 import io.github.jvhost.sys.DescriptorLedger;
@@ -123,7 +124,7 @@ class DeviceThreadTest {
           @Override
           public @Nullable Integer take(Step step) {
             if (step.ring() == 2) {
-              throw new UnchangedException("no");
+              throw new UnchangedException("no", Recovery.GIVE_UP);
             }
             return super.take(step);
           }

@@ -54,7 +54,7 @@ public interface DeviceAccess {
 
       @Override
       public void controlKick() {
-        if (device.serviceControlQueue(memory, () -> true) > 0) {
+        if (device.serviceControlQueue(memory, _ -> true) > 0) {
           controlCall.signal();
         }
       }
