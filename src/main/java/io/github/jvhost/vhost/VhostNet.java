@@ -649,14 +649,15 @@ public final class VhostNet implements DeviceOwner, AutoCloseable {
 
   /** Whether this back end holds anything of what a command has changed. */
   private boolean isTold(DeviceChange change) {
-    long needed =
-        switch (change) {
-          case FILTERS ->
-              NetFeature.maskOf(NetFeature.CTRL_RX, NetFeature.CTRL_RX_EXTRA, NetFeature.CTRL_VLAN);
-          case OFFLOADS -> NetFeature.CTRL_GUEST_OFFLOADS.mask();
-          default -> -1; // the rings that are enabled depend on it, or a device has to know it
-        };
-    return needed == -1 || (device.capabilities().commands() & needed) != 0;
+    long commands = device.capabilities().commands();
+    return switch (change) {
+      case FILTERS ->
+          NetFeature.CTRL_RX.in(commands)
+              || NetFeature.CTRL_RX_EXTRA.in(commands)
+              || NetFeature.CTRL_VLAN.in(commands);
+      case OFFLOADS -> NetFeature.CTRL_GUEST_OFFLOADS.in(commands);
+      default -> true;
+    };
   }
 
   /**

@@ -3,6 +3,7 @@ package io.github.jvhost.virtio;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -94,44 +95,34 @@ public record ControlState(MacAddress mac, FilterState filters, long offloads, i
    * @param command that it has taken
    */
   public ControlState after(ControlCommand command) {
-    RxFilters now = told();
     return switch (command) {
       case ControlCommand.Mac(MacAddress address) ->
           new ControlState(address, filters, offloads, queuePairs);
       case ControlCommand.QueuePairs(int pairs) -> new ControlState(mac, filters, offloads, pairs);
       case ControlCommand.Offloads(long others) ->
           new ControlState(mac, filters, others, queuePairs);
-      case ControlCommand.Receive(ReceiveMode mode, boolean on) -> {
-        now.mode(mode, on);
-        yield with(now);
-      }
-      case ControlCommand.Vlan(int id, boolean received) -> {
-        now.vlan(id, received);
-        yield with(now);
-      }
-      case ControlCommand.MacTable(List<MacAddress> addresses) -> {
-        now.table(
-            addresses.stream().filter(one -> !one.multicast()).toList(),
-            addresses.stream().filter(MacAddress::multicast).toList());
-        yield with(now);
-      }
+      case ControlCommand.Receive(ReceiveMode mode, boolean on) -> with(now -> now.mode(mode, on));
+      case ControlCommand.Vlan(int id, boolean received) -> with(now -> now.vlan(id, received));
+      case ControlCommand.MacTable(List<MacAddress> addresses) ->
+          with(now -> table(now, addresses));
     };
   }
 
-  /** The filters that a device has which was told these. It knows nothing of an overflow. */
-  private RxFilters told() {
+  /** A change of the filters that a device has. It knows nothing of an overflow, but of modes. */
+  private ControlState with(Consumer<RxFilters> change) {
     RxFilters told = RxFilters.of(filters);
-    told.table( // takes the marks of an overflow away
-        filters.table().stream().filter(one -> !one.multicast()).toList(),
-        filters.table().stream().filter(MacAddress::multicast).toList());
+    table(told, filters.table()); // takes the marks of an overflow away
     for (ReceiveMode mode : ReceiveMode.values()) {
       told.mode(mode, receives(mode));
     }
-    return told;
+    change.accept(told);
+    return new ControlState(mac, told.save(), offloads, queuePairs);
   }
 
-  private ControlState with(RxFilters now) {
-    return new ControlState(mac, now.save(), offloads, queuePairs);
+  private static void table(RxFilters of, List<MacAddress> addresses) {
+    of.table(
+        addresses.stream().filter(one -> !one.multicast()).toList(),
+        addresses.stream().filter(MacAddress::multicast).toList());
   }
 
   /** A device whose table is too small for the driver's list receives more than it has to. */
